@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Compares our messages with recorded ones, field by field: scripts/conformance.sh CORPUS [MIN [MIN_COVERAGE]]
+#
+# A log server offers the entries of CORPUS (live, limbo, pyca, crafted) as they are, our server watches it, and
+# compare.py listens. MIN is the least share of fields that agree (1.0), MIN_COVERAGE that of the expected
+# entries that arrive (1.0).
+#
+# SHARED   the folder with conformance/ and lab/, which is only read; ../shared
+# SERVER   our binary; target/release/certstream-server
+# LAB      the log server's binary; built from SHARED/lab into a temporary folder when not given
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/lib.sh
+
+[ $# -ge 1 ] || fail "usage: scripts/conformance.sh CORPUS [MIN [MIN_COVERAGE]]"
+corpus=$1
+min=${2:-1.0}
+min_coverage=${3:-1.0}
+shared=${SHARED:-../shared}
+server=${SERVER:-target/release/certstream-server}
+inputs=$(absolute "$shared/conformance/$corpus.inputs.jsonl.gz")
+[ -r "$inputs" ] || fail "there is no corpus $inputs"
+temporary_folder work
+
+lab=${LAB:-}
+if [ -z "$lab" ]; then
+  cp -R "$shared/lab" "$work/lab"
+  chmod -R u+w "$work/lab"
+  CARGO_TARGET_DIR="$work/target" cargo build --release --locked --quiet --manifest-path "$work/lab/Cargo.toml"
+  lab=$work/target/release/lab
+fi
+
+log_address=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+"$lab" log --as-is --corpus "$inputs" --start 0 --listen "$log_address" >"$work/log.json" 2>"$work/log.err" </dev/null &
+started+=($!)
+wait_for 20 grep -q '"key"' "$work/log.json" || { cat "$work/log.err"; fail "the log did not start"; }
+key=$(python3 -c 'import json, sys; print(json.loads(sys.stdin.readline())["key"])' <"$work/log.json")
+
+cat >"$work/certstream.toml" <<END
+[server]
+listen = "127.0.0.1:0"
+[clients]
+queue_messages = 100000
+[log_list]
+enabled = false
+[state]
+dir = "$work/state"
+[[logs]]
+url = "http://$log_address"
+type = "rfc6962"
+description = "Conformance"
+operator = "Conformance"
+key = "$key"
+start = 0
+END
+start_server "$server" --config "$work/certstream.toml"
+
+# compare.py first: a stream has no past.
+python3 -B "$shared/conformance/compare.py" "ws://$address/" --corpus "$corpus" --fixes \
+  --ignore 'update_type,*.serial_number,cert_index,source.url,source.name' \
+  --min "$min" --min-coverage "$min_coverage" --list-missing --timeout 120 --idle 15 </dev/null &
+comparison=$!
+started+=("$comparison")
+
+ask() {
+  python3 -c 'import sys, urllib.request
+print(urllib.request.urlopen(urllib.request.Request(sys.argv[2], method=sys.argv[1]), timeout=10).read().decode())' "$@"
+}
+is_connected() {
+  ask GET "http://$address/stats" | grep -q '"connected_client_count": *1'
+}
+wait_for 10 is_connected || fail "compare.py did not connect"
+entries=$(gzip -dc "$inputs" | wc -l)
+ask POST "http://$log_address/lab/publish?n=$entries" >/dev/null
+
+wait "$comparison" || fail "$corpus does not agree; see above"
+undecodable=$(ask GET "http://$address/stats" | sed -n 's/.*"undecodable": *\([0-9]*\).*/\1/p')
+stop_server
+echo "passed: $corpus, $entries entries published, $undecodable of them undecodable"

@@ -1,0 +1,78 @@
+# What the scripts of this folder share. To be sourced; everything started here ends with the script.
+
+started=()
+folders=()
+
+fail() {
+  echo "failed: $*" >&2
+  if [ -n "${server_log:-}" ] && [ -s "$server_log" ]; then
+    echo "the last lines of the server's log:" >&2
+    tail -n 20 "$server_log" >&2
+  fi
+  exit 1
+}
+
+clean_up() {
+  local pid
+  for pid in "${started[@]}"; do
+    kill -KILL "$pid" 2>/dev/null || true
+  done
+  rm -rf "${folders[@]}"
+}
+trap clean_up EXIT
+
+# temporary_folder NAME: makes one and puts its path into the variable NAME.
+temporary_folder() {
+  folders+=("$(mktemp -d)")
+  printf -v "$1" %s "${folders[-1]}"
+}
+
+# absolute PATH: prints it so that it holds in any folder; its parent must exist.
+absolute() {
+  (cd "$(dirname "$1")" && printf '%s/%s\n' "$PWD" "$(basename "$1")")
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds; its status is 1 when it does not in time.
+wait_for() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ "$SECONDS" -lt "$end" ] || return 1
+    sleep 0.1
+  done
+}
+
+# start_server COMMAND...: starts it on a port that the system chooses; sets server_pid, server_log and address.
+start_server() {
+  temporary_folder server_log
+  server_log+=/log
+  : >"$server_log"
+  PORT=0 RUST_LOG=info "$@" >"$server_log" 2>&1 </dev/null &
+  server_pid=$!
+  started+=("$server_pid")
+  wait_for 20 is_listening || fail "the server did not start: $*"
+  address=127.0.0.1:$(server_port)
+}
+
+server_port() {
+  sed -n 's/.*listening on [^ ]*:\([0-9]*\); .*/\1/p' "$server_log"
+}
+
+is_listening() {
+  kill -0 "$server_pid" 2>/dev/null || fail "the server ended at once"
+  [ -n "$(server_port)" ]
+}
+
+# stop_server: SIGTERM; fails unless the server ends with status 0 within 10 s. Sets stopped_in.
+stop_server() {
+  local begin=$SECONDS status=0
+  kill -TERM "$server_pid"
+  wait_for 10 has_ended "$server_pid" || fail "still running 10 s after SIGTERM"
+  wait "$server_pid" || status=$?
+  [ "$status" = 0 ] || fail "exit status $status after SIGTERM"
+  stopped_in=$((SECONDS - begin))
+}
+
+has_ended() {
+  ! kill -0 "$1" 2>/dev/null
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# The demo, heard with clients that know nothing of this server: scripts/smoke.sh [SECONDS]
+#
+# Starts `certstream-server demo` on a free port. The `certstream` packages of Python and npm and a plain
+# WebSocket client listen for SECONDS (12) at the same time; none may miss a message or lose its connection.
+# Then SIGTERM must end the demo with exit status 0 within 10 s.
+#
+# SERVER   the binary; target/release/certstream-server
+# CLIENTS  folder for the client packages, kept and used again when given; a temporary one
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/lib.sh
+
+seconds=${1:-12}
+server=${SERVER:-target/release/certstream-server}
+temporary_folder work
+clients=$(absolute "${CLIENTS:-$work/clients}")
+
+if [ ! -x "$clients/venv/bin/python" ]; then
+  python3 -m venv "$clients/venv"
+  "$clients/venv/bin/pip" install --quiet certstream==1.12 websockets
+fi
+if [ ! -d "$clients/node_modules/certstream" ]; then
+  npm install --silent --no-audit --no-fund --prefix "$clients" certstream@1.1.1
+fi
+
+start_server "$server" demo
+echo "demo at http://$address/, listening for $seconds s"
+
+listeners=()
+PYTHONDONTWRITEBYTECODE=1 "$clients/venv/bin/python" scripts/smoke_certstream.py "ws://$address/" "$seconds" &
+listeners+=($!)
+PYTHONDONTWRITEBYTECODE=1 "$clients/venv/bin/python" scripts/smoke_websockets.py "ws://$address/" "$seconds" &
+listeners+=($!)
+NODE_PATH="$clients/node_modules" node scripts/smoke_certstream.js "ws://$address/" "$seconds" &
+listeners+=($!)
+
+failed=0
+for listener in "${listeners[@]}"; do
+  wait "$listener" || failed=1
+done
+[ "$failed" = 0 ] || fail "a client missed messages or lost its connection; its line above says which"
+
+stop_server
+echo "passed: 3 clients for $seconds s, and the demo ended within ${stopped_in}s of SIGTERM"

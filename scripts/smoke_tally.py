@@ -1,0 +1,60 @@
+"""What the Python smoke clients count, and when it is good enough."""
+import json
+import sys
+import time
+
+
+class Tally:
+    """Counts the messages of one client of a server that watches a single log."""
+
+    def __init__(self):
+        self.started = time.monotonic()
+        self.updates = self.heartbeats = 0
+        self.first_index = self.next_index = None
+        self.last_heard = self.started
+        self.faults = []
+
+    def take(self, message):
+        self.last_heard = time.monotonic()
+        kind = message["message_type"]
+        if kind == "heartbeat":
+            self.heartbeats += 1
+        elif kind == "certificate_update":
+            self.take_index(message["data"]["cert_index"])
+        else:
+            self.faults.append(f"unknown message_type {kind!r}")
+
+    def take_index(self, index):
+        if self.next_index is None:
+            self.first_index = index
+        elif index != self.next_index:
+            self.faults.append(f"index {index} where {self.next_index} was due")
+        self.next_index = index + 1
+        self.updates += 1
+
+    def report(self, client):
+        """Prints one line and returns the exit status."""
+        now = time.monotonic()
+        seconds = now - self.started
+        if not self.updates:
+            self.faults.append("no certificate_update came")
+        if not self.heartbeats and seconds > 11:
+            self.faults.append("no heartbeat came")
+        if now - self.last_heard > 5:
+            self.faults.append(f"nothing came for the last {now - self.last_heard:.0f} s")
+        print(json.dumps({
+            "client": client,
+            "seconds": round(seconds, 1),
+            "certificate_updates": self.updates,
+            "heartbeats": self.heartbeats,
+            "indexes": [self.first_index, self.next_index],
+            "faults": self.faults[:5],
+        }), flush=True)
+        return 1 if self.faults else 0
+
+
+def arguments():
+    """URL and seconds, as given on the command line."""
+    if len(sys.argv) != 3:
+        sys.exit(f"usage: {sys.argv[0]} URL SECONDS")
+    return sys.argv[1], float(sys.argv[2])

@@ -1,0 +1,74 @@
+//! A connected client, as the Broker and the routes see it.
+
+use super::outbox::Outbox;
+use crate::message::Stream;
+use socket2::Socket;
+use std::net::{IpAddr, Shutdown};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Close code 1001, going away: the only one after which every client library comes back.
+pub const GOING_AWAY: u16 = 1001;
+/// Close code 1000: everything asked for was sent.
+pub const NORMAL: u16 = 1000;
+
+/// One WebSocket connection.
+#[derive(Debug)]
+pub struct Client {
+    /// Unique in this run; grows.
+    pub id: u64,
+    /// Where it connected from; an IPv4 address even where the socket is an IPv6 one.
+    pub address: IpAddr,
+    /// What it hears; `None` for one that only fetches what is there.
+    pub stream: Option<Stream>,
+    /// When its handshake was answered.
+    pub connected_at: SystemTime,
+    /// What it has not been sent yet.
+    pub outbox: Outbox,
+    socket: Option<SocketHandle>,
+}
+
+impl Client {
+    /// A client with a queue of `capacity` messages.
+    pub fn new(
+        address: IpAddr,
+        stream: Option<Stream>,
+        capacity: usize,
+        socket: Option<SocketHandle>,
+    ) -> Self {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        Client {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            address: address.to_canonical(),
+            stream,
+            connected_at: SystemTime::now(),
+            outbox: Outbox::new(capacity),
+            socket,
+        }
+    }
+
+    /// When it connected, unix seconds.
+    pub fn connected_unix(&self) -> u64 {
+        self.connected_at.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+    }
+
+    /// How long it has been connected.
+    pub fn connected_for(&self) -> Duration {
+        self.connected_at.elapsed().unwrap_or_default()
+    }
+
+    /// Ends the connection from outside, whatever it is doing. A session whose socket takes nothing is never
+    /// run again, so no message could end it.
+    pub fn disconnect(&self) {
+        if let Some(SocketHandle(socket)) = &self.socket {
+            // Without lingering the kernel frees at once what it still holds for a peer that does not read.
+            let _ = socket.set_linger(Some(Duration::ZERO));
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// A second descriptor of a client's socket.
+#[derive(Debug)]
+pub struct SocketHandle(pub Arc<Socket>);

@@ -1,0 +1,68 @@
+//! How long to leave a failing log alone. Pure: chance and time come as arguments.
+
+use std::time::Duration;
+
+/// The wait after the first failure, before jitter.
+const FIRST: Duration = Duration::from_secs(1);
+/// No failure of ours makes us wait longer.
+const LONGEST: Duration = Duration::from_secs(5 * 60);
+/// A log may ask for more, but not take itself out of our sight for good.
+const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
+
+/// Doubles the wait with every failure in a row.
+#[derive(Debug, Default)]
+pub struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    /// Notes a failure and returns how long to wait: half to all of the doubled time by `chance` (0 to 1), so
+    /// that many clients of one log do not come back together; never less than the log itself asked for.
+    pub fn failed(&mut self, retry_after: Option<Duration>, chance: f64) -> Duration {
+        let doubled = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
+        self.failures = self.failures.saturating_add(1);
+        let jittered = doubled.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0);
+        jittered.max(retry_after.unwrap_or_default().min(LONGEST_ASKED))
+    }
+
+    /// Notes a success.
+    pub fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Failures since the last success.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_five_minutes() {
+        let mut backoff = Backoff::default();
+        let waits: Vec<u64> = (0..12).map(|_| backoff.failed(None, 1.0).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+        backoff.succeeded();
+        assert_eq!(backoff.failed(None, 1.0), FIRST);
+    }
+
+    #[test]
+    fn jitter_takes_away_up_to_half() {
+        for _ in 0..40 {
+            assert_eq!(Backoff::default().failed(None, 0.0), FIRST / 2);
+        }
+        let mut long = Backoff { failures: u32::MAX };
+        assert_eq!(long.failed(None, 0.5), LONGEST * 3 / 4);
+    }
+
+    #[test]
+    fn a_log_that_asks_for_more_time_gets_it_within_reason() {
+        let ask = |s| Backoff::default().failed(Some(Duration::from_secs(s)), 1.0);
+        assert_eq!(ask(0), FIRST);
+        assert_eq!(ask(30), Duration::from_secs(30));
+        assert_eq!(ask(u64::MAX), LONGEST_ASKED);
+    }
+}

@@ -1,0 +1,281 @@
+//! Which ranges of a log to fetch next, and which of the fetched entries may go on. Pure.
+//!
+//! Several ranges are in flight at once and come back in any order, short, or not at all. The window keeps the
+//! one promise that matters: every index leaves it exactly once, in order.
+
+use std::collections::VecDeque;
+
+/// Indexes `start..end_exclusive` to be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// The first index.
+    pub start: u64,
+    /// One past the last index.
+    pub end_exclusive: u64,
+    /// These entries came back undecodable once: if they do again, that is how the log has them.
+    pub confirming: bool,
+}
+
+impl Range {
+    /// Number of indexes.
+    pub fn count(&self) -> u64 {
+        self.end_exclusive - self.start
+    }
+}
+
+/// From the first index not handed on to the head of the log.
+#[derive(Debug)]
+pub struct Window<T> {
+    /// Adjacent, in order, from `position` to `planned`.
+    segments: VecDeque<Segment<T>>,
+    position: u64,
+    planned: u64,
+    end_exclusive: u64,
+    /// Most indexes between the position and the end of what is planned.
+    span: u64,
+}
+
+#[derive(Debug)]
+struct Segment<T> {
+    range: Range,
+    state: State<T>,
+}
+
+#[derive(Debug)]
+enum State<T> {
+    Waiting,
+    InFlight,
+    Arrived(Vec<T>),
+}
+
+impl<T> Window<T> {
+    /// A window over `start..end_exclusive` that fetches at most `span` indexes (at least 1) ahead.
+    pub fn new(start: u64, end_exclusive: u64, span: u64) -> Self {
+        Window {
+            segments: VecDeque::new(),
+            position: start,
+            planned: start,
+            end_exclusive,
+            span: span.max(1),
+        }
+    }
+
+    /// The next range of at most `most` indexes to ask for: first what must be asked again, lowest first.
+    pub fn next_range(&mut self, most: u64) -> Option<Range> {
+        let most = most.max(1);
+        if let Some(i) = self.segments.iter().position(|s| matches!(s.state, State::Waiting)) {
+            return self.start_waiting(i, most);
+        }
+        let limit = self.end_exclusive.min(self.position.saturating_add(self.span));
+        if self.planned >= limit {
+            return None;
+        }
+        let end_exclusive = limit.min(self.planned.saturating_add(most));
+        let range = Range { start: self.planned, end_exclusive, confirming: false };
+        self.segments.push_back(Segment { range, state: State::InFlight });
+        self.planned = end_exclusive;
+        Some(range)
+    }
+
+    fn start_waiting(&mut self, i: usize, most: u64) -> Option<Range> {
+        let segment = self.segments.get_mut(i)?;
+        let whole = segment.range;
+        segment.range.end_exclusive = whole.end_exclusive.min(whole.start.saturating_add(most));
+        segment.state = State::InFlight;
+        let range = segment.range;
+        if range.end_exclusive < whole.end_exclusive {
+            let rest = Range { start: range.end_exclusive, ..whole };
+            self.segments.insert(i + 1, Segment { range: rest, state: State::Waiting });
+        }
+        Some(range)
+    }
+
+    /// The answer for `range` did not come: it will be asked for again.
+    pub fn failed(&mut self, range: Range) {
+        if let Some(segment) = self.in_flight(range).and_then(|i| self.segments.get_mut(i)) {
+            segment.state = State::Waiting;
+        }
+    }
+
+    /// The first entries of `range` came, `None` for those that could not be decoded; the rest is asked for
+    /// again. What could not be decoded is asked for once more before it is given up.
+    pub fn arrived(&mut self, range: Range, entries: Vec<Option<T>>) {
+        let Some(at) = self.in_flight(range) else { return };
+        self.segments.remove(at);
+        let mut parts = split(range, entries);
+        let came = parts.last().map_or(range.start, |s| s.range.end_exclusive);
+        if came < range.end_exclusive {
+            let rest = Range { start: came, ..range };
+            parts.push(Segment { range: rest, state: State::Waiting });
+        }
+        for (i, part) in parts.into_iter().enumerate() {
+            self.segments.insert(at + i, part);
+        }
+    }
+
+    fn in_flight(&self, range: Range) -> Option<usize> {
+        self.segments.iter().position(|s| s.range == range && matches!(s.state, State::InFlight))
+    }
+
+    /// The entries that may go on now; the position moves behind them.
+    pub fn take_arrived(&mut self) -> Option<Vec<T>> {
+        match self.segments.pop_front()? {
+            Segment { range, state: State::Arrived(entries) } => {
+                self.position = range.end_exclusive;
+                Some(entries)
+            }
+            other => {
+                self.segments.push_front(other);
+                None
+            }
+        }
+    }
+
+    /// The first index that has not left the window.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether every index has left it.
+    pub fn is_finished(&self) -> bool {
+        self.position >= self.end_exclusive
+    }
+}
+
+/// Cuts what came for `range` into runs of entries and runs of holes. Holes that were already confirmed count
+/// as arrived, with nothing in them.
+fn split<T>(range: Range, entries: Vec<Option<T>>) -> Vec<Segment<T>> {
+    let mut parts: Vec<Segment<T>> = Vec::new();
+    for (entry, start) in entries.into_iter().zip(range.start..range.end_exclusive) {
+        let again = entry.is_none() && !range.confirming;
+        let extends = parts.last().is_some_and(|p| matches!(p.state, State::Waiting) == again);
+        if !extends {
+            let state = if again { State::Waiting } else { State::Arrived(Vec::new()) };
+            parts.push(Segment {
+                range: Range { start, end_exclusive: start, confirming: again },
+                state,
+            });
+        }
+        if let Some(part) = parts.last_mut() {
+            part.range.end_exclusive = start + 1;
+            if let (State::Arrived(arrived), Some(entry)) = (&mut part.state, entry) {
+                arrived.push(entry);
+            }
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn drain(window: &mut Window<u64>) -> Vec<u64> {
+        std::iter::from_fn(|| window.take_arrived()).flatten().collect()
+    }
+
+    fn entries(range: Range) -> Vec<Option<u64>> {
+        (range.start..range.end_exclusive).map(Some).collect()
+    }
+
+    #[test]
+    fn ranges_that_come_back_in_any_order_leave_in_order() {
+        let mut window = Window::new(5, 35, 100);
+        let ranges: Vec<_> = std::iter::from_fn(|| window.next_range(10)).collect();
+        assert_eq!(
+            ranges.iter().map(|r| (r.start, r.end_exclusive)).collect::<Vec<_>>(),
+            [(5, 15), (15, 25), (25, 35)]
+        );
+        window.arrived(ranges[2], entries(ranges[2]));
+        assert!(drain(&mut window).is_empty());
+        window.arrived(ranges[0], entries(ranges[0]));
+        assert_eq!(drain(&mut window), (5..15).collect::<Vec<_>>());
+        window.arrived(ranges[1], entries(ranges[1]));
+        assert_eq!(drain(&mut window), (15..35).collect::<Vec<_>>());
+        assert!(window.is_finished());
+    }
+
+    #[test]
+    fn the_rest_of_a_short_page_is_asked_for_before_anything_else() {
+        let mut window = Window::new(0, 100, 100);
+        let first = window.next_range(10).unwrap();
+        window.next_range(10).unwrap();
+        window.arrived(first, vec![Some(0), Some(1), Some(2)]);
+        assert_eq!(
+            window.next_range(10),
+            Some(Range { start: 3, end_exclusive: 10, confirming: false })
+        );
+        assert_eq!(window.next_range(10).unwrap().start, 20);
+    }
+
+    #[test]
+    fn a_failed_range_is_asked_for_again_in_the_size_that_is_right_then() {
+        let mut window = Window::<u64>::new(0, 100, 100);
+        let first = window.next_range(10).unwrap();
+        window.failed(first);
+        assert_eq!(window.next_range(4).unwrap().end_exclusive, 4);
+        assert_eq!(
+            window.next_range(10),
+            Some(Range { start: 4, end_exclusive: 10, confirming: false })
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_asked_for_once_more_and_then_passed_over() {
+        let mut window = Window::new(0, 5, 100);
+        let page = window.next_range(10).unwrap();
+        window.arrived(page, vec![Some(0), None, None, Some(3), Some(4)]);
+        assert_eq!(drain(&mut window), [0]);
+        let again = window.next_range(10).unwrap();
+        assert_eq!(again, Range { start: 1, end_exclusive: 3, confirming: true });
+        window.arrived(again, vec![None, Some(2)]);
+        assert_eq!(drain(&mut window), [2, 3, 4]);
+        assert!(window.is_finished());
+    }
+
+    #[test]
+    fn nothing_is_fetched_further_ahead_than_the_span() {
+        let mut window = Window::new(0, 1000, 25);
+        let ranges: Vec<_> = std::iter::from_fn(|| window.next_range(10)).collect();
+        assert_eq!(ranges.last().unwrap().end_exclusive, 25);
+        window.arrived(ranges[1], entries(ranges[1]));
+        assert_eq!(window.next_range(10), None, "the front is still missing");
+        window.arrived(ranges[0], entries(ranges[0]));
+        drain(&mut window);
+        assert_eq!(window.next_range(10).unwrap().start, 25);
+    }
+
+    proptest! {
+        /// Whatever a log does, each index leaves exactly once and in order, broken ones aside.
+        #[test]
+        fn every_index_leaves_exactly_once_and_in_order(
+            start in 0u64..50, length in 0u64..300, span in 1u64..120,
+            steps in prop::collection::vec((0u8..4, 0usize..8, 1u64..40, 0u64..40), 1..200),
+        ) {
+            let mut window = Window::new(start, start + length, span);
+            let broken = |i: u64| i % 7 == 3;
+            let (mut flying, mut out) = (Vec::new(), Vec::new());
+            let answer = |window: &mut Window<u64>, range: Range, n: u64| {
+                let end = range.end_exclusive.min(range.start + n);
+                window.arrived(range, (range.start..end).map(|i| (!broken(i)).then_some(i)).collect());
+            };
+            for (what, which, size, n) in steps {
+                match what {
+                    0 | 1 => flying.extend(window.next_range(size)),
+                    _ if flying.is_empty() => {}
+                    2 => { let r = flying.swap_remove(which % flying.len()); answer(&mut window, r, n) }
+                    _ => window.failed(flying.swap_remove(which % flying.len())),
+                }
+                out.extend(drain(&mut window));
+            }
+            while !window.is_finished() {
+                flying.extend(window.next_range(10));
+                let r = flying.pop().expect("an unfinished window has something to fetch");
+                answer(&mut window, r, 10);
+                out.extend(drain(&mut window));
+            }
+            prop_assert_eq!(out, (start..start + length).filter(|i| !broken(*i)).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The actors, and the messages between them. Each file is one actor's room; what they decide is computed in
+//! pure code, so that handlers only decode, call and send.
+//!
+//! | message | from, to | when the receiver is full |
+//! |---|---|---|
+//! | [`Publish`](broker::Publish) | LogWatcher, Broker | the watcher waits for the answer: its log is slowed down, nothing is lost |
+//! | frames ([`Outbox`](outbox::Outbox)) | Broker, WebSocketSession | dropped and counted for that client; nobody waits |
+//! | [`Tick`](broker::Tick) | Heartbeat, Broker | skipped |
+//! | [`Subscribe`](broker::Subscribe), [`Unsubscribe`](broker::Unsubscribe) | WebSocketSession, Broker | sent regardless: one of each per connection |
+//! | [`Newest`](broker::Newest), [`Clients`](broker::Clients) | routes, Broker | the route waits |
+
+pub mod broker;
+pub mod client;
+pub mod heartbeat;
+pub mod log_watcher;
+pub mod outbox;
+pub mod websocket_session;

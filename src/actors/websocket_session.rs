@@ -1,0 +1,143 @@
+//! The WebSocketSession actor, one per client, and the body that carries its frames to the socket.
+//!
+//! All that depends on `actix-web-actors` is in this file. The actor runs *inside* the response body and only
+//! while the socket takes bytes, so it has the control side alone: pings, pongs, close. Messages come ready
+//! framed from the client's [`Outbox`](super::outbox::Outbox), which the body polls after the control side.
+
+use super::broker::{Broker, Subscribe, Unsubscribe};
+use super::client::{Client, GOING_AWAY};
+use super::outbox::Next;
+use actix::prelude::*;
+use actix_web::{Error, HttpRequest, HttpResponse, web};
+use actix_web_actors::ws::{self, CloseCode, CloseReason, ProtocolError, WebsocketContext};
+use bytes::Bytes;
+use futures_util::Stream;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::time::{Sleep, sleep};
+
+/// How long a client has to answer our close frame before the connection is ended.
+const CLOSE_GRACE: Duration = Duration::from_secs(2);
+
+/// When a quiet client is asked, and when given up.
+#[derive(Debug, Clone, Copy)]
+pub struct Keepalive {
+    /// Time between our pings.
+    pub ping_interval: Duration,
+    /// A client of whom nothing was heard for this long is closed.
+    pub pong_timeout: Duration,
+}
+
+/// The control side of one client's connection.
+pub struct WebSocketSession {
+    client: Arc<Client>,
+    broker: Addr<Broker>,
+    keepalive: Keepalive,
+    last_heard: Instant,
+}
+
+/// Answers the handshake in `req` and starts the session of `client`.
+///
+/// # Errors
+/// What is no WebSocket handshake (RFC 6455 section 4.2.1) is an error that says what is missing.
+pub fn start(
+    req: &HttpRequest,
+    payload: web::Payload,
+    client: Arc<Client>,
+    broker: Addr<Broker>,
+    keepalive: Keepalive,
+) -> Result<HttpResponse, Error> {
+    let mut response = ws::handshake(req)?;
+    let session =
+        WebSocketSession { client: client.clone(), broker, keepalive, last_heard: Instant::now() };
+    let (session, control) = WebsocketContext::create_with_addr(session, payload);
+    Ok(response.streaming(SessionBody { control, client, closing: None, _session: session }))
+}
+
+impl WebSocketSession {
+    fn ping(&mut self, ctx: &mut WebsocketContext<Self>) {
+        if self.last_heard.elapsed() >= self.keepalive.pong_timeout {
+            log::info!(
+                "client {}: silent for {:?}, closing",
+                self.client.address,
+                self.last_heard.elapsed()
+            );
+            self.client.outbox.abandon(GOING_AWAY, "no answer to pings");
+        } else if !self.client.outbox.is_closing() {
+            ctx.ping(b"");
+        }
+    }
+
+    /// Answers the client's close frame, unless it is itself the answer to ours.
+    fn client_closed(&self, reason: Option<CloseReason>, ctx: &mut WebsocketContext<Self>) {
+        if !self.client.outbox.is_closing() {
+            ctx.close(reason);
+        }
+        ctx.stop();
+    }
+}
+
+impl Actor for WebSocketSession {
+    type Context = WebsocketContext<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.broker.do_send(Subscribe(self.client.clone()));
+        ctx.run_interval(self.keepalive.ping_interval, Self::ping);
+    }
+
+    /// Runs however the connection ended, also when the body was dropped.
+    fn stopped(&mut self, _: &mut Self::Context) {
+        self.broker.do_send(Unsubscribe(self.client.id));
+    }
+}
+
+impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketSession {
+    fn handle(&mut self, message: Result<ws::Message, ProtocolError>, ctx: &mut Self::Context) {
+        self.last_heard = Instant::now();
+        match message {
+            Ok(ws::Message::Ping(payload)) => ctx.pong(&payload),
+            Ok(ws::Message::Close(reason)) => self.client_closed(reason, ctx),
+            // What clients say is not asked for; that they say something shows that they are there.
+            Ok(_) => {}
+            Err(error) => {
+                log::debug!("client {}: {error}", self.client.address);
+                self.client_closed(Some(CloseCode::Protocol.into()), ctx);
+            }
+        }
+    }
+}
+
+/// The body of the handshake's answer: control frames first, then the client's messages.
+struct SessionBody<C> {
+    control: C,
+    client: Arc<Client>,
+    /// Set once our close frame is sent: when to stop waiting for the client's.
+    closing: Option<Pin<Box<Sleep>>>,
+    /// Without an address an actor stops.
+    _session: Addr<WebSocketSession>,
+}
+
+impl<C: Stream<Item = Result<Bytes, Error>> + Unpin> Stream for SessionBody<C> {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Poll::Ready(control) = Pin::new(&mut self.control).poll_next(cx) {
+            return Poll::Ready(control);
+        }
+        if self.closing.is_none() {
+            match ready!(self.client.outbox.poll_next(cx)) {
+                Next::Frames(frames) => return Poll::Ready(Some(Ok(frames))),
+                Next::Close(frame) => {
+                    self.closing = Some(Box::pin(sleep(CLOSE_GRACE)));
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+            }
+        }
+        if let Some(deadline) = &mut self.closing {
+            ready!(deadline.as_mut().poll(cx));
+        }
+        Poll::Ready(None)
+    }
+}

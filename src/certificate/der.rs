@@ -1,0 +1,356 @@
+//! The DER reader: identifiers, lengths, contents, and where each stands in the certificate.
+//!
+//! Logs hold what a CA once encoded, so two habits of BER that OpenSSL tolerates are tolerated here too:
+//! lengths written longer than needed or indefinite (X.690 8.1.3), and strings cut into segments
+//! (X.690 8.7.3). Everything else is an error that carries the offset at which it was noticed.
+
+use std::borrow::Cow;
+
+/// Indefinite lengths and segmented strings nest no deeper than this; X.509 never needs more.
+const MAX_NESTING: u8 = 16;
+
+/// What is wrong, and at which byte of the certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Malformed {
+    pub what: &'static str,
+    pub at: usize,
+}
+
+pub(super) type Result<T> = std::result::Result<T, Malformed>;
+
+/// Identifier octets (X.690 8.1.2) of the types that certificates use.
+pub(super) mod tag {
+    pub const BOOLEAN: u8 = 0x01;
+    pub const INTEGER: u8 = 0x02;
+    pub const BIT_STRING: u8 = 0x03;
+    pub const OCTET_STRING: u8 = 0x04;
+    pub const NULL: u8 = 0x05;
+    pub const OID: u8 = 0x06;
+    pub const ENUMERATED: u8 = 0x0A;
+    pub const UTF8_STRING: u8 = 0x0C;
+    pub const NUMERIC_STRING: u8 = 0x12;
+    pub const PRINTABLE_STRING: u8 = 0x13;
+    pub const TELETEX_STRING: u8 = 0x14;
+    pub const VIDEOTEX_STRING: u8 = 0x15;
+    pub const IA5_STRING: u8 = 0x16;
+    pub const UTC_TIME: u8 = 0x17;
+    pub const GENERALIZED_TIME: u8 = 0x18;
+    pub const GRAPHIC_STRING: u8 = 0x19;
+    pub const VISIBLE_STRING: u8 = 0x1A;
+    pub const GENERAL_STRING: u8 = 0x1B;
+    pub const UNIVERSAL_STRING: u8 = 0x1C;
+    pub const BMP_STRING: u8 = 0x1E;
+    pub const SEQUENCE: u8 = 0x30;
+    pub const SET: u8 = 0x31;
+    pub const CONSTRUCTED: u8 = 0x20;
+
+    /// `[n]` of a primitive type, tagged IMPLICIT.
+    pub const fn context(n: u8) -> u8 {
+        0x80 | n
+    }
+
+    /// `[n]` tagged EXPLICIT, or of a constructed type.
+    pub const fn constructed(n: u8) -> u8 {
+        0xA0 | n
+    }
+}
+
+/// One TLV.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Element<'a> {
+    /// The identifier octet; `xxx11111` for every tag number above 30, which X.509 never uses.
+    pub tag: u8,
+    pub content: &'a [u8],
+    /// Offset of the identifier octet.
+    pub at: usize,
+    /// Offset of the content.
+    pub content_at: usize,
+}
+
+impl<'a> Element<'a> {
+    #[inline]
+    pub fn reader(&self) -> Reader<'a> {
+        Reader::new(self.content, self.content_at)
+    }
+
+    pub fn malformed(&self, what: &'static str) -> Malformed {
+        Malformed { what, at: self.at }
+    }
+
+    /// The bytes of a string: the content, or the segments of a constructed one put together.
+    #[inline]
+    pub fn octets(&self) -> Result<Cow<'a, [u8]>> {
+        if self.tag & tag::CONSTRUCTED == 0 {
+            return Ok(Cow::Borrowed(self.content));
+        }
+        let mut joined = Vec::new();
+        join_segments(self.reader(), MAX_NESTING, &mut joined)?;
+        Ok(Cow::Owned(joined))
+    }
+
+    /// The object identifier in this element, checked (X.690 8.19.2): whole, and its arcs minimal.
+    pub fn oid(&self) -> Result<&'a [u8]> {
+        if is_oid(self.content) {
+            Ok(self.content)
+        } else {
+            Err(self.malformed("broken OBJECT IDENTIFIER"))
+        }
+    }
+
+    /// The named bits and the number of them, of a BIT STRING (X.690 8.6).
+    pub fn bits(&self) -> Result<Bits<'a>> {
+        match self.content.split_first() {
+            Some((&unused @ 0..=7, bytes)) if unused == 0 || !bytes.is_empty() => {
+                Ok(Bits { bytes, unused })
+            }
+            _ => Err(self.malformed("broken BIT STRING")),
+        }
+    }
+
+    pub fn boolean(&self) -> Result<bool> {
+        match self.content {
+            [value] => Ok(*value != 0),
+            _ => Err(self.malformed("broken BOOLEAN")),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bits<'a> {
+    pub bytes: &'a [u8],
+    pub unused: u8,
+}
+
+impl Bits<'_> {
+    pub fn is_set(&self, bit: usize) -> bool {
+        let Some(&byte) = self.bytes.get(bit / 8) else { return false };
+        let unused = if bit / 8 + 1 == self.bytes.len() { self.unused } else { 0 };
+        let mask = 0x80u8 >> (bit % 8);
+        byte & (0xFFu8 << unused) & mask != 0
+    }
+}
+
+/// Reads elements one after the other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader<'a> {
+    rest: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    #[inline]
+    pub fn new(bytes: &'a [u8], at: usize) -> Self {
+        Reader { rest: bytes, at }
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// What has not been read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    pub fn malformed(&self, what: &'static str) -> Malformed {
+        Malformed { what, at: self.at }
+    }
+
+    #[inline]
+    pub fn next_is(&self, tag: u8) -> bool {
+        self.rest.first() == Some(&tag)
+    }
+
+    #[inline]
+    pub fn element(&mut self) -> Result<Element<'a>> {
+        // Nearly every element is this: a low tag number and one of the two shortest forms of a length.
+        let (tag, length, body) = match *self.rest {
+            [tag, length @ 0..=0x7F, ref body @ ..] => (tag, usize::from(length), body),
+            [tag, 0x81, length, ref body @ ..] => (tag, usize::from(length), body),
+            _ => return self.long_element(),
+        };
+        let Some((content, rest)) = body.split_at_checked(length).filter(|_| tag & 0x1F != 0x1F)
+        else {
+            return self.long_element();
+        };
+        let at = self.at;
+        let content_at = at + (self.rest.len() - body.len());
+        *self = Reader { rest, at: content_at + length };
+        Ok(Element { tag, content, at, content_at })
+    }
+
+    fn long_element(&mut self) -> Result<Element<'a>> {
+        let header = Header::read(self.rest).map_err(|what| self.malformed(what))?;
+        let (length, end_octets) = match header.content_length {
+            Some(length) => (length, 0),
+            None => {
+                let body = self.rest.get(header.length..).unwrap_or_default();
+                (contents_length(body, MAX_NESTING).map_err(|what| self.malformed(what))?, 2)
+            }
+        };
+        self.take(header, length, end_octets)
+            .ok_or_else(|| self.malformed("reaches beyond what holds it"))
+    }
+
+    /// Like `element`, but one that reaches beyond the end is cut there: the flag tells.
+    pub fn element_or_cut(&mut self) -> Result<(Element<'a>, bool)> {
+        let whole = self.element();
+        let Ok(header @ Header { tag, .. }) = Header::read(self.rest) else {
+            return Ok((whole?, false));
+        };
+        match whole {
+            Err(_) if tag & tag::CONSTRUCTED != 0 => {
+                let length = self.rest.len().saturating_sub(header.length);
+                let cut =
+                    self.take(header, length, 0).ok_or_else(|| self.malformed("cut short"))?;
+                Ok((cut, true))
+            }
+            whole => Ok((whole?, false)),
+        }
+    }
+
+    fn take(&mut self, header: Header, length: usize, end_octets: usize) -> Option<Element<'a>> {
+        let (content, rest) = self.rest.get(header.length..)?.split_at_checked(length)?;
+        let rest = rest.get(end_octets..)?;
+        let at = self.at;
+        let content_at = at + header.length;
+        *self = Reader { rest, at: content_at + length + end_octets };
+        Some(Element { tag: header.tag, content, at, content_at })
+    }
+
+    #[inline]
+    pub fn expect(&mut self, tag: u8) -> Result<Element<'a>> {
+        if self.rest.first() != Some(&tag) {
+            return Err(self.malformed(missing(tag)));
+        }
+        self.element()
+    }
+
+    #[inline]
+    pub fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>> {
+        if self.next_is(tag) { self.element().map(Some) } else { Ok(None) }
+    }
+
+    /// A string type, primitive or in segments.
+    pub fn string(&mut self, tag: u8) -> Result<Cow<'a, [u8]>> {
+        match self.rest.first() {
+            Some(found) if found & !tag::CONSTRUCTED == tag => self.element()?.octets(),
+            _ => Err(self.malformed(missing(tag))),
+        }
+    }
+
+    pub fn oid(&mut self) -> Result<&'a [u8]> {
+        self.expect(tag::OID)?.oid()
+    }
+
+    #[inline]
+    pub fn sequence(&mut self) -> Result<Reader<'a>> {
+        Ok(self.expect(tag::SEQUENCE)?.reader())
+    }
+
+    /// Nothing may follow.
+    pub fn finish(&self) -> Result<()> {
+        if self.is_empty() { Ok(()) } else { Err(self.malformed("more than belongs here")) }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Header {
+    tag: u8,
+    length: usize,
+    /// None: indefinite.
+    content_length: Option<usize>,
+}
+
+impl Header {
+    fn read(bytes: &[u8]) -> std::result::Result<Header, &'static str> {
+        let (&tag, mut rest) = bytes.split_first().ok_or("ends where an element should begin")?;
+        if tag & 0x1F == 0x1F {
+            let end = rest.iter().position(|byte| byte & 0x80 == 0).ok_or("endless tag number")?;
+            rest = rest.get(end + 1..).unwrap_or_default();
+        }
+        let (&first, mut rest) = rest.split_first().ok_or("ends before a length")?;
+        let content_length = match first {
+            0..=0x7F => Some(usize::from(first)),
+            0x80 if tag & tag::CONSTRUCTED != 0 => None,
+            0x80 => return Err("indefinite length of a primitive type"),
+            _ => {
+                let (digits, after) = rest
+                    .split_at_checked(usize::from(first & 0x7F))
+                    .ok_or("ends inside a length")?;
+                rest = after;
+                Some(big_endian(digits).ok_or("impossible length")?)
+            }
+        };
+        Ok(Header { tag, length: bytes.len() - rest.len(), content_length })
+    }
+}
+
+fn big_endian(digits: &[u8]) -> Option<usize> {
+    let significant = digits.iter().skip_while(|digit| **digit == 0);
+    significant.enumerate().try_fold(0usize, |value, (place, digit)| {
+        if place < 7 { Some(value << 8 | usize::from(*digit)) } else { None }
+    })
+}
+
+/// Length of the contents before the end-of-contents octets (X.690 8.1.5).
+fn contents_length(bytes: &[u8], nesting: u8) -> std::result::Result<usize, &'static str> {
+    let nesting = nesting.checked_sub(1).ok_or("nested too deep")?;
+    let mut rest = bytes;
+    loop {
+        if let [0, 0, ..] = rest {
+            return Ok(bytes.len() - rest.len());
+        }
+        let header = Header::read(rest)?;
+        let body = rest.get(header.length..).unwrap_or_default();
+        let length = match header.content_length {
+            Some(length) => length,
+            None => contents_length(body, nesting)?.saturating_add(2),
+        };
+        rest = body.get(length..).ok_or("indefinite length without an end")?;
+    }
+}
+
+fn join_segments(mut segments: Reader<'_>, nesting: u8, joined: &mut Vec<u8>) -> Result<()> {
+    let nesting = nesting.checked_sub(1).ok_or_else(|| segments.malformed("nested too deep"))?;
+    while !segments.is_empty() {
+        let segment = segments.element()?;
+        if segment.tag & tag::CONSTRUCTED == 0 {
+            joined.extend_from_slice(segment.content);
+        } else {
+            join_segments(segment.reader(), nesting, joined)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_oid(content: &[u8]) -> bool {
+    let mut arc_begins = true;
+    for byte in content {
+        if arc_begins && *byte == 0x80 {
+            return false;
+        }
+        arc_begins = byte & 0x80 == 0;
+    }
+    arc_begins && !content.is_empty()
+}
+
+fn missing(tag: u8) -> &'static str {
+    match tag {
+        tag::BOOLEAN => "no BOOLEAN where one belongs",
+        tag::INTEGER => "no INTEGER where one belongs",
+        tag::BIT_STRING => "no BIT STRING where one belongs",
+        tag::OCTET_STRING => "no OCTET STRING where one belongs",
+        tag::NULL => "no NULL where one belongs",
+        tag::OID => "no OBJECT IDENTIFIER where one belongs",
+        tag::SEQUENCE => "no SEQUENCE where one belongs",
+        tag::SET => "no SET where one belongs",
+        tag::IA5_STRING => "no IA5String where one belongs",
+        _ => "another type than belongs here",
+    }
+}

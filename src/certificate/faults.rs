@@ -1,0 +1,55 @@
+//! What was found wrong with a certificate: the text of `parse_error`.
+
+use super::der::Malformed;
+use super::json::JsonText;
+
+/// More would only repeat that the certificate is broken.
+const MAX_FAULTS: usize = 8;
+
+#[derive(Default)]
+pub(super) struct Faults {
+    list: Vec<(&'static str, Malformed)>,
+    more: bool,
+}
+
+impl Faults {
+    pub fn add(&mut self, part: &'static str, fault: Malformed) {
+        if self.list.len() < MAX_FAULTS {
+            self.list.push((part, fault));
+        } else {
+            self.more = true;
+        }
+    }
+
+    pub fn note(&mut self, part: &'static str, what: &'static str, at: usize) {
+        self.add(part, Malformed { what, at });
+    }
+
+    /// Keeps the good value; remembers the fault of a bad one.
+    pub fn keep<T>(&mut self, part: &'static str, result: Result<T, Malformed>) -> Option<T> {
+        result.map_err(|fault| self.add(part, fault)).ok()
+    }
+
+    /// Appends the last member, `,"parse_error":"..."`, when there is something to say.
+    pub fn write_member(&self, out: &mut Vec<u8>) {
+        if self.list.is_empty() {
+            return;
+        }
+        out.raw(",\"parse_error\":\"");
+        for (place, (part, fault)) in self.list.iter().enumerate() {
+            if place > 0 {
+                out.raw("; ");
+            }
+            out.text(part);
+            out.raw(": ");
+            out.text(fault.what);
+            out.raw(" (byte ");
+            out.decimal(i64::try_from(fault.at).unwrap_or(i64::MAX));
+            out.raw(")");
+        }
+        if self.more {
+            out.raw("; and more");
+        }
+        out.raw("\"");
+    }
+}

@@ -1,0 +1,150 @@
+//! Where the parts of a certificate lie (RFC 5280, 4.1), found even when some of them are broken.
+
+use super::der::{Element, Reader, Result, tag};
+use super::faults::Faults;
+use super::integer;
+
+/// ```text
+/// Certificate    ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue BIT STRING }
+/// TBSCertificate ::= SEQUENCE {
+///     version [0] EXPLICIT, serialNumber INTEGER, signature AlgorithmIdentifier, issuer Name,
+///     validity Validity, subject Name, subjectPublicKeyInfo, issuerUniqueID [1], subjectUniqueID [2],
+///     extensions [3] EXPLICIT Extensions }
+/// ```
+/// What could not be found is None.
+#[derive(Default)]
+pub(super) struct Skeleton<'a> {
+    pub serial_number: Option<Element<'a>>,
+    pub signature_algorithm: Option<Element<'a>>,
+    pub issuer: Option<Element<'a>>,
+    pub validity: Option<Element<'a>>,
+    pub subject: Option<Element<'a>>,
+    pub extensions: Option<Element<'a>>,
+}
+
+impl<'a> Skeleton<'a> {
+    pub fn of(der: &'a [u8], faults: &mut Faults) -> Skeleton<'a> {
+        let mut skeleton = Skeleton::default();
+        let mut reader = Reader::new(der, 0);
+        let Some(certificate) = enter(&mut reader, tag::SEQUENCE, "certificate", faults) else {
+            return skeleton;
+        };
+        if let Err(fault) = reader.finish() {
+            faults.note("certificate", "bytes after its end", fault.at);
+        }
+        let mut parts = certificate.reader();
+        if parts.next_is(tag::constructed(0)) || parts.next_is(tag::INTEGER) {
+            faults.note(
+                "certificate",
+                "a TBSCertificate or a list without its signature",
+                parts.at(),
+            );
+            skeleton.read_tbs(parts, faults);
+            return skeleton;
+        }
+        if let Some(tbs) = enter(&mut parts, tag::SEQUENCE, "tbsCertificate", faults) {
+            skeleton.read_tbs(tbs.reader(), faults);
+            skeleton.read_signature(parts, faults);
+        }
+        skeleton
+    }
+
+    fn read_tbs(&mut self, mut tbs: Reader<'a>, faults: &mut Faults) {
+        if tbs.next_is(tag::constructed(0)) {
+            let Some(version) = faults.keep("version", tbs.element()) else { return };
+            faults.keep("version", version.reader().expect(tag::INTEGER));
+        }
+        self.serial_number = field(&mut tbs, tag::INTEGER, "serialNumber", faults);
+        if let Some(what) = self.serial_number.and_then(|serial| integer::fault(serial.content)) {
+            faults.note("serialNumber", what, self.serial_number.map_or(0, |serial| serial.at));
+        }
+        self.signature_algorithm = field(&mut tbs, tag::SEQUENCE, "signature", faults);
+        self.issuer = field(&mut tbs, tag::SEQUENCE, "issuer", faults);
+        self.validity = field(&mut tbs, tag::SEQUENCE, "validity", faults);
+        self.subject = field(&mut tbs, tag::SEQUENCE, "subject", faults);
+        if let Some(public_key) = field(&mut tbs, tag::SEQUENCE, "subjectPublicKeyInfo", faults) {
+            faults.keep("subjectPublicKeyInfo", check_public_key(public_key.reader()));
+        }
+        self.read_optional_fields(tbs, faults);
+    }
+
+    fn read_optional_fields(&mut self, mut tbs: Reader<'a>, faults: &mut Faults) {
+        while !tbs.is_empty() {
+            match tbs.element_or_cut() {
+                Ok((explicit, cut)) if explicit.tag == tag::constructed(3) => {
+                    if cut {
+                        faults.note("extensions", "cut short", explicit.at);
+                    }
+                    self.extensions =
+                        enter(&mut explicit.reader(), tag::SEQUENCE, "extensions", faults);
+                }
+                // issuerUniqueID and subjectUniqueID, IMPLICIT BIT STRINGs
+                Ok((unique_id, _)) if matches!(unique_id.tag, 0x81 | 0x82 | 0xA1 | 0xA2) => {}
+                Ok((other, _)) => faults.note("tbsCertificate", "more than belongs here", other.at),
+                Err(fault) => return faults.add("tbsCertificate", fault),
+            }
+        }
+    }
+
+    fn read_signature(&mut self, mut parts: Reader<'a>, faults: &mut Faults) {
+        let algorithm = faults.keep("signatureAlgorithm", parts.expect(tag::SEQUENCE));
+        if algorithm.is_some() {
+            self.signature_algorithm = algorithm;
+            if let Some(signature) = faults.keep("signature", parts.expect(tag::BIT_STRING)) {
+                faults.keep("signature", signature.bits());
+                faults.keep("certificate", parts.finish());
+            }
+        }
+    }
+}
+
+/// SubjectPublicKeyInfo ::= SEQUENCE { algorithm AlgorithmIdentifier, subjectPublicKey BIT STRING }
+fn check_public_key(mut public_key: Reader<'_>) -> Result<()> {
+    public_key.sequence()?.oid()?;
+    public_key.expect(tag::BIT_STRING)?;
+    public_key.finish()
+}
+
+/// Goes into a container, also into one that was cut off.
+fn enter<'a>(
+    reader: &mut Reader<'a>,
+    tag: u8,
+    part: &'static str,
+    faults: &mut Faults,
+) -> Option<Element<'a>> {
+    if !reader.next_is(tag) {
+        return faults.keep(part, reader.expect(tag));
+    }
+    let (container, cut) = faults.keep(part, reader.element_or_cut())?;
+    if cut {
+        faults.note(part, "cut short", container.at);
+    }
+    Some(container)
+}
+
+/// The next field. One of another type counts as this field, broken, except where it is plainly the next
+/// one, that is where a SEQUENCE stands in an INTEGER's place.
+fn field<'a>(
+    tbs: &mut Reader<'a>,
+    tag: u8,
+    part: &'static str,
+    faults: &mut Faults,
+) -> Option<Element<'a>> {
+    if tbs.next_is(tag) {
+        let field = faults.keep(part, tbs.element());
+        if field.is_none() {
+            // Where a length lies, nothing after it can be found.
+            *tbs = Reader::new(&[], 0);
+        }
+        return field;
+    }
+    if tbs.is_empty() {
+        return None;
+    }
+    faults.keep(part, tbs.expect(tag));
+    let is_next_field = tbs.next_is(tag::SEQUENCE) || tbs.next_is(tag::constructed(3));
+    if !is_next_field && tbs.element().is_err() {
+        *tbs = Reader::new(&[], 0);
+    }
+    None
+}

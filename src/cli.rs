@@ -1,0 +1,226 @@
+//! The command line: what to run, and with which configuration.
+
+use crate::config::{self, Config, ConfigError, Log};
+use crate::demo::{DemoLog, DemoLogOptions};
+use crate::startup::{Application, StartError};
+use clap::{Args, Parser, Subcommand};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// The exit status when nothing was started.
+const USAGE: u8 = 2;
+
+const EXAMPLES: &str = "\
+Examples:
+  certstream-server demo                                   try it: a CT log of its own, no internet needed
+  certstream-server --config config/certstream.toml        watch the logs of that file
+  certstream-server check-config --config my.toml          say what is wrong with a file
+  PORT=9000 certstream-server --config my.toml             another port
+
+Environment: every key of the configuration as CERTSTREAM_SECTION_KEY; PORT; STATS_URL; RUST_LOG.";
+
+/// Streams every certificate of the Certificate Transparency logs over WebSocket, the moment it is logged.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Cli {
+    /// Configuration file (.toml, .yaml or .json)
+    #[arg(long, global = true, env = "CERTSTREAM_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch the configured logs and serve clients (this is what happens without a command)
+    Run,
+    /// Watch a CT log of our own that issues made-up certificates, without internet
+    Demo(DemoArgs),
+    /// Check the configuration and say what it means, without starting anything
+    CheckConfig,
+    /// Ask a running server whether it answers; exit status 0 if it does
+    Health(HealthArgs),
+}
+
+#[derive(Debug, Args)]
+struct DemoArgs {
+    /// Certificates per second
+    #[arg(long, default_value_t = 20.0, value_parser = parse_rate)]
+    rate: f64,
+}
+
+#[derive(Debug, Args)]
+struct HealthArgs {
+    /// The server's address
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    address: SocketAddr,
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "expected a number".to_string())?;
+    if (0.0..=10_000.0).contains(&rate) { Ok(rate) } else { Err("expected 0 to 10000".into()) }
+}
+
+/// Why the program ends with an error.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("the demo log cannot start: {0}")]
+    Demo(io::Error),
+    #[error("the server failed: {0}")]
+    Run(io::Error),
+    #[error("no answer from {0}: {1}")]
+    Unhealthy(SocketAddr, String),
+}
+
+/// Parses the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let system = actix::System::new();
+    let result = system.block_on(async {
+        match &cli.command {
+            None | Some(Command::Run) => run(&cli).await,
+            Some(Command::Demo(args)) => demo(&cli, args).await,
+            Some(Command::CheckConfig) => check_config(&cli),
+            Some(Command::Health(args)) => health(args).await,
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("certstream-server: {failure}");
+            ExitCode::from(if matches!(failure, Failure::Run(_) | Failure::Unhealthy(..)) {
+                1
+            } else {
+                USAGE
+            })
+        }
+    }
+}
+
+async fn run(cli: &Cli) -> Result<(), Failure> {
+    serve(config::load(cli.config.as_deref(), std::env::vars())?).await
+}
+
+async fn demo(cli: &Cli, args: &DemoArgs) -> Result<(), Failure> {
+    let options = DemoLogOptions { rate: args.rate, ..DemoLogOptions::default() };
+    let log = DemoLog::start(options).await.map_err(Failure::Demo)?;
+    let watched = Log {
+        description: Some("Demo log".into()),
+        operator: "certstream-server".into(),
+        key: Some(base64_simd::STANDARD.encode_to_string(log.public_key())),
+        ..Log::rfc6962(&log.url())
+    };
+    let result =
+        match config::load_with_logs(cli.config.as_deref(), std::env::vars(), vec![watched]) {
+            Ok(config) => serve(config).await,
+            Err(error) => Err(error.into()),
+        };
+    log.stop().await;
+    result
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    init_logging(&config);
+    let application = Application::build(&config)?;
+    let port = application.address().port();
+    log::info!(
+        "listening on {}; open http://localhost:{port}/ or connect to ws://localhost:{port}/",
+        application.address()
+    );
+    application.run_until_stopped(stop_signal()).await.map_err(Failure::Run)
+}
+
+fn init_logging(config: &Config) {
+    let default = env_logger::Env::default()
+        .default_filter_or(format!("{},actix_server=warn", config.log_level));
+    env_logger::Builder::from_env(default).format_timestamp_millis().format_target(false).init();
+}
+
+fn check_config(cli: &Cli) -> Result<(), Failure> {
+    let config = config::load(cli.config.as_deref(), std::env::vars())?;
+    let workers = config.workers;
+    println!(
+        "ok: would listen on {} with {workers} threads and watch {} logs:",
+        config.listen,
+        config.logs.len()
+    );
+    for log in &config.logs {
+        println!("  {} ({}), starting at {}", log.source.name(), log.source.url(), log.watch.start);
+    }
+    Ok(())
+}
+
+async fn health(args: &HealthArgs) -> Result<(), Failure> {
+    let unhealthy = |why: String| Failure::Unhealthy(args.address, why);
+    let request = awc::Client::builder().timeout(Duration::from_secs(3)).finish();
+    let url = format!("http://{}/", args.address);
+    let response = request.get(url).send().await.map_err(|e| unhealthy(e.to_string()))?;
+    if response.status().is_success() {
+        Ok(())
+    } else {
+        Err(unhealthy(response.status().to_string()))
+    }
+}
+
+/// Ends with the first SIGTERM or SIGINT. A second one ends the program at once.
+async fn stop_signal() {
+    let name = next_signal().await;
+    log::info!("{name}: stopping");
+    actix::spawn(async {
+        next_signal().await;
+        std::process::exit(130);
+    });
+}
+
+#[cfg(unix)]
+async fn next_signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        log::error!("signals cannot be received; end the server with SIGKILL");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}
+
+#[cfg(not(unix))]
+async fn next_signal() -> &'static str {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => "Ctrl-C",
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// The command line's definition, for whoever documents it.
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn a_rate_that_makes_no_sense_is_refused() {
+        assert!(parse_rate("0.5").is_ok());
+        for text in ["-1", "NaN", "fast", "1e9"] {
+            assert!(parse_rate(text).is_err(), "{text}");
+        }
+    }
+}

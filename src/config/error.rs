@@ -1,0 +1,33 @@
+//! What is wrong with a configuration.
+
+/// One line: where, which key, what is wrong and what was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{}{problem}", part(.origin), part(.key))]
+pub struct ConfigError {
+    /// The file or the environment variable; empty when it is neither.
+    pub origin: String,
+    /// The key with its sections, `clients.queue_messages`; empty when no key is to blame.
+    pub key: String,
+    /// What is wrong, and what was expected.
+    pub problem: String,
+}
+
+fn part(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{text}: ") }
+}
+
+impl ConfigError {
+    /// An error of a whole file or of an environment variable.
+    pub fn of(origin: impl ToString, problem: impl ToString) -> Self {
+        ConfigError {
+            origin: origin.to_string(),
+            key: String::new(),
+            problem: one_line(&problem.to_string()),
+        }
+    }
+}
+
+/// Parsers draw pictures over several lines; a log file has one line per event.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

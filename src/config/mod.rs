@@ -1,0 +1,58 @@
+//! The configuration: what the user wrote ([`Written`]), and what it means ([`Config`]).
+//!
+//! ```text
+//! file (TOML, YAML, JSON) ──► environment over it ──► Written ──► checked ──► Config
+//! ```
+//!
+//! Nothing wrong is passed over: every error names where it stands, the key, and what was expected.
+
+mod error;
+mod read;
+mod resolve;
+mod written;
+
+pub use error::ConfigError;
+pub use resolve::{ClientLimits, Config, LogConfig};
+pub use written::{Log, StartAt, Written};
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Reads the configuration file, if there is one, and lays `environment` over it.
+///
+/// # Errors
+/// [`ConfigError`], for the first thing that is wrong.
+pub fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
+    load_with(file, environment, None)
+}
+
+/// As [`load`], but watches `logs` in place of those of the file.
+///
+/// # Errors
+/// [`ConfigError`], for the first thing that is wrong.
+pub fn load_with_logs(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    logs: Vec<Log>,
+) -> Result<Config, ConfigError> {
+    load_with(file, environment, Some(logs))
+}
+
+fn load_with(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    logs: Option<Vec<Log>>,
+) -> Result<Config, ConfigError> {
+    let environment: BTreeMap<String, String> = environment.into_iter().collect();
+    let mut sources = read::read(file, &environment)?;
+    if let Some(logs) = logs {
+        sources.written.logs = logs;
+    }
+    resolve::resolve(sources, environment.get("PORT").map(String::as_str))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Reads the file and the environment into one [`Written`], remembering where each value came from.
+
+use super::error::one_line;
+use super::{ConfigError, Written};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Every variable that begins like this is ours, and must be known.
+const PREFIX: &str = "CERTSTREAM_";
+/// Names the configuration file itself.
+const CONFIG_VARIABLE: &str = "CERTSTREAM_CONFIG";
+/// The original server's name for `server.stats_path`.
+const STATS_VARIABLE: (&str, &str) = ("STATS_URL", "server.stats_path");
+
+/// What was written, and where.
+#[derive(Debug)]
+pub(super) struct Sources {
+    pub(super) written: Written,
+    /// The file as the user named it; empty without one.
+    file: String,
+    /// Environment variables by the key they set.
+    variables: BTreeMap<String, String>,
+}
+
+impl Sources {
+    /// An error of the value of `key`, wherever it was given.
+    pub(super) fn error(&self, key: &str, problem: impl ToString) -> ConfigError {
+        error_at(&self.file, &self.variables, key, &problem.to_string())
+    }
+}
+
+fn error_at(
+    file: &str,
+    variables: &BTreeMap<String, String>,
+    key: &str,
+    problem: &str,
+) -> ConfigError {
+    let origin = variables.get(key).map_or(file, String::as_str).to_string();
+    ConfigError { origin, key: key.trim_matches('.').into(), problem: one_line(problem) }
+}
+
+pub(super) fn read(
+    file: Option<&Path>,
+    environment: &BTreeMap<String, String>,
+) -> Result<Sources, ConfigError> {
+    let mut tree = file.map_or(Ok(Value::Object(Map::new())), read_file)?;
+    let variables = overlay(&mut tree, environment)?;
+    let file = file.map_or(String::new(), |f| f.display().to_string());
+    let written = serde_path_to_error::deserialize(tree).map_err(|error| {
+        let key = error.path().to_string();
+        error_at(&file, &variables, &key, &error.into_inner().to_string())
+    })?;
+    Ok(Sources { written, file, variables })
+}
+
+fn read_file(path: &Path) -> Result<Value, ConfigError> {
+    let error = |problem: &dyn ToString| ConfigError::of(path.display(), problem.to_string());
+    let text = std::fs::read_to_string(path).map_err(|e| error(&format!("cannot be read: {e}")))?;
+    let tree: Value = match path.extension().and_then(|e| e.to_str()) {
+        Some("toml") => toml::from_str(&text).map_err(|e| error(&e))?,
+        Some("yaml" | "yml") => serde_saphyr::from_str(&text).map_err(|e| error(&e))?,
+        Some("json") => serde_json::from_str(&text).map_err(|e| error(&e))?,
+        _ => return Err(error(&"the name must end in .toml, .yaml, .yml or .json")),
+    };
+    match tree {
+        Value::Object(_) => Ok(tree),
+        Value::Null => Ok(Value::Object(Map::new())),
+        _ => Err(error(&"expected sections with keys")),
+    }
+}
+
+/// Puts the values of environment variables into `tree`; returns the variables by key.
+fn overlay(
+    tree: &mut Value,
+    environment: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, ConfigError> {
+    let known = known_variables();
+    let mut set = BTreeMap::new();
+    for (variable, text) in environment {
+        let original = (variable == STATS_VARIABLE.0).then_some(STATS_VARIABLE.1);
+        let Some((key, default)) =
+            known.get(original.map_or(variable.clone(), variable_of).as_str())
+        else {
+            if variable.starts_with(PREFIX) && variable != CONFIG_VARIABLE {
+                return Err(ConfigError::of(variable, unknown_variable(variable, &known)));
+            }
+            continue;
+        };
+        let Some((section, name)) = key.split_once('.') else { continue };
+        let sections =
+            tree.as_object_mut().map(|t| t.entry(section).or_insert_with(|| Map::new().into()));
+        if let Some(Value::Object(section)) = sections {
+            section.insert(name.into(), typed(text, default));
+            set.insert(key.clone(), variable.clone());
+        }
+    }
+    Ok(set)
+}
+
+fn variable_of(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
+}
+
+/// Every key that has one value, by its variable, with its default.
+fn known_variables() -> BTreeMap<String, (String, Value)> {
+    let defaults = serde_json::to_value(Written::default()).unwrap_or_default();
+    let sections = defaults.as_object().into_iter().flatten();
+    sections
+        .flat_map(|(section, keys)| {
+            keys.as_object().into_iter().flatten().map(move |(key, v)| (section, key, v))
+        })
+        .map(|(section, key, value)| (format!("{section}.{key}"), value.clone()))
+        .map(|(key, value)| (variable_of(&key), (key, value)))
+        .collect()
+}
+
+/// The text as a value of the default's type, where it is one; else as it is, to be refused by its key's type.
+fn typed(text: &str, default: &Value) -> Value {
+    match default {
+        Value::String(_) => text.into(),
+        _ => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
+    }
+}
+
+fn unknown_variable(variable: &str, known: &BTreeMap<String, (String, Value)>) -> String {
+    let alike =
+        |name: &String| name.bytes().zip(variable.bytes()).take_while(|(a, b)| a == b).count();
+    let nearest = known.keys().max_by_key(|name| alike(name));
+    format!("unknown variable; the nearest known one is {}", nearest.map_or("", String::as_str))
+}

@@ -1,0 +1,218 @@
+use super::*;
+use crate::actors::log_watcher::Start;
+use crate::message::Stream;
+use std::time::Duration;
+
+const ONE_LOG: &str = "[[logs]]\nurl = \"http://127.0.0.1:9001\"\n";
+
+fn loaded(name: &str, text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    load(Some(&path), environment.iter().map(|(k, v)| (k.to_string(), v.to_string()))).map_err(
+        |mut error| {
+            error.origin = error.origin.replace(&format!("{}/", dir.path().display()), "");
+            error
+        },
+    )
+}
+
+fn toml(text: &str) -> Result<Config, ConfigError> {
+    loaded("c.toml", &format!("{text}\n{ONE_LOG}"), &[])
+}
+
+fn env(environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    loaded("c.toml", ONE_LOG, environment)
+}
+
+#[test]
+fn the_shipped_file_works_and_shows_every_key_with_its_default() {
+    let text = include_str!("../../config/certstream.toml");
+    let written: Written = toml::from_str(text).unwrap();
+    let with_defaults = Written { logs: written.logs.clone(), ..Written::default() };
+    assert_eq!(written, with_defaults);
+    assert!(load(Some(Path::new("config/certstream.toml")), []).is_ok());
+    let defaults = serde_json::to_value(Written::default()).unwrap();
+    for (section, keys) in defaults.as_object().unwrap() {
+        for key in keys.as_object().into_iter().flatten().map(|(key, _)| key) {
+            let shown =
+                text.lines().any(|l| l.trim_start_matches("# ").starts_with(&format!("{key} = ")));
+            assert!(shown, "{section}.{key} is not in the file");
+        }
+    }
+}
+
+#[test]
+fn yaml_and_json_files_of_the_same_shape_mean_the_same() {
+    let yaml = "server:\n  listen: '127.0.0.1:9'\nheartbeat:\n  interval: 3s\nlogs:\n  - url: http://a.example/\n    start: -5\n";
+    let json = r#"{"server":{"listen":"127.0.0.1:9"},"heartbeat":{"interval":"3s"},"logs":[{"url":"http://a.example/","start":-5}]}"#;
+    for config in
+        [loaded("c.yaml", yaml, &[]), loaded("c.yml", yaml, &[]), loaded("c.json", json, &[])]
+    {
+        let config = config.unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:9");
+        assert_eq!(config.heartbeat_interval, Duration::from_secs(3));
+        assert_eq!(config.logs[0].watch.start, Start::BeforeHead(5));
+        assert_eq!(config.logs[0].source.name(), "a.example");
+    }
+}
+
+#[test]
+fn environment_variables_win_over_the_file() {
+    let config = loaded(
+        "c.toml",
+        &format!("[clients]\nqueue_messages = 7\n{ONE_LOG}"),
+        &[
+            ("CERTSTREAM_CLIENTS_QUEUE_MESSAGES", "9"),
+            ("CERTSTREAM_SERVER_ROOT_STREAM", "lite"),
+            ("CERTSTREAM_SERVER_LISTEN", "127.0.0.1:1"),
+            ("PORT", "2"),
+            ("STATS_URL", "/numbers"),
+            ("CERTSTREAM_CONFIG", "whatever"),
+            ("OTHER", "ignored"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.clients.queue_messages, 9);
+    assert_eq!(config.root_stream, Stream::Lite);
+    assert_eq!(config.listen.to_string(), "127.0.0.1:2");
+    assert_eq!(config.stats_path, "/numbers");
+}
+
+#[test]
+fn a_wrong_key_is_named_with_the_keys_that_exist() {
+    let error = toml("[clients]\nqueue_mesages = 7").unwrap_err().to_string();
+    assert!(error.starts_with("c.toml: clients.queue_mesages: unknown field"), "{error}");
+    assert!(error.contains("`queue_messages`"), "{error}");
+    let error = toml("[client]\nqueue_messages = 7").unwrap_err().to_string();
+    assert!(error.starts_with("c.toml: client: unknown field"), "{error}");
+}
+
+#[test]
+fn a_wrong_type_or_value_is_named_with_what_was_expected() {
+    for (text, expected) in [
+        (
+            "[clients]\nqueue_messages = \"many\"",
+            "c.toml: clients.queue_messages: invalid type: string \"many\", expected usize",
+        ),
+        (
+            "[clients]\nqueue_messages = 1.5",
+            "c.toml: clients.queue_messages: invalid type: floating point `1.5`, expected usize",
+        ),
+        ("[clients]\nqueue_messages = 0", "c.toml: clients.queue_messages: expected at least 1"),
+        (
+            "[heartbeat]\ninterval = \"10 parsecs\"",
+            "c.toml: heartbeat.interval: invalid value: string \"10 parsecs\", expected a duration such as",
+        ),
+        (
+            "[heartbeat]\ninterval = 10",
+            "c.toml: heartbeat.interval: invalid type: integer `10`, expected a duration such as",
+        ),
+        ("[heartbeat]\ninterval = \"0s\"", "c.toml: heartbeat.interval: expected more than 0s"),
+        ("[server]\nlisten = \"8080\"", "c.toml: server.listen: expected an address with a port"),
+        (
+            "[server]\nroot_stream = \"everything\"",
+            "c.toml: server.root_stream: unknown variant `everything`",
+        ),
+        ("[server]\nstats_path = \"stats\"", "c.toml: server.stats_path: expected a path"),
+        (
+            "[server]\nstats_path = \"/latest.json\"",
+            "c.toml: server.stats_path: \"/latest.json\" is another route",
+        ),
+        (
+            "[clients]\npong_timeout = \"5s\"",
+            "c.toml: clients.pong_timeout: expected more than clients.ping_interval",
+        ),
+        ("[logging]\nlevel = \"loud\"", "c.toml: logging.level: expected error, warn"),
+        (
+            "[log_list]\nenabled = true",
+            "c.toml: log_list.enabled: following the browsers' log lists",
+        ),
+    ] {
+        let error = toml(text).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}\nnot {expected}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn a_wrong_log_is_named_by_its_place() {
+    for (log, expected) in [
+        ("url = \"ct.example\"", "logs[1].url: expected a URL such as"),
+        ("url = \"ftp://ct.example\"", "logs[1].url: expected a URL such as"),
+        (
+            "url = \"http://127.0.0.1:9001/\"",
+            "logs[1].url: \"http://127.0.0.1:9001/\" is listed twice",
+        ),
+        ("description = \"x\"", "logs[1]: missing field `url`"),
+        (
+            "url = \"http://b.example\"\nstart = \"now\"",
+            "logs[1].start: invalid value: string \"now\", expected \"head\"",
+        ),
+        (
+            "url = \"http://b.example\"\nkey = \"AAAA\"",
+            "logs[1].key: expected a SubjectPublicKeyInfo",
+        ),
+        ("url = \"http://b.example\"\nkey = \"!\"", "logs[1].key: expected base64"),
+        (
+            "url = \"http://b.example\"\ntype = \"static-ct\"",
+            "logs[1].type: static-ct logs cannot be read yet",
+        ),
+        (
+            "url = \"http://b.example\"\norigin = \"b.example\"",
+            "logs[1].origin: only static-ct logs have one",
+        ),
+    ] {
+        let error =
+            loaded("c.toml", &format!("{ONE_LOG}[[logs]]\n{log}"), &[]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("c.toml: {expected}")), "{error}\nnot {expected}");
+    }
+}
+
+#[test]
+fn a_wrong_environment_variable_is_named() {
+    for (variable, value, expected) in [
+        (
+            "CERTSTREAM_CLIENTS_QUEUE_MESAGES",
+            "1",
+            "CERTSTREAM_CLIENTS_QUEUE_MESAGES: unknown variable; the nearest known one is CERTSTREAM_CLIENTS_QUEUE_MESSAGES",
+        ),
+        (
+            "CERTSTREAM_CLIENTS_QUEUE_MESSAGES",
+            "x",
+            "CERTSTREAM_CLIENTS_QUEUE_MESSAGES: clients.queue_messages: invalid type",
+        ),
+        (
+            "CERTSTREAM_HEARTBEAT_INTERVAL",
+            "x",
+            "CERTSTREAM_HEARTBEAT_INTERVAL: heartbeat.interval: invalid value",
+        ),
+        ("STATS_URL", "x", "STATS_URL: server.stats_path: expected a path"),
+        ("PORT", "http", "PORT: expected a port number"),
+    ] {
+        let error = env(&[(variable, value)]).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}\nnot {expected}");
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_or_broken_is_named() {
+    let error = load(Some(Path::new("no/such.toml")), []).unwrap_err().to_string();
+    assert!(error.starts_with("no/such.toml: cannot be read: No such file"), "{error}");
+    for (name, text) in [
+        ("c.toml", "[server\n"),
+        ("c.yaml", "a: [b"),
+        ("c.json", "{"),
+        ("c.ini", ""),
+        ("c.json", "[]"),
+    ] {
+        let error = loaded(name, text, &[]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{name}: ")) && !error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn no_logs_at_all_is_an_error_that_says_what_to_do() {
+    let error = load(None, []).unwrap_err().to_string();
+    assert!(error.starts_with("logs: no logs to watch; add a [[logs]] section"), "{error}");
+}

@@ -1,0 +1,295 @@
+//! The configuration as it is written. `config/certstream.toml` explains every key.
+
+use crate::message::{Protocol, Stream};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::time::Duration;
+
+/// A whole configuration file.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Written {
+    /// Where clients connect.
+    pub server: Server,
+    /// The clients' clock.
+    pub heartbeat: Heartbeat,
+    /// What a client may cost.
+    pub clients: Clients,
+    /// The JSON routes.
+    pub newest: Newest,
+    /// How logs are asked.
+    pub fetch: Fetch,
+    /// The browsers' lists of logs.
+    pub log_list: LogList,
+    /// What survives a restart.
+    pub state: State,
+    /// The log file.
+    pub logging: Logging,
+    /// The logs to watch.
+    pub logs: Vec<Log>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address and port.
+    pub listen: String,
+    /// What `/` streams.
+    pub root_stream: Stream,
+    /// Where the statistics are.
+    pub stats_path: String,
+    /// HTTP threads; 0: one per core.
+    pub workers: usize,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            listen: "[::]:8080".into(),
+            root_stream: Stream::Full,
+            stats_path: "/stats".into(),
+            workers: 0,
+        }
+    }
+}
+
+/// `[heartbeat]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Heartbeat {
+    /// Time between heartbeat messages.
+    pub interval: Span,
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Heartbeat { interval: Span::seconds(10) }
+    }
+}
+
+/// `[clients]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Clients {
+    /// Messages that may wait for one client.
+    pub queue_messages: usize,
+    /// A client that takes nothing for so long is closed.
+    pub stall_timeout: Span,
+    /// Time between pings.
+    pub ping_interval: Span,
+    /// A client that says nothing for so long is closed.
+    pub pong_timeout: Span,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Clients {
+            queue_messages: 500,
+            stall_timeout: Span::seconds(60),
+            ping_interval: Span::seconds(30),
+            pong_timeout: Span::seconds(90),
+        }
+    }
+}
+
+/// `[newest]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Newest {
+    /// Messages kept for the JSON routes.
+    pub messages: usize,
+}
+
+impl Default for Newest {
+    fn default() -> Self {
+        Newest { messages: 25 }
+    }
+}
+
+/// `[fetch]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fetch {
+    /// Time between requests for a log's head.
+    pub poll_interval: Span,
+    /// Most entries per request.
+    pub page_size: u64,
+    /// Most requests for entries to one log at the same time.
+    pub in_flight: usize,
+    /// Longest time for an answer.
+    pub timeout: Span,
+    /// How log operators can reach you.
+    pub contact: String,
+}
+
+impl Default for Fetch {
+    fn default() -> Self {
+        Fetch {
+            poll_interval: Span::seconds(1),
+            page_size: 1000,
+            in_flight: 4,
+            timeout: Span::seconds(30),
+            contact: String::new(),
+        }
+    }
+}
+
+/// `[log_list]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogList {
+    /// Whether to follow the browsers' lists.
+    pub enabled: bool,
+}
+
+/// `[state]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct State {
+    /// A folder.
+    pub dir: String,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State { dir: "state".into() }
+    }
+}
+
+/// `[logging]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Logging {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Logging { level: "info".into() }
+    }
+}
+
+/// One of `[[logs]]`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// The log's URL; for static-ct the monitoring prefix.
+    pub url: String,
+    /// The protocol.
+    #[serde(rename = "type", default = "rfc6962")]
+    pub protocol: Protocol,
+    /// What messages call it.
+    pub description: Option<String>,
+    /// Who runs it.
+    #[serde(default)]
+    pub operator: String,
+    /// Base64 of its SubjectPublicKeyInfo.
+    pub key: Option<String>,
+    /// static-ct: the checkpoint's origin.
+    pub origin: Option<String>,
+    /// Where to begin.
+    #[serde(default)]
+    pub start: StartAt,
+}
+
+impl Log {
+    /// An RFC 6962 log at `url`, watched from its head.
+    pub fn rfc6962(url: &str) -> Self {
+        Log {
+            url: url.into(),
+            protocol: Protocol::Rfc6962,
+            description: None,
+            operator: String::new(),
+            key: None,
+            origin: None,
+            start: StartAt::Head,
+        }
+    }
+}
+
+fn rfc6962() -> Protocol {
+    Protocol::Rfc6962
+}
+
+/// `"head"`, an index, or a negative number of entries before the head.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StartAt {
+    /// `"head"`
+    #[default]
+    Head,
+    /// An index, or how many entries before the head.
+    Number(i64),
+}
+
+impl Serialize for StartAt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            StartAt::Head => serializer.serialize_str("head"),
+            StartAt::Number(n) => serializer.serialize_i64(*n),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StartAt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = StartAt;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(r#""head", an index, or -N for N entries before the head"#)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<StartAt, E> {
+                let head = (text == "head").then_some(StartAt::Head);
+                head.ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<StartAt, E> {
+                Ok(StartAt::Number(n))
+            }
+
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<StartAt, E> {
+                let fits = i64::try_from(n).map(StartAt::Number);
+                fits.map_err(|_| E::invalid_value(de::Unexpected::Unsigned(n), &self))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A duration as text: `"10s"`, `"500ms"`, `"1m 30s"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl Span {
+    const fn seconds(n: u64) -> Self {
+        Span(Duration::from_secs(n))
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Span;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(r#"a duration such as "10s", "500ms" or "1m 30s""#)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+                let parsed = humantime::parse_duration(text).map(Span);
+                parsed.map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}

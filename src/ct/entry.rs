@@ -1,0 +1,292 @@
+//! One log entry: `leaf_input` and `extra_data` of get-entries (RFC 6962 section 4.6), decoded.
+//!
+//! Decoding finds the certificates and judges the framing around them; it does not look into a certificate.
+//! An entry whose submitted certificate can be found is an entry, even when the framing behind it is wrong:
+//! the fault is reported beside it. Only where no certificate can be found is there an error.
+
+use super::reader::{Reader, Truncated};
+use bytes::Bytes;
+
+/// LogEntryType, RFC 6962 section 3.1, with what a precert carries beside its certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogEntryType {
+    /// `x509_entry(0)`: a certificate.
+    X509,
+    /// `precert_entry(1)`: a precertificate; the SHA-256 of its issuer's public key.
+    Precert {
+        /// `issuer_key_hash` of PreCert, RFC 6962 section 3.2.
+        issuer_key_hash: [u8; 32],
+    },
+}
+
+/// What a log says of one index.
+///
+/// ```text
+/// struct { Version version; MerkleLeafType leaf_type;
+///          select (leaf_type) { case timestamped_entry: TimestampedEntry; } } MerkleTreeLeaf;
+/// struct { uint64 timestamp; LogEntryType entry_type;
+///          select (entry_type) { case x509_entry: ASN.1Cert; case precert_entry: PreCert; } signed_entry;
+///          CtExtensions extensions; } TimestampedEntry;
+/// struct { opaque issuer_key_hash[32]; TBSCertificate tbs_certificate; } PreCert;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// When the log took the entry in, unix milliseconds.
+    pub timestamp_ms: u64,
+    /// Certificate or precert.
+    pub entry_type: LogEntryType,
+    /// The DER as it was submitted: for a precert the precertificate with its poison, from `extra_data`.
+    pub certificate: Bytes,
+    /// The issuers, the leaf's own first, the root last.
+    pub chain: Vec<Bytes>,
+    /// What is wrong with the framing, though the certificate could be found.
+    pub fault: Option<FramingFault>,
+}
+
+/// A breach of RFC 6962's framing that leaves the certificate readable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FramingFault {
+    /// `version` or `leaf_type` of MerkleTreeLeaf is none that RFC 6962 defines.
+    #[error("unknown MerkleTreeLeaf: version {version}, leaf_type {leaf_type}")]
+    UnknownLeaf {
+        /// Found where `v1(0)` is expected.
+        version: u8,
+        /// Found where `timestamped_entry(0)` is expected.
+        leaf_type: u8,
+    },
+    /// Something in `leaf_input` behind the certificate is cut short.
+    #[error("leaf_input: {0}")]
+    LeafInput(Truncated),
+    /// The chain in `extra_data` is cut short; the certificates before that place are kept.
+    #[error("extra_data: {0}")]
+    Chain(Truncated),
+    /// `count` bytes follow the structure that should be the last one.
+    #[error("{count} bytes follow the end of {of}")]
+    Trailing {
+        /// `leaf_input` or `extra_data`.
+        of: &'static str,
+        /// Bytes too many.
+        count: usize,
+    },
+}
+
+/// The entry's certificate cannot be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EntryError {
+    /// `leaf_input` ends before the certificate does.
+    #[error("leaf_input: {0}")]
+    LeafInput(Truncated),
+    /// `extra_data` of a precert ends before the precertificate does.
+    #[error("extra_data: {0}")]
+    ExtraData(Truncated),
+    /// An entry type that RFC 6962 does not define.
+    #[error("unknown entry type {0}")]
+    UnknownType(u64),
+}
+
+/// The parts of `leaf_input` that matter once its framing has been judged.
+struct Leaf {
+    timestamp_ms: u64,
+    entry_type: LogEntryType,
+    signed_entry: Bytes,
+    fault: Option<FramingFault>,
+}
+
+/// Decodes one entry of a get-entries answer.
+pub fn decode(leaf_input: &Bytes, extra_data: &Bytes) -> Result<LogEntry, EntryError> {
+    let leaf = decode_leaf(leaf_input)?;
+    let mut extra = Reader::new(extra_data);
+    let certificate = match leaf.entry_type {
+        LogEntryType::X509 => leaf.signed_entry,
+        LogEntryType::Precert { .. } => {
+            let pre_certificate =
+                extra.vector("pre_certificate", 3).map_err(EntryError::ExtraData)?;
+            extra_data.slice_ref(pre_certificate)
+        }
+    };
+    let (chain, chain_fault) = decode_chain(extra_data, extra);
+    Ok(LogEntry {
+        timestamp_ms: leaf.timestamp_ms,
+        entry_type: leaf.entry_type,
+        certificate,
+        chain,
+        fault: leaf.fault.or(chain_fault),
+    })
+}
+
+fn decode_leaf(leaf_input: &Bytes) -> Result<Leaf, EntryError> {
+    let mut r = Reader::new(leaf_input);
+    let err = EntryError::LeafInput;
+    let version = r.uint("version", 1).map_err(err)? as u8;
+    let leaf_type = r.uint("leaf_type", 1).map_err(err)? as u8;
+    let timestamp_ms = r.uint("timestamp", 8).map_err(err)?;
+    let entry_type = match r.uint("entry_type", 2).map_err(err)? {
+        0 /* x509_entry */ => LogEntryType::X509,
+        1 /* precert_entry */ => {
+            let hash = r.bytes("issuer_key_hash", 32).map_err(err)?;
+            LogEntryType::Precert { issuer_key_hash: hash.try_into().unwrap_or_default() }
+        }
+        other => return Err(EntryError::UnknownType(other)),
+    };
+    let mut fault = (version != 0 /* v1 */ || leaf_type != 0/* timestamped_entry */)
+        .then_some(FramingFault::UnknownLeaf { version, leaf_type });
+    let signed_entry = match (entry_type, r.vector("signed_entry", 3)) {
+        (_, Ok(signed)) => {
+            fault = fault.or_else(|| leaf_end_fault(r));
+            leaf_input.slice_ref(signed)
+        }
+        // A precert's certificate stands in extra_data: its leaf may be broken and the entry still be read.
+        (LogEntryType::Precert { .. }, Err(e)) => {
+            fault = fault.or(Some(FramingFault::LeafInput(e)));
+            Bytes::new()
+        }
+        (LogEntryType::X509, Err(e)) => return Err(err(e)),
+    };
+    Ok(Leaf { timestamp_ms, entry_type, signed_entry, fault })
+}
+
+/// What follows `signed_entry`: the extensions, then nothing.
+fn leaf_end_fault(mut r: Reader<'_>) -> Option<FramingFault> {
+    match r.vector("extensions", 2) {
+        Err(e) => Some(FramingFault::LeafInput(e)),
+        Ok(_) => trailing("leaf_input", r.rest()),
+    }
+}
+
+fn trailing(of: &'static str, rest: &[u8]) -> Option<FramingFault> {
+    (!rest.is_empty()).then_some(FramingFault::Trailing { of, count: rest.len() })
+}
+
+/// `ASN.1Cert certificate_chain<0..2^24-1>`, or `precertificate_chain`: as many whole certificates as there are.
+fn decode_chain(extra_data: &Bytes, mut extra: Reader<'_>) -> (Vec<Bytes>, Option<FramingFault>) {
+    let mut whole = extra.clone();
+    let (mut list, mut fault) = match whole.vector("certificate_chain", 3) {
+        Ok(chain) => (Reader::new(chain), trailing("extra_data", whole.rest())),
+        Err(e) => {
+            // The length lies: the certificates that are there still count.
+            let _ = extra.bytes("certificate_chain", 3);
+            (extra, Some(FramingFault::Chain(e)))
+        }
+    };
+    let mut chain = Vec::new();
+    while !list.rest().is_empty() {
+        match list.vector("ASN.1Cert", 3) {
+            Ok(certificate) => chain.push(extra_data.slice_ref(certificate)),
+            Err(e) => {
+                fault = fault.or(Some(FramingFault::Chain(e)));
+                break;
+            }
+        }
+    }
+    (chain, fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn u24(data: &[u8]) -> Vec<u8> {
+        let mut v = (data.len() as u32).to_be_bytes()[1..].to_vec();
+        v.extend(data);
+        v
+    }
+
+    fn x509_leaf(certificate: &[u8]) -> Vec<u8> {
+        let mut v = vec![0, 0];
+        v.extend(1_700_000_000_123u64.to_be_bytes());
+        v.extend([0, 0]);
+        v.extend(u24(certificate));
+        v.extend([0, 0]);
+        v
+    }
+
+    fn precert_leaf(tbs: &[u8]) -> Vec<u8> {
+        let mut v = vec![0, 0];
+        v.extend(7u64.to_be_bytes());
+        v.extend([0, 1]);
+        v.extend([0xab; 32]);
+        v.extend(u24(tbs));
+        v.extend([0, 0]);
+        v
+    }
+
+    fn chain(certificates: &[&[u8]]) -> Vec<u8> {
+        u24(&certificates.iter().flat_map(|c| u24(c)).collect::<Vec<_>>())
+    }
+
+    fn decoded(leaf: Vec<u8>, extra: Vec<u8>) -> Result<LogEntry, EntryError> {
+        decode(&leaf.into(), &extra.into())
+    }
+
+    #[test]
+    fn an_x509_entry_yields_its_certificate_and_chain() {
+        let e = decoded(x509_leaf(b"leaf"), chain(&[b"issuer", b"root"])).unwrap();
+        assert_eq!(e.timestamp_ms, 1_700_000_000_123);
+        assert_eq!(e.entry_type, LogEntryType::X509);
+        assert_eq!(e.certificate, "leaf");
+        assert_eq!(e.chain, ["issuer", "root"]);
+        assert_eq!(e.fault, None);
+    }
+
+    #[test]
+    fn a_precert_entry_yields_the_submitted_precertificate_and_not_its_tbs() {
+        let mut extra = u24(b"precertificate");
+        extra.extend(chain(&[b"issuer"]));
+        let e = decoded(precert_leaf(b"tbs"), extra).unwrap();
+        assert_eq!(e.entry_type, LogEntryType::Precert { issuer_key_hash: [0xab; 32] });
+        assert_eq!(e.certificate, "precertificate");
+        assert_eq!(e.chain, ["issuer"]);
+        assert_eq!(e.fault, None);
+    }
+
+    #[test]
+    fn no_chain_at_all_is_an_empty_chain() {
+        assert!(decoded(x509_leaf(b"leaf"), chain(&[])).unwrap().chain.is_empty());
+    }
+
+    #[test]
+    fn an_entry_that_ends_early_is_an_error_that_says_where() {
+        let leaf = x509_leaf(b"leaf");
+        for end in 0..leaf.len() - 2 {
+            let error = decoded(leaf[..end].to_vec(), chain(&[])).unwrap_err();
+            assert!(matches!(error, EntryError::LeafInput(_)), "{end}: {error}");
+        }
+        let error = decoded(precert_leaf(b"tbs"), vec![0, 0, 9, 1]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "extra_data: pre_certificate needs 9 bytes at offset 3, 1 are left"
+        );
+    }
+
+    #[test]
+    fn an_unknown_entry_type_is_an_error() {
+        let mut leaf = x509_leaf(b"leaf");
+        leaf[11] = 2;
+        assert_eq!(decoded(leaf, chain(&[])), Err(EntryError::UnknownType(2)));
+    }
+
+    #[test]
+    fn broken_framing_around_a_readable_certificate_is_a_fault_and_not_a_loss() {
+        let mut unknown = x509_leaf(b"leaf");
+        unknown[0] = 3;
+        let e = decoded(unknown, chain(&[])).unwrap();
+        assert_eq!(e.fault, Some(FramingFault::UnknownLeaf { version: 3, leaf_type: 0 }));
+
+        let mut long = x509_leaf(b"leaf");
+        long.push(1);
+        let e = decoded(long, chain(&[])).unwrap();
+        assert_eq!(e.fault, Some(FramingFault::Trailing { of: "leaf_input", count: 1 }));
+        assert_eq!(e.certificate, "leaf");
+
+        let mut cut = chain(&[b"issuer", b"root"]);
+        cut.pop();
+        let e = decoded(x509_leaf(b"leaf"), cut).unwrap();
+        assert_eq!(e.chain, ["issuer"], "whole certificates before the cut are kept");
+        assert!(matches!(e.fault, Some(FramingFault::Chain(_))));
+
+        let e = decoded(precert_leaf(b"tbs")[..50].to_vec(), [u24(b"pre"), chain(&[])].concat())
+            .unwrap();
+        assert_eq!(e.certificate, "pre");
+        assert!(matches!(e.fault, Some(FramingFault::LeafInput(_))));
+    }
+}

@@ -1,0 +1,15 @@
+//! The structures of Certificate Transparency, RFC 6962 first: what a log sends, decoded and checked.
+//!
+//! Pure: no input or output, no clock, no actors. Fetching is `log_client`'s work, certificates themselves
+//! are `certificate`'s; here a certificate is bytes of a known length.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+pub mod entry;
+pub mod get_entries;
+pub mod merkle;
+pub mod reader;
+pub mod sth;

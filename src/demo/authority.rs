@@ -1,0 +1,248 @@
+//! The certificate authorities: roots, intermediates, and what they write into a certificate.
+
+use super::certificate::{Draft, Fields, Validity, sign};
+use super::entry::Chain;
+use super::extensions::{self, usage};
+use super::keys::{Algorithm, KeyPair};
+use super::names::SubjectNames;
+use super::practice::{CommonName, Level, Manner, PRACTICES, Practice};
+use super::subject::DistinguishedName;
+use crate::ct::merkle::Hash;
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use openssl::error::ErrorStack;
+use openssl::sha::sha256;
+use rand::seq::IndexedRandom;
+use rand::{Rng, RngExt};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+/// The longest common name (ub-common-name, RFC 5280 appendix A.1).
+const MAX_COMMON_NAME: usize = 64;
+
+/// An intermediate authority that issues.
+pub struct Authority {
+    pub practice: &'static Practice,
+    key: KeyPair,
+    name: DistinguishedName,
+    /// Its certificate and its root's.
+    pub chain: Arc<Chain>,
+    /// What a precert's leaf names it by (RFC 6962 §3.2).
+    pub issuer_key_hash: Hash,
+}
+
+struct Root {
+    key: KeyPair,
+    name: DistinguishedName,
+    certificate: Vec<u8>,
+}
+
+impl Authority {
+    /// Makes one authority for each practice, and the roots above them.
+    ///
+    /// `rsa_keys` should hold [`rsa_keys_needed`](Self::rsa_keys_needed) keys; what is missing is
+    /// made.
+    pub fn establish(
+        now: DateTime<Utc>,
+        rsa_keys: Vec<KeyPair>,
+        rng: &mut impl Rng,
+    ) -> Result<Vec<Self>, ErrorStack> {
+        let mut rsa_keys = rsa_keys.into_iter();
+        let mut key_of = |algorithm| match algorithm {
+            Algorithm::EcdsaP256 => KeyPair::ecdsa(),
+            Algorithm::Rsa2048 => rsa_keys.next().map_or_else(KeyPair::rsa, Ok),
+        };
+        let mut roots: HashMap<&str, Root> = HashMap::new();
+        let mut authorities = Vec::new();
+        for practice in &PRACTICES {
+            let root = match roots.entry(practice.root_name) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    new.insert(Root::new(practice, key_of(practice.root_algorithm)?, now, rng)?)
+                }
+            };
+            authorities.push(Self::below(root, practice, key_of(practice.algorithm)?, now, rng)?);
+        }
+        Ok(authorities)
+    }
+
+    /// How many RSA keys roots and intermediates take.
+    pub fn rsa_keys_needed() -> usize {
+        let roots: HashMap<_, _> = PRACTICES
+            .iter()
+            .map(|practice| (practice.root_name, practice.root_algorithm))
+            .collect();
+        let intermediates = PRACTICES.iter().map(|practice| practice.algorithm);
+        roots
+            .into_values()
+            .chain(intermediates)
+            .filter(|algorithm| *algorithm == Algorithm::Rsa2048)
+            .count()
+    }
+
+    fn below(
+        root: &Root,
+        practice: &'static Practice,
+        key: KeyPair,
+        now: DateTime<Utc>,
+        rng: &mut impl Rng,
+    ) -> Result<Self, ErrorStack> {
+        let name =
+            DistinguishedName::authority(practice.country, practice.organization, practice.name);
+        let fields = Fields {
+            serial: serial(rng),
+            issuer: &root.name,
+            validity: whole_days(now - TimeDelta::days(400), TimeDelta::days(5 * 365)),
+            subject: &name,
+            subject_key: &key,
+        };
+        let draft = Draft::new(&fields, &root.key, |der| {
+            extensions::key_usage(
+                der,
+                usage::DIGITAL_SIGNATURE | usage::CERT_SIGN | usage::CRL_SIGN,
+            );
+            extensions::extended_key_usage(der, practice.client_auth);
+            extensions::is_authority(der, Some(0));
+            extensions::subject_key_identifier(der, &key.key_id);
+            extensions::authority_key_identifier(der, &root.key.key_id);
+            extensions::authority_info_access(der, None, practice.root_issuers);
+            extensions::crl_distribution_points(der, &[practice.root_crl]);
+            extensions::certificate_policies(der, practice, practice.levels);
+        });
+        let certificate = sign(&draft.tbs_certificate(), &root.key)?;
+        Ok(Self {
+            practice,
+            issuer_key_hash: sha256(&key.spki),
+            key,
+            name,
+            chain: Arc::new(Chain::new([certificate, root.certificate.clone()])),
+        })
+    }
+
+    /// A certificate for `names`, all but signed.
+    pub fn draft(
+        &self,
+        names: &SubjectNames,
+        subject_key: &KeyPair,
+        now: DateTime<Utc>,
+        rng: &mut impl Rng,
+    ) -> Draft {
+        let level = self.level(names, rng);
+        let subject = DistinguishedName::site(level, self.common_name(names, rng), rng);
+        let fields = Fields {
+            serial: serial(rng),
+            issuer: &self.name,
+            validity: self.validity(now, rng),
+            subject: &subject,
+            subject_key,
+        };
+        Draft::new(&fields, &self.key, |der| {
+            // RFC 5280 §4.1.2.6: where the subject is empty, the alternative names are critical.
+            let san_critical = subject.is_empty();
+            let practice = self.practice;
+            let key_usage = match subject_key.algorithm {
+                Algorithm::EcdsaP256 => usage::DIGITAL_SIGNATURE,
+                Algorithm::Rsa2048 => usage::DIGITAL_SIGNATURE | usage::KEY_ENCIPHERMENT,
+            };
+            match practice.manner {
+                Manner::Automated => {
+                    extensions::key_usage(der, key_usage);
+                    extensions::extended_key_usage(der, practice.client_auth);
+                    extensions::not_an_authority(der);
+                    extensions::subject_key_identifier(der, &subject_key.key_id);
+                    extensions::authority_key_identifier(der, &self.key.key_id);
+                    extensions::authority_info_access(der, practice.ocsp, practice.ca_issuers);
+                    extensions::subject_alt_name(der, names, san_critical);
+                    extensions::certificate_policies(der, practice, &[level]);
+                    extensions::crl_distribution_points(der, practice.crls);
+                }
+                Manner::Commercial => {
+                    extensions::authority_key_identifier(der, &self.key.key_id);
+                    extensions::subject_key_identifier(der, &subject_key.key_id);
+                    extensions::subject_alt_name(der, names, san_critical);
+                    extensions::certificate_policies(der, practice, &[level]);
+                    extensions::key_usage(der, key_usage);
+                    extensions::extended_key_usage(der, practice.client_auth);
+                    extensions::crl_distribution_points(der, practice.crls);
+                    extensions::authority_info_access(der, practice.ocsp, practice.ca_issuers);
+                    extensions::not_an_authority(der);
+                }
+            }
+        })
+    }
+
+    /// The certificate of a TBSCertificate drafted by this authority.
+    pub fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>, ErrorStack> {
+        sign(tbs, &self.key)
+    }
+
+    fn level(&self, names: &SubjectNames, rng: &mut impl Rng) -> Level {
+        let level = self.practice.levels.choose(rng).copied().unwrap_or(Level::Domain);
+        // Extended validation knows neither wildcards nor addresses.
+        let plain = names.addresses.is_empty() && !names.dns.iter().any(|name| name.contains('*'));
+        if level == Level::Extended && !plain { Level::Organization } else { level }
+    }
+
+    fn common_name<'a>(&self, names: &'a SubjectNames, rng: &mut impl Rng) -> Option<&'a str> {
+        let wanted = match self.practice.common_name {
+            CommonName::Never => false,
+            CommonName::Sometimes => rng.random_bool(0.5),
+            CommonName::WhenItFits => true,
+        };
+        let fitting = names.dns.iter().find(|name| name.len() <= MAX_COMMON_NAME);
+        fitting.filter(|_| wanted).map(String::as_str)
+    }
+
+    fn validity(&self, now: DateTime<Utc>, rng: &mut impl Rng) -> Validity {
+        let days = TimeDelta::days(self.practice.validity_days);
+        match self.practice.manner {
+            Manner::Commercial => whole_days(now, days),
+            Manner::Automated => {
+                // Backdated, for the sake of clients whose clocks are slow.
+                let not_before = now - TimeDelta::seconds(rng.random_range(3_510..3_600));
+                Validity { not_before, not_after: not_before + days - TimeDelta::seconds(1) }
+            }
+        }
+    }
+}
+
+impl Root {
+    fn new(
+        practice: &Practice,
+        key: KeyPair,
+        now: DateTime<Utc>,
+        rng: &mut impl Rng,
+    ) -> Result<Self, ErrorStack> {
+        let name = DistinguishedName::authority(
+            practice.country,
+            practice.organization,
+            practice.root_name,
+        );
+        let fields = Fields {
+            serial: serial(rng),
+            issuer: &name,
+            // Past 2049, where the encoding of times changes.
+            validity: whole_days(now - TimeDelta::days(5 * 365), TimeDelta::days(35 * 365)),
+            subject: &name,
+            subject_key: &key,
+        };
+        let draft = Draft::new(&fields, &key, |der| {
+            extensions::key_usage(der, usage::CERT_SIGN | usage::CRL_SIGN);
+            extensions::is_authority(der, None);
+            extensions::subject_key_identifier(der, &key.key_id);
+        });
+        let certificate = sign(&draft.tbs_certificate(), &key)?;
+        Ok(Self { key, name, certificate })
+    }
+}
+
+/// From the midnight before `start` to the last second of the last day.
+fn whole_days(start: DateTime<Utc>, length: TimeDelta) -> Validity {
+    let midnight = start.date_naive().and_time(NaiveTime::MIN).and_utc();
+    Validity { not_before: midnight, not_after: midnight + length - TimeDelta::seconds(1) }
+}
+
+/// 128 random bits: twice what the Baseline Requirements (§7.1) ask for.
+fn serial(rng: &mut impl Rng) -> [u8; 16] {
+    rng.random()
+}

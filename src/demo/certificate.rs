@@ -1,0 +1,91 @@
+//! TBSCertificates (RFC 5280 §4.1) put together, and certificates made of them.
+
+use super::der::{Der, tag};
+use super::extensions;
+use super::keys::KeyPair;
+use super::subject::DistinguishedName;
+use chrono::{DateTime, Utc};
+use openssl::error::ErrorStack;
+
+/// From when until when, both included (RFC 5280 §4.1.2.5).
+#[derive(Clone, Copy, Debug)]
+pub struct Validity {
+    pub not_before: DateTime<Utc>,
+    pub not_after: DateTime<Utc>,
+}
+
+/// What stands in a certificate besides its extensions.
+pub struct Fields<'a> {
+    pub serial: [u8; 16],
+    pub issuer: &'a DistinguishedName,
+    pub validity: Validity,
+    pub subject: &'a DistinguishedName,
+    pub subject_key: &'a KeyPair,
+}
+
+/// A certificate's content, short of the one extension that sets apart the precert, the
+/// TBSCertificate that logs sign, and the final certificate (RFC 6962 §3.1 to §3.3): all three are
+/// made from the same draft and agree in everything else.
+pub struct Draft {
+    /// version to subjectPublicKeyInfo.
+    fields: Vec<u8>,
+    /// The extensions all three have.
+    extensions: Vec<u8>,
+}
+
+impl Draft {
+    /// `signer` is the key that will sign; its algorithm is part of the content.
+    pub fn new(fields: &Fields, signer: &KeyPair, write_extensions: impl FnOnce(&mut Der)) -> Self {
+        let mut der = Der::new();
+        der.nested(tag::context_constructed(0), |der| der.unsigned(&[2])); // version: v3
+        der.unsigned(&fields.serial);
+        signer.write_signature_algorithm(&mut der);
+        fields.issuer.write(&mut der);
+        der.sequence(|der| {
+            der.time(fields.validity.not_before);
+            der.time(fields.validity.not_after);
+        });
+        fields.subject.write(&mut der);
+        der.raw(&fields.subject_key.spki);
+
+        let mut extensions = Der::new();
+        write_extensions(&mut extensions);
+        Self { fields: der.into_bytes(), extensions: extensions.into_bytes() }
+    }
+
+    /// What a log signs and a precert entry's leaf holds: neither poison nor SCTs.
+    pub fn tbs_certificate(&self) -> Vec<u8> {
+        self.with(|_| {})
+    }
+
+    pub fn tbs_precertificate(&self) -> Vec<u8> {
+        self.with(extensions::precert_poison)
+    }
+
+    /// `sct_list`: an encoded SignedCertificateTimestampList.
+    pub fn tbs_final_certificate(&self, sct_list: &[u8]) -> Vec<u8> {
+        self.with(|der| extensions::sct_list(der, sct_list))
+    }
+
+    fn with(&self, last_extension: impl FnOnce(&mut Der)) -> Vec<u8> {
+        Der::sequence_of(|der| {
+            der.raw(&self.fields);
+            der.nested(tag::context_constructed(3), |der| {
+                der.sequence(|der| {
+                    der.raw(&self.extensions);
+                    last_extension(der);
+                });
+            });
+        })
+    }
+}
+
+/// The certificate of a TBSCertificate, signed.
+pub fn sign(tbs: &[u8], signer: &KeyPair) -> Result<Vec<u8>, ErrorStack> {
+    let signature = signer.sign(tbs)?;
+    Ok(Der::sequence_of(|der| {
+        der.raw(tbs);
+        signer.write_signature_algorithm(der);
+        der.bit_string(&signature);
+    }))
+}

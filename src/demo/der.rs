@@ -1,0 +1,230 @@
+//! A writer for the little of DER (X.690) that certificates need.
+//!
+//! It writes what it is told; that the result is a certificate is the caller's business. It never
+//! reads.
+
+use chrono::{DateTime, Datelike, Utc};
+
+/// Identifier octets (X.690 §8.1.2).
+pub mod tag {
+    pub const BOOLEAN: u8 = 0x01;
+    pub const INTEGER: u8 = 0x02;
+    pub const BIT_STRING: u8 = 0x03;
+    pub const OCTET_STRING: u8 = 0x04;
+    pub const NULL: u8 = 0x05;
+    pub const OBJECT_IDENTIFIER: u8 = 0x06;
+    pub const UTF8_STRING: u8 = 0x0C;
+    pub const PRINTABLE_STRING: u8 = 0x13;
+    pub const IA5_STRING: u8 = 0x16;
+    pub const UTC_TIME: u8 = 0x17;
+    pub const GENERALIZED_TIME: u8 = 0x18;
+    pub const SEQUENCE: u8 = 0x30;
+    pub const SET: u8 = 0x31;
+
+    /// `[n]` around primitive content, as IMPLICIT tagging of a string gives.
+    pub const fn context(n: u8) -> u8 {
+        0x80 | n
+    }
+
+    /// `[n]` around constructed content, as EXPLICIT tagging gives.
+    pub const fn context_constructed(n: u8) -> u8 {
+        0xA0 | n
+    }
+}
+
+/// DER being written, one element after the other.
+#[derive(Default)]
+pub struct Der {
+    bytes: Vec<u8>,
+}
+
+impl Der {
+    pub fn new() -> Self {
+        Self { bytes: Vec::with_capacity(1_500) }
+    }
+
+    /// The bytes of one SEQUENCE whose content `content` writes.
+    pub fn sequence_of(content: impl FnOnce(&mut Der)) -> Vec<u8> {
+        let mut der = Der::new();
+        der.sequence(content);
+        der.into_bytes()
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// An element whose content is written by `content`.
+    pub fn nested(&mut self, tag: u8, content: impl FnOnce(&mut Der)) {
+        self.bytes.push(tag);
+        let start = self.bytes.len();
+        content(self);
+        let length = self.bytes.len() - start;
+        // The length is known only now; moving the content up by its octets is cheaper than
+        // measuring everything twice.
+        self.bytes.splice(start..start, length_octets(length));
+    }
+
+    pub fn sequence(&mut self, content: impl FnOnce(&mut Der)) {
+        self.nested(tag::SEQUENCE, content);
+    }
+
+    pub fn set(&mut self, content: impl FnOnce(&mut Der)) {
+        self.nested(tag::SET, content);
+    }
+
+    /// An element with the given content octets.
+    pub fn value(&mut self, tag: u8, content: &[u8]) {
+        self.nested(tag, |der| der.raw(content));
+    }
+
+    /// Bytes that are DER already.
+    pub fn raw(&mut self, encoded: &[u8]) {
+        self.bytes.extend_from_slice(encoded);
+    }
+
+    pub fn boolean_true(&mut self) {
+        self.value(tag::BOOLEAN, &[0xFF]);
+    }
+
+    pub fn null(&mut self) {
+        self.value(tag::NULL, &[]);
+    }
+
+    /// An INTEGER from the big-endian bytes of a number that is not negative.
+    pub fn unsigned(&mut self, big_endian: &[u8]) {
+        let zeros = big_endian.iter().take_while(|byte| **byte == 0).count();
+        let digits = big_endian.get(zeros..).unwrap_or_default();
+        self.nested(tag::INTEGER, |der| {
+            // Zero needs one octet, and a set top bit would mean a negative number.
+            if digits.first().is_none_or(|first| *first >= 0x80) {
+                der.raw(&[0]);
+            }
+            der.raw(digits);
+        });
+    }
+
+    pub fn octet_string(&mut self, content: &[u8]) {
+        self.value(tag::OCTET_STRING, content);
+    }
+
+    /// A BIT STRING of whole bytes.
+    pub fn bit_string(&mut self, bytes: &[u8]) {
+        self.nested(tag::BIT_STRING, |der| {
+            der.raw(&[0]); // no unused bits
+            der.raw(bytes);
+        });
+    }
+
+    /// A BIT STRING of up to eight named bits, the first in the top bit. DER wants trailing zero
+    /// bits of such a list dropped (X.690 §11.2.2).
+    pub fn named_bits(&mut self, bits: u8) {
+        let unused = bits.trailing_zeros() as u8 % 8;
+        self.value(tag::BIT_STRING, &[unused, bits]);
+    }
+
+    /// An OBJECT IDENTIFIER from its arcs, of which there must be two at least.
+    pub fn oid(&mut self, arcs: &[u32]) {
+        self.nested(tag::OBJECT_IDENTIFIER, |der| {
+            if let [first, second, rest @ ..] = arcs {
+                // X.690 §8.19.4: the first two arcs share one number.
+                der.base128(first * 40 + second);
+                rest.iter().for_each(|arc| der.base128(*arc));
+            }
+        });
+    }
+
+    /// A Time of RFC 5280 §4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050 on.
+    pub fn time(&mut self, time: DateTime<Utc>) {
+        if (1950..2050).contains(&time.year()) {
+            self.value(tag::UTC_TIME, time.format("%y%m%d%H%M%SZ").to_string().as_bytes());
+        } else {
+            self.value(tag::GENERALIZED_TIME, time.format("%Y%m%d%H%M%SZ").to_string().as_bytes());
+        }
+    }
+
+    /// Seven bits per octet, most significant first, all but the last with the top bit set.
+    fn base128(&mut self, number: u32) {
+        for shift in [28, 21, 14, 7] {
+            if number >> shift != 0 {
+                self.bytes.push(0x80 | (number >> shift) as u8);
+            }
+        }
+        self.bytes.push(number as u8 & 0x7F);
+    }
+}
+
+/// The length octets of X.690 §8.1.3, definite form, as short as can be.
+fn length_octets(length: usize) -> Vec<u8> {
+    match u8::try_from(length) {
+        Ok(short @ 0..0x80) => vec![short],
+        _ => {
+            let mut octets = length.to_be_bytes().to_vec();
+            let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+            octets.drain(..zeros);
+            octets.insert(0, 0x80 | octets.len() as u8); // eight at most
+            octets
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openssl::asn1::Asn1Object;
+
+    fn written(write: impl FnOnce(&mut Der)) -> Vec<u8> {
+        let mut der = Der::new();
+        write(&mut der);
+        der.into_bytes()
+    }
+
+    #[test]
+    fn lengths_take_as_few_octets_as_they_can() {
+        for (length, expected) in [
+            (0, vec![0x00]),
+            (127, vec![0x7F]),
+            (128, vec![0x81, 0x80]),
+            (255, vec![0x81, 0xFF]),
+            (256, vec![0x82, 0x01, 0x00]),
+            (65_536, vec![0x83, 0x01, 0x00, 0x00]),
+        ] {
+            let bytes = written(|der| der.octet_string(&vec![7; length]));
+            assert_eq!(bytes[1..=expected.len()], expected, "length {length}");
+            assert_eq!(bytes.len(), 1 + expected.len() + length);
+        }
+    }
+
+    #[test]
+    fn integers_are_minimal_and_never_negative() {
+        assert_eq!(written(|der| der.unsigned(&[])), [2, 1, 0]);
+        assert_eq!(written(|der| der.unsigned(&[0, 0])), [2, 1, 0]);
+        assert_eq!(written(|der| der.unsigned(&[0, 0x7F])), [2, 1, 0x7F]);
+        assert_eq!(written(|der| der.unsigned(&[0x80])), [2, 2, 0, 0x80]);
+    }
+
+    #[test]
+    fn object_identifiers_are_those_that_openssl_writes() {
+        for text in ["2.5.29.17", "1.2.840.113549.1.1.11", "1.3.6.1.4.1.11129.2.4.2", "2.999.127"] {
+            let arcs: Vec<u32> = text.split('.').map(|arc| arc.parse().unwrap()).collect();
+            let object = Asn1Object::from_str(text).unwrap();
+            assert_eq!(written(|der| der.oid(&arcs))[2..], *object.as_slice(), "{text}");
+        }
+    }
+
+    #[test]
+    fn named_bits_drop_their_trailing_zeros() {
+        assert_eq!(written(|der| der.named_bits(0x80)), [3, 2, 7, 0x80]);
+        assert_eq!(written(|der| der.named_bits(0xA0)), [3, 2, 5, 0xA0]);
+        assert_eq!(written(|der| der.named_bits(0x06)), [3, 2, 1, 0x06]);
+    }
+
+    #[test]
+    fn times_change_form_in_2050() {
+        let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let utc = written(|der| der.time(time("2049-12-31T23:59:59Z")));
+        assert_eq!(utc, b"\x17\x0D491231235959Z");
+        let generalized = written(|der| der.time(time("2050-01-01T00:00:00Z")));
+        assert_eq!(generalized, b"\x18\x0F20500101000000Z");
+    }
+}

@@ -1,0 +1,74 @@
+//! What the log takes in: a certificate or a precert with its chain, and the structs of RFC 6962
+//! that hold them.
+
+use super::sct::push_vector;
+use crate::ct::merkle::Hash;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// An issued certificate or precert on its way into a log.
+pub struct Submission {
+    pub content: Content,
+    pub chain: Arc<Chain>,
+    pub first_dns_name: Option<String>,
+}
+
+/// The two LogEntryTypes of RFC 6962 §3.1.
+pub enum Content {
+    X509 {
+        certificate: Vec<u8>,
+    },
+    Precert {
+        issuer_key_hash: Hash,
+        /// Without the poison.
+        tbs_certificate: Vec<u8>,
+        /// As submitted, with the poison.
+        precertificate: Vec<u8>,
+    },
+}
+
+/// The issuers of a certificate, shared by all that have the same.
+pub struct Chain {
+    /// DER, the issuer first, the root last.
+    pub certificates: Vec<Bytes>,
+    /// `ASN.1Cert certificate_chain<0..2^24-1>` of RFC 6962 §4.6.
+    pub encoded: Vec<u8>,
+}
+
+impl Chain {
+    pub fn new<const N: usize>(certificates: [Vec<u8>; N]) -> Self {
+        let mut list = Vec::new();
+        for certificate in &certificates {
+            push_vector(&mut list, 3, certificate);
+        }
+        let mut encoded = Vec::new();
+        push_vector(&mut encoded, 3, &list);
+        Self { certificates: certificates.into_iter().map(Bytes::from).collect(), encoded }
+    }
+}
+
+/// Where the certificate begins in the MerkleTreeLeaf of an X.509 entry: after version, leaf type,
+/// timestamp, entry type and its own length.
+pub const CERTIFICATE_OFFSET: usize = 1 + 1 + 8 + 2 + 3;
+
+/// The MerkleTreeLeaf of RFC 6962 §3.4, as get-entries has it in leaf_input.
+pub fn merkle_tree_leaf(content: &Content, timestamp_ms: u64) -> Vec<u8> {
+    let mut leaf = vec![
+        0, // version = v1
+        0, // leaf_type = timestamped_entry
+    ];
+    leaf.extend(timestamp_ms.to_be_bytes());
+    match content {
+        Content::X509 { certificate } => {
+            leaf.extend([0, 0]); // entry_type = x509_entry
+            push_vector(&mut leaf, 3, certificate);
+        }
+        Content::Precert { issuer_key_hash, tbs_certificate, .. } => {
+            leaf.extend([0, 1]); // entry_type = precert_entry
+            leaf.extend(issuer_key_hash);
+            push_vector(&mut leaf, 3, tbs_certificate);
+        }
+    }
+    push_vector(&mut leaf, 2, &[]); // extensions
+    leaf
+}

@@ -1,0 +1,202 @@
+//! Misbehaviour on demand: which fault the log's next answers show.
+//!
+//! Owns the choice only; what a fault does to an answer is `answer.rs`'s and the protocol face's.
+
+use super::lock;
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A way in which an answer of the log can be wrong.
+///
+/// Faults that cannot show on an answer (a [`Short`](Fault::Short) tree head) leave it as it is and
+/// are not counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Status 429 with a Retry-After of this many seconds.
+    TooManyRequests { retry_after_s: u64 },
+    /// This status, from 200 to 599, with a short text body; 500 in place of any other.
+    Status(u16),
+    /// No answer until [`clear_faults`](super::DemoLog::clear_faults) or the log's end; then the
+    /// proper one. Other requests are answered meanwhile. A reader that gives up is not noticed:
+    /// its request counts as in flight until then.
+    Hang,
+    /// The proper answer, this much later.
+    Delay(Duration),
+    /// Half of the body, its length declared accordingly: a well-framed answer of broken JSON.
+    Truncate,
+    /// The whole length declared, half of the body sent, then the connection dropped.
+    Cut,
+    /// At most this many entries (but one at least): what every log may do at any time.
+    Short(u64),
+    /// A page without entries.
+    Empty,
+    /// A body of the same length that is no JSON.
+    Garbage,
+    /// The page's first entry with a leaf_input that is no base64.
+    GarbageEntry,
+    /// A head with another root, properly signed.
+    WrongRoot,
+    /// A head with a signature that does not match.
+    BadSignature,
+    /// A properly signed head over this many entries fewer, as far back as the log still knows
+    /// (its `retain`).
+    Shrink(u64),
+}
+
+/// Which answers show a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultOn {
+    /// Signed tree heads.
+    Heads,
+    /// Pages of entries.
+    Entries,
+    /// Every answer, get-roots among them.
+    All,
+}
+
+/// What an answer is, as far as faults and counters are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerClass {
+    Head,
+    Entries,
+    Roots,
+}
+
+/// The faults that are switched on.
+pub struct FaultBoard {
+    slots: Mutex<Slots>,
+    /// Its value changes when hanging answers are let go.
+    release: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Slots {
+    heads: Option<Active>,
+    entries: Option<Active>,
+    all: Option<Active>,
+    shown: u64,
+}
+
+struct Active {
+    fault: Fault,
+    /// Answers left to show it on; `None`: until it is cleared.
+    left: Option<u64>,
+}
+
+/// A fault that is to be shown now.
+pub struct Taken {
+    pub fault: Fault,
+    /// Changes when a hanging answer is let go.
+    pub released: watch::Receiver<u64>,
+}
+
+impl FaultBoard {
+    pub fn new() -> Self {
+        Self { slots: Mutex::default(), release: watch::Sender::new(0) }
+    }
+
+    /// Replaces the fault that was set for the same `on`.
+    pub fn set(&self, fault: Fault, on: FaultOn, count: Option<u64>) {
+        let mut slots = lock(&self.slots);
+        let slot = match on {
+            FaultOn::Heads => &mut slots.heads,
+            FaultOn::Entries => &mut slots.entries,
+            FaultOn::All => &mut slots.all,
+        };
+        *slot = Some(Active { fault, left: count });
+    }
+
+    /// Removes all faults and lets hanging answers go.
+    pub fn clear(&self) {
+        let mut slots = lock(&self.slots);
+        *slots = Slots { shown: slots.shown, ..Slots::default() };
+        self.release.send_modify(|generation| *generation += 1);
+    }
+
+    /// The fault that an answer of this class is to show; counts as shown.
+    pub fn take(&self, class: AnswerClass) -> Option<Taken> {
+        let mut slots = lock(&self.slots);
+        let Slots { heads, entries, all, shown } = &mut *slots;
+        let of_class = match class {
+            AnswerClass::Head => Some(heads),
+            AnswerClass::Entries => Some(entries),
+            AnswerClass::Roots => None,
+        };
+        let fault = of_class.into_iter().chain([all]).find_map(|slot| take_from(slot, class))?;
+        *shown += 1;
+        // Subscribed under the lock: a release after this is seen.
+        Some(Taken { fault, released: self.release.subscribe() })
+    }
+
+    /// How many answers showed a fault.
+    pub fn shown(&self) -> u64 {
+        lock(&self.slots).shown
+    }
+}
+
+fn take_from(slot: &mut Option<Active>, class: AnswerClass) -> Option<Fault> {
+    let active = slot.as_mut().filter(|active| active.fault.fits(class))?;
+    if let Some(left) = &mut active.left {
+        *left = left.checked_sub(1)?;
+    }
+    Some(active.fault.clone())
+}
+
+impl Fault {
+    /// Whether an answer of this class can show the fault.
+    fn fits(&self, class: AnswerClass) -> bool {
+        match self {
+            Fault::Short(_) | Fault::Empty | Fault::GarbageEntry => class == AnswerClass::Entries,
+            Fault::WrongRoot | Fault::BadSignature | Fault::Shrink(_) => class == AnswerClass::Head,
+            _ => true,
+        }
+    }
+
+    /// Whether all entries of a page that shows the fault still arrive.
+    pub fn leaves_entries_whole(&self) -> bool {
+        matches!(self, Fault::Hang | Fault::Delay(_) | Fault::Short(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(board: &FaultBoard, class: AnswerClass) -> Option<Fault> {
+        board.take(class).map(|taken| taken.fault)
+    }
+
+    #[test]
+    fn a_fault_ends_with_its_count() {
+        let board = FaultBoard::new();
+        board.set(Fault::Cut, FaultOn::Entries, Some(2));
+        assert_eq!(taken(&board, AnswerClass::Head), None);
+        assert_eq!(taken(&board, AnswerClass::Entries), Some(Fault::Cut));
+        assert_eq!(taken(&board, AnswerClass::Entries), Some(Fault::Cut));
+        assert_eq!(taken(&board, AnswerClass::Entries), None);
+        assert_eq!(board.shown(), 2);
+    }
+
+    #[test]
+    fn a_fault_of_one_class_goes_before_the_fault_of_all() {
+        let board = FaultBoard::new();
+        board.set(Fault::Status(503), FaultOn::All, None);
+        board.set(Fault::BadSignature, FaultOn::Heads, Some(1));
+        assert_eq!(taken(&board, AnswerClass::Head), Some(Fault::BadSignature));
+        assert_eq!(taken(&board, AnswerClass::Head), Some(Fault::Status(503)));
+        assert_eq!(taken(&board, AnswerClass::Entries), Some(Fault::Status(503)));
+        assert_eq!(taken(&board, AnswerClass::Roots), Some(Fault::Status(503)));
+        board.clear();
+        assert_eq!(taken(&board, AnswerClass::Roots), None);
+    }
+
+    #[test]
+    fn a_fault_that_cannot_show_is_not_used_up() {
+        let board = FaultBoard::new();
+        board.set(Fault::Short(3), FaultOn::All, Some(1));
+        assert_eq!(taken(&board, AnswerClass::Head), None);
+        assert_eq!(taken(&board, AnswerClass::Entries), Some(Fault::Short(3)));
+        assert_eq!(taken(&board, AnswerClass::Entries), None);
+    }
+}

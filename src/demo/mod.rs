@@ -1,0 +1,258 @@
+//! A Certificate Transparency log of our own: what `demo` streams from, and the log that tests
+//! misuse.
+//!
+//! ```text
+//! names, subject, practice -> certificate -> issuer   what is issued, and by whom
+//!                                              |
+//!                              grower ------> store   tree, signed head, newest entries
+//!                                              |
+//!                  faults, answer ---------> rfc6962  the log as HTTP shows it
+//! ```
+//!
+//! The log grows at a steady rate from its own authorities, with keys made at start; nothing of it
+//! is on disk. Tests switch [`Fault`]s on, publish exactly what they need, and read the counters.
+
+mod answer;
+mod authority;
+mod certificate;
+mod der;
+mod entry;
+mod extensions;
+mod faults;
+mod grower;
+mod issuer;
+mod keys;
+mod names;
+mod practice;
+mod rfc6962;
+mod sct;
+mod shared;
+mod store;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+pub use faults::{Fault, FaultOn};
+pub use store::{EntryKind, PublishedEntry};
+
+use actix_web::dev::ServerHandle;
+use actix_web::http::KeepAlive;
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpServer, rt};
+use bytes::Bytes;
+use chrono::Utc;
+use grower::Grower;
+use issuer::Issuer;
+use keys::KeyPair;
+use shared::Shared;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use store::Store;
+
+/// Connections are kept for readers that ask about once a minute.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// Heads more frequent than this are no use to anybody, and none at all would be a busy loop.
+const MIN_HEAD_INTERVAL: Duration = Duration::from_millis(10);
+
+/// What a [`DemoLog`] is to be like.
+#[derive(Clone, Debug)]
+pub struct DemoLogOptions {
+    /// Where it answers over HTTP; port 0 takes any that is free. Default `127.0.0.1:0`.
+    pub listen: SocketAddr,
+    /// Entries per second, fractions allowed; 0 leaves the growth to
+    /// [`publish`](DemoLog::publish). Default 20.
+    pub rate: f64,
+    /// Time from one signed tree head to the next, 10 ms at least; entries become visible with a
+    /// head. Default 500 ms.
+    pub head_interval: Duration,
+    /// The most entries in one answer to get-entries, 1 at least. Default 256.
+    pub max_page: u64,
+    /// How many of the newest entries can still be fetched, 1 at least, at about 3 KB of memory
+    /// each. Older ones are answered with status 400. Default 20,000.
+    pub retain: usize,
+    /// Entries in the log when it starts. Default 0.
+    pub initial: u64,
+}
+
+impl Default for DemoLogOptions {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            rate: 20.0,
+            head_interval: Duration::from_millis(500),
+            max_page: 256,
+            retain: 20_000,
+            initial: 0,
+        }
+    }
+}
+
+/// Handle of a running log; clones are handles of the same one.
+///
+/// The log ends with [`stop`](Self::stop), or when its last handle is dropped.
+#[derive(Clone)]
+pub struct DemoLog {
+    running: Arc<Running>,
+}
+
+struct Running {
+    log: Arc<Shared>,
+    address: SocketAddr,
+    server: ServerHandle,
+    /// `None` once stopped.
+    grower: Mutex<Option<Grower>>,
+}
+
+/// What a log counted since its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DemoStats {
+    /// Size of the newest signed tree head.
+    pub tree_size: u64,
+    /// Index of the oldest entry that can still be fetched.
+    pub oldest_kept: u64,
+    /// Requests for get-sth, whatever the answer.
+    pub head_requests: u64,
+    /// Requests for get-entries, whatever the answer.
+    pub entries_requests: u64,
+    /// Entries in answers to get-entries. Pages that a fault damaged or replaced are left out, so
+    /// a reader that fetches nothing twice gets exactly as many as it read.
+    pub entries_served: u64,
+    /// How often the most often served entry was served, counted likewise: 1 if nothing was
+    /// fetched twice.
+    pub most_served: u64,
+    /// get-entries requests that wait for their answer now.
+    pub entries_in_flight: u64,
+    /// The most get-entries requests that ever waited at the same time. An answer takes no time
+    /// that others could arrive in, so this shows a reader's parallelism only together with
+    /// [`Fault::Delay`] or [`Fault::Hang`].
+    pub most_entries_in_flight: u64,
+    /// Answers that showed a fault.
+    pub faults_shown: u64,
+}
+
+impl DemoLog {
+    /// Makes keys and authorities, issues the initial entries and starts to answer and to grow.
+    ///
+    /// To be called inside an actix System. Fails if the address cannot be listened on, or if
+    /// OpenSSL cannot make keys.
+    pub async fn start(options: DemoLogOptions) -> io::Result<DemoLog> {
+        let DemoLogOptions { listen, rate, head_interval, max_page, retain, initial } = options;
+        let create = move || -> Result<Shared, issuer::IssueError> {
+            let store = Store::new(KeyPair::ecdsa()?, retain)?;
+            let log = Shared::new(store, Issuer::new(Utc::now())?, max_page, rate);
+            log.publish(initial, None);
+            Ok(log)
+        };
+        let log = web::block(create).await.map_err(io::Error::other)?.map_err(io::Error::other)?;
+        let log = Arc::new(log);
+        let (address, server) = serve(log.clone(), listen)?;
+        let grower = Grower::start(log.clone(), head_interval.max(MIN_HEAD_INTERVAL))?;
+        let running = Running { log, address, server, grower: Mutex::new(Some(grower)) };
+        Ok(DemoLog { running: Arc::new(running) })
+    }
+
+    /// The log's URL, without a trailing slash: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.running.address)
+    }
+
+    /// The log's key: DER SubjectPublicKeyInfo. Its log id is the SHA-256 of this.
+    pub fn public_key(&self) -> &[u8] {
+        self.running.log.store.public_key()
+    }
+
+    /// Issues `count` entries and signs a head over them, at once. Gives the tree size.
+    ///
+    /// Blocks the caller for as long as it takes to make them: a few thousand a second.
+    pub fn publish(&self, count: u64) -> u64 {
+        self.running.log.publish(count, None)
+    }
+
+    /// Appends an entry of any bytes at all, broken ones included, and signs a head over it. Gives
+    /// the tree size.
+    pub fn publish_raw(&self, leaf_input: impl Into<Bytes>, extra_data: impl Into<Bytes>) -> u64 {
+        self.running.log.publish_raw(leaf_input.into(), extra_data.into())
+    }
+
+    /// Sets the growth in entries per second. What is no positive number counts as 0.
+    pub fn set_rate(&self, rate: f64) {
+        self.running.log.set_rate(rate);
+    }
+
+    /// Makes the next `count` answers of a kind show a fault, or all until
+    /// [`clear_faults`](Self::clear_faults) if there is no count.
+    ///
+    /// Replaces the fault that was set for the same `on`. One for heads or entries goes before one
+    /// for all.
+    pub fn set_fault(&self, fault: Fault, on: FaultOn, count: Option<u64>) {
+        self.running.log.faults.set(fault, on, count);
+    }
+
+    /// Switches all faults off and lets hanging answers go.
+    pub fn clear_faults(&self) {
+        self.running.log.faults.clear();
+    }
+
+    pub fn stats(&self) -> DemoStats {
+        self.running.log.stats()
+    }
+
+    /// The entry at `index`, if a head covers it and it is still kept.
+    pub fn entry(&self, index: u64) -> Option<PublishedEntry> {
+        Some(self.running.log.store.entry(index)?.published())
+    }
+
+    /// Ends growth and answers, open connections included, for all handles. Once it returns the
+    /// port is free and the issuing thread gone.
+    pub async fn stop(&self) {
+        self.running.log.faults.clear();
+        self.running.server.stop(false).await;
+        // Taken in a statement of its own: the lock must not be held while waiting.
+        let grower = lock(&self.running.grower).take();
+        if let Some(grower) = grower
+            && let Err(error) = web::block(|| grower.stop()).await
+        {
+            log::error!("demo log: failed to wait for its issuing thread: {error}");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.log.faults.clear();
+        // The order to stop is given by the call; the future would only wait for it to be done.
+        drop(self.server.stop(false));
+    }
+}
+
+fn serve(log: Arc<Shared>, listen: SocketAddr) -> io::Result<(SocketAddr, ServerHandle)> {
+    let log = Data::from(log);
+    let server =
+        HttpServer::new(move || App::new().app_data(log.clone()).configure(rfc6962::routes))
+            .workers(1)
+            .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+            .tcp_nodelay(true)
+            .disable_signals()
+            .bind(listen)?;
+    // One address was bound, so there is one.
+    let address = server.addrs().first().copied().unwrap_or(listen);
+    let server = server.run();
+    let handle = server.handle();
+    rt::spawn(server);
+    Ok((address, handle))
+}
+
+/// What the demo locks is left consistent between statements, so a panic elsewhere while it was
+/// locked is no reason to panic here too.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Milliseconds since 1970 UTC.
+fn unix_ms() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+}

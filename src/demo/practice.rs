@@ -1,0 +1,149 @@
+//! What each of the demo's certificate authorities is called and how it goes about issuing.
+//!
+//! Data only. Together they show the habits that readers of real certificates meet: with and
+//! without common names, OCSP, CRLs, policies with CPS, and two orders of extensions.
+
+use super::keys::Algorithm;
+
+/// How far the subject of a certificate was checked (CA/Browser Forum Baseline Requirements).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Control of the domain only.
+    Domain,
+    /// An organization.
+    Organization,
+    /// An organization, by the Extended Validation Guidelines.
+    Extended,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommonName {
+    /// The subject is empty; the subjectAltName says it all, and is critical (RFC 5280 §4.1.2.6).
+    Never,
+    /// Half of the time.
+    Sometimes,
+    /// Whenever a name is short enough.
+    WhenItFits,
+}
+
+/// The order of extensions, and where a certificate's validity begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Of authorities that issue by protocol: valid from about an hour ago.
+    Automated,
+    /// Of authorities that sell: valid from the last midnight.
+    Commercial,
+}
+
+/// An intermediate authority and the root above it. Practices that name the same root share it.
+pub struct Practice {
+    pub country: &'static str,
+    pub organization: &'static str,
+    pub root_name: &'static str,
+    pub root_algorithm: Algorithm,
+    /// Where the root's certificate and its list of revoked intermediates would be.
+    pub root_issuers: &'static str,
+    pub root_crl: &'static str,
+    pub name: &'static str,
+    pub algorithm: Algorithm,
+    /// Its share of all certificates, in percent.
+    pub share: u32,
+    pub validity_days: i64,
+    pub manner: Manner,
+    pub common_name: CommonName,
+    /// The levels it issues at; each is as likely as the others.
+    pub levels: &'static [Level],
+    pub client_auth: bool,
+    pub ocsp: Option<&'static str>,
+    pub ca_issuers: &'static str,
+    pub crls: &'static [&'static str],
+    /// Its own policy OID and the address of its certification practice statement.
+    pub own_policy: Option<(&'static [u32], &'static str)>,
+}
+
+pub const PRACTICES: [Practice; 4] = [
+    Practice {
+        country: "NL",
+        organization: "Larkspur Commons",
+        root_name: "Larkspur Root X1",
+        root_algorithm: Algorithm::Rsa2048,
+        root_issuers: "http://x1.i.larkspur.example/",
+        root_crl: "http://x1.c.larkspur.example/",
+        name: "E8",
+        algorithm: Algorithm::EcdsaP256,
+        share: 35,
+        validity_days: 90,
+        manner: Manner::Automated,
+        common_name: CommonName::Never,
+        levels: &[Level::Domain],
+        client_auth: false,
+        ocsp: None,
+        ca_issuers: "http://e8.i.larkspur.example/",
+        crls: &["http://e8.c.larkspur.example/41.crl"],
+        own_policy: None,
+    },
+    Practice {
+        country: "NL",
+        organization: "Larkspur Commons",
+        root_name: "Larkspur Root X1",
+        root_algorithm: Algorithm::Rsa2048,
+        root_issuers: "http://x1.i.larkspur.example/",
+        root_crl: "http://x1.c.larkspur.example/",
+        name: "R12",
+        algorithm: Algorithm::Rsa2048,
+        share: 20,
+        validity_days: 90,
+        manner: Manner::Automated,
+        common_name: CommonName::Sometimes,
+        levels: &[Level::Domain],
+        client_auth: true,
+        ocsp: Some("http://r12.o.larkspur.example"),
+        ca_issuers: "http://r12.i.larkspur.example/",
+        crls: &[],
+        own_policy: None,
+    },
+    Practice {
+        country: "US",
+        organization: "Tessellate Trust Services LLC",
+        root_name: "Tessellate Root R4",
+        root_algorithm: Algorithm::EcdsaP256,
+        root_issuers: "http://i.pki.tessellate.example/r4.crt",
+        root_crl: "http://c.pki.tessellate.example/r4.crl",
+        name: "WE2",
+        algorithm: Algorithm::EcdsaP256,
+        share: 25,
+        validity_days: 90,
+        manner: Manner::Automated,
+        common_name: CommonName::WhenItFits,
+        levels: &[Level::Domain],
+        client_auth: false,
+        ocsp: Some("http://o.pki.tessellate.example/we2"),
+        ca_issuers: "http://i.pki.tessellate.example/we2.crt",
+        crls: &["http://c.pki.tessellate.example/we2/7TQvZ8s.crl"],
+        own_policy: None,
+    },
+    Practice {
+        country: "DE",
+        organization: "Quillmark AG",
+        root_name: "Quillmark Global Root G2",
+        root_algorithm: Algorithm::EcdsaP256,
+        root_issuers: "http://cacerts.quillmark.example/QuillmarkGlobalRootG2.crt",
+        root_crl: "http://crl1.quillmark.example/QuillmarkGlobalRootG2.crl",
+        name: "Quillmark Secure Server ECC CA 3",
+        algorithm: Algorithm::EcdsaP256,
+        share: 20,
+        validity_days: 398,
+        manner: Manner::Commercial,
+        common_name: CommonName::WhenItFits,
+        levels: &[Level::Organization, Level::Extended],
+        client_auth: true,
+        ocsp: Some("http://ocsp.quillmark.example"),
+        ca_issuers: "http://cacerts.quillmark.example/QuillmarkSecureServerECCCA3.crt",
+        crls: &[
+            "http://crl1.quillmark.example/QuillmarkSecureServerECCCA3.crl",
+            "http://crl2.quillmark.example/QuillmarkSecureServerECCCA3.crl",
+        ],
+        // 2.999 is the arc of examples (ITU-T X.660).
+        own_policy: Some((&[2, 999, 4711, 1], "https://www.quillmark.example/cps")),
+    },
+];

@@ -1,0 +1,144 @@
+//! What the log's issuing thread, its HTTP worker and its handles share.
+
+use super::faults::{AnswerClass, FaultBoard};
+use super::issuer::Issuer;
+use super::store::{Store, StoredEntry};
+use super::{DemoStats, lock, unix_ms};
+use bytes::Bytes;
+use chrono::Utc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+pub struct Shared {
+    pub store: Store,
+    /// Locked for as long as a batch takes, so that batches do not mix.
+    pub issuer: Mutex<Issuer>,
+    /// Certificates (DER) that the log would accept chains to.
+    pub roots: Vec<Bytes>,
+    pub faults: FaultBoard,
+    pub counters: Counters,
+    /// The most entries in one answer.
+    pub max_page: u64,
+    /// Entries per second, as the bits of an f64.
+    rate: AtomicU64,
+}
+
+impl Shared {
+    pub fn new(store: Store, issuer: Issuer, max_page: u64, rate: f64) -> Self {
+        let shared = Self {
+            store,
+            roots: issuer.roots(),
+            issuer: Mutex::new(issuer),
+            faults: FaultBoard::new(),
+            counters: Counters::default(),
+            // An answer must hold one entry at least, or readers never get on.
+            max_page: max_page.max(1),
+            rate: AtomicU64::new(0),
+        };
+        shared.set_rate(rate);
+        shared
+    }
+
+    /// Issues `count` entries, or fewer if `deadline` comes first, and signs a head over them.
+    /// Gives the tree size.
+    pub fn publish(&self, count: u64, deadline: Option<Instant>) -> u64 {
+        let mut issuer = lock(&self.issuer);
+        for _ in 0..count {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                break;
+            }
+            match issuer.issue(Utc::now()) {
+                Ok(submission) => self.store.append(submission, unix_ms()),
+                Err(error) => {
+                    log::error!("demo log: failed to issue a certificate: {error}");
+                    break;
+                }
+            }
+        }
+        self.sign_head()
+    }
+
+    pub fn publish_raw(&self, leaf_input: Bytes, extra_data: Bytes) -> u64 {
+        let _no_batch_meanwhile = lock(&self.issuer);
+        self.store.append_raw(leaf_input, extra_data);
+        self.sign_head()
+    }
+
+    fn sign_head(&self) -> u64 {
+        self.store.sign_head().unwrap_or_else(|error| {
+            log::error!("demo log: failed to sign a tree head: {error}");
+            self.store.head().tree_size
+        })
+    }
+
+    /// Entries per second.
+    pub fn rate(&self) -> f64 {
+        f64::from_bits(self.rate.load(Relaxed))
+    }
+
+    /// What is no positive number counts as 0.
+    pub fn set_rate(&self, rate: f64) {
+        let rate = if rate.is_finite() { rate.max(0.0) } else { 0.0 };
+        self.rate.store(rate.to_bits(), Relaxed);
+    }
+
+    pub fn stats(&self) -> DemoStats {
+        let counters = &self.counters;
+        DemoStats {
+            tree_size: self.store.head().tree_size,
+            oldest_kept: self.store.oldest(),
+            head_requests: counters.head_requests.load(Relaxed),
+            entries_requests: counters.entries_requests.load(Relaxed),
+            entries_served: counters.entries_served.load(Relaxed),
+            most_served: counters.most_served.load(Relaxed),
+            entries_in_flight: counters.in_flight.load(Relaxed),
+            most_entries_in_flight: counters.most_in_flight.load(Relaxed),
+            faults_shown: self.faults.shown(),
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Counters {
+    head_requests: AtomicU64,
+    entries_requests: AtomicU64,
+    entries_served: AtomicU64,
+    most_served: AtomicU64,
+    in_flight: AtomicU64,
+    most_in_flight: AtomicU64,
+}
+
+/// A get-entries request being answered, until dropped.
+pub struct InFlight<'a> {
+    counters: &'a Counters,
+}
+
+impl Counters {
+    /// Counts a request. The value is to be kept until it is answered.
+    pub fn arrived(&self, class: AnswerClass) -> Option<InFlight<'_>> {
+        match class {
+            AnswerClass::Head => self.head_requests.fetch_add(1, Relaxed),
+            AnswerClass::Entries => self.entries_requests.fetch_add(1, Relaxed),
+            AnswerClass::Roots => return None,
+        };
+        (class == AnswerClass::Entries).then(|| {
+            let now = self.in_flight.fetch_add(1, Relaxed) + 1;
+            self.most_in_flight.fetch_max(now, Relaxed);
+            InFlight { counters: self }
+        })
+    }
+
+    /// Counts entries that are given out whole.
+    pub fn served(&self, entries: &[Arc<StoredEntry>]) {
+        self.entries_served.fetch_add(entries.len() as u64, Relaxed);
+        let most = entries.iter().map(|entry| entry.count_served()).max().unwrap_or(0);
+        self.most_served.fetch_max(most, Relaxed);
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.counters.in_flight.fetch_sub(1, Relaxed);
+    }
+}

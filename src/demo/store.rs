@@ -1,0 +1,265 @@
+//! The log itself: its key, its tree, its signed head, and the newest of its entries.
+//!
+//! Knows the structs of Certificate Transparency but no protocol to ask for them, so that several
+//! can be put in front of the same log. The tree stays exact for ever; entries older than the
+//! newest `retain` are forgotten.
+
+use super::entry::{CERTIFICATE_OFFSET, Chain, Content, Submission, merkle_tree_leaf};
+use super::keys::KeyPair;
+use super::sct::push_vector;
+use super::{lock, unix_ms};
+use crate::ct::merkle::{CompactTree, Hash, leaf_hash};
+use crate::ct::sth::{SignedTreeHead, SthError};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+/// What kind of entry an index of the log holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EntryKind {
+    /// A certificate (LogEntryType `x509_entry`).
+    X509,
+    /// A precert (LogEntryType `precert_entry`).
+    Precert,
+    /// Bytes that a test put there; see [`publish_raw`](super::DemoLog::publish_raw).
+    Raw,
+}
+
+/// An entry of the log, for comparing with what came out of it elsewhere.
+#[derive(Clone, Debug)]
+pub struct PublishedEntry {
+    pub index: u64,
+    /// Of the entry's TimestampedEntry, in milliseconds since 1970 UTC; 0 for a raw entry.
+    pub timestamp_ms: u64,
+    pub kind: EntryKind,
+    /// DER: the certificate, or the precertificate with its poison. Empty for a raw entry.
+    pub certificate: Bytes,
+    /// DER, the issuer first, the root last. Empty for a raw entry.
+    pub chain: Vec<Bytes>,
+    /// The first dNSName of the certificate, if it has one.
+    pub first_dns_name: Option<String>,
+    /// The MerkleTreeLeaf.
+    pub leaf_input: Bytes,
+    /// What get-entries gives along with it (RFC 6962 §4.6).
+    pub extra_data: Bytes,
+}
+
+/// An entry as it is kept: the parts that are its own, and a share in what others have too.
+pub struct StoredEntry {
+    index: u64,
+    timestamp_ms: u64,
+    pub leaf_input: Bytes,
+    leaf_hash: Hash,
+    extra: Extra,
+    first_dns_name: Option<String>,
+    /// How often it was given out undamaged.
+    served: AtomicU64,
+}
+
+enum Extra {
+    X509 { chain: Arc<Chain> },
+    Precert { precertificate: Bytes, chain: Arc<Chain> },
+    Raw(Bytes),
+}
+
+/// Why a range of entries cannot be given out.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RangeError {
+    #[error("start {start} is beyond end {end}")]
+    Reversed { start: u64, end: u64 },
+    #[error("start {start} is not below the tree size {tree_size}")]
+    BeyondTree { start: u64, tree_size: u64 },
+    #[error("entry {start} is no longer kept, the oldest that is has index {oldest}")]
+    Forgotten { start: u64, oldest: u64 },
+}
+
+pub struct Store {
+    key: KeyPair,
+    retain: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    tree: CompactTree,
+    /// The tree of what was forgotten: from it and the kept leaf hashes come older roots.
+    forgotten: CompactTree,
+    /// From index `forgotten.size()` on.
+    entries: VecDeque<Arc<StoredEntry>>,
+    head: SignedTreeHead,
+}
+
+impl Store {
+    /// An empty log under a signed head. `retain`: how many entries it keeps.
+    pub fn new(key: KeyPair, retain: usize) -> Result<Self, SthError> {
+        let tree = CompactTree::new();
+        let head = SignedTreeHead::sign(unix_ms(), 0, tree.root(), key.private())?;
+        let state = State { forgotten: tree.clone(), tree, entries: VecDeque::new(), head };
+        Ok(Self { key, retain: retain.max(1), state: Mutex::new(state) })
+    }
+
+    /// DER SubjectPublicKeyInfo of the log's key.
+    pub fn public_key(&self) -> &[u8] {
+        &self.key.spki
+    }
+
+    /// Appends an entry. It is not given out before the next [`sign_head`](Self::sign_head).
+    pub fn append(&self, submission: Submission, timestamp_ms: u64) {
+        let leaf = merkle_tree_leaf(&submission.content, timestamp_ms);
+        let extra = match submission.content {
+            Content::X509 { .. } => Extra::X509 { chain: submission.chain },
+            Content::Precert { precertificate, .. } => {
+                Extra::Precert { precertificate: precertificate.into(), chain: submission.chain }
+            }
+        };
+        self.push(leaf.into(), extra, timestamp_ms, submission.first_dns_name);
+    }
+
+    /// Appends an entry of any bytes at all.
+    pub fn append_raw(&self, leaf_input: Bytes, extra_data: Bytes) {
+        self.push(leaf_input, Extra::Raw(extra_data), 0, None);
+    }
+
+    fn push(
+        &self,
+        leaf_input: Bytes,
+        extra: Extra,
+        timestamp_ms: u64,
+        first_dns_name: Option<String>,
+    ) {
+        let leaf_hash = leaf_hash(&leaf_input);
+        let mut state = lock(&self.state);
+        let index = state.tree.size();
+        state.tree.push(leaf_hash);
+        state.entries.push_back(Arc::new(StoredEntry {
+            index,
+            timestamp_ms,
+            leaf_input,
+            leaf_hash,
+            extra,
+            first_dns_name,
+            served: AtomicU64::new(0),
+        }));
+        if state.entries.len() > self.retain
+            && let Some(oldest) = state.entries.pop_front()
+        {
+            state.forgotten.push(oldest.leaf_hash);
+        }
+    }
+
+    /// Signs a head over all entries so far, and gives its size.
+    pub fn sign_head(&self) -> Result<u64, SthError> {
+        let mut state = lock(&self.state);
+        // RFC 6962 §4.3: of two heads the later has the later timestamp.
+        let timestamp_ms = unix_ms().max(state.head.timestamp_ms + 1);
+        let (size, root) = (state.tree.size(), state.tree.root());
+        state.head = SignedTreeHead::sign(timestamp_ms, size, root, self.key.private())?;
+        Ok(size)
+    }
+
+    /// The newest signed head.
+    pub fn head(&self) -> SignedTreeHead {
+        lock(&self.state).head.clone()
+    }
+
+    /// A head of the newest one's time over `by` entries fewer, or over as few as the log still
+    /// knows a root for.
+    pub fn shrunken_head(&self, by: u64) -> Result<SignedTreeHead, SthError> {
+        let state = lock(&self.state);
+        let mut tree = state.forgotten.clone();
+        let size = state.head.tree_size.saturating_sub(by);
+        for entry in state.entries.iter().take_while(|entry| entry.index < size) {
+            tree.push(entry.leaf_hash);
+        }
+        self.sign(state.head.timestamp_ms, tree.size(), tree.root())
+    }
+
+    /// Any head that a caller makes up, signed with the log's key.
+    pub fn sign(
+        &self,
+        timestamp_ms: u64,
+        tree_size: u64,
+        root_hash: Hash,
+    ) -> Result<SignedTreeHead, SthError> {
+        SignedTreeHead::sign(timestamp_ms, tree_size, root_hash, self.key.private())
+    }
+
+    /// The entries from `start` through `end`, as far as the newest head covers them and no more
+    /// than `max`.
+    pub fn range(
+        &self,
+        start: u64,
+        end: u64,
+        max: u64,
+    ) -> Result<Vec<Arc<StoredEntry>>, RangeError> {
+        if start > end {
+            return Err(RangeError::Reversed { start, end });
+        }
+        let state = lock(&self.state);
+        let tree_size = state.head.tree_size;
+        if start >= tree_size {
+            return Err(RangeError::BeyondTree { start, tree_size });
+        }
+        let oldest = state.forgotten.size();
+        let skip = start.checked_sub(oldest).ok_or(RangeError::Forgotten { start, oldest })?;
+        let count = max.min(end - start + 1).min(tree_size - start);
+        // Both are below the number of kept entries, which fits.
+        let entries = state.entries.iter().skip(skip as usize).take(count as usize);
+        Ok(entries.cloned().collect())
+    }
+
+    /// The entry at `index`, if the newest head covers it and it is still kept.
+    pub fn entry(&self, index: u64) -> Option<Arc<StoredEntry>> {
+        self.range(index, index, 1).ok()?.pop()
+    }
+
+    /// Index of the oldest entry that is still kept.
+    pub fn oldest(&self) -> u64 {
+        lock(&self.state).forgotten.size()
+    }
+}
+
+impl StoredEntry {
+    /// Appends the extra_data of RFC 6962 §4.6 to `out`.
+    pub fn write_extra_data(&self, out: &mut Vec<u8>) {
+        match &self.extra {
+            Extra::X509 { chain } => out.extend_from_slice(&chain.encoded),
+            Extra::Precert { precertificate, chain } => {
+                push_vector(out, 3, precertificate);
+                out.extend_from_slice(&chain.encoded);
+            }
+            Extra::Raw(bytes) => out.extend_from_slice(bytes),
+        }
+    }
+
+    /// Counts that the entry was given out; says how often it was by now.
+    pub fn count_served(&self) -> u64 {
+        self.served.fetch_add(1, Relaxed) + 1
+    }
+
+    pub fn published(&self) -> PublishedEntry {
+        let (kind, certificate, chain) = match &self.extra {
+            Extra::X509 { chain } => {
+                // Two bytes of extensions end the leaf.
+                let end = self.leaf_input.len() - 2;
+                (EntryKind::X509, self.leaf_input.slice(CERTIFICATE_OFFSET..end), Some(chain))
+            }
+            Extra::Precert { precertificate, chain } => {
+                (EntryKind::Precert, precertificate.clone(), Some(chain))
+            }
+            Extra::Raw(_) => (EntryKind::Raw, Bytes::new(), None),
+        };
+        let mut extra_data = Vec::new();
+        self.write_extra_data(&mut extra_data);
+        PublishedEntry {
+            index: self.index,
+            timestamp_ms: self.timestamp_ms,
+            kind,
+            certificate,
+            chain: chain.map(|chain| chain.certificates.clone()).unwrap_or_default(),
+            first_dns_name: self.first_dns_name.clone(),
+            leaf_input: self.leaf_input.clone(),
+            extra_data: extra_data.into(),
+        }
+    }
+}

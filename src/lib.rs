@@ -1,0 +1,36 @@
+//! Watches Certificate Transparency logs and streams each new certificate as JSON to everyone who listens.
+//!
+//! The way of one certificate, always downhill:
+//!
+//! ```text
+//! CT log ─► log_client ─► LogWatcher ─► ct (decode) ─► message (certificate → JSON, framed, once)
+//!        ─► Broker (number, newest messages) ─► Outbox (one per client, bounded) ─► socket
+//!              └─► /latest.json /example.json         Heartbeat ─ tick ─► Broker
+//! ```
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`ct`] | the structures of RFC 6962; pure |
+//! | [`certificate`] | X.509 to the fields and texts of the wire format; pure |
+//! | [`message`] | the messages of each stream, and their WebSocket frames; pure |
+//! | [`config`] | what the user wrote, and what it means |
+//! | [`log_client`] | one request to a log, one answer |
+//! | [`actors`] | LogWatcher, Broker, WebSocketSession, Heartbeat, and what they say to each other |
+//! | [`routes`] | what HTTP clients see |
+//! | [`startup`] | the only place that starts actors, threads and servers |
+//! | [`demo`] | a CT log of our own, for trying out and for tests |
+//! | [`cli`] | the command line |
+//!
+//! Pure rooms do no input or output, know no clock, and import neither actix nor tokio.
+
+pub mod actors;
+pub mod certificate;
+pub mod cli;
+mod clock;
+pub mod config;
+pub mod ct;
+pub mod demo;
+pub mod log_client;
+pub mod message;
+pub mod routes;
+pub mod startup;

@@ -1,0 +1,62 @@
+//! Why a request to a log brought nothing.
+
+use crate::ct::get_entries::NotAPage;
+use crate::ct::sth::SthError;
+use std::time::Duration;
+
+/// A failed request. All of them are worth another try later.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No complete answer in time.
+    #[error("no complete answer within {0:?}")]
+    Timeout(Duration),
+    /// No connection, or no answer on it.
+    #[error("{0}")]
+    Send(String),
+    /// The answer's body broke off.
+    #[error("answer broke off: {0}")]
+    Body(String),
+    /// The log answered with another status than 200.
+    #[error("status {status}{}{}", retry_after_text(.retry_after), detail_text(.detail))]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// How long the log asked us to wait.
+        retry_after: Option<Duration>,
+        /// The beginning of the body.
+        detail: String,
+    },
+    /// More bytes than any honest answer has.
+    #[error("answer is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit that was passed, in bytes.
+        limit: usize,
+    },
+    /// The tree head makes no sense.
+    #[error(transparent)]
+    Sth(#[from] SthError),
+    /// The page makes no sense.
+    #[error(transparent)]
+    Page(#[from] NotAPage),
+    /// A page without entries for a range that the log has.
+    #[error("page is empty")]
+    EmptyPage,
+}
+
+fn retry_after_text(retry_after: &Option<Duration>) -> String {
+    retry_after.map_or(String::new(), |d| format!(", retry after {} s", d.as_secs()))
+}
+
+fn detail_text(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(": {detail:?}") }
+}
+
+impl FetchError {
+    /// How long the log asked us to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            FetchError::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}

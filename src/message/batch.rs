@@ -1,0 +1,126 @@
+//! The entries that travel together, and the frames that are made of them.
+
+use super::certificate_update::Cuts;
+use super::{CertEntry, Frames, FramesBuilder, Stream};
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// How many clients want each stream: what is made for nobody is not made.
+///
+/// The Broker counts, the watchers look. A watcher that looks too early loses nothing: the Broker then makes
+/// the frames itself.
+#[derive(Debug, Default)]
+pub struct Demand([AtomicUsize; Stream::ALL.len()]);
+
+impl Demand {
+    /// A client came.
+    pub fn add(&self, stream: Stream) {
+        self.0[stream as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A client left.
+    pub fn remove(&self, stream: Stream) {
+        self.0[stream as usize].fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether anybody wants `stream`.
+    pub fn wants(&self, stream: Stream) -> bool {
+        self.0[stream as usize].load(Ordering::Relaxed) > 0
+    }
+}
+
+/// Consecutive entries of one log, in order, with the frames of each stream made at most once.
+#[derive(Debug)]
+pub struct EntryBatch {
+    entries: Vec<CertEntry>,
+    full: OnceLock<(Arc<Frames>, Vec<Cuts>)>,
+    lite: OnceLock<Arc<Frames>>,
+    domains: OnceLock<Arc<Frames>>,
+}
+
+impl EntryBatch {
+    /// A batch of `entries`, with no frames yet.
+    pub fn new(entries: Vec<CertEntry>) -> Self {
+        EntryBatch {
+            entries,
+            full: OnceLock::new(),
+            lite: OnceLock::new(),
+            domains: OnceLock::new(),
+        }
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Makes the frames that somebody wants. Streams are in the order in which one is cut from another.
+    pub fn prepare(&self, demand: &Demand) {
+        for stream in Stream::ALL {
+            if demand.wants(stream) {
+                self.frames(stream);
+            }
+        }
+    }
+
+    /// One frame an entry, in order.
+    pub fn frames(&self, stream: Stream) -> &Arc<Frames> {
+        match stream {
+            Stream::Full => &self.full.get_or_init(|| self.make_full()).0,
+            Stream::Lite => self.lite.get_or_init(|| self.make_lite()),
+            Stream::Domains => self.domains.get_or_init(|| self.make_domains()),
+        }
+    }
+
+    /// The entries, when the frames have been handed out.
+    pub fn into_entries(self) -> Vec<CertEntry> {
+        self.entries
+    }
+
+    fn builder(&self, stream: Stream) -> FramesBuilder {
+        let bytes = self.entries.iter().map(|e| e.size_hint(stream)).sum();
+        FramesBuilder::with_capacity(self.entries.len(), bytes)
+    }
+
+    fn make_full(&self) -> (Arc<Frames>, Vec<Cuts>) {
+        let mut builder = self.builder(Stream::Full);
+        let cuts =
+            self.entries.iter().map(|e| builder.push(|out| e.write_update(out, true))).collect();
+        (builder.build(), cuts)
+    }
+
+    fn make_lite(&self) -> Arc<Frames> {
+        let mut builder = self.builder(Stream::Lite);
+        match self.full.get() {
+            Some((full, cuts)) => {
+                for (i, cut) in cuts.iter().enumerate() {
+                    builder.push(|out| cut.write_lite(full.text(i), out));
+                }
+            }
+            None => self
+                .entries
+                .iter()
+                .for_each(|e| drop(builder.push(|out| e.write_update(out, false)))),
+        }
+        builder.build()
+    }
+
+    fn make_domains(&self) -> Arc<Frames> {
+        let mut builder = self.builder(Stream::Domains);
+        match self.full.get() {
+            Some((full, cuts)) => {
+                for (i, cut) in cuts.iter().enumerate() {
+                    builder.push(|out| cut.write_dns_entries(full.text(i), out));
+                }
+            }
+            None => self.entries.iter().for_each(|e| builder.push(|out| e.write_dns_entries(out))),
+        }
+        builder.build()
+    }
+}

@@ -1,0 +1,126 @@
+//! The `certificate_update` message and its shorter forms.
+
+use super::{Seconds, Source, Stream};
+use crate::certificate::{self, LeafKind};
+use crate::ct::entry::{LogEntry, LogEntryType};
+use std::io::Write;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// One log entry on its way to the clients.
+#[derive(Debug, Clone)]
+pub struct CertEntry {
+    /// The log that holds it.
+    pub source: Arc<Source>,
+    /// Its place in that log.
+    pub index: u64,
+    /// When it was decoded here, unix microseconds.
+    pub seen_us: u64,
+    /// What the log says.
+    pub entry: LogEntry,
+}
+
+/// Where the parts lie that the shorter forms leave out or consist of, as offsets in the full message's text.
+#[derive(Debug, Clone)]
+pub(super) struct Cuts {
+    /// The member `"as_der":"...",`.
+    as_der: Range<usize>,
+    /// The member `"chain":[...],`.
+    chain: Range<usize>,
+    /// The array of all names.
+    all_domains: Range<usize>,
+}
+
+impl CertEntry {
+    /// The message of `stream` for this entry.
+    pub fn json(&self, stream: Stream) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.size_hint(stream));
+        match stream {
+            Stream::Full => drop(self.write_update(&mut out, true)),
+            Stream::Lite => drop(self.write_update(&mut out, false)),
+            Stream::Domains => self.write_dns_entries(&mut out),
+        }
+        out
+    }
+
+    /// About how many bytes the message will have: base64, hex texts and names, from experience.
+    pub(super) fn size_hint(&self, stream: Stream) -> usize {
+        let leaf = self.entry.certificate.len();
+        let chain: usize = self.entry.chain.iter().map(bytes::Bytes::len).sum();
+        match stream {
+            Stream::Full => leaf * 4 + chain * 3 + 1024,
+            Stream::Lite => leaf * 3 + 1024,
+            Stream::Domains => 256,
+        }
+    }
+
+    /// Appends the full message, or without `everything` the lite one.
+    pub(super) fn write_update(&self, out: &mut Vec<u8>, everything: bool) -> Cuts {
+        let start = out.len();
+        let within = |range: Range<usize>| range.start - start..range.end - start;
+        let (update_type, kind) = match self.entry.entry_type {
+            LogEntryType::X509 => ("X509LogEntry", LeafKind::X509),
+            LogEntryType::Precert { .. } => ("PrecertLogEntry", LeafKind::Precert),
+        };
+        let _ = write!(
+            out,
+            r#"{{"message_type":"certificate_update","data":{{"update_type":"{update_type}","leaf_cert":"#
+        );
+        let marks = certificate::write_leaf(&self.entry.certificate, kind, out, everything);
+        out.push(b',');
+        let chain_start = out.len();
+        if everything {
+            self.write_chain(out);
+        }
+        let chain = chain_start..out.len();
+        let _ = write!(out, r#""cert_index":{},"cert_link":""#, self.index);
+        self.source.write_link(self.index, out);
+        let _ = write!(out, r#"","seen":{},"#, Seconds::from_us(self.seen_us));
+        self.source.write_member(self.entry.timestamp_ms, out);
+        out.extend_from_slice(b"}}");
+        Cuts {
+            as_der: within(marks.as_der),
+            chain: within(chain),
+            all_domains: within(marks.all_domains),
+        }
+    }
+
+    fn write_chain(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(br#""chain":["#);
+        for (i, certificate) in self.entry.chain.iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            certificate::write_chain_certificate(certificate, out);
+        }
+        out.extend_from_slice(b"],");
+    }
+
+    /// Appends the message of the domains stream.
+    pub(super) fn write_dns_entries(&self, out: &mut Vec<u8>) {
+        dns_entries(out, |out| certificate::write_all_domains(&self.entry.certificate, out));
+    }
+}
+
+impl Cuts {
+    /// Appends the lite message, cut out of the full one.
+    pub(super) fn write_lite(&self, full: &[u8], out: &mut Vec<u8>) {
+        for part in
+            [0..self.as_der.start, self.as_der.end..self.chain.start, self.chain.end..full.len()]
+        {
+            out.extend_from_slice(full.get(part).unwrap_or_default());
+        }
+    }
+
+    /// Appends the message of the domains stream, cut out of the full one.
+    pub(super) fn write_dns_entries(&self, full: &[u8], out: &mut Vec<u8>) {
+        let names = full.get(self.all_domains.clone()).unwrap_or_default();
+        dns_entries(out, |out| out.extend_from_slice(names));
+    }
+}
+
+fn dns_entries(out: &mut Vec<u8>, write_names: impl FnOnce(&mut Vec<u8>)) {
+    out.extend_from_slice(br#"{"message_type":"dns_entries","data":"#);
+    write_names(out);
+    out.push(b'}');
+}

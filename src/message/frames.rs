@@ -1,0 +1,209 @@
+//! WebSocket frames (RFC 6455 section 5.2) as a server sends them: unmasked, hence the same bytes for every
+//! client, hence made once and joined in one buffer.
+
+use bytes::Bytes;
+use std::sync::Arc;
+
+const FIN: u8 = 0x80;
+const OPCODE_TEXT: u8 = 0x1;
+const OPCODE_CLOSE: u8 = 0x8;
+/// Payload lengths from here on stand in 16 bits, those above [`MAX_16_BIT`] in 64.
+const MIN_16_BIT: usize = 126;
+const MAX_16_BIT: usize = 0xffff;
+/// Bytes left for a header before its text is written: what a 16-bit length needs.
+const ROOM: usize = 4;
+
+/// Joined text frames, one a message.
+#[derive(Debug, Default)]
+pub struct Frames {
+    bytes: Bytes,
+    spans: Vec<Span>,
+}
+
+/// Where one frame lies: it begins where the one before it ends.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    payload: usize,
+    end: usize,
+}
+
+impl Frames {
+    /// Number of messages.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is no message.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The text of message `i`, without its frame header; empty past the last.
+    pub fn text(&self, i: usize) -> &[u8] {
+        self.spans.get(i).and_then(|s| self.bytes.get(s.payload..s.end)).unwrap_or_default()
+    }
+
+    /// Offset in bytes at which the frame of message `i` begins; of one past the last, the length of all.
+    fn offset(&self, i: usize) -> usize {
+        i.checked_sub(1).and_then(|before| self.spans.get(before)).map_or(0, |s| s.end)
+    }
+
+    /// Number of messages from `from` on that fit in `max_bytes`, at least one if any is left.
+    pub fn fitting(&self, from: usize, max_bytes: usize) -> usize {
+        let start = self.offset(from);
+        let rest = self.spans.get(from..).unwrap_or_default();
+        let fitting = rest.partition_point(|s| s.end - start <= max_bytes);
+        fitting.max(1).min(rest.len())
+    }
+
+    /// The frames of messages `from..to`, not copied.
+    pub fn slice(&self, from: usize, to: usize) -> Bytes {
+        self.bytes.slice(self.offset(from)..self.offset(to.min(self.spans.len())))
+    }
+}
+
+/// Joins frames, writing each message's text where it stays.
+#[derive(Debug, Default)]
+pub(crate) struct FramesBuilder {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl FramesBuilder {
+    pub(crate) fn with_capacity(messages: usize, bytes: usize) -> Self {
+        FramesBuilder { bytes: Vec::with_capacity(bytes), spans: Vec::with_capacity(messages) }
+    }
+
+    /// Appends one text message; `write` must only append to what it is given.
+    ///
+    /// Nearly every message has a 16-bit length, so room for that header is left before the text is written,
+    /// and the text is moved only when it needs another.
+    pub(crate) fn push<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; ROOM]);
+        let written = write(&mut self.bytes);
+        let (header, header_len) = text_header(self.bytes.len() - start - ROOM);
+        let header = &header[..header_len];
+        if header_len == ROOM {
+            self.bytes[start..start + ROOM].copy_from_slice(header);
+        } else {
+            self.bytes.splice(start..start + ROOM, header.iter().copied());
+        }
+        self.spans.push(Span { payload: start + header_len, end: self.bytes.len() });
+        written
+    }
+
+    pub(crate) fn build(self) -> Arc<Frames> {
+        Arc::new(Frames { bytes: self.bytes.into(), spans: self.spans })
+    }
+}
+
+/// The header of a text frame, and how many of its bytes count.
+fn text_header(length: usize) -> ([u8; 10], usize) {
+    let mut header = [0; 10];
+    header[0] = FIN | OPCODE_TEXT;
+    match length {
+        0..MIN_16_BIT => {
+            header[1] = length as u8;
+            (header, 2)
+        }
+        MIN_16_BIT..=MAX_16_BIT => {
+            header[1] = 126;
+            header[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+            (header, 4)
+        }
+        _ => {
+            header[1] = 127;
+            header[2..].copy_from_slice(&(length as u64).to_be_bytes());
+            (header, 10)
+        }
+    }
+}
+
+impl Frames {
+    /// A single text message.
+    pub fn single(text: &[u8]) -> Arc<Frames> {
+        let mut builder = FramesBuilder::with_capacity(1, text.len() + 10);
+        builder.push(|out| out.extend_from_slice(text));
+        builder.build()
+    }
+}
+
+/// A close frame; `reason` is cut at the 123 bytes that a control frame has room for (RFC 6455 section 5.5.1).
+pub fn close_frame(code: u16, reason: &str) -> Bytes {
+    let reason = reason.as_bytes();
+    let reason = &reason[..reason.len().min(123)];
+    let mut frame = vec![FIN | OPCODE_CLOSE, reason.len() as u8 + 2];
+    frame.extend_from_slice(&code.to_be_bytes());
+    frame.extend_from_slice(reason);
+    frame.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_http::ws::{Codec, Frame};
+    use bytes::BytesMut;
+    use proptest::prelude::*;
+    use tokio_util::codec::Decoder;
+
+    fn built(texts: &[Vec<u8>]) -> Arc<Frames> {
+        let mut builder = FramesBuilder::with_capacity(texts.len(), 0);
+        for text in texts {
+            builder.push(|out| out.extend_from_slice(text));
+        }
+        builder.build()
+    }
+
+    /// What an independent implementation reads from the bytes.
+    fn read_back(frames: Bytes) -> Vec<Vec<u8>> {
+        let mut bytes = BytesMut::from(&frames[..]);
+        let mut codec = Codec::new().client_mode().max_size(1 << 20);
+        let mut texts = Vec::new();
+        while let Some(frame) = codec.decode(&mut bytes).unwrap() {
+            match frame {
+                Frame::Text(text) => texts.push(text.to_vec()),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(bytes.is_empty());
+        texts
+    }
+
+    #[test]
+    fn every_length_gets_the_header_that_the_protocol_asks_for() {
+        for length in [0, 1, 125, 126, 127, 65_535, 65_536, 70_000] {
+            let texts = vec![vec![b'x'; length], b"after".to_vec()];
+            let frames = built(&texts);
+            assert_eq!(read_back(frames.slice(0, 2)), texts, "{length}");
+            assert_eq!(frames.text(0), texts[0], "{length}");
+            assert_eq!(frames.text(1), b"after");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn slices_hold_whole_frames_and_every_message_once(
+            texts in prop::collection::vec(prop::collection::vec(0x20u8..0x7f, 0..300), 0..20),
+            max in 0usize..1000,
+        ) {
+            let frames = built(&texts);
+            let (mut at, mut seen) = (0, Vec::new());
+            while at < frames.len() {
+                let n = frames.fitting(at, max);
+                let part = frames.slice(at, at + n);
+                prop_assert!(n == 1 || part.len() <= max);
+                seen.extend(read_back(part));
+                at += n;
+            }
+            prop_assert_eq!(seen, texts);
+        }
+    }
+
+    #[test]
+    fn a_close_frame_fits_in_a_control_frame() {
+        let frame = close_frame(1001, &"x".repeat(500));
+        assert_eq!(frame.len(), 2 + 125);
+        assert_eq!(&frame[..4], [0x88, 125, 3, 233]);
+    }
+}

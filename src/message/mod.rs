@@ -1,0 +1,91 @@
+//! The messages that clients receive: from decoded entries to JSON texts and WebSocket frames.
+//!
+//! Pure: no input or output, no clock, no actors. This is the one place where the words of Certificate
+//! Transparency become those of certstream (`leaf_cert`, `cert_index`, `seen`).
+//!
+//! ```text
+//! LogEntry + Source ── CertEntry ── EntryBatch ──┬── Frames of the full stream
+//!                                                ├── Frames of the lite stream      (each made once, when
+//!                                                └── Frames of the domains stream    somebody wants it)
+//! ```
+
+mod batch;
+mod certificate_update;
+mod frames;
+mod source;
+
+pub use batch::{Demand, EntryBatch};
+pub use certificate_update::CertEntry;
+pub(crate) use frames::FramesBuilder;
+pub use frames::{Frames, close_frame};
+pub use source::{Protocol, Source};
+
+use std::fmt;
+
+/// A selection of what is in a message; a client subscribes to one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    /// Everything.
+    Full,
+    /// Without `chain` and `as_der`.
+    Lite,
+    /// `dns_entries` messages: the names alone.
+    Domains,
+}
+
+impl Stream {
+    /// All streams, in the order of their discriminants.
+    pub const ALL: [Stream; 3] = [Stream::Full, Stream::Lite, Stream::Domains];
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stream::Full => "full",
+            Stream::Lite => "lite",
+            Stream::Domains => "domains",
+        })
+    }
+}
+
+/// The heartbeat message; `now_us` is in unix microseconds.
+pub fn heartbeat(now_us: u64) -> String {
+    format!(r#"{{"message_type":"heartbeat","timestamp":{}}}"#, Seconds::from_us(now_us))
+}
+
+/// Unix seconds with their fraction, as they stand in a message.
+struct Seconds {
+    whole: u64,
+    fraction: u64,
+    digits: usize,
+}
+
+impl Seconds {
+    fn from_us(us: u64) -> Self {
+        Seconds { whole: us / 1_000_000, fraction: us % 1_000_000, digits: 6 }
+    }
+
+    fn from_ms(ms: u64) -> Self {
+        Seconds { whole: ms / 1_000, fraction: ms % 1_000, digits: 3 }
+    }
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:0width$}", self.whole, self.fraction, width = self.digits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_carries_unix_seconds_with_their_fraction() {
+        assert_eq!(
+            heartbeat(1_508_532_970_093_171),
+            r#"{"message_type":"heartbeat","timestamp":1508532970.093171}"#
+        );
+    }
+}

@@ -1,0 +1,36 @@
+//! `/`: the root stream for WebSocket clients, the front page for browsers.
+
+use super::{AppState, streams};
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, error, web};
+use askama::Template;
+
+/// The front page, `templates/front_page.html`.
+#[derive(Template)]
+#[template(path = "front_page.html")]
+struct FrontPage {
+    version: &'static str,
+    /// Names this answer's own script to the browser, so that no other runs.
+    nonce: String,
+}
+
+/// Answers a handshake with the root stream and anything else with the page.
+pub(super) async fn stream_or_page(
+    req: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, actix_web::Error> {
+    if streams::asks_for_websocket(req.headers()) {
+        return streams::open(state.root_stream, req, payload, state).await;
+    }
+    let nonce = format!("{:032x}", rand::random::<u128>());
+    let policy = format!(
+        "default-src 'none'; connect-src 'self'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    let page = FrontPage { version: env!("CARGO_PKG_VERSION"), nonce };
+    Ok(HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+        .body(page.render().map_err(error::ErrorInternalServerError)?))
+}

@@ -1,0 +1,33 @@
+//! The newest messages as JSON.
+
+use super::{AppState, json_body};
+use crate::actors::broker::Newest;
+use crate::message::{CertEntry, Stream};
+use actix_web::{HttpResponse, error, web};
+use std::sync::Arc;
+
+/// `/latest.json`: the newest full messages, oldest first.
+pub(super) async fn latest(state: web::Data<AppState>) -> Result<HttpResponse, actix_web::Error> {
+    let mut body = br#"{"messages":["#.to_vec();
+    for (i, entry) in newest(&state).await?.iter().enumerate() {
+        if i > 0 {
+            body.push(b',');
+        }
+        body.extend(entry.json(Stream::Full));
+    }
+    body.extend(b"]}");
+    Ok(json_body(body))
+}
+
+/// `/example.json`: the newest message of `stream`, `{}` before the first.
+pub(super) async fn example(
+    stream: Stream,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let newest = newest(&state).await?;
+    Ok(json_body(newest.last().map_or_else(|| b"{}".to_vec(), |entry| entry.json(stream))))
+}
+
+pub(super) async fn newest(state: &AppState) -> Result<Vec<Arc<CertEntry>>, actix_web::Error> {
+    state.broker.send(Newest).await.map_err(error::ErrorServiceUnavailable)
+}

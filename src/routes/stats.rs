@@ -1,0 +1,77 @@
+//! The statistics: who is connected, and how the logs are doing.
+
+use super::{AppState, json_body};
+use crate::actors::broker::Clients;
+use crate::actors::client::Client;
+use actix_web::{HttpResponse, error, web};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// `/stats`, in the original's shape, with what it did not count beside it.
+pub(super) async fn stats(state: web::Data<AppState>) -> Result<HttpResponse, actix_web::Error> {
+    let clients = state.broker.send(Clients).await.map_err(error::ErrorServiceUnavailable)?;
+    let logs: Map<String, Value> = state
+        .logs
+        .iter()
+        .map(|log| Ok((log.source().url().to_string(), serde_json::to_value(log.snapshot())?)))
+        .collect::<Result<_, serde_json::Error>>()?;
+    let by_name: Map<String, Value> = clients.iter().map(|c| (name(c), describe(c))).collect();
+    let body = json!({ "connected_client_count": clients.len(), "clients": by_name, "logs": logs });
+    Ok(json_body(serde_json::to_vec_pretty(&body)?))
+}
+
+fn name(client: &Client) -> String {
+    format!("{}-{}-{}", client.address, client.connected_unix(), client.id)
+}
+
+fn describe(client: &Client) -> Value {
+    let connected = client.connected_unix();
+    json!({
+        "ip_address": client.address,
+        "connection_time": connected,
+        "conection_time": connected, // as the original spells it
+        "connection_length": length(client.connected_for()),
+        "queue_size": client.outbox.queued(),
+        "stream": client.stream,
+        "messages_sent": client.outbox.sent(),
+        "messages_dropped": client.outbox.dropped(),
+    })
+}
+
+/// The original's words for how long ago something was.
+fn length(ago: Duration) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    match ago.as_secs() {
+        0..10 => "just now".into(),
+        s @ 10..MINUTE => format!("{s} seconds ago"),
+        s if s < 2 * MINUTE => "a minute ago".into(),
+        s if s < HOUR => format!("{} minutes ago", s / MINUTE),
+        s if s < 2 * HOUR => "an hour ago".into(),
+        s if s < DAY => format!("{} hours ago", s / HOUR),
+        s if s < 2 * DAY => "Yesterday".into(),
+        s => format!("{} days ago", s / DAY),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_as_long_as_one_says() {
+        for (seconds, words) in [
+            (0, "just now"),
+            (29, "29 seconds ago"),
+            (60, "a minute ago"),
+            (150, "2 minutes ago"),
+            (3600, "an hour ago"),
+            (7300, "2 hours ago"),
+            (90_000, "Yesterday"),
+            (300_000, "3 days ago"),
+        ] {
+            assert_eq!(length(Duration::from_secs(seconds)), words);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! From a WebSocket handshake to a client.
+
+use super::{AppState, json};
+use crate::actors::client::{Client, NORMAL, SocketHandle};
+use crate::actors::websocket_session;
+use crate::message::{Frames, Stream};
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::{HttpRequest, HttpResponse, web};
+use socket2::Socket;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+/// Opens `stream` for whoever asks with a WebSocket handshake.
+pub(super) async fn open(
+    stream: Stream,
+    req: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let client = client(&req, Some(stream), state.limits.queue_messages);
+    start(&req, payload, client, &state)
+}
+
+/// `/develop`: the newest full messages, then a normal close.
+pub(super) async fn develop(
+    req: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let newest = json::newest(&state).await?;
+    let client = client(&req, None, newest.len());
+    for entry in newest {
+        client.outbox.push(&Frames::single(&entry.json(Stream::Full)));
+    }
+    client.outbox.close(NORMAL, "");
+    start(&req, payload, client, &state)
+}
+
+/// Whether `headers` ask for a WebSocket (RFC 6455 section 4.2.1).
+pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let upgrade = headers.get(header::UPGRADE).and_then(|v| v.to_str().ok());
+    upgrade.is_some_and(|v| v.split(',').any(|p| p.trim().eq_ignore_ascii_case("websocket")))
+}
+
+fn start(
+    req: &HttpRequest,
+    payload: web::Payload,
+    client: Client,
+    state: &AppState,
+) -> Result<HttpResponse, actix_web::Error> {
+    if !asks_for_websocket(req.headers()) {
+        return Ok(HttpResponse::UpgradeRequired()
+            .insert_header((header::UPGRADE, "websocket"))
+            .json(serde_json::json!({ "error": "Please use this url with a websocket client!" })));
+    }
+    websocket_session::start(
+        req,
+        payload,
+        Arc::new(client),
+        state.broker.clone(),
+        state.limits.keepalive,
+    )
+}
+
+fn client(req: &HttpRequest, stream: Option<Stream>, queue_messages: usize) -> Client {
+    let address = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip());
+    let socket = req.conn_data::<Arc<Socket>>().cloned().map(SocketHandle);
+    Client::new(address, stream, queue_messages, socket)
+}

@@ -1,0 +1,243 @@
+//! The only place that starts actors, threads and servers, and that ends them again.
+//!
+//! ```text
+//! HTTP workers: sessions, routes      broker thread: Broker      watcher threads: LogWatchers, decoding
+//! main thread: Heartbeat, signals
+//! ```
+
+use crate::actors::broker::{Broker, Clients, CloseClients, DisconnectClients};
+use crate::actors::heartbeat::Heartbeat;
+use crate::actors::log_watcher::{LogStatus, LogWatcher, Stop};
+use crate::config::{Config, LogConfig};
+use crate::log_client::{FetchSettings, Rfc6962Client, tls_connector};
+use crate::message::Demand;
+use crate::routes::{self, AppState};
+use actix::prelude::*;
+use actix_web::dev::{Extensions, Server};
+use actix_web::http::header;
+use actix_web::middleware::{DefaultHeaders, NormalizePath};
+use actix_web::{App, HttpServer, web};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::any::Any;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long clients have to take what is queued for them and to say goodbye when the server stops.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long plain HTTP requests have to be answered after that.
+const HTTP_TIMEOUT: Duration = Duration::from_secs(1);
+/// Connections waiting to be accepted: many clients come back in one moment after a restart.
+const BACKLOG: i32 = 2048;
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error(
+        "server.listen: cannot listen on {address}: {error}; expected a free port of this machine"
+    )]
+    Listen {
+        /// The address from the configuration.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] openssl::error::ErrorStack),
+}
+
+/// A server that listens and watches.
+pub struct Application {
+    server: Server,
+    address: SocketAddr,
+    broker: Addr<Broker>,
+    watchers: Vec<Addr<LogWatcher>>,
+    statuses: Vec<Arc<LogStatus>>,
+    heartbeat: Addr<Heartbeat>,
+    arbiters: Vec<Arbiter>,
+}
+
+impl Application {
+    /// Binds the port, then starts everything. Must be called inside an actix system.
+    ///
+    /// # Errors
+    /// When the port cannot be had or TLS cannot be set up; nothing has been started then.
+    pub fn build(config: &Config) -> Result<Self, StartError> {
+        let tls = tls_connector()?;
+        let listener = listen(config.listen)
+            .map_err(|error| StartError::Listen { address: config.listen, error })?;
+        let address = listener.local_addr().unwrap_or(config.listen);
+        let fetch = FetchSettings {
+            tls,
+            timeout: config.fetch_timeout,
+            user_agent: config.user_agent.clone(),
+        };
+
+        let demand = Arc::new(Demand::default());
+        let mut arbiters = vec![Arbiter::new()];
+        let broker = {
+            let (demand, newest) = (demand.clone(), config.newest_messages);
+            let stall_timeout = config.clients.stall_timeout;
+            Broker::start_in_arbiter(&arbiters[0].handle(), move |_| {
+                Broker::new(demand, newest, stall_timeout)
+            })
+        };
+        let heartbeat = Heartbeat::new(&broker, config.heartbeat_interval).start();
+        let statuses: Vec<_> =
+            config.logs.iter().map(|log| Arc::new(LogStatus::new(log.source.clone()))).collect();
+        let state = web::Data::new(AppState {
+            broker: broker.clone(),
+            limits: config.clients,
+            root_stream: config.root_stream,
+            logs: statuses.clone(),
+        });
+        let server = serve(listener, config, state)
+            .map_err(|error| StartError::Listen { address: config.listen, error })?;
+
+        let watching =
+            (0..watcher_threads(config.logs.len())).map(|_| Arbiter::new()).collect::<Vec<_>>();
+        let watchers = (config.logs.iter().zip(&statuses))
+            .zip(watching.iter().cycle())
+            .map(|((log, status), arbiter)| watch(log, &fetch, status, &broker, &demand, arbiter))
+            .collect();
+        arbiters.extend(watching);
+        Ok(Application { server, address, broker, watchers, statuses, heartbeat, arbiters })
+    }
+
+    /// The address that is listened on; its port is the one that was given out when 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How the logs are doing, in the order of the configuration.
+    pub fn logs(&self) -> &[Arc<LogStatus>] {
+        &self.statuses
+    }
+
+    /// Serves until `stop` ends; then stops fetching, hands out what is queued, says goodbye to the clients
+    /// and ends, within 10 s whatever the clients do.
+    ///
+    /// # Errors
+    /// When the HTTP server itself fails.
+    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let Application { server, broker, watchers, heartbeat, arbiters, .. } = self;
+        let handle = server.handle();
+        let mut serving = actix::spawn(server);
+        tokio::select! {
+            ended = &mut serving => return ended.unwrap_or_else(|e| Err(io::Error::other(e))),
+            () = stop => {}
+        }
+        for watcher in &watchers {
+            let _ = watcher.send(Stop).await;
+        }
+        drop(heartbeat);
+        let stop_http = actix::spawn(handle.stop(true));
+        close_clients(&broker).await;
+        let result = serving.await.unwrap_or_else(|e| Err(io::Error::other(e)));
+        let _ = stop_http.await;
+        for arbiter in arbiters {
+            arbiter.stop();
+            let _ = arbiter.join();
+        }
+        log::info!("stopped");
+        result
+    }
+}
+
+/// Waits until the clients have gone, and ends the connections of those that do not go.
+async fn close_clients(broker: &Addr<Broker>) {
+    let deadline = Instant::now() + CLOSE_TIMEOUT;
+    let _ = broker.send(CloseClients).await;
+    while Instant::now() < deadline {
+        match broker.send(Clients).await {
+            Ok(clients) if !clients.is_empty() => sleep(Duration::from_millis(50)).await,
+            _ => return,
+        }
+    }
+    if let Ok(count) = broker.send(DisconnectClients).await {
+        log::warn!("{count} clients did not go in time and were disconnected");
+    }
+}
+
+/// Decoding a log takes microseconds per entry: few threads carry them all.
+fn watcher_threads(logs: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    logs.min(cores.div_ceil(2))
+}
+
+fn watch(
+    log: &LogConfig,
+    fetch: &FetchSettings,
+    status: &Arc<LogStatus>,
+    broker: &Addr<Broker>,
+    demand: &Arc<Demand>,
+    arbiter: &Arbiter,
+) -> Addr<LogWatcher> {
+    let (url, watch, fetch) = (log.source.url().to_string(), log.watch, fetch.clone());
+    let (status, broker, demand) = (status.clone(), broker.clone(), demand.clone());
+    // The HTTP client belongs to the thread that uses it, so it is made there.
+    LogWatcher::start_in_arbiter(&arbiter.handle(), move |_| {
+        LogWatcher::new(Rfc6962Client::new(&url, &fetch), watch, status, broker, demand)
+    })
+}
+
+fn serve(listener: TcpListener, config: &Config, state: web::Data<AppState>) -> io::Result<Server> {
+    let stats_path = config.stats_path.clone();
+    let app = move || {
+        App::new()
+            .wrap(NormalizePath::trim())
+            .wrap(DefaultHeaders::new().add((header::X_CONTENT_TYPE_OPTIONS, "nosniff")))
+            .app_data(state.clone())
+            .configure(|app| routes::configure(app, &stats_path))
+    };
+    Ok(HttpServer::new(app)
+        .workers(config.workers)
+        .disable_signals()
+        .shutdown_timeout((CLOSE_TIMEOUT + HTTP_TIMEOUT).as_secs())
+        .tcp_nodelay(true)
+        .on_connect(keep_socket)
+        .listen(listener)?
+        .run())
+}
+
+/// Keeps a second descriptor of each connection's socket where its session finds it.
+fn keep_socket(connection: &dyn Any, data: &mut Extensions) {
+    let stream = connection.downcast_ref::<actix_web::rt::net::TcpStream>();
+    if let Some(Ok(socket)) = stream.map(|s| SockRef::from(s).try_clone()) {
+        data.insert(Arc::new(socket));
+    }
+}
+
+/// Listens on `address`; on both families for the unspecified IPv6 one, on IPv4 alone where there is no IPv6.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    match bind(address) {
+        Err(error)
+            if address.is_ipv6() && address.ip().is_unspecified() && no_such_family(&error) =>
+        {
+            bind((Ipv4Addr::UNSPECIFIED, address.port()).into())
+        }
+        result => result,
+    }
+}
+
+fn no_such_family(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable)
+        || error.raw_os_error() == Some(97 /* EAFNOSUPPORT */)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}

@@ -1,0 +1,184 @@
+//! A server of one's own for each test, and clients for it.
+
+use certstream_server::config::{self, Log, StartAt};
+use certstream_server::demo::{DemoLog, DemoLogOptions};
+use certstream_server::startup::Application;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, WebSocketConfig};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+/// No test waits longer than this for anything; none is expected to wait nearly as long.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server on a free port, on its own thread's actix system.
+pub struct TestApp {
+    pub address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    ended: actix_web::rt::task::JoinHandle<std::io::Result<()>>,
+}
+
+/// A log that grows only when told to.
+pub async fn quiet_log() -> DemoLog {
+    log_with(DemoLogOptions::default()).await
+}
+
+pub async fn log_with(options: DemoLogOptions) -> DemoLog {
+    DemoLog::start(DemoLogOptions { rate: 0.0, ..options }).await.expect("the demo log starts")
+}
+
+/// How a test's server watches `log`: from its first entry on.
+pub fn from_the_start(log: &DemoLog) -> Log {
+    Log {
+        start: StartAt::Number(0),
+        description: Some("Test log".into()),
+        ..Log::rfc6962(&log.url())
+    }
+}
+
+/// Starts a server that watches `logs`, with the configuration `toml`.
+pub async fn spawn_app(toml: &str, logs: Vec<Log>) -> TestApp {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let file = dir.path().join("certstream.toml");
+    std::fs::write(&file, toml).expect("a temporary file");
+    // A short poll interval spares the tests' time.
+    let environment = [
+        ("CERTSTREAM_SERVER_LISTEN", "127.0.0.1:0"),
+        ("CERTSTREAM_SERVER_WORKERS", "1"),
+        ("CERTSTREAM_FETCH_POLL_INTERVAL", "50ms"),
+    ];
+    let environment = environment.map(|(k, v)| (k.to_string(), v.to_string()));
+    let config =
+        config::load_with_logs(Some(&file), environment, logs).expect("a right configuration");
+    let application = Application::build(&config).expect("a server that starts");
+    let address = application.address();
+    let (stop, stopped) = oneshot::channel();
+    let ended = actix_web::rt::spawn(application.run_until_stopped(async { drop(stopped.await) }));
+    TestApp { address, stop: Some(stop), ended }
+}
+
+impl TestApp {
+    pub fn http(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let mut response =
+            awc::Client::default().get(self.http(path)).send().await.expect("an answer");
+        assert_eq!(response.status(), 200, "{path}");
+        serde_json::from_slice(&response.body().limit(10 << 20).await.expect("a body"))
+            .expect("JSON")
+    }
+
+    pub async fn connect(&self, path: &str) -> Subscriber {
+        Subscriber::connect(&format!("ws://{}{path}", self.address)).await
+    }
+
+    /// The figures of the only log.
+    pub async fn log_stats(&self) -> Value {
+        let stats = self.get("/stats").await;
+        stats["logs"].as_object().and_then(|l| l.values().next()).cloned().expect("a log")
+    }
+
+    /// Asks until `what` holds for the statistics.
+    pub async fn wait_for(&self, what: impl Fn(&Value) -> bool) -> Value {
+        let asked = async {
+            loop {
+                let stats = self.get("/stats").await;
+                if what(&stats) {
+                    return stats;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, asked).await.expect("the statistics never showed it")
+    }
+
+    /// Waits until `count` clients are subscribed.
+    pub async fn wait_for_clients(&self, count: u64) {
+        self.wait_for(|stats| stats["connected_client_count"] == count).await;
+    }
+
+    /// Tells the server to stop and waits until it has.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        timeout(PATIENCE, self.ended)
+            .await
+            .expect("the server ends")
+            .expect("no panic")
+            .expect("no error");
+    }
+}
+
+/// A WebSocket client from another house than the server's library.
+pub struct Subscriber {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Subscriber {
+    pub async fn connect(url: impl IntoClientRequest + Unpin) -> Self {
+        let config = WebSocketConfig::default();
+        let connected = connect_async_with_config(url, Some(config), true).await;
+        Subscriber { socket: connected.expect("a WebSocket connection").0 }
+    }
+
+    /// The next frame of any kind, `None` at the end of the connection.
+    pub async fn frame(&mut self) -> Option<Message> {
+        timeout(PATIENCE, self.socket.next()).await.expect("something in time")?.ok()
+    }
+
+    pub async fn send(&mut self, message: Message) {
+        self.socket.send(message).await.expect("the message goes out");
+    }
+
+    /// The next message that is no heartbeat.
+    pub async fn message(&mut self) -> Value {
+        loop {
+            let message = self.any_message().await;
+            if message["message_type"] != "heartbeat" {
+                return message;
+            }
+        }
+    }
+
+    /// The next message, heartbeats too.
+    pub async fn any_message(&mut self) -> Value {
+        loop {
+            match self.frame().await {
+                Some(Message::Text(text)) => return serde_json::from_str(&text).expect("JSON"),
+                Some(Message::Ping(_) | Message::Pong(_)) => {}
+                other => panic!("{other:?} in place of a message"),
+            }
+        }
+    }
+
+    /// The `cert_index` of the next `count` messages.
+    pub async fn indexes(&mut self, count: usize) -> Vec<u64> {
+        let mut indexes = Vec::with_capacity(count);
+        while indexes.len() < count {
+            indexes.push(self.message().await["data"]["cert_index"].as_u64().expect("an index"));
+        }
+        indexes
+    }
+
+    /// Reads on until the server closes; the messages read, and the close frame if there was one.
+    pub async fn until_closed(&mut self) -> (Vec<Value>, Option<CloseFrame>) {
+        let mut messages = Vec::new();
+        loop {
+            match self.frame().await {
+                Some(Message::Text(text)) => {
+                    messages.push(serde_json::from_str(&text).expect("JSON"))
+                }
+                Some(Message::Close(frame)) => return (messages, frame),
+                Some(_) => {}
+                None => return (messages, None),
+            }
+        }
+    }
+}

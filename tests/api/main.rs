@@ -1,0 +1,10 @@
+//! The server as its users meet it: over real sockets and real HTTP, against a CT log that misbehaves on demand.
+
+mod command_line;
+mod faults;
+mod following;
+mod helpers;
+mod routes;
+mod shutdown;
+mod slow_clients;
+mod streams;

@@ -1,0 +1,163 @@
+//! What HTTP clients see.
+
+use crate::helpers::{TestApp, from_the_start, quiet_log, spawn_app};
+use awc::http::Method;
+use awc::http::header::HeaderMap;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Status, headers and body of any answer.
+async fn ask(app: &TestApp, method: Method, path: &str) -> (u16, HeaderMap, String) {
+    let mut response =
+        awc::Client::default().request(method, app.http(path)).send().await.expect("an answer");
+    let body = response.body().limit(10 << 20).await.expect("a body");
+    (
+        response.status().as_u16(),
+        response.headers().clone(),
+        String::from_utf8(body.to_vec()).expect("UTF-8"),
+    )
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
+}
+
+async fn app_with(entries: u64) -> TestApp {
+    let log = quiet_log().await;
+    let app = spawn_app("", vec![from_the_start(&log)]).await;
+    log.publish(entries);
+    app.wait_for(|s| s["logs"][log.url()]["position"] == entries).await;
+    app
+}
+
+#[actix_web::test]
+async fn before_the_first_entry_the_json_routes_are_empty_but_there() {
+    let app = app_with(0).await;
+    assert_eq!(app.get("/latest.json").await, json!({ "messages": [] }));
+    for path in ["/example.json", "/full-stream/example.json", "/domains-only/example.json"] {
+        assert_eq!(app.get(path).await, json!({}), "{path}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn latest_shows_the_newest_25_oldest_first_and_example_the_newest() {
+    let app = app_with(60).await;
+    let latest = app.get("/latest.json").await;
+    let messages = latest["messages"].as_array().expect("messages");
+    let indexes: Vec<_> =
+        messages.iter().filter_map(|m| m["data"]["cert_index"].as_u64()).collect();
+    assert_eq!(indexes, (35..60).collect::<Vec<_>>());
+    assert!(messages[0]["data"]["chain"][0]["as_der"].is_string(), "messages are full ones");
+    assert_eq!(app.get("/example.json").await, messages[24]);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn every_stream_path_has_an_example_in_its_form() {
+    let app = app_with(1).await;
+    assert_eq!(app.get("/full-stream/example.json").await, app.get("/example.json").await);
+    assert_eq!(app.get("/lite-stream/example.json").await["data"].get("chain"), None);
+    assert_eq!(app.get("/domains-only/example.json").await["message_type"], "dns_entries");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn json_routes_can_be_read_by_pages_of_any_origin() {
+    let app = app_with(1).await;
+    for path in ["/latest.json", "/example.json", "/lite-stream/example.json", "/stats"] {
+        for method in [Method::GET, Method::HEAD] {
+            let (status, headers, body) = ask(&app, method.clone(), path).await;
+            assert_eq!(status, 200, "{method} {path}");
+            assert_eq!(header(&headers, "access-control-allow-origin"), "*", "{method} {path}");
+            assert_eq!(header(&headers, "content-type"), "application/json", "{method} {path}");
+            assert_eq!(body.is_empty(), method == Method::HEAD);
+        }
+        let (status, headers, _) = ask(&app, Method::OPTIONS, path).await;
+        assert_eq!((status, header(&headers, "access-control-allow-origin")), (204, "*"));
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn statistics_list_every_client_once() {
+    let app = app_with(3).await;
+    let (_one, _two) = (app.connect("/").await, app.connect("/domains-only").await);
+    app.wait_for_clients(2).await;
+    let stats = app.get("/stats").await;
+    let clients = stats["clients"].as_object().expect("clients");
+    assert_eq!(clients.len(), 2, "two of one address in one second are two");
+    for (name, client) in clients {
+        assert!(name.starts_with("127.0.0.1-"), "{name}");
+        assert_eq!(client["ip_address"], "127.0.0.1");
+        assert_eq!(client["connection_length"], "just now");
+        assert_eq!(client["queue_size"], 0);
+        assert_eq!(client["messages_dropped"], 0);
+        assert!(client["connection_time"].as_u64().is_some_and(|t| t > 1_700_000_000));
+        assert_eq!(client["connection_time"], client["conection_time"]);
+    }
+    let streams: Vec<_> = clients.values().map(|c| c["stream"].as_str().unwrap_or("")).collect();
+    assert!(streams.contains(&"full") && streams.contains(&"domains"));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn statistics_can_be_moved() {
+    let log = quiet_log().await;
+    let app = spawn_app("[server]\nstats_path = '/a/secret'", vec![from_the_start(&log)]).await;
+    assert_eq!(app.get("/a/secret").await["connected_client_count"], 0);
+    assert_eq!(ask(&app, Method::GET, "/stats").await.0, 404);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_front_page_runs_only_its_own_script() {
+    let app = app_with(0).await;
+    let (status, headers, body) = ask(&app, Method::GET, "/").await;
+    assert_eq!((status, header(&headers, "content-type")), (200, "text/html; charset=utf-8"));
+    let policy = header(&headers, "content-security-policy");
+    let nonce = policy
+        .split("script-src 'nonce-")
+        .nth(1)
+        .and_then(|p| p.split('\'').next())
+        .expect("a nonce");
+    assert!(body.contains(&format!("<script nonce=\"{nonce}\">")));
+    assert!(
+        !body.contains("https://") && !body.contains("src="),
+        "nothing is loaded from elsewhere"
+    );
+    assert_ne!(body, ask(&app, Method::GET, "/").await.2, "a nonce is used once");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_is_no_handshake_is_told_what_to_do() {
+    let app = app_with(0).await;
+    for path in ["/full-stream", "/lite-stream", "/domains-only", "/develop", "/full-stream/"] {
+        // awc takes any answer with an Upgrade header for one without a body.
+        let mut stream = tokio::net::TcpStream::connect(app.address).await.expect("a connection");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 426 "), "{path}: {answer}");
+        assert!(answer.contains("upgrade: websocket"), "{path}: {answer}");
+        let told = r#"{"error":"Please use this url with a websocket client!"}"#;
+        assert!(answer.ends_with(told), "{path}: {answer}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn unknown_paths_and_methods_are_refused() {
+    let app = app_with(0).await;
+    for path in ["/nothing", "/ct/v1/get-sth", "/latest.json/more"] {
+        let (status, _, body) = ask(&app, Method::GET, path).await;
+        assert_eq!((status, body.as_str()), (404, "404: Not Found"), "{path}");
+    }
+    for path in ["/", "/latest.json", "/stats", "/full-stream"] {
+        assert_eq!(ask(&app, Method::POST, path).await.0, 405, "{path}");
+    }
+    app.stop().await;
+}

@@ -1,0 +1,110 @@
+//! Clients that read slowly or not at all: they lose, and only they.
+
+use crate::helpers::{from_the_start, quiet_log, spawn_app};
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// A client that has subscribed to the full stream and reads nothing. Its receive buffer is small, so that it
+/// is felt soon.
+fn stalled_client(address: SocketAddr) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&address.into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    let head = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    write!(stream, "GET /full-stream HTTP/1.1\r\nHost: {address}\r\n{head}\r\n\r\n").unwrap();
+    stream
+}
+
+fn dropped(stats: &Value) -> u64 {
+    let clients = stats["clients"].as_object().into_iter().flatten();
+    clients.filter_map(|(_, c)| c["messages_dropped"].as_u64()).sum()
+}
+
+#[actix_web::test]
+async fn what_a_slow_client_misses_is_counted_for_it_and_the_others_miss_nothing() {
+    let log = quiet_log().await;
+    let app = spawn_app("[clients]\nqueue_messages = 200", vec![from_the_start(&log)]).await;
+    let mut good = app.connect("/full-stream").await;
+    let _stalled = stalled_client(app.address);
+    app.wait_for_clients(2).await;
+    let mut published = 0;
+    while dropped(&app.get("/stats").await) == 0 {
+        assert!(published < 20_000, "no end to what the stalled client takes");
+        log.publish(100);
+        assert_eq!(good.indexes(100).await, (published..published + 100).collect::<Vec<_>>());
+        published += 100;
+    }
+    let stats = app.get("/stats").await;
+    let clients = stats["clients"].as_object().expect("clients");
+    let slow: Vec<_> = clients.values().filter(|c| c["messages_dropped"] != 0).collect();
+    assert_eq!((clients.len(), slow.len()), (2, 1));
+    assert_eq!(slow[0]["queue_size"], 200, "its queue is full, and no fuller");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_client_that_takes_nothing_is_gone_after_its_time() {
+    let log = quiet_log().await;
+    let app = spawn_app(
+        "[clients]\nstall_timeout = '2s'\nqueue_messages = 100",
+        vec![from_the_start(&log)],
+    )
+    .await;
+    let mut good = app.connect("/full-stream").await;
+    let mut stalled = stalled_client(app.address);
+    app.wait_for_clients(2).await;
+    let (begin, mut published) = (Instant::now(), 0);
+    while app.get("/stats").await["connected_client_count"] == 2 {
+        assert!(begin.elapsed() < Duration::from_secs(60), "the stalled client stays");
+        log.publish(50);
+        assert_eq!(good.indexes(50).await, (published..published + 50).collect::<Vec<_>>());
+        published += 50;
+    }
+    let ended = actix_web::rt::task::spawn_blocking(move || {
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match stalled.read(&mut buffer) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    });
+    ended.await.expect("the connection has ended for the client too");
+    log.publish(1);
+    good.indexes(1).await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_stalled_client_that_reads_again_is_told_to_come_back() {
+    let log = quiet_log().await;
+    let app = spawn_app(
+        "[clients]\nstall_timeout = '1s'\nqueue_messages = 100",
+        vec![from_the_start(&log)],
+    )
+    .await;
+    let mut stalled = stalled_client(app.address);
+    app.wait_for_clients(1).await;
+    while dropped(&app.get("/stats").await) == 0 {
+        log.publish(100);
+    }
+    let given_up = |stats: &Value| {
+        stats["clients"].as_object().is_some_and(|c| c.values().all(|c| c["queue_size"] == 0))
+    };
+    app.wait_for(given_up).await;
+    let received = actix_web::rt::task::spawn_blocking(move || {
+        let mut received = Vec::new();
+        stalled.read_to_end(&mut received).map(|_| received)
+    });
+    let received = received.await.unwrap().expect("the connection ends in order");
+    let told = b"\x88\x0a\x03\xe9too slow";
+    assert!(
+        received.windows(told.len()).any(|w| w == told),
+        "close frame 1001 after what was under way"
+    );
+    app.wait_for_clients(0).await;
+    app.stop().await;
+}
