@@ -5,9 +5,10 @@
 # compare.py listens. MIN is the least share of fields that agree (1.0), MIN_COVERAGE that of the expected
 # entries that arrive (1.0).
 #
-# SHARED   the folder with conformance/ and lab/, which is only read; ../shared
-# SERVER   our binary; target/release/certstream-server
-# LAB      the log server's binary; built from SHARED/lab into a temporary folder when not given
+# SHARED       the folder with conformance/ and lab/, which is only read; ../shared
+# SERVER       our binary; target/release/certstream-server
+# LAB          the log server's binary; built from SHARED/lab into a temporary folder when not given
+# ALSO_IGNORE  fields not to be compared, comma-separated, beside those where we follow today's servers
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib.sh
@@ -20,6 +21,8 @@ shared=${SHARED:-../shared}
 server=${SERVER:-target/release/certstream-server}
 inputs=$(absolute "$shared/conformance/$corpus.inputs.jsonl.gz")
 [ -r "$inputs" ] || fail "there is no corpus $inputs"
+ignore='update_type,*.serial_number,cert_index,source.url,source.name'
+ignore+=${ALSO_IGNORE:+,$ALSO_IGNORE}
 temporary_folder work
 
 lab=${LAB:-}
@@ -57,8 +60,7 @@ start_server "$server" --config "$work/certstream.toml"
 
 # compare.py first: a stream has no past.
 python3 -B "$shared/conformance/compare.py" "ws://$address/" --corpus "$corpus" --fixes \
-  --ignore 'update_type,*.serial_number,cert_index,source.url,source.name' \
-  --min "$min" --min-coverage "$min_coverage" --list-missing --timeout 120 --idle 15 </dev/null &
+  --ignore "$ignore" --min "$min" --min-coverage "$min_coverage" --list-missing --timeout 120 --idle 15 </dev/null &
 comparison=$!
 started+=("$comparison")
 

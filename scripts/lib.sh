@@ -15,7 +15,7 @@ fail() {
 clean_up() {
   local pid
   for pid in "${started[@]}"; do
-    kill -KILL "$pid" 2>/dev/null || true
+    { kill -KILL "$pid" && wait "$pid"; } 2>/dev/null || true # else the shell tells of each that it was killed
   done
   rm -rf "${folders[@]}"
 }

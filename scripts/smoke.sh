@@ -3,7 +3,7 @@
 #
 # Starts `certstream-server demo` on a free port. The `certstream` packages of Python and npm and a plain
 # WebSocket client listen for SECONDS (12) at the same time; none may miss a message or lose its connection.
-# Then SIGTERM must end the demo with exit status 0 within 10 s.
+# Then SIGTERM must end the demo with exit status 0 within 10 s, though one more client never answers.
 #
 # SERVER   the binary; target/release/certstream-server
 # CLIENTS  folder for the client packages, kept and used again when given; a temporary one
@@ -26,6 +26,11 @@ fi
 
 start_server "$server" demo
 echo "demo at http://$address/, listening for $seconds s"
+
+# One more that asks for the stream, reads nothing and never says goodbye: it must not delay the end.
+exec {silent}<>"/dev/tcp/${address%:*}/${address#*:}"
+printf '%s\r\n' 'GET / HTTP/1.1' "Host: $address" 'Upgrade: websocket' 'Connection: Upgrade' \
+  'Sec-WebSocket-Version: 13' 'Sec-WebSocket-Key: c21va2UgdGVzdCBrZXkhIQ==' '' >&"$silent"
 
 listeners=()
 PYTHONDONTWRITEBYTECODE=1 "$clients/venv/bin/python" scripts/smoke_certstream.py "ws://$address/" "$seconds" &

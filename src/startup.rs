@@ -81,9 +81,9 @@ impl Application {
         let mut arbiters = vec![Arbiter::new()];
         let broker = {
             let (demand, newest) = (demand.clone(), config.newest_messages);
-            let stall_timeout = config.clients.stall_timeout;
+            let limits = config.clients;
             Broker::start_in_arbiter(&arbiters[0].handle(), move |_| {
-                Broker::new(demand, newest, stall_timeout)
+                Broker::new(demand, newest, limits)
             })
         };
         let heartbeat = Heartbeat::new(&broker, config.heartbeat_interval).start();

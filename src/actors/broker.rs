@@ -5,14 +5,15 @@
 
 use super::client::{Client, GOING_AWAY};
 use crate::clock;
+use crate::config::ClientLimits;
 use crate::message::{CertEntry, Demand, EntryBatch, Frames, Stream, heartbeat};
 use actix::prelude::*;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often clients are looked at for having stalled.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// Clients are looked at four times within the shortest of their time limits, within these bounds.
+const SWEEP_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// After its queue was given up, how long a stalled client has to take the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 /// Watchers wait for their answers and routes are few, so this is far above what is ever used.
@@ -58,41 +59,44 @@ pub struct CloseClients;
 #[rtype(result = "usize")]
 pub struct DisconnectClients;
 
+/// A client, and how it is being looked after.
+#[derive(Debug)]
+struct Connection {
+    client: Arc<Client>,
+    pinged_at: Instant,
+    /// When its queue was given up.
+    abandoned_at: Option<Instant>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Broker {
-    clients: HashMap<u64, Arc<Client>>,
-    /// Clients whose queue was given up, and when.
-    abandoned: HashMap<u64, Instant>,
+    connections: HashMap<u64, Connection>,
     demand: Arc<Demand>,
     newest: VecDeque<Arc<CertEntry>>,
     keep: usize,
-    stall_timeout: Duration,
+    limits: ClientLimits,
     /// The number of the next message.
     next_sequence: u64,
     closing: bool,
 }
 
 impl Broker {
-    /// Keeps the `keep` newest messages; ends a client that took nothing for `stall_timeout`.
-    pub fn new(demand: Arc<Demand>, keep: usize, stall_timeout: Duration) -> Self {
+    /// Keeps the `keep` newest messages.
+    pub fn new(demand: Arc<Demand>, keep: usize, limits: ClientLimits) -> Self {
         Broker {
-            clients: HashMap::new(),
-            abandoned: HashMap::new(),
+            connections: HashMap::new(),
             demand,
             newest: VecDeque::with_capacity(keep),
             keep,
-            stall_timeout,
+            limits,
             next_sequence: 0,
             closing: false,
         }
     }
 
-    fn send(&self, stream: Stream, frames: &Arc<Frames>) {
-        self.clients
-            .values()
-            .filter(|c| c.stream == Some(stream))
-            .for_each(|c| c.outbox.push(frames));
+    fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
+        self.connections.values().map(|connection| &connection.client)
     }
 
     fn remember(&mut self, entries: Vec<CertEntry>) {
@@ -106,26 +110,38 @@ impl Broker {
         }
     }
 
-    /// Gives up stalled clients, and disconnects those given up that did not go.
-    fn sweep(&mut self, now: Instant) {
-        for (id, client) in &self.clients {
-            match self.abandoned.get(id) {
-                None if client.outbox.is_stalled(now, self.stall_timeout) => {
-                    log::info!(
-                        "client {}: took nothing for {:?}, closing; {} messages were waiting",
-                        client.address,
-                        self.stall_timeout,
-                        client.outbox.queued()
-                    );
-                    client.outbox.abandon(GOING_AWAY, "too slow");
-                    self.abandoned.insert(*id, now);
-                }
-                Some(since) if now.saturating_duration_since(*since) >= CLOSE_GRACE => {
-                    client.disconnect()
-                }
-                _ => {}
+    fn sweep_interval(&self) -> Duration {
+        let shortest = self.limits.ping_interval.min(self.limits.stall_timeout);
+        (shortest / 4).clamp(SWEEP_INTERVAL.0, SWEEP_INTERVAL.1)
+    }
+}
+
+impl Connection {
+    /// Pings the client when it is time, gives it up when it has stalled or fallen silent, and
+    /// disconnects it when it does not go.
+    fn look_after(&mut self, now: Instant, limits: &ClientLimits) {
+        if let Some(since) = self.abandoned_at {
+            if now.saturating_duration_since(since) >= CLOSE_GRACE {
+                self.client.disconnect();
             }
+        } else if self.client.outbox.is_stalled(now, limits.stall_timeout) {
+            self.abandon(now, "took nothing", limits.stall_timeout, "too slow");
+        } else if self.client.silent_for(now) >= limits.pong_timeout {
+            self.abandon(now, "said nothing", limits.pong_timeout, "no answer to pings");
+        } else if now.saturating_duration_since(self.pinged_at) >= limits.ping_interval {
+            self.pinged_at = now;
+            self.client.outbox.ping();
         }
+    }
+
+    fn abandon(&mut self, now: Instant, what: &str, limit: Duration, reason: &str) {
+        let (address, outbox) = (self.client.address, &self.client.outbox);
+        let queued = outbox.queued();
+        log::info!(
+            "client {address}: {what} for {limit:?}, closing; {queued} messages were waiting"
+        );
+        outbox.abandon(GOING_AWAY, reason);
+        self.abandoned_at = Some(now);
     }
 }
 
@@ -134,7 +150,10 @@ impl Actor for Broker {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        ctx.run_interval(SWEEP_INTERVAL, |broker, _| broker.sweep(Instant::now()));
+        ctx.run_interval(self.sweep_interval(), |broker, _| {
+            let now = Instant::now();
+            broker.connections.values_mut().for_each(|c| c.look_after(now, &broker.limits));
+        });
     }
 }
 
@@ -144,7 +163,9 @@ impl Handler<Publish> for Broker {
     fn handle(&mut self, Publish(batch): Publish, _: &mut Self::Context) {
         for stream in Stream::ALL {
             if self.demand.wants(stream) {
-                self.send(stream, batch.frames(stream));
+                let frames = batch.frames(stream);
+                let listeners = self.clients().filter(|c| c.stream == Some(stream));
+                listeners.for_each(|c| c.outbox.push(frames));
             }
         }
         self.remember(batch.into_entries());
@@ -156,10 +177,7 @@ impl Handler<Tick> for Broker {
 
     fn handle(&mut self, _: Tick, _: &mut Self::Context) {
         let frames = Frames::single(heartbeat(clock::unix_us()).as_bytes());
-        self.clients
-            .values()
-            .filter(|c| c.stream.is_some())
-            .for_each(|c| c.outbox.push_if_room(&frames));
+        self.clients().filter(|c| c.stream.is_some()).for_each(|c| c.outbox.push_if_room(&frames));
     }
 }
 
@@ -173,7 +191,8 @@ impl Handler<Subscribe> for Broker {
         if let Some(stream) = client.stream {
             self.demand.add(stream);
         }
-        self.clients.insert(client.id, client);
+        let connection = Connection { client, pinged_at: Instant::now(), abandoned_at: None };
+        self.connections.insert(connection.client.id, connection);
     }
 }
 
@@ -181,8 +200,7 @@ impl Handler<Unsubscribe> for Broker {
     type Result = ();
 
     fn handle(&mut self, Unsubscribe(id): Unsubscribe, _: &mut Self::Context) {
-        self.abandoned.remove(&id);
-        if let Some(stream) = self.clients.remove(&id).and_then(|c| c.stream) {
+        if let Some(stream) = self.connections.remove(&id).and_then(|c| c.client.stream) {
             self.demand.remove(stream);
         }
     }
@@ -200,7 +218,7 @@ impl Handler<Clients> for Broker {
     type Result = Vec<Arc<Client>>;
 
     fn handle(&mut self, _: Clients, _: &mut Self::Context) -> Self::Result {
-        let mut clients: Vec<_> = self.clients.values().cloned().collect();
+        let mut clients: Vec<_> = self.clients().cloned().collect();
         clients.sort_unstable_by_key(|c| c.id);
         clients
     }
@@ -211,8 +229,12 @@ impl Handler<CloseClients> for Broker {
 
     fn handle(&mut self, _: CloseClients, _: &mut Self::Context) {
         self.closing = true;
-        log::info!("closing {} clients after {} messages", self.clients.len(), self.next_sequence);
-        self.clients.values().for_each(|c| c.outbox.close(GOING_AWAY, "server is stopping"));
+        log::info!(
+            "closing {} clients after {} messages",
+            self.connections.len(),
+            self.next_sequence
+        );
+        self.clients().for_each(|c| c.outbox.close(GOING_AWAY, "server is stopping"));
     }
 }
 
@@ -220,7 +242,7 @@ impl Handler<DisconnectClients> for Broker {
     type Result = usize;
 
     fn handle(&mut self, _: DisconnectClients, _: &mut Self::Context) -> usize {
-        self.clients.values().for_each(|c| c.disconnect());
-        self.clients.len()
+        self.clients().for_each(|c| c.disconnect());
+        self.connections.len()
     }
 }

@@ -6,7 +6,7 @@ use socket2::Socket;
 use std::net::{IpAddr, Shutdown};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Close code 1001, going away: the only one after which every client library comes back.
 pub const GOING_AWAY: u16 = 1001;
@@ -26,6 +26,9 @@ pub struct Client {
     pub connected_at: SystemTime,
     /// What it has not been sent yet.
     pub outbox: Outbox,
+    begin: Instant,
+    /// Milliseconds from `begin` to the newest frame that came from it.
+    heard_ms: AtomicU64,
     socket: Option<SocketHandle>,
 }
 
@@ -44,6 +47,8 @@ impl Client {
             stream,
             connected_at: SystemTime::now(),
             outbox: Outbox::new(capacity),
+            begin: Instant::now(),
+            heard_ms: AtomicU64::new(0),
             socket,
         }
     }
@@ -56,6 +61,17 @@ impl Client {
     /// How long it has been connected.
     pub fn connected_for(&self) -> Duration {
         self.connected_at.elapsed().unwrap_or_default()
+    }
+
+    /// Notes that a frame came from it.
+    pub fn heard(&self) {
+        self.heard_ms.store(self.begin.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// For how long nothing came from it.
+    pub fn silent_for(&self, now: Instant) -> Duration {
+        let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
+        now.saturating_duration_since(self.begin).saturating_sub(heard)
     }
 
     /// Ends the connection from outside, whatever it is doing. A session whose socket takes nothing is never

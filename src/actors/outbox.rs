@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Bytes handed to a connection at once. More would only lie in its write buffer, beyond our counting.
 const MAX_WRITE: usize = 32 * 1024;
+/// A ping without payload (RFC 6455 section 5.5.2).
+const PING: Bytes = Bytes::from_static(&[0x89, 0]);
 
 /// What the connection is to send next.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +38,8 @@ struct Inner {
     queued: usize,
     sent: u64,
     dropped: u64,
+    /// A ping is to be sent, before what is queued.
+    ping: bool,
     close: Closing,
     /// Since when there was something to take and nobody took anything.
     waiting_since: Option<Instant>,
@@ -82,6 +86,16 @@ impl Outbox {
         wake(inner);
     }
 
+    /// Asks for a ping, ahead of what is queued.
+    pub fn ping(&self) {
+        let mut inner = self.lock();
+        if inner.close == Closing::No {
+            inner.ping = true;
+            inner.waiting_since.get_or_insert_with(Instant::now);
+        }
+        wake(inner);
+    }
+
     /// Asks for a close frame after what is queued. Nothing is queued from now on.
     pub fn close(&self, code: u16, reason: &str) {
         let mut inner = self.lock();
@@ -116,9 +130,9 @@ impl Outbox {
         }
     }
 
-    /// Whether the connection was asked to end, or has sent its close frame.
-    pub fn is_closing(&self) -> bool {
-        self.lock().close != Closing::No
+    /// Whether the close frame has been handed to the connection.
+    pub fn has_closed(&self) -> bool {
+        self.lock().close == Closing::Sent
     }
 
     /// Whether there has been something to send for `limit` and the connection took nothing of it.
@@ -172,6 +186,9 @@ impl Inner {
     }
 
     fn take(&mut self) -> Option<Next> {
+        if std::mem::take(&mut self.ping) {
+            return Some(Next::Frames(PING));
+        }
         let Some(chunk) = self.chunks.front_mut() else {
             return match std::mem::take(&mut self.close) {
                 Closing::No => None,
@@ -197,7 +214,7 @@ impl Inner {
     }
 
     fn has_more(&self) -> bool {
-        !self.chunks.is_empty() || matches!(self.close, Closing::Asked(_))
+        self.ping || !self.chunks.is_empty() || matches!(self.close, Closing::Asked(_))
     }
 }
 
@@ -272,12 +289,26 @@ mod tests {
         outbox.push(&frames(&["a"]));
         outbox.close(1001, "bye");
         outbox.push(&frames(&["b"]));
-        assert!(outbox.is_closing());
+        assert!(!outbox.has_closed());
         assert_eq!(next(&outbox), Some(Next::Frames(Bytes::from_static(b"\x81\x01a"))));
         assert_eq!(next(&outbox), Some(Next::Close(Bytes::from_static(b"\x88\x05\x03\xe9bye"))));
-        assert_eq!(next(&outbox), None);
+        assert!(outbox.has_closed());
         outbox.close(1000, "again");
         assert_eq!(next(&outbox), None, "a second close frame would be a protocol error");
+    }
+
+    #[test]
+    fn a_ping_goes_ahead_of_what_is_queued_and_never_after_a_close_frame() {
+        let outbox = Outbox::new(10);
+        outbox.push(&frames(&["a"]));
+        outbox.ping();
+        outbox.ping();
+        assert_eq!(next(&outbox), Some(Next::Frames(PING)));
+        assert_eq!(next(&outbox), Some(Next::Frames(Bytes::from_static(b"\x81\x01a"))));
+        outbox.close(1001, "");
+        outbox.ping();
+        assert!(matches!(next(&outbox), Some(Next::Close(_))));
+        assert_eq!(next(&outbox), None);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The WebSocketSession actor, one per client, and the body that carries its frames to the socket.
 //!
-//! All that depends on `actix-web-actors` is in this file. The actor runs *inside* the response body and only
-//! while the socket takes bytes, so it has the control side alone: pings, pongs, close. Messages come ready
-//! framed from the client's [`Outbox`](super::outbox::Outbox), which the body polls after the control side.
+//! All that depends on `actix-web-actors` is in this file. The actor runs *inside* the response body
+//! and only while the socket takes bytes, so it has the answering side alone: pongs, close. Messages
+//! and our own pings come ready framed from the client's [`Outbox`](super::outbox::Outbox), which the
+//! body polls after it. It has no timers: they would run a stalled connection, and make it look as if
+//! it went on.
 
 use super::broker::{Broker, Subscribe, Unsubscribe};
-use super::client::{Client, GOING_AWAY};
+use super::client::Client;
 use super::outbox::Next;
 use actix::prelude::*;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
@@ -15,27 +17,16 @@ use futures_util::Stream;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 
 /// How long a client has to answer our close frame before the connection is ended.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 
-/// When a quiet client is asked, and when given up.
-#[derive(Debug, Clone, Copy)]
-pub struct Keepalive {
-    /// Time between our pings.
-    pub ping_interval: Duration,
-    /// A client of whom nothing was heard for this long is closed.
-    pub pong_timeout: Duration,
-}
-
 /// The control side of one client's connection.
 pub struct WebSocketSession {
     client: Arc<Client>,
     broker: Addr<Broker>,
-    keepalive: Keepalive,
-    last_heard: Instant,
 }
 
 /// Answers the handshake in `req` and starts the session of `client`.
@@ -47,32 +38,17 @@ pub fn start(
     payload: web::Payload,
     client: Arc<Client>,
     broker: Addr<Broker>,
-    keepalive: Keepalive,
 ) -> Result<HttpResponse, Error> {
     let mut response = ws::handshake(req)?;
-    let session =
-        WebSocketSession { client: client.clone(), broker, keepalive, last_heard: Instant::now() };
+    let session = WebSocketSession { client: client.clone(), broker };
     let (session, control) = WebsocketContext::create_with_addr(session, payload);
     Ok(response.streaming(SessionBody { control, client, closing: None, _session: session }))
 }
 
 impl WebSocketSession {
-    fn ping(&mut self, ctx: &mut WebsocketContext<Self>) {
-        if self.last_heard.elapsed() >= self.keepalive.pong_timeout {
-            log::info!(
-                "client {}: silent for {:?}, closing",
-                self.client.address,
-                self.last_heard.elapsed()
-            );
-            self.client.outbox.abandon(GOING_AWAY, "no answer to pings");
-        } else if !self.client.outbox.is_closing() {
-            ctx.ping(b"");
-        }
-    }
-
     /// Answers the client's close frame, unless it is itself the answer to ours.
     fn client_closed(&self, reason: Option<CloseReason>, ctx: &mut WebsocketContext<Self>) {
-        if !self.client.outbox.is_closing() {
+        if !self.client.outbox.has_closed() {
             ctx.close(reason);
         }
         ctx.stop();
@@ -82,9 +58,8 @@ impl WebSocketSession {
 impl Actor for WebSocketSession {
     type Context = WebsocketContext<Self>;
 
-    fn started(&mut self, ctx: &mut Self::Context) {
+    fn started(&mut self, _: &mut Self::Context) {
         self.broker.do_send(Subscribe(self.client.clone()));
-        ctx.run_interval(self.keepalive.ping_interval, Self::ping);
     }
 
     /// Runs however the connection ended, also when the body was dropped.
@@ -95,7 +70,7 @@ impl Actor for WebSocketSession {
 
 impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketSession {
     fn handle(&mut self, message: Result<ws::Message, ProtocolError>, ctx: &mut Self::Context) {
-        self.last_heard = Instant::now();
+        self.client.heard();
         match message {
             Ok(ws::Message::Ping(payload)) => ctx.pong(&payload),
             Ok(ws::Message::Close(reason)) => self.client_closed(reason, ctx),

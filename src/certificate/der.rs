@@ -199,19 +199,13 @@ impl<'a> Reader<'a> {
 
     /// Like `element`, but one that reaches beyond the end is cut there: the flag tells.
     pub fn element_or_cut(&mut self) -> Result<(Element<'a>, bool)> {
-        let whole = self.element();
-        let Ok(header @ Header { tag, .. }) = Header::read(self.rest) else {
-            return Ok((whole?, false));
+        let fault = match self.element() {
+            Ok(element) => return Ok((element, false)),
+            Err(fault) => fault,
         };
-        match whole {
-            Err(_) if tag & tag::CONSTRUCTED != 0 => {
-                let length = self.rest.len().saturating_sub(header.length);
-                let cut =
-                    self.take(header, length, 0).ok_or_else(|| self.malformed("cut short"))?;
-                Ok((cut, true))
-            }
-            whole => Ok((whole?, false)),
-        }
+        let header = Header::read(self.rest).map_err(|_| fault)?;
+        let length = self.rest.len().saturating_sub(header.length);
+        self.take(header, length, 0).map(|cut| (cut, true)).ok_or(fault)
     }
 
     fn take(&mut self, header: Header, length: usize, end_octets: usize) -> Option<Element<'a>> {

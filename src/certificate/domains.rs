@@ -21,18 +21,18 @@ pub(super) fn write(
     if let Some(common_name) = common_name.filter(|name| !name.is_empty()) {
         written.write_once(common_name, out);
     }
-    let names = alt_names.map(|value| Reader::new(value, 0).element_or_cut());
-    if let Some(Ok((names, _))) =
-        names.filter(|names| matches!(names, Ok((names, _)) if names.tag == tag::SEQUENCE))
-    {
-        let mut names = names.reader();
-        while let Ok(name) = names.element() {
-            if let Some(dns_name) = general_name::dns_name(&name) {
-                written.write_once(dns_name, out);
-            }
+    let mut names = alt_names.and_then(general_names).unwrap_or_else(|| Reader::new(&[], 0));
+    while let Ok(name) = names.element() {
+        if let Some(dns_name) = general_name::dns_name(&name) {
+            written.write_once(dns_name, out);
         }
     }
     out.push(b']');
+}
+
+fn general_names(value: &[u8]) -> Option<Reader<'_>> {
+    let (names, _cut) = Reader::new(value, 0).element_or_cut().ok()?;
+    (names.tag == tag::SEQUENCE).then(|| names.reader())
 }
 
 #[derive(Default)]

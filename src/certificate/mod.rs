@@ -41,6 +41,9 @@ mod skeleton;
 mod text;
 mod time;
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -110,8 +113,8 @@ pub fn write_all_domains(der: &[u8], out: &mut Vec<u8>) {
     let mut faults = Faults::default();
     let skeleton = Skeleton::of(der, &mut faults);
     let common_name = skeleton.subject.and_then(|subject| name::common_name(&subject));
-    let alt_names = extensions::find_alt_names(skeleton.extensions);
-    domains::write(common_name, alt_names.as_deref(), out);
+    let extensions = Extensions::of(skeleton.extensions, &mut faults);
+    domains::write(common_name, extensions.alt_names(), out);
 }
 
 /// The members from `subject` to `is_ca`, each with a comma after it. Returns the subject's common name.

@@ -144,7 +144,7 @@ fn parse_line(line: &'static str) -> Option<Object> {
     Some(Object { oid: encode(dotted)?, short_name, long_name })
 }
 
-fn encode(dotted: &str) -> Option<Vec<u8>> {
+pub(super) fn encode(dotted: &str) -> Option<Vec<u8>> {
     let mut arcs = dotted.split('.').map(|arc| arc.parse::<u64>().ok());
     let root = arcs.next()??;
     let second = arcs.next()??;

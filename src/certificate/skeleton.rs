@@ -1,5 +1,7 @@
 //! Where the parts of a certificate lie (RFC 5280, 4.1), found even when some of them are broken.
 
+use std::ops::ControlFlow;
+
 use super::der::{Element, Reader, Result, tag};
 use super::faults::Faults;
 use super::integer;
@@ -49,23 +51,32 @@ impl<'a> Skeleton<'a> {
         skeleton
     }
 
-    fn read_tbs(&mut self, mut tbs: Reader<'a>, faults: &mut Faults) {
+    fn read_tbs(&mut self, tbs: Reader<'a>, faults: &mut Faults) {
+        // Where the fields break off, those before stay.
+        let _ = self.read_fields(tbs, faults);
+    }
+
+    fn read_fields(&mut self, mut tbs: Reader<'a>, faults: &mut Faults) -> ControlFlow<()> {
         if tbs.next_is(tag::constructed(0)) {
-            let Some(version) = faults.keep("version", tbs.element()) else { return };
-            faults.keep("version", version.reader().expect(tag::INTEGER));
+            let version = field(&mut tbs, tag::constructed(0), "version", faults)?;
+            faults
+                .keep("version", version.map_or(Ok(()), |version| check_version(version.reader())));
         }
-        self.serial_number = field(&mut tbs, tag::INTEGER, "serialNumber", faults);
-        if let Some(what) = self.serial_number.and_then(|serial| integer::fault(serial.content)) {
-            faults.note("serialNumber", what, self.serial_number.map_or(0, |serial| serial.at));
+        self.serial_number = field(&mut tbs, tag::INTEGER, "serialNumber", faults)?;
+        if let Some((serial, what)) =
+            self.serial_number.and_then(|it| Some((it, integer::fault(it.content)?)))
+        {
+            faults.note("serialNumber", what, serial.at);
         }
-        self.signature_algorithm = field(&mut tbs, tag::SEQUENCE, "signature", faults);
-        self.issuer = field(&mut tbs, tag::SEQUENCE, "issuer", faults);
-        self.validity = field(&mut tbs, tag::SEQUENCE, "validity", faults);
-        self.subject = field(&mut tbs, tag::SEQUENCE, "subject", faults);
-        if let Some(public_key) = field(&mut tbs, tag::SEQUENCE, "subjectPublicKeyInfo", faults) {
+        self.signature_algorithm = field(&mut tbs, tag::SEQUENCE, "signature", faults)?;
+        self.issuer = field(&mut tbs, tag::SEQUENCE, "issuer", faults)?;
+        self.validity = field(&mut tbs, tag::SEQUENCE, "validity", faults)?;
+        self.subject = field(&mut tbs, tag::SEQUENCE, "subject", faults)?;
+        if let Some(public_key) = field(&mut tbs, tag::SEQUENCE, "subjectPublicKeyInfo", faults)? {
             faults.keep("subjectPublicKeyInfo", check_public_key(public_key.reader()));
         }
         self.read_optional_fields(tbs, faults);
+        ControlFlow::Continue(())
     }
 
     fn read_optional_fields(&mut self, mut tbs: Reader<'a>, faults: &mut Faults) {
@@ -98,6 +109,12 @@ impl<'a> Skeleton<'a> {
     }
 }
 
+/// Version ::= INTEGER { v1(0), v2(1), v3(2) }
+fn check_version(mut version: Reader<'_>) -> Result<()> {
+    version.expect(tag::INTEGER)?;
+    version.finish()
+}
+
 /// SubjectPublicKeyInfo ::= SEQUENCE { algorithm AlgorithmIdentifier, subjectPublicKey BIT STRING }
 fn check_public_key(mut public_key: Reader<'_>) -> Result<()> {
     public_key.sequence()?.oid()?;
@@ -122,29 +139,28 @@ fn enter<'a>(
     Some(container)
 }
 
-/// The next field. One of another type counts as this field, broken, except where it is plainly the next
-/// one, that is where a SEQUENCE stands in an INTEGER's place.
+/// The next field, or what there is of it. One of another type counts as this field, broken, except where it
+/// is plainly the next one, that is where a SEQUENCE stands in an INTEGER's place.
 fn field<'a>(
     tbs: &mut Reader<'a>,
     tag: u8,
     part: &'static str,
     faults: &mut Faults,
-) -> Option<Element<'a>> {
-    if tbs.next_is(tag) {
-        let field = faults.keep(part, tbs.element());
-        if field.is_none() {
-            // Where a length lies, nothing after it can be found.
-            *tbs = Reader::new(&[], 0);
-        }
-        return field;
-    }
+) -> ControlFlow<(), Option<Element<'a>>> {
     if tbs.is_empty() {
-        return None;
+        faults.note(part, "missing", tbs.at());
+        return ControlFlow::Break(());
+    }
+    if tbs.next_is(tag) {
+        return match enter(tbs, tag, part, faults) {
+            Some(field) => ControlFlow::Continue(Some(field)),
+            None => ControlFlow::Break(()),
+        };
     }
     faults.keep(part, tbs.expect(tag));
     let is_next_field = tbs.next_is(tag::SEQUENCE) || tbs.next_is(tag::constructed(3));
     if !is_next_field && tbs.element().is_err() {
-        *tbs = Reader::new(&[], 0);
+        return ControlFlow::Break(());
     }
-    None
+    ControlFlow::Continue(None)
 }

@@ -4,7 +4,6 @@ use super::ConfigError;
 use super::read::Sources;
 use super::written::{self, Span, StartAt, Written};
 use crate::actors::log_watcher::{Start, WatchSettings};
-use crate::actors::websocket_session::Keepalive;
 use crate::message::{Protocol, Source, Stream};
 use awc::http::Uri;
 use openssl::pkey::PKey;
@@ -48,8 +47,10 @@ pub struct ClientLimits {
     pub queue_messages: usize,
     /// How long it may take nothing.
     pub stall_timeout: Duration,
-    /// When it is pinged, and given up.
-    pub keepalive: Keepalive,
+    /// Time between our pings.
+    pub ping_interval: Duration,
+    /// How long it may say nothing, not even in answer to a ping.
+    pub pong_timeout: Duration,
 }
 
 /// A log to watch.
@@ -159,18 +160,17 @@ fn client_limits(
     sources: &Sources,
     clients: &written::Clients,
 ) -> Result<ClientLimits, ConfigError> {
-    let keepalive = Keepalive {
-        ping_interval: positive(sources, "clients.ping_interval", clients.ping_interval)?,
-        pong_timeout: positive(sources, "clients.pong_timeout", clients.pong_timeout)?,
-    };
-    if keepalive.pong_timeout <= keepalive.ping_interval {
+    let ping_interval = positive(sources, "clients.ping_interval", clients.ping_interval)?;
+    let pong_timeout = positive(sources, "clients.pong_timeout", clients.pong_timeout)?;
+    if pong_timeout <= ping_interval {
         let problem = "expected more than clients.ping_interval, else every quiet client is closed";
         return Err(sources.error("clients.pong_timeout", problem));
     }
     Ok(ClientLimits {
         queue_messages: at_least_one(sources, "clients.queue_messages", clients.queue_messages)?,
         stall_timeout: positive(sources, "clients.stall_timeout", clients.stall_timeout)?,
-        keepalive,
+        ping_interval,
+        pong_timeout,
     })
 }
 

@@ -49,7 +49,13 @@ struct Extension<'a> {
 }
 
 impl<'a> Extension<'a> {
-    fn read(mut reader: Reader<'a>, faults: &mut Faults) -> Result<Self> {
+    /// The next one, or what there is of it where it was cut off.
+    fn read(list: &mut Reader<'a>, faults: &mut Faults) -> Result<Self> {
+        let (sequence, is_cut) = list.element_or_cut()?;
+        if sequence.tag != tag::SEQUENCE {
+            return Err(sequence.malformed("no SEQUENCE where one belongs"));
+        }
+        let mut reader = sequence.reader();
         let oid = reader.oid()?;
         if let Some(critical) = reader.optional(tag::BOOLEAN)? {
             // X.690, 11.1: TRUE is 0xFF.
@@ -60,11 +66,15 @@ impl<'a> Extension<'a> {
                 );
             }
         }
-        let value = reader.element()?;
+        let (value, is_value_cut) = reader.element_or_cut()?;
         if value.tag & !tag::CONSTRUCTED != tag::OCTET_STRING {
             return Err(value.malformed("no OCTET STRING where one belongs"));
         }
-        reader.finish()?;
+        if is_cut || is_value_cut {
+            faults.add("extensions", sequence.malformed("cut short"));
+        } else {
+            reader.finish()?;
+        }
         Ok(Extension { oid, value: value.octets()?, at: value.content_at })
     }
 
@@ -87,13 +97,14 @@ impl<'a> Extensions<'a> {
         let mut reader = extensions.reader();
         while !reader.is_empty() {
             let at = reader.at();
-            let Some(sequence) = faults.keep("extensions", reader.element()) else { break };
-            if sequence.tag != tag::SEQUENCE {
-                faults.add("extensions", sequence.malformed("no SEQUENCE where one belongs"));
+            let extension = Extension::read(&mut reader, faults);
+            let Some(extension) = faults.keep("extensions", extension) else {
+                // What cannot even be framed ends the list.
+                if reader.at() == at {
+                    break;
+                }
                 continue;
-            }
-            let extension = Extension::read(sequence.reader(), faults);
-            let Some(extension) = faults.keep("extensions", extension) else { continue };
+            };
             if let Some(extension) = standing.replace(extension, at, &places, faults) {
                 if standing.list.len() >= FEW {
                     places.insert(extension.oid, standing.list.len());
@@ -172,22 +183,6 @@ impl<'a> Extensions<'a> {
 fn write_null(text_start: usize, out: &mut Vec<u8>) {
     out.truncate(text_start);
     out.raw("NULL");
-}
-
-/// The value of the subjectAltName that stands, without reading the other extensions.
-pub(super) fn find_alt_names(extensions: Option<Element<'_>>) -> Option<Cow<'_, [u8]>> {
-    let mut reader = extensions?.reader();
-    let mut standing = None;
-    while let Ok(sequence) = reader.element() {
-        let mut extension = sequence.reader();
-        if sequence.tag != tag::SEQUENCE || extension.oid() != Ok(SUBJECT_ALT_NAME) {
-            continue;
-        }
-        if let Ok(extension) = Extension::read(sequence.reader(), &mut Faults::default()) {
-            standing = Some(extension.value);
-        }
-    }
-    standing
 }
 
 /// The short name of an extension and what words it; None for one without a name.
