@@ -117,11 +117,10 @@ async fn demo(cli: &Cli, args: &DemoArgs) -> Result<(), Failure> {
         key: Some(base64_simd::STANDARD.encode_to_string(log.public_key())),
         ..Log::rfc6962(&log.url())
     };
-    let result =
-        match config::load_with_logs(cli.config.as_deref(), std::env::vars(), vec![watched]) {
-            Ok(config) => serve(config).await,
-            Err(error) => Err(error.into()),
-        };
+    let result = match config::load_with_logs(cli.config.as_deref(), std::env::vars(), vec![watched]) {
+        Ok(config) => serve(config).await,
+        Err(error) => Err(error.into()),
+    };
     log.stop().await;
     result
 }
@@ -138,8 +137,8 @@ async fn serve(config: Config) -> Result<(), Failure> {
 }
 
 fn init_logging(config: &Config) {
-    let default = env_logger::Env::default()
-        .default_filter_or(format!("{},actix_server=warn", config.log_level));
+    let default =
+        env_logger::Env::default().default_filter_or(format!("{},actix_server=warn", config.log_level));
     env_logger::Builder::from_env(default).format_timestamp_millis().format_target(false).init();
 }
 
@@ -162,11 +161,7 @@ async fn health(args: &HealthArgs) -> Result<(), Failure> {
     let request = awc::Client::builder().timeout(Duration::from_secs(3)).finish();
     let url = format!("http://{}/", args.address);
     let response = request.get(url).send().await.map_err(|e| unhealthy(e.to_string()))?;
-    if response.status().is_success() {
-        Ok(())
-    } else {
-        Err(unhealthy(response.status().to_string()))
-    }
+    if response.status().is_success() { Ok(()) } else { Err(unhealthy(response.status().to_string())) }
 }
 
 /// Ends with the first SIGTERM or SIGINT. A second one ends the program at once.

@@ -16,6 +16,7 @@
 //! | [`config`] | what the user wrote, and what it means |
 //! | [`log_client`] | one request to a log, one answer |
 //! | [`actors`] | LogWatcher, Broker, WebSocketSession, Heartbeat, and what they say to each other |
+//! | [`state`] | what is kept on disk |
 //! | [`routes`] | what HTTP clients see |
 //! | [`startup`] | the only place that starts actors, threads and servers |
 //! | [`demo`] | a CT log of our own, for trying out and for tests |
@@ -34,3 +35,4 @@ pub mod log_client;
 pub mod message;
 pub mod routes;
 pub mod startup;
+pub mod state;

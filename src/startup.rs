@@ -12,6 +12,7 @@ use crate::config::{Config, LogConfig};
 use crate::log_client::{FetchSettings, Rfc6962Client, tls_connector};
 use crate::message::Demand;
 use crate::routes::{self, AppState};
+use crate::state::Undecodable;
 use actix::prelude::*;
 use actix_web::dev::{Extensions, Server};
 use actix_web::http::header;
@@ -36,9 +37,7 @@ const BACKLOG: i32 = 2048;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address cannot be listened on.
-    #[error(
-        "server.listen: cannot listen on {address}: {error}; expected a free port of this machine"
-    )]
+    #[error("server.listen: cannot listen on {address}: {error}; expected a free port of this machine")]
     Listen {
         /// The address from the configuration.
         address: SocketAddr,
@@ -68,23 +67,15 @@ impl Application {
     /// When the port cannot be had or TLS cannot be set up; nothing has been started then.
     pub fn build(config: &Config) -> Result<Self, StartError> {
         let tls = tls_connector()?;
-        let listener = listen(config.listen)
-            .map_err(|error| StartError::Listen { address: config.listen, error })?;
+        let listener =
+            listen(config.listen).map_err(|error| StartError::Listen { address: config.listen, error })?;
         let address = listener.local_addr().unwrap_or(config.listen);
-        let fetch = FetchSettings {
-            tls,
-            timeout: config.fetch_timeout,
-            user_agent: config.user_agent.clone(),
-        };
-
         let demand = Arc::new(Demand::default());
         let mut arbiters = vec![Arbiter::new()];
         let broker = {
             let (demand, newest) = (demand.clone(), config.newest_messages);
             let limits = config.clients;
-            Broker::start_in_arbiter(&arbiters[0].handle(), move |_| {
-                Broker::new(demand, newest, limits)
-            })
+            Broker::start_in_arbiter(&arbiters[0].handle(), move |_| Broker::new(demand, newest, limits))
         };
         let heartbeat = Heartbeat::new(&broker, config.heartbeat_interval).start();
         let statuses: Vec<_> =
@@ -98,11 +89,20 @@ impl Application {
         let server = serve(listener, config, state)
             .map_err(|error| StartError::Listen { address: config.listen, error })?;
 
-        let watching =
-            (0..watcher_threads(config.logs.len())).map(|_| Arbiter::new()).collect::<Vec<_>>();
+        let watching: Vec<_> = (0..watcher_threads(config.logs.len())).map(|_| Arbiter::new()).collect();
+        let surroundings = Surroundings {
+            fetch: FetchSettings {
+                tls,
+                timeout: config.fetch_timeout,
+                user_agent: config.user_agent.clone(),
+            },
+            undecodable: Arc::new(Undecodable::new(config.state_dir.join("undecodable"))),
+            broker: broker.clone(),
+            demand,
+        };
         let watchers = (config.logs.iter().zip(&statuses))
             .zip(watching.iter().cycle())
-            .map(|((log, status), arbiter)| watch(log, &fetch, status, &broker, &demand, arbiter))
+            .map(|((log, status), arbiter)| surroundings.clone().watch(log, status.clone(), arbiter))
             .collect();
         arbiters.extend(watching);
         Ok(Application { server, address, broker, watchers, statuses, heartbeat, arbiters })
@@ -169,20 +169,25 @@ fn watcher_threads(logs: usize) -> usize {
     logs.min(cores.div_ceil(2))
 }
 
-fn watch(
-    log: &LogConfig,
-    fetch: &FetchSettings,
-    status: &Arc<LogStatus>,
-    broker: &Addr<Broker>,
-    demand: &Arc<Demand>,
-    arbiter: &Arbiter,
-) -> Addr<LogWatcher> {
-    let (url, watch, fetch) = (log.source.url().to_string(), log.watch, fetch.clone());
-    let (status, broker, demand) = (status.clone(), broker.clone(), demand.clone());
-    // The HTTP client belongs to the thread that uses it, so it is made there.
-    LogWatcher::start_in_arbiter(&arbiter.handle(), move |_| {
-        LogWatcher::new(Rfc6962Client::new(&url, &fetch), watch, status, broker, demand)
-    })
+/// What all watchers share.
+#[derive(Clone)]
+struct Surroundings {
+    fetch: FetchSettings,
+    undecodable: Arc<Undecodable>,
+    broker: Addr<Broker>,
+    demand: Arc<Demand>,
+}
+
+impl Surroundings {
+    fn watch(self, log: &LogConfig, status: Arc<LogStatus>, arbiter: &Arbiter) -> Addr<LogWatcher> {
+        let (url, settings) = (log.source.url().to_string(), log.watch);
+        let Surroundings { fetch, undecodable, broker, demand } = self;
+        // The HTTP client belongs to the thread that uses it, so it is made there.
+        LogWatcher::start_in_arbiter(&arbiter.handle(), move |_| {
+            let client = Rfc6962Client::new(&url, &fetch);
+            LogWatcher::new(client, settings, status, undecodable, broker, demand)
+        })
+    }
 }
 
 fn serve(listener: TcpListener, config: &Config, state: web::Data<AppState>) -> io::Result<Server> {
@@ -215,9 +220,7 @@ fn keep_socket(connection: &dyn Any, data: &mut Extensions) {
 /// Listens on `address`; on both families for the unspecified IPv6 one, on IPv4 alone where there is no IPv6.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     match bind(address) {
-        Err(error)
-            if address.is_ipv6() && address.ip().is_unspecified() && no_such_family(&error) =>
-        {
+        Err(error) if address.is_ipv6() && address.ip().is_unspecified() && no_such_family(&error) => {
             bind((Ipv4Addr::UNSPECIFIED, address.port()).into())
         }
         result => result,

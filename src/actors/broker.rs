@@ -137,9 +137,7 @@ impl Connection {
     fn abandon(&mut self, now: Instant, what: &str, limit: Duration, reason: &str) {
         let (address, outbox) = (self.client.address, &self.client.outbox);
         let queued = outbox.queued();
-        log::info!(
-            "client {address}: {what} for {limit:?}, closing; {queued} messages were waiting"
-        );
+        log::info!("client {address}: {what} for {limit:?}, closing; {queued} messages were waiting");
         outbox.abandon(GOING_AWAY, reason);
         self.abandoned_at = Some(now);
     }
@@ -229,11 +227,7 @@ impl Handler<CloseClients> for Broker {
 
     fn handle(&mut self, _: CloseClients, _: &mut Self::Context) {
         self.closing = true;
-        log::info!(
-            "closing {} clients after {} messages",
-            self.connections.len(),
-            self.next_sequence
-        );
+        log::info!("closing {} clients after {} messages", self.connections.len(), self.next_sequence);
         self.clients().for_each(|c| c.outbox.close(GOING_AWAY, "server is stopping"));
     }
 }

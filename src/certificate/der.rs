@@ -1,8 +1,9 @@
 //! The DER reader: identifiers, lengths, contents, and where each stands in the certificate.
 //!
-//! Logs hold what a CA once encoded, so two habits of BER that OpenSSL tolerates are tolerated here too:
-//! lengths written longer than needed or indefinite (X.690 8.1.3), and strings cut into segments
-//! (X.690 8.7.3). Everything else is an error that carries the offset at which it was noticed.
+//! Logs hold what a CA once encoded, so two habits of BER that OpenSSL tolerates are tolerated here
+//! too: lengths written longer than needed or indefinite (X.690 8.1.3), and strings cut into
+//! segments (X.690 8.7.3). Everything else is an error that carries the offset at which it was
+//! noticed.
 
 use std::borrow::Cow;
 
@@ -90,19 +91,13 @@ impl<'a> Element<'a> {
 
     /// The object identifier in this element, checked (X.690 8.19.2): whole, and its arcs minimal.
     pub fn oid(&self) -> Result<&'a [u8]> {
-        if is_oid(self.content) {
-            Ok(self.content)
-        } else {
-            Err(self.malformed("broken OBJECT IDENTIFIER"))
-        }
+        if is_oid(self.content) { Ok(self.content) } else { Err(self.malformed("broken OBJECT IDENTIFIER")) }
     }
 
     /// The named bits and the number of them, of a BIT STRING (X.690 8.6).
     pub fn bits(&self) -> Result<Bits<'a>> {
         match self.content.split_first() {
-            Some((&unused @ 0..=7, bytes)) if unused == 0 || !bytes.is_empty() => {
-                Ok(Bits { bytes, unused })
-            }
+            Some((&unused @ 0..=7, bytes)) if unused == 0 || !bytes.is_empty() => Ok(Bits { bytes, unused }),
             _ => Err(self.malformed("broken BIT STRING")),
         }
     }
@@ -168,14 +163,14 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub fn element(&mut self) -> Result<Element<'a>> {
-        // Nearly every element is this: a low tag number and one of the two shortest forms of a length.
+        // Nearly every element is this: a low tag number and one of the two shortest forms of a
+        // length.
         let (tag, length, body) = match *self.rest {
             [tag, length @ 0..=0x7F, ref body @ ..] => (tag, usize::from(length), body),
             [tag, 0x81, length, ref body @ ..] => (tag, usize::from(length), body),
             _ => return self.long_element(),
         };
-        let Some((content, rest)) = body.split_at_checked(length).filter(|_| tag & 0x1F != 0x1F)
-        else {
+        let Some((content, rest)) = body.split_at_checked(length).filter(|_| tag & 0x1F != 0x1F) else {
             return self.long_element();
         };
         let at = self.at;
@@ -193,8 +188,7 @@ impl<'a> Reader<'a> {
                 (contents_length(body, MAX_NESTING).map_err(|what| self.malformed(what))?, 2)
             }
         };
-        self.take(header, length, end_octets)
-            .ok_or_else(|| self.malformed("reaches beyond what holds it"))
+        self.take(header, length, end_octets).ok_or_else(|| self.malformed("reaches beyond what holds it"))
     }
 
     /// Like `element`, but one that reaches beyond the end is cut there: the flag tells.
@@ -274,9 +268,8 @@ impl Header {
             0x80 if tag & tag::CONSTRUCTED != 0 => None,
             0x80 => return Err("indefinite length of a primitive type"),
             _ => {
-                let (digits, after) = rest
-                    .split_at_checked(usize::from(first & 0x7F))
-                    .ok_or("ends inside a length")?;
+                let (digits, after) =
+                    rest.split_at_checked(usize::from(first & 0x7F)).ok_or("ends inside a length")?;
                 rest = after;
                 Some(big_endian(digits).ok_or("impossible length")?)
             }
@@ -332,6 +325,12 @@ fn is_oid(content: &[u8]) -> bool {
         arc_begins = byte & 0x80 == 0;
     }
     arc_begins && !content.is_empty()
+}
+
+/// Equality of identifiers, which mostly differ in their last byte.
+#[inline]
+pub(super) fn is_same_oid(one: &[u8], other: &[u8]) -> bool {
+    one.last() == other.last() && one == other
 }
 
 fn missing(tag: u8) -> &'static str {

@@ -11,11 +11,7 @@ use super::json::JsonText;
 const FEW: usize = 16;
 
 /// Writes the array. From a subjectAltName that is broken it takes the names before the break.
-pub(super) fn write(
-    common_name: Option<Cow<'_, str>>,
-    alt_names: Option<&[u8]>,
-    out: &mut Vec<u8>,
-) {
+pub(super) fn write(common_name: Option<Cow<'_, str>>, alt_names: Option<&[u8]>, out: &mut Vec<u8>) {
     let mut written = Written::default();
     out.push(b'[');
     if let Some(common_name) = common_name.filter(|name| !name.is_empty()) {
@@ -57,7 +53,6 @@ impl<'a> Written<'a> {
     }
 
     fn contains(&self, name: &str) -> bool {
-        self.few.iter().any(|written| written == name)
-            || (!self.many.is_empty() && self.many.contains(name))
+        self.few.iter().any(|written| written == name) || (!self.many.is_empty() && self.many.contains(name))
     }
 }

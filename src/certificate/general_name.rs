@@ -18,8 +18,8 @@ use super::{objects, text};
 pub(super) enum Style {
     /// In subjectAltName: strings whole, whatever is in them; `DirName:C = US`.
     AltName,
-    /// Where OpenSSL prints a name on a line of its own: `DirName:C = US`; a line feed after an IPv6
-    /// address.
+    /// Where OpenSSL prints a name on a line of its own: `DirName:C = US`; a line feed after an
+    /// IPv6 address.
     Line,
     /// Where OpenSSL makes a list of values: strings as in C; `DirName:/C=US`.
     Value,
@@ -71,7 +71,8 @@ fn check_other_name(mut other: Reader<'_>) -> Result<()> {
     value.finish()
 }
 
-/// EDIPartyName ::= SEQUENCE { nameAssigner [0] EXPLICIT ... OPTIONAL, partyName [1] EXPLICIT DirectoryString }
+/// EDIPartyName ::= SEQUENCE { nameAssigner [0] EXPLICIT ... OPTIONAL, partyName [1] EXPLICIT
+/// DirectoryString }
 fn check_edi_party_name(mut party: Reader<'_>) -> Result<()> {
     party.optional(tag::constructed(0))?;
     party.expect(tag::constructed(1))?;
@@ -139,7 +140,8 @@ pub(super) fn write_ipv6(address: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// GeneralNames ::= SEQUENCE SIZE (1..MAX) OF GeneralName, here already opened: each on its own to `write_one`.
+/// GeneralNames ::= SEQUENCE SIZE (1..MAX) OF GeneralName, here already opened: each on its own to
+/// `write_one`.
 pub(super) fn for_each<'a>(
     mut names: Reader<'a>,
     mut write_one: impl FnMut(usize, Element<'a>) -> Result<()>,

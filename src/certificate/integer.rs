@@ -31,7 +31,8 @@ impl Magnitude {
     }
 }
 
-/// Decimal, and hex from 128 bits on (`0x...`), as OpenSSL 1.1.1 does: linear in the length whatever it is.
+/// Decimal, and hex from 128 bits on (`0x...`), as OpenSSL 1.1.1 does: linear in the length
+/// whatever it is.
 pub(super) fn write(integer: &Element<'_>, out: &mut Vec<u8>) -> Result<()> {
     check(integer)?;
     if let [byte @ 0..=0x7F] = integer.content {
@@ -42,8 +43,7 @@ pub(super) fn write(integer: &Element<'_>, out: &mut Vec<u8>) -> Result<()> {
     if negative {
         out.push(b'-');
     }
-    let fits =
-        bytes.len() < 16 || (bytes.len() == 16 && bytes.first().is_some_and(|first| *first < 0x80));
+    let fits = bytes.len() < 16 || (bytes.len() == 16 && bytes.first().is_some_and(|first| *first < 0x80));
     if !fits {
         out.raw("0x");
         hex::plain(&bytes, out);
@@ -57,8 +57,8 @@ pub(super) fn write(integer: &Element<'_>, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// Hex pairs, `00` for nothing, a minus before a negative one, a backslash and a new line after each 35
-/// bytes.
+/// Hex pairs, `00` for nothing, a minus before a negative one, a backslash and a new line after
+/// each 35 bytes.
 pub(super) fn write_hex_lines(integer: &Element<'_>, out: &mut Vec<u8>) -> Result<()> {
     check(integer)?;
     let Magnitude { negative, bytes } = Magnitude::of(integer.content);

@@ -1,4 +1,5 @@
-//! Writing JSON text: what needs no escaping as it is, everything else escaped (RFC 8259, section 7).
+//! Writing JSON text: what needs no escaping as it is, everything else escaped (RFC 8259, section
+//! 7).
 
 /// JSON pieces appended to a buffer.
 pub(super) trait JsonText {
@@ -63,8 +64,8 @@ impl JsonText for Vec<u8> {
     }
 }
 
-/// Splits off the longest beginning of printable ASCII without quotes and backslashes, which is shown as
-/// it is both in JSON and in OpenSSL's texts. Eight bytes are looked at together.
+/// Splits off the longest beginning of printable ASCII without quotes and backslashes, which is
+/// shown as it is both in JSON and in OpenSSL's texts. Eight bytes are looked at together.
 #[inline]
 pub(super) fn split_plain(bytes: &[u8]) -> (&[u8], &[u8]) {
     const fn each(byte: u8) -> u64 {

@@ -1,9 +1,9 @@
 //! X.509 certificates (RFC 5280) to the JSON texts of the wire format, straight from the DER.
 //!
-//! This room owns what `leaf_cert` and the objects of `chain` say: the names, the texts of the extensions
-//! in the words of OpenSSL 1.1, the times, the hashes, and `all_domains`. It does not know where a
-//! certificate came from, keeps nothing, and never asks OpenSSL for a text, so that the wording is the
-//! same whichever OpenSSL is linked.
+//! This room owns what `leaf_cert` and the objects of `chain` say: the names, the texts of the
+//! extensions in the words of OpenSSL 1.1, the times, the hashes, and `all_domains`. It does not
+//! know where a certificate came from, keeps nothing, and never asks OpenSSL for a text, so that
+//! the wording is the same whichever OpenSSL is linked.
 //!
 //! ```text
 //! DER -> skeleton (where the parts lie) -> name, extensions, time, ... -> JSON in the caller's buffer
@@ -15,16 +15,10 @@
 //! - `extensions` has one file for each family of extensions;
 //! - `json` and `hex` write, `domains` makes `all_domains`, `faults` makes `parse_error`.
 //!
-//! Nothing here fails. What cannot be read is left empty: names without attributes, null times, an empty
-//! `serial_number` or `signature_algorithm`, an extension that is `"NULL"`.
+//! Nothing here fails. What cannot be read is left empty: names without attributes, null times, an
+//! empty `serial_number` or `signature_algorithm`, an extension that is `"NULL"`.
 
-#![deny(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    unsafe_code
-)]
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic, unsafe_code)]
 
 mod der;
 mod domains;
@@ -89,8 +83,7 @@ pub fn write_leaf(der: &[u8], kind: LeafKind, out: &mut Vec<u8>, with_der: bool)
     let skeleton = Skeleton::of(der, &mut faults);
     let extensions = Extensions::of(skeleton.extensions, &mut faults);
     let is_precert = kind == LeafKind::Precert;
-    let common_name =
-        write_common_members(der, &skeleton, &extensions, is_precert, &mut faults, out);
+    let common_name = write_common_members(der, &skeleton, &extensions, is_precert, &mut faults, out);
 
     let as_der_start = out.len();
     if with_der {
@@ -117,7 +110,8 @@ pub fn write_all_domains(der: &[u8], out: &mut Vec<u8>) {
     domains::write(common_name, extensions.alt_names(), out);
 }
 
-/// The members from `subject` to `is_ca`, each with a comma after it. Returns the subject's common name.
+/// The members from `subject` to `is_ca`, each with a comma after it. Returns the subject's common
+/// name.
 fn write_common_members<'a>(
     der: &[u8],
     skeleton: &Skeleton<'a>,

@@ -1,5 +1,5 @@
-//! Distinguished names (RFC 5280, 4.1.2.4): the subject and issuer objects, and the two ways in which
-//! OpenSSL shows a directory name inside an extension.
+//! Distinguished names (RFC 5280, 4.1.2.4): the subject and issuer objects, and the two ways in
+//! which OpenSSL shows a directory name inside an extension.
 
 use std::borrow::Cow;
 
@@ -37,7 +37,8 @@ impl<'a> Attribute<'a> {
         }
     }
 
-    /// The text of the value, and an error where RFC 5280, 4.1.2.4 and OpenSSL's reading of it have none.
+    /// The text of the value, and an error where RFC 5280, 4.1.2.4 and OpenSSL's reading of it have
+    /// none.
     fn checked(&self) -> Result<text::Decoded<'a>> {
         if self.value.tag == tag::BIT_STRING {
             self.value.bits()?;
@@ -108,17 +109,24 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
-/// The members after `aggregated`, and the attribute that each shows.
-const MEMBERS: [(&str, &[u8]); 7] = [
-    ("\",\"C\":", &[0x55, 0x04, 0x06]),
-    (",\"ST\":", &[0x55, 0x04, 0x08]),
-    (",\"L\":", &[0x55, 0x04, 0x07]),
-    (",\"O\":", &[0x55, 0x04, 0x0A]),
-    (",\"OU\":", &[0x55, 0x04, 0x0B]),
-    (",\"CN\":", COMMON_NAME),
-    (",\"email_address\":", &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x01]),
-];
+/// The members after `aggregated`.
+const MEMBERS: [&str; 7] =
+    ["\",\"C\":", ",\"ST\":", ",\"L\":", ",\"O\":", ",\"OU\":", ",\"CN\":", ",\"email_address\":"];
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+
+/// The place among them of the member that shows an attribute.
+fn member_of(oid: &[u8]) -> Option<usize> {
+    match oid {
+        [0x55, 0x04, 0x06] => Some(0),
+        [0x55, 0x04, 0x08] => Some(1),
+        [0x55, 0x04, 0x07] => Some(2),
+        [0x55, 0x04, 0x0A] => Some(3),
+        [0x55, 0x04, 0x0B] => Some(4),
+        [0x55, 0x04, 0x03] => Some(5),
+        [0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x01] => Some(6),
+        _ => None,
+    }
+}
 
 /// Writes the object of a subject or an issuer. Returns the first common name.
 pub(super) fn write_object<'a>(
@@ -132,7 +140,7 @@ pub(super) fn write_object<'a>(
     for attribute in name.iter().flat_map(Attributes::of) {
         let Some(attribute) = faults.keep(part, attribute) else { continue };
         write_slash(&attribute, out);
-        let member = MEMBERS.iter().position(|(_, oid)| *oid == attribute.oid);
+        let member = member_of(attribute.oid);
         match member.and_then(|member| firsts.get_mut(member)).filter(|first| first.is_none()) {
             Some(first) => {
                 let text::Decoded { text, fault } = attribute.decoded();
@@ -146,7 +154,7 @@ pub(super) fn write_object<'a>(
             }
         }
     }
-    for (first, (member, _)) in firsts.iter().zip(MEMBERS) {
+    for (first, member) in firsts.iter().zip(MEMBERS) {
         out.raw(member);
         match first {
             Some(text) => {
@@ -165,9 +173,7 @@ pub(super) fn write_object<'a>(
 /// The first common name, for those who want nothing else of the name.
 pub(super) fn common_name<'a>(name: &Element<'a>) -> Option<Cow<'a, str>> {
     let mut attributes = Attributes::of(name).flatten();
-    attributes
-        .find(|attribute| attribute.oid == COMMON_NAME)
-        .map(|attribute| attribute.decoded().text)
+    attributes.find(|attribute| attribute.oid == COMMON_NAME).map(|attribute| attribute.decoded().text)
 }
 
 /// `/C=US/CN=x`, as `X509_NAME_oneline` does, but never cut.
@@ -185,7 +191,10 @@ fn write_slash(attribute: &Attribute<'_>, out: &mut Vec<u8>) {
     match attribute.oid {
         [0x55, 0x04, 0x03] => out.raw("CN"),
         [0x55, 0x04, 0x06] => out.raw("C"),
+        [0x55, 0x04, 0x07] => out.raw("L"),
+        [0x55, 0x04, 0x08] => out.raw("ST"),
         [0x55, 0x04, 0x0A] => out.raw("O"),
+        [0x55, 0x04, 0x0B] => out.raw("OU"),
         oid => objects::write_short(oid, out),
     }
     out.raw("=");
@@ -234,8 +243,8 @@ fn write_rfc2253_value(value: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// RFC 2253, 2.4: the special characters, a leading `#` or space, a trailing space. OpenSSL looks at a
-/// single character as the last one only, so that a lone `#` stays bare.
+/// RFC 2253, 2.4: the special characters, a leading `#` or space, a trailing space. OpenSSL looks
+/// at a single character as the last one only, so that a lone `#` stays bare.
 fn needs_quotes(value: &str) -> bool {
     let bytes = value.as_bytes();
     value.bytes().any(|byte| matches!(byte, b',' | b'+' | b'<' | b'>' | b';'))

@@ -1,10 +1,12 @@
-//! Object identifiers: OpenSSL's short and long names of those that it knows, dotted text for the others.
+//! Object identifiers: OpenSSL's short and long names of those that it knows, dotted text for the
+//! others.
 
 use std::sync::LazyLock;
 
 use super::json::JsonText;
 
-/// One line each: dotted identifier, short name, long name (where it is another), as OpenSSL 1.1.1 has them.
+/// One line each: dotted identifier, short name, long name (where it is another), as OpenSSL 1.1.1
+/// has them.
 static LIST: &str = include_str!("objects.tsv");
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(LIST));
 
@@ -105,8 +107,7 @@ impl Table {
     fn new(list: &'static str) -> Table {
         let mut table = Table { objects: Vec::new(), slots: vec![None; Self::SLOTS] };
         for object in list.lines().filter_map(parse_line) {
-            let free = Self::places(&object.oid)
-                .find(|place| matches!(table.slots.get(*place), Some(None)));
+            let free = Self::places(&object.oid).find(|place| matches!(table.slots.get(*place), Some(None)));
             let slot = free.and_then(|place| table.slots.get_mut(place));
             if let (Some(slot), Ok(index)) = (slot, u16::try_from(table.objects.len())) {
                 *slot = Some(index);

@@ -9,7 +9,8 @@ const PSS: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x0A];
 
 /// AlgorithmIdentifier ::= SEQUENCE { algorithm OBJECT IDENTIFIER, parameters ANY OPTIONAL }
 ///
-/// Writes the name, the dotted identifier of an algorithm without one, nothing for one that cannot be read.
+/// Writes the name, the dotted identifier of an algorithm without one, nothing for one that cannot
+/// be read.
 pub(super) fn write(algorithm: Option<Element<'_>>, faults: &mut Faults, out: &mut Vec<u8>) {
     let Some(algorithm) = algorithm else { return };
     let mut reader = algorithm.reader();

@@ -10,8 +10,8 @@ use super::integer;
 /// Certificate    ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue BIT STRING }
 /// TBSCertificate ::= SEQUENCE {
 ///     version [0] EXPLICIT, serialNumber INTEGER, signature AlgorithmIdentifier, issuer Name,
-///     validity Validity, subject Name, subjectPublicKeyInfo, issuerUniqueID [1], subjectUniqueID [2],
-///     extensions [3] EXPLICIT Extensions }
+///     validity Validity, subject Name, subjectPublicKeyInfo, issuerUniqueID [1],
+///     subjectUniqueID [2], extensions [3] EXPLICIT Extensions }
 /// ```
 /// What could not be found is None.
 #[derive(Default)]
@@ -36,11 +36,7 @@ impl<'a> Skeleton<'a> {
         }
         let mut parts = certificate.reader();
         if parts.next_is(tag::constructed(0)) || parts.next_is(tag::INTEGER) {
-            faults.note(
-                "certificate",
-                "a TBSCertificate or a list without its signature",
-                parts.at(),
-            );
+            faults.note("certificate", "a TBSCertificate or a list without its signature", parts.at());
             skeleton.read_tbs(parts, faults);
             return skeleton;
         }
@@ -59,8 +55,7 @@ impl<'a> Skeleton<'a> {
     fn read_fields(&mut self, mut tbs: Reader<'a>, faults: &mut Faults) -> ControlFlow<()> {
         if tbs.next_is(tag::constructed(0)) {
             let version = field(&mut tbs, tag::constructed(0), "version", faults)?;
-            faults
-                .keep("version", version.map_or(Ok(()), |version| check_version(version.reader())));
+            faults.keep("version", version.map_or(Ok(()), |version| check_version(version.reader())));
         }
         self.serial_number = field(&mut tbs, tag::INTEGER, "serialNumber", faults)?;
         if let Some((serial, what)) =
@@ -86,8 +81,7 @@ impl<'a> Skeleton<'a> {
                     if cut {
                         faults.note("extensions", "cut short", explicit.at);
                     }
-                    self.extensions =
-                        enter(&mut explicit.reader(), tag::SEQUENCE, "extensions", faults);
+                    self.extensions = enter(&mut explicit.reader(), tag::SEQUENCE, "extensions", faults);
                 }
                 // issuerUniqueID and subjectUniqueID, IMPLICIT BIT STRINGs
                 Ok((unique_id, _)) if matches!(unique_id.tag, 0x81 | 0x82 | 0xA1 | 0xA2) => {}
@@ -139,8 +133,8 @@ fn enter<'a>(
     Some(container)
 }
 
-/// The next field, or what there is of it. One of another type counts as this field, broken, except where it
-/// is plainly the next one, that is where a SEQUENCE stands in an INTEGER's place.
+/// The next field, or what there is of it. One of another type counts as this field, broken, except
+/// where it is plainly the next one, that is where a SEQUENCE stands in an INTEGER's place.
 fn field<'a>(
     tbs: &mut Reader<'a>,
     tag: u8,

@@ -23,8 +23,8 @@ impl<'a> Decoded<'a> {
     }
 }
 
-/// The text of a name's value by its type. RFC 5280, 4.1.2.4 allows the types of DirectoryString and
-/// IA5String; the others are read too, and named as faults.
+/// The text of a name's value by its type. RFC 5280, 4.1.2.4 allows the types of DirectoryString
+/// and IA5String; the others are read too, and named as faults.
 pub(super) fn decode(identifier: u8, content: &[u8]) -> Decoded<'_> {
     match identifier & !tag::CONSTRUCTED {
         tag::UTF8_STRING => match std::str::from_utf8(content) {
@@ -118,8 +118,9 @@ pub(super) fn write_c_string(bytes: &[u8], at: usize, out: &mut Vec<u8>) -> Resu
     write_utf8(bytes.get(..end).unwrap_or(bytes), at, out)
 }
 
-/// What OpenSSL prints of these bytes on a line of their own: 1.1.0 as C would, later 1.1 with points for
-/// what is not ASCII. Here UTF-8 is kept, and only text that C could not show gets the points.
+/// What OpenSSL prints of these bytes on a line of their own: 1.1.0 as C would, later 1.1 with
+/// points for what is not ASCII. Here UTF-8 is kept, and only text that C could not show gets the
+/// points.
 pub(super) fn write_line(bytes: &[u8], out: &mut Vec<u8>) {
     match std::str::from_utf8(bytes) {
         Ok(text) if !bytes.contains(&0) => out.text(text),

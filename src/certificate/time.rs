@@ -1,4 +1,5 @@
-//! UTCTime and GeneralizedTime (RFC 5280, 4.1.2.5) to unix seconds, and unix seconds to OpenSSL's text.
+//! UTCTime and GeneralizedTime (RFC 5280, 4.1.2.5) to unix seconds, and unix seconds to OpenSSL's
+//! text.
 
 use super::der::{Element, tag};
 use super::json::JsonText;
@@ -28,8 +29,8 @@ const LAST_SECOND: i64 = 253_402_300_799;
 /// ISO 8601 leaves years before the Gregorian calendar to mutual agreement.
 const FIRST_GREGORIAN_YEAR: i64 = 1583;
 
-/// Reads a time as X.680 allows it; what RFC 5280 does not allow of that (no seconds, fractions, offsets
-/// from UTC) is read and named as a fault.
+/// Reads a time as X.680 allows it; what RFC 5280 does not allow of that (no seconds, fractions,
+/// offsets from UTC) is read and named as a fault.
 pub(super) fn read(time: &Element<'_>) -> Instant {
     let read = match time.tag {
         tag::UTC_TIME | tag::GENERALIZED_TIME => parse(time.content, time.tag == tag::UTC_TIME),
@@ -189,8 +190,7 @@ fn days_in_month(year: i64, month: i64) -> i64 {
 
 /// `May 20 18:48:12.743 2026 GMT`; nothing beyond the year 9999, like OpenSSL.
 pub(super) fn write_milliseconds(timestamp_ms: u64, out: &mut Vec<u8>) {
-    let Some(seconds) =
-        i64::try_from(timestamp_ms / 1000).ok().filter(|seconds| *seconds <= LAST_SECOND)
+    let Some(seconds) = i64::try_from(timestamp_ms / 1000).ok().filter(|seconds| *seconds <= LAST_SECOND)
     else {
         return;
     };
@@ -205,8 +205,8 @@ pub(super) fn write_milliseconds(timestamp_ms: u64, out: &mut Vec<u8>) {
     out.raw(" GMT");
 }
 
-/// A GeneralizedTime as OpenSSL prints it, `Jan  1 00:00:00 2024 GMT`, its fraction kept. False when it is
-/// none.
+/// A GeneralizedTime as OpenSSL prints it, `Jan  1 00:00:00 2024 GMT`, its fraction kept. False
+/// when it is none.
 pub(super) fn write_generalized(content: &[u8], out: &mut Vec<u8>) -> bool {
     let Some((civil, fraction, is_utc)) = printable_generalized(content) else {
         out.raw("Bad time value");

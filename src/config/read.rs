@@ -30,12 +30,7 @@ impl Sources {
     }
 }
 
-fn error_at(
-    file: &str,
-    variables: &BTreeMap<String, String>,
-    key: &str,
-    problem: &str,
-) -> ConfigError {
+fn error_at(file: &str, variables: &BTreeMap<String, String>, key: &str, problem: &str) -> ConfigError {
     let origin = variables.get(key).map_or(file, String::as_str).to_string();
     ConfigError { origin, key: key.trim_matches('.').into(), problem: one_line(problem) }
 }
@@ -79,17 +74,14 @@ fn overlay(
     let mut set = BTreeMap::new();
     for (variable, text) in environment {
         let original = (variable == STATS_VARIABLE.0).then_some(STATS_VARIABLE.1);
-        let Some((key, default)) =
-            known.get(original.map_or(variable.clone(), variable_of).as_str())
-        else {
+        let Some((key, default)) = known.get(original.map_or(variable.clone(), variable_of).as_str()) else {
             if variable.starts_with(PREFIX) && variable != CONFIG_VARIABLE {
                 return Err(ConfigError::of(variable, unknown_variable(variable, &known)));
             }
             continue;
         };
         let Some((section, name)) = key.split_once('.') else { continue };
-        let sections =
-            tree.as_object_mut().map(|t| t.entry(section).or_insert_with(|| Map::new().into()));
+        let sections = tree.as_object_mut().map(|t| t.entry(section).or_insert_with(|| Map::new().into()));
         if let Some(Value::Object(section)) = sections {
             section.insert(name.into(), typed(text, default));
             set.insert(key.clone(), variable.clone());
@@ -124,8 +116,7 @@ fn typed(text: &str, default: &Value) -> Value {
 }
 
 fn unknown_variable(variable: &str, known: &BTreeMap<String, (String, Value)>) -> String {
-    let alike =
-        |name: &String| name.bytes().zip(variable.bytes()).take_while(|(a, b)| a == b).count();
+    let alike = |name: &String| name.bytes().zip(variable.bytes()).take_while(|(a, b)| a == b).count();
     let nearest = known.keys().max_by_key(|name| alike(name));
     format!("unknown variable; the nearest known one is {}", nearest.map_or("", String::as_str))
 }

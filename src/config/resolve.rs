@@ -10,6 +10,7 @@ use openssl::pkey::PKey;
 use openssl::sha::sha256;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct Config {
     pub fetch_timeout: Duration,
     /// The User-Agent that logs see.
     pub user_agent: String,
+    /// Folder for what is kept on disk.
+    pub state_dir: PathBuf,
     /// The level of the log file.
     pub log_level: log::LevelFilter,
     /// The logs to watch, at least one.
@@ -63,22 +66,14 @@ pub struct LogConfig {
 }
 
 /// Paths that mean something else already.
-const TAKEN_PATHS: [&str; 7] = [
-    "/",
-    "/full-stream",
-    "/lite-stream",
-    "/domains-only",
-    "/develop",
-    "/latest.json",
-    "/example.json",
-];
+const TAKEN_PATHS: [&str; 7] =
+    ["/", "/full-stream", "/lite-stream", "/domains-only", "/develop", "/latest.json", "/example.json"];
 
 pub(super) fn resolve(sources: Sources, port: Option<&str>) -> Result<Config, ConfigError> {
-    let Written { server, heartbeat, clients, newest, fetch, log_list, logging, .. } =
+    let Written { server, heartbeat, clients, newest, fetch, log_list, state, logging, .. } =
         &sources.written;
     if log_list.enabled {
-        let problem =
-            "following the browsers' log lists is not supported yet; list the logs under [[logs]]";
+        let problem = "following the browsers' log lists is not supported yet; list the logs under [[logs]]";
         return Err(sources.error("log_list.enabled", problem));
     }
     Ok(Config {
@@ -91,9 +86,9 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>) -> Result<Config, Co
         newest_messages: at_least_one(&sources, "newest.messages", newest.messages)?,
         fetch_timeout: positive(&sources, "fetch.timeout", fetch.timeout)?,
         user_agent: user_agent(&sources, &fetch.contact)?,
+        state_dir: state_dir(&sources, &state.dir)?,
         log_level: logging.level.parse().map_err(|_| {
-            let problem =
-                format!("expected error, warn, info, debug or trace, found {:?}", logging.level);
+            let problem = format!("expected error, warn, info, debug or trace, found {:?}", logging.level);
             sources.error("logging.level", problem)
         })?,
         logs: logs(&sources)?,
@@ -102,16 +97,14 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>) -> Result<Config, Co
 
 fn listen(sources: &Sources, text: &str, port: Option<&str>) -> Result<SocketAddr, ConfigError> {
     let mut address: SocketAddr = text.parse().map_err(|_| {
-        let problem = format!("expected an address with a port such as \"[::]:8080\" or \"127.0.0.1:8080\", found {text:?}");
+        let problem = format!(
+            "expected an address with a port such as \"[::]:8080\" or \"127.0.0.1:8080\", found {text:?}"
+        );
         sources.error("server.listen", problem)
     })?;
     if let Some(port) = port {
-        let expected = || {
-            ConfigError::of(
-                "PORT",
-                format!("expected a port number from 0 to 65535, found {port:?}"),
-            )
-        };
+        let expected =
+            || ConfigError::of("PORT", format!("expected a port number from 0 to 65535, found {port:?}"));
         address.set_port(port.parse().map_err(|_| expected())?);
     }
     Ok(address)
@@ -120,9 +113,7 @@ fn listen(sources: &Sources, text: &str, port: Option<&str>) -> Result<SocketAdd
 fn root_stream(sources: &Sources, stream: Stream) -> Result<Stream, ConfigError> {
     match stream {
         Stream::Full | Stream::Lite => Ok(stream),
-        Stream::Domains => {
-            Err(sources.error("server.root_stream", "expected \"full\" or \"lite\""))
-        }
+        Stream::Domains => Err(sources.error("server.root_stream", "expected \"full\" or \"lite\"")),
     }
 }
 
@@ -133,10 +124,8 @@ fn stats_path(sources: &Sources, path: &str) -> Result<String, ConfigError> {
         return Err(sources.error("server.stats_path", problem));
     }
     if TAKEN_PATHS.contains(&path) {
-        return Err(sources.error(
-            "server.stats_path",
-            format!("{path:?} is another route; expected a path of its own"),
-        ));
+        return Err(sources
+            .error("server.stats_path", format!("{path:?} is another route; expected a path of its own")));
     }
     Ok(path.into())
 }
@@ -156,10 +145,7 @@ fn at_least_one(sources: &Sources, key: &str, n: usize) -> Result<usize, ConfigE
     if n == 0 { Err(sources.error(key, "expected at least 1")) } else { Ok(n) }
 }
 
-fn client_limits(
-    sources: &Sources,
-    clients: &written::Clients,
-) -> Result<ClientLimits, ConfigError> {
+fn client_limits(sources: &Sources, clients: &written::Clients) -> Result<ClientLimits, ConfigError> {
     let ping_interval = positive(sources, "clients.ping_interval", clients.ping_interval)?;
     let pong_timeout = positive(sources, "clients.pong_timeout", clients.pong_timeout)?;
     if pong_timeout <= ping_interval {
@@ -172,6 +158,10 @@ fn client_limits(
         ping_interval,
         pong_timeout,
     })
+}
+
+fn state_dir(sources: &Sources, dir: &str) -> Result<PathBuf, ConfigError> {
+    if dir.is_empty() { Err(sources.error("state.dir", "expected a folder")) } else { Ok(dir.into()) }
 }
 
 fn user_agent(sources: &Sources, contact: &str) -> Result<String, ConfigError> {
@@ -188,7 +178,8 @@ fn user_agent(sources: &Sources, contact: &str) -> Result<String, ConfigError> {
 fn logs(sources: &Sources) -> Result<Vec<LogConfig>, ConfigError> {
     let written = &sources.written.logs;
     if written.is_empty() {
-        let problem = "no logs to watch; add a [[logs]] section with the url of one, or try: certstream-server demo";
+        let problem =
+            "no logs to watch; add a [[logs]] section with the url of one, or try: certstream-server demo";
         return Err(sources.error("logs", problem));
     }
     let mut urls = BTreeSet::new();
@@ -200,8 +191,7 @@ fn logs(sources: &Sources) -> Result<Vec<LogConfig>, ConfigError> {
             if urls.insert(log.url.trim_end_matches('/')) {
                 Ok(resolved)
             } else {
-                Err(sources
-                    .error(&format!("logs[{i}].url"), format!("{:?} is listed twice", log.url)))
+                Err(sources.error(&format!("logs[{i}].url"), format!("{:?} is listed twice", log.url)))
             }
         })
         .collect()
@@ -215,10 +205,8 @@ fn resolve_log(sources: &Sources, i: usize, log: &written::Log) -> Result<LogCon
     if log.origin.is_some() {
         return Err(error("origin", "only static-ct logs have one; expected no such key"));
     }
-    check_url(&log.url)
-        .map_err(|problem| error("url", &format!("{problem}, found {:?}", log.url)))?;
-    let log_id =
-        log.key.as_deref().map(log_id).transpose().map_err(|problem| error("key", &problem))?;
+    check_url(&log.url).map_err(|problem| error("url", &format!("{problem}, found {:?}", log.url)))?;
+    let log_id = log.key.as_deref().map(log_id).transpose().map_err(|problem| error("key", &problem))?;
     let bare = log.url.split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
     let name = log.description.as_deref().unwrap_or(bare);
     let fetch = &sources.written.fetch;
@@ -249,8 +237,7 @@ fn check_url(url: &str) -> Result<(), &'static str> {
 
 /// The log id is the SHA-256 of the key (RFC 6962 section 3.2).
 fn log_id(key: &str) -> Result<[u8; 32], String> {
-    let der =
-        base64_simd::STANDARD.decode_to_vec(key).map_err(|_| "expected base64".to_string())?;
+    let der = base64_simd::STANDARD.decode_to_vec(key).map_err(|_| "expected base64".to_string())?;
     PKey::public_key_from_der(&der)
         .map_err(|_| "expected a SubjectPublicKeyInfo, the `key` of a log list")?;
     Ok(sha256(&der))

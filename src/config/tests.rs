@@ -9,12 +9,10 @@ fn loaded(name: &str, text: &str, environment: &[(&str, &str)]) -> Result<Config
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(name);
     std::fs::write(&path, text).unwrap();
-    load(Some(&path), environment.iter().map(|(k, v)| (k.to_string(), v.to_string()))).map_err(
-        |mut error| {
-            error.origin = error.origin.replace(&format!("{}/", dir.path().display()), "");
-            error
-        },
-    )
+    load(Some(&path), environment.iter().map(|(k, v)| (k.to_string(), v.to_string()))).map_err(|mut error| {
+        error.origin = error.origin.replace(&format!("{}/", dir.path().display()), "");
+        error
+    })
 }
 
 fn toml(text: &str) -> Result<Config, ConfigError> {
@@ -35,8 +33,7 @@ fn the_shipped_file_works_and_shows_every_key_with_its_default() {
     let defaults = serde_json::to_value(Written::default()).unwrap();
     for (section, keys) in defaults.as_object().unwrap() {
         for key in keys.as_object().into_iter().flatten().map(|(key, _)| key) {
-            let shown =
-                text.lines().any(|l| l.trim_start_matches("# ").starts_with(&format!("{key} = ")));
+            let shown = text.lines().any(|l| l.trim_start_matches("# ").starts_with(&format!("{key} = ")));
             assert!(shown, "{section}.{key} is not in the file");
         }
     }
@@ -46,9 +43,7 @@ fn the_shipped_file_works_and_shows_every_key_with_its_default() {
 fn yaml_and_json_files_of_the_same_shape_mean_the_same() {
     let yaml = "server:\n  listen: '127.0.0.1:9'\nheartbeat:\n  interval: 3s\nlogs:\n  - url: http://a.example/\n    start: -5\n";
     let json = r#"{"server":{"listen":"127.0.0.1:9"},"heartbeat":{"interval":"3s"},"logs":[{"url":"http://a.example/","start":-5}]}"#;
-    for config in
-        [loaded("c.yaml", yaml, &[]), loaded("c.yml", yaml, &[]), loaded("c.json", json, &[])]
-    {
+    for config in [loaded("c.yaml", yaml, &[]), loaded("c.yml", yaml, &[]), loaded("c.json", json, &[])] {
         let config = config.unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:9");
         assert_eq!(config.heartbeat_interval, Duration::from_secs(3));
@@ -124,10 +119,7 @@ fn a_wrong_type_or_value_is_named_with_what_was_expected() {
             "c.toml: clients.pong_timeout: expected more than clients.ping_interval",
         ),
         ("[logging]\nlevel = \"loud\"", "c.toml: logging.level: expected error, warn"),
-        (
-            "[log_list]\nenabled = true",
-            "c.toml: log_list.enabled: following the browsers' log lists",
-        ),
+        ("[log_list]\nenabled = true", "c.toml: log_list.enabled: following the browsers' log lists"),
     ] {
         let error = toml(text).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{error}\nnot {expected}");
@@ -140,19 +132,13 @@ fn a_wrong_log_is_named_by_its_place() {
     for (log, expected) in [
         ("url = \"ct.example\"", "logs[1].url: expected a URL such as"),
         ("url = \"ftp://ct.example\"", "logs[1].url: expected a URL such as"),
-        (
-            "url = \"http://127.0.0.1:9001/\"",
-            "logs[1].url: \"http://127.0.0.1:9001/\" is listed twice",
-        ),
+        ("url = \"http://127.0.0.1:9001/\"", "logs[1].url: \"http://127.0.0.1:9001/\" is listed twice"),
         ("description = \"x\"", "logs[1]: missing field `url`"),
         (
             "url = \"http://b.example\"\nstart = \"now\"",
             "logs[1].start: invalid value: string \"now\", expected \"head\"",
         ),
-        (
-            "url = \"http://b.example\"\nkey = \"AAAA\"",
-            "logs[1].key: expected a SubjectPublicKeyInfo",
-        ),
+        ("url = \"http://b.example\"\nkey = \"AAAA\"", "logs[1].key: expected a SubjectPublicKeyInfo"),
         ("url = \"http://b.example\"\nkey = \"!\"", "logs[1].key: expected base64"),
         (
             "url = \"http://b.example\"\ntype = \"static-ct\"",
@@ -163,8 +149,7 @@ fn a_wrong_log_is_named_by_its_place() {
             "logs[1].origin: only static-ct logs have one",
         ),
     ] {
-        let error =
-            loaded("c.toml", &format!("{ONE_LOG}[[logs]]\n{log}"), &[]).unwrap_err().to_string();
+        let error = loaded("c.toml", &format!("{ONE_LOG}[[logs]]\n{log}"), &[]).unwrap_err().to_string();
         assert!(error.starts_with(&format!("c.toml: {expected}")), "{error}\nnot {expected}");
     }
 }
@@ -199,13 +184,9 @@ fn a_wrong_environment_variable_is_named() {
 fn a_file_that_is_missing_or_broken_is_named() {
     let error = load(Some(Path::new("no/such.toml")), []).unwrap_err().to_string();
     assert!(error.starts_with("no/such.toml: cannot be read: No such file"), "{error}");
-    for (name, text) in [
-        ("c.toml", "[server\n"),
-        ("c.yaml", "a: [b"),
-        ("c.json", "{"),
-        ("c.ini", ""),
-        ("c.json", "[]"),
-    ] {
+    for (name, text) in
+        [("c.toml", "[server\n"), ("c.yaml", "a: [b"), ("c.json", "{"), ("c.ini", ""), ("c.json", "[]")]
+    {
         let error = loaded(name, text, &[]).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{name}: ")) && !error.contains('\n'), "{error}");
     }

@@ -7,16 +7,13 @@
 use super::reader::{Reader, Truncated};
 use bytes::Bytes;
 
-/// LogEntryType, RFC 6962 section 3.1, with what a precert carries beside its certificate.
+/// LogEntryType, RFC 6962 section 3.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogEntryType {
     /// `x509_entry(0)`: a certificate.
     X509,
-    /// `precert_entry(1)`: a precertificate; the SHA-256 of its issuer's public key.
-    Precert {
-        /// `issuer_key_hash` of PreCert, RFC 6962 section 3.2.
-        issuer_key_hash: [u8; 32],
-    },
+    /// `precert_entry(1)`: a precertificate.
+    Precert,
 }
 
 /// What a log says of one index.
@@ -60,10 +57,24 @@ pub enum FramingFault {
     /// The chain in `extra_data` is cut short; the certificates before that place are kept.
     #[error("extra_data: {0}")]
     Chain(Truncated),
+    /// The chain in `extra_data` does not end where its length says.
+    #[error("extra_data: certificate_chain declares {declared} bytes, {present} are there")]
+    ChainLength {
+        /// Its length as declared, bytes.
+        declared: u64,
+        /// Bytes that follow the declaration.
+        present: usize,
+    },
+    /// A member of the get-entries answer is no base64, but a lenient reader can read it.
+    #[error("{member} is no proper base64")]
+    Base64 {
+        /// `leaf_input` or `extra_data`.
+        member: &'static str,
+    },
     /// `count` bytes follow the structure that should be the last one.
     #[error("{count} bytes follow the end of {of}")]
     Trailing {
-        /// `leaf_input` or `extra_data`.
+        /// `leaf_input`.
         of: &'static str,
         /// Bytes too many.
         count: usize,
@@ -98,9 +109,8 @@ pub fn decode(leaf_input: &Bytes, extra_data: &Bytes) -> Result<LogEntry, EntryE
     let mut extra = Reader::new(extra_data);
     let certificate = match leaf.entry_type {
         LogEntryType::X509 => leaf.signed_entry,
-        LogEntryType::Precert { .. } => {
-            let pre_certificate =
-                extra.vector("pre_certificate", 3).map_err(EntryError::ExtraData)?;
+        LogEntryType::Precert => {
+            let pre_certificate = extra.vector("pre_certificate", 3).map_err(EntryError::ExtraData)?;
             extra_data.slice_ref(pre_certificate)
         }
     };
@@ -121,28 +131,27 @@ fn decode_leaf(leaf_input: &Bytes) -> Result<Leaf, EntryError> {
     let leaf_type = r.uint("leaf_type", 1).map_err(err)? as u8;
     let timestamp_ms = r.uint("timestamp", 8).map_err(err)?;
     let entry_type = match r.uint("entry_type", 2).map_err(err)? {
-        0 /* x509_entry */ => LogEntryType::X509,
-        1 /* precert_entry */ => {
-            let hash = r.bytes("issuer_key_hash", 32).map_err(err)?;
-            LogEntryType::Precert { issuer_key_hash: hash.try_into().unwrap_or_default() }
-        }
+        0 => LogEntryType::X509,
+        1 => LogEntryType::Precert,
         other => return Err(EntryError::UnknownType(other)),
     };
-    let mut fault = (version != 0 /* v1 */ || leaf_type != 0/* timestamped_entry */)
+    let unknown = (version != 0 /* v1 */ || leaf_type != 0/* timestamped_entry */)
         .then_some(FramingFault::UnknownLeaf { version, leaf_type });
-    let signed_entry = match (entry_type, r.vector("signed_entry", 3)) {
-        (_, Ok(signed)) => {
-            fault = fault.or_else(|| leaf_end_fault(r));
-            leaf_input.slice_ref(signed)
-        }
-        // A precert's certificate stands in extra_data: its leaf may be broken and the entry still be read.
-        (LogEntryType::Precert { .. }, Err(e)) => {
-            fault = fault.or(Some(FramingFault::LeafInput(e)));
-            Bytes::new()
-        }
+    let (signed_entry, fault) = match (entry_type, read_signed_entry(&mut r, entry_type)) {
+        (_, Ok(signed)) => (leaf_input.slice_ref(signed), leaf_end_fault(r)),
+        // A precert's certificate stands in extra_data: its leaf may be broken and the entry be read.
+        (LogEntryType::Precert, Err(e)) => (Bytes::new(), Some(FramingFault::LeafInput(e))),
         (LogEntryType::X509, Err(e)) => return Err(err(e)),
     };
-    Ok(Leaf { timestamp_ms, entry_type, signed_entry, fault })
+    Ok(Leaf { timestamp_ms, entry_type, signed_entry, fault: unknown.or(fault) })
+}
+
+/// `ASN.1Cert`, or the TBSCertificate of a `PreCert`.
+fn read_signed_entry<'a>(r: &mut Reader<'a>, entry_type: LogEntryType) -> Result<&'a [u8], Truncated> {
+    if entry_type == LogEntryType::Precert {
+        r.bytes("issuer_key_hash", 32)?;
+    }
+    r.vector("signed_entry", 3)
 }
 
 /// What follows `signed_entry`: the extensions, then nothing.
@@ -157,20 +166,19 @@ fn trailing(of: &'static str, rest: &[u8]) -> Option<FramingFault> {
     (!rest.is_empty()).then_some(FramingFault::Trailing { of, count: rest.len() })
 }
 
-/// `ASN.1Cert certificate_chain<0..2^24-1>`, or `precertificate_chain`: as many whole certificates as there are.
+/// `ASN.1Cert certificate_chain<0..2^24-1>`, or `precertificate_chain`.
+///
+/// Where the length of the whole lies, the whole certificates that are there still count.
 fn decode_chain(extra_data: &Bytes, mut extra: Reader<'_>) -> (Vec<Bytes>, Option<FramingFault>) {
-    let mut whole = extra.clone();
-    let (mut list, mut fault) = match whole.vector("certificate_chain", 3) {
-        Ok(chain) => (Reader::new(chain), trailing("extra_data", whole.rest())),
-        Err(e) => {
-            // The length lies: the certificates that are there still count.
-            let _ = extra.bytes("certificate_chain", 3);
-            (extra, Some(FramingFault::Chain(e)))
-        }
+    let declared = match extra.uint("certificate_chain", 3) {
+        Ok(declared) => declared,
+        Err(e) => return (Vec::new(), Some(FramingFault::Chain(e))),
     };
+    let present = extra.rest().len();
+    let mut fault = (declared != present as u64).then_some(FramingFault::ChainLength { declared, present });
     let mut chain = Vec::new();
-    while !list.rest().is_empty() {
-        match list.vector("ASN.1Cert", 3) {
+    while !extra.rest().is_empty() {
+        match extra.vector("ASN.1Cert", 3) {
             Ok(certificate) => chain.push(extra_data.slice_ref(certificate)),
             Err(e) => {
                 fault = fault.or(Some(FramingFault::Chain(e)));
@@ -233,7 +241,7 @@ mod tests {
         let mut extra = u24(b"precertificate");
         extra.extend(chain(&[b"issuer"]));
         let e = decoded(precert_leaf(b"tbs"), extra).unwrap();
-        assert_eq!(e.entry_type, LogEntryType::Precert { issuer_key_hash: [0xab; 32] });
+        assert_eq!(e.entry_type, LogEntryType::Precert);
         assert_eq!(e.certificate, "precertificate");
         assert_eq!(e.chain, ["issuer"]);
         assert_eq!(e.fault, None);
@@ -252,10 +260,7 @@ mod tests {
             assert!(matches!(error, EntryError::LeafInput(_)), "{end}: {error}");
         }
         let error = decoded(precert_leaf(b"tbs"), vec![0, 0, 9, 1]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "extra_data: pre_certificate needs 9 bytes at offset 3, 1 are left"
-        );
+        assert_eq!(error.to_string(), "extra_data: pre_certificate needs 9 bytes at offset 3, 1 are left");
     }
 
     #[test]
@@ -282,11 +287,21 @@ mod tests {
         cut.pop();
         let e = decoded(x509_leaf(b"leaf"), cut).unwrap();
         assert_eq!(e.chain, ["issuer"], "whole certificates before the cut are kept");
-        assert!(matches!(e.fault, Some(FramingFault::Chain(_))));
+        assert_eq!(e.fault, Some(FramingFault::ChainLength { declared: 16, present: 15 }));
 
-        let e = decoded(precert_leaf(b"tbs")[..50].to_vec(), [u24(b"pre"), chain(&[])].concat())
-            .unwrap();
-        assert_eq!(e.certificate, "pre");
-        assert!(matches!(e.fault, Some(FramingFault::LeafInput(_))));
+        let mut long = chain(&[b"issuer"]);
+        long.extend(u24(b"root"));
+        let e = decoded(x509_leaf(b"leaf"), long).unwrap();
+        assert_eq!(e.chain, ["issuer", "root"], "and those behind the declared end");
+
+        let e = decoded(x509_leaf(b"leaf"), vec![]).unwrap();
+        assert!(e.chain.is_empty() && matches!(e.fault, Some(FramingFault::Chain(_))));
+
+        for end in [12, 20, 44, 50] {
+            let leaf = precert_leaf(b"tbs")[..end].to_vec();
+            let e = decoded(leaf, [u24(b"pre"), chain(&[])].concat()).unwrap();
+            assert_eq!(e.certificate, "pre");
+            assert!(matches!(e.fault, Some(FramingFault::LeafInput(_))), "{end}");
+        }
     }
 }

@@ -15,14 +15,31 @@ pub struct RawEntry {
     pub extra_data: Bytes,
 }
 
-/// A member of an entry that is no base64.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{member} is no base64 ({length} characters)")]
+/// An entry with a member that is no base64, and its texts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{member} is no base64")]
 pub struct NotBase64 {
     /// `leaf_input` or `extra_data`.
     pub member: &'static str,
-    /// Length of the text.
-    pub length: usize,
+    /// The text of `leaf_input`.
+    pub leaf_input: String,
+    /// The text of `extra_data`.
+    pub extra_data: String,
+}
+
+impl NotBase64 {
+    /// The entry as a lenient reader sees it: what is not of the alphabet is passed over, and padding
+    /// may be missing or too long. `None` where that leaves no whole bytes either.
+    pub fn salvage(&self) -> Option<RawEntry> {
+        let decode = |text: &str| lenient(text).map(Bytes::from);
+        Some(RawEntry { leaf_input: decode(&self.leaf_input)?, extra_data: decode(&self.extra_data)? })
+    }
+}
+
+fn lenient(text: &str) -> Option<Vec<u8>> {
+    let of_alphabet = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+    let characters: Vec<u8> = text.bytes().filter(of_alphabet).collect();
+    base64_simd::forgiving_decode_to_vec(&characters).ok()
 }
 
 /// The body is no get-entries answer at all.
@@ -53,19 +70,19 @@ pub fn parse(body: &[u8]) -> Result<Vec<Result<RawEntry, NotBase64>>, NotAPage> 
 /// Both members in one allocation, which lives exactly as long as the entry.
 fn raw_entry(texts: &Texts<'_>) -> Result<RawEntry, NotBase64> {
     let (leaf, extra) = (texts.leaf_input.as_bytes(), texts.extra_data.as_bytes());
+    let not_base64 = |member| NotBase64 {
+        member,
+        leaf_input: texts.leaf_input.to_string(),
+        extra_data: texts.extra_data.to_string(),
+    };
     let mut decoded = Vec::with_capacity((leaf.len() + extra.len()) / 4 * 3 + 6);
-    append(leaf, "leaf_input", &mut decoded)?;
+    let base64 = base64_simd::STANDARD;
+    base64.decode_append(leaf, &mut decoded).map_err(|_| not_base64("leaf_input"))?;
     let split = decoded.len();
-    append(extra, "extra_data", &mut decoded)?;
+    base64.decode_append(extra, &mut decoded).map_err(|_| not_base64("extra_data"))?;
     let mut leaf_input = Bytes::from(decoded);
     let extra_data = leaf_input.split_off(split);
     Ok(RawEntry { leaf_input, extra_data })
-}
-
-fn append(text: &[u8], member: &'static str, out: &mut Vec<u8>) -> Result<(), NotBase64> {
-    base64_simd::STANDARD
-        .decode_append(text, out)
-        .map_err(|_| NotBase64 { member, length: text.len() })
 }
 
 #[cfg(test)]
@@ -83,23 +100,33 @@ mod tests {
     #[test]
     fn one_broken_entry_costs_only_itself() {
         let page = parse(br#"{"entries":[{"leaf_input":"!!!!","extra_data":""},{"leaf_input":"Ag==","extra_data":"A"}, {"leaf_input":"Ag==","extra_data":""}]}"#).unwrap();
-        assert_eq!(page[0], Err(NotBase64 { member: "leaf_input", length: 4 }));
-        assert_eq!(page[1], Err(NotBase64 { member: "extra_data", length: 1 }));
+        assert_eq!(page[0].as_ref().unwrap_err().to_string(), "leaf_input is no base64");
+        assert_eq!(page[1].as_ref().unwrap_err().to_string(), "extra_data is no base64");
         assert!(page[2].is_ok());
     }
 
     #[test]
     fn anything_else_is_no_page() {
-        for body in [
-            "",
-            "{}",
-            "[]",
-            "<html>",
-            r#"{"entries":[{"leaf_input":"AA=="}]}"#,
-            r#"{"entries":[{"le"#,
-        ] {
+        for body in
+            ["", "{}", "[]", "<html>", r#"{"entries":[{"leaf_input":"AA=="}]}"#, r#"{"entries":[{"le"#]
+        {
             assert!(parse(body.as_bytes()).is_err(), "{body}");
         }
         assert_eq!(parse(br#"{"entries":[]}"#).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn sloppy_base64_can_be_salvaged() {
+        for (text, bytes) in [
+            ("AA\nEC\r\n", Some(vec![0, 1, 2])),
+            ("AA-EC", Some(vec![0, 1, 2])),
+            ("AAE=====", Some(vec![0, 1])),
+            ("AAE", Some(vec![0, 1])),
+            ("A", None),
+        ] {
+            let (leaf_input, extra_data) = (text.to_string(), String::new());
+            let salvaged = NotBase64 { member: "leaf_input", leaf_input, extra_data }.salvage();
+            assert_eq!(salvaged.map(|raw| raw.leaf_input.to_vec()), bytes, "{text:?}");
+        }
     }
 }

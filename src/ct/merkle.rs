@@ -137,10 +137,7 @@ mod tests {
             "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
         ];
         let mut tree = CompactTree::new();
-        assert_eq!(
-            hex(&tree.root()),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        assert_eq!(hex(&tree.root()), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         for (leaf, root) in leaves.iter().zip(roots) {
             tree.push(leaf_hash(leaf));
             assert_eq!(hex(&tree.root()), root, "at size {}", tree.size());

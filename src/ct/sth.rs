@@ -106,12 +106,7 @@ impl SignedTreeHead {
         key: &PKeyRef<T>,
     ) -> Result<Self, SthError> {
         let input = signature_input(timestamp_ms, tree_size, &root_hash);
-        Ok(Self {
-            tree_size,
-            timestamp_ms,
-            root_hash,
-            tree_head_signature: sign_digitally(&input, key)?,
-        })
+        Ok(Self { tree_size, timestamp_ms, root_hash, tree_head_signature: sign_digitally(&input, key)? })
     }
 
     /// Checks the signature with the log's public key.
@@ -199,9 +194,7 @@ impl<'a> DigitallySigned<'a> {
 /// lets a log have.
 fn signature_algorithm<T: HasPublic>(key: &PKeyRef<T>) -> Result<u8, SthError> {
     match key.id() {
-        Id::EC if key.ec_key()?.group().curve_name() == Some(Nid::X9_62_PRIME256V1) => {
-            Ok(SIGNATURE_ECDSA)
-        }
+        Id::EC if key.ec_key()?.group().curve_name() == Some(Nid::X9_62_PRIME256V1) => Ok(SIGNATURE_ECDSA),
         Id::RSA if key.bits() >= 2048 => Ok(SIGNATURE_RSA),
         _ => Err(SthError::UnsupportedKey { found: describe_key(key) }),
     }
@@ -285,8 +278,7 @@ mod tests {
     #[test]
     fn the_signature_covers_the_tree_head_signature_struct_of_the_rfc() {
         let input = signature_input(0x0102_0304_0506_0708, 0x1112_1314_1516_1718, &[0xAB; 32]);
-        let mut expected =
-            vec![0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18];
+        let mut expected = vec![0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18];
         expected.extend([0xAB; 32]);
         assert_eq!(input.as_slice(), expected);
     }
@@ -310,10 +302,7 @@ mod tests {
         for field in [TREE_SIZE, TIMESTAMP, ROOT_HASH, SIGNATURE] {
             let mut head: Value = serde_json::from_str(&signed_by(&p256()).to_json()).unwrap();
             head.as_object_mut().unwrap().remove(field);
-            assert_eq!(
-                error_of(&head.to_string()),
-                format!("the tree head has no field {field:?}")
-            );
+            assert_eq!(error_of(&head.to_string()), format!("the tree head has no field {field:?}"));
         }
     }
 
@@ -326,9 +315,7 @@ mod tests {
             let expected = format!("\"tree_size\" is {shown}, expected an integer");
             assert!(error.contains(&expected), "{error}");
         }
-        assert!(
-            error_of(&json_with(ROOT_HASH, json!(7))).contains("\"sha256_root_hash\" is a number")
-        );
+        assert!(error_of(&json_with(ROOT_HASH, json!(7))).contains("\"sha256_root_hash\" is a number"));
     }
 
     #[test]
@@ -383,10 +370,7 @@ mod tests {
             altered.tree_head_signature[position] ^= 1;
             mismatch(&altered);
         }
-        assert!(
-            matches!(head.verify(&p256()), Err(SthError::SignatureMismatch { .. })),
-            "another log's key"
-        );
+        assert!(matches!(head.verify(&p256()), Err(SthError::SignatureMismatch { .. })), "another log's key");
     }
 
     #[test]
@@ -403,10 +387,7 @@ mod tests {
         }
         let mut sha1 = head;
         sha1.tree_head_signature[0] = 2;
-        assert!(matches!(
-            sha1.verify(&key),
-            Err(SthError::WrongAlgorithm { hash: 2, signature: 3, .. })
-        ));
+        assert!(matches!(sha1.verify(&key), Err(SthError::WrongAlgorithm { hash: 2, signature: 3, .. })));
     }
 
     #[test]

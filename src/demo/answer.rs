@@ -119,9 +119,6 @@ impl MessageBody for CutBody {
         if let Some(part) = self.sent.take() {
             return Poll::Ready(Some(Ok(part)));
         }
-        self.pause
-            .as_mut()
-            .poll(context)
-            .map(|()| Some(Err(std::io::Error::other("cut off on purpose"))))
+        self.pause.as_mut().poll(context).map(|()| Some(Err(std::io::Error::other("cut off on purpose"))))
     }
 }

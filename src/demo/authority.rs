@@ -68,16 +68,10 @@ impl Authority {
 
     /// How many RSA keys roots and intermediates take.
     pub fn rsa_keys_needed() -> usize {
-        let roots: HashMap<_, _> = PRACTICES
-            .iter()
-            .map(|practice| (practice.root_name, practice.root_algorithm))
-            .collect();
+        let roots: HashMap<_, _> =
+            PRACTICES.iter().map(|practice| (practice.root_name, practice.root_algorithm)).collect();
         let intermediates = PRACTICES.iter().map(|practice| practice.algorithm);
-        roots
-            .into_values()
-            .chain(intermediates)
-            .filter(|algorithm| *algorithm == Algorithm::Rsa2048)
-            .count()
+        roots.into_values().chain(intermediates).filter(|algorithm| *algorithm == Algorithm::Rsa2048).count()
     }
 
     fn below(
@@ -87,8 +81,7 @@ impl Authority {
         now: DateTime<Utc>,
         rng: &mut impl Rng,
     ) -> Result<Self, ErrorStack> {
-        let name =
-            DistinguishedName::authority(practice.country, practice.organization, practice.name);
+        let name = DistinguishedName::authority(practice.country, practice.organization, practice.name);
         let fields = Fields {
             serial: serial(rng),
             issuer: &root.name,
@@ -97,10 +90,7 @@ impl Authority {
             subject_key: &key,
         };
         let draft = Draft::new(&fields, &root.key, |der| {
-            extensions::key_usage(
-                der,
-                usage::DIGITAL_SIGNATURE | usage::CERT_SIGN | usage::CRL_SIGN,
-            );
+            extensions::key_usage(der, usage::DIGITAL_SIGNATURE | usage::CERT_SIGN | usage::CRL_SIGN);
             extensions::extended_key_usage(der, practice.client_auth);
             extensions::is_authority(der, Some(0));
             extensions::subject_key_identifier(der, &key.key_id);
@@ -213,11 +203,7 @@ impl Root {
         now: DateTime<Utc>,
         rng: &mut impl Rng,
     ) -> Result<Self, ErrorStack> {
-        let name = DistinguishedName::authority(
-            practice.country,
-            practice.organization,
-            practice.root_name,
-        );
+        let name = DistinguishedName::authority(practice.country, practice.organization, practice.root_name);
         let fields = Fields {
             serial: serial(rng),
             issuer: &name,

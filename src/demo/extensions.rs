@@ -89,8 +89,7 @@ pub fn authority_key_identifier(der: &mut Der, key_id: &[u8]) {
 }
 
 pub fn authority_info_access(der: &mut Der, ocsp: Option<&str>, ca_issuers: &str) {
-    let locations =
-        ocsp.map(|url| (ACCESS_OCSP, url)).into_iter().chain([(ACCESS_CA_ISSUERS, ca_issuers)]);
+    let locations = ocsp.map(|url| (ACCESS_OCSP, url)).into_iter().chain([(ACCESS_CA_ISSUERS, ca_issuers)]);
     extension(der, AUTHORITY_INFO_ACCESS, false, |der| {
         der.sequence(|der| {
             for (method, url) in locations {

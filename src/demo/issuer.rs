@@ -68,8 +68,7 @@ impl Issuer {
     /// The roots' certificates (DER), each once.
     pub fn roots(&self) -> Vec<Bytes> {
         let chains = self.authorities.iter().map(|authority| &authority.chain);
-        let mut roots: Vec<Bytes> =
-            chains.filter_map(|chain| chain.certificates.last().cloned()).collect();
+        let mut roots: Vec<Bytes> = chains.filter_map(|chain| chain.certificates.last().cloned()).collect();
         roots.sort();
         roots.dedup();
         roots
@@ -134,10 +133,8 @@ impl Issuer {
         let leaf_index = self.rng.random();
         let authority = &self.authorities[pending.authority];
         let tbs_certificate = pending.draft.tbs_certificate();
-        let precert = PreCert {
-            issuer_key_hash: &authority.issuer_key_hash,
-            tbs_certificate: &tbs_certificate,
-        };
+        let precert =
+            PreCert { issuer_key_hash: &authority.issuer_key_hash, tbs_certificate: &tbs_certificate };
         let list = sct_list(&self.sct_logs, &precert, pending.timestamp_ms, leaf_index)?;
         let certificate = authority.sign(&pending.draft.tbs_final_certificate(&list))?;
         Ok(self.submission(pending, Content::X509 { certificate }))

@@ -61,11 +61,7 @@ impl KeyPair {
         Ok(pool.iter().take(count).cloned().collect())
     }
 
-    fn new(
-        private: PKey<Private>,
-        public_bits: &[u8],
-        algorithm: Algorithm,
-    ) -> Result<Self, ErrorStack> {
+    fn new(private: PKey<Private>, public_bits: &[u8], algorithm: Algorithm) -> Result<Self, ErrorStack> {
         let spki = private.public_key_to_der()?;
         Ok(Self { private, spki, key_id: sha1(public_bits), algorithm })
     }

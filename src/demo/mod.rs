@@ -230,13 +230,12 @@ impl Drop for Running {
 
 fn serve(log: Arc<Shared>, listen: SocketAddr) -> io::Result<(SocketAddr, ServerHandle)> {
     let log = Data::from(log);
-    let server =
-        HttpServer::new(move || App::new().app_data(log.clone()).configure(rfc6962::routes))
-            .workers(1)
-            .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
-            .tcp_nodelay(true)
-            .disable_signals()
-            .bind(listen)?;
+    let server = HttpServer::new(move || App::new().app_data(log.clone()).configure(rfc6962::routes))
+        .workers(1)
+        .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+        .tcp_nodelay(true)
+        .disable_signals()
+        .bind(listen)?;
     // One address was bound, so there is one.
     let address = server.addrs().first().copied().unwrap_or(listen);
     let server = server.run();

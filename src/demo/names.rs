@@ -17,18 +17,18 @@ pub struct SubjectNames {
 }
 
 const FIRST: &[&str] = &[
-    "amber", "birch", "brisk", "cedar", "bramble", "copper", "heron", "crisp", "dapper", "dune",
-    "ember", "fern", "frost", "gentle", "glade", "harbor", "hazel", "thistle", "ivory", "juniper",
-    "lark", "lunar", "maple", "meadow", "mellow", "wren", "misty", "nimble", "north", "oak",
-    "olive", "opal", "pebble", "pine", "plum", "quiet", "raven", "river", "rustic", "sable",
-    "silver", "solar", "spruce", "stone", "summit", "swift", "tidal", "velvet", "willow", "zephyr",
+    "amber", "birch", "brisk", "cedar", "bramble", "copper", "heron", "crisp", "dapper", "dune", "ember",
+    "fern", "frost", "gentle", "glade", "harbor", "hazel", "thistle", "ivory", "juniper", "lark", "lunar",
+    "maple", "meadow", "mellow", "wren", "misty", "nimble", "north", "oak", "olive", "opal", "pebble",
+    "pine", "plum", "quiet", "raven", "river", "rustic", "sable", "silver", "solar", "spruce", "stone",
+    "summit", "swift", "tidal", "velvet", "willow", "zephyr",
 ];
 const SECOND: &[&str] = &[
-    "bakery", "basket", "bikes", "books", "bridge", "brook", "camera", "clinic", "coffee", "craft",
-    "dental", "digital", "farm", "fields", "forge", "garden", "goods", "guild", "hosting", "hub",
-    "kitchen", "labs", "lane", "law", "legal", "market", "media", "mobile", "motors", "music",
-    "attire", "paper", "photo", "press", "repair", "school", "shop", "software", "spa", "sports",
-    "station", "studio", "supply", "systems", "tea", "tools", "travel", "works", "yarn",
+    "bakery", "basket", "bikes", "books", "bridge", "brook", "camera", "clinic", "coffee", "craft", "dental",
+    "digital", "farm", "fields", "forge", "garden", "goods", "guild", "hosting", "hub", "kitchen", "labs",
+    "lane", "law", "legal", "market", "media", "mobile", "motors", "music", "attire", "paper", "photo",
+    "press", "repair", "school", "shop", "software", "spa", "sports", "station", "studio", "supply",
+    "systems", "tea", "tools", "travel", "works", "yarn",
 ];
 /// `.madeup` and `.fictional` are in no root zone.
 const SUFFIXES: &[&str] = &[
@@ -46,9 +46,9 @@ const SUFFIXES: &[&str] = &[
     "fictional",
 ];
 const HOSTS: &[&str] = &[
-    "www", "mail", "api", "cdn", "blog", "shop", "dev", "staging", "app", "admin", "remote",
-    "cpanel", "webmail", "webdisk", "ftp", "git", "vpn", "status", "docs", "m", "static", "img",
-    "login", "portal", "grafana", "intranet", "mx1", "ns1", "eu1", "prod",
+    "www", "mail", "api", "cdn", "blog", "shop", "dev", "staging", "app", "admin", "remote", "cpanel",
+    "webmail", "webdisk", "ftp", "git", "vpn", "status", "docs", "m", "static", "img", "login", "portal",
+    "grafana", "intranet", "mx1", "ns1", "eu1", "prod",
 ];
 /// Labels of RFC 5891: bücher, café, пример, доставка, 例え, 오늘, कॉफी, smörgås, żółw,
 /// παράδειγμα, ñandú, 日本茶, münchner-brot.
@@ -78,8 +78,7 @@ const LURES: &[&str] = &[
     "webmail-quota",
 ];
 /// Made-up targets of the made-up phishing.
-const TARGETS: &[&str] =
-    &["zephyrbank", "paylumen", "quillmail", "northvault", "parcelfern", "coinmeadow"];
+const TARGETS: &[&str] = &["zephyrbank", "paylumen", "quillmail", "northvault", "parcelfern", "coinmeadow"];
 
 /// Names for one more certificate, in proportions that resemble the web's.
 pub fn draw(rng: &mut impl Rng) -> SubjectNames {

@@ -37,8 +37,7 @@ async fn get_entries(log: Data<Shared>, request: HttpRequest) -> HttpResponse {
 
 async fn get_roots(log: Data<Shared>) -> HttpResponse {
     answer(&log, AnswerClass::Roots, |_| {
-        let roots: Vec<String> =
-            log.roots.iter().map(|root| STANDARD.encode_to_string(root)).collect();
+        let roots: Vec<String> = log.roots.iter().map(|root| STANDARD.encode_to_string(root)).collect();
         Answer::json(serde_json::json!({ "certificates": roots }).to_string().into_bytes())
     })
     .await

@@ -30,12 +30,7 @@ impl SctLog {
     /// The SignedCertificateTimestamp struct for a precert taken in at `timestamp_ms`.
     ///
     /// `leaf_index` is where a tiled log would say that it put the entry.
-    fn timestamp(
-        &self,
-        precert: &PreCert,
-        timestamp_ms: u64,
-        leaf_index: u32,
-    ) -> Result<Vec<u8>, SthError> {
+    fn timestamp(&self, precert: &PreCert, timestamp_ms: u64, leaf_index: u32) -> Result<Vec<u8>, SthError> {
         let extensions = if self.tiled { leaf_index_extension(leaf_index) } else { Vec::new() };
         let mut signed = vec![
             0, // sct_version = v1

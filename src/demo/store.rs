@@ -120,13 +120,7 @@ impl Store {
         self.push(leaf_input, Extra::Raw(extra_data), 0, None);
     }
 
-    fn push(
-        &self,
-        leaf_input: Bytes,
-        extra: Extra,
-        timestamp_ms: u64,
-        first_dns_name: Option<String>,
-    ) {
+    fn push(&self, leaf_input: Bytes, extra: Extra, timestamp_ms: u64, first_dns_name: Option<String>) {
         let leaf_hash = leaf_hash(&leaf_input);
         let mut state = lock(&self.state);
         let index = state.tree.size();
@@ -186,12 +180,7 @@ impl Store {
 
     /// The entries from `start` through `end`, as far as the newest head covers them and no more
     /// than `max`.
-    pub fn range(
-        &self,
-        start: u64,
-        end: u64,
-        max: u64,
-    ) -> Result<Vec<Arc<StoredEntry>>, RangeError> {
+    pub fn range(&self, start: u64, end: u64, max: u64) -> Result<Vec<Arc<StoredEntry>>, RangeError> {
         if start > end {
             return Err(RangeError::Reversed { start, end });
         }

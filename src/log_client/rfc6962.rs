@@ -30,8 +30,7 @@ pub struct Rfc6962Client {
 impl Rfc6962Client {
     /// A client of the log at `url` (scheme and prefix, without `/ct/v1`).
     pub fn new(url: &str, settings: &FetchSettings) -> Self {
-        let connector =
-            awc::Connector::new().timeout(CONNECT_TIMEOUT).openssl(settings.tls.clone());
+        let connector = awc::Connector::new().timeout(CONNECT_TIMEOUT).openssl(settings.tls.clone());
         let http = awc::Client::builder()
             .connector(connector)
             .timeout(settings.timeout)
@@ -64,11 +63,7 @@ impl Rfc6962Client {
         start: u64,
         end_exclusive: u64,
     ) -> Result<Vec<Result<RawEntry, NotBase64>>, FetchError> {
-        let url = format!(
-            "{}/get-entries?start={start}&end={}",
-            self.base,
-            end_exclusive.saturating_sub(1)
-        );
+        let url = format!("{}/get-entries?start={start}&end={}", self.base, end_exclusive.saturating_sub(1));
         let body = self.get(&url, MAX_PAGE_BYTES).await?;
         let mut page = get_entries::parse(&body)?;
         page.truncate(usize::try_from(end_exclusive - start).unwrap_or(usize::MAX));
@@ -90,11 +85,7 @@ impl Rfc6962Client {
             return Err(FetchError::Status {
                 status: response.status().as_u16(),
                 retry_after: retry_after(response.headers(), Utc::now()),
-                detail: String::from_utf8_lossy(&detail)
-                    .trim()
-                    .chars()
-                    .take(MAX_DETAIL_CHARS)
-                    .collect(),
+                detail: String::from_utf8_lossy(&detail).trim().chars().take(MAX_DETAIL_CHARS).collect(),
             });
         }
         let declared = content_length(response.headers());

@@ -42,12 +42,7 @@ pub struct EntryBatch {
 impl EntryBatch {
     /// A batch of `entries`, with no frames yet.
     pub fn new(entries: Vec<CertEntry>) -> Self {
-        EntryBatch {
-            entries,
-            full: OnceLock::new(),
-            lite: OnceLock::new(),
-            domains: OnceLock::new(),
-        }
+        EntryBatch { entries, full: OnceLock::new(), lite: OnceLock::new(), domains: OnceLock::new() }
     }
 
     /// Number of entries.
@@ -90,8 +85,7 @@ impl EntryBatch {
 
     fn make_full(&self) -> (Arc<Frames>, Vec<Cuts>) {
         let mut builder = self.builder(Stream::Full);
-        let cuts =
-            self.entries.iter().map(|e| builder.push(|out| e.write_update(out, true))).collect();
+        let cuts = self.entries.iter().map(|e| builder.push(|out| e.write_update(out, true))).collect();
         (builder.build(), cuts)
     }
 
@@ -103,10 +97,7 @@ impl EntryBatch {
                     builder.push(|out| cut.write_lite(full.text(i), out));
                 }
             }
-            None => self
-                .entries
-                .iter()
-                .for_each(|e| drop(builder.push(|out| e.write_update(out, false)))),
+            None => self.entries.iter().for_each(|e| drop(builder.push(|out| e.write_update(out, false)))),
         }
         builder.build()
     }

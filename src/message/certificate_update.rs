@@ -60,7 +60,7 @@ impl CertEntry {
         let within = |range: Range<usize>| range.start - start..range.end - start;
         let (update_type, kind) = match self.entry.entry_type {
             LogEntryType::X509 => ("X509LogEntry", LeafKind::X509),
-            LogEntryType::Precert { .. } => ("PrecertLogEntry", LeafKind::Precert),
+            LogEntryType::Precert => ("PrecertLogEntry", LeafKind::Precert),
         };
         let _ = write!(
             out,
@@ -78,11 +78,7 @@ impl CertEntry {
         let _ = write!(out, r#"","seen":{},"#, Seconds::from_us(self.seen_us));
         self.source.write_member(self.entry.timestamp_ms, out);
         out.extend_from_slice(b"}}");
-        Cuts {
-            as_der: within(marks.as_der),
-            chain: within(chain),
-            all_domains: within(marks.all_domains),
-        }
+        Cuts { as_der: within(marks.as_der), chain: within(chain), all_domains: within(marks.all_domains) }
     }
 
     fn write_chain(&self, out: &mut Vec<u8>) {
@@ -105,9 +101,7 @@ impl CertEntry {
 impl Cuts {
     /// Appends the lite message, cut out of the full one.
     pub(super) fn write_lite(&self, full: &[u8], out: &mut Vec<u8>) {
-        for part in
-            [0..self.as_der.start, self.as_der.end..self.chain.start, self.chain.end..full.len()]
-        {
+        for part in [0..self.as_der.start, self.as_der.end..self.chain.start, self.chain.end..full.len()] {
             out.extend_from_slice(full.get(part).unwrap_or_default());
         }
     }

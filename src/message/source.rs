@@ -35,13 +35,7 @@ pub struct Source {
 
 impl Source {
     /// `url` is where entries are fetched, with its scheme; `log_id` the SHA-256 of the log's public key.
-    pub fn new(
-        url: &str,
-        name: &str,
-        operator: &str,
-        log_id: Option<[u8; 32]>,
-        protocol: Protocol,
-    ) -> Self {
+    pub fn new(url: &str, name: &str, operator: &str, log_id: Option<[u8; 32]>, protocol: Protocol) -> Self {
         let url = url.trim_end_matches('/');
         let bare = url.split_once("://").map_or(url, |(_scheme, rest)| rest);
         let log_id = log_id.map(|id| base64_simd::STANDARD.encode_to_string(id));
@@ -49,11 +43,7 @@ impl Source {
             "log_id": log_id, "type": protocol.as_str() })
         .to_string();
         let open = members.trim_end_matches('}');
-        Source {
-            url: url.into(),
-            name: name.into(),
-            json: format!("\"source\":{open},\"timestamp\":"),
-        }
+        Source { url: url.into(), name: name.into(), json: format!("\"source\":{open},\"timestamp\":") }
     }
 
     /// The log's URL with its scheme and without a trailing slash.
@@ -84,13 +74,8 @@ mod tests {
 
     #[test]
     fn a_source_names_its_log_without_scheme_and_trailing_slash() {
-        let source = Source::new(
-            "https://ct.example/2026/",
-            "A \"log\"",
-            "Op",
-            Some([0; 32]),
-            Protocol::Rfc6962,
-        );
+        let source =
+            Source::new("https://ct.example/2026/", "A \"log\"", "Op", Some([0; 32]), Protocol::Rfc6962);
         let mut out = b"{".to_vec();
         source.write_member(1_700_000_000_007, &mut out);
         out.push(b'}');

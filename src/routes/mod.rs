@@ -36,11 +36,8 @@ pub struct AppState {
 }
 
 /// The paths of the streams.
-const STREAMS: [(&str, Stream); 3] = [
-    ("/full-stream", Stream::Full),
-    ("/lite-stream", Stream::Lite),
-    ("/domains-only", Stream::Domains),
-];
+const STREAMS: [(&str, Stream); 3] =
+    [("/full-stream", Stream::Full), ("/lite-stream", Stream::Lite), ("/domains-only", Stream::Domains)];
 
 /// Adds all routes; the statistics are at `stats_path`.
 pub fn configure(app: &mut web::ServiceConfig, stats_path: &str) {
@@ -50,17 +47,9 @@ pub fn configure(app: &mut web::ServiceConfig, stats_path: &str) {
             .route(web::head().to(front_page::stream_or_page)),
     )
     .service(web::resource("/develop").route(web::get().to(streams::develop)))
-    .service(json_resource(
-        "/latest.json",
-        web::get().to(json::latest),
-        web::head().to(json::latest),
-    ))
+    .service(json_resource("/latest.json", web::get().to(json::latest), web::head().to(json::latest)))
     .service(example("/example.json", Stream::Full))
-    .service(json_resource(
-        stats_path,
-        web::get().to(stats::stats),
-        web::head().to(stats::stats),
-    ));
+    .service(json_resource(stats_path, web::get().to(stats::stats), web::head().to(stats::stats)));
     for (path, stream) in STREAMS {
         let open = move |req, payload, state| streams::open(stream, req, payload, state);
         app.service(web::resource(path).route(web::get().to(open)))

@@ -31,8 +31,7 @@ fn file(text: &str) -> tempfile::TempPath {
 fn a_wrong_configuration_starts_nothing_and_is_explained_in_one_line() {
     let path = file("[clients]\nqueue_mesages = 1\n[[logs]]\nurl = 'http://127.0.0.1:1'\n");
     let path = path.to_str().expect("a path");
-    for command in
-        [&["--config", path][..], &["run", "--config", path], &["check-config", "--config", path]]
+    for command in [&["--config", path][..], &["run", "--config", path], &["check-config", "--config", path]]
     {
         let error = refused(command, &[]);
         assert!(error.contains(path) && error.contains("clients.queue_mesages"), "{error}");
@@ -44,10 +43,7 @@ fn a_wrong_configuration_starts_nothing_and_is_explained_in_one_line() {
 fn a_missing_file_or_no_file_at_all_is_explained() {
     assert!(refused(&["--config", "no/such.toml"], &[]).contains("no/such.toml: cannot be read"));
     let error = refused(&[], &[]);
-    assert!(
-        error.contains("no logs to watch") && error.contains("certstream-server demo"),
-        "{error}"
-    );
+    assert!(error.contains("no logs to watch") && error.contains("certstream-server demo"), "{error}");
 }
 
 #[test]
@@ -69,9 +65,8 @@ fn a_wrong_environment_variable_is_explained() {
 
 #[test]
 fn check_config_says_what_would_happen() {
-    let path = file(
-        "[server]\nlisten = '127.0.0.1:7'\n[[logs]]\nurl = 'http://127.0.0.1:1/x/'\nstart = -5\n",
-    );
+    let path =
+        file("[server]\nlisten = '127.0.0.1:7'\n[[logs]]\nurl = 'http://127.0.0.1:1/x/'\nstart = -5\n");
     let output = run(&["check-config", "--config", path.to_str().expect("a path")], &[]);
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     assert_eq!(output.status.code(), Some(0), "{text}");

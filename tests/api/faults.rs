@@ -11,17 +11,12 @@ const ENTRIES: u64 = 120;
 /// Publishes entries under a fault and checks that a client gets all of them, once and in order.
 async fn survives(fault: Fault, on: FaultOn, count: u64) -> (DemoLog, Value) {
     let log = quiet_log().await;
-    let app =
-        spawn_app("[fetch]\ntimeout = '1s'\npage_size = 50", vec![from_the_start(&log)]).await;
+    let app = spawn_app("[fetch]\ntimeout = '1s'\npage_size = 50", vec![from_the_start(&log)]).await;
     let mut client = app.connect("/lite-stream").await;
     app.wait_for_clients(1).await;
     log.set_fault(fault.clone(), on, Some(count));
     log.publish(ENTRIES);
-    assert_eq!(
-        client.indexes(ENTRIES as usize).await,
-        (0..ENTRIES).collect::<Vec<_>>(),
-        "{fault:?}"
-    );
+    assert_eq!(client.indexes(ENTRIES as usize).await, (0..ENTRIES).collect::<Vec<_>>(), "{fault:?}");
     log.clear_faults();
     log.publish(10);
     assert_eq!(client.indexes(10).await, (ENTRIES..ENTRIES + 10).collect::<Vec<_>>(), "{fault:?}");
@@ -126,6 +121,8 @@ async fn an_entry_that_is_broken_in_the_log_is_counted_and_passed_over() {
     log.publish(3);
     assert_eq!(client.indexes(6).await, [0, 1, 2, 5, 6, 7]);
     assert_eq!(app.log_stats().await["undecodable"], 2);
+    let host = log.url().replace("http://", "").replace(':', "_");
+    assert_eq!(app.undecodable(), [format!("{host}-3.json"), format!("{host}-4.json")]);
     assert!(log.stats().most_served <= 2, "a broken entry is confirmed once, not fetched for ever");
     app.stop().await;
 }
@@ -157,11 +154,8 @@ async fn a_log_that_is_not_there_yet_is_found_when_it_comes() {
     };
     let app = spawn_app("", vec![watched]).await;
     app.wait_for(|s| s["logs"][&url]["failures"].as_u64() > Some(0)).await;
-    let options = certstream_server::demo::DemoLogOptions {
-        listen: address,
-        initial: 5,
-        ..Default::default()
-    };
+    let options =
+        certstream_server::demo::DemoLogOptions { listen: address, initial: 5, ..Default::default() };
     let log = crate::helpers::log_with(options).await;
     let begin = Instant::now();
     app.wait_for(|s| s["logs"][&url]["position"] == 5).await;

@@ -62,8 +62,7 @@ async fn pages_of_any_size_are_put_together_without_a_hole_or_a_repeat() {
 
 #[actix_web::test]
 async fn catching_up_asks_for_several_pages_at_once_but_not_for_more_than_allowed() {
-    let log =
-        log_with(DemoLogOptions { initial: 500, max_page: 20, ..DemoLogOptions::default() }).await;
+    let log = log_with(DemoLogOptions { initial: 500, max_page: 20, ..DemoLogOptions::default() }).await;
     let delay = certstream_server::demo::Fault::Delay(std::time::Duration::from_millis(20));
     log.set_fault(delay, certstream_server::demo::FaultOn::Entries, None);
     let app = spawn_app("[fetch]\nin_flight = 3", vec![from_the_start(&log)]).await;

@@ -20,6 +20,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A server on a free port, on its own thread's actix system.
 pub struct TestApp {
     pub address: SocketAddr,
+    dir: tempfile::TempDir,
     stop: Option<oneshot::Sender<()>>,
     ended: actix_web::rt::task::JoinHandle<std::io::Result<()>>,
 }
@@ -35,11 +36,7 @@ pub async fn log_with(options: DemoLogOptions) -> DemoLog {
 
 /// How a test's server watches `log`: from its first entry on.
 pub fn from_the_start(log: &DemoLog) -> Log {
-    Log {
-        start: StartAt::Number(0),
-        description: Some("Test log".into()),
-        ..Log::rfc6962(&log.url())
-    }
+    Log { start: StartAt::Number(0), description: Some("Test log".into()), ..Log::rfc6962(&log.url()) }
 }
 
 /// Starts a server that watches `logs`, with the configuration `toml`.
@@ -47,20 +44,21 @@ pub async fn spawn_app(toml: &str, logs: Vec<Log>) -> TestApp {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("certstream.toml");
     std::fs::write(&file, toml).expect("a temporary file");
+    let state = dir.path().join("state");
     // A short poll interval spares the tests' time.
     let environment = [
+        ("CERTSTREAM_STATE_DIR", state.to_str().expect("a path")),
         ("CERTSTREAM_SERVER_LISTEN", "127.0.0.1:0"),
         ("CERTSTREAM_SERVER_WORKERS", "1"),
         ("CERTSTREAM_FETCH_POLL_INTERVAL", "50ms"),
     ];
     let environment = environment.map(|(k, v)| (k.to_string(), v.to_string()));
-    let config =
-        config::load_with_logs(Some(&file), environment, logs).expect("a right configuration");
+    let config = config::load_with_logs(Some(&file), environment, logs).expect("a right configuration");
     let application = Application::build(&config).expect("a server that starts");
     let address = application.address();
     let (stop, stopped) = oneshot::channel();
     let ended = actix_web::rt::spawn(application.run_until_stopped(async { drop(stopped.await) }));
-    TestApp { address, stop: Some(stop), ended }
+    TestApp { address, dir, stop: Some(stop), ended }
 }
 
 impl TestApp {
@@ -69,11 +67,9 @@ impl TestApp {
     }
 
     pub async fn get(&self, path: &str) -> Value {
-        let mut response =
-            awc::Client::default().get(self.http(path)).send().await.expect("an answer");
+        let mut response = awc::Client::default().get(self.http(path)).send().await.expect("an answer");
         assert_eq!(response.status(), 200, "{path}");
-        serde_json::from_slice(&response.body().limit(10 << 20).await.expect("a body"))
-            .expect("JSON")
+        serde_json::from_slice(&response.body().limit(10 << 20).await.expect("a body")).expect("JSON")
     }
 
     pub async fn connect(&self, path: &str) -> Subscriber {
@@ -105,14 +101,19 @@ impl TestApp {
         self.wait_for(|stats| stats["connected_client_count"] == count).await;
     }
 
+    /// The names of the entries that were kept because they could not be sent.
+    pub fn undecodable(&self) -> Vec<String> {
+        let folder = std::fs::read_dir(self.dir.path().join("state/undecodable")).expect("the folder");
+        let mut names: Vec<_> =
+            folder.map(|f| f.expect("a file").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
     /// Tells the server to stop and waits until it has.
     pub async fn stop(mut self) {
         drop(self.stop.take());
-        timeout(PATIENCE, self.ended)
-            .await
-            .expect("the server ends")
-            .expect("no panic")
-            .expect("no error");
+        timeout(PATIENCE, self.ended).await.expect("the server ends").expect("no panic").expect("no error");
     }
 }
 
@@ -172,9 +173,7 @@ impl Subscriber {
         let mut messages = Vec::new();
         loop {
             match self.frame().await {
-                Some(Message::Text(text)) => {
-                    messages.push(serde_json::from_str(&text).expect("JSON"))
-                }
+                Some(Message::Text(text)) => messages.push(serde_json::from_str(&text).expect("JSON")),
                 Some(Message::Close(frame)) => return (messages, frame),
                 Some(_) => {}
                 None => return (messages, None),

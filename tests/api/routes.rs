@@ -11,11 +11,7 @@ async fn ask(app: &TestApp, method: Method, path: &str) -> (u16, HeaderMap, Stri
     let mut response =
         awc::Client::default().request(method, app.http(path)).send().await.expect("an answer");
     let body = response.body().limit(10 << 20).await.expect("a body");
-    (
-        response.status().as_u16(),
-        response.headers().clone(),
-        String::from_utf8(body.to_vec()).expect("UTF-8"),
-    )
+    (response.status().as_u16(), response.headers().clone(), String::from_utf8(body.to_vec()).expect("UTF-8"))
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
@@ -45,8 +41,7 @@ async fn latest_shows_the_newest_25_oldest_first_and_example_the_newest() {
     let app = app_with(60).await;
     let latest = app.get("/latest.json").await;
     let messages = latest["messages"].as_array().expect("messages");
-    let indexes: Vec<_> =
-        messages.iter().filter_map(|m| m["data"]["cert_index"].as_u64()).collect();
+    let indexes: Vec<_> = messages.iter().filter_map(|m| m["data"]["cert_index"].as_u64()).collect();
     assert_eq!(indexes, (35..60).collect::<Vec<_>>());
     assert!(messages[0]["data"]["chain"][0]["as_der"].is_string(), "messages are full ones");
     assert_eq!(app.get("/example.json").await, messages[24]);
@@ -116,16 +111,10 @@ async fn the_front_page_runs_only_its_own_script() {
     let (status, headers, body) = ask(&app, Method::GET, "/").await;
     assert_eq!((status, header(&headers, "content-type")), (200, "text/html; charset=utf-8"));
     let policy = header(&headers, "content-security-policy");
-    let nonce = policy
-        .split("script-src 'nonce-")
-        .nth(1)
-        .and_then(|p| p.split('\'').next())
-        .expect("a nonce");
+    let nonce =
+        policy.split("script-src 'nonce-").nth(1).and_then(|p| p.split('\'').next()).expect("a nonce");
     assert!(body.contains(&format!("<script nonce=\"{nonce}\">")));
-    assert!(
-        !body.contains("https://") && !body.contains("src="),
-        "nothing is loaded from elsewhere"
-    );
+    assert!(!body.contains("https://") && !body.contains("src="), "nothing is loaded from elsewhere");
     assert_ne!(body, ask(&app, Method::GET, "/").await.2, "a nonce is used once");
     app.stop().await;
 }
@@ -136,8 +125,7 @@ async fn what_is_no_handshake_is_told_what_to_do() {
     for path in ["/full-stream", "/lite-stream", "/domains-only", "/develop", "/full-stream/"] {
         // awc takes any answer with an Upgrade header for one without a body.
         let mut stream = tokio::net::TcpStream::connect(app.address).await.expect("a connection");
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("a request");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("an answer");

@@ -48,11 +48,8 @@ async fn what_a_slow_client_misses_is_counted_for_it_and_the_others_miss_nothing
 #[actix_web::test]
 async fn a_client_that_takes_nothing_is_gone_after_its_time() {
     let log = quiet_log().await;
-    let app = spawn_app(
-        "[clients]\nstall_timeout = '2s'\nqueue_messages = 100",
-        vec![from_the_start(&log)],
-    )
-    .await;
+    let app =
+        spawn_app("[clients]\nstall_timeout = '2s'\nqueue_messages = 100", vec![from_the_start(&log)]).await;
     let mut good = app.connect("/full-stream").await;
     let mut stalled = stalled_client(app.address);
     app.wait_for_clients(2).await;
@@ -81,11 +78,8 @@ async fn a_client_that_takes_nothing_is_gone_after_its_time() {
 #[actix_web::test]
 async fn a_stalled_client_that_reads_again_is_told_to_come_back() {
     let log = quiet_log().await;
-    let app = spawn_app(
-        "[clients]\nstall_timeout = '1s'\nqueue_messages = 100",
-        vec![from_the_start(&log)],
-    )
-    .await;
+    let app =
+        spawn_app("[clients]\nstall_timeout = '1s'\nqueue_messages = 100", vec![from_the_start(&log)]).await;
     let mut stalled = stalled_client(app.address);
     app.wait_for_clients(1).await;
     while dropped(&app.get("/stats").await) == 0 {
@@ -101,10 +95,7 @@ async fn a_stalled_client_that_reads_again_is_told_to_come_back() {
     });
     let received = received.await.unwrap().expect("the connection ends in order");
     let told = b"\x88\x0a\x03\xe9too slow";
-    assert!(
-        received.windows(told.len()).any(|w| w == told),
-        "close frame 1001 after what was under way"
-    );
+    assert!(received.windows(told.len()).any(|w| w == told), "close frame 1001 after what was under way");
     app.wait_for_clients(0).await;
     app.stop().await;
 }

@@ -32,12 +32,8 @@ async fn each_stream_sends_each_entry_in_its_own_form() {
         assert_eq!(data["cert_index"], index);
         assert_eq!(data["leaf_cert"]["as_der"], base64(&entry.certificate));
         let chain: Vec<_> = entry.chain.iter().map(|c| Value::from(base64(c))).collect();
-        let sent: Vec<_> = data["chain"]
-            .as_array()
-            .expect("a chain")
-            .iter()
-            .map(|c| c["as_der"].clone())
-            .collect();
+        let sent: Vec<_> =
+            data["chain"].as_array().expect("a chain").iter().map(|c| c["as_der"].clone()).collect();
         assert_eq!(sent, chain);
         assert_eq!(data["source"]["timestamp"].as_f64(), Some(entry.timestamp_ms as f64 / 1000.0));
         assert_eq!(data["source"]["name"], "Test log");
@@ -118,13 +114,9 @@ async fn develop_sends_the_newest_messages_and_closes_normally() {
     let log = quiet_log().await;
     let app = spawn_app("", vec![from_the_start(&log)]).await;
     log.publish(40);
-    app.wait_for(|s| {
-        s["logs"].as_object().is_some_and(|l| l.values().any(|l| l["position"] == 40))
-    })
-    .await;
+    app.wait_for(|s| s["logs"].as_object().is_some_and(|l| l.values().any(|l| l["position"] == 40))).await;
     let (messages, close) = app.connect("/develop").await.until_closed().await;
-    let indexes: Vec<_> =
-        messages.iter().filter_map(|m| m["data"]["cert_index"].as_u64()).collect();
+    let indexes: Vec<_> = messages.iter().filter_map(|m| m["data"]["cert_index"].as_u64()).collect();
     assert_eq!(indexes, (15..40).collect::<Vec<_>>());
     assert_eq!(close.expect("a close frame").code, CloseCode::Normal);
     app.wait_for_clients(0).await;
@@ -182,10 +174,7 @@ async fn the_server_pings_clients_and_closes_those_that_never_answer() {
     let received = ended.await.unwrap().expect("the connection ends in order");
     assert!(received.windows(2).any(|w| w == [0x89, 0]), "it was pinged");
     let close = [&[0x88, 22, 0x03, 0xe9][..], b"no answer to pings"].concat();
-    assert!(
-        received.windows(close.len() - 2).any(|w| w == &close[2..]),
-        "it was told why, with 1001"
-    );
+    assert!(received.windows(close.len() - 2).any(|w| w == &close[2..]), "it was told why, with 1001");
     assert!(pings > 5, "{pings} pings");
     app.wait_for_clients(1).await;
     app.stop().await;

@@ -17,10 +17,11 @@ pub use status::{LogSnapshot, LogStatus};
 
 use super::broker::{Broker, Publish};
 use crate::clock;
-use crate::ct::entry;
+use crate::ct::entry::{self, FramingFault, LogEntry};
 use crate::ct::get_entries::{NotBase64, RawEntry};
 use crate::log_client::{FetchError, Rfc6962Client};
 use crate::message::{CertEntry, Demand, EntryBatch};
+use crate::state::{Undecodable, UndecodableEntry};
 use actix::prelude::*;
 use backoff::Backoff;
 use futures_util::FutureExt;
@@ -84,11 +85,13 @@ pub struct LogWatcher {
 }
 
 impl LogWatcher {
-    /// Watches the log that `client` asks, and tells `status` how it goes.
+    /// Watches the log that `client` asks, tells `status` how it goes, and leaves with `undecodable`
+    /// what cannot be sent.
     pub fn new(
         client: Rfc6962Client,
         settings: WatchSettings,
         status: Arc<LogStatus>,
+        undecodable: Arc<Undecodable>,
         broker: Addr<Broker>,
         demand: Arc<Demand>,
     ) -> Self {
@@ -97,6 +100,7 @@ impl LogWatcher {
             page_size: PageSize::new(settings.page_size),
             settings,
             status,
+            undecodable,
             broker,
             demand,
             position: None,
@@ -131,6 +135,7 @@ struct Watch {
     client: Rc<Rfc6962Client>,
     settings: WatchSettings,
     status: Arc<LogStatus>,
+    undecodable: Arc<Undecodable>,
     broker: Addr<Broker>,
     demand: Arc<Demand>,
     /// The next index to hand to the Broker; unknown until the first head.
@@ -221,10 +226,7 @@ impl Watch {
         };
         log::info!("{}: watching from index {position}, tree size {tree_size}", self.name());
         if position > tree_size {
-            log::warn!(
-                "{}: the log ends before index {position}; waiting for it to grow",
-                self.name()
-            );
+            log::warn!("{}: the log ends before index {position}; waiting for it to grow", self.name());
         }
         self.moved_to(position);
         position
@@ -268,52 +270,60 @@ impl Watch {
         wait
     }
 
-    fn decode(
-        &self,
-        range: Range,
-        page: Vec<Result<RawEntry, NotBase64>>,
-    ) -> Vec<Option<CertEntry>> {
+    fn decode(&self, range: Range, page: Vec<Result<RawEntry, NotBase64>>) -> Vec<Option<CertEntry>> {
         let seen_us = clock::unix_us();
-        let decoded = page.into_iter().zip(range.start..);
-        decoded.map(|(raw, index)| self.decode_one(raw, index, seen_us, range.confirming)).collect()
+        let entry = |(raw, index): (Result<RawEntry, NotBase64>, u64)| {
+            let entry = self.decode_one(&raw, index, range.confirming)?;
+            Some(CertEntry { source: self.status.source().clone(), index, seen_us, entry })
+        };
+        page.into_iter().zip(range.start..).map(entry).collect()
     }
 
+    /// An entry that cannot be decoded may have been damaged on its way: only one that is so again is
+    /// read leniently, and passed over when even that is in vain.
     fn decode_one(
         &self,
-        raw: Result<RawEntry, NotBase64>,
+        raw: &Result<RawEntry, NotBase64>,
         index: u64,
-        seen_us: u64,
         confirming: bool,
-    ) -> Option<CertEntry> {
-        let entry = raw.map_err(|e| e.to_string()).and_then(|raw| {
-            entry::decode(&raw.leaf_input, &raw.extra_data).map_err(|e| e.to_string())
-        });
-        match entry {
-            Ok(entry) => {
-                if let Some(fault) = entry.fault {
-                    self.status.misframed();
-                    log::warn!(
-                        "{}: entry {index} is misframed: {fault}; sent all the same",
-                        self.name()
-                    );
-                }
-                Some(CertEntry { source: self.status.source().clone(), index, seen_us, entry })
+    ) -> Option<LogEntry> {
+        let decoded = match raw {
+            Err(broken) if confirming => salvage(broken),
+            Err(broken) => Err(broken.to_string()),
+            Ok(raw) => entry::decode(&raw.leaf_input, &raw.extra_data).map_err(|e| e.to_string()),
+        };
+        match &decoded {
+            Ok(LogEntry { fault: Some(fault), .. }) => {
+                self.status.misframed();
+                log::warn!("{}: entry {index} is misframed: {fault}; sent all the same", self.name());
             }
+            Ok(_) => {}
             Err(reason) if confirming => {
                 self.status.undecodable();
-                log::warn!(
-                    "{}: entry {index} cannot be decoded: {reason}; passed over",
-                    self.name()
-                );
-                None
+                let kept = self.keep(raw, index, reason);
+                log::warn!("{}: entry {index} cannot be decoded: {reason}; passed over, {kept}", self.name());
             }
             Err(reason) => {
-                log::debug!(
-                    "{}: entry {index} cannot be decoded: {reason}; asking once more",
-                    self.name()
-                );
-                None
+                log::debug!("{}: entry {index} cannot be decoded: {reason}; asking once more", self.name());
             }
+        }
+        decoded.ok()
+    }
+
+    /// Keeps what the log gave, and says where.
+    fn keep(&self, raw: &Result<RawEntry, NotBase64>, index: u64, reason: &str) -> String {
+        let (leaf_input, extra_data) = match raw {
+            Ok(raw) => {
+                let base64 = |bytes| base64_simd::STANDARD.encode_to_string(bytes);
+                (base64(&raw.leaf_input), base64(&raw.extra_data))
+            }
+            Err(broken) => (broken.leaf_input.clone(), broken.extra_data.clone()),
+        };
+        let url = self.status.source().url();
+        let (leaf_input, extra_data) = (leaf_input.as_str(), extra_data.as_str());
+        match self.undecodable.keep(&UndecodableEntry { url, index, reason, leaf_input, extra_data }) {
+            Ok(path) => format!("kept in {}", path.display()),
+            Err(error) => format!("not kept: {error}"),
         }
     }
 
@@ -336,6 +346,14 @@ impl Watch {
     fn name(&self) -> &str {
         self.status.source().name()
     }
+}
+
+/// What a lenient reader makes of an entry that is no proper base64.
+fn salvage(broken: &NotBase64) -> Result<LogEntry, String> {
+    let raw = broken.salvage().ok_or_else(|| broken.to_string())?;
+    let mut entry = entry::decode(&raw.leaf_input, &raw.extra_data).map_err(|e| e.to_string())?;
+    entry.fault = Some(FramingFault::Base64 { member: broken.member });
+    Ok(entry)
 }
 
 async fn fetch(client: Rc<Rfc6962Client>, range: Range, not_before: Instant) -> Fetched {

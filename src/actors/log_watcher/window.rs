@@ -151,10 +151,7 @@ fn split<T>(range: Range, entries: Vec<Option<T>>) -> Vec<Segment<T>> {
         let extends = parts.last().is_some_and(|p| matches!(p.state, State::Waiting) == again);
         if !extends {
             let state = if again { State::Waiting } else { State::Arrived(Vec::new()) };
-            parts.push(Segment {
-                range: Range { start, end_exclusive: start, confirming: again },
-                state,
-            });
+            parts.push(Segment { range: Range { start, end_exclusive: start, confirming: again }, state });
         }
         if let Some(part) = parts.last_mut() {
             part.range.end_exclusive = start + 1;
@@ -202,10 +199,7 @@ mod tests {
         let first = window.next_range(10).unwrap();
         window.next_range(10).unwrap();
         window.arrived(first, vec![Some(0), Some(1), Some(2)]);
-        assert_eq!(
-            window.next_range(10),
-            Some(Range { start: 3, end_exclusive: 10, confirming: false })
-        );
+        assert_eq!(window.next_range(10), Some(Range { start: 3, end_exclusive: 10, confirming: false }));
         assert_eq!(window.next_range(10).unwrap().start, 20);
     }
 
@@ -215,10 +209,7 @@ mod tests {
         let first = window.next_range(10).unwrap();
         window.failed(first);
         assert_eq!(window.next_range(4).unwrap().end_exclusive, 4);
-        assert_eq!(
-            window.next_range(10),
-            Some(Range { start: 4, end_exclusive: 10, confirming: false })
-        );
+        assert_eq!(window.next_range(10), Some(Range { start: 4, end_exclusive: 10, confirming: false }));
     }
 
     #[test]

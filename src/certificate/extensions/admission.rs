@@ -1,4 +1,5 @@
-//! The German admission extension (Common PKI 2.0, part 1, table 29): who admitted somebody to which profession.
+//! The German admission extension (Common PKI 2.0, part 1, table 29): who admitted somebody to
+//! which profession.
 
 use super::super::der::{Element, Reader, Result, tag};
 use super::super::general_name::{self, Style};
@@ -96,7 +97,8 @@ fn write_naming_authority(indent: &str, mut naming: Reader<'_>, out: &mut Vec<u8
 /// ```text
 /// ProfessionInfo ::= SEQUENCE {
 ///     namingAuthority [0] EXPLICIT NamingAuthority OPTIONAL,
-///     professionItems SEQUENCE OF DirectoryString, professionOIDs SEQUENCE OF OBJECT IDENTIFIER OPTIONAL,
+///     professionItems SEQUENCE OF DirectoryString,
+///     professionOIDs SEQUENCE OF OBJECT IDENTIFIER OPTIONAL,
 ///     registrationNumber PrintableString OPTIONAL, addProfessionInfo OCTET STRING OPTIONAL }
 /// ```
 fn write_profession(mut profession: Reader<'_>, out: &mut Vec<u8>) -> Result<()> {

@@ -88,10 +88,7 @@ fn write_reasons(title: &str, reasons: &Element<'_>, out: &mut Vec<u8>) -> Resul
 ///     distributionPoint [0] EXPLICIT, onlyContainsUserCerts [1], onlyContainsCACerts [2],
 ///     onlySomeReasons [3] ReasonFlags, indirectCRL [4], onlyContainsAttributeCerts [5] }
 /// ```
-pub(super) fn issuing_distribution_point(
-    mut value: Reader<'_>,
-    out: &mut Vec<u8>,
-) -> Result<Printed> {
+pub(super) fn issuing_distribution_point(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {
     let start = out.len();
     let mut point = value.sequence()?;
     if let Some(name) = point.optional(tag::constructed(0))? {
@@ -123,7 +120,8 @@ fn flag(number: u8, point: &mut Reader<'_>) -> Result<bool> {
     }
 }
 
-/// CRLReason ::= ENUMERATED. Belongs to a CRL's entries; OpenSSL has words for it wherever it stands.
+/// CRLReason ::= ENUMERATED. Belongs to a CRL's entries; OpenSSL has words for it wherever it
+/// stands.
 pub(super) fn reason(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {
     let reason = value.expect(tag::ENUMERATED)?;
     match reason.content {

@@ -20,10 +20,7 @@ pub(super) fn subject_key_identifier(mut value: Reader<'_>, out: &mut Vec<u8>) -
 ///     authorityCertIssuer [1] GeneralNames OPTIONAL,
 ///     authorityCertSerialNumber [2] CertificateSerialNumber OPTIONAL }
 /// ```
-pub(super) fn authority_key_identifier(
-    mut value: Reader<'_>,
-    out: &mut Vec<u8>,
-) -> Result<Printed> {
+pub(super) fn authority_key_identifier(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {
     let start = out.len();
     let mut identifier = value.sequence()?;
     if identifier.next_is(tag::context(0)) || identifier.next_is(tag::constructed(0)) {
@@ -54,10 +51,7 @@ pub(super) fn authority_key_identifier(
 }
 
 /// PrivateKeyUsagePeriod ::= SEQUENCE { notBefore [0] GeneralizedTime OPTIONAL, notAfter [1] ... }
-pub(super) fn private_key_usage_period(
-    mut value: Reader<'_>,
-    out: &mut Vec<u8>,
-) -> Result<Printed> {
+pub(super) fn private_key_usage_period(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {
     let mut period = value.sequence()?;
     let not_before = period.optional(tag::context(0))?;
     let not_after = period.optional(tag::context(1))?;

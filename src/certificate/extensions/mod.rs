@@ -1,7 +1,8 @@
-//! The extensions of a certificate (RFC 5280, 4.1.2.9 and 4.2): which there are, and the text of each.
+//! The extensions of a certificate (RFC 5280, 4.1.2.9 and 4.2): which there are, and the text of
+//! each.
 //!
-//! An extension is named by OpenSSL's short name; one that OpenSSL has no name for is left out, one that
-//! it has no words for is `"NULL"`, and so is one that cannot be read.
+//! An extension is named by OpenSSL's short name; one that OpenSSL has no name for is left out, one
+//! that it has no words for is `"NULL"`, and so is one that cannot be read.
 
 mod access;
 mod admission;
@@ -18,7 +19,7 @@ mod usage;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::der::{Element, Reader, Result, tag};
+use super::der::{Element, Reader, Result, is_same_oid, tag};
 use super::faults::Faults;
 use super::json::JsonText;
 use super::{objects, text};
@@ -40,7 +41,8 @@ const PRECERT_POISON: &[u8] = &[0x2B, 0x06, 0x01, 0x04, 0x01, 0xD6, 0x79, 0x02, 
 /// Up to so many extensions are compared one by one, which is cheaper than hashing them.
 const FEW: usize = 32;
 
-/// Extension ::= SEQUENCE { extnID OBJECT IDENTIFIER, critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING }
+/// Extension ::= SEQUENCE { extnID OBJECT IDENTIFIER, critical BOOLEAN DEFAULT FALSE, extnValue
+/// OCTET STRING }
 struct Extension<'a> {
     oid: &'a [u8],
     value: Cow<'a, [u8]>,
@@ -60,10 +62,7 @@ impl<'a> Extension<'a> {
         if let Some(critical) = reader.optional(tag::BOOLEAN)? {
             // X.690, 11.1: TRUE is 0xFF.
             if !matches!(critical.content, [0x00 | 0xFF]) {
-                faults.add(
-                    "extensions",
-                    critical.malformed("BOOLEAN that is neither TRUE nor FALSE"),
-                );
+                faults.add("extensions", critical.malformed("BOOLEAN that is neither TRUE nor FALSE"));
             }
         }
         let (value, is_value_cut) = reader.element_or_cut()?;
@@ -123,7 +122,7 @@ impl<'a> Extensions<'a> {
         places: &HashMap<&'a [u8], usize>,
         faults: &mut Faults,
     ) -> Option<Extension<'a>> {
-        let few = self.list.iter().take(FEW).position(|earlier| earlier.oid == extension.oid);
+        let few = self.list.iter().take(FEW).position(|earlier| is_same_oid(earlier.oid, extension.oid));
         let place = few.or_else(|| places.get(extension.oid).copied());
         let Some(earlier) = place.and_then(|place| self.list.get_mut(place)) else {
             return Some(extension);
@@ -135,7 +134,7 @@ impl<'a> Extensions<'a> {
     }
 
     fn find(&self, oid: &[u8]) -> Option<&Extension<'a>> {
-        self.list.iter().find(|extension| extension.oid == oid)
+        self.list.iter().find(|extension| is_same_oid(extension.oid, oid))
     }
 
     /// The value of subjectAltName.
@@ -161,7 +160,8 @@ impl<'a> Extensions<'a> {
             match printer(extension.reader(), out) {
                 Ok(Printed::Text) => {}
                 Ok(Printed::Null) => write_null(text_start, out),
-                // A subjectAltName that cannot be read, not only not shown, has always been an empty text.
+                // A subjectAltName that cannot be read, not only not shown, has always been an
+                // empty text.
                 Err(fault) if extension.oid == SUBJECT_ALT_NAME && fault.what != text::NOT_UTF8 => {
                     faults.add(name, fault);
                     out.truncate(text_start);

@@ -1,5 +1,5 @@
-//! subjectAltName, issuerAltName, certificateIssuer and nameConstraints (RFC 5280, 4.2.1.6, 4.2.1.7,
-//! 5.3.3, 4.2.1.10).
+//! subjectAltName, issuerAltName, certificateIssuer and nameConstraints (RFC 5280, 4.2.1.6,
+//! 4.2.1.7, 5.3.3, 4.2.1.10).
 
 use super::super::der::{Element, Reader, Result, tag};
 use super::super::general_name::{self, Style};

@@ -1,7 +1,7 @@
 //! Extensions that belong to OCSP (RFC 6960, 4.2.2.2.1 and 4.4) but are found in certificates.
 //!
-//! OpenSSL prints no nonce, archive cut-off, invalidity date or hold instruction without an indent, and
-//! so neither are they worded here: their text is `NULL`.
+//! OpenSSL prints no nonce, archive cut-off, invalidity date or hold instruction without an indent,
+//! and so neither are they worded here: their text is `NULL`.
 
 use super::super::der::{Reader, Result, tag};
 use super::super::general_name::{self, Style};
@@ -13,14 +13,11 @@ use super::Printed;
 /// id-pkix-ocsp-nocheck: says all by being there, its value is NULL.
 pub(super) fn no_check(mut value: Reader<'_>, _: &mut Vec<u8>) -> Result<Printed> {
     let null = value.expect(tag::NULL)?;
-    if null.content.is_empty() {
-        Ok(Printed::Text)
-    } else {
-        Err(null.malformed("NULL with content"))
-    }
+    if null.content.is_empty() { Ok(Printed::Text) } else { Err(null.malformed("NULL with content")) }
 }
 
-/// CrlID ::= SEQUENCE { crlUrl [0] EXPLICIT IA5String, crlNum [1] EXPLICIT INTEGER, crlTime [2] EXPLICIT ... }
+/// CrlID ::= SEQUENCE { crlUrl [0] EXPLICIT IA5String, crlNum [1] EXPLICIT INTEGER, crlTime [2]
+/// EXPLICIT ... }
 pub(super) fn crl_id(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {
     let mut id = value.sequence()?;
     if let Some(url) = id.optional(tag::constructed(0))? {

@@ -1,4 +1,5 @@
-//! certificatePolicies, policyMappings and policyConstraints (RFC 5280, 4.2.1.4, 4.2.1.5, 4.2.1.11).
+//! certificatePolicies, policyMappings and policyConstraints (RFC 5280, 4.2.1.4, 4.2.1.5,
+//! 4.2.1.11).
 
 use super::super::der::{Reader, Result, tag};
 use super::super::json::JsonText;
@@ -52,7 +53,8 @@ fn write_qualifiers(mut qualifiers: Reader<'_>, out: &mut Vec<u8>) -> Result<()>
     Ok(())
 }
 
-/// UserNotice ::= SEQUENCE { noticeRef NoticeReference OPTIONAL, explicitText DisplayText OPTIONAL }
+/// UserNotice ::= SEQUENCE { noticeRef NoticeReference OPTIONAL, explicitText DisplayText OPTIONAL
+/// }
 fn write_user_notice(mut notice: Reader<'_>, out: &mut Vec<u8>) -> Result<()> {
     if let Some(reference) = notice.optional(tag::SEQUENCE)? {
         write_notice_reference(reference.reader(), out)?;
@@ -92,14 +94,13 @@ fn write_notice_reference(mut reference: Reader<'_>, out: &mut Vec<u8>) -> Resul
 fn display_text<'a>(reader: &mut Reader<'a>) -> Result<std::borrow::Cow<'a, [u8]>> {
     let element = reader.element()?;
     match element.tag & !tag::CONSTRUCTED {
-        tag::IA5_STRING | tag::VISIBLE_STRING | tag::BMP_STRING | tag::UTF8_STRING => {
-            element.octets()
-        }
+        tag::IA5_STRING | tag::VISIBLE_STRING | tag::BMP_STRING | tag::UTF8_STRING => element.octets(),
         _ => Err(element.malformed("no text where one belongs")),
     }
 }
 
-/// SEQUENCE OF SEQUENCE { issuerDomainPolicy OBJECT IDENTIFIER, subjectDomainPolicy OBJECT IDENTIFIER }
+/// SEQUENCE OF SEQUENCE { issuerDomainPolicy OBJECT IDENTIFIER, subjectDomainPolicy OBJECT
+/// IDENTIFIER }
 pub(super) fn policy_mappings(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {
     let start = out.len();
     let mut mappings = value.sequence()?;
@@ -116,7 +117,8 @@ pub(super) fn policy_mappings(mut value: Reader<'_>, out: &mut Vec<u8>) -> Resul
     Ok(text_unless_empty(start, out))
 }
 
-/// PolicyConstraints ::= SEQUENCE { requireExplicitPolicy [0] SkipCerts, inhibitPolicyMapping [1] SkipCerts }
+/// PolicyConstraints ::= SEQUENCE { requireExplicitPolicy [0] SkipCerts, inhibitPolicyMapping [1]
+/// SkipCerts }
 pub(super) fn policy_constraints(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {
     let start = out.len();
     let mut constraints = value.sequence()?;

@@ -1,5 +1,5 @@
-//! Extensions of one kind each: Netscape's strings, plain INTEGERs, tlsfeature (RFC 7633), proxyCertInfo
-//! (RFC 3820), Thawte's strong extranet.
+//! Extensions of one kind each: Netscape's strings, plain INTEGERs, tlsfeature (RFC 7633),
+//! proxyCertInfo (RFC 3820), Thawte's strong extranet.
 
 use super::super::der::{Reader, Result, tag};
 use super::super::json::JsonText;

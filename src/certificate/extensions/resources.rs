@@ -70,8 +70,7 @@ fn write_addresses(mut addresses: Reader<'_>, family: u16, out: &mut Vec<u8>) ->
         match address.tag {
             tag::BIT_STRING => {
                 let prefix = address.bits()?;
-                write_address(prefix, family, 0x00, out)
-                    .ok_or(address.malformed("address too long"))?;
+                write_address(prefix, family, 0x00, out).ok_or(address.malformed("address too long"))?;
                 out.raw("/");
                 let length = (prefix.bytes.len() * 8).saturating_sub(usize::from(prefix.unused));
                 out.decimal(i64::try_from(length).unwrap_or_default());
@@ -80,11 +79,9 @@ fn write_addresses(mut addresses: Reader<'_>, family: u16, out: &mut Vec<u8>) ->
                 let mut range = address.reader();
                 let (min, max) = (range.expect(tag::BIT_STRING)?, range.expect(tag::BIT_STRING)?);
                 range.finish()?;
-                write_address(min.bits()?, family, 0x00, out)
-                    .ok_or(min.malformed("address too long"))?;
+                write_address(min.bits()?, family, 0x00, out).ok_or(min.malformed("address too long"))?;
                 out.raw("-");
-                write_address(max.bits()?, family, 0xFF, out)
-                    .ok_or(max.malformed("address too long"))?;
+                write_address(max.bits()?, family, 0xFF, out).ok_or(max.malformed("address too long"))?;
             }
             _ => return Err(address.malformed("unknown kind of IPAddressOrRange")),
         }
@@ -93,7 +90,8 @@ fn write_addresses(mut addresses: Reader<'_>, family: u16, out: &mut Vec<u8>) ->
     Ok(())
 }
 
-/// The address that the bits begin, filled up with zeros or ones. None when there are too many bits.
+/// The address that the bits begin, filled up with zeros or ones. None when there are too many
+/// bits.
 fn write_address(bits: Bits<'_>, family: u16, fill: u8, out: &mut Vec<u8>) -> Option<()> {
     let mut filled = bits.bytes.to_vec();
     let mask = !(0xFFu8 << bits.unused);
@@ -122,9 +120,8 @@ fn write_address(bits: Bits<'_>, family: u16, fill: u8, out: &mut Vec<u8>) -> Op
 
 /// Lower case; zero groups at the end left out, a colon in their place.
 fn write_short_ipv6(address: &[u8], out: &mut Vec<u8>) {
-    let groups = address
-        .chunks(2)
-        .map(|group| group.iter().fold(0u16, |group, byte| group << 8 | u16::from(*byte)));
+    let groups =
+        address.chunks(2).map(|group| group.iter().fold(0u16, |group, byte| group << 8 | u16::from(*byte)));
     let groups: Vec<u16> = groups.collect();
     let count = groups.iter().rposition(|group| *group != 0).map_or(0, |last| last + 1);
     for (place, group) in groups.iter().take(count).enumerate() {
@@ -141,7 +138,8 @@ fn write_short_ipv6(address: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// An address of a family unknown: its bytes in lower-case hex, and in brackets how many bits are unused.
+/// An address of a family unknown: its bytes in lower-case hex, and in brackets how many bits are
+/// unused.
 fn write_unknown_address(address: &[u8], unused: u8, out: &mut Vec<u8>) {
     let start = out.len();
     hex::colons(address, out);
@@ -154,14 +152,9 @@ fn write_unknown_address(address: &[u8], unused: u8, out: &mut Vec<u8>) {
 }
 
 /// ASIdentifiers ::= SEQUENCE { asnum [0] EXPLICIT OPTIONAL, rdi [1] EXPLICIT OPTIONAL }
-pub(super) fn autonomous_system_numbers(
-    mut value: Reader<'_>,
-    out: &mut Vec<u8>,
-) -> Result<Printed> {
+pub(super) fn autonomous_system_numbers(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {
     let mut identifiers = value.sequence()?;
-    for (number, title) in
-        [(0, "Autonomous System Numbers:\\n"), (1, "Routing Domain Identifiers:\\n")]
-    {
+    for (number, title) in [(0, "Autonomous System Numbers:\\n"), (1, "Routing Domain Identifiers:\\n")] {
         if let Some(choice) = identifiers.optional(tag::constructed(number))? {
             out.raw(title);
             write_numbers(choice.reader(), out)?;

@@ -76,13 +76,7 @@ impl<'a> Sct<'a> {
             _ => return None,
         };
         let (signature, _) = split_vector(signature)?;
-        Some(Sct {
-            log_id,
-            timestamp_ms: u64::from_be_bytes(*timestamp),
-            extensions,
-            algorithm,
-            signature,
-        })
+        Some(Sct { log_id, timestamp_ms: u64::from_be_bytes(*timestamp), extensions, algorithm, signature })
     }
 }
 

@@ -1,4 +1,5 @@
-//! keyUsage, extendedKeyUsage, basicConstraints (RFC 5280, 4.2.1.3, 4.2.1.12, 4.2.1.9) and nsCertType.
+//! keyUsage, extendedKeyUsage, basicConstraints (RFC 5280, 4.2.1.3, 4.2.1.12, 4.2.1.9) and
+//! nsCertType.
 
 use super::super::der::{Bits, Reader, Result, tag};
 use super::super::json::JsonText;
@@ -52,8 +53,8 @@ pub(super) fn write_bits(bits: Bits<'_>, names: &[&str], out: &mut Vec<u8>) {
     }
 }
 
-/// ExtKeyUsageSyntax ::= SEQUENCE SIZE (1..MAX) OF OBJECT IDENTIFIER; AcceptableResponses (RFC 6960, 4.4.3)
-/// looks the same.
+/// ExtKeyUsageSyntax ::= SEQUENCE SIZE (1..MAX) OF OBJECT IDENTIFIER; AcceptableResponses (RFC
+/// 6960, 4.4.3) looks the same.
 pub(super) fn extended_key_usage(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {
     let start = out.len();
     let mut purposes = value.sequence()?;
@@ -62,12 +63,8 @@ pub(super) fn extended_key_usage(mut value: Reader<'_>, out: &mut Vec<u8>) -> Re
         separate(place, out);
         match purposes.oid()? {
             // id-kp, of which nearly every certificate has these two
-            [0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 1] => {
-                out.raw("TLS Web Server Authentication")
-            }
-            [0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 2] => {
-                out.raw("TLS Web Client Authentication")
-            }
+            [0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 1] => out.raw("TLS Web Server Authentication"),
+            [0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 2] => out.raw("TLS Web Client Authentication"),
             purpose => objects::write_long(purpose, out),
         }
         place += 1;
@@ -92,7 +89,6 @@ pub(super) fn basic_constraints(mut value: Reader<'_>, out: &mut Vec<u8>) -> Res
 }
 
 pub(super) fn is_ca(mut value: Reader<'_>) -> bool {
-    let is_ca =
-        value.sequence().and_then(|mut constraints| constraints.expect(tag::BOOLEAN)?.boolean());
+    let is_ca = value.sequence().and_then(|mut constraints| constraints.expect(tag::BOOLEAN)?.boolean());
     is_ca.unwrap_or(false)
 }

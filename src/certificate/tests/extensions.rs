@@ -37,18 +37,14 @@ fn us_and_x() -> Vec<u8> {
 #[test]
 fn key_usage_names_its_bits() {
     assert_eq!(text("2.5.29.15", tlv(0x03, [5, 0xA0])), "Digital Signature, Key Encipherment");
-    assert_eq!(
-        text("2.5.29.15", tlv(0x03, [7, 0x06, 0x80])),
-        "Certificate Sign, CRL Sign, Decipher Only"
-    );
+    assert_eq!(text("2.5.29.15", tlv(0x03, [7, 0x06, 0x80])), "Certificate Sign, CRL Sign, Decipher Only");
     assert_eq!(text("2.5.29.15", tlv(0x03, [0])), "NULL");
     assert_eq!(text("2.5.29.15", tlv(0x03, [7, 0x7F])), "NULL");
 }
 
 #[test]
 fn purposes_have_long_names_or_are_dotted() {
-    let purposes =
-        [oid("1.3.6.1.5.5.7.3.1"), oid("2.5.29.37.0"), oid("1.3.6.1.5.5.7.3.28"), oid("2.999.3")];
+    let purposes = [oid("1.3.6.1.5.5.7.3.1"), oid("2.5.29.37.0"), oid("1.3.6.1.5.5.7.3.28"), oid("2.999.3")];
     assert_eq!(
         text("2.5.29.37", seq(&purposes)),
         "TLS Web Server Authentication, Any Extended Key Usage, CMC Registration Authority, 2.999.3"
@@ -106,8 +102,7 @@ fn alternative_names_that_are_no_text_are_null_and_broken_ones_empty() {
 
 #[test]
 fn directory_names_are_quoted_as_rfc_2253_wants() {
-    let both =
-        [seq(&[oid("2.5.4.11"), tlv(0x0C, "a")]), seq(&[oid("2.5.4.3"), tlv(0x1E, [0, 0xE9])])];
+    let both = [seq(&[oid("2.5.4.11"), tlv(0x0C, "a")]), seq(&[oid("2.5.4.3"), tlv(0x1E, [0, 0xE9])])];
     let name = directory(&[
         attribute("2.5.4.10", 0x0C, "Org, \"Inc\""),
         tlv(0x31, both.concat()),
@@ -128,10 +123,7 @@ fn directory_names_are_quoted_as_rfc_2253_wants() {
 #[test]
 fn the_issuers_names_are_values() {
     let names = [us_and_x(), tlv(0x87, [0; 16]), tlv(0x81, "e@x\0hidden")];
-    assert_eq!(
-        text("2.5.29.18", seq(&names)),
-        "DirName:/C=US/CN=x, IP Address:0:0:0:0:0:0:0:0, email:e@x"
-    );
+    assert_eq!(text("2.5.29.18", seq(&names)), "DirName:/C=US/CN=x, IP Address:0:0:0:0:0:0:0:0, email:e@x");
     assert_eq!(text("2.5.29.18", seq(&[])), "<EMPTY>\n");
 }
 
@@ -143,7 +135,8 @@ fn access_descriptions_have_a_line_each() {
         seq(&[oid("1.3.6.1.5.5.7.48.3"), dns("t")]),
         seq(&[oid("1.2.3.4"), uri("")]),
     ];
-    let expected = "OCSP - URI:http://o\nCA Issuers - DirName:/C=US/CN=x\nAD Time Stamping - DNS:t\n1.2.3.4 - URI:\n";
+    let expected =
+        "OCSP - URI:http://o\nCA Issuers - DirName:/C=US/CN=x\nAD Time Stamping - DNS:t\n1.2.3.4 - URI:\n";
     assert_eq!(text("1.3.6.1.5.5.7.1.1", seq(&descriptions)), expected);
     assert_eq!(text("1.3.6.1.5.5.7.1.11", seq(&[])), "<EMPTY>\n");
     let latin1 = seq(&[seq(&[oid("1.3.6.1.5.5.7.48.1"), tlv(0x86, [0xE9])])]);
@@ -176,10 +169,7 @@ fn policy_rules_are_lists() {
         "1.2.3:X509v3 Any Policy"
     );
     let constraints = seq(&[tlv(0x80, [0]), tlv(0x81, [1])]);
-    assert_eq!(
-        text("2.5.29.36", constraints),
-        "Require Explicit Policy:0, Inhibit Policy Mapping:1"
-    );
+    assert_eq!(text("2.5.29.36", constraints), "Require Explicit Policy:0, Inhibit Policy Mapping:1");
     assert_eq!(text("2.5.29.36", seq(&[])), "NULL");
     assert_eq!(text("2.5.29.54", int(&[0xFD])), "-3");
 }
@@ -188,10 +178,8 @@ fn policy_rules_are_lists() {
 fn distribution_points_begin_with_a_line_end() {
     let full = tlv(0xA0, tlv(0xA0, [uri("http://a"), uri("ldap://b")].concat()));
     let relative = tlv(0xA0, tlv(0xA1, seq(&[oid("2.5.4.3"), tlv(0x0C, "rel")])));
-    let points = seq(&[
-        seq(&[full, tlv(0x81, [5, 0x60]), tlv(0xA2, us_and_x())]),
-        seq(&[relative, tlv(0x81, [0])]),
-    ]);
+    let points =
+        seq(&[seq(&[full, tlv(0x81, [5, 0x60]), tlv(0xA2, us_and_x())]), seq(&[relative, tlv(0x81, [0])])]);
     assert_eq!(
         text("2.5.29.31", points),
         "\nFull Name:\n  URI:http://a\n  URI:ldap://b\nReasons:\n  Key Compromise, CA Compromise\n\
@@ -202,8 +190,7 @@ fn distribution_points_begin_with_a_line_end() {
 
 #[test]
 fn name_constraints_show_addresses_with_their_masks() {
-    let permitted =
-        [seq(&[dns("a")]), seq(&[tlv(0x87, [10, 0, 0, 0, 255, 0, 0, 0])]), seq(&[us_and_x()])];
+    let permitted = [seq(&[dns("a")]), seq(&[tlv(0x87, [10, 0, 0, 0, 255, 0, 0, 0])]), seq(&[us_and_x()])];
     let excluded = [seq(&[tlv(0x81, "x"), tlv(0x80, [0])]), seq(&[tlv(0x87, [1, 2])])];
     let constraints = seq(&[tlv(0xA0, permitted.concat()), tlv(0xA1, excluded.concat())]);
     assert_eq!(
@@ -233,10 +220,7 @@ fn timestamps_are_laid_out_in_lines() {
          ecdsa-with-SHA256\n                30:45"
     );
     let name = "1.3.6.1.4.1.11129.2.4.2";
-    assert_eq!(
-        text(name, sct_list(&[sct([4, 3]), sct([4, 3])])),
-        format!("{expected}\n{expected}")
-    );
+    assert_eq!(text(name, sct_list(&[sct([4, 3]), sct([4, 3])])), format!("{expected}\n{expected}"));
     assert_eq!(
         text(name, sct_list(&[sct([4, 1])])),
         expected.replace("ecdsa-with-SHA256", "sha256WithRSAEncryption")
@@ -252,10 +236,7 @@ fn timestamps_are_laid_out_in_lines() {
 
 #[test]
 fn rare_extensions_have_their_words_too() {
-    assert_eq!(
-        text("2.16.840.1.113730.1.1", tlv(0x03, [0, 0x41])),
-        "SSL Server, Object Signing CA"
-    );
+    assert_eq!(text("2.16.840.1.113730.1.1", tlv(0x03, [0, 0x41])), "SSL Server, Object Signing CA");
     assert_eq!(text("2.16.840.1.113730.1.13", tlv(0x16, "Comment é\0x")), "Comment é");
     assert_eq!(text("2.16.840.1.113730.1.13", tlv(0x16, "")), "NULL");
     assert_eq!(
@@ -286,10 +267,7 @@ fn rare_extensions_have_their_words_too() {
 #[test]
 fn number_resources_are_prefixes_and_ranges() {
     let bits = |bytes: &[u8]| tlv(0x03, bytes);
-    let v4 = seq(&[
-        tlv(0x04, [0, 1]),
-        seq(&[bits(&[0, 10]), seq(&[bits(&[0, 10, 1]), bits(&[0, 10, 2])])]),
-    ]);
+    let v4 = seq(&[tlv(0x04, [0, 1]), seq(&[bits(&[0, 10]), seq(&[bits(&[0, 10, 1]), bits(&[0, 10, 2])])])]);
     let v6 = seq(&[tlv(0x04, [0, 2, 1]), seq(&[bits(&[0, 0x20, 1, 0x0D, 0xB8]), bits(&[0])])]);
     let inherit = seq(&[tlv(0x04, [0, 3]), tlv(0x05, [])]);
     assert_eq!(
@@ -297,10 +275,8 @@ fn number_resources_are_prefixes_and_ranges() {
         "IPv4:\n  10.0.0.0/8\n  10.1.0.0-10.2.255.255\nIPv6 (Unicast):\n  2001:db8::/32\n  ::/0\n\
          Unknown AFI 3: inherit\n"
     );
-    let numbers = seq(&[
-        tlv(0xA0, seq(&[int(&[1]), seq(&[int(&[2]), int(&[9])])])),
-        tlv(0xA1, tlv(0x05, [])),
-    ]);
+    let numbers =
+        seq(&[tlv(0xA0, seq(&[int(&[1]), seq(&[int(&[2]), int(&[9])])])), tlv(0xA1, tlv(0x05, []))]);
     assert_eq!(
         text("1.3.6.1.5.5.7.1.8", numbers),
         "Autonomous System Numbers:\n  1\n  2-9\nRouting Domain Identifiers:\n  inherit\n"

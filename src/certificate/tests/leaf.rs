@@ -98,10 +98,7 @@ fn of_a_repeated_extension_the_last_value_stands_in_the_first_place() {
     };
     let (text, _) = word(&leaf.der(), LeafKind::X509, false);
     let text = String::from_utf8(text).unwrap();
-    assert!(
-        text.contains(r#"{"basicConstraints":"CA:TRUE","subjectAltName":"DNS:x.example"}"#),
-        "{text}"
-    );
+    assert!(text.contains(r#"{"basicConstraints":"CA:TRUE","subjectAltName":"DNS:x.example"}"#), "{text}");
     assert!(text.contains(r#""is_ca":true"#));
     assert!(text.contains("for the second time"));
 }

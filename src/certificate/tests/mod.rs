@@ -80,6 +80,10 @@ impl Certificate {
     }
 
     pub fn der(&self) -> Vec<u8> {
+        seq(&[self.tbs(), self.algorithm.clone(), tlv(0x03, [0, 1, 2])])
+    }
+
+    pub fn tbs(&self) -> Vec<u8> {
         let mut tbs = vec![
             tlv(0xA0, tlv(0x02, [2])),
             self.serial.clone(),
@@ -92,7 +96,7 @@ impl Certificate {
         if !self.extensions.is_empty() {
             tbs.push(tlv(0xA3, seq(&self.extensions)));
         }
-        seq(&[seq(&tbs), self.algorithm.clone(), tlv(0x03, [0, 1, 2])])
+        seq(&tbs)
     }
 
     pub fn worded(&self) -> Value {

@@ -105,11 +105,8 @@ fn a_string_in_segments_is_put_together() {
 #[test]
 fn a_broken_attribute_costs_only_itself() {
     let broken = tlv(0x31, seq(&[tlv(0x06, [0x55, 0x84]), tlv(0x0C, "lost")]));
-    let leaf = Certificate::with_subject(&[
-        attribute("2.5.4.6", 0x13, "DE"),
-        broken,
-        attribute(CN, 0x0C, "c"),
-    ]);
+    let leaf =
+        Certificate::with_subject(&[attribute("2.5.4.6", 0x13, "DE"), broken, attribute(CN, 0x0C, "c")]);
     let leaf = leaf.worded();
     assert_eq!(leaf["subject"]["aggregated"], "/C=DE/CN=c");
     assert!(leaf["parse_error"].as_str().unwrap().contains("OBJECT IDENTIFIER"));

@@ -111,9 +111,7 @@ async fn every_chain_verifies_and_final_certificates_are_good_for_their_names() 
         untrusted.push(issuer).unwrap();
         let mut context = X509StoreContext::new().unwrap();
         let (good, error) = context
-            .init(&store.build(), &leaf, &untrusted, |context| {
-                Ok((context.verify_cert()?, context.error()))
-            })
+            .init(&store.build(), &leaf, &untrusted, |context| Ok((context.verify_cert()?, context.error())))
             .unwrap();
         assert!(good, "{error}: {:?}", entry.first_dns_name);
         verified += 1;
@@ -230,8 +228,7 @@ async fn all_sorts_of_certificates_are_issued() {
     let subject_has =
         |nid| move |certificate: &X509| certificate.subject_name().entries_by_nid(nid).count() > 0;
     let key_is = |id| move |certificate: &X509| certificate.public_key().unwrap().id() == id;
-    let days =
-        |certificate: &X509| certificate.not_before().diff(certificate.not_after()).unwrap().days;
+    let days = |certificate: &X509| certificate.not_before().diff(certificate.not_after()).unwrap().days;
     let sans = |certificate: &X509| certificate.subject_alt_names().unwrap();
 
     let common_names = share(&subject_has(Nid::COMMONNAME));

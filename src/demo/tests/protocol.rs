@@ -54,9 +54,7 @@ async fn heads_are_signed_and_their_roots_are_those_of_the_leaves_that_are_serve
 
 #[actix_web::test]
 async fn pages_are_capped_and_end_with_the_tree() {
-    let log =
-        log_with(DemoLogOptions { rate: 0.0, max_page: 10, initial: 25, ..Default::default() })
-            .await;
+    let log = log_with(DemoLogOptions { rate: 0.0, max_page: 10, initial: 25, ..Default::default() }).await;
     for (query, count) in [
         ("start=0&end=24", 10),
         ("start=0&end=3", 4),
@@ -64,11 +62,7 @@ async fn pages_are_capped_and_end_with_the_tree() {
         ("start=24&end=18446744073709551615", 1),
         ("end=7&start=7", 1),
     ] {
-        assert_eq!(
-            get(&log, &format!("get-entries?{query}")).await.entry_count(),
-            count,
-            "{query}"
-        );
+        assert_eq!(get(&log, &format!("get-entries?{query}")).await.entry_count(), count, "{query}");
     }
     log.stop().await;
 }
@@ -200,8 +194,7 @@ async fn a_stopped_log_frees_its_port() {
 async fn a_port_in_use_is_an_error() {
     let log = idle_log().await;
     let listen = log.running.address;
-    let error =
-        DemoLog::start(DemoLogOptions { listen, ..Default::default() }).await.err().unwrap();
+    let error = DemoLog::start(DemoLogOptions { listen, ..Default::default() }).await.err().unwrap();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     log.stop().await;
 }

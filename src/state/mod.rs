@@ -1,0 +1,5 @@
+//! What is kept on disk.
+
+mod undecodable;
+
+pub use undecodable::{Undecodable, UndecodableEntry};
