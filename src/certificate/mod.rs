@@ -6,7 +6,7 @@
 //! the wording is the same whichever OpenSSL is linked.
 //!
 //! ```text
-//! DER -> skeleton (where the parts lie) -> name, extensions, time, ... -> JSON in the caller's buffer
+//! DER -> skeleton (where the parts lie) -> name, extensions, time, ... -> JSON in the out buffer
 //!                                            \-> faults (what could not be read) -> parse_error
 //! ```
 //!

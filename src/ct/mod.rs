@@ -13,3 +13,4 @@ pub mod get_entries;
 pub mod merkle;
 pub mod reader;
 pub mod sth;
+pub mod tile;

@@ -1,6 +1,6 @@
 //! The `certificate_update` message and its shorter forms.
 
-use super::{Seconds, Source, Stream};
+use super::{Seconds, Source, Stream, chain};
 use crate::certificate::{self, LeafKind};
 use crate::ct::entry::{LogEntry, LogEntryType};
 use std::io::Write;
@@ -87,7 +87,7 @@ impl CertEntry {
             if i > 0 {
                 out.push(b',');
             }
-            certificate::write_chain_certificate(certificate, out);
+            chain::write(certificate, out);
         }
         out.extend_from_slice(b"],");
     }

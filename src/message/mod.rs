@@ -11,6 +11,7 @@
 
 mod batch;
 mod certificate_update;
+mod chain;
 mod frames;
 mod source;
 

@@ -30,7 +30,8 @@ pub(super) fn list_of_names(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<
 
 /// ```text
 /// NameConstraints ::= SEQUENCE {
-///     permittedSubtrees [0] GeneralSubtrees OPTIONAL, excludedSubtrees [1] GeneralSubtrees OPTIONAL }
+///     permittedSubtrees [0] GeneralSubtrees OPTIONAL,
+///     excludedSubtrees [1] GeneralSubtrees OPTIONAL }
 /// ```
 pub(super) fn name_constraints(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {
     let mut constraints = value.sequence()?;

@@ -1,0 +1,142 @@
+//! From the bytes of a log to the messages of the streams: what one certificate costs.
+//!
+//! Entries are those of a JSON array of `leaf_input` and `extra_data` that CERTSTREAM_BENCH_ENTRIES names, for
+//! figures over real ones, else the demo log's. Throughput is in entries.
+
+use bytes::Bytes;
+use certstream_server::certificate::{self, LeafKind};
+use certstream_server::ct::entry::{self, LogEntry, LogEntryType};
+use certstream_server::ct::{get_entries, tile};
+use certstream_server::demo::{DemoLog, DemoLogOptions};
+use certstream_server::message::{CertEntry, EntryBatch, Protocol, Source, Stream};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::Arc;
+
+/// Entries of a page or tile.
+const PAGE: usize = 256;
+
+#[derive(serde::Deserialize, serde::Serialize)]
+struct Recorded {
+    leaf_input: String,
+    extra_data: String,
+}
+
+fn recorded() -> Vec<Recorded> {
+    match std::env::var("CERTSTREAM_BENCH_ENTRIES") {
+        Ok(path) => serde_json::from_slice(&std::fs::read(path).expect("the file")).expect("entries"),
+        Err(_) => demo_entries(),
+    }
+}
+
+fn demo_entries() -> Vec<Recorded> {
+    let base64 = |bytes: &Bytes| base64_simd::STANDARD.encode_to_string(bytes);
+    actix::System::new().block_on(async {
+        let options = DemoLogOptions { rate: 0.0, initial: PAGE as u64, ..DemoLogOptions::default() };
+        let log = DemoLog::start(options).await.expect("the demo log");
+        let entries = (0..PAGE as u64).filter_map(|i| log.entry(i));
+        let entries = entries
+            .map(|e| Recorded { leaf_input: base64(&e.leaf_input), extra_data: base64(&e.extra_data) })
+            .collect();
+        log.stop().await;
+        entries
+    })
+}
+
+/// What one run works on.
+struct Input {
+    page: Vec<u8>,
+    entries: Vec<LogEntry>,
+    tile: Bytes,
+    issuers: HashMap<tile::Fingerprint, Bytes>,
+    source: Arc<Source>,
+}
+
+fn input() -> Input {
+    let recorded = recorded();
+    let page: Vec<&Recorded> = recorded.iter().cycle().take(PAGE).collect();
+    let page = serde_json::to_vec(&serde_json::json!({ "entries": page })).expect("a page");
+    let raw = get_entries::parse(&page).expect("a page").into_iter().map(|raw| raw.expect("base64"));
+    let raw: Vec<_> = raw.collect();
+    let entries: Vec<_> =
+        raw.iter().map(|raw| entry::decode(&raw.leaf_input, &raw.extra_data).expect("an entry")).collect();
+    let issuers = entries.iter().flat_map(|e| &e.chain);
+    let issuers = issuers.map(|der| (openssl::sha::sha256(der), der.clone())).collect();
+    let tile = entries
+        .iter()
+        .zip(&raw)
+        .zip(0..)
+        .flat_map(|((e, raw), i)| tile_leaf(e, &raw.leaf_input, i))
+        .collect();
+    let source = Source::new("https://ct.example/2026", "Bench", "Bench", None, Protocol::Rfc6962);
+    Input { page, entries, tile, issuers, source: Arc::new(source) }
+}
+
+fn tile_leaf(entry: &LogEntry, leaf_input: &[u8], index: u64) -> Vec<u8> {
+    let mut leaf = leaf_input[2..leaf_input.len() - 2].to_vec();
+    leaf.extend([0, 8, 0, 0, 5]);
+    leaf.extend(&index.to_be_bytes()[3..]);
+    if entry.entry_type == LogEntryType::Precert {
+        leaf.extend(&(entry.certificate.len() as u32).to_be_bytes()[1..]);
+        leaf.extend(&entry.certificate);
+    }
+    leaf.extend((entry.chain.len() as u16 * 32).to_be_bytes());
+    entry.chain.iter().for_each(|der| leaf.extend(openssl::sha::sha256(der)));
+    leaf
+}
+
+impl Input {
+    fn batch(&self, entries: impl Iterator<Item = LogEntry>) -> EntryBatch {
+        let entry = |(entry, index)| CertEntry { source: self.source.clone(), index, seen_us: 1, entry };
+        EntryBatch::new(entries.zip(0..).map(entry).collect())
+    }
+
+    fn from_page(&self) -> EntryBatch {
+        let raw = get_entries::parse(&self.page).expect("a page").into_iter().map(|raw| raw.expect("base64"));
+        self.batch(raw.map(|raw| entry::decode(&raw.leaf_input, &raw.extra_data).expect("an entry")))
+    }
+
+    fn from_tile(&self) -> EntryBatch {
+        self.batch(tile::leaves(&self.tile).map(|leaf| {
+            let leaf = leaf.expect("a leaf");
+            let chain = leaf.chain.iter().filter_map(|fp| self.issuers.get(fp)).cloned().collect();
+            leaf.into_entry(chain)
+        }))
+    }
+}
+
+fn benches(c: &mut Criterion) {
+    let input = input();
+    let mut group = c.benchmark_group("entry");
+    group.throughput(Throughput::Elements(PAGE as u64));
+    group.bench_function("decode a get-entries page", |b| {
+        b.iter(|| get_entries::parse(black_box(&input.page)))
+    });
+    group.bench_function("word the leaf", |b| {
+        let mut out = Vec::with_capacity(1 << 20);
+        b.iter(|| {
+            out.clear();
+            for entry in &input.entries {
+                black_box(certificate::write_leaf(&entry.certificate, LeafKind::X509, &mut out, true));
+            }
+        });
+    });
+    for stream in Stream::ALL {
+        group.bench_function(format!("make {stream} messages"), |b| {
+            b.iter(|| input.batch(input.entries.iter().cloned()).frames(stream).len());
+        });
+    }
+    group
+        .bench_function("page to full messages", |b| b.iter(|| input.from_page().frames(Stream::Full).len()));
+    group
+        .bench_function("page to lite messages", |b| b.iter(|| input.from_page().frames(Stream::Lite).len()));
+    group
+        .bench_function("tile to full messages", |b| b.iter(|| input.from_tile().frames(Stream::Full).len()));
+    group
+        .bench_function("tile to lite messages", |b| b.iter(|| input.from_tile().frames(Stream::Lite).len()));
+    group.finish();
+}
+
+criterion_group!(messages, benches);
+criterion_main!(messages);

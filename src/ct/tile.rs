@@ -1,0 +1,197 @@
+//! Data tiles of static-ct-api logs: 256 entries (fewer in a partial tile), one after the other.
+//!
+//! Only an entry's own lengths say where the next one begins, so the framing is read strictly: after a breach
+//! nothing that follows in the tile can be trusted.
+
+use super::entry::{LogEntry, LogEntryType};
+use super::reader::{Reader, Truncated};
+use bytes::Bytes;
+
+/// SHA-256 of an issuer's DER, under which `/issuer/` serves it.
+pub type Fingerprint = [u8; 32];
+
+/// One entry of a data tile, static-ct-api "Log Entries".
+///
+/// ```text
+/// struct { TimestampedEntry timestamped_entry;
+///          select (entry_type) { case x509_entry: Empty; case precert_entry: ASN.1Cert pre_certificate; };
+///          Fingerprint certificate_chain<0..2^16-1>; } TileLeaf;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TileLeaf {
+    /// When the log took the entry in, unix milliseconds.
+    pub timestamp_ms: u64,
+    /// Certificate or precert.
+    pub entry_type: LogEntryType,
+    /// The DER as it was submitted: for a precert the precertificate with its poison.
+    pub certificate: Bytes,
+    /// The entry's index in the log, from the `leaf_index` extension.
+    pub leaf_index: u64,
+    /// The issuers, the leaf's own first.
+    pub chain: Vec<Fingerprint>,
+    /// The TimestampedEntry as it stands: behind two zero bytes, the MerkleTreeLeaf (RFC 6962 section 3.4).
+    pub timestamped_entry: Bytes,
+}
+
+/// The tile's framing is broken at an entry; it cannot be read from there on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TileError {
+    /// The tile ends inside an entry.
+    #[error(transparent)]
+    Truncated(#[from] Truncated),
+    /// An entry type that RFC 6962 does not define.
+    #[error("unknown entry type {entry_type} at offset {offset}")]
+    UnknownType {
+        /// What was found.
+        entry_type: u64,
+        /// Offset in the tile, bytes.
+        offset: usize,
+    },
+    /// The CtExtensions hold no proper `leaf_index`.
+    #[error("no leaf_index in the extensions at offset {offset}")]
+    NoLeafIndex {
+        /// Offset in the tile, bytes.
+        offset: usize,
+    },
+    /// The chain's length is no multiple of a fingerprint's.
+    #[error("a chain of {length} bytes at offset {offset} is no list of fingerprints")]
+    OddChain {
+        /// Length of the list, bytes.
+        length: usize,
+        /// Offset in the tile, bytes.
+        offset: usize,
+    },
+}
+
+/// The entries of `tile` in order; after an error nothing more comes.
+pub fn leaves(tile: &Bytes) -> impl Iterator<Item = Result<TileLeaf, TileError>> + '_ {
+    let mut reader = Reader::new(tile);
+    let mut broken = false;
+    std::iter::from_fn(move || {
+        if broken || reader.rest().is_empty() {
+            return None;
+        }
+        let leaf = read_leaf(tile, &mut reader);
+        broken = leaf.is_err();
+        Some(leaf)
+    })
+}
+
+fn read_leaf(tile: &Bytes, r: &mut Reader<'_>) -> Result<TileLeaf, TileError> {
+    let start = r.clone();
+    let timestamp_ms = r.uint("timestamp", 8)?;
+    let offset = r.offset();
+    let entry_type = match r.uint("entry_type", 2)? {
+        0 => LogEntryType::X509,
+        1 => LogEntryType::Precert,
+        entry_type => return Err(TileError::UnknownType { entry_type, offset }),
+    };
+    if entry_type == LogEntryType::Precert {
+        r.bytes("issuer_key_hash", 32)?;
+    }
+    let signed_entry = r.vector("signed_entry", 3)?;
+    let offset = r.offset();
+    let extensions = r.vector("extensions", 2)?;
+    let leaf_index = leaf_index(extensions).ok_or(TileError::NoLeafIndex { offset })?;
+    let length = r.offset() - start.offset();
+    let timestamped_entry = tile.slice_ref(start.rest().get(..length).unwrap_or_default());
+    let certificate = match entry_type {
+        LogEntryType::X509 => signed_entry,
+        LogEntryType::Precert => r.vector("pre_certificate", 3)?,
+    };
+    let offset = r.offset();
+    let (chain, rest) = r.vector("certificate_chain", 2)?.as_chunks();
+    if !rest.is_empty() {
+        let length = chain.len() * size_of::<Fingerprint>() + rest.len();
+        return Err(TileError::OddChain { length, offset });
+    }
+    let certificate = tile.slice_ref(certificate);
+    Ok(TileLeaf { timestamp_ms, entry_type, certificate, leaf_index, chain: chain.into(), timestamped_entry })
+}
+
+/// `enum { leaf_index(0), (255) } ExtensionType`, each with `opaque extension_data<0..2^16-1>`; a leaf_index
+/// is an uint40. Other extensions are passed over; the first leaf_index counts.
+fn leaf_index(extensions: &[u8]) -> Option<u64> {
+    let mut r = Reader::new(extensions);
+    while !r.rest().is_empty() {
+        let extension_type = r.uint("extension_type", 1).ok()?;
+        let data = r.vector("extension_data", 2).ok()?;
+        if extension_type == 0 /* leaf_index */ && data.len() == 5 {
+            return Reader::new(data).uint("leaf_index", 5).ok();
+        }
+    }
+    None
+}
+
+impl TileLeaf {
+    /// The entry, with the certificates that its fingerprints stand for.
+    pub fn into_entry(self, chain: Vec<Bytes>) -> LogEntry {
+        let TileLeaf { timestamp_ms, entry_type, certificate, .. } = self;
+        LogEntry { timestamp_ms, entry_type, certificate, chain, fault: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaf(precert: bool, index: u64, fingerprints: &[u8]) -> Vec<u8> {
+        let mut v = 99u64.to_be_bytes().to_vec();
+        v.extend([0, u8::from(precert)]);
+        if precert {
+            v.extend([7; 32]);
+        }
+        v.extend([0, 0, 4]);
+        v.extend(b"leaf");
+        v.extend([0, 8, 0, 0, 5]);
+        v.extend(&index.to_be_bytes()[3..]);
+        if precert {
+            v.extend([0, 0, 3]);
+            v.extend(b"pre");
+        }
+        v.extend((fingerprints.len() as u16).to_be_bytes());
+        v.extend(fingerprints);
+        v
+    }
+
+    fn read(tile: Vec<u8>) -> Vec<Result<TileLeaf, TileError>> {
+        leaves(&tile.into()).collect()
+    }
+
+    #[test]
+    fn a_tile_yields_its_entries_in_order() {
+        let x509 = leaf(false, 0x01_0203_0405, &[1; 64]);
+        let tile = [x509.clone(), leaf(true, 6, &[])].concat();
+        let read: Vec<_> = read(tile).into_iter().map(Result::unwrap).collect();
+        assert_eq!(read.len(), 2);
+        assert_eq!((read[0].entry_type, &read[0].certificate[..]), (LogEntryType::X509, &b"leaf"[..]));
+        assert_eq!((read[0].leaf_index, read[0].timestamp_ms), (0x01_0203_0405, 99));
+        assert_eq!(read[0].chain, [[1; 32], [1; 32]]);
+        assert_eq!(read[0].timestamped_entry, x509[..x509.len() - 66]);
+        assert_eq!((read[1].entry_type, &read[1].certificate[..]), (LogEntryType::Precert, &b"pre"[..]));
+        assert!(read[1].chain.is_empty());
+    }
+
+    #[test]
+    fn a_tile_that_is_cut_anywhere_ends_with_an_error() {
+        let tile = [leaf(false, 0, &[2; 32]), leaf(true, 1, &[3; 32])].concat();
+        let first = leaf(false, 0, &[2; 32]).len();
+        for end in (1..tile.len()).filter(|end| *end != first) {
+            let read = read(tile[..end].to_vec());
+            assert!(matches!(read.last(), Some(Err(TileError::Truncated(_)))), "{end}: {read:?}");
+            assert_eq!(read.len(), 1 + usize::from(end > first));
+        }
+    }
+
+    #[test]
+    fn broken_entries_are_named_with_their_place() {
+        let mut unknown = leaf(false, 0, &[]);
+        unknown[9] = 3;
+        assert_eq!(read(unknown), [Err(TileError::UnknownType { entry_type: 3, offset: 8 })]);
+        assert_eq!(read(leaf(false, 0, &[1; 33])), [Err(TileError::OddChain { length: 33, offset: 27 })]);
+        let mut other_extension = leaf(false, 0, &[]);
+        other_extension[19] = 9;
+        assert_eq!(read(other_extension), [Err(TileError::NoLeafIndex { offset: 17 })]);
+        assert!(read(vec![]).is_empty());
+    }
+}
