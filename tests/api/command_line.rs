@@ -1,5 +1,6 @@
 //! The program from the shell: what it says when something is wrong, and with which status it ends.
 
+use crate::helpers::{from_the_start, quiet_log, spawn_app};
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
@@ -89,4 +90,62 @@ fn health_tells_whether_a_server_answers() {
     let output = run(&["health", "--address", &free], &[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains(&free));
+}
+
+/// Standard output of a command that must succeed, as JSON.
+fn shown(args: &[&str]) -> serde_json::Value {
+    let output = run(args, &[]);
+    let (text, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    assert!(text.lines().count() > 20 && !text.contains('\x1b'), "over lines, and without colours in a pipe");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[actix_web::test]
+async fn an_entry_and_a_certificate_file_are_shown_as_clients_would_receive_them() {
+    let log = quiet_log().await;
+    log.publish(3);
+    let app = spawn_app("", vec![from_the_start(&log)]).await;
+    app.wait_for(|s| s["logs"][log.url()]["position"] == 3).await;
+    let sent = app.get("/example.json").await;
+    let url = format!("{}/", log.url());
+    let shown_entry =
+        actix_web::rt::task::spawn_blocking(move || shown(&["entry", &url, "2"])).await.unwrap();
+    assert_eq!(shown_entry["data"]["leaf_cert"], sent["data"]["leaf_cert"]);
+    assert_eq!(shown_entry["data"]["chain"], sent["data"]["chain"]);
+    assert_eq!(shown_entry["data"]["cert_index"], 2);
+
+    let entry = log.entry(2).expect("the entry");
+    let pem = |der: &[u8]| {
+        let base64 = base64_simd::STANDARD.encode_to_string(der);
+        format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
+    };
+    let bundle: String =
+        std::iter::once(&entry.certificate).chain(&entry.chain).map(|der| pem(der)).collect();
+    for (content, chain) in
+        [(bundle.into_bytes(), &sent["data"]["chain"]), (entry.certificate.to_vec(), &serde_json::json!([]))]
+    {
+        let path = file("");
+        std::fs::write(&path, content).expect("the file");
+        let certificate = shown(&["cert", path.to_str().expect("a path")]);
+        assert_eq!(certificate["leaf_cert"], sent["data"]["leaf_cert"]);
+        assert_eq!(&certificate["chain"], chain);
+    }
+    app.stop().await;
+}
+
+#[test]
+fn what_cannot_be_shown_is_explained() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for (args, expected) in [
+        (&["cert", "no/such.pem"][..], "no/such.pem: cannot be read"),
+        (&["cert", "/dev/null"], "/dev/null: holds no certificate"),
+        (&["entry", "ct.example", "1"], "is no URL of a log"),
+        (&["entry", &format!("http://{free}"), "1"], "failed to get entry 1"),
+    ] {
+        let output = run(args, &[]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
+        assert!(error.contains(expected), "{error}");
+    }
 }

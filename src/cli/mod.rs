@@ -1,9 +1,13 @@
 //! The command line: what to run, and with which configuration.
 
+mod pretty;
+mod show;
+
 use crate::config::{self, Config, ConfigError, Log};
 use crate::demo::{DemoLog, DemoLogOptions};
 use crate::startup::{Application, StartError};
 use clap::{Args, Parser, Subcommand};
+use show::{CertArgs, EntryArgs, ShowError};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,13 +15,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// The exit status when nothing was started.
-const USAGE: u8 = 2;
+const NOTHING_STARTED: u8 = 2;
 
 const EXAMPLES: &str = "\
 Examples:
   certstream-server demo                                   try it: a CT log of its own, no internet needed
   certstream-server --config config/certstream.toml        watch the logs of that file
   certstream-server check-config --config my.toml          say what is wrong with a file
+  certstream-server entry https://ct.example.com/2026 1234 show one entry of a log
+  certstream-server cert leaf.pem                          show a certificate as clients would receive it
   PORT=9000 certstream-server --config my.toml             another port
 
 Environment: every key of the configuration as CERTSTREAM_SECTION_KEY; PORT; STATS_URL; RUST_LOG.";
@@ -41,6 +47,10 @@ enum Command {
     Demo(DemoArgs),
     /// Check the configuration and say what it means, without starting anything
     CheckConfig,
+    /// Fetch one entry of a log and print its message
+    Entry(EntryArgs),
+    /// Print what a message would say of the certificate in a file
+    Cert(CertArgs),
     /// Ask a running server whether it answers; exit status 0 if it does
     Health(HealthArgs),
 }
@@ -75,8 +85,20 @@ enum Failure {
     Demo(io::Error),
     #[error("the server failed: {0}")]
     Run(io::Error),
+    #[error(transparent)]
+    Show(#[from] ShowError),
     #[error("no answer from {0}: {1}")]
     Unhealthy(SocketAddr, String),
+}
+
+impl Failure {
+    /// The exit status.
+    fn status(&self) -> u8 {
+        match self {
+            Failure::Config(_) | Failure::Start(_) | Failure::Demo(_) => NOTHING_STARTED,
+            Failure::Run(_) | Failure::Show(_) | Failure::Unhealthy(..) => 1,
+        }
+    }
 }
 
 /// Parses the arguments and does what they say.
@@ -88,6 +110,8 @@ pub fn main() -> ExitCode {
             None | Some(Command::Run) => run(&cli).await,
             Some(Command::Demo(args)) => demo(&cli, args).await,
             Some(Command::CheckConfig) => check_config(&cli),
+            Some(Command::Entry(args)) => Ok(show::entry(args).await?),
+            Some(Command::Cert(args)) => Ok(show::cert(args)?),
             Some(Command::Health(args)) => health(args).await,
         }
     });
@@ -95,11 +119,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("certstream-server: {failure}");
-            ExitCode::from(if matches!(failure, Failure::Run(_) | Failure::Unhealthy(..)) {
-                1
-            } else {
-                USAGE
-            })
+            ExitCode::from(failure.status())
         }
     }
 }

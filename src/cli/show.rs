@@ -1,0 +1,148 @@
+//! `entry` and `cert`: one certificate, as a client would receive it.
+
+use super::pretty::pretty;
+use crate::certificate::{self, LeafKind};
+use crate::clock;
+use crate::ct::entry;
+use crate::log_client::{FetchError, FetchSettings, Rfc6962Client, tls_connector};
+use crate::message::{CertEntry, Protocol, Source, Stream};
+use clap::Args;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Nobody keeps waiting longer at a prompt.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// No certificate, nor any sensible bundle of them, is larger.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+#[derive(Debug, Args)]
+pub(super) struct EntryArgs {
+    /// The log's URL, without /ct/v1
+    log_url: String,
+    /// The entry's index in the log
+    index: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CertArgs {
+    /// A PEM or DER file; - for standard input. Further certificates of a PEM file are taken for its chain
+    file: PathBuf,
+}
+
+/// Why there is nothing to show.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ShowError {
+    #[error("{0:?} is no URL of a log; expected one such as https://ct.example.com/2026")]
+    Url(String),
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] openssl::error::ErrorStack),
+    #[error("failed to get entry {index} of {url}: {error}")]
+    Fetch { url: String, index: u64, error: FetchError },
+    #[error("entry {index} of {url} cannot be decoded: {reason}")]
+    Undecodable { url: String, index: u64, reason: String },
+    #[error("{file}: {problem}")]
+    File { file: String, problem: String },
+    #[error("cannot be written: {0}")]
+    Output(io::Error),
+}
+
+/// Fetches one entry and prints its full message.
+pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
+    let EntryArgs { log_url: url, index } = args;
+    let (url, index) = (url.trim_end_matches('/').to_string(), *index);
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        return Err(ShowError::Url(url));
+    }
+    let user_agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_string();
+    let client =
+        Rfc6962Client::new(&url, &FetchSettings { tls: tls_connector()?, timeout: TIMEOUT, user_agent });
+    let end_exclusive = index.saturating_add(1);
+    let page = client.entries(index, end_exclusive).await;
+    let page = page.map_err(|error| ShowError::Fetch { url: url.clone(), index, error })?;
+    let undecodable = |reason: String| ShowError::Undecodable { url: url.clone(), index, reason };
+    let raw = page.into_iter().next().ok_or_else(|| undecodable("the page is empty".into()))?;
+    let raw = raw.map_err(|broken| undecodable(broken.to_string()))?;
+    let entry = entry::decode(&raw.leaf_input, &raw.extra_data).map_err(|e| undecodable(e.to_string()))?;
+    if let Some(fault) = entry.fault {
+        eprintln!("note: the entry is misframed: {fault}");
+    }
+    let bare = url.split_once("://").map_or("", |(_scheme, rest)| rest);
+    let source = Arc::new(Source::new(&url, bare, "", None, Protocol::Rfc6962));
+    print(&CertEntry { source, index, seen_us: clock::unix_us(), entry }.json(Stream::Full))
+}
+
+/// Prints the part of a message that a certificate alone can fill.
+pub(super) fn cert(args: &CertArgs) -> Result<(), ShowError> {
+    let certificates = read(&args.file)?;
+    let problem = || file_error(&args.file, "holds no certificate; expected PEM or DER");
+    let (leaf, chain) = certificates.split_first().ok_or_else(problem)?;
+    let mut json = br#"{"leaf_cert":"#.to_vec();
+    certificate::write_leaf(leaf, leaf_kind(leaf), &mut json, true);
+    json.extend(br#","chain":["#);
+    for (i, der) in chain.iter().enumerate() {
+        if i > 0 {
+            json.push(b',');
+        }
+        certificate::write_chain_certificate(der, &mut json);
+    }
+    json.extend(b"]}");
+    print(&json)
+}
+
+/// What kind of entry the certificate would be in a log: a poisoned one is a precert.
+fn leaf_kind(der: &[u8]) -> LeafKind {
+    let mut json = Vec::new();
+    certificate::write_leaf(der, LeafKind::X509, &mut json, false);
+    let leaf: serde_json::Value = serde_json::from_slice(&json).unwrap_or_default();
+    let poisoned = leaf["extensions"].get("ct_precert_poison").is_some();
+    if poisoned { LeafKind::Precert } else { LeafKind::X509 }
+}
+
+fn file_error(file: &Path, problem: impl ToString) -> ShowError {
+    ShowError::File { file: file.display().to_string(), problem: problem.to_string() }
+}
+
+fn read(file: &Path) -> Result<Vec<Vec<u8>>, ShowError> {
+    let mut content = Vec::new();
+    let result = if file == Path::new("-") {
+        io::stdin().take(MAX_FILE_BYTES + 1).read_to_end(&mut content)
+    } else {
+        std::fs::File::open(file).and_then(|f| f.take(MAX_FILE_BYTES + 1).read_to_end(&mut content))
+    };
+    result.map_err(|error| file_error(file, format!("cannot be read: {error}")))?;
+    if content.len() as u64 > MAX_FILE_BYTES {
+        return Err(file_error(file, format!("is larger than {MAX_FILE_BYTES} bytes")));
+    }
+    match std::str::from_utf8(&content) {
+        Ok(text) if text.contains(PEM_BEGIN) => pem(text).ok_or_else(|| file_error(file, "is broken PEM")),
+        _ if content.is_empty() => Ok(Vec::new()),
+        _ => Ok(vec![content]),
+    }
+}
+
+const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const PEM_END: &str = "-----END CERTIFICATE-----";
+
+/// The certificates of a PEM text (RFC 7468 section 5), `None` where one is no base64 or has no end.
+///
+/// OpenSSL's reader would refuse the malformed certificates that one wants to look at.
+fn pem(text: &str) -> Option<Vec<Vec<u8>>> {
+    let blocks = text.split(PEM_BEGIN).skip(1);
+    blocks
+        .map(|block| {
+            let (base64, _) = block.split_once(PEM_END)?;
+            base64_simd::forgiving_decode_to_vec(base64.as_bytes()).ok()
+        })
+        .collect()
+}
+
+fn print(json: &[u8]) -> Result<(), ShowError> {
+    let text = pretty(&String::from_utf8_lossy(json), io::stdout().is_terminal());
+    match io::stdout().write_all(text.as_bytes()) {
+        // Whoever closed the pipe has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(ShowError::Output),
+    }
+}
