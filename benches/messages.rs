@@ -92,12 +92,12 @@ impl Input {
         EntryBatch::new(entries.zip(0..).map(entry).collect())
     }
 
-    fn from_page(&self) -> EntryBatch {
+    fn page_batch(&self) -> EntryBatch {
         let raw = get_entries::parse(&self.page).expect("a page").into_iter().map(|raw| raw.expect("base64"));
         self.batch(raw.map(|raw| entry::decode(&raw.leaf_input, &raw.extra_data).expect("an entry")))
     }
 
-    fn from_tile(&self) -> EntryBatch {
+    fn tile_batch(&self) -> EntryBatch {
         self.batch(tile::leaves(&self.tile).map(|leaf| {
             let leaf = leaf.expect("a leaf");
             let chain = leaf.chain.iter().filter_map(|fp| self.issuers.get(fp)).cloned().collect();
@@ -128,13 +128,13 @@ fn benches(c: &mut Criterion) {
         });
     }
     group
-        .bench_function("page to full messages", |b| b.iter(|| input.from_page().frames(Stream::Full).len()));
+        .bench_function("page to full messages", |b| b.iter(|| input.page_batch().frames(Stream::Full).len()));
     group
-        .bench_function("page to lite messages", |b| b.iter(|| input.from_page().frames(Stream::Lite).len()));
+        .bench_function("page to lite messages", |b| b.iter(|| input.page_batch().frames(Stream::Lite).len()));
     group
-        .bench_function("tile to full messages", |b| b.iter(|| input.from_tile().frames(Stream::Full).len()));
+        .bench_function("tile to full messages", |b| b.iter(|| input.tile_batch().frames(Stream::Full).len()));
     group
-        .bench_function("tile to lite messages", |b| b.iter(|| input.from_tile().frames(Stream::Lite).len()));
+        .bench_function("tile to lite messages", |b| b.iter(|| input.tile_batch().frames(Stream::Lite).len()));
     group.finish();
 }
 

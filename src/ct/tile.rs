@@ -100,10 +100,10 @@ fn read_leaf(tile: &Bytes, r: &mut Reader<'_>) -> Result<TileLeaf, TileError> {
         LogEntryType::Precert => r.vector("pre_certificate", 3)?,
     };
     let offset = r.offset();
-    let (chain, rest) = r.vector("certificate_chain", 2)?.as_chunks();
+    let fingerprints = r.vector("certificate_chain", 2)?;
+    let (chain, rest) = fingerprints.as_chunks();
     if !rest.is_empty() {
-        let length = chain.len() * size_of::<Fingerprint>() + rest.len();
-        return Err(TileError::OddChain { length, offset });
+        return Err(TileError::OddChain { length: fingerprints.len(), offset });
     }
     let certificate = tile.slice_ref(certificate);
     Ok(TileLeaf { timestamp_ms, entry_type, certificate, leaf_index, chain: chain.into(), timestamped_entry })

@@ -11,22 +11,34 @@ use std::sync::{Arc, OnceLock};
 /// The Broker counts, the watchers look. A watcher that looks too early loses nothing: the Broker then makes
 /// the frames itself.
 #[derive(Debug, Default)]
-pub struct Demand([AtomicUsize; Stream::ALL.len()]);
+pub struct Demand {
+    full: AtomicUsize,
+    lite: AtomicUsize,
+    domains: AtomicUsize,
+}
 
 impl Demand {
     /// A client came.
     pub fn add(&self, stream: Stream) {
-        self.0[stream as usize].fetch_add(1, Ordering::Relaxed);
+        self.of(stream).fetch_add(1, Ordering::Relaxed);
     }
 
     /// A client left.
     pub fn remove(&self, stream: Stream) {
-        self.0[stream as usize].fetch_sub(1, Ordering::Relaxed);
+        self.of(stream).fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Whether anybody wants `stream`.
     pub fn wants(&self, stream: Stream) -> bool {
-        self.0[stream as usize].load(Ordering::Relaxed) > 0
+        self.of(stream).load(Ordering::Relaxed) > 0
+    }
+
+    fn of(&self, stream: Stream) -> &AtomicUsize {
+        match stream {
+            Stream::Full => &self.full,
+            Stream::Lite => &self.lite,
+            Stream::Domains => &self.domains,
+        }
     }
 }
 
@@ -97,7 +109,11 @@ impl EntryBatch {
                     builder.push(|out| cut.write_lite(full.text(i), out));
                 }
             }
-            None => self.entries.iter().for_each(|e| drop(builder.push(|out| e.write_update(out, false)))),
+            None => {
+                for entry in &self.entries {
+                    builder.push(|out| entry.write_update(out, false));
+                }
+            }
         }
         builder.build()
     }
@@ -110,7 +126,11 @@ impl EntryBatch {
                     builder.push(|out| cut.write_dns_entries(full.text(i), out));
                 }
             }
-            None => self.entries.iter().for_each(|e| builder.push(|out| e.write_dns_entries(out))),
+            None => {
+                for entry in &self.entries {
+                    builder.push(|out| entry.write_dns_entries(out));
+                }
+            }
         }
         builder.build()
     }

@@ -36,8 +36,12 @@ impl CertEntry {
     pub fn json(&self, stream: Stream) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.size_hint(stream));
         match stream {
-            Stream::Full => drop(self.write_update(&mut out, true)),
-            Stream::Lite => drop(self.write_update(&mut out, false)),
+            Stream::Full => {
+                self.write_update(&mut out, true);
+            }
+            Stream::Lite => {
+                self.write_update(&mut out, false);
+            }
             Stream::Domains => self.write_dns_entries(&mut out),
         }
         out

@@ -1,6 +1,7 @@
 //! WebSocket frames (RFC 6455 section 5.2) as a server sends them: unmasked, hence the same bytes for every
 //! client, hence made once and joined in one buffer.
 
+use arrayvec::ArrayVec;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -82,13 +83,9 @@ impl FramesBuilder {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; ROOM]);
         let written = write(&mut self.bytes);
-        let (header, header_len) = text_header(self.bytes.len() - start - ROOM);
-        let header = &header[..header_len];
-        if header_len == ROOM {
-            self.bytes[start..start + ROOM].copy_from_slice(header);
-        } else {
-            self.bytes.splice(start..start + ROOM, header.iter().copied());
-        }
+        let header = text_header(self.bytes.len() - start - ROOM);
+        let header_len = header.len();
+        self.bytes.splice(start..start + ROOM, header);
         self.spans.push(Span { payload: start + header_len, end: self.bytes.len() });
         written
     }
@@ -98,26 +95,21 @@ impl FramesBuilder {
     }
 }
 
-/// The header of a text frame, and how many of its bytes count.
-fn text_header(length: usize) -> ([u8; 10], usize) {
-    let mut header = [0; 10];
-    header[0] = FIN | OPCODE_TEXT;
+/// The header of a text frame.
+fn text_header(length: usize) -> ArrayVec<u8, 10> {
+    let mut header = ArrayVec::from_iter([FIN | OPCODE_TEXT]);
     match length {
-        0..MIN_16_BIT => {
-            header[1] = length as u8;
-            (header, 2)
-        }
+        0..MIN_16_BIT => header.push(length as u8),
         MIN_16_BIT..=MAX_16_BIT => {
-            header[1] = 126;
-            header[2..4].copy_from_slice(&(length as u16).to_be_bytes());
-            (header, 4)
+            header.push(126);
+            header.extend((length as u16).to_be_bytes());
         }
         _ => {
-            header[1] = 127;
-            header[2..].copy_from_slice(&(length as u64).to_be_bytes());
-            (header, 10)
+            header.push(127);
+            header.extend((length as u64).to_be_bytes());
         }
     }
+    header
 }
 
 impl Frames {
@@ -132,7 +124,7 @@ impl Frames {
 /// A close frame; `reason` is cut at the 123 bytes that a control frame has room for (RFC 6455 section 5.5.1).
 pub fn close_frame(code: u16, reason: &str) -> Bytes {
     let reason = reason.as_bytes();
-    let reason = &reason[..reason.len().min(123)];
+    let reason = reason.get(..123).unwrap_or(reason);
     let mut frame = vec![FIN | OPCODE_CLOSE, reason.len() as u8 + 2];
     frame.extend_from_slice(&code.to_be_bytes());
     frame.extend_from_slice(reason);

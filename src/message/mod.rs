@@ -9,6 +9,11 @@
 //!                                                └── Frames of the domains stream    somebody wants it)
 //! ```
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
 mod batch;
 mod certificate_update;
 mod chain;
