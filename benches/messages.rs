@@ -127,14 +127,18 @@ fn benches(c: &mut Criterion) {
             b.iter(|| input.batch(input.entries.iter().cloned()).frames(stream).len());
         });
     }
-    group
-        .bench_function("page to full messages", |b| b.iter(|| input.page_batch().frames(Stream::Full).len()));
-    group
-        .bench_function("page to lite messages", |b| b.iter(|| input.page_batch().frames(Stream::Lite).len()));
-    group
-        .bench_function("tile to full messages", |b| b.iter(|| input.tile_batch().frames(Stream::Full).len()));
-    group
-        .bench_function("tile to lite messages", |b| b.iter(|| input.tile_batch().frames(Stream::Lite).len()));
+    group.bench_function("page to full messages", |b| {
+        b.iter(|| input.page_batch().frames(Stream::Full).len())
+    });
+    group.bench_function("page to lite messages", |b| {
+        b.iter(|| input.page_batch().frames(Stream::Lite).len())
+    });
+    group.bench_function("tile to full messages", |b| {
+        b.iter(|| input.tile_batch().frames(Stream::Full).len())
+    });
+    group.bench_function("tile to lite messages", |b| {
+        b.iter(|| input.tile_batch().frames(Stream::Lite).len())
+    });
     group.finish();
 }
 

@@ -37,7 +37,7 @@ const BACKLOG: i32 = 2048;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address cannot be listened on.
-    #[error("server.listen: cannot listen on {address}: {error}; expected a free port of this machine")]
+    #[error("cannot listen on {address}: {error}; choose another with server.listen or PORT")]
     Listen {
         /// The address from the configuration.
         address: SocketAddr,
@@ -202,6 +202,8 @@ fn serve(listener: TcpListener, config: &Config, state: web::Data<AppState>) -> 
     Ok(HttpServer::new(app)
         .workers(config.workers)
         .disable_signals()
+        // A session's payload is never read to its end: without this each close would be waited out.
+        .client_disconnect_timeout(Duration::ZERO)
         .shutdown_timeout((CLOSE_TIMEOUT + HTTP_TIMEOUT).as_secs())
         .tcp_nodelay(true)
         .on_connect(keep_socket)

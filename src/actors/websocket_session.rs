@@ -10,8 +10,9 @@ use super::broker::{Broker, Subscribe, Unsubscribe};
 use super::client::Client;
 use super::outbox::Next;
 use actix::prelude::*;
+use actix_web::http::header;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
-use actix_web_actors::ws::{self, CloseCode, CloseReason, ProtocolError, WebsocketContext};
+use actix_web_actors::ws::{self, CloseCode, CloseReason, HandshakeError, ProtocolError, WebsocketContext};
 use bytes::Bytes;
 use futures_util::Stream;
 use std::pin::Pin;
@@ -31,18 +32,26 @@ pub struct WebSocketSession {
 
 /// Answers the handshake in `req` and starts the session of `client`.
 ///
-/// # Errors
-/// What is no WebSocket handshake (RFC 6455 section 4.2.1) is an error that says what is missing.
+/// What is no proper handshake (RFC 6455 section 4.2.1) is answered with what is missing.
 pub fn start(
     req: &HttpRequest,
     payload: web::Payload,
     client: Arc<Client>,
     broker: Addr<Broker>,
-) -> Result<HttpResponse, Error> {
-    let mut response = ws::handshake(req)?;
+) -> HttpResponse {
+    let mut response = match ws::handshake(req) {
+        Ok(response) => response,
+        Err(error) => return refused(&error),
+    };
     let session = WebSocketSession { client: client.clone(), broker };
     let (session, control) = WebsocketContext::create_with_addr(session, payload);
-    Ok(response.streaming(SessionBody { control, client, closing: None, _session: session }))
+    response.streaming(SessionBody { control, client, closing: None, _session: session })
+}
+
+fn refused(error: &HandshakeError) -> HttpResponse {
+    HttpResponse::BadRequest()
+        .insert_header((header::SEC_WEBSOCKET_VERSION, "13"))
+        .json(serde_json::json!({ "error": error.to_string() }))
 }
 
 impl WebSocketSession {

@@ -9,7 +9,7 @@ use crate::startup::{Application, StartError};
 use clap::{Args, Parser, Subcommand};
 use show::{CertArgs, EntryArgs, ShowError};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -64,14 +64,14 @@ struct DemoArgs {
 
 #[derive(Debug, Args)]
 struct HealthArgs {
-    /// The server's address
-    #[arg(long, default_value = "127.0.0.1:8080")]
-    address: SocketAddr,
+    /// The server's address and port [default: this machine, at the configured port]
+    #[arg(long)]
+    address: Option<String>,
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "expected a number".to_string())?;
-    if (0.0..=10_000.0).contains(&rate) { Ok(rate) } else { Err("expected 0 to 10000".into()) }
+    if (0.0..=5_000.0).contains(&rate) { Ok(rate) } else { Err("expected 0 to 5000".into()) }
 }
 
 /// Why the program ends with an error.
@@ -88,7 +88,7 @@ enum Failure {
     #[error(transparent)]
     Show(#[from] ShowError),
     #[error("no answer from {0}: {1}")]
-    Unhealthy(SocketAddr, String),
+    Unhealthy(String, String),
 }
 
 impl Failure {
@@ -112,7 +112,7 @@ pub fn main() -> ExitCode {
             Some(Command::CheckConfig) => check_config(&cli),
             Some(Command::Entry(args)) => Ok(show::entry(args).await?),
             Some(Command::Cert(args)) => Ok(show::cert(args)?),
-            Some(Command::Health(args)) => health(args).await,
+            Some(Command::Health(args)) => health(&cli, args).await,
         }
     });
     match result {
@@ -125,10 +125,15 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Result<(), Failure> {
-    serve(config::load(cli.config.as_deref(), std::env::vars())?).await
+    let config = config::load(cli.config.as_deref(), std::env::vars())?;
+    init_logging(&config);
+    serve(&config).await
 }
 
 async fn demo(cli: &Cli, args: &DemoArgs) -> Result<(), Failure> {
+    // A wrong configuration is to start nothing, the log neither; what is watched is known only after it.
+    let mut config = load_watching(cli, Log::rfc6962("http://127.0.0.1"))?;
+    init_logging(&config);
     let options = DemoLogOptions { rate: args.rate, ..DemoLogOptions::default() };
     let log = DemoLog::start(options).await.map_err(Failure::Demo)?;
     let watched = Log {
@@ -137,17 +142,18 @@ async fn demo(cli: &Cli, args: &DemoArgs) -> Result<(), Failure> {
         key: Some(base64_simd::STANDARD.encode_to_string(log.public_key())),
         ..Log::rfc6962(&log.url())
     };
-    let result = match config::load_with_logs(cli.config.as_deref(), std::env::vars(), vec![watched]) {
-        Ok(config) => serve(config).await,
-        Err(error) => Err(error.into()),
-    };
+    config.logs = load_watching(cli, watched)?.logs;
+    let result = serve(&config).await;
     log.stop().await;
     result
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
-    init_logging(&config);
-    let application = Application::build(&config)?;
+fn load_watching(cli: &Cli, log: Log) -> Result<Config, ConfigError> {
+    config::load_with_logs(cli.config.as_deref(), std::env::vars(), vec![log])
+}
+
+async fn serve(config: &Config) -> Result<(), Failure> {
+    let application = Application::build(config)?;
     let port = application.address().port();
     log::info!(
         "listening on {}; open http://localhost:{port}/ or connect to ws://localhost:{port}/",
@@ -176,12 +182,27 @@ fn check_config(cli: &Cli) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn health(args: &HealthArgs) -> Result<(), Failure> {
-    let unhealthy = |why: String| Failure::Unhealthy(args.address, why);
+async fn health(cli: &Cli, args: &HealthArgs) -> Result<(), Failure> {
+    let address = match &args.address {
+        Some(address) => address.clone(),
+        None => local_address(load_watching(cli, Log::rfc6962("http://127.0.0.1"))?.listen).to_string(),
+    };
+    let unhealthy = |why: String| Failure::Unhealthy(address.clone(), why);
     let request = awc::Client::builder().timeout(Duration::from_secs(3)).finish();
-    let url = format!("http://{}/", args.address);
-    let response = request.get(url).send().await.map_err(|e| unhealthy(e.to_string()))?;
+    let response =
+        request.get(format!("http://{address}/")).send().await.map_err(|e| unhealthy(e.to_string()))?;
     if response.status().is_success() { Ok(()) } else { Err(unhealthy(response.status().to_string())) }
+}
+
+/// Where a server that listens on `address` is reached from this machine.
+fn local_address(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        ip if !ip.is_unspecified() => {}
+        IpAddr::V4(_) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        // Both families are listened on, or IPv4 alone where there is no IPv6.
+        IpAddr::V6(_) => address = (Ipv4Addr::LOCALHOST, address.port()).into(),
+    }
+    address
 }
 
 /// Ends with the first SIGTERM or SIGINT. A second one ends the program at once.

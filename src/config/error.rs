@@ -27,7 +27,9 @@ impl ConfigError {
     }
 }
 
-/// Parsers draw pictures over several lines; a log file has one line per event.
+/// Parsers draw pictures over several lines, and name Rust's types.
 pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let numbers = ["expected usize", "expected u64", "expected i64"];
+    numbers.iter().fold(line, |line, number| line.replace(number, "expected a whole number"))
 }

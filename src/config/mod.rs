@@ -51,7 +51,7 @@ fn load_with(
     if let Some(logs) = logs {
         sources.written.logs = logs;
     }
-    resolve::resolve(sources, environment.get("PORT").map(String::as_str))
+    resolve::resolve(sources, environment.get("PORT").map(String::as_str).filter(|port| !port.is_empty()))
 }
 
 #[cfg(test)]

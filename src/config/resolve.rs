@@ -178,8 +178,8 @@ fn user_agent(sources: &Sources, contact: &str) -> Result<String, ConfigError> {
 fn logs(sources: &Sources) -> Result<Vec<LogConfig>, ConfigError> {
     let written = &sources.written.logs;
     if written.is_empty() {
-        let problem =
-            "no logs to watch; add a [[logs]] section with the url of one, or try: certstream-server demo";
+        let problem = "no logs to watch; name a file with --config that lists some under [[logs]], \
+                       or try: certstream-server demo";
         return Err(sources.error("logs", problem));
     }
     let mut urls = BTreeSet::new();

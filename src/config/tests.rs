@@ -88,11 +88,11 @@ fn a_wrong_type_or_value_is_named_with_what_was_expected() {
     for (text, expected) in [
         (
             "[clients]\nqueue_messages = \"many\"",
-            "c.toml: clients.queue_messages: invalid type: string \"many\", expected usize",
+            "c.toml: clients.queue_messages: invalid type: string \"many\", expected a whole number",
         ),
         (
             "[clients]\nqueue_messages = 1.5",
-            "c.toml: clients.queue_messages: invalid type: floating point `1.5`, expected usize",
+            "c.toml: clients.queue_messages: invalid type: floating point `1.5`, expected a whole number",
         ),
         ("[clients]\nqueue_messages = 0", "c.toml: clients.queue_messages: expected at least 1"),
         (
@@ -195,5 +195,5 @@ fn a_file_that_is_missing_or_broken_is_named() {
 #[test]
 fn no_logs_at_all_is_an_error_that_says_what_to_do() {
     let error = load(None, []).unwrap_err().to_string();
-    assert!(error.starts_with("logs: no logs to watch; add a [[logs]] section"), "{error}");
+    assert!(error.starts_with("logs: no logs to watch; name a file with --config"), "{error}");
 }

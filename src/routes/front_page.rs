@@ -25,7 +25,7 @@ pub(super) async fn stream_or_page(
     }
     let nonce = format!("{:032x}", rand::random::<u128>());
     let policy = format!(
-        "default-src 'none'; connect-src 'self'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; \
+        "default-src 'none'; connect-src 'self'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     let page = FrontPage { version: env!("CARGO_PKG_VERSION"), nonce };

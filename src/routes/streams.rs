@@ -53,7 +53,7 @@ fn start(
             .insert_header((header::UPGRADE, "websocket"))
             .json(serde_json::json!({ "error": "Please use this url with a websocket client!" })));
     }
-    websocket_session::start(req, payload, Arc::new(client), state.broker.clone())
+    Ok(websocket_session::start(req, payload, Arc::new(client), state.broker.clone()))
 }
 
 fn client(req: &HttpRequest, stream: Option<Stream>, queue_messages: usize) -> Client {

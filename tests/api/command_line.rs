@@ -44,7 +44,9 @@ fn a_wrong_configuration_starts_nothing_and_is_explained_in_one_line() {
 fn a_missing_file_or_no_file_at_all_is_explained() {
     assert!(refused(&["--config", "no/such.toml"], &[]).contains("no/such.toml: cannot be read"));
     let error = refused(&[], &[]);
-    assert!(error.contains("no logs to watch") && error.contains("certstream-server demo"), "{error}");
+    for part in ["no logs to watch", "--config", "certstream-server demo"] {
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 #[test]
@@ -52,7 +54,7 @@ fn a_port_in_use_is_explained() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let error = refused(&["demo"], &[("CERTSTREAM_SERVER_LISTEN", &address), ("RUST_LOG", "off")]);
-    assert!(error.contains("server.listen") && error.contains(&address), "{error}");
+    assert!(error.contains("server.listen or PORT") && error.contains(&address), "{error}");
     assert!(error.contains("in use"), "{error}");
 }
 
@@ -85,11 +87,29 @@ fn help_and_version_are_there() {
 }
 
 #[test]
-fn health_tells_whether_a_server_answers() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let output = run(&["health", "--address", &free], &[]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains(&free));
+fn health_asks_the_configured_port_and_tells_whether_a_server_answers() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let port = free.port().to_string();
+    for (args, environment) in [
+        (&["health", "--address", &free.to_string()][..], &[][..]),
+        (&["health"], &[("PORT", port.as_str())]),
+        (&["health", "--address", &format!("localhost:{port}")], &[]),
+    ] {
+        let output = run(args, environment);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains(&port), "{error}");
+    }
+}
+
+#[actix_web::test]
+async fn a_server_that_answers_is_healthy() {
+    let log = quiet_log().await;
+    let app = spawn_app("", vec![from_the_start(&log)]).await;
+    let address = app.address.to_string();
+    let asked = actix_web::rt::task::spawn_blocking(move || run(&["health", "--address", &address], &[]));
+    assert_eq!(asked.await.unwrap().status.code(), Some(0));
+    app.stop().await;
 }
 
 /// Standard output of a command that must succeed, as JSON.

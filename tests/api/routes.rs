@@ -138,6 +138,18 @@ async fn what_is_no_handshake_is_told_what_to_do() {
 }
 
 #[actix_web::test]
+async fn a_handshake_that_lacks_something_is_told_what() {
+    let app = app_with(0).await;
+    let request = awc::Client::default().get(app.http("/")).insert_header(("Upgrade", "websocket"));
+    let mut response = request.insert_header(("Connection", "upgrade")).send().await.expect("an answer");
+    assert_eq!(response.status(), 400);
+    assert_eq!(header(response.headers(), "sec-websocket-version"), "13");
+    let body = response.body().await.expect("a body");
+    assert!(String::from_utf8_lossy(&body).contains("is expected"), "{body:?}");
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn unknown_paths_and_methods_are_refused() {
     let app = app_with(0).await;
     for path in ["/nothing", "/ct/v1/get-sth", "/latest.json/more"] {
