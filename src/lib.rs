@@ -14,6 +14,7 @@
 //! | [`certificate`] | X.509 to the fields and texts of the wire format; pure |
 //! | [`message`] | the messages of each stream, and their WebSocket frames; pure |
 //! | [`config`] | what the user wrote, and what it means |
+//! | [`log_list`] | the lists of logs: fetched, believed, kept |
 //! | [`log_client`] | one request to a log, one answer |
 //! | [`actors`] | LogWatcher, Broker, WebSocketSession, Heartbeat, and what they say to each other |
 //! | [`state`] | what is kept on disk |
@@ -32,6 +33,7 @@ pub mod config;
 pub mod ct;
 pub mod demo;
 pub mod log_client;
+pub mod log_list;
 pub mod message;
 pub mod routes;
 pub mod startup;

@@ -7,19 +7,26 @@
 
 use crate::actors::broker::{Broker, Clients, CloseClients, DisconnectClients};
 use crate::actors::heartbeat::Heartbeat;
-use crate::actors::log_watcher::{LogStatus, LogWatcher, Stop};
-use crate::config::{Config, LogConfig};
-use crate::log_client::{FetchSettings, Rfc6962Client, tls_connector};
+use crate::actors::log_directory::{LogDirectory, LogStatuses, StopWatching};
+use crate::actors::log_watcher::{LogStatus, LogWatcher};
+use crate::config::{Config, Endpoint, LogConfig};
+use crate::log_client::{
+    FetchSettings, Issuers, LogClient, OperatorLimits, Rfc6962Client, StaticCtClient, tls_connector,
+};
+use crate::log_list::{HttpSettings, LogListClient};
 use crate::message::Demand;
 use crate::routes::{self, AppState};
 use crate::state::Undecodable;
+use actix::dev::ArbiterHandle;
 use actix::prelude::*;
 use actix_web::dev::{Extensions, Server};
 use actix_web::http::header;
 use actix_web::middleware::{DefaultHeaders, NormalizePath};
 use actix_web::{App, HttpServer, web};
+use openssl::ssl::SslConnector;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::any::Any;
+use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -54,8 +61,7 @@ pub struct Application {
     server: Server,
     address: SocketAddr,
     broker: Addr<Broker>,
-    watchers: Vec<Addr<LogWatcher>>,
-    statuses: Vec<Arc<LogStatus>>,
+    directory: Addr<LogDirectory>,
     heartbeat: Addr<Heartbeat>,
     arbiters: Vec<Arbiter>,
 }
@@ -78,8 +84,7 @@ impl Application {
             Broker::start_in_arbiter(&arbiters[0].handle(), move |_| Broker::new(demand, newest, limits))
         };
         let heartbeat = Heartbeat::new(&broker, config.heartbeat_interval).start();
-        let statuses: Vec<_> =
-            config.logs.iter().map(|log| Arc::new(LogStatus::new(log.source.clone()))).collect();
+        let statuses = LogStatuses::default();
         let state = web::Data::new(AppState {
             broker: broker.clone(),
             limits: config.clients,
@@ -89,33 +94,22 @@ impl Application {
         let server = serve(listener, config, state)
             .map_err(|error| StartError::Listen { address: config.listen, error })?;
 
-        let watching: Vec<_> = (0..watcher_threads(config.logs.len())).map(|_| Arbiter::new()).collect();
+        let watching: Vec<_> = (0..watcher_threads()).map(|_| Arbiter::new()).collect();
         let surroundings = Surroundings {
-            fetch: FetchSettings {
-                tls,
-                timeout: config.fetch_timeout,
-                user_agent: config.user_agent.clone(),
-            },
+            tls,
+            issuers: Arc::new(Issuers::new(config.state_dir.join("issuers"))),
             undecodable: Arc::new(Undecodable::new(config.state_dir.join("undecodable"))),
             broker: broker.clone(),
             demand,
         };
-        let watchers = (config.logs.iter().zip(&statuses))
-            .zip(watching.iter().cycle())
-            .map(|((log, status), arbiter)| surroundings.clone().watch(log, status.clone(), arbiter))
-            .collect();
+        let directory = directory(config, surroundings, &watching, statuses);
         arbiters.extend(watching);
-        Ok(Application { server, address, broker, watchers, statuses, heartbeat, arbiters })
+        Ok(Application { server, address, broker, directory, heartbeat, arbiters })
     }
 
     /// The address that is listened on; its port is the one that was given out when 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// How the logs are doing, in the order of the configuration.
-    pub fn logs(&self) -> &[Arc<LogStatus>] {
-        &self.statuses
     }
 
     /// Serves until `stop` ends; then stops fetching, hands out what is queued, says goodbye to the clients
@@ -124,16 +118,14 @@ impl Application {
     /// # Errors
     /// When the HTTP server itself fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Application { server, broker, watchers, heartbeat, arbiters, .. } = self;
+        let Application { server, broker, directory, heartbeat, arbiters, .. } = self;
         let handle = server.handle();
         let mut serving = actix::spawn(server);
         tokio::select! {
             ended = &mut serving => return ended.unwrap_or_else(|e| Err(io::Error::other(e))),
             () = stop => {}
         }
-        for watcher in &watchers {
-            let _ = watcher.send(Stop).await;
-        }
+        let _ = directory.send(StopWatching).await;
         drop(heartbeat);
         let stop_http = actix::spawn(handle.stop(true));
         close_clients(&broker).await;
@@ -163,30 +155,86 @@ async fn close_clients(broker: &Addr<Broker>) {
     }
 }
 
-/// Decoding a log takes microseconds per entry: few threads carry them all.
-fn watcher_threads(logs: usize) -> usize {
+/// Decoding an entry takes microseconds: few threads carry all logs.
+fn watcher_threads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    logs.min(cores.div_ceil(2))
+    cores.div_ceil(2)
+}
+
+/// Starts the directory, which starts the watchers, on `threads` in turn.
+fn directory(
+    config: &Config,
+    surroundings: Surroundings,
+    threads: &[Arbiter],
+    statuses: LogStatuses,
+) -> Addr<LogDirectory> {
+    let http = HttpSettings {
+        tls: surroundings.tls.clone(),
+        timeout: config.fetch_timeout,
+        user_agent: config.user_agent.clone(),
+    };
+    let dir = config.state_dir.join("log_lists");
+    let sources = config.lists.iter().flat_map(|lists| &lists.sources);
+    let clients = sources.map(|source| LogListClient::new(source.clone(), &dir, &http)).collect();
+    let mut threads = threads.iter().map(Arbiter::handle).collect::<Vec<_>>().into_iter().cycle();
+    let mut limits: HashMap<String, Arc<OperatorLimits>> = HashMap::new();
+    let settings = config.clone();
+    let start = Box::new(move |log: &LogConfig, status: Arc<LogStatus>| {
+        // Logs without an operator are taken for logs of the same.
+        let limits =
+            limits.entry(log.operator.clone()).or_insert_with(|| Arc::new(operator_limits(&settings)));
+        let fetch = surroundings.fetch_settings(&settings, limits.clone());
+        // There is at least one thread, and it is asked for in turn without end.
+        let thread = threads.next().unwrap_or_else(Arbiter::current);
+        surroundings.clone().watch(log, fetch, status, &thread)
+    });
+    LogDirectory::new(config.logs.clone(), config.lists.clone(), clients, statuses, start).start()
+}
+
+fn operator_limits(config: &Config) -> OperatorLimits {
+    OperatorLimits::new(config.operator_requests_at_once, config.operator_requests_per_second)
 }
 
 /// What all watchers share.
 #[derive(Clone)]
 struct Surroundings {
-    fetch: FetchSettings,
+    tls: SslConnector,
+    issuers: Arc<Issuers>,
     undecodable: Arc<Undecodable>,
     broker: Addr<Broker>,
     demand: Arc<Demand>,
 }
 
 impl Surroundings {
-    fn watch(self, log: &LogConfig, status: Arc<LogStatus>, arbiter: &Arbiter) -> Addr<LogWatcher> {
-        let (url, settings) = (log.source.url().to_string(), log.watch);
-        let Surroundings { fetch, undecodable, broker, demand } = self;
+    fn fetch_settings(&self, config: &Config, limits: Arc<OperatorLimits>) -> FetchSettings {
+        let (timeout, user_agent) = (config.fetch_timeout, config.user_agent.clone());
+        FetchSettings { tls: self.tls.clone(), timeout, user_agent, limits }
+    }
+
+    fn watch(
+        self,
+        log: &LogConfig,
+        fetch: FetchSettings,
+        status: Arc<LogStatus>,
+        thread: &ArbiterHandle,
+    ) -> Addr<LogWatcher> {
+        let (log, settings) = (log.clone(), log.watch);
+        let Surroundings { issuers, undecodable, broker, demand, .. } = self;
         // The HTTP client belongs to the thread that uses it, so it is made there.
-        LogWatcher::start_in_arbiter(&arbiter.handle(), move |_| {
-            let client = Rfc6962Client::new(&url, &fetch);
+        LogWatcher::start_in_arbiter(thread, move |_| {
+            let client = log_client(&log, issuers, &fetch);
             LogWatcher::new(client, settings, status, undecodable, broker, demand)
         })
+    }
+}
+
+/// The client that speaks the log's protocol.
+pub(crate) fn log_client(log: &LogConfig, issuers: Arc<Issuers>, fetch: &FetchSettings) -> LogClient {
+    match &log.endpoint {
+        Endpoint::Rfc6962 => LogClient::Rfc6962(Rfc6962Client::new(log.source.url(), fetch)),
+        Endpoint::StaticCt(log) => {
+            LogClient::StaticCt(Box::new(StaticCtClient::new(log.clone(), issuers, fetch)))
+        }
     }
 }
 

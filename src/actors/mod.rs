@@ -12,6 +12,7 @@
 pub mod broker;
 pub mod client;
 pub mod heartbeat;
+pub mod log_directory;
 pub mod log_watcher;
 pub mod outbox;
 pub mod websocket_session;

@@ -89,6 +89,14 @@ impl<'a> Element<'a> {
         Ok(Cow::Owned(joined))
     }
 
+    /// Reads what an EXPLICIT tag holds, which is one element and nothing else (X.690 8.14.2).
+    pub fn explicit(&self) -> Result<Reader<'a>> {
+        let mut rest = self.reader();
+        rest.element()?;
+        rest.finish()?;
+        Ok(self.reader())
+    }
+
     /// The object identifier in this element, checked (X.690 8.19.2): whole, and its arcs minimal.
     pub fn oid(&self) -> Result<&'a [u8]> {
         if is_oid(self.content) { Ok(self.content) } else { Err(self.malformed("broken OBJECT IDENTIFIER")) }

@@ -45,21 +45,31 @@ impl<'a> Attribute<'a> {
         }
         let decoded = self.decoded();
         match decoded.fault {
-            Some(what) if !matches!(self.value.tag, tag::BIT_STRING | tag::SEQUENCE) => {
-                Err(self.value.malformed(what))
-            }
+            Some(what) if !self.is_shown_as_hex() => Err(self.value.malformed(what)),
             _ => Ok(decoded),
         }
     }
 
+    /// Types that are no strings, and that OpenSSL takes for a value all the same: BIT STRING,
+    /// SEQUENCE, and those of which it knows nothing.
+    fn is_shown_as_hex(&self) -> bool {
+        matches!(self.value.tag, tag::BIT_STRING | tag::SEQUENCE | 0x07..=0x09 | 0x0B | 0x0D..=0x0F | 0x1D)
+    }
+
     fn decoded(&self) -> text::Decoded<'a> {
-        match self.bytes() {
+        let mut decoded = match self.bytes() {
             Cow::Borrowed(bytes) => text::decode(self.value.tag, bytes),
             Cow::Owned(bytes) => {
                 let text::Decoded { text, fault } = text::decode(self.value.tag, &bytes);
                 text::Decoded { text: Cow::Owned(text.into_owned()), fault }
             }
+        };
+        if self.value.tag != tag::SEQUENCE
+            && let Err(broken) = self.value.octets()
+        {
+            decoded.fault = Some(broken.what);
         }
+        decoded
     }
 }
 

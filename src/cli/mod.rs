@@ -1,10 +1,12 @@
 //! The command line: what to run, and with which configuration.
 
+mod logs;
 mod pretty;
 mod show;
 
 use crate::config::{self, Config, ConfigError, Log};
-use crate::demo::{DemoLog, DemoLogOptions};
+use crate::demo::{DemoLog, DemoLogOptions, DemoProtocol};
+use crate::message::Protocol;
 use crate::startup::{Application, StartError};
 use clap::{Args, Parser, Subcommand};
 use show::{CertArgs, EntryArgs, ShowError};
@@ -21,6 +23,8 @@ const EXAMPLES: &str = "\
 Examples:
   certstream-server demo                                   try it: a CT log of its own, no internet needed
   certstream-server --config config/certstream.toml        watch the logs of that file
+  certstream-server                                        watch all logs that Chrome trusts
+  certstream-server logs                                   list them
   certstream-server check-config --config my.toml          say what is wrong with a file
   certstream-server entry https://ct.example.com/2026 1234 show one entry of a log
   certstream-server cert leaf.pem                          show a certificate as clients would receive it
@@ -43,10 +47,12 @@ struct Cli {
 enum Command {
     /// Watch the configured logs and serve clients (this is what happens without a command)
     Run,
-    /// Watch a CT log of our own that issues made-up certificates, without internet
+    /// Watch two CT logs of our own, one of each protocol, with made-up certificates and without internet
     Demo(DemoArgs),
     /// Check the configuration and say what it means, without starting anything
     CheckConfig,
+    /// Print the logs that would be watched, with their present sizes
+    Logs,
     /// Fetch one entry of a log and print its message
     Entry(EntryArgs),
     /// Print what a message would say of the certificate in a file
@@ -110,6 +116,7 @@ pub fn main() -> ExitCode {
             None | Some(Command::Run) => run(&cli).await,
             Some(Command::Demo(args)) => demo(&cli, args).await,
             Some(Command::CheckConfig) => check_config(&cli),
+            Some(Command::Logs) => list_logs(&cli).await,
             Some(Command::Entry(args)) => Ok(show::entry(args).await?),
             Some(Command::Cert(args)) => Ok(show::cert(args)?),
             Some(Command::Health(args)) => health(&cli, args).await,
@@ -134,18 +141,32 @@ async fn demo(cli: &Cli, args: &DemoArgs) -> Result<(), Failure> {
     // A wrong configuration is to start nothing, the log neither; what is watched is known only after it.
     let mut config = load_watching(cli, Log::rfc6962("http://127.0.0.1"))?;
     init_logging(&config);
-    let options = DemoLogOptions { rate: args.rate, ..DemoLogOptions::default() };
-    let log = DemoLog::start(options).await.map_err(Failure::Demo)?;
-    let watched = Log {
-        description: Some("Demo log".into()),
+    let mut logs = Vec::new();
+    for (protocol, name) in
+        [(DemoProtocol::Rfc6962, "Demo RFC 6962 log"), (DemoProtocol::StaticCt, "Demo static log")]
+    {
+        let options = DemoLogOptions { rate: args.rate / 2.0, protocol, ..DemoLogOptions::default() };
+        let log = DemoLog::start(options).await.map_err(Failure::Demo)?;
+        config.logs.extend(load_watching(cli, watched(&log, protocol, name))?.logs);
+        logs.push(log);
+    }
+    config.logs.remove(0);
+    let result = serve(&config).await;
+    for log in logs {
+        log.stop().await;
+    }
+    result
+}
+
+fn watched(log: &DemoLog, protocol: DemoProtocol, name: &str) -> Log {
+    Log {
+        protocol: if protocol == DemoProtocol::StaticCt { Protocol::StaticCt } else { Protocol::Rfc6962 },
+        description: Some(name.into()),
         operator: "certstream-server".into(),
         key: Some(base64_simd::STANDARD.encode_to_string(log.public_key())),
+        origin: Some(log.origin()),
         ..Log::rfc6962(&log.url())
-    };
-    config.logs = load_watching(cli, watched)?.logs;
-    let result = serve(&config).await;
-    log.stop().await;
-    result
+    }
 }
 
 fn load_watching(cli: &Cli, log: Log) -> Result<Config, ConfigError> {
@@ -171,15 +192,19 @@ fn init_logging(config: &Config) {
 fn check_config(cli: &Cli) -> Result<(), Failure> {
     let config = config::load(cli.config.as_deref(), std::env::vars())?;
     let workers = config.workers;
-    println!(
-        "ok: would listen on {} with {workers} threads and watch {} logs:",
-        config.listen,
-        config.logs.len()
-    );
+    println!("ok: would listen on {} with {workers} threads", config.listen);
+    for source in config.lists.iter().flat_map(|lists| &lists.sources) {
+        println!("and watch the logs of list {} ({})", source.name, source.url);
+    }
     for log in &config.logs {
-        println!("  {} ({}), starting at {}", log.source.name(), log.source.url(), log.watch.start);
+        println!("and watch {} ({}), starting at {}", log.source.name(), log.source.url(), log.watch.start);
     }
     Ok(())
+}
+
+async fn list_logs(cli: &Cli) -> Result<(), Failure> {
+    let config = config::load(cli.config.as_deref(), std::env::vars())?;
+    Ok(logs::print(&config).await.map_err(StartError::Tls)?)
 }
 
 async fn health(cli: &Cli, args: &HealthArgs) -> Result<(), Failure> {

@@ -3,8 +3,7 @@
 use super::pretty::pretty;
 use crate::certificate::{self, LeafKind};
 use crate::clock;
-use crate::ct::entry;
-use crate::log_client::{FetchError, FetchSettings, Rfc6962Client, tls_connector};
+use crate::log_client::{FetchError, FetchSettings, OperatorLimits, Range, Rfc6962Client, tls_connector};
 use crate::message::{CertEntry, Protocol, Source, Stream};
 use clap::Args;
 use std::io::{self, IsTerminal, Read, Write};
@@ -56,15 +55,14 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
         return Err(ShowError::Url(url));
     }
     let user_agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_string();
-    let client =
-        Rfc6962Client::new(&url, &FetchSettings { tls: tls_connector()?, timeout: TIMEOUT, user_agent });
-    let end_exclusive = index.saturating_add(1);
-    let page = client.entries(index, end_exclusive).await;
+    let limits = Arc::new(OperatorLimits::new(1, 1));
+    let settings = FetchSettings { tls: tls_connector()?, timeout: TIMEOUT, user_agent, limits };
+    let range = Range { start: index, end_exclusive: index.saturating_add(1), confirming: true };
+    let page = Rfc6962Client::new(&url, &settings).entries(range).await;
     let page = page.map_err(|error| ShowError::Fetch { url: url.clone(), index, error })?;
     let undecodable = |reason: String| ShowError::Undecodable { url: url.clone(), index, reason };
-    let raw = page.into_iter().next().ok_or_else(|| undecodable("the page is empty".into()))?;
-    let raw = raw.map_err(|broken| undecodable(broken.to_string()))?;
-    let entry = entry::decode(&raw.leaf_input, &raw.extra_data).map_err(|e| undecodable(e.to_string()))?;
+    let entry = page.into_iter().next().ok_or_else(|| undecodable("the page is empty".into()))?;
+    let entry = entry.map_err(|broken| undecodable(broken.reason))?;
     if let Some(fault) = entry.fault {
         eprintln!("note: the entry is misframed: {fault}");
     }

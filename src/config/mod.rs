@@ -12,7 +12,7 @@ mod resolve;
 mod written;
 
 pub use error::ConfigError;
-pub use resolve::{ClientLimits, Config, LogConfig};
+pub use resolve::{ClientLimits, Config, Endpoint, ListConfig, ListedFacts, LogConfig};
 pub use written::{Log, StartAt, Written};
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub fn load(
     load_with(file, environment, None)
 }
 
-/// As [`load`], but watches `logs` in place of those of the file.
+/// As [`load`], but watches `logs` in place of those of the file and of any list.
 ///
 /// # Errors
 /// [`ConfigError`], for the first thing that is wrong.
@@ -50,6 +50,7 @@ fn load_with(
     let mut sources = read::read(file, &environment)?;
     if let Some(logs) = logs {
         sources.written.logs = logs;
+        sources.written.log_list.enabled = false;
     }
     resolve::resolve(sources, environment.get("PORT").map(String::as_str).filter(|port| !port.is_empty()))
 }

@@ -4,9 +4,12 @@ use super::ConfigError;
 use super::read::Sources;
 use super::written::{self, Span, StartAt, Written};
 use crate::actors::log_watcher::{Start, WatchSettings};
+use crate::ct::log_list::{self, ListedLog, LogList, LogState, Rule, Selection, TemporalInterval};
+use crate::log_client::StaticCtLog;
+use crate::log_list::ListSource;
 use crate::message::{Protocol, Source, Stream};
 use awc::http::Uri;
-use openssl::pkey::PKey;
+use openssl::pkey::{PKey, Public};
 use openssl::sha::sha256;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -33,14 +36,41 @@ pub struct Config {
     pub newest_messages: usize,
     /// Longest time for a log's answer.
     pub fetch_timeout: Duration,
+    /// Most requests to one operator at the same time, at least 1.
+    pub operator_requests_at_once: usize,
+    /// Most requests to one operator per second, at least 1.
+    pub operator_requests_per_second: u32,
     /// The User-Agent that logs see.
     pub user_agent: String,
     /// Folder for what is kept on disk.
     pub state_dir: PathBuf,
     /// The level of the log file.
     pub log_level: log::LevelFilter,
-    /// The logs to watch, at least one.
+    /// The lists to follow; without any, there is at least one log.
+    pub lists: Option<ListConfig>,
+    /// The logs to watch whatever the lists say.
     pub logs: Vec<LogConfig>,
+}
+
+/// Which lists to follow, and what of them to watch.
+#[derive(Debug, Clone)]
+pub struct ListConfig {
+    /// At least one; what the first says of a log counts.
+    pub sources: Vec<ListSource>,
+    /// Time between requests for a list.
+    pub refresh_interval: Duration,
+    /// The logs that are wanted.
+    pub selection: Selection,
+    /// How they are watched: from the head on.
+    pub watch: WatchSettings,
+}
+
+impl ListConfig {
+    /// The logs of `list` that are to be watched at `now_unix_s`.
+    pub fn select(&self, list: &LogList, now_unix_s: i64) -> Vec<LogConfig> {
+        let selected = self.selection.select(list, now_unix_s).into_iter();
+        selected.filter_map(|log| listed_log(log, self.watch)).collect()
+    }
 }
 
 /// What a client may cost.
@@ -61,8 +91,32 @@ pub struct ClientLimits {
 pub struct LogConfig {
     /// What messages say of it.
     pub source: Arc<Source>,
+    /// Who runs it; may be empty.
+    pub operator: String,
+    /// How it is asked.
+    pub endpoint: Endpoint,
     /// How it is watched.
     pub watch: WatchSettings,
+    /// What its list says of it, if it is from one.
+    pub listed: Option<ListedFacts>,
+}
+
+/// What a list says of a log, for people to read.
+#[derive(Debug, Clone, Copy)]
+pub struct ListedFacts {
+    /// Whether browsers trust it.
+    pub state: LogState,
+    /// When the certificates end that it takes.
+    pub temporal_interval: Option<TemporalInterval>,
+}
+
+/// The protocol of a log, and what it takes to speak it.
+#[derive(Debug, Clone)]
+pub enum Endpoint {
+    /// RFC 6962, at the source's URL.
+    Rfc6962,
+    /// static-ct-api.
+    StaticCt(StaticCtLog),
 }
 
 /// Paths that mean something else already.
@@ -72,10 +126,6 @@ const TAKEN_PATHS: [&str; 7] =
 pub(super) fn resolve(sources: Sources, port: Option<&str>) -> Result<Config, ConfigError> {
     let Written { server, heartbeat, clients, newest, fetch, log_list, state, logging, .. } =
         &sources.written;
-    if log_list.enabled {
-        let problem = "following the browsers' log lists is not supported yet; list the logs under [[logs]]";
-        return Err(sources.error("log_list.enabled", problem));
-    }
     Ok(Config {
         listen: listen(&sources, &server.listen, port)?,
         root_stream: root_stream(&sources, server.root_stream)?,
@@ -85,12 +135,23 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>) -> Result<Config, Co
         clients: client_limits(&sources, clients)?,
         newest_messages: at_least_one(&sources, "newest.messages", newest.messages)?,
         fetch_timeout: positive(&sources, "fetch.timeout", fetch.timeout)?,
+        operator_requests_at_once: at_least_one(
+            &sources,
+            "fetch.operator_requests_at_once",
+            fetch.operator_requests_at_once,
+        )?,
+        operator_requests_per_second: at_least_one(
+            &sources,
+            "fetch.operator_requests_per_second",
+            fetch.operator_requests_per_second as usize,
+        )? as u32,
         user_agent: user_agent(&sources, &fetch.contact)?,
         state_dir: state_dir(&sources, &state.dir)?,
         log_level: logging.level.parse().map_err(|_| {
             let problem = format!("expected error, warn, info, debug or trace, found {:?}", logging.level);
             sources.error("logging.level", problem)
         })?,
+        lists: if log_list.enabled { Some(lists(&sources, log_list)?) } else { None },
         logs: logs(&sources)?,
     })
 }
@@ -175,10 +236,87 @@ fn user_agent(sources: &Sources, contact: &str) -> Result<String, ConfigError> {
     }
 }
 
+fn lists(sources: &Sources, written: &written::LogList) -> Result<ListConfig, ConfigError> {
+    let at = |key: &str, i: usize| format!("log_list.{key}[{i}]");
+    let source = |(i, name): (usize, &String)| match name.as_str() {
+        "chrome" => Ok(ListSource::CHROME),
+        "chrome-all" => Ok(ListSource::CHROME_ALL),
+        "apple" => Ok(ListSource::APPLE),
+        url => {
+            let problem = |_| {
+                format!("expected \"chrome\", \"chrome-all\", \"apple\" or the URL of a list, found {url:?}")
+            };
+            check_url(url).map_err(|e| sources.error(&at("lists", i), problem(e)))?;
+            Ok(ListSource { name: format!("list {i}").into(), url: url.to_string().into(), signed: None })
+        }
+    };
+    let list_sources = written.lists.iter().enumerate().map(source).collect::<Result<Vec<_>, _>>()?;
+    if list_sources.is_empty() {
+        return Err(
+            sources.error("log_list.lists", "expected at least one list, or log_list.enabled = false")
+        );
+    }
+    let state = |(i, text): (usize, &String)| {
+        text.parse::<LogState>().map_err(|error| sources.error(&at("states", i), error))
+    };
+    let rules = |key: &'static str, rules: &[String]| {
+        let rule =
+            |(i, text): (usize, &String)| text.parse::<Rule>().map_err(|e| sources.error(&at(key, i), e));
+        rules.iter().enumerate().map(rule).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(ListConfig {
+        sources: list_sources,
+        refresh_interval: positive(sources, "log_list.refresh_interval", written.refresh_interval)?,
+        selection: Selection {
+            states: written.states.iter().enumerate().map(state).collect::<Result<_, _>>()?,
+            include: rules("include", &written.include)?,
+            exclude: rules("exclude", &written.exclude)?,
+        },
+        watch: watch_settings(sources, StartAt::Head)?,
+    })
+}
+
+/// How a log of a list is watched; `None` for one whose key is none that a log may have.
+fn listed_log(log: &ListedLog, watch: WatchSettings) -> Option<LogConfig> {
+    let (protocol, endpoint) = match &log.endpoint {
+        log_list::Endpoint::Rfc6962 { .. } => (Protocol::Rfc6962, Endpoint::Rfc6962),
+        log_list::Endpoint::StaticCt { monitoring_url, .. } => {
+            let key = PKey::public_key_from_der(&log.key);
+            let key =
+                key.inspect_err(|e| log::warn!("{}: its key cannot be read: {e}", log.description)).ok()?;
+            let (url, origin) = (monitoring_url.clone(), log.endpoint.origin().unwrap_or_default().into());
+            let static_ct = StaticCtLog { url, origin, key: Some(key), log_id: Some(log.log_id) };
+            (Protocol::StaticCt, Endpoint::StaticCt(static_ct))
+        }
+    };
+    let source = Source::new(log.endpoint.url(), &log.description, &log.operator, Some(log.log_id), protocol);
+    let listed = Some(ListedFacts { state: log.state, temporal_interval: log.temporal_interval });
+    let operator = log.operator.clone();
+    Some(LogConfig { source: Arc::new(source), operator, endpoint, watch, listed })
+}
+
+fn watch_settings(sources: &Sources, start: StartAt) -> Result<WatchSettings, ConfigError> {
+    let fetch = &sources.written.fetch;
+    if fetch.page_size == 0 {
+        return Err(sources.error("fetch.page_size", "expected at least 1"));
+    }
+    Ok(WatchSettings {
+        start: match start {
+            StartAt::Head => Start::Head,
+            StartAt::Number(n) if n < 0 => Start::BeforeHead(n.unsigned_abs()),
+            StartAt::Number(n) => Start::Index(n.unsigned_abs()),
+        },
+        partial_tile_wait: fetch.partial_tile_wait.0,
+        poll_interval: positive(sources, "fetch.poll_interval", fetch.poll_interval)?,
+        page_size: fetch.page_size,
+        in_flight: at_least_one(sources, "fetch.in_flight", fetch.in_flight)?,
+    })
+}
+
 fn logs(sources: &Sources) -> Result<Vec<LogConfig>, ConfigError> {
     let written = &sources.written.logs;
-    if written.is_empty() {
-        let problem = "no logs to watch; name a file with --config that lists some under [[logs]], \
+    if written.is_empty() && !sources.written.log_list.enabled {
+        let problem = "no logs to watch; enable log_list, or list some under [[logs]], \
                        or try: certstream-server demo";
         return Err(sources.error("logs", problem));
     }
@@ -199,32 +337,23 @@ fn logs(sources: &Sources) -> Result<Vec<LogConfig>, ConfigError> {
 
 fn resolve_log(sources: &Sources, i: usize, log: &written::Log) -> Result<LogConfig, ConfigError> {
     let error = |key: &str, problem: &str| sources.error(&format!("logs[{i}].{key}"), problem);
-    if log.protocol == Protocol::StaticCt {
-        return Err(error("type", "static-ct logs cannot be read yet; expected \"rfc6962\""));
-    }
-    if log.origin.is_some() {
-        return Err(error("origin", "only static-ct logs have one; expected no such key"));
-    }
     check_url(&log.url).map_err(|problem| error("url", &format!("{problem}, found {:?}", log.url)))?;
-    let log_id = log.key.as_deref().map(log_id).transpose().map_err(|problem| error("key", &problem))?;
+    let key = log.key.as_deref().map(public_key).transpose().map_err(|problem| error("key", &problem))?;
+    let log_id = key.as_ref().map(|(_, log_id)| *log_id);
     let bare = log.url.split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
-    let name = log.description.as_deref().unwrap_or(bare);
-    let fetch = &sources.written.fetch;
-    if fetch.page_size == 0 {
-        return Err(sources.error("fetch.page_size", "expected at least 1"));
-    }
-    let watch = WatchSettings {
-        start: match log.start {
-            StartAt::Head => Start::Head,
-            StartAt::Number(n) if n < 0 => Start::BeforeHead(n.unsigned_abs()),
-            StartAt::Number(n) => Start::Index(n.unsigned_abs()),
-        },
-        poll_interval: positive(sources, "fetch.poll_interval", fetch.poll_interval)?,
-        page_size: fetch.page_size,
-        in_flight: at_least_one(sources, "fetch.in_flight", fetch.in_flight)?,
+    let endpoint = match log.protocol {
+        Protocol::Rfc6962 => Endpoint::Rfc6962,
+        Protocol::StaticCt => Endpoint::StaticCt(StaticCtLog {
+            url: log.url.clone(),
+            origin: log.origin.clone().unwrap_or(bare.into()),
+            key: key.map(|(key, _)| key),
+            log_id,
+        }),
     };
+    let name = log.description.as_deref().unwrap_or(bare);
+    let watch = watch_settings(sources, log.start)?;
     let source = Source::new(&log.url, name, &log.operator, log_id, log.protocol);
-    Ok(LogConfig { source: Arc::new(source), watch })
+    Ok(LogConfig { source: Arc::new(source), operator: log.operator.clone(), endpoint, watch, listed: None })
 }
 
 fn check_url(url: &str) -> Result<(), &'static str> {
@@ -235,10 +364,10 @@ fn check_url(url: &str) -> Result<(), &'static str> {
     if http && bare { Ok(()) } else { Err(expected) }
 }
 
-/// The log id is the SHA-256 of the key (RFC 6962 section 3.2).
-fn log_id(key: &str) -> Result<[u8; 32], String> {
+/// A log's key, and its id: the SHA-256 of the key (RFC 6962 section 3.2).
+fn public_key(key: &str) -> Result<(PKey<Public>, [u8; 32]), String> {
     let der = base64_simd::STANDARD.decode_to_vec(key).map_err(|_| "expected base64".to_string())?;
-    PKey::public_key_from_der(&der)
-        .map_err(|_| "expected a SubjectPublicKeyInfo, the `key` of a log list")?;
-    Ok(sha256(&der))
+    let key = PKey::public_key_from_der(&der);
+    let key = key.map_err(|_| "expected a SubjectPublicKeyInfo, the `key` of a log list")?;
+    Ok((key, sha256(&der)))
 }

@@ -119,7 +119,13 @@ fn a_wrong_type_or_value_is_named_with_what_was_expected() {
             "c.toml: clients.pong_timeout: expected more than clients.ping_interval",
         ),
         ("[logging]\nlevel = \"loud\"", "c.toml: logging.level: expected error, warn"),
-        ("[log_list]\nenabled = true", "c.toml: log_list.enabled: following the browsers' log lists"),
+        (
+            "[log_list]\nlists = [\"firefox\"]",
+            "c.toml: log_list.lists[0]: expected \"chrome\", \"chrome-all\", \"apple\" or the URL",
+        ),
+        ("[log_list]\nlists = []", "c.toml: log_list.lists: expected at least one list"),
+        ("[log_list]\nstates = [\"fine\"]", "c.toml: log_list.states[0]: "),
+        ("[log_list]\nexclude = [\"Google\"]", "c.toml: log_list.exclude[0]: rule \"Google\" is none of"),
     ] {
         let error = toml(text).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{error}\nnot {expected}");
@@ -140,14 +146,6 @@ fn a_wrong_log_is_named_by_its_place() {
         ),
         ("url = \"http://b.example\"\nkey = \"AAAA\"", "logs[1].key: expected a SubjectPublicKeyInfo"),
         ("url = \"http://b.example\"\nkey = \"!\"", "logs[1].key: expected base64"),
-        (
-            "url = \"http://b.example\"\ntype = \"static-ct\"",
-            "logs[1].type: static-ct logs cannot be read yet",
-        ),
-        (
-            "url = \"http://b.example\"\norigin = \"b.example\"",
-            "logs[1].origin: only static-ct logs have one",
-        ),
     ] {
         let error = loaded("c.toml", &format!("{ONE_LOG}[[logs]]\n{log}"), &[]).unwrap_err().to_string();
         assert!(error.starts_with(&format!("c.toml: {expected}")), "{error}\nnot {expected}");
@@ -194,6 +192,29 @@ fn a_file_that_is_missing_or_broken_is_named() {
 
 #[test]
 fn no_logs_at_all_is_an_error_that_says_what_to_do() {
-    let error = load(None, []).unwrap_err().to_string();
-    assert!(error.starts_with("logs: no logs to watch; name a file with --config"), "{error}");
+    let error = loaded("c.toml", "[log_list]\nenabled = false", &[]).unwrap_err().to_string();
+    assert!(error.starts_with("c.toml: logs: no logs to watch; enable log_list, or list some"), "{error}");
+}
+
+#[test]
+fn without_a_file_chromes_list_is_followed() {
+    let config = load(None, []).unwrap();
+    assert_eq!(config.lists.unwrap().sources, [crate::log_list::ListSource::CHROME]);
+    assert!(config.logs.is_empty());
+}
+
+#[test]
+fn the_logs_of_a_list_are_watched_with_their_own_protocol_and_key() {
+    let lists = load(None, []).unwrap().lists.unwrap();
+    let snapshot = crate::log_list::snapshot().unwrap().list;
+    let logs = lists.select(&snapshot, 1_779_667_200 /* 2026-05-25 */);
+    assert!(logs.len() > 30, "{}", logs.len());
+    for log in &logs {
+        if let Endpoint::StaticCt(of) = &log.endpoint {
+            assert!(of.key.is_some() && !of.origin.contains("://") && !of.origin.ends_with('/'), "{log:?}");
+        }
+        assert!(log.listed.is_some() && !log.operator.is_empty(), "{log:?}");
+    }
+    let is_static = |log: &&LogConfig| matches!(log.endpoint, Endpoint::StaticCt(_));
+    assert!(logs.iter().filter(is_static).count() > 10);
 }

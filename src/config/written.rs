@@ -110,8 +110,14 @@ impl Default for Newest {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fetch {
-    /// Time between requests for a log's head.
+    /// Shortest beat of a log's heads that is followed.
     pub poll_interval: Span,
+    /// How long entries in a tile that is not full may wait for it to become full.
+    pub partial_tile_wait: Span,
+    /// Most requests to one operator at the same time.
+    pub operator_requests_at_once: usize,
+    /// Most requests to one operator per second, on average.
+    pub operator_requests_per_second: u32,
     /// Most entries per request.
     pub page_size: u64,
     /// Most requests for entries to one log at the same time.
@@ -125,7 +131,10 @@ pub struct Fetch {
 impl Default for Fetch {
     fn default() -> Self {
         Fetch {
-            poll_interval: Span::seconds(1),
+            poll_interval: Span(Duration::from_millis(100)),
+            partial_tile_wait: Span::seconds(5),
+            operator_requests_at_once: 8,
+            operator_requests_per_second: 50,
             page_size: 1000,
             in_flight: 4,
             timeout: Span::seconds(30),
@@ -135,11 +144,35 @@ impl Default for Fetch {
 }
 
 /// `[log_list]`
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogList {
-    /// Whether to follow the browsers' lists.
+    /// Whether to follow lists of logs.
     pub enabled: bool,
+    /// `chrome`, `chrome-all`, `apple`, or the URL of another.
+    pub lists: Vec<String>,
+    /// Time between requests for a list.
+    pub refresh_interval: Span,
+    /// States of the logs to watch.
+    pub states: Vec<String>,
+    /// Rules; where there are any, only logs that fit one are watched.
+    pub include: Vec<String>,
+    /// Rules; logs that fit one are not watched.
+    pub exclude: Vec<String>,
+}
+
+impl Default for LogList {
+    fn default() -> Self {
+        let texts = |texts: &[&str]| texts.iter().map(|text| text.to_string()).collect();
+        LogList {
+            enabled: true,
+            lists: texts(&["chrome"]),
+            refresh_interval: Span::seconds(3600),
+            states: texts(&["usable", "qualified", "readonly"]),
+            include: Vec::new(),
+            exclude: Vec::new(),
+        }
+    }
 }
 
 /// `[state]`

@@ -65,6 +65,14 @@ pub enum FramingFault {
         /// Bytes that follow the declaration.
         present: usize,
     },
+    /// The entry of a tile says that it stands elsewhere in the log.
+    #[error("leaf_index is {leaf_index} at index {index}")]
+    LeafIndex {
+        /// What the entry says.
+        leaf_index: u64,
+        /// Where it stands.
+        index: u64,
+    },
     /// A member of the get-entries answer is no base64, but a lenient reader can read it.
     #[error("{member} is no proper base64")]
     Base64 {

@@ -8,9 +8,12 @@
     deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+pub mod checkpoint;
 pub mod entry;
 pub mod get_entries;
+pub mod log_list;
 pub mod merkle;
 pub mod reader;
 pub mod sth;
 pub mod tile;
+pub mod tile_path;

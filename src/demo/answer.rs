@@ -1,9 +1,10 @@
 //! An HTTP answer before it is sent, and what the faults that need not understand it do to it.
 
 use super::faults::Fault;
+use super::gzip;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, RETRY_AFTER};
 use actix_web::{HttpResponse, rt};
 use bytes::Bytes;
 use serde_json::json;
@@ -17,21 +18,41 @@ const CUT_AFTER: Duration = Duration::from_millis(20);
 pub struct Answer {
     status: StatusCode,
     content_type: &'static str,
+    encoding: Encoding,
+    cache_control: Option<&'static str>,
+    /// With its quotation marks.
+    etag: Option<String>,
     retry_after_s: Option<u64>,
     body: Vec<u8>,
-    /// How much of the body is sent before the connection is dropped.
-    cut_at: Option<usize>,
+    /// Whether the connection is dropped after half of the body.
+    cut: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Identity,
+    /// The body is packed when it is sent.
+    Gzip,
+    /// The body is packed already.
+    Packed,
 }
 
 impl Answer {
-    pub fn json(body: Vec<u8>) -> Self {
+    pub fn ok(content_type: &'static str, body: Vec<u8>) -> Self {
         Self {
             status: StatusCode::OK,
-            content_type: "application/json",
+            content_type,
+            encoding: Encoding::Identity,
+            cache_control: None,
+            etag: None,
             retry_after_s: None,
             body,
-            cut_at: None,
+            cut: false,
         }
+    }
+
+    pub fn json(body: Vec<u8>) -> Self {
+        Self::ok("application/json", body)
     }
 
     /// An error in the form that most logs have given it.
@@ -40,14 +61,38 @@ impl Answer {
         Self { status, ..Self::json(body.into_bytes()) }
     }
 
+    /// What servers of files say of one that they do not have.
+    pub fn not_found(reason: &str) -> Self {
+        Self { status: StatusCode::NOT_FOUND, ..Self::ok("text/plain", format!("{reason}\n").into_bytes()) }
+    }
+
+    /// What caches may do with the answer.
+    pub fn cached(self, cache_control: &'static str) -> Self {
+        Self { cache_control: Some(cache_control), ..self }
+    }
+
+    pub fn tagged(self, etag: String) -> Self {
+        Self { etag: Some(etag), ..self }
+    }
+
+    /// Packs the body for a reader that `accepts_gzip`.
+    pub fn gzipped(self, accepts_gzip: bool) -> Self {
+        let encoding = if accepts_gzip { Encoding::Gzip } else { Encoding::Identity };
+        Self { encoding, ..self }
+    }
+
+    /// The answer to a reader that has all this already.
+    pub fn not_modified(self) -> Self {
+        Self { status: StatusCode::NOT_MODIFIED, body: Vec::new(), ..self }
+    }
+
     fn refusal(status: StatusCode, retry_after_s: Option<u64>) -> Self {
         let body = b"fault switched on in the demo log\n".to_vec();
-        Self { status, content_type: "text/plain", retry_after_s, ..Self::json(body) }
+        Self { status, retry_after_s, ..Self::ok("text/plain", body) }
     }
 
     /// What becomes of the answer when it shows `fault`.
     pub fn distorted(mut self, fault: &Fault) -> Self {
-        let half = self.body.len() / 2;
         match fault {
             Fault::TooManyRequests { retry_after_s } => {
                 return Self::refusal(StatusCode::TOO_MANY_REQUESTS, Some(*retry_after_s));
@@ -58,11 +103,15 @@ impl Answer {
                 let status = status.filter(|status| (200..600).contains(&status.as_u16()));
                 return Self::refusal(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), None);
             }
-            Fault::Truncate => self.body.truncate(half),
-            Fault::Cut => self.cut_at = Some(half),
+            Fault::Truncate => self.body.truncate(self.body.len() / 2),
+            Fault::Cut => self.cut = true,
             Fault::Garbage => {
                 let garbage = b"<html>this is not the JSON you are looking for</html>\n";
                 self.body = garbage.iter().copied().cycle().take(self.body.len()).collect();
+            }
+            Fault::GzipBomb => {
+                self.body = gzip::bomb();
+                self.encoding = Encoding::Packed;
             }
             Fault::Hang
             | Fault::Delay(_)
@@ -71,25 +120,41 @@ impl Answer {
             | Fault::GarbageEntry
             | Fault::WrongRoot
             | Fault::BadSignature
-            | Fault::Shrink(_) => {}
+            | Fault::Shrink(_)
+            | Fault::WiderTile
+            | Fault::NarrowerTile
+            | Fault::MissingPartial
+            | Fault::UnknownEntryType
+            | Fault::WrongLeafIndex
+            | Fault::WrongIssuer => {}
         }
         self
     }
 
     pub fn into_response(self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
-        response.insert_header((CONTENT_TYPE, self.content_type));
+        if let Some(cache_control) = self.cache_control {
+            response.insert_header((CACHE_CONTROL, cache_control));
+        }
+        if let Some(etag) = self.etag {
+            response.insert_header((ETAG, etag));
+        }
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((RETRY_AFTER, seconds));
         }
-        match self.cut_at {
-            None => response.body(self.body),
-            Some(at) => response.body(BoxBody::new(CutBody::new(self.body, at))),
+        if self.status == StatusCode::NOT_MODIFIED {
+            return response.finish();
         }
+        response.insert_header((CONTENT_TYPE, self.content_type));
+        if self.encoding != Encoding::Identity {
+            response.insert_header((CONTENT_ENCODING, "gzip"));
+        }
+        let body = if self.encoding == Encoding::Gzip { gzip::stored(&self.body) } else { self.body };
+        if self.cut { response.body(BoxBody::new(CutBody::new(body))) } else { response.body(body) }
     }
 }
 
-/// A body that declares its whole length, sends some of it, and fails.
+/// A body that declares its whole length, sends half of it, and fails.
 struct CutBody {
     declared: u64,
     sent: Option<Bytes>,
@@ -98,9 +163,9 @@ struct CutBody {
 }
 
 impl CutBody {
-    fn new(mut body: Vec<u8>, at: usize) -> Self {
+    fn new(mut body: Vec<u8>) -> Self {
         let declared = body.len() as u64;
-        body.truncate(at);
+        body.truncate(body.len() / 2);
         Self { declared, sent: Some(body.into()), pause: Box::pin(rt::time::sleep(CUT_AFTER)) }
     }
 }

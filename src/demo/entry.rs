@@ -1,9 +1,10 @@
 //! What the log takes in: a certificate or a precert with its chain, and the structs of RFC 6962
-//! that hold them.
+//! and static-ct-api that hold them.
 
-use super::sct::push_vector;
+use super::sct::{leaf_index_extension, push_vector};
 use crate::ct::merkle::Hash;
 use bytes::Bytes;
+use openssl::sha::sha256;
 use std::sync::Arc;
 
 /// An issued certificate or precert on its way into a log.
@@ -33,6 +34,8 @@ pub struct Chain {
     pub certificates: Vec<Bytes>,
     /// `ASN.1Cert certificate_chain<0..2^24-1>` of RFC 6962 §4.6.
     pub encoded: Vec<u8>,
+    /// `Fingerprint certificate_chain<0..2^16-1>` of static-ct-api: the same by SHA-256.
+    pub fingerprints: Vec<u8>,
 }
 
 impl Chain {
@@ -43,7 +46,9 @@ impl Chain {
         }
         let mut encoded = Vec::new();
         push_vector(&mut encoded, 3, &list);
-        Self { certificates: certificates.into_iter().map(Bytes::from).collect(), encoded }
+        let mut fingerprints = Vec::new();
+        push_vector(&mut fingerprints, 2, certificates.each_ref().map(|der| sha256(der)).as_flattened());
+        Self { certificates: certificates.into_iter().map(Bytes::from).collect(), encoded, fingerprints }
     }
 }
 
@@ -51,8 +56,13 @@ impl Chain {
 /// timestamp, entry type and its own length.
 pub const CERTIFICATE_OFFSET: usize = 1 + 1 + 8 + 2 + 3;
 
+/// How much of a MerkleTreeLeaf goes before its TimestampedEntry: version and leaf type.
+pub const TIMESTAMPED_ENTRY_OFFSET: usize = 1 + 1;
+
 /// The MerkleTreeLeaf of RFC 6962 §3.4, as get-entries has it in leaf_input.
-pub fn merkle_tree_leaf(content: &Content, timestamp_ms: u64) -> Vec<u8> {
+///
+/// `leaf_index`: the entry's place in the log, for logs that state it in an extension.
+pub fn merkle_tree_leaf(content: &Content, timestamp_ms: u64, leaf_index: Option<u64>) -> Vec<u8> {
     let mut leaf = vec![
         0, // version = v1
         0, // leaf_type = timestamped_entry
@@ -69,6 +79,6 @@ pub fn merkle_tree_leaf(content: &Content, timestamp_ms: u64) -> Vec<u8> {
             push_vector(&mut leaf, 3, tbs_certificate);
         }
     }
-    push_vector(&mut leaf, 2, &[]); // extensions
+    push_vector(&mut leaf, 2, &leaf_index.map(leaf_index_extension).unwrap_or_default()); // extensions
     leaf
 }

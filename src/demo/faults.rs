@@ -23,16 +23,20 @@ pub enum Fault {
     Hang,
     /// The proper answer, this much later.
     Delay(Duration),
-    /// Half of the body, its length declared accordingly: a well-framed answer of broken JSON.
+    /// Half of the body, its length declared accordingly: a well-framed answer of broken JSON, or of
+    /// a tile that ends too early.
     Truncate,
     /// The whole length declared, half of the body sent, then the connection dropped.
     Cut,
-    /// At most this many entries (but one at least): what every log may do at any time.
+    /// A page of at most this many entries (but one at least): what every log may do at any time.
     Short(u64),
-    /// A page without entries.
+    /// A page or a data tile without entries.
     Empty,
-    /// A body of the same length that is no JSON.
+    /// A body of the same length that is no JSON, nor anything else that was asked for.
     Garbage,
+    /// A small gzip body, sent as such whatever the reader accepts, that unpacks to 258 MiB of
+    /// zeros.
+    GzipBomb,
     /// The page's first entry with a leaf_input that is no base64.
     GarbageEntry,
     /// A head with another root, properly signed.
@@ -42,16 +46,32 @@ pub enum Fault {
     /// A properly signed head over this many entries fewer, as far back as the log still knows
     /// (its `retain`).
     Shrink(u64),
+    /// A data tile with one entry more than its name says: the next one, or, where there is none
+    /// yet, its last one again.
+    WiderTile,
+    /// A data tile with one entry fewer than its name says.
+    NarrowerTile,
+    /// Status 404 for a partial data tile: what every log may do once it has the full one.
+    MissingPartial,
+    /// The middle entry of a data tile with the LogEntryType 9, which nobody has defined.
+    UnknownEntryType,
+    /// The middle entry of a data tile with the leaf_index of its neighbour. Cannot show on a
+    /// [hybrid](super::DemoProtocol::Hybrid) log, whose entries have none.
+    WrongLeafIndex,
+    /// Another issuer's certificate than the one that was asked for.
+    WrongIssuer,
 }
 
 /// Which answers show a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultOn {
-    /// Signed tree heads.
+    /// Signed tree heads and checkpoints.
     Heads,
-    /// Pages of entries.
+    /// Pages of entries and data tiles.
     Entries,
-    /// Every answer, get-roots among them.
+    /// Issuers' certificates of static-ct and hybrid logs.
+    Issuers,
+    /// Every answer, get-roots and tiles of hashes among them.
     All,
 }
 
@@ -59,8 +79,16 @@ pub enum FaultOn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerClass {
     Head,
-    Entries,
-    Roots,
+    /// Of get-entries.
+    Page,
+    DataTile {
+        partial: bool,
+        /// Whether its entries carry the leaf_index extension.
+        leaf_index: bool,
+    },
+    Issuer,
+    /// Whatever is neither: roots, tiles of hashes, addresses that mean nothing.
+    Other,
 }
 
 /// The faults that are switched on.
@@ -74,6 +102,7 @@ pub struct FaultBoard {
 struct Slots {
     heads: Option<Active>,
     entries: Option<Active>,
+    issuers: Option<Active>,
     all: Option<Active>,
     shown: u64,
 }
@@ -102,6 +131,7 @@ impl FaultBoard {
         let slot = match on {
             FaultOn::Heads => &mut slots.heads,
             FaultOn::Entries => &mut slots.entries,
+            FaultOn::Issuers => &mut slots.issuers,
             FaultOn::All => &mut slots.all,
         };
         *slot = Some(Active { fault, left: count });
@@ -117,11 +147,12 @@ impl FaultBoard {
     /// The fault that an answer of this class is to show; counts as shown.
     pub fn take(&self, class: AnswerClass) -> Option<Taken> {
         let mut slots = lock(&self.slots);
-        let Slots { heads, entries, all, shown } = &mut *slots;
+        let Slots { heads, entries, issuers, all, shown } = &mut *slots;
         let of_class = match class {
             AnswerClass::Head => Some(heads),
-            AnswerClass::Entries => Some(entries),
-            AnswerClass::Roots => None,
+            AnswerClass::Page | AnswerClass::DataTile { .. } => Some(entries),
+            AnswerClass::Issuer => Some(issuers),
+            AnswerClass::Other => None,
         };
         let fault = of_class.into_iter().chain([all]).find_map(|slot| take_from(slot, class))?;
         *shown += 1;
@@ -146,15 +177,30 @@ fn take_from(slot: &mut Option<Active>, class: AnswerClass) -> Option<Fault> {
 impl Fault {
     /// Whether an answer of this class can show the fault.
     fn fits(&self, class: AnswerClass) -> bool {
+        use AnswerClass::{DataTile, Head, Issuer, Page};
         match self {
-            Fault::Short(_) | Fault::Empty | Fault::GarbageEntry => class == AnswerClass::Entries,
-            Fault::WrongRoot | Fault::BadSignature | Fault::Shrink(_) => class == AnswerClass::Head,
-            _ => true,
+            Fault::Short(_) | Fault::GarbageEntry => class == Page,
+            Fault::Empty => matches!(class, Page | DataTile { .. }),
+            Fault::WrongRoot | Fault::BadSignature | Fault::Shrink(_) => class == Head,
+            Fault::WiderTile | Fault::NarrowerTile | Fault::UnknownEntryType => {
+                matches!(class, DataTile { .. })
+            }
+            Fault::MissingPartial => matches!(class, DataTile { partial: true, .. }),
+            Fault::WrongLeafIndex => matches!(class, DataTile { leaf_index: true, .. }),
+            Fault::WrongIssuer => class == Issuer,
+            Fault::TooManyRequests { .. }
+            | Fault::Status(_)
+            | Fault::Hang
+            | Fault::Delay(_)
+            | Fault::Truncate
+            | Fault::Cut
+            | Fault::Garbage
+            | Fault::GzipBomb => true,
         }
     }
 
-    /// Whether all entries of a page that shows the fault still arrive.
-    pub fn leaves_entries_whole(&self) -> bool {
+    /// Whether what an answer that shows the fault holds is as it should be.
+    pub fn leaves_content_whole(&self) -> bool {
         matches!(self, Fault::Hang | Fault::Delay(_) | Fault::Short(_))
     }
 }
@@ -172,9 +218,9 @@ mod tests {
         let board = FaultBoard::new();
         board.set(Fault::Cut, FaultOn::Entries, Some(2));
         assert_eq!(taken(&board, AnswerClass::Head), None);
-        assert_eq!(taken(&board, AnswerClass::Entries), Some(Fault::Cut));
-        assert_eq!(taken(&board, AnswerClass::Entries), Some(Fault::Cut));
-        assert_eq!(taken(&board, AnswerClass::Entries), None);
+        assert_eq!(taken(&board, AnswerClass::Page), Some(Fault::Cut));
+        assert_eq!(taken(&board, AnswerClass::Page), Some(Fault::Cut));
+        assert_eq!(taken(&board, AnswerClass::Page), None);
         assert_eq!(board.shown(), 2);
     }
 
@@ -185,10 +231,24 @@ mod tests {
         board.set(Fault::BadSignature, FaultOn::Heads, Some(1));
         assert_eq!(taken(&board, AnswerClass::Head), Some(Fault::BadSignature));
         assert_eq!(taken(&board, AnswerClass::Head), Some(Fault::Status(503)));
-        assert_eq!(taken(&board, AnswerClass::Entries), Some(Fault::Status(503)));
-        assert_eq!(taken(&board, AnswerClass::Roots), Some(Fault::Status(503)));
+        assert_eq!(taken(&board, AnswerClass::Page), Some(Fault::Status(503)));
+        assert_eq!(taken(&board, AnswerClass::Other), Some(Fault::Status(503)));
         board.clear();
-        assert_eq!(taken(&board, AnswerClass::Roots), None);
+        assert_eq!(taken(&board, AnswerClass::Other), None);
+    }
+
+    #[test]
+    fn a_fault_of_tiles_waits_for_a_tile_that_can_show_it() {
+        let board = FaultBoard::new();
+        let tile = |partial, leaf_index| AnswerClass::DataTile { partial, leaf_index };
+        board.set(Fault::MissingPartial, FaultOn::Entries, Some(1));
+        assert_eq!(taken(&board, tile(false, true)), None);
+        assert_eq!(taken(&board, AnswerClass::Page), None);
+        assert_eq!(taken(&board, tile(true, true)), Some(Fault::MissingPartial));
+        board.set(Fault::WrongLeafIndex, FaultOn::Entries, Some(1));
+        assert_eq!(taken(&board, tile(false, false)), None);
+        assert_eq!(taken(&board, tile(false, true)), Some(Fault::WrongLeafIndex));
+        assert_eq!(board.shown(), 2);
     }
 
     #[test]
@@ -196,7 +256,7 @@ mod tests {
         let board = FaultBoard::new();
         board.set(Fault::Short(3), FaultOn::All, Some(1));
         assert_eq!(taken(&board, AnswerClass::Head), None);
-        assert_eq!(taken(&board, AnswerClass::Entries), Some(Fault::Short(3)));
-        assert_eq!(taken(&board, AnswerClass::Entries), None);
+        assert_eq!(taken(&board, AnswerClass::Page), Some(Fault::Short(3)));
+        assert_eq!(taken(&board, AnswerClass::Page), None);
     }
 }

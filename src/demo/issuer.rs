@@ -74,6 +74,11 @@ impl Issuer {
         roots
     }
 
+    /// The certificates (DER) in all chains, roots among them; what chains share comes repeatedly.
+    pub fn chain_certificates(&self) -> impl Iterator<Item = &Bytes> {
+        self.authorities.iter().flat_map(|authority| &authority.chain.certificates)
+    }
+
     /// The next submission. About six in ten are precerts; most of those are followed, a little
     /// later, by their final certificate.
     pub fn issue(&mut self, now: DateTime<Utc>) -> Result<Submission, IssueError> {

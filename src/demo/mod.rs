@@ -6,7 +6,8 @@
 //!                                              |
 //!                              grower ------> store   tree, signed head, newest entries
 //!                                              |
-//!                  faults, answer ---------> rfc6962  the log as HTTP shows it
+//!                faults, answer, face ---> rfc6962    the log as HTTP shows it: by pages,
+//!         tile, checkpoint, gzip --------> static_ct  by tiles, or by both
 //! ```
 //!
 //! The log grows at a steady rate from its own authorities, with keys made at start; nothing of it
@@ -15,11 +16,14 @@
 mod answer;
 mod authority;
 mod certificate;
+mod checkpoint;
 mod der;
 mod entry;
 mod extensions;
+mod face;
 mod faults;
 mod grower;
+mod gzip;
 mod issuer;
 mod keys;
 mod names;
@@ -27,10 +31,12 @@ mod practice;
 mod rfc6962;
 mod sct;
 mod shared;
+mod static_ct;
 mod store;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod tile;
 
 pub use faults::{Fault, FaultOn};
 pub use store::{EntryKind, PublishedEntry};
@@ -46,7 +52,7 @@ use issuer::Issuer;
 use keys::KeyPair;
 use shared::Shared;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use store::Store;
@@ -57,11 +63,36 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Heads more frequent than this are no use to anybody, and none at all would be a busy loop.
 const MIN_HEAD_INTERVAL: Duration = Duration::from_millis(10);
 
+/// How a log is read.
+///
+/// A log signs and hashes alike whichever it is; its entries differ in one extension.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DemoProtocol {
+    /// RFC 6962: get-sth and get-entries.
+    #[default]
+    Rfc6962,
+    /// static-ct-api: checkpoint, data tiles, tiles of hashes, issuers. Every leaf says by the
+    /// leaf_index extension where in the log it is.
+    StaticCt,
+    /// RFC 6962, and its entries in full data tiles with their issuers as well, as the logs of
+    /// TrustAsia do it.
+    ///
+    /// A tile can only repeat the TimestampedEntry that the tree was made from, the one in
+    /// leaf_input, and such logs give out SCTs without extensions: so its entries have no
+    /// leaf_index, against static-ct-api. There is no checkpoint, and without checkpoints no
+    /// partial tile has to exist: the newest entries, up to 255, are had from get-entries only.
+    Hybrid,
+}
+
 /// What a [`DemoLog`] is to be like.
 #[derive(Clone, Debug)]
 pub struct DemoLogOptions {
     /// Where it answers over HTTP; port 0 takes any that is free. Default `127.0.0.1:0`.
     pub listen: SocketAddr,
+    /// How it is read. Default RFC 6962.
+    pub protocol: DemoProtocol,
+    /// The origin in its checkpoints. Default `None`: the host and port of its URL.
+    pub origin: Option<String>,
     /// Entries per second, fractions allowed; 0 leaves the growth to
     /// [`publish`](DemoLog::publish). Default 20.
     pub rate: f64,
@@ -71,7 +102,8 @@ pub struct DemoLogOptions {
     /// The most entries in one answer to get-entries, 1 at least. Default 256.
     pub max_page: u64,
     /// How many of the newest entries can still be fetched, 1 at least, at about 3 KB of memory
-    /// each. Older ones are answered with status 400. Default 20,000.
+    /// each. Older ones are answered with status 400, tiles that reach back to them with status
+    /// 404. Default 20,000.
     pub retain: usize,
     /// Entries in the log when it starts. Default 0.
     pub initial: u64,
@@ -81,6 +113,8 @@ impl Default for DemoLogOptions {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            protocol: DemoProtocol::default(),
+            origin: None,
             rate: 20.0,
             head_interval: Duration::from_millis(500),
             max_page: 256,
@@ -113,19 +147,26 @@ pub struct DemoStats {
     pub tree_size: u64,
     /// Index of the oldest entry that can still be fetched.
     pub oldest_kept: u64,
-    /// Requests for get-sth, whatever the answer.
+    /// Requests for get-sth or the checkpoint, whatever the answer.
     pub head_requests: u64,
-    /// Requests for get-entries, whatever the answer.
+    /// Requests for the checkpoint that were answered with status 304; among the `head_requests`.
+    pub not_modified: u64,
+    /// Requests for get-entries or data tiles, whatever the answer.
     pub entries_requests: u64,
-    /// Entries in answers to get-entries. Pages that a fault damaged or replaced are left out, so
-    /// a reader that fetches nothing twice gets exactly as many as it read.
+    /// Requests for issuers' certificates, whatever the answer.
+    pub issuer_requests: u64,
+    /// Requests for anything else: tiles of hashes, roots, addresses that mean nothing.
+    pub other_requests: u64,
+    /// Entries in answers to get-entries and in data tiles. Answers that a fault damaged or
+    /// replaced are left out, so a reader that fetches nothing twice gets exactly as many as it
+    /// read.
     pub entries_served: u64,
     /// How often the most often served entry was served, counted likewise: 1 if nothing was
     /// fetched twice.
     pub most_served: u64,
-    /// get-entries requests that wait for their answer now.
+    /// Requests for entries that wait for their answer now.
     pub entries_in_flight: u64,
-    /// The most get-entries requests that ever waited at the same time. An answer takes no time
+    /// The most requests for entries that ever waited at the same time. An answer takes no time
     /// that others could arrive in, so this shows a reader's parallelism only together with
     /// [`Fault::Delay`] or [`Fault::Hang`].
     pub most_entries_in_flight: u64,
@@ -139,16 +180,22 @@ impl DemoLog {
     /// To be called inside an actix System. Fails if the address cannot be listened on, or if
     /// OpenSSL cannot make keys.
     pub async fn start(options: DemoLogOptions) -> io::Result<DemoLog> {
-        let DemoLogOptions { listen, rate, head_interval, max_page, retain, initial } = options;
+        let DemoLogOptions { listen, protocol, origin, rate, head_interval, max_page, retain, initial } =
+            options;
+        // Before all else, for the address is a part of the checkpoints.
+        let listener = TcpListener::bind(listen)?;
+        let address = listener.local_addr()?;
         let create = move || -> Result<Shared, issuer::IssueError> {
-            let store = Store::new(KeyPair::ecdsa()?, retain)?;
-            let log = Shared::new(store, Issuer::new(Utc::now())?, max_page, rate);
+            let store = Store::new(KeyPair::ecdsa()?, retain, protocol == DemoProtocol::StaticCt)?;
+            let origin = origin.unwrap_or_else(|| address.to_string());
+            let log = Shared::new(store, Issuer::new(Utc::now())?, protocol, origin, max_page);
+            log.set_rate(rate);
             log.publish(initial, None);
             Ok(log)
         };
         let log = web::block(create).await.map_err(io::Error::other)?.map_err(io::Error::other)?;
         let log = Arc::new(log);
-        let (address, server) = serve(log.clone(), listen)?;
+        let server = serve(log.clone(), listener)?;
         let grower = Grower::start(log.clone(), head_interval.max(MIN_HEAD_INTERVAL))?;
         let running = Running { log, address, server, grower: Mutex::new(Some(grower)) };
         Ok(DemoLog { running: Arc::new(running) })
@@ -157,6 +204,11 @@ impl DemoLog {
     /// The log's URL, without a trailing slash: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.running.address)
+    }
+
+    /// The origin in the log's checkpoints.
+    pub fn origin(&self) -> String {
+        self.running.log.origin.clone()
     }
 
     /// The log's key: DER SubjectPublicKeyInfo. Its log id is the SHA-256 of this.
@@ -173,6 +225,10 @@ impl DemoLog {
 
     /// Appends an entry of any bytes at all, broken ones included, and signs a head over it. Gives
     /// the tree size.
+    ///
+    /// `leaf_input` is the leaf of the tree in any log. In a data tile stands what follows its first
+    /// two bytes, the TimestampedEntry if it has one, and then `extra_data` as it is: to be a
+    /// proper TileLeaf, it has to consist of what static-ct-api wants there.
     pub fn publish_raw(&self, leaf_input: impl Into<Bytes>, extra_data: impl Into<Bytes>) -> u64 {
         self.running.log.publish_raw(leaf_input.into(), extra_data.into())
     }
@@ -228,20 +284,26 @@ impl Drop for Running {
     }
 }
 
-fn serve(log: Arc<Shared>, listen: SocketAddr) -> io::Result<(SocketAddr, ServerHandle)> {
+fn serve(log: Arc<Shared>, listener: TcpListener) -> io::Result<ServerHandle> {
     let log = Data::from(log);
-    let server = HttpServer::new(move || App::new().app_data(log.clone()).configure(rfc6962::routes))
+    let app = move || {
+        let routes = match log.protocol {
+            DemoProtocol::Rfc6962 => rfc6962::routes,
+            DemoProtocol::StaticCt => static_ct::routes,
+            DemoProtocol::Hybrid => static_ct::hybrid_routes,
+        };
+        App::new().app_data(log.clone()).configure(routes).default_service(web::to(face::unknown_address))
+    };
+    let server = HttpServer::new(app)
         .workers(1)
         .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
         .tcp_nodelay(true)
         .disable_signals()
-        .bind(listen)?;
-    // One address was bound, so there is one.
-    let address = server.addrs().first().copied().unwrap_or(listen);
-    let server = server.run();
+        .listen(listener)?
+        .run();
     let handle = server.handle();
     rt::spawn(server);
-    Ok((address, handle))
+    Ok(handle)
 }
 
 /// What the demo locks is left consistent between statements, so a panic elsewhere while it was

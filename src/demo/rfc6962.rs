@@ -1,16 +1,15 @@
 //! The log's face of RFC 6962 §4: get-sth, get-entries and get-roots over HTTP.
 
 use super::answer::Answer;
+use super::face::{answer, head};
 use super::faults::{AnswerClass, Fault};
 use super::shared::Shared;
 use super::store::StoredEntry;
-use crate::ct::sth::{SignedTreeHead, SthError};
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, rt};
+use actix_web::{HttpRequest, HttpResponse};
 use base64_simd::STANDARD;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub fn routes(service: &mut ServiceConfig) {
     service
@@ -28,57 +27,20 @@ async fn get_sth(log: Data<Shared>) -> HttpResponse {
 }
 
 async fn get_entries(log: Data<Shared>, request: HttpRequest) -> HttpResponse {
-    answer(&log, AnswerClass::Entries, |fault| match page(&log, request.query_string(), fault) {
+    answer(&log, AnswerClass::Page, |fault| match page(&log, request.query_string(), fault) {
         Ok(body) => Answer::json(body),
         Err(message) => Answer::error(StatusCode::BAD_REQUEST, &message),
     })
     .await
 }
 
-async fn get_roots(log: Data<Shared>) -> HttpResponse {
-    answer(&log, AnswerClass::Roots, |_| {
+/// Asked for by submitters, so logs that are read otherwise have it too.
+pub async fn get_roots(log: Data<Shared>) -> HttpResponse {
+    answer(&log, AnswerClass::Other, |_| {
         let roots: Vec<String> = log.roots.iter().map(|root| STANDARD.encode_to_string(root)).collect();
         Answer::json(serde_json::json!({ "certificates": roots }).to_string().into_bytes())
     })
     .await
-}
-
-/// Counts the request and answers it, showing the fault that is its turn.
-async fn answer(
-    log: &Shared,
-    class: AnswerClass,
-    make: impl FnOnce(Option<&Fault>) -> Answer,
-) -> HttpResponse {
-    let _in_flight = log.counters.arrived(class);
-    let Some(mut taken) = log.faults.take(class) else {
-        return make(None).into_response();
-    };
-    match taken.fault {
-        // An error would mean that the board is gone: no reason to wait either.
-        Fault::Hang => drop(taken.released.changed().await),
-        Fault::Delay(time) => rt::time::sleep(time.min(Duration::from_secs(86_400))).await,
-        _ => {}
-    }
-    make(Some(&taken.fault)).distorted(&taken.fault).into_response()
-}
-
-fn head(log: &Shared, fault: Option<&Fault>) -> Result<SignedTreeHead, SthError> {
-    let mut head = log.store.head();
-    match fault {
-        Some(Fault::Shrink(by)) => return log.store.shrunken_head(*by),
-        Some(Fault::WrongRoot) => {
-            let other_root = head.root_hash.map(|byte| !byte);
-            return log.store.sign(head.timestamp_ms, head.tree_size, other_root);
-        }
-        Some(Fault::BadSignature) => {
-            // The last byte of the ECDSA signature's s: still well-formed, and wrong.
-            if let Some(last) = head.tree_head_signature.last_mut() {
-                *last ^= 1;
-            }
-        }
-        _ => {}
-    }
-    Ok(head)
 }
 
 /// The body of a get-entries answer, or why there is none.
@@ -92,7 +54,7 @@ fn page(log: &Shared, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, Str
         Some(Fault::Empty) => Vec::new(),
         _ => log.store.range(start, end, max).map_err(|error| error.to_string())?,
     };
-    if fault.is_none_or(Fault::leaves_entries_whole) {
+    if fault.is_none_or(Fault::leaves_content_whole) {
         log.counters.served(&entries);
     }
     Ok(encode_page(&entries, fault == Some(&Fault::GarbageEntry)))

@@ -31,7 +31,7 @@ impl SctLog {
     ///
     /// `leaf_index` is where a tiled log would say that it put the entry.
     fn timestamp(&self, precert: &PreCert, timestamp_ms: u64, leaf_index: u32) -> Result<Vec<u8>, SthError> {
-        let extensions = if self.tiled { leaf_index_extension(leaf_index) } else { Vec::new() };
+        let extensions = if self.tiled { leaf_index_extension(leaf_index.into()) } else { Vec::new() };
         let mut signed = vec![
             0, // sct_version = v1
             0, // signature_type = certificate_timestamp
@@ -67,10 +67,10 @@ pub fn sct_list(
     Ok(list)
 }
 
-/// The one CtExtension of static-ct-api: where in the log the entry is.
-fn leaf_index_extension(leaf_index: u32) -> Vec<u8> {
+/// The one CtExtension of static-ct-api: where in the log the entry is, as a number of 40 bits.
+pub fn leaf_index_extension(leaf_index: u64) -> Vec<u8> {
     let mut extension = vec![0]; // extension_type = leaf_index
-    let uint40 = u64::from(leaf_index).to_be_bytes();
+    let uint40 = leaf_index.to_be_bytes();
     push_vector(&mut extension, 2, &uint40[3..]);
     extension
 }

@@ -3,19 +3,27 @@
 use super::faults::{AnswerClass, FaultBoard};
 use super::issuer::Issuer;
 use super::store::{Store, StoredEntry};
-use super::{DemoStats, lock, unix_ms};
+use super::{DemoProtocol, DemoStats, lock, unix_ms};
+use crate::ct::merkle::Hash;
 use bytes::Bytes;
 use chrono::Utc;
+use openssl::sha::sha256;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 pub struct Shared {
     pub store: Store,
+    pub protocol: DemoProtocol,
+    /// The log's name in its checkpoints.
+    pub origin: String,
     /// Locked for as long as a batch takes, so that batches do not mix.
     pub issuer: Mutex<Issuer>,
     /// Certificates (DER) that the log would accept chains to.
     pub roots: Vec<Bytes>,
+    /// The certificates (DER) that chains are made of, by the hash that entries name them by.
+    pub issuers: HashMap<Hash, Bytes>,
     pub faults: FaultBoard,
     pub counters: Counters,
     /// The most entries in one answer.
@@ -25,19 +33,25 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(store: Store, issuer: Issuer, max_page: u64, rate: f64) -> Self {
-        let shared = Self {
+    pub fn new(store: Store, issuer: Issuer, protocol: DemoProtocol, origin: String, max_page: u64) -> Self {
+        Self {
             store,
+            protocol,
+            origin,
             roots: issuer.roots(),
+            issuers: issuer.chain_certificates().map(|der| (sha256(der), der.clone())).collect(),
             issuer: Mutex::new(issuer),
             faults: FaultBoard::new(),
             counters: Counters::default(),
             // An answer must hold one entry at least, or readers never get on.
             max_page: max_page.max(1),
             rate: AtomicU64::new(0),
-        };
-        shared.set_rate(rate);
-        shared
+        }
+    }
+
+    /// DER SubjectPublicKeyInfo, hashed: what a log is known by.
+    pub fn log_id(&self) -> Hash {
+        sha256(self.store.public_key())
     }
 
     /// Issues `count` entries, or fewer if `deadline` comes first, and signs a head over them.
@@ -89,7 +103,10 @@ impl Shared {
             tree_size: self.store.head().tree_size,
             oldest_kept: self.store.oldest(),
             head_requests: counters.head_requests.load(Relaxed),
+            not_modified: counters.not_modified.load(Relaxed),
             entries_requests: counters.entries_requests.load(Relaxed),
+            issuer_requests: counters.issuer_requests.load(Relaxed),
+            other_requests: counters.other_requests.load(Relaxed),
             entries_served: counters.entries_served.load(Relaxed),
             most_served: counters.most_served.load(Relaxed),
             entries_in_flight: counters.in_flight.load(Relaxed),
@@ -102,14 +119,17 @@ impl Shared {
 #[derive(Default)]
 pub struct Counters {
     head_requests: AtomicU64,
+    not_modified: AtomicU64,
     entries_requests: AtomicU64,
+    issuer_requests: AtomicU64,
+    other_requests: AtomicU64,
     entries_served: AtomicU64,
     most_served: AtomicU64,
     in_flight: AtomicU64,
     most_in_flight: AtomicU64,
 }
 
-/// A get-entries request being answered, until dropped.
+/// A request for entries being answered, until dropped.
 pub struct InFlight<'a> {
     counters: &'a Counters,
 }
@@ -117,16 +137,23 @@ pub struct InFlight<'a> {
 impl Counters {
     /// Counts a request. The value is to be kept until it is answered.
     pub fn arrived(&self, class: AnswerClass) -> Option<InFlight<'_>> {
-        match class {
-            AnswerClass::Head => self.head_requests.fetch_add(1, Relaxed),
-            AnswerClass::Entries => self.entries_requests.fetch_add(1, Relaxed),
-            AnswerClass::Roots => return None,
+        let (requests, for_entries) = match class {
+            AnswerClass::Head => (&self.head_requests, false),
+            AnswerClass::Page | AnswerClass::DataTile { .. } => (&self.entries_requests, true),
+            AnswerClass::Issuer => (&self.issuer_requests, false),
+            AnswerClass::Other => (&self.other_requests, false),
         };
-        (class == AnswerClass::Entries).then(|| {
+        requests.fetch_add(1, Relaxed);
+        for_entries.then(|| {
             let now = self.in_flight.fetch_add(1, Relaxed) + 1;
             self.most_in_flight.fetch_max(now, Relaxed);
             InFlight { counters: self }
         })
+    }
+
+    /// Counts an answer that says that nothing is new.
+    pub fn unmodified(&self) {
+        self.not_modified.fetch_add(1, Relaxed);
     }
 
     /// Counts entries that are given out whole.

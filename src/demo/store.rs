@@ -4,7 +4,9 @@
 //! can be put in front of the same log. The tree stays exact for ever; entries older than the
 //! newest `retain` are forgotten.
 
-use super::entry::{CERTIFICATE_OFFSET, Chain, Content, Submission, merkle_tree_leaf};
+use super::entry::{
+    CERTIFICATE_OFFSET, Chain, Content, Submission, TIMESTAMPED_ENTRY_OFFSET, merkle_tree_leaf,
+};
 use super::keys::KeyPair;
 use super::sct::push_vector;
 use super::{lock, unix_ms};
@@ -41,7 +43,7 @@ pub struct PublishedEntry {
     pub first_dns_name: Option<String>,
     /// The MerkleTreeLeaf.
     pub leaf_input: Bytes,
-    /// What get-entries gives along with it (RFC 6962 §4.6).
+    /// What get-entries gives along with it (RFC 6962 §4.6); a static-ct log has no use for it.
     pub extra_data: Bytes,
 }
 
@@ -50,7 +52,7 @@ pub struct StoredEntry {
     index: u64,
     timestamp_ms: u64,
     pub leaf_input: Bytes,
-    leaf_hash: Hash,
+    pub leaf_hash: Hash,
     extra: Extra,
     first_dns_name: Option<String>,
     /// How often it was given out undamaged.
@@ -58,8 +60,15 @@ pub struct StoredEntry {
 }
 
 enum Extra {
-    X509 { chain: Arc<Chain> },
-    Precert { precertificate: Bytes, chain: Arc<Chain> },
+    /// The certificate is a part of the leaf_input.
+    X509 {
+        certificate: Bytes,
+        chain: Arc<Chain>,
+    },
+    Precert {
+        precertificate: Bytes,
+        chain: Arc<Chain>,
+    },
     Raw(Bytes),
 }
 
@@ -77,6 +86,8 @@ pub enum RangeError {
 pub struct Store {
     key: KeyPair,
     retain: usize,
+    /// Whether leaves carry the leaf_index extension.
+    leaf_index: bool,
     state: Mutex<State>,
 }
 
@@ -90,12 +101,13 @@ struct State {
 }
 
 impl Store {
-    /// An empty log under a signed head. `retain`: how many entries it keeps.
-    pub fn new(key: KeyPair, retain: usize) -> Result<Self, SthError> {
+    /// An empty log under a signed head. `retain`: how many entries it keeps; `leaf_index`: whether
+    /// their leaves say where in the log they are.
+    pub fn new(key: KeyPair, retain: usize, leaf_index: bool) -> Result<Self, SthError> {
         let tree = CompactTree::new();
         let head = SignedTreeHead::sign(unix_ms(), 0, tree.root(), key.private())?;
         let state = State { forgotten: tree.clone(), tree, entries: VecDeque::new(), head };
-        Ok(Self { key, retain: retain.max(1), state: Mutex::new(state) })
+        Ok(Self { key, retain: retain.max(1), leaf_index, state: Mutex::new(state) })
     }
 
     /// DER SubjectPublicKeyInfo of the log's key.
@@ -105,35 +117,40 @@ impl Store {
 
     /// Appends an entry. It is not given out before the next [`sign_head`](Self::sign_head).
     pub fn append(&self, submission: Submission, timestamp_ms: u64) {
-        let leaf = merkle_tree_leaf(&submission.content, timestamp_ms);
+        let mut state = lock(&self.state);
+        let index = state.tree.size();
+        let leaf_index = self.leaf_index.then_some(index);
+        let leaf = Bytes::from(merkle_tree_leaf(&submission.content, timestamp_ms, leaf_index));
+        let chain = submission.chain;
         let extra = match submission.content {
-            Content::X509 { .. } => Extra::X509 { chain: submission.chain },
+            Content::X509 { certificate } => {
+                let end = CERTIFICATE_OFFSET + certificate.len();
+                Extra::X509 { certificate: leaf.slice(CERTIFICATE_OFFSET..end), chain }
+            }
             Content::Precert { precertificate, .. } => {
-                Extra::Precert { precertificate: precertificate.into(), chain: submission.chain }
+                Extra::Precert { precertificate: precertificate.into(), chain }
             }
         };
-        self.push(leaf.into(), extra, timestamp_ms, submission.first_dns_name);
+        self.push(
+            &mut state,
+            StoredEntry {
+                timestamp_ms,
+                first_dns_name: submission.first_dns_name,
+                ..StoredEntry::new(index, leaf, extra)
+            },
+        );
     }
 
     /// Appends an entry of any bytes at all.
     pub fn append_raw(&self, leaf_input: Bytes, extra_data: Bytes) {
-        self.push(leaf_input, Extra::Raw(extra_data), 0, None);
+        let mut state = lock(&self.state);
+        let entry = StoredEntry::new(state.tree.size(), leaf_input, Extra::Raw(extra_data));
+        self.push(&mut state, entry);
     }
 
-    fn push(&self, leaf_input: Bytes, extra: Extra, timestamp_ms: u64, first_dns_name: Option<String>) {
-        let leaf_hash = leaf_hash(&leaf_input);
-        let mut state = lock(&self.state);
-        let index = state.tree.size();
-        state.tree.push(leaf_hash);
-        state.entries.push_back(Arc::new(StoredEntry {
-            index,
-            timestamp_ms,
-            leaf_input,
-            leaf_hash,
-            extra,
-            first_dns_name,
-            served: AtomicU64::new(0),
-        }));
+    fn push(&self, state: &mut State, entry: StoredEntry) {
+        state.tree.push(entry.leaf_hash);
+        state.entries.push_back(Arc::new(entry));
         if state.entries.len() > self.retain
             && let Some(oldest) = state.entries.pop_front()
         {
@@ -197,6 +214,14 @@ impl Store {
         Ok(entries.cloned().collect())
     }
 
+    /// The `count` entries from `start` on, at least one, if the newest head covers all of them.
+    pub fn exactly(&self, start: u64, count: u64) -> Result<Vec<Arc<StoredEntry>>, RangeError> {
+        let end = start.saturating_add(count.saturating_sub(1));
+        // The tree never shrinks: what reaches to `end` now still does in the next line.
+        self.range(end, end, 1)?;
+        self.range(start, end, count)
+    }
+
     /// The entry at `index`, if the newest head covers it and it is still kept.
     pub fn entry(&self, index: u64) -> Option<Arc<StoredEntry>> {
         self.range(index, index, 1).ok()?.pop()
@@ -209,10 +234,34 @@ impl Store {
 }
 
 impl StoredEntry {
+    fn new(index: u64, leaf_input: Bytes, extra: Extra) -> Self {
+        let leaf_hash = leaf_hash(&leaf_input);
+        let served = AtomicU64::new(0);
+        Self { index, timestamp_ms: 0, leaf_input, leaf_hash, extra, first_dns_name: None, served }
+    }
+
+    /// The TimestampedEntry struct of RFC 6962 §3.4; of a raw entry, what stands in its place.
+    pub fn timestamped_entry(&self) -> &[u8] {
+        self.leaf_input.get(TIMESTAMPED_ENTRY_OFFSET..).unwrap_or_default()
+    }
+
+    /// Appends the TileLeaf of static-ct-api, section "Log entries", to `out`.
+    pub fn write_tile_leaf(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.timestamped_entry());
+        match &self.extra {
+            Extra::X509 { chain, .. } => out.extend_from_slice(&chain.fingerprints),
+            Extra::Precert { precertificate, chain } => {
+                push_vector(out, 3, precertificate);
+                out.extend_from_slice(&chain.fingerprints);
+            }
+            Extra::Raw(bytes) => out.extend_from_slice(bytes),
+        }
+    }
+
     /// Appends the extra_data of RFC 6962 §4.6 to `out`.
     pub fn write_extra_data(&self, out: &mut Vec<u8>) {
         match &self.extra {
-            Extra::X509 { chain } => out.extend_from_slice(&chain.encoded),
+            Extra::X509 { chain, .. } => out.extend_from_slice(&chain.encoded),
             Extra::Precert { precertificate, chain } => {
                 push_vector(out, 3, precertificate);
                 out.extend_from_slice(&chain.encoded);
@@ -228,11 +277,7 @@ impl StoredEntry {
 
     pub fn published(&self) -> PublishedEntry {
         let (kind, certificate, chain) = match &self.extra {
-            Extra::X509 { chain } => {
-                // Two bytes of extensions end the leaf.
-                let end = self.leaf_input.len() - 2;
-                (EntryKind::X509, self.leaf_input.slice(CERTIFICATE_OFFSET..end), Some(chain))
-            }
+            Extra::X509 { certificate, chain } => (EntryKind::X509, certificate.clone(), Some(chain)),
             Extra::Precert { precertificate, chain } => {
                 (EntryKind::Precert, precertificate.clone(), Some(chain))
             }

@@ -1,7 +1,9 @@
 //! Why a request to a log brought nothing.
 
+use crate::ct::checkpoint::CheckpointError;
 use crate::ct::get_entries::NotAPage;
 use crate::ct::sth::SthError;
+use crate::ct::tile::TileError;
 use std::time::Duration;
 
 /// A failed request. All of them are worth another try later.
@@ -38,6 +40,28 @@ pub enum FetchError {
     /// The page makes no sense.
     #[error(transparent)]
     Page(#[from] NotAPage),
+    /// The checkpoint makes no sense, or the log did not sign it.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The tile breaks off or makes no sense.
+    #[error("no data tile: {0}")]
+    Tile(#[from] TileError),
+    /// The tile has more or fewer entries than its name says.
+    #[error("{path} holds {found} entries, not {expected}")]
+    TileWidth {
+        /// The tile's path.
+        path: String,
+        /// Entries by its name.
+        expected: u64,
+        /// Entries in it.
+        found: usize,
+    },
+    /// What the log serves as an issuer has another hash.
+    #[error("issuer {fingerprint} is something else")]
+    WrongIssuer {
+        /// SHA-256 of the issuer, hexadecimal.
+        fingerprint: String,
+    },
     /// A page without entries for a range that the log has.
     #[error("page is empty")]
     EmptyPage,
@@ -52,6 +76,11 @@ fn detail_text(detail: &str) -> String {
 }
 
 impl FetchError {
+    /// A status that makes no sense here.
+    pub(super) fn unexpected(status: u16) -> Self {
+        FetchError::Status { status, retry_after: None, detail: String::new() }
+    }
+
     /// How long the log asked us to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

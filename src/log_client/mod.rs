@@ -1,13 +1,25 @@
-//! Fetching from logs: one request, one answer or one error. When to ask, and what to do with an error, is
+//! Fetching from logs: one question, one answer or one error. When to ask, and what to do with an error, is
 //! decided by whoever asks.
+//!
+//! Both protocols stand behind [`LogClient`]: the newest head, and the entries of a range.
 
 mod error;
+mod http;
+mod issuers;
+mod limits;
 mod rfc6962;
+mod static_ct;
 
 pub use error::FetchError;
-pub use rfc6962::{Rfc6962Client, tls_connector};
+pub use http::tls_connector;
+pub use issuers::Issuers;
+pub use limits::OperatorLimits;
+pub use rfc6962::Rfc6962Client;
+pub use static_ct::{StaticCtClient, StaticCtLog};
 
+use crate::ct::entry::LogEntry;
 use openssl::ssl::SslConnector;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What every request to a log is made with.
@@ -19,4 +31,88 @@ pub struct FetchSettings {
     pub timeout: Duration,
     /// The User-Agent header.
     pub user_agent: String,
+    /// What the log's operator gets from us.
+    pub limits: Arc<OperatorLimits>,
+}
+
+/// Indexes `start..end_exclusive` to be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// The first index.
+    pub start: u64,
+    /// One past the last index.
+    pub end_exclusive: u64,
+    /// These entries came back undecodable once: if they do again, that is how the log has them.
+    pub confirming: bool,
+}
+
+impl Range {
+    /// Number of indexes.
+    pub fn count(&self) -> u64 {
+        self.end_exclusive - self.start
+    }
+}
+
+/// The newest tree head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Number of entries.
+    pub tree_size: u64,
+    /// When it was signed, unix milliseconds.
+    pub timestamp_ms: u64,
+}
+
+/// An entry in which no certificate could be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecodable {
+    /// Why.
+    pub reason: String,
+    /// As get-entries gave it: base64, or what stood in its place.
+    pub leaf_input: String,
+    /// Likewise.
+    pub extra_data: String,
+}
+
+/// One entry of an answer.
+pub type Fetched = Result<LogEntry, Undecodable>;
+
+/// The client of one log.
+pub enum LogClient {
+    /// RFC 6962.
+    Rfc6962(Rfc6962Client),
+    /// static-ct-api.
+    StaticCt(Box<StaticCtClient>),
+}
+
+impl LogClient {
+    /// The newest head; `None` when it is still the one of the last time.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn head(&self) -> Result<Option<Head>, FetchError> {
+        match self {
+            LogClient::Rfc6962(client) => client.head().await.map(Some),
+            LogClient::StaticCt(client) => client.head().await,
+        }
+    }
+
+    /// The entries from `range.start` on, at least one and at most up to its end; a log may return fewer than
+    /// asked for.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn entries(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
+        match self {
+            LogClient::Rfc6962(client) => client.entries(range).await,
+            LogClient::StaticCt(client) => client.entries(range).await,
+        }
+    }
+
+    /// Ranges should not cross multiples of this number.
+    pub fn alignment(&self) -> u64 {
+        match self {
+            LogClient::Rfc6962(_) => 1,
+            LogClient::StaticCt(_) => crate::ct::tile_path::TILE_WIDTH,
+        }
+    }
 }

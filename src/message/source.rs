@@ -1,6 +1,7 @@
 //! Which log an entry came from.
 
 use super::Seconds;
+use crate::ct::tile_path::{TILE_WIDTH, data_tile};
 use std::io::Write;
 
 /// The protocol that a log is read with.
@@ -29,6 +30,7 @@ impl Protocol {
 pub struct Source {
     url: String,
     name: String,
+    protocol: Protocol,
     /// `"source":{...` up to the value of `timestamp`.
     json: String,
 }
@@ -43,7 +45,12 @@ impl Source {
             "log_id": log_id, "type": protocol.as_str() })
         .to_string();
         let open = members.trim_end_matches('}');
-        Source { url: url.into(), name: name.into(), json: format!("\"source\":{open},\"timestamp\":") }
+        Source {
+            url: url.into(),
+            name: name.into(),
+            protocol,
+            json: format!("\"source\":{open},\"timestamp\":"),
+        }
     }
 
     /// The log's URL with its scheme and without a trailing slash.
@@ -56,15 +63,23 @@ impl Source {
         &self.name
     }
 
+    /// How the log is read.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
     /// Appends the member `"source":{...}`.
     pub(super) fn write_member(&self, timestamp_ms: u64, out: &mut Vec<u8>) {
         out.extend_from_slice(self.json.as_bytes());
         let _ = write!(out, "{}}}", Seconds::from_ms(timestamp_ms));
     }
 
-    /// Appends the URL that fetches entry `index` alone (RFC 6962 section 4.6).
+    /// Appends the URL that fetches entry `index` alone (RFC 6962 section 4.6), or the data tile that holds it.
     pub(super) fn write_link(&self, index: u64, out: &mut Vec<u8>) {
-        let _ = write!(out, "{}/ct/v1/get-entries?start={index}&end={index}", self.url);
+        let _ = match self.protocol {
+            Protocol::Rfc6962 => write!(out, "{}/ct/v1/get-entries?start={index}&end={index}", self.url),
+            Protocol::StaticCt => write!(out, "{}/{}", self.url, data_tile(index / TILE_WIDTH, TILE_WIDTH)),
+        };
     }
 }
 
@@ -83,6 +98,18 @@ mod tests {
         let expected = serde_json::json!({"url": "ct.example/2026", "name": "A \"log\"", "operator": "Op",
             "log_id": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "type": "rfc6962", "timestamp": 1_700_000_000.007});
         assert_eq!(json["source"], expected);
+    }
+
+    #[test]
+    fn a_link_leads_to_the_entry_or_to_the_tile_that_holds_it() {
+        for (protocol, link) in [
+            (Protocol::Rfc6962, "https://ct.example/ct/v1/get-entries?start=300123&end=300123"),
+            (Protocol::StaticCt, "https://ct.example/tile/data/x001/172"),
+        ] {
+            let mut out = Vec::new();
+            Source::new("https://ct.example", "", "", None, protocol).write_link(300_123, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), link);
+        }
     }
 
     #[test]

@@ -14,13 +14,12 @@ mod stats;
 mod streams;
 
 use crate::actors::broker::Broker;
-use crate::actors::log_watcher::LogStatus;
+use crate::actors::log_directory::LogStatuses;
 use crate::config::ClientLimits;
 use crate::message::Stream;
 use actix::Addr;
 use actix_web::http::header;
 use actix_web::{HttpResponse, Resource, web};
-use std::sync::Arc;
 
 /// What the routes know.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ pub struct AppState {
     /// What `/` streams.
     pub root_stream: Stream,
     /// How the logs are doing.
-    pub logs: Vec<Arc<LogStatus>>,
+    pub logs: LogStatuses,
 }
 
 /// The paths of the streams.

@@ -12,6 +12,7 @@ pub(super) async fn stats(state: web::Data<AppState>) -> Result<HttpResponse, ac
     let clients = state.broker.send(Clients).await.map_err(error::ErrorServiceUnavailable)?;
     let logs: Map<String, Value> = state
         .logs
+        .all()
         .iter()
         .map(|log| Ok((log.source().url().to_string(), serde_json::to_value(log.snapshot())?)))
         .collect::<Result<_, serde_json::Error>>()?;

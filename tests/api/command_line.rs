@@ -43,8 +43,8 @@ fn a_wrong_configuration_starts_nothing_and_is_explained_in_one_line() {
 #[test]
 fn a_missing_file_or_no_file_at_all_is_explained() {
     assert!(refused(&["--config", "no/such.toml"], &[]).contains("no/such.toml: cannot be read"));
-    let error = refused(&[], &[]);
-    for part in ["no logs to watch", "--config", "certstream-server demo"] {
+    let error = refused(&[], &[("CERTSTREAM_LOG_LIST_ENABLED", "false")]);
+    for part in ["no logs to watch", "[[logs]]", "certstream-server demo"] {
         assert!(error.contains(part), "{error}");
     }
 }
@@ -168,4 +168,26 @@ fn what_cannot_be_shown_is_explained() {
         assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[actix_web::test]
+async fn the_logs_that_would_be_watched_are_listed_with_their_sizes() {
+    let log = quiet_log().await;
+    log.publish(7);
+    let path = file(&format!(
+        "[log_list]\nenabled = false\n[[logs]]\nurl = '{}'\ndescription = 'A log'\noperator = 'Op'\n[[logs]]\nurl = 'http://127.0.0.1:1'",
+        log.url()
+    ));
+    let path = path.to_str().expect("a path").to_string();
+    let output =
+        actix_web::rt::task::spawn_blocking(move || run(&["logs", "--config", &path], &[])).await.unwrap();
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split("  ").map(str::trim).collect()).collect();
+    let cells = |i: usize| lines[i].iter().filter(|cell| !cell.is_empty()).copied().collect::<Vec<_>>();
+    assert_eq!(cells(1), ["A log", "Op", "rfc6962", "configured", "7"], "{text}");
+    assert!(
+        lines[2].last().is_some_and(|cell| cell.contains("refused")),
+        "a log that fails says why:\n{text}"
+    );
 }

@@ -7,4 +7,5 @@ mod helpers;
 mod routes;
 mod shutdown;
 mod slow_clients;
+mod static_logs;
 mod streams;

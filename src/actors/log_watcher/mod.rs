@@ -10,6 +10,7 @@
 
 mod backoff;
 mod page_size;
+mod rhythm;
 mod status;
 mod window;
 
@@ -17,9 +18,7 @@ pub use status::{LogSnapshot, LogStatus};
 
 use super::broker::{Broker, Publish};
 use crate::clock;
-use crate::ct::entry::{self, FramingFault, LogEntry};
-use crate::ct::get_entries::{NotBase64, RawEntry};
-use crate::log_client::{FetchError, Rfc6962Client};
+use crate::log_client::{self, FetchError, Head, LogClient, Range};
 use crate::message::{CertEntry, Demand, EntryBatch};
 use crate::state::{Undecodable, UndecodableEntry};
 use actix::prelude::*;
@@ -27,13 +26,14 @@ use backoff::Backoff;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use page_size::PageSize;
+use rhythm::Rhythm;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
-use window::{Range, Window};
+use window::Window;
 
 /// Entries sent to the Broker at once: small enough that a client which keeps up has room for the next ones
 /// by the time they come.
@@ -65,8 +65,10 @@ impl fmt::Display for Start {
 pub struct WatchSettings {
     /// Where to begin.
     pub start: Start,
-    /// Time between requests for the head.
+    /// Shortest beat of the log's heads that is followed.
     pub poll_interval: Duration,
+    /// How long entries in a tile that is not full may wait for it to become full.
+    pub partial_tile_wait: Duration,
     /// Most entries to ask for at once.
     pub page_size: u64,
     /// Most requests for entries at the same time.
@@ -88,7 +90,7 @@ impl LogWatcher {
     /// Watches the log that `client` asks, tells `status` how it goes, and leaves with `undecodable`
     /// what cannot be sent.
     pub fn new(
-        client: Rfc6962Client,
+        client: LogClient,
         settings: WatchSettings,
         status: Arc<LogStatus>,
         undecodable: Arc<Undecodable>,
@@ -107,6 +109,9 @@ impl LogWatcher {
             backoff: Backoff::default(),
             not_before: Instant::now(),
             last_failure: None,
+            rhythm: Rhythm::new(std::time::Instant::now(), settings.poll_interval),
+            tree_size: None,
+            partial_since: None,
         };
         LogWatcher { watch: Some(watch) }
     }
@@ -132,7 +137,7 @@ impl Handler<Stop> for LogWatcher {
 
 /// The watcher's work, from start to stop.
 struct Watch {
-    client: Rc<Rfc6962Client>,
+    client: Rc<LogClient>,
     settings: WatchSettings,
     status: Arc<LogStatus>,
     undecodable: Arc<Undecodable>,
@@ -145,13 +150,18 @@ struct Watch {
     /// No request for entries before this moment.
     not_before: Instant,
     last_failure: Option<Instant>,
+    rhythm: Rhythm,
+    /// Size of the largest tree seen.
+    tree_size: Option<u64>,
+    /// Since when there have been entries in a tile that is not full.
+    partial_since: Option<Instant>,
 }
 
 /// The answer to one request for entries.
 struct Fetched {
     range: Range,
     asked_at: Instant,
-    page: Result<Vec<Result<RawEntry, NotBase64>>, FetchError>,
+    page: Result<Vec<log_client::Fetched>, FetchError>,
 }
 
 impl Watch {
@@ -171,31 +181,42 @@ impl Watch {
     }
 
     async fn follow(&mut self) {
-        let mut next_poll = Instant::now();
         loop {
-            sleep_until(next_poll).await;
-            let jitter = 0.9 + 0.2 * rand::random::<f64>();
-            next_poll = Instant::now() + self.settings.poll_interval.mul_f64(jitter);
+            sleep_until(self.rhythm.next().into()).await;
+            let asked = Instant::now();
             match self.client.head().await {
                 Ok(head) => {
                     self.backoff.succeeded();
-                    self.catch_up(head.tree_size).await;
+                    self.take_head(asked, head);
+                    self.catch_up().await;
                 }
                 Err(error) => {
                     let wait = self.failure("get the tree head", &error);
-                    next_poll = next_poll.max(Instant::now() + wait);
+                    self.rhythm.failed((Instant::now() + wait).into());
                 }
             }
         }
     }
 
-    /// Fetches and hands on everything up to `tree_size`. A head older than what we have, as front ends that
-    /// lag behind serve it, changes nothing.
-    async fn catch_up(&mut self, tree_size: u64) {
-        self.status.saw_tree_size(tree_size);
+    /// A head older than what we have, as front ends that lag behind serve it, changes nothing.
+    fn take_head(&mut self, asked: Instant, head: Option<Head>) {
+        match head {
+            Some(head) if self.tree_size.is_none_or(|known| head.tree_size > known) => {
+                self.tree_size = Some(head.tree_size);
+                self.status.saw_tree_size(head.tree_size);
+                self.rhythm.grew(asked.into(), head.timestamp_ms);
+            }
+            _ => self.rhythm.unchanged(asked.into()),
+        }
+    }
+
+    /// Fetches and hands on everything that is to be fetched now.
+    async fn catch_up(&mut self) {
+        let Some(tree_size) = self.tree_size else { return };
         let position = self.position_under(tree_size);
+        let end_exclusive = self.end_for_now(position, tree_size);
         let span = self.settings.page_size.saturating_mul(self.settings.in_flight as u64);
-        let mut window = Window::new(position, tree_size, span);
+        let mut window = Window::new(position, end_exclusive, span, self.client.alignment());
         let mut in_flight = FuturesUnordered::new();
         while !window.is_finished() {
             let parallel = if self.backoff.failures() > 0 { 1 } else { self.settings.in_flight };
@@ -212,6 +233,26 @@ impl Watch {
                 self.moved_to(window.position());
             }
         }
+    }
+
+    /// Up to where to fetch under a head of `tree_size`: a tile that is not full yet is left until it is, but
+    /// not for longer than its entries may wait. Each partial tile holds again what the one before it held.
+    fn end_for_now(&mut self, position: u64, tree_size: u64) -> u64 {
+        let full = tree_size - tree_size % self.client.alignment();
+        if full == tree_size || position >= tree_size {
+            self.partial_since = None;
+            return tree_size;
+        }
+        if position < full {
+            self.partial_since = None;
+        }
+        let since = *self.partial_since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= self.settings.partial_tile_wait {
+            self.partial_since = None;
+            return tree_size;
+        }
+        self.rhythm.no_later_than((since + self.settings.partial_tile_wait).into());
+        full.max(position)
     }
 
     /// Where we are, which the first head decides.
@@ -270,61 +311,39 @@ impl Watch {
         wait
     }
 
-    fn decode(&self, range: Range, page: Vec<Result<RawEntry, NotBase64>>) -> Vec<Option<CertEntry>> {
+    fn decode(&self, range: Range, page: Vec<log_client::Fetched>) -> Vec<Option<CertEntry>> {
         let seen_us = clock::unix_us();
-        let entry = |(raw, index): (Result<RawEntry, NotBase64>, u64)| {
-            let entry = self.decode_one(&raw, index, range.confirming)?;
-            Some(CertEntry { source: self.status.source().clone(), index, seen_us, entry })
+        let entry = |(entry, index): (log_client::Fetched, u64)| match entry {
+            Ok(entry) => {
+                if let Some(fault) = entry.fault {
+                    self.status.misframed();
+                    log::warn!("{}: entry {index} is misframed: {fault}; sent all the same", self.name());
+                }
+                Some(CertEntry { source: self.status.source().clone(), index, seen_us, entry })
+            }
+            Err(broken) => {
+                self.undecodable(&broken, index, range.confirming);
+                None
+            }
         };
         page.into_iter().zip(range.start..).map(entry).collect()
     }
 
-    /// An entry that cannot be decoded may have been damaged on its way: only one that is so again is
-    /// read leniently, and passed over when even that is in vain.
-    fn decode_one(
-        &self,
-        raw: &Result<RawEntry, NotBase64>,
-        index: u64,
-        confirming: bool,
-    ) -> Option<LogEntry> {
-        let decoded = match raw {
-            Err(broken) if confirming => salvage(broken),
-            Err(broken) => Err(broken.to_string()),
-            Ok(raw) => entry::decode(&raw.leaf_input, &raw.extra_data).map_err(|e| e.to_string()),
-        };
-        match &decoded {
-            Ok(LogEntry { fault: Some(fault), .. }) => {
-                self.status.misframed();
-                log::warn!("{}: entry {index} is misframed: {fault}; sent all the same", self.name());
-            }
-            Ok(_) => {}
-            Err(reason) if confirming => {
-                self.status.undecodable();
-                let kept = self.keep(raw, index, reason);
-                log::warn!("{}: entry {index} cannot be decoded: {reason}; passed over, {kept}", self.name());
-            }
-            Err(reason) => {
-                log::debug!("{}: entry {index} cannot be decoded: {reason}; asking once more", self.name());
-            }
+    /// Passes over an entry that could not be decoded twice; keeps what the log gave.
+    fn undecodable(&self, broken: &log_client::Undecodable, index: u64, confirming: bool) {
+        let log_client::Undecodable { reason, leaf_input, extra_data } = broken;
+        if !confirming {
+            log::debug!("{}: entry {index} cannot be decoded: {reason}; asking once more", self.name());
+            return;
         }
-        decoded.ok()
-    }
-
-    /// Keeps what the log gave, and says where.
-    fn keep(&self, raw: &Result<RawEntry, NotBase64>, index: u64, reason: &str) -> String {
-        let (leaf_input, extra_data) = match raw {
-            Ok(raw) => {
-                let base64 = |bytes| base64_simd::STANDARD.encode_to_string(bytes);
-                (base64(&raw.leaf_input), base64(&raw.extra_data))
-            }
-            Err(broken) => (broken.leaf_input.clone(), broken.extra_data.clone()),
-        };
+        self.status.undecodable();
         let url = self.status.source().url();
-        let (leaf_input, extra_data) = (leaf_input.as_str(), extra_data.as_str());
-        match self.undecodable.keep(&UndecodableEntry { url, index, reason, leaf_input, extra_data }) {
-            Ok(path) => format!("kept in {}", path.display()),
-            Err(error) => format!("not kept: {error}"),
-        }
+        let kept =
+            match self.undecodable.keep(&UndecodableEntry { url, index, reason, leaf_input, extra_data }) {
+                Ok(path) => format!("kept in {}", path.display()),
+                Err(error) => format!("not kept: {error}"),
+            };
+        log::warn!("{}: entry {index} cannot be decoded: {reason}; passed over, {kept}", self.name());
     }
 
     /// Hands entries to the Broker, waiting for it.
@@ -348,17 +367,9 @@ impl Watch {
     }
 }
 
-/// What a lenient reader makes of an entry that is no proper base64.
-fn salvage(broken: &NotBase64) -> Result<LogEntry, String> {
-    let raw = broken.salvage().ok_or_else(|| broken.to_string())?;
-    let mut entry = entry::decode(&raw.leaf_input, &raw.extra_data).map_err(|e| e.to_string())?;
-    entry.fault = Some(FramingFault::Base64 { member: broken.member });
-    Ok(entry)
-}
-
-async fn fetch(client: Rc<Rfc6962Client>, range: Range, not_before: Instant) -> Fetched {
+async fn fetch(client: Rc<LogClient>, range: Range, not_before: Instant) -> Fetched {
     sleep_until(not_before).await;
     let asked_at = Instant::now();
-    let page = client.entries(range.start, range.end_exclusive).await;
+    let page = client.entries(range).await;
     Fetched { range, asked_at, page }
 }

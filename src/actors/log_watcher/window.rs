@@ -3,25 +3,8 @@
 //! Several ranges are in flight at once and come back in any order, short, or not at all. The window keeps the
 //! one promise that matters: every index leaves it exactly once, in order.
 
+use crate::log_client::Range;
 use std::collections::VecDeque;
-
-/// Indexes `start..end_exclusive` to be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
-    /// The first index.
-    pub start: u64,
-    /// One past the last index.
-    pub end_exclusive: u64,
-    /// These entries came back undecodable once: if they do again, that is how the log has them.
-    pub confirming: bool,
-}
-
-impl Range {
-    /// Number of indexes.
-    pub fn count(&self) -> u64 {
-        self.end_exclusive - self.start
-    }
-}
 
 /// From the first index not handed on to the head of the log.
 #[derive(Debug)]
@@ -33,6 +16,8 @@ pub struct Window<T> {
     end_exclusive: u64,
     /// Most indexes between the position and the end of what is planned.
     span: u64,
+    /// No range crosses a multiple of this.
+    alignment: u64,
 }
 
 #[derive(Debug)]
@@ -49,14 +34,16 @@ enum State<T> {
 }
 
 impl<T> Window<T> {
-    /// A window over `start..end_exclusive` that fetches at most `span` indexes (at least 1) ahead.
-    pub fn new(start: u64, end_exclusive: u64, span: u64) -> Self {
+    /// A window over `start..end_exclusive` that fetches at most `span` indexes (at least 1) ahead, in ranges
+    /// that do not cross multiples of `alignment`; 1 stands for no such borders.
+    pub fn new(start: u64, end_exclusive: u64, span: u64, alignment: u64) -> Self {
         Window {
             segments: VecDeque::new(),
             position: start,
             planned: start,
             end_exclusive,
             span: span.max(1),
+            alignment: alignment.max(1),
         }
     }
 
@@ -70,11 +57,20 @@ impl<T> Window<T> {
         if self.planned >= limit {
             return None;
         }
-        let end_exclusive = limit.min(self.planned.saturating_add(most));
+        let end_exclusive = limit.min(self.planned.saturating_add(most)).min(self.border_after(self.planned));
         let range = Range { start: self.planned, end_exclusive, confirming: false };
         self.segments.push_back(Segment { range, state: State::InFlight });
         self.planned = end_exclusive;
         Some(range)
+    }
+
+    /// The first index above `index` at which a range must end.
+    fn border_after(&self, index: u64) -> u64 {
+        if self.alignment == 1 {
+            u64::MAX
+        } else {
+            (index / self.alignment + 1).saturating_mul(self.alignment)
+        }
     }
 
     fn start_waiting(&mut self, i: usize, most: u64) -> Option<Range> {
@@ -178,7 +174,7 @@ mod tests {
 
     #[test]
     fn ranges_that_come_back_in_any_order_leave_in_order() {
-        let mut window = Window::new(5, 35, 100);
+        let mut window = Window::new(5, 35, 100, 1);
         let ranges: Vec<_> = std::iter::from_fn(|| window.next_range(10)).collect();
         assert_eq!(
             ranges.iter().map(|r| (r.start, r.end_exclusive)).collect::<Vec<_>>(),
@@ -195,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_rest_of_a_short_page_is_asked_for_before_anything_else() {
-        let mut window = Window::new(0, 100, 100);
+        let mut window = Window::new(0, 100, 100, 1);
         let first = window.next_range(10).unwrap();
         window.next_range(10).unwrap();
         window.arrived(first, vec![Some(0), Some(1), Some(2)]);
@@ -205,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_failed_range_is_asked_for_again_in_the_size_that_is_right_then() {
-        let mut window = Window::<u64>::new(0, 100, 100);
+        let mut window = Window::<u64>::new(0, 100, 100, 1);
         let first = window.next_range(10).unwrap();
         window.failed(first);
         assert_eq!(window.next_range(4).unwrap().end_exclusive, 4);
@@ -214,7 +210,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_decoded_is_asked_for_once_more_and_then_passed_over() {
-        let mut window = Window::new(0, 5, 100);
+        let mut window = Window::new(0, 5, 100, 1);
         let page = window.next_range(10).unwrap();
         window.arrived(page, vec![Some(0), None, None, Some(3), Some(4)]);
         assert_eq!(drain(&mut window), [0]);
@@ -227,7 +223,7 @@ mod tests {
 
     #[test]
     fn nothing_is_fetched_further_ahead_than_the_span() {
-        let mut window = Window::new(0, 1000, 25);
+        let mut window = Window::new(0, 1000, 25, 1);
         let ranges: Vec<_> = std::iter::from_fn(|| window.next_range(10)).collect();
         assert_eq!(ranges.last().unwrap().end_exclusive, 25);
         window.arrived(ranges[1], entries(ranges[1]));
@@ -237,6 +233,14 @@ mod tests {
         assert_eq!(window.next_range(10).unwrap().start, 25);
     }
 
+    #[test]
+    fn ranges_end_at_the_borders_of_tiles() {
+        let mut window = Window::<u64>::new(1000, 2000, 5000, 256);
+        let ranges: Vec<_> = std::iter::from_fn(|| window.next_range(1000)).collect();
+        let ends: Vec<_> = ranges.iter().map(|r| r.end_exclusive).collect();
+        assert_eq!(ends, [1024, 1280, 1536, 1792, 2000]);
+    }
+
     proptest! {
         /// Whatever a log does, each index leaves exactly once and in order, broken ones aside.
         #[test]
@@ -244,7 +248,7 @@ mod tests {
             start in 0u64..50, length in 0u64..300, span in 1u64..120,
             steps in prop::collection::vec((0u8..4, 0usize..8, 1u64..40, 0u64..40), 1..200),
         ) {
-            let mut window = Window::new(start, start + length, span);
+            let mut window = Window::new(start, start + length, span, 1);
             let broken = |i: u64| i % 7 == 3;
             let (mut flying, mut out) = (Vec::new(), Vec::new());
             let answer = |window: &mut Window<u64>, range: Range, n: u64| {

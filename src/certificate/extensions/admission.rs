@@ -1,6 +1,8 @@
 //! The German admission extension (Common PKI 2.0, part 1, table 29): who admitted somebody to
 //! which profession.
 
+use std::borrow::Cow;
+
 use super::super::der::{Element, Reader, Result, tag};
 use super::super::general_name::{self, Style};
 use super::super::json::JsonText;
@@ -44,10 +46,10 @@ fn write_authority(indent: &str, authority: &Element<'_>, out: &mut Vec<u8>) -> 
 /// ```
 fn write_entry(mut entry: Reader<'_>, out: &mut Vec<u8>) -> Result<()> {
     if let Some(authority) = entry.optional(tag::constructed(0))? {
-        write_authority("  ", &authority.reader().element()?, out)?;
+        write_authority("  ", &authority.explicit()?.element()?, out)?;
     }
     if let Some(naming) = entry.optional(tag::constructed(1))? {
-        write_naming_authority("", naming.reader().sequence()?, out)?;
+        write_naming_authority("", naming.explicit()?.sequence()?, out)?;
     }
     let mut infos = entry.sequence()?;
     entry.finish()?;
@@ -82,7 +84,7 @@ fn write_naming_authority(indent: &str, mut naming: Reader<'_>, out: &mut Vec<u8
     if !naming.is_empty() {
         out.raw(indent);
         out.raw("  namingAuthorityText: ");
-        text::write_with_points(&naming.element()?.octets()?, out);
+        text::write_with_points(&directory_string(&mut naming)?, out);
         out.line_end();
     }
     if let Some(url) = url {
@@ -113,12 +115,12 @@ fn write_profession(mut profession: Reader<'_>, out: &mut Vec<u8>) -> Result<()>
     profession.optional(tag::OCTET_STRING)?;
     profession.finish()?;
     if let Some(naming) = naming {
-        write_naming_authority("  ", naming.reader().sequence()?, out)?;
+        write_naming_authority("  ", naming.explicit()?.sequence()?, out)?;
     }
     out.raw("    Info Entries:\\n");
     while !items.is_empty() {
         out.raw("      ");
-        text::write_with_points(&items.element()?.octets()?, out);
+        text::write_with_points(&directory_string(&mut items)?, out);
         out.line_end();
     }
     if let Some(oids) = oids {
@@ -130,6 +132,19 @@ fn write_profession(mut profession: Reader<'_>, out: &mut Vec<u8>) -> Result<()>
         }
     }
     Ok(())
+}
+
+/// DirectoryString ::= CHOICE { teletexString, printableString, universalString, utf8String, bmpString }
+fn directory_string<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, [u8]>> {
+    let element = reader.element()?;
+    match element.tag & !tag::CONSTRUCTED {
+        tag::TELETEX_STRING
+        | tag::PRINTABLE_STRING
+        | tag::UNIVERSAL_STRING
+        | tag::UTF8_STRING
+        | tag::BMP_STRING => element.octets(),
+        _ => Err(element.malformed("no text where one belongs")),
+    }
 }
 
 /// The long name, `undefined` where there is none, and the dotted identifier.

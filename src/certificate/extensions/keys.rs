@@ -29,7 +29,8 @@ pub(super) fn authority_key_identifier(mut value: Reader<'_>, out: &mut Vec<u8>)
         hex::colons(&key_id, out);
         out.line_end();
     }
-    if let Some(issuer) = identifier.optional(tag::constructed(1))? {
+    let issuer = identifier.optional(tag::constructed(1))?;
+    if let Some(issuer) = issuer {
         general_name::for_each(issuer.reader(), |_, name| {
             general_name::write(&name, Style::Value, out)?;
             out.line_end();
@@ -47,6 +48,9 @@ pub(super) fn authority_key_identifier(mut value: Reader<'_>, out: &mut Vec<u8>)
         out.line_end();
     }
     identifier.finish()?;
+    if issuer.is_some() && out.len() == start {
+        out.raw("<EMPTY>\\n");
+    }
     Ok(text_unless_empty(start, out))
 }
 

@@ -22,17 +22,17 @@ pub(super) fn crl_id(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed
     let mut id = value.sequence()?;
     if let Some(url) = id.optional(tag::constructed(0))? {
         out.raw("crlUrl: ");
-        text::write_with_points(&url.reader().string(tag::IA5_STRING)?, out);
+        text::write_with_points(&url.explicit()?.string(tag::IA5_STRING)?, out);
         out.line_end();
     }
     if let Some(number) = id.optional(tag::constructed(1))? {
         out.raw("crlNum: ");
-        integer::write_hex_lines(&number.reader().expect(tag::INTEGER)?, out)?;
+        integer::write_hex_lines(&number.explicit()?.expect(tag::INTEGER)?, out)?;
         out.line_end();
     }
     if let Some(time) = id.optional(tag::constructed(2))? {
         out.raw("crlTime: ");
-        if !time::write_generalized(time.reader().expect(tag::GENERALIZED_TIME)?.content, out) {
+        if !time::write_generalized(time.explicit()?.expect(tag::GENERALIZED_TIME)?.content, out) {
             return Err(time.malformed("impossible time"));
         }
         out.line_end();
@@ -44,8 +44,13 @@ pub(super) fn crl_id(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed
 /// ServiceLocator ::= SEQUENCE { issuer Name, locator AuthorityInfoAccessSyntax OPTIONAL }
 pub(super) fn service_locator(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {
     let mut service = value.sequence()?;
+    let issuer = service.expect(tag::SEQUENCE)?;
+    if issuer.content.is_empty() {
+        // OpenSSL takes the empty text of an empty name for a failure.
+        return Ok(Printed::Null);
+    }
     out.raw("Issuer: ");
-    name::write_rfc2253(Attributes::of(&service.expect(tag::SEQUENCE)?), out)?;
+    name::write_rfc2253(Attributes::of(&issuer), out)?;
     if let Some(locator) = service.optional(tag::SEQUENCE)? {
         let mut descriptions = locator.reader();
         while !descriptions.is_empty() {

@@ -13,11 +13,11 @@ pub(super) fn ip_address_blocks(mut value: Reader<'_>, out: &mut Vec<u8>) -> Res
     let mut families = value.sequence()?;
     while !families.is_empty() {
         let mut family = families.sequence()?;
-        let at = family.at();
         let identifier = family.string(tag::OCTET_STRING)?;
+        // To OpenSSL a family too short to be one is family 0, and what follows the third byte nothing.
         let family_number = match identifier.as_ref() {
-            [high, low] | [high, low, _] => u16::from_be_bytes([*high, *low]),
-            _ => return Err(Reader::new(&[], at).malformed("broken address family")),
+            [high, low, ..] => u16::from_be_bytes([*high, *low]),
+            _ => 0,
         };
         match family_number {
             IPV4 => out.raw("IPv4"),

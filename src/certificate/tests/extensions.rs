@@ -291,3 +291,39 @@ fn what_openssl_cannot_word_is_null_and_what_it_cannot_name_is_left_out() {
     let unknown = Certificate::with_extension("1.3.6.1.4.1.311.21.7", seq(&[])).worded();
     assert_eq!(unknown["extensions"], serde_json::json!({}));
 }
+
+#[test]
+fn an_address_family_too_short_to_be_one_is_family_zero() {
+    let family = |identifier: &[u8]| seq(&[seq(&[tlv(0x04, identifier), tlv(0x05, [])])]);
+    assert_eq!(text("1.3.6.1.5.5.7.1.7", family(&[1])), "Unknown AFI 0: inherit\n");
+    assert_eq!(text("1.3.6.1.5.5.7.1.7", family(&[0, 1, 1, 9])), "IPv4 (Unicast): inherit\n");
+}
+
+#[test]
+fn a_service_locator_without_an_issuer_has_no_text() {
+    assert_eq!(text("1.3.6.1.5.5.7.48.1.7", seq(&[seq(&[])])), "NULL");
+}
+
+#[test]
+fn an_explicit_tag_around_more_than_one_element_is_a_fault() {
+    let crl_id = |content: &[Vec<u8>]| seq(&[tlv(0xA1, content.concat())]);
+    assert_eq!(text("1.3.6.1.5.5.7.48.1.3", crl_id(&[int(&[5])])), "crlNum: 05\n");
+    let (null, parse_error) = print("1.3.6.1.5.5.7.48.1.3", crl_id(&[int(&[5]), int(&[6])]));
+    assert_eq!(null, "NULL");
+    assert!(parse_error.is_some());
+}
+
+#[test]
+fn an_authority_that_is_named_by_no_name_is_empty() {
+    assert_eq!(text("2.5.29.35", seq(&[tlv(0xA1, [])])), "<EMPTY>\n");
+    assert_eq!(text("2.5.29.35", seq(&[])), "NULL");
+}
+
+#[test]
+fn a_profession_is_a_text() {
+    let admission = |item: Vec<u8>| seq(&[seq(&[seq(&[seq(&[seq(&[seq(&[item])])])])])]);
+    let (text, parse_error) = print("1.3.36.8.3.3", admission(tlv(0x0C, "Nurse")));
+    assert_eq!(text, "Entry 1:\n  Profession Info Entry 1:\n    Info Entries:\n      Nurse\n");
+    assert_eq!(parse_error, None);
+    assert_eq!(print("1.3.36.8.3.3", admission(tlv(0x18, "Nurse"))).0, "NULL");
+}

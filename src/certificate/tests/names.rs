@@ -111,3 +111,10 @@ fn a_broken_attribute_costs_only_itself() {
     assert_eq!(leaf["subject"]["aggregated"], "/C=DE/CN=c");
     assert!(leaf["parse_error"].as_str().unwrap().contains("OBJECT IDENTIFIER"));
 }
+
+#[test]
+fn a_string_in_segments_that_are_none_is_shown_and_named_as_a_fault() {
+    let leaf = Certificate::with_subject(&[attribute("2.5.4.3", 0x2C, "a.example")]).worded();
+    assert_eq!(leaf["subject"]["CN"], "a.example");
+    assert_eq!(leaf["parse_error"], "subject: reaches beyond what holds it (byte 63)");
+}

@@ -2,11 +2,17 @@
 
 mod certificates;
 mod faults;
+mod hybrid;
 mod protocol;
+mod static_ct;
+mod tile_faults;
 
-use super::{DemoLog, DemoLogOptions};
+use super::{DemoLog, DemoLogOptions, DemoProtocol};
+use crate::ct::merkle::{Hash, empty_root, node_hash};
 use crate::ct::sth::SignedTreeHead;
+use crate::ct::tile::{TileLeaf, leaves};
 use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderMap;
 use base64_simd::STANDARD;
 use openssl::pkey::{PKey, Public};
 use serde_json::Value;
@@ -21,14 +27,43 @@ async fn log_with(options: DemoLogOptions) -> DemoLog {
     DemoLog::start(options).await.unwrap()
 }
 
+/// A log of the protocol that grows only when told to, and whose head stays the same until then.
+async fn still_log(protocol: DemoProtocol, initial: u64) -> DemoLog {
+    let head_interval = Duration::from_secs(3_600);
+    log_with(DemoLogOptions { protocol, initial, rate: 0.0, head_interval, ..Default::default() }).await
+}
+
+/// MTH of RFC 6962 §2.1, as written there.
+fn slow_root(leaves: &[Hash]) -> Hash {
+    match leaves {
+        [] => empty_root(),
+        [leaf] => *leaf,
+        _ => {
+            let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
+            node_hash(&slow_root(left), &slow_root(right))
+        }
+    }
+}
+
 /// An answer, read to its end.
 struct Got {
     status: StatusCode,
-    retry_after: Option<String>,
+    headers: HeaderMap,
+    /// As it was sent: packed if the answer says so.
     body: Vec<u8>,
 }
 
 impl Got {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The entries of a data tile.
+    fn leaves(&self) -> Vec<TileLeaf> {
+        assert_eq!(self.status, StatusCode::OK);
+        leaves(&self.body.clone().into()).collect::<Result<_, _>>().unwrap()
+    }
+
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -38,19 +73,27 @@ impl Got {
     }
 }
 
-async fn try_get(log: &DemoLog, path: &str) -> Result<Got, String> {
+async fn try_fetch(log: &DemoLog, path: &str, headers: &[(&str, &str)]) -> Result<Got, String> {
     let client = awc::Client::builder().timeout(Duration::from_secs(5)).finish();
-    let request = client.get(format!("{}/ct/v1/{path}", log.url()));
+    let mut request = client.get(format!("{}{path}", log.url())).no_decompress();
+    for header in headers {
+        request = request.insert_header(*header);
+    }
     let mut answer = request.send().await.map_err(|error| error.to_string())?;
     let body = answer.body().limit(1 << 26).await.map_err(|error| error.to_string())?;
-    let retry_after = answer.headers().get("retry-after");
-    Ok(Got {
-        status: answer.status(),
-        retry_after: retry_after.map(|value| value.to_str().unwrap().to_owned()),
-        body: body.to_vec(),
-    })
+    Ok(Got { status: answer.status(), headers: answer.headers().clone(), body: body.to_vec() })
 }
 
+/// Any address of the log.
+async fn fetch(log: &DemoLog, path: &str) -> Got {
+    try_fetch(log, path, &[]).await.unwrap()
+}
+
+async fn try_get(log: &DemoLog, path: &str) -> Result<Got, String> {
+    try_fetch(log, &format!("/ct/v1/{path}"), &[]).await
+}
+
+/// An address of RFC 6962.
 async fn get(log: &DemoLog, path: &str) -> Got {
     try_get(log, path).await.unwrap()
 }

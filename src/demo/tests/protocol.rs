@@ -1,22 +1,10 @@
 //! get-sth, get-entries, get-roots, growth, and the end.
 
 use super::*;
-use crate::ct::merkle::{Hash, empty_root, leaf_hash, node_hash};
+use crate::ct::merkle::{empty_root, leaf_hash};
 use crate::demo::EntryKind;
 use actix_web::rt::time::sleep;
 use std::time::Instant;
-
-/// MTH of RFC 6962 §2.1, as written there.
-fn slow_root(leaves: &[Hash]) -> Hash {
-    match leaves {
-        [] => empty_root(),
-        [leaf] => *leaf,
-        _ => {
-            let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
-            node_hash(&slow_root(left), &slow_root(right))
-        }
-    }
-}
 
 #[actix_web::test]
 async fn an_empty_log_has_a_signed_head_of_size_0() {

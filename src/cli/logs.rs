@@ -1,0 +1,88 @@
+//! `logs`: the logs that would be watched, and how large they are now.
+
+use crate::config::{Config, LogConfig};
+use crate::ct::log_list::LogList;
+use crate::log_client::{FetchSettings, Issuers, LogClient, OperatorLimits, tls_connector};
+use crate::log_list::{HttpSettings, LogListClient};
+use crate::startup;
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
+use openssl::error::ErrorStack;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Nobody waits longer for one log's size.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Logs asked at the same time.
+const AT_ONCE: usize = 16;
+
+/// One line of the table.
+type Row = [String; 6];
+
+/// Prints a table of the logs that `config` selects. What cannot be had is said in its place.
+pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
+    let tls = tls_connector()?;
+    let user_agent = config.user_agent.clone();
+    let http = HttpSettings { tls: tls.clone(), timeout: TIMEOUT, user_agent: user_agent.clone() };
+    let mut logs = config.logs.clone();
+    if let Some(lists) = &config.lists {
+        logs.extend(lists.select(&listed(config, &http).await, Utc::now().timestamp()));
+    }
+    let limits = Arc::new(OperatorLimits::new(AT_ONCE, AT_ONCE as u32));
+    let fetch = FetchSettings { tls, timeout: TIMEOUT, user_agent, limits };
+    let issuers = Arc::new(Issuers::new(config.state_dir.join("issuers")));
+    let rows: Vec<Row> = futures_util::stream::iter(&logs)
+        .map(|log| row(log, startup::log_client(log, issuers.clone(), &fetch)))
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    let header =
+        ["log", "operator", "protocol", "state", "certificates that end in", "entries"].map(String::from);
+    print_table(&[&[header], rows.as_slice()].concat());
+    Ok(())
+}
+
+/// The lists as they are now, or as they were last.
+async fn listed(config: &Config, http: &HttpSettings) -> LogList {
+    let dir = config.state_dir.join("log_lists");
+    let mut lists = Vec::new();
+    for source in config.lists.iter().flat_map(|lists| &lists.sources) {
+        let mut client = LogListClient::new(source.clone(), &dir, http);
+        if let Err(error) = client.refresh().await {
+            eprintln!("log list {}: {error}", source.name);
+        }
+        eprintln!("log list {}: {}", source.name, client.in_force().origin);
+        lists.push(client.in_force().list.clone());
+    }
+    LogList::merge(lists)
+}
+
+async fn row(log: &LogConfig, client: LogClient) -> Row {
+    let entries = match client.head().await {
+        Ok(Some(head)) => head.tree_size.to_string(),
+        Ok(None) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    let listed = log.listed.as_ref();
+    let day =
+        |unix_s| DateTime::from_timestamp(unix_s, 0).map_or(String::new(), |t| t.format("%F").to_string());
+    let interval = listed.and_then(|l| l.temporal_interval);
+    [
+        log.source.name().into(),
+        log.operator.clone(),
+        log.source.protocol().as_str().into(),
+        listed.map_or("configured".into(), |l| l.state.to_string()),
+        interval.map_or(String::new(), |i| format!("{} to {}", day(i.start_unix_s), day(i.end_unix_s))),
+        entries,
+    ]
+}
+
+fn print_table(rows: &[Row]) {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 6] = std::array::from_fn(width);
+    for row in rows {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        println!("{}", cells.join("  ").trim_end());
+    }
+}

@@ -1,0 +1,115 @@
+//! Which logs of a list are watched.
+
+use super::{ListedLog, LogId, LogList, LogState, UnknownState, bare};
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+/// What the operator of this server wants of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// States in which a log is watched.
+    pub states: BTreeSet<LogState>,
+    /// Where there are any, only logs that one of them fits are watched. A rule that names a log by its URL,
+    /// its id or its state holds whatever `states` says; one by operator does not.
+    pub include: Vec<Rule>,
+    /// Logs that one of these fits are not watched, whatever else is said.
+    pub exclude: Vec<Rule>,
+}
+
+impl Default for Selection {
+    /// Everything that browsers trust and that is there to be read.
+    fn default() -> Self {
+        let states = BTreeSet::from([LogState::Qualified, LogState::Usable, LogState::Readonly]);
+        Selection { states, include: Vec::new(), exclude: Vec::new() }
+    }
+}
+
+/// Fits some logs. Written as `operator:Google`, `url:https://ct.example.com/2026`, `log_id:<base64>`,
+/// `state:pending`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// All logs of the operator of this name, in upper or lower case.
+    Operator(String),
+    /// The log with this URL, the monitoring or the submission one, or all logs with URLs below this one;
+    /// scheme, case and trailing slashes are ignored.
+    Url(String),
+    /// The log with this id.
+    LogId(LogId),
+    /// All logs in this state.
+    State(LogState),
+}
+
+impl Rule {
+    fn fits(&self, log: &ListedLog) -> bool {
+        match self {
+            Rule::Operator(name) => name.to_lowercase() == log.operator.to_lowercase(),
+            Rule::Url(prefix) => log.endpoint.urls().any(|url| is_below(url, prefix)),
+            Rule::LogId(id) => *id == log.log_id,
+            Rule::State(state) => *state == log.state,
+        }
+    }
+}
+
+fn is_below(url: &str, prefix: &str) -> bool {
+    let (url, prefix) = (bare(url).to_ascii_lowercase(), bare(prefix).to_ascii_lowercase());
+    url.strip_prefix(&prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl Selection {
+    /// The logs that are to be watched at `now_unix_s`, in the order of the list.
+    ///
+    /// Never among them are test logs, and logs that are [over](ListedLog::is_over). Logs whose interval has
+    /// not begun are: it is about when certificates expire, and those of next year are logged now.
+    pub fn select<'a>(&self, list: &'a LogList, now_unix_s: i64) -> Vec<&'a ListedLog> {
+        list.logs
+            .iter()
+            .filter(|log| !log.test && !log.is_over(now_unix_s))
+            .filter(|log| !self.exclude.iter().any(|rule| rule.fits(log)))
+            .filter(|log| self.includes(log))
+            .collect()
+    }
+
+    fn includes(&self, log: &ListedLog) -> bool {
+        let mut fitting = self.include.iter().filter(|rule| rule.fits(log)).peekable();
+        let considered = self.include.is_empty() || fitting.peek().is_some();
+        let named = fitting.any(|rule| !matches!(rule, Rule::Operator(_)));
+        considered && (named || self.states.contains(&log.state))
+    }
+}
+
+/// Why a rule cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    #[error(
+        "rule {0:?} is none of \"operator:NAME\", \"url:URL\", \"log_id:BASE64\", \"state:STATE\", or says nothing"
+    )]
+    Kind(String),
+    #[error("rule {0:?}: a log id is 32 bytes in base64")]
+    LogId(String),
+    #[error("rule {rule:?}: {error}")]
+    State { rule: String, error: UnknownState },
+}
+
+impl FromStr for Rule {
+    type Err = RuleError;
+
+    fn from_str(rule: &str) -> Result<Self, RuleError> {
+        let (kind, value) = rule.split_once(':').unwrap_or((rule, ""));
+        let value = value.trim();
+        match kind.trim() {
+            // An empty prefix would fit every log.
+            "url" if !bare(value).is_empty() => Ok(Rule::Url(value.into())),
+            "operator" if !value.is_empty() => Ok(Rule::Operator(value.into())),
+            "log_id" => {
+                let id = base64_simd::STANDARD.decode_to_vec(value).ok();
+                let id = id.and_then(|id| id.try_into().ok());
+                id.map(Rule::LogId).ok_or_else(|| RuleError::LogId(rule.into()))
+            }
+            "state" => {
+                let state = value.parse().map_err(|error| RuleError::State { rule: rule.into(), error });
+                state.map(Rule::State)
+            }
+            _ => Err(RuleError::Kind(rule.into())),
+        }
+    }
+}

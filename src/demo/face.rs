@@ -1,0 +1,53 @@
+//! What the log's faces have in common: each answer's way past counters and faults, and the head.
+
+use super::answer::Answer;
+use super::faults::{AnswerClass, Fault};
+use super::shared::Shared;
+use crate::ct::sth::{SignedTreeHead, SthError};
+use actix_web::web::Data;
+use actix_web::{HttpResponse, rt};
+use std::time::Duration;
+
+/// For every address that is none of the log's.
+pub async fn unknown_address(log: Data<Shared>) -> HttpResponse {
+    answer(&log, AnswerClass::Other, |_| Answer::not_found("there is nothing here")).await
+}
+
+/// Counts the request and answers it, showing the fault that is its turn.
+pub async fn answer(
+    log: &Shared,
+    class: AnswerClass,
+    make: impl FnOnce(Option<&Fault>) -> Answer,
+) -> HttpResponse {
+    let _in_flight = log.counters.arrived(class);
+    let Some(mut taken) = log.faults.take(class) else {
+        return make(None).into_response();
+    };
+    match taken.fault {
+        // An error would mean that the board is gone: no reason to wait either.
+        Fault::Hang => drop(taken.released.changed().await),
+        Fault::Delay(time) => rt::time::sleep(time.min(Duration::from_secs(86_400))).await,
+        _ => {}
+    }
+    make(Some(&taken.fault)).distorted(&taken.fault).into_response()
+}
+
+/// The newest head, or what a fault makes of it.
+pub fn head(log: &Shared, fault: Option<&Fault>) -> Result<SignedTreeHead, SthError> {
+    let mut head = log.store.head();
+    match fault {
+        Some(Fault::Shrink(by)) => return log.store.shrunken_head(*by),
+        Some(Fault::WrongRoot) => {
+            let other_root = head.root_hash.map(|byte| !byte);
+            return log.store.sign(head.timestamp_ms, head.tree_size, other_root);
+        }
+        Some(Fault::BadSignature) => {
+            // The last byte of the ECDSA signature's s: still well-formed, and wrong.
+            if let Some(last) = head.tree_head_signature.last_mut() {
+                *last ^= 1;
+            }
+        }
+        _ => {}
+    }
+    Ok(head)
+}

@@ -1,0 +1,164 @@
+//! The log's face of static-ct-api: checkpoint, tiles and issuers over HTTP; and the part of it
+//! that hybrid logs have.
+
+use super::DemoProtocol;
+use super::answer::Answer;
+use super::checkpoint::checkpoint;
+use super::face::{answer, head};
+use super::faults::{AnswerClass, Fault};
+use super::rfc6962;
+use super::shared::Shared;
+use super::tile::{self, TileContent, TileName};
+use crate::ct::merkle::Hash;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
+use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use openssl::sha::sha256;
+
+/// Of what never changes: all but the checkpoint.
+const IMMUTABLE: &str = "public, max-age=604800, immutable";
+
+/// May be kept, but has to be asked for each time.
+const REVALIDATE: &str = "no-cache";
+
+pub fn routes(service: &mut ServiceConfig) {
+    service.route("/checkpoint", web::get().to(get_checkpoint));
+    service.route("/ct/v1/get-roots", web::get().to(rfc6962::get_roots));
+    tile_routes(service);
+}
+
+pub fn hybrid_routes(service: &mut ServiceConfig) {
+    rfc6962::routes(service);
+    tile_routes(service);
+}
+
+fn tile_routes(service: &mut ServiceConfig) {
+    service
+        .route("/tile/{name:.*}", web::get().to(get_tile))
+        .route("/issuer/{fingerprint}", web::get().to(get_issuer));
+}
+
+async fn get_checkpoint(log: Data<Shared>, request: HttpRequest) -> HttpResponse {
+    answer(&log, AnswerClass::Head, |fault| {
+        let note = match head(&log, fault) {
+            Ok(head) => checkpoint(&log.origin, &log.log_id(), &head),
+            Err(error) => return Answer::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        };
+        let etag = etag(&note);
+        // A fault needs a body to show on.
+        let known = fault.is_none_or(Fault::leaves_content_whole) && is_known(&request, &etag);
+        let whole =
+            Answer::ok("text/plain; charset=utf-8", note.into_bytes()).cached(REVALIDATE).tagged(etag);
+        if known {
+            log.counters.unmodified();
+            return whole.not_modified();
+        }
+        whole
+    })
+    .await
+}
+
+async fn get_tile(log: Data<Shared>, request: HttpRequest, name: Path<String>) -> HttpResponse {
+    let name = TileName::parse(&name);
+    match name {
+        Some(name) if name.content == TileContent::Data => {
+            let leaf_index = log.protocol == DemoProtocol::StaticCt;
+            let class = AnswerClass::DataTile { partial: name.is_partial(), leaf_index };
+            let accepts_gzip = accepts_gzip(&request);
+            answer(&log, class, |fault| data_tile(&log, name, fault).gzipped(accepts_gzip)).await
+        }
+        _ => {
+            let name = name.filter(|_| log.protocol == DemoProtocol::StaticCt);
+            answer(&log, AnswerClass::Other, |_| match name {
+                Some(name) => hash_tile(&log, name),
+                None => Answer::not_found("no such tile"),
+            })
+            .await
+        }
+    }
+}
+
+async fn get_issuer(log: Data<Shared>, fingerprint: Path<String>) -> HttpResponse {
+    answer(&log, AnswerClass::Issuer, |fault| issuer(&log, &fingerprint, fault)).await
+}
+
+fn data_tile(log: &Shared, name: TileName, fault: Option<&Fault>) -> Answer {
+    let missing = fault == Some(&Fault::MissingPartial);
+    if name.is_partial() && (missing || log.protocol == DemoProtocol::Hybrid) {
+        return Answer::not_found("no partial tiles");
+    }
+    let Some((start, count)) = name.entries() else {
+        return Answer::not_found("beyond any tree");
+    };
+    let mut entries = match log.store.exactly(start, count) {
+        Ok(entries) => entries,
+        Err(error) => return Answer::not_found(&error.to_string()),
+    };
+    match fault {
+        Some(Fault::WiderTile) => {
+            entries.extend(log.store.entry(start + count).or_else(|| entries.last().cloned()));
+        }
+        Some(Fault::NarrowerTile) => drop(entries.pop()),
+        Some(Fault::Empty) => entries.clear(),
+        _ => {}
+    }
+    if fault.is_none_or(Fault::leaves_content_whole) {
+        log.counters.served(&entries);
+    }
+    Answer::ok("application/octet-stream", tile::data(&entries, fault)).cached(IMMUTABLE)
+}
+
+fn hash_tile(log: &Shared, name: TileName) -> Answer {
+    let Some((start, count)) = name.entries() else {
+        return Answer::not_found("beyond any tree");
+    };
+    match log.store.exactly(start, count) {
+        Ok(entries) => Answer::ok("application/octet-stream", name.hashes(&entries)).cached(IMMUTABLE),
+        Err(error) => Answer::not_found(&error.to_string()),
+    }
+}
+
+fn issuer(log: &Shared, fingerprint: &str, fault: Option<&Fault>) -> Answer {
+    let found = log.issuers.iter().find(|(hash, _)| hex(hash.as_slice()) == fingerprint);
+    let Some((wanted, certificate)) = found else {
+        return Answer::not_found("no such issuer");
+    };
+    let certificate = match fault {
+        Some(Fault::WrongIssuer) => other_issuer(log, wanted),
+        _ => certificate.to_vec(),
+    };
+    Answer::ok("application/pkix-cert", certificate).cached(IMMUTABLE)
+}
+
+/// Any certificate but the wanted one; there are always a root and an intermediate at least.
+fn other_issuer(log: &Shared, wanted: &Hash) -> Vec<u8> {
+    let other = log.issuers.iter().find(|(hash, _)| *hash != wanted);
+    other.map(|(_, certificate)| certificate.to_vec()).unwrap_or_default()
+}
+
+/// Of the whole text: a faulty checkpoint is another one.
+fn etag(note: &str) -> String {
+    format!("\"{}\"", hex(&sha256(note.as_bytes())[..16]))
+}
+
+/// Whether the reader has what `etag` is of (RFC 9110 §13.1.2).
+fn is_known(request: &HttpRequest, etag: &str) -> bool {
+    let values = request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+    let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+}
+
+/// Whether the reader wants gzip (RFC 9110 §12.5.3); `*` alone is not taken for it.
+fn accepts_gzip(request: &HttpRequest) -> bool {
+    let values = request.headers().get_all(ACCEPT_ENCODING).filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+        let weight: Option<f32> = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok());
+        name.trim().eq_ignore_ascii_case("gzip") && weight.is_none_or(|weight| weight > 0.0)
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,202 @@
+//! Names and bodies of tiles (static-ct-api, "Merkle Tree" and "Log entries").
+
+use super::faults::Fault;
+use super::store::StoredEntry;
+use crate::ct::merkle::CompactTree;
+use crate::ct::tile_path::TILE_WIDTH;
+use std::sync::Arc;
+
+/// What stands behind `/tile/` in a tile's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TileName {
+    pub content: TileContent,
+    pub index: u64,
+    /// From 1 to 256; below that the tile is partial.
+    pub width: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TileContent {
+    Data,
+    Hashes {
+        /// From 0 to 5.
+        level: u32,
+    },
+}
+
+impl TileName {
+    /// Reads `<content>/<index>`, perhaps with `.p/<width>`, in the one spelling that there is of
+    /// each.
+    pub fn parse(name: &str) -> Option<Self> {
+        let (content, rest) = name.split_once('/')?;
+        let content = match content.as_bytes() {
+            b"data" => TileContent::Data,
+            [digit @ b'0'..=b'5'] => TileContent::Hashes { level: u32::from(digit - b'0') },
+            _ => return None,
+        };
+        let (index, width) = match rest.split_once(".p/") {
+            Some((index, width)) => (index, parse_width(width)?),
+            None => (rest, TILE_WIDTH),
+        };
+        Some(Self { content, index: parse_index(index)?, width })
+    }
+
+    pub fn is_partial(&self) -> bool {
+        self.width < TILE_WIDTH
+    }
+
+    /// The entries that it is about: the first one's index, and how many.
+    pub fn entries(&self) -> Option<(u64, u64)> {
+        let each = self.entries_each();
+        let start = self.index.checked_mul(TILE_WIDTH)?.checked_mul(each)?;
+        Some((start, self.width * each))
+    }
+
+    /// How many entries each of its items is about.
+    fn entries_each(&self) -> u64 {
+        match self.content {
+            TileContent::Data => 1,
+            TileContent::Hashes { level } => TILE_WIDTH.pow(level),
+        }
+    }
+
+    /// The body of a tile of hashes, from all the entries that it is about.
+    pub fn hashes(&self, entries: &[Arc<StoredEntry>]) -> Vec<u8> {
+        // As many entries as a subtree has are in memory, so the number fits.
+        let subtrees = entries.chunks(self.entries_each() as usize).map(|entries| {
+            let mut tree = CompactTree::new();
+            entries.iter().for_each(|entry| tree.push(entry.leaf_hash));
+            tree.root()
+        });
+        subtrees.collect::<Vec<_>>().concat()
+    }
+}
+
+/// `x001/x234/067` for 1,234,067.
+fn parse_index(text: &str) -> Option<u64> {
+    let (leading, last) = text.rsplit_once('/').map_or((None, text), |(leading, last)| (Some(leading), last));
+    let mut index = 0u64;
+    for group in leading.into_iter().flat_map(|leading| leading.split('/')) {
+        index = index.checked_mul(1_000)?.checked_add(three_digits(group.strip_prefix('x')?)?)?;
+        if index == 0 {
+            return None; // a group too many
+        }
+    }
+    index.checked_mul(1_000)?.checked_add(three_digits(last)?)
+}
+
+fn three_digits(text: &str) -> Option<u64> {
+    let proper = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if proper { text.parse().ok() } else { None }
+}
+
+fn parse_width(text: &str) -> Option<u64> {
+    let proper = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    let width = if proper { text.parse().ok() } else { None };
+    width.filter(|width| (1..TILE_WIDTH).contains(width))
+}
+
+/// The body of a data tile. A fault that is one entry's shows on the one in the middle, so that
+/// there is something to read on both sides of it.
+pub fn data(entries: &[Arc<StoredEntry>], fault: Option<&Fault>) -> Vec<u8> {
+    let mut body = Vec::with_capacity(entries.len() * 5_000);
+    for (position, entry) in entries.iter().enumerate() {
+        let start = body.len();
+        entry.write_tile_leaf(&mut body);
+        if position == entries.len() / 2
+            && let Some(fault) = fault
+        {
+            spoil(&mut body[start..], entry.timestamped_entry().len(), fault);
+        }
+    }
+    body
+}
+
+/// Applies what of a fault is one entry's to a TileLeaf that starts with `length` bytes of
+/// TimestampedEntry.
+fn spoil(leaf: &mut [u8], length: usize, fault: &Fault) {
+    match fault {
+        Fault::UnknownEntryType => {
+            // Raw entries may be shorter than a timestamp.
+            if let Some(entry_type) = leaf.get_mut(8..10) {
+                entry_type.copy_from_slice(&[0, 9]);
+            }
+        }
+        Fault::WrongLeafIndex => {
+            // The extension ends the TimestampedEntry, and the index ends the extension.
+            if let Some(last) = length.checked_sub(1).and_then(|last| leaf.get_mut(last)) {
+                *last ^= 1;
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ct::tile_path::data_tile;
+
+    fn hashes(level: u32) -> TileContent {
+        TileContent::Hashes { level }
+    }
+
+    #[test]
+    fn a_name_has_one_spelling() {
+        for (name, content, index, width) in [
+            ("data/000", TileContent::Data, 0, 256),
+            ("data/x001/x234/067.p/17", TileContent::Data, 1_234_067, 17),
+            ("0/x001/000.p/255", hashes(0), 1_000, 255),
+            ("5/273.p/1", hashes(5), 273, 1),
+        ] {
+            assert_eq!(TileName::parse(name), Some(TileName { content, index, width }), "{name}");
+        }
+        for name in [
+            "",
+            "data",
+            "data/",
+            "data/0",
+            "data/0000",
+            "data/+01",
+            "data/x001",
+            "data/001/000",
+            "data/x000/001",
+            "data/x001/x000",
+            "data/x001//000",
+            "data/000.p/0",
+            "data/000.p/256",
+            "data/000.p/01",
+            "data/000.p/+1",
+            "data/000.p/",
+            "data/000.p",
+            "data/000/",
+            "6/000",
+            "00/000",
+            "names/000",
+            "data/x999/x999/x999/x999/x999/x999/x999/999",
+        ] {
+            assert_eq!(TileName::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_read_as_readers_write_them() {
+        for index in [0, 1, 999, 1_000, 1_001, 999_999, 1_000_000, 123_456_789, u64::MAX] {
+            for width in [1, 99, 256] {
+                let path = data_tile(index, width);
+                let name = TileName::parse(path.strip_prefix("tile/").unwrap());
+                assert_eq!(name, Some(TileName { content: TileContent::Data, index, width }));
+            }
+        }
+    }
+
+    #[test]
+    fn a_tile_is_about_more_entries_the_higher_it_is() {
+        let entries = |name| TileName::parse(name).unwrap().entries();
+        assert_eq!(entries("data/002"), Some((512, 256)));
+        assert_eq!(entries("0/002.p/9"), Some((512, 9)));
+        assert_eq!(entries("1/002.p/9"), Some((2 << 16, 9 << 8)));
+        assert_eq!(entries("5/000"), Some((0, 1 << 48)));
+        assert_eq!(entries("5/x999/x999/x999/999"), None);
+    }
+}

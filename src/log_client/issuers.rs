@@ -1,0 +1,113 @@
+//! The issuers of all static-ct logs: each fetched once, by its SHA-256, and kept on disk.
+//!
+//! An issuer is the same wherever it came from, so logs share them; the hash that names it proves it.
+
+use crate::ct::tile::Fingerprint;
+use bytes::Bytes;
+use openssl::sha::sha256;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Most bytes of certificates in memory. Those of the web need about 10 MiB.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// How many that will be, about.
+const EXPECTED: usize = 8192;
+/// Most files on disk; a hostile log could otherwise fill it.
+const MAX_FILES: usize = 50_000;
+
+/// Certificates by fingerprint.
+#[derive(Debug)]
+pub struct Issuers {
+    known: Cache<Fingerprint, Bytes, Size>,
+    dir: PathBuf,
+    written: AtomicUsize,
+}
+
+#[derive(Debug, Clone)]
+struct Size;
+
+impl Weighter<Fingerprint, Bytes> for Size {
+    fn weight(&self, _: &Fingerprint, der: &Bytes) -> u64 {
+        der.len() as u64 + 64
+    }
+}
+
+impl Issuers {
+    /// Keeps issuers in `dir`, which is made when it is first needed.
+    pub fn new(dir: PathBuf) -> Self {
+        Issuers { known: Cache::with_weighter(EXPECTED, MAX_BYTES, Size), dir, written: AtomicUsize::new(0) }
+    }
+
+    /// The issuer, from memory or disk.
+    pub fn get(&self, fingerprint: &Fingerprint) -> Option<Bytes> {
+        if let Some(der) = self.known.get(fingerprint) {
+            return Some(der);
+        }
+        let der = fs::read(self.path(fingerprint)).ok().map(Bytes::from)?;
+        if sha256(&der) != *fingerprint {
+            log::warn!("{}: not what its name says; fetching it again", self.path(fingerprint).display());
+            return None;
+        }
+        self.known.insert(*fingerprint, der.clone());
+        Some(der)
+    }
+
+    /// Takes in what a log gave for `fingerprint`; `false` when it is something else.
+    pub fn insert(&self, fingerprint: &Fingerprint, der: Bytes) -> bool {
+        if sha256(&der) != *fingerprint {
+            return false;
+        }
+        if let Err(error) = self.save(fingerprint, &der) {
+            // It is only to be fetched again after a restart.
+            log::debug!("issuer {} is not saved: {error}", hex(fingerprint));
+        }
+        self.known.insert(*fingerprint, der);
+        true
+    }
+
+    fn save(&self, fingerprint: &Fingerprint, der: &[u8]) -> io::Result<()> {
+        if self.written.fetch_add(1, Ordering::Relaxed) >= MAX_FILES {
+            return Err(io::Error::other("there are too many"));
+        }
+        fs::create_dir_all(&self.dir)?;
+        let path = self.path(fingerprint);
+        let unfinished = path.with_extension("new");
+        fs::write(&unfinished, der)?;
+        fs::rename(unfinished, path)
+    }
+
+    fn path(&self, fingerprint: &Fingerprint) -> PathBuf {
+        self.dir.join(format!("{}.der", hex(fingerprint)))
+    }
+}
+
+/// Lower-case hexadecimal, as it stands in `/issuer/` paths.
+pub(super) fn hex(fingerprint: &Fingerprint) -> String {
+    fingerprint.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_is_kept_over_restarts_and_believed_only_under_its_own_hash() {
+        let dir = tempfile::tempdir().unwrap();
+        let der = Bytes::from_static(b"certificate");
+        let fingerprint = sha256(&der);
+        let issuers = Issuers::new(dir.path().join("issuers"));
+        assert_eq!(issuers.get(&fingerprint), None);
+        assert!(!issuers.insert(&fingerprint, Bytes::from_static(b"another")));
+        assert!(issuers.insert(&fingerprint, der.clone()));
+        assert_eq!(issuers.get(&fingerprint), Some(der.clone()));
+
+        let again = Issuers::new(dir.path().join("issuers"));
+        assert_eq!(again.get(&fingerprint), Some(der));
+        fs::write(again.path(&fingerprint), b"damaged").unwrap();
+        assert_eq!(Issuers::new(dir.path().join("issuers")).get(&fingerprint), None);
+    }
+}

@@ -1,0 +1,200 @@
+//! One GET: conditional, bounded in bytes, time and redirects.
+
+use super::{HttpSettings, ListError};
+use awc::error::{PayloadError, SendRequestError};
+use awc::http::StatusCode;
+use awc::http::header::{
+    CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED, LOCATION,
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Time to connect, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Lists have moved before; none has moved around in circles.
+const MAX_REDIRECTS: usize = 3;
+/// Longer validators are not worth keeping; others are some 30 bytes.
+const MAX_VALIDATOR_BYTES: usize = 1024;
+
+/// By what a server recognises the answer that we have (RFC 9110 §8.8).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub(super) struct Validators {
+    etag: Option<String>,
+    last_modified: Option<String>,
+}
+
+impl Validators {
+    fn of(headers: &HeaderMap) -> Self {
+        let text = |name: HeaderName| {
+            let value = headers.get(name)?.to_str().ok()?;
+            (value.len() <= MAX_VALIDATOR_BYTES).then(|| value.to_string())
+        };
+        Validators { etag: text(ETAG), last_modified: text(LAST_MODIFIED) }
+    }
+
+    /// The request headers that these make. A server that knows both looks at If-None-Match only.
+    fn conditions(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        [(IF_NONE_MATCH, &self.etag), (IF_MODIFIED_SINCE, &self.last_modified)]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, HeaderValue::from_str(value.as_deref()?).ok()?)))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.conditions().next().is_none()
+    }
+}
+
+/// What came of a request.
+pub(super) enum Answer {
+    /// The validators still hold.
+    NotModified,
+    /// A whole body, and what it will be recognised by.
+    Body(Bytes, Validators),
+}
+
+/// Asks.
+pub(super) struct Download {
+    http: awc::Client,
+    timeout: Duration,
+}
+
+impl Download {
+    pub(super) fn new(settings: &HttpSettings) -> Self {
+        let connector = awc::Connector::new().timeout(CONNECT_TIMEOUT).openssl(settings.tls.clone());
+        let http = awc::Client::builder()
+            .connector(connector)
+            .timeout(settings.timeout)
+            // Its redirects would also leave https.
+            .disable_redirects()
+            .add_default_header(("User-Agent", settings.user_agent.as_str()))
+            .finish();
+        Download { http, timeout: settings.timeout }
+    }
+
+    /// The body at `url`, of at most `limit` bytes, unless `validators` still hold for it.
+    pub(super) async fn get(
+        &self,
+        url: &str,
+        validators: &Validators,
+        limit: usize,
+    ) -> Result<Answer, ListError> {
+        // awc's own time-out ends with the headers; a body that trickles must not hold us either.
+        tokio::time::timeout(self.timeout, self.get_unbounded(url, validators, limit))
+            .await
+            .unwrap_or_else(|_| Err(ListError::Timeout { url: url.into(), timeout: self.timeout }))
+    }
+
+    async fn get_unbounded(
+        &self,
+        url: &str,
+        validators: &Validators,
+        limit: usize,
+    ) -> Result<Answer, ListError> {
+        let mut url = url.to_string();
+        for _ in 0..=MAX_REDIRECTS {
+            let mut request = self.http.get(&url).no_decompress();
+            for condition in validators.conditions() {
+                request = request.insert_header(condition);
+            }
+            let mut response = request.send().await.map_err(|error| self.send_error(&url, &error))?;
+            match response.status() {
+                StatusCode::OK => {
+                    let validators = Validators::of(response.headers());
+                    let declared = content_length(response.headers());
+                    let body = response.body().limit(limit).await.map_err(|e| body_error(&url, limit, &e))?;
+                    return whole(body, declared, &url).map(|body| Answer::Body(body, validators));
+                }
+                StatusCode::NOT_MODIFIED if !validators.is_empty() => return Ok(Answer::NotModified),
+                status if status.is_redirection() && response.headers().contains_key(LOCATION) => {
+                    url = redirected(&url, response.headers())?;
+                }
+                status => return Err(ListError::Status { url, status: status.as_u16() }),
+            }
+        }
+        Err(ListError::Redirect { location: url.clone(), url, reason: "there were too many before it" })
+    }
+
+    fn send_error(&self, url: &str, error: &SendRequestError) -> ListError {
+        match error {
+            SendRequestError::Timeout => ListError::Timeout { url: url.into(), timeout: self.timeout },
+            other => ListError::Send { url: url.into(), reason: other.to_string() },
+        }
+    }
+}
+
+/// awc takes a body that ends early for a whole one.
+fn whole(body: Bytes, declared: Option<u64>, url: &str) -> Result<Bytes, ListError> {
+    match declared {
+        Some(declared) if declared != body.len() as u64 => {
+            let reason = format!("{} of {declared} bytes came", body.len());
+            Err(ListError::BrokeOff { url: url.into(), reason })
+        }
+        _ => Ok(body),
+    }
+}
+
+fn body_error(url: &str, limit: usize, error: &PayloadError) -> ListError {
+    match error {
+        PayloadError::Overflow => ListError::TooLarge { url: url.into(), limit },
+        other => ListError::BrokeOff { url: url.into(), reason: other.to_string() },
+    }
+}
+
+/// Where a redirect leads: a URL, or a path on the same server.
+fn redirected(url: &str, headers: &HeaderMap) -> Result<String, ListError> {
+    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let refused = |reason| ListError::Redirect {
+        url: url.into(),
+        location: location.chars().take(200).collect(),
+        reason,
+    };
+    if location.starts_with('/') && !location.starts_with("//") {
+        let authority = url.find("://").map_or(0, |scheme| scheme + 3);
+        let path = url.get(authority..).and_then(|rest| rest.find('/'));
+        let server = path.and_then(|path| url.get(..authority + path)).unwrap_or(url);
+        return Ok(format!("{server}{location}"));
+    }
+    match (location.starts_with("https://"), location.starts_with("http://")) {
+        (true, _) => Ok(location.into()),
+        // For a list that is not signed, TLS is all there is.
+        (_, true) if url.starts_with("https://") => Err(refused("it leaves https")),
+        (_, true) => Ok(location.into()),
+        _ => Err(refused("it is neither an http or https URL nor an absolute path")),
+    }
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_never_leave_https() {
+        let from = |url: &str, location: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(LOCATION, HeaderValue::from_static(location));
+            redirected(url, &headers).map_err(|error| error.to_string())
+        };
+        let list = "https://ct.example.com/v3/list.json";
+        assert_eq!(from(list, "https://ct.example.org/l").unwrap(), "https://ct.example.org/l");
+        assert_eq!(from(list, "/v4/list.json").unwrap(), "https://ct.example.com/v4/list.json");
+        assert_eq!(from("http://ct.example.com", "/l").unwrap(), "http://ct.example.com/l");
+        assert_eq!(
+            from("http://ct.example.com/", "https://ct.example.com/").unwrap(),
+            "https://ct.example.com/"
+        );
+        assert_eq!(
+            from(list, "http://ct.example.com/l").unwrap_err(),
+            "failed to fetch https://ct.example.com/v3/list.json: not following its redirect to \
+             \"http://ct.example.com/l\": it leaves https"
+        );
+        for location in ["//ct.example.org/l", "list.json", "ftp://ct.example.com/l", ""] {
+            assert!(from(list, location).unwrap_err().contains("neither an http or https URL"), "{location}");
+        }
+    }
+}

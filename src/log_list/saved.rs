@@ -1,0 +1,135 @@
+//! The last list that was fetched from a source, kept on disk: one file for each source, so that a list, its
+//! signature and its validators are always of the same fetch.
+
+use super::download::Validators;
+use super::source::Unbelievable;
+use super::{ListSource, Origin, warn_of};
+use crate::ct::log_list::{LogList, MAX_LIST_BYTES};
+use base64_simd::STANDARD;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// A list as a JSON string: each of its quotes and line breaks takes two bytes there.
+const MAX_FILE_BYTES: usize = 2 * MAX_LIST_BYTES;
+
+/// The file.
+#[derive(Debug, Deserialize, Serialize)]
+struct SavedFile {
+    /// Where the list came from; a list from elsewhere is not this source's.
+    url: String,
+    /// When, in unix seconds.
+    fetched_unix_s: i64,
+    #[serde(flatten)]
+    validators: Validators,
+    /// Base64; none for a list that is not signed.
+    signature: Option<String>,
+    /// Byte by byte as it came, for the signature is over just those.
+    list: String,
+}
+
+/// A list from disk.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub list: LogList,
+    pub json: Vec<u8>,
+    pub validators: Validators,
+    pub origin: Origin,
+}
+
+/// Why a saved list is of no use.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotUsable {
+    #[error("{0}")]
+    Unreadable(#[from] io::Error),
+    #[error("it is larger than {MAX_FILE_BYTES} bytes")]
+    TooLarge,
+    #[error("it is not a saved list: {0}")]
+    Malformed(#[from] serde_json::Error),
+    #[error("it is from {url}")]
+    FromElsewhere { url: String },
+    #[error("it was fetched {0} s after 1970, which is no date")]
+    Date(i64),
+    #[error("its signature is not base64")]
+    NotBase64,
+    #[error(transparent)]
+    Unbelievable(#[from] Unbelievable),
+}
+
+/// The file of `source`'s list.
+pub(super) fn path(source: &ListSource, dir: &Path) -> PathBuf {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    dir.join(format!("{}.json", source.name.chars().map(plain).collect::<String>()))
+}
+
+/// The saved list, if there is one that can be used; says in the log why there is none although there is a file.
+pub(super) fn load_or_warn(source: &ListSource, dir: &Path) -> Option<Kept> {
+    load(source, dir).unwrap_or_else(|error| {
+        let path = path(source, dir);
+        log::warn!("log list {}: the saved list {} is not used: {error}", source.name, path.display());
+        None
+    })
+}
+
+/// The saved list, its signature checked again; none if there is no file.
+///
+/// # Errors
+/// When the file cannot be used; see [`NotUsable`].
+pub(super) fn load(source: &ListSource, dir: &Path) -> Result<Option<Kept>, NotUsable> {
+    let path = path(source, dir);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut content = Vec::new();
+    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut content)?;
+    if content.len() > MAX_FILE_BYTES {
+        return Err(NotUsable::TooLarge);
+    }
+    let saved: SavedFile = serde_json::from_slice(&content)?;
+    if saved.url != source.url {
+        return Err(NotUsable::FromElsewhere { url: saved.url });
+    }
+    let fetched =
+        DateTime::from_timestamp(saved.fetched_unix_s, 0).ok_or(NotUsable::Date(saved.fetched_unix_s))?;
+    let signature = saved.signature.map(|base64| STANDARD.decode_to_vec(base64)).transpose();
+    let signature = signature.map_err(|_| NotUsable::NotBase64)?;
+    let json = saved.list.into_bytes();
+    let parsed = source.believe(&json, signature.as_deref())?;
+    warn_of(&parsed.broken, source);
+    let origin = Origin::Saved { path, fetched };
+    Ok(Some(Kept { list: parsed.list, json, validators: saved.validators, origin }))
+}
+
+/// Keeps a list. The previous one is there until this one is wholly on disk.
+///
+/// # Errors
+/// When the folder or the file cannot be written.
+pub(super) fn save(
+    source: &ListSource,
+    dir: &Path,
+    json: &[u8],
+    signature: Option<&[u8]>,
+    validators: &Validators,
+    fetched: DateTime<Utc>,
+) -> io::Result<()> {
+    let saved = SavedFile {
+        url: source.url.clone().into_owned(),
+        fetched_unix_s: fetched.timestamp(),
+        validators: validators.clone(),
+        signature: signature.map(|signature| STANDARD.encode_to_string(signature)),
+        list: std::str::from_utf8(json).map_err(io::Error::other)?.into(),
+    };
+    let path = path(source, dir);
+    let temporary = path.with_extension("json.new");
+    fs::create_dir_all(dir)?;
+    let mut file = File::create(&temporary)?;
+    file.write_all(&serde_json::to_vec(&saved)?)?;
+    file.sync_all()?;
+    fs::rename(&temporary, &path)?;
+    // The rename itself is on disk only when the folder is.
+    File::open(dir)?.sync_all()
+}

@@ -1,0 +1,72 @@
+//! Which lists there are.
+
+use crate::ct::log_list::SignatureError;
+use crate::ct::log_list::{CHROME_KEY_PEM, LogListError, ParsedList, parse, verify_signature};
+use std::borrow::Cow;
+
+/// A log list on the web.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListSource {
+    /// Short, and different for each list: log lines and the file that the list is kept in are called so.
+    pub name: Cow<'static, str>,
+    /// Where the list is.
+    pub url: Cow<'static, str>,
+    /// How it is signed; none where only TLS vouches for it.
+    pub signed: Option<Signed>,
+}
+
+/// A detached signature: RSA, PKCS #1 v1.5, SHA-256.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// Where the signature is.
+    pub url: Cow<'static, str>,
+    /// The public key, in PEM.
+    pub key_pem: Cow<'static, str>,
+}
+
+impl ListSource {
+    /// The logs that Chrome trusts, or trusted lately.
+    pub const CHROME: ListSource = ListSource {
+        name: Cow::Borrowed("chrome"),
+        url: Cow::Borrowed("https://www.gstatic.com/ct/log_list/v3/log_list.json"),
+        signed: Some(Signed {
+            url: Cow::Borrowed("https://www.gstatic.com/ct/log_list/v3/log_list.sig"),
+            key_pem: Cow::Borrowed(CHROME_KEY_PEM),
+        }),
+    };
+    /// All logs that Chrome knows of: also those that never were, are not yet, or are no longer trusted.
+    pub const CHROME_ALL: ListSource = ListSource {
+        name: Cow::Borrowed("chrome-all"),
+        url: Cow::Borrowed("https://www.gstatic.com/ct/log_list/v3/all_logs_list.json"),
+        signed: Some(Signed {
+            url: Cow::Borrowed("https://www.gstatic.com/ct/log_list/v3/all_logs_list.sig"),
+            key_pem: Cow::Borrowed(CHROME_KEY_PEM),
+        }),
+    };
+    /// Apple's logs, of all states. Apple does not sign its list.
+    pub const APPLE: ListSource = ListSource {
+        name: Cow::Borrowed("apple"),
+        url: Cow::Borrowed("https://valid.apple.com/ct/log_list/current_log_list.json"),
+        signed: None,
+    };
+
+    /// The list in `json`, once its signature holds.
+    pub(super) fn believe(&self, json: &[u8], signature: Option<&[u8]>) -> Result<ParsedList, Unbelievable> {
+        if let Some(signed) = &self.signed {
+            let signature = signature.ok_or(Unbelievable::NoSignature)?;
+            verify_signature(json, signature, &signed.key_pem)?;
+        }
+        Ok(parse(json)?)
+    }
+}
+
+/// Why the bytes of a list are of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum Unbelievable {
+    #[error("there is no signature with it")]
+    NoSignature,
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    #[error(transparent)]
+    List(#[from] LogListError),
+}
