@@ -5,12 +5,12 @@ import time
 
 
 class Tally:
-    """Counts the messages of one client of a server that watches a single log."""
+    """Counts the messages of one client; each log's indexes must follow each other."""
 
     def __init__(self):
         self.started = time.monotonic()
         self.updates = self.heartbeats = 0
-        self.first_index = self.next_index = None
+        self.next_index = {}  # by log
         self.last_heard = self.started
         self.faults = []
 
@@ -20,16 +20,15 @@ class Tally:
         if kind == "heartbeat":
             self.heartbeats += 1
         elif kind == "certificate_update":
-            self.take_index(message["data"]["cert_index"])
+            self.take_index(message["data"]["source"]["url"], message["data"]["cert_index"])
         else:
             self.faults.append(f"unknown message_type {kind!r}")
 
-    def take_index(self, index):
-        if self.next_index is None:
-            self.first_index = index
-        elif index != self.next_index:
-            self.faults.append(f"index {index} where {self.next_index} was due")
-        self.next_index = index + 1
+    def take_index(self, log, index):
+        due = self.next_index.get(log, index)
+        if index != due:
+            self.faults.append(f"{log}: index {index} where {due} was due")
+        self.next_index[log] = index + 1
         self.updates += 1
 
     def report(self, client):
@@ -38,6 +37,8 @@ class Tally:
         seconds = now - self.started
         if not self.updates:
             self.faults.append("no certificate_update came")
+        if len(self.next_index) != 2:
+            self.faults.append(f"{len(self.next_index)} logs in place of the demo's two")
         if not self.heartbeats and seconds > 11:
             self.faults.append("no heartbeat came")
         if now - self.last_heard > 5:
@@ -47,7 +48,7 @@ class Tally:
             "seconds": round(seconds, 1),
             "certificate_updates": self.updates,
             "heartbeats": self.heartbeats,
-            "indexes": [self.first_index, self.next_index],
+            "logs": len(self.next_index),
             "faults": self.faults[:5],
         }), flush=True)
         return 1 if self.faults else 0

@@ -124,7 +124,16 @@ pub(super) struct Bits<'a> {
     pub unused: u8,
 }
 
-impl Bits<'_> {
+impl<'a> Bits<'a> {
+    /// The bytes with the unused bits zero, as DER wants them (X.690 11.2.1) and OpenSSL keeps them.
+    pub fn named(&self) -> Cow<'a, [u8]> {
+        let mask = 0xFFu8 << self.unused;
+        match self.bytes.split_last() {
+            Some((last, before)) if last & !mask != 0 => Cow::Owned([before, &[last & mask]].concat()),
+            _ => Cow::Borrowed(self.bytes),
+        }
+    }
+
     pub fn is_set(&self, bit: usize) -> bool {
         let Some(&byte) = self.bytes.get(bit / 8) else { return false };
         let unused = if bit / 8 + 1 == self.bytes.len() { self.unused } else { 0 };

@@ -32,7 +32,10 @@ impl<'a> Attribute<'a> {
     fn bytes(&self) -> Cow<'a, [u8]> {
         match self.value.tag {
             tag::SEQUENCE => Cow::Borrowed(self.encoded),
-            tag::BIT_STRING => Cow::Borrowed(self.value.content.get(1..).unwrap_or_default()),
+            tag::BIT_STRING => match self.value.bits() {
+                Ok(bits) => bits.named(),
+                Err(_) => Cow::Borrowed(self.value.content.get(1..).unwrap_or_default()),
+            },
             _ => self.value.octets().unwrap_or(Cow::Borrowed(self.value.content)),
         }
     }

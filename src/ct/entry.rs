@@ -1,8 +1,8 @@
 //! One log entry: `leaf_input` and `extra_data` of get-entries (RFC 6962 section 4.6), decoded.
 //!
 //! Decoding finds the certificates and judges the framing around them; it does not look into a certificate.
-//! An entry whose submitted certificate can be found is an entry, even when the framing behind it is wrong:
-//! the fault is reported beside it. Only where no certificate can be found is there an error.
+//! An entry whose submitted certificate and chain can be found is an entry, even when the framing around them is
+//! wrong: the fault is reported beside it. Only where one of them is missing altogether is there an error.
 
 use super::reader::{Reader, Truncated};
 use bytes::Bytes;
@@ -95,13 +95,16 @@ pub enum EntryError {
     /// `leaf_input` ends before the certificate does.
     #[error("leaf_input: {0}")]
     LeafInput(Truncated),
-    /// `extra_data` of a precert ends before the precertificate does.
+    /// `extra_data` ends before the precertificate does, or before the chain begins.
     #[error("extra_data: {0}")]
     ExtraData(Truncated),
     /// An entry type that RFC 6962 does not define.
     #[error("unknown entry type {0}")]
     UnknownType(u64),
 }
+
+/// The certificates of a chain, and what is wrong with its framing.
+type Chain = (Vec<Bytes>, Option<FramingFault>);
 
 /// The parts of `leaf_input` that matter once its framing has been judged.
 struct Leaf {
@@ -122,7 +125,7 @@ pub fn decode(leaf_input: &Bytes, extra_data: &Bytes) -> Result<LogEntry, EntryE
             extra_data.slice_ref(pre_certificate)
         }
     };
-    let (chain, chain_fault) = decode_chain(extra_data, extra);
+    let (chain, chain_fault) = decode_chain(extra_data, extra)?;
     Ok(LogEntry {
         timestamp_ms: leaf.timestamp_ms,
         entry_type: leaf.entry_type,
@@ -177,11 +180,8 @@ fn trailing(of: &'static str, rest: &[u8]) -> Option<FramingFault> {
 /// `ASN.1Cert certificate_chain<0..2^24-1>`, or `precertificate_chain`.
 ///
 /// Where the length of the whole lies, the whole certificates that are there still count.
-fn decode_chain(extra_data: &Bytes, mut extra: Reader<'_>) -> (Vec<Bytes>, Option<FramingFault>) {
-    let declared = match extra.uint("certificate_chain", 3) {
-        Ok(declared) => declared,
-        Err(e) => return (Vec::new(), Some(FramingFault::Chain(e))),
-    };
+fn decode_chain(extra_data: &Bytes, mut extra: Reader<'_>) -> Result<Chain, EntryError> {
+    let declared = extra.uint("certificate_chain", 3).map_err(EntryError::ExtraData)?;
     let present = extra.rest().len();
     let mut fault = (declared != present as u64).then_some(FramingFault::ChainLength { declared, present });
     let mut chain = Vec::new();
@@ -194,7 +194,7 @@ fn decode_chain(extra_data: &Bytes, mut extra: Reader<'_>) -> (Vec<Bytes>, Optio
             }
         }
     }
-    (chain, fault)
+    Ok((chain, fault))
 }
 
 #[cfg(test)]
@@ -269,6 +269,8 @@ mod tests {
         }
         let error = decoded(precert_leaf(b"tbs"), vec![0, 0, 9, 1]).unwrap_err();
         assert_eq!(error.to_string(), "extra_data: pre_certificate needs 9 bytes at offset 3, 1 are left");
+        let error = decoded(x509_leaf(b"leaf"), vec![]).unwrap_err();
+        assert_eq!(error.to_string(), "extra_data: certificate_chain needs 3 bytes at offset 0, 0 are left");
     }
 
     #[test]
@@ -301,9 +303,6 @@ mod tests {
         long.extend(u24(b"root"));
         let e = decoded(x509_leaf(b"leaf"), long).unwrap();
         assert_eq!(e.chain, ["issuer", "root"], "and those behind the declared end");
-
-        let e = decoded(x509_leaf(b"leaf"), vec![]).unwrap();
-        assert!(e.chain.is_empty() && matches!(e.fault, Some(FramingFault::Chain(_))));
 
         for end in [12, 20, 44, 50] {
             let leaf = precert_leaf(b"tbs")[..end].to_vec();

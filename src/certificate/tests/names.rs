@@ -116,5 +116,11 @@ fn a_broken_attribute_costs_only_itself() {
 fn a_string_in_segments_that_are_none_is_shown_and_named_as_a_fault() {
     let leaf = Certificate::with_subject(&[attribute("2.5.4.3", 0x2C, "a.example")]).worded();
     assert_eq!(leaf["subject"]["CN"], "a.example");
-    assert_eq!(leaf["parse_error"], "subject: reaches beyond what holds it (byte 63)");
+    assert_eq!(leaf["parse_error"], "subject: reaches beyond what holds it (byte 86)");
+}
+
+#[test]
+fn unused_bits_of_a_value_are_not_shown() {
+    let leaf = Certificate::with_subject(&[attribute("2.5.4.3", 0x03, [4, 0x41, 0x5F])]).worded();
+    assert_eq!(leaf["subject"]["aggregated"], "/CN=AP");
 }
