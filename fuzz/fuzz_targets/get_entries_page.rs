@@ -1,0 +1,27 @@
+//! Any bytes as the body of a get-entries answer.
+
+#![no_main]
+
+use certstream_server_fuzz::ct::{entry, get_entries};
+use certstream_server_fuzz::meter;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    // The texts, unescaped where they were escaped, then the bytes that they stand for; and of each
+    // entry its place in a list. `{"leaf_input":"","extra_data":""},` is the shortest there can be.
+    let max_memory = 32 * body.len() + 16 * 1024;
+    meter::limited(max_memory, || {
+        let Ok(page) = get_entries::parse(body) else { return };
+        let mut decoded = 0;
+        for raw in page {
+            let raw = match raw {
+                Ok(raw) => Some(raw),
+                Err(not_base64) => not_base64.salvage(),
+            };
+            let Some(raw) = raw else { continue };
+            decoded += raw.leaf_input.len() + raw.extra_data.len();
+            let _ = entry::decode(&raw.leaf_input, &raw.extra_data);
+        }
+        assert!(decoded <= body.len(), "base64 of more than the body");
+    });
+});

@@ -1,0 +1,22 @@
+//! Any bytes as `leaf_input` and `extra_data`: two bytes for the length of the first, then both.
+
+#![no_main]
+
+use bytes::Bytes;
+use certstream_server_fuzz::ct::entry;
+use certstream_server_fuzz::{check_messages, make_tables, meter};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: make_tables(), |data: &[u8]| {
+    let Some((length, rest)) = data.split_first_chunk() else { return };
+    let mut leaf_input = Bytes::copy_from_slice(rest);
+    let extra_data = leaf_input.split_off(usize::from(u16::from_be_bytes(*length)).min(rest.len()));
+    // A certificate of the chain has three bytes of its own at least, and is remembered in a Bytes,
+    // in a list that doubles.
+    let max_memory = 64 * rest.len() + 4096;
+    if let Ok(entry) = meter::limited(max_memory, || entry::decode(&leaf_input, &extra_data)) {
+        let found = entry.certificate.len() + entry.chain.iter().map(Bytes::len).sum::<usize>();
+        assert!(found <= rest.len(), "more certificate than there was input");
+        check_messages(entry);
+    }
+});

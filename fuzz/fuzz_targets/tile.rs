@@ -1,0 +1,47 @@
+//! Any bytes as a data tile.
+
+#![no_main]
+
+use bytes::Bytes;
+use certstream_server_fuzz::ct::entry::{self, LogEntry, LogEntryType};
+use certstream_server_fuzz::ct::tile;
+use certstream_server_fuzz::{check_messages, make_tables, meter};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: make_tables(), |data: &[u8]| {
+    let whole = Bytes::copy_from_slice(data);
+    // A leaf has twelve bytes at least and is a few hundred in a list that doubles.
+    let leaves: Vec<_> = meter::limited(64 * data.len() + 4096, || tile::leaves(&whole).collect());
+    let mut bytes = 0;
+    for (place, leaf) in leaves.iter().enumerate() {
+        let Ok(leaf) = leaf else {
+            assert_eq!(place + 1, leaves.len(), "something came after an error");
+            break;
+        };
+        let fingerprints = leaf.chain.len() * size_of::<tile::Fingerprint>();
+        bytes += leaf.timestamped_entry.len() + fingerprints;
+        assert!(bytes <= data.len(), "more leaf than there was tile");
+        check_against_entry(leaf);
+    }
+});
+
+/// The same entry as get-entries would have it must be read the same.
+fn check_against_entry(leaf: &tile::TileLeaf) {
+    let leaf_input = [&[0 /* v1 */, 0 /* timestamped_entry */], leaf.timestamped_entry.as_ref()].concat();
+    let mut extra_data = Vec::new();
+    if leaf.entry_type == LogEntryType::Precert {
+        extra_data.extend_from_slice(&(leaf.certificate.len() as u32).to_be_bytes()[1..]);
+        extra_data.extend_from_slice(&leaf.certificate);
+    }
+    extra_data.extend_from_slice(&[0, 0, 0]); // an empty chain
+    let read = entry::decode(&leaf_input.into(), &extra_data.into());
+    let expected = LogEntry {
+        timestamp_ms: leaf.timestamp_ms,
+        entry_type: leaf.entry_type,
+        certificate: leaf.certificate.clone(),
+        chain: Vec::new(),
+        fault: None,
+    };
+    assert_eq!(read, Ok(expected.clone()));
+    check_messages(expected);
+}

@@ -1,0 +1,80 @@
+//! What the fuzz targets share: the rooms under test, a meter for their memory, and what must hold of
+//! every message.
+//!
+//! The pure rooms are built into this crate from their sources, not linked as the server's library: a
+//! pure room needs no web server, and without that the build is short enough for every change.
+
+#[allow(dead_code)]
+#[path = "../../src/certificate/mod.rs"]
+pub mod certificate;
+#[allow(dead_code)]
+#[path = "../../src/ct/mod.rs"]
+pub mod ct;
+#[allow(dead_code)]
+#[path = "../../src/message/mod.rs"]
+pub mod message;
+
+pub mod meter;
+
+use ct::entry::LogEntry;
+use message::{CertEntry, EntryBatch, Protocol, Source, Stream};
+use std::sync::{Arc, LazyLock};
+
+/// Text that one byte of a certificate may become, at most. The worst that X.509 offers are timestamps
+/// of an unknown version and reason flags, of which three to seven bytes make a text of 25 times that;
+/// the base64 of `as_der` comes on top.
+const GROWTH: usize = 32;
+/// Text that comes with each certificate, however short: member names, digests, `parse_error`.
+const PER_CERTIFICATE: usize = 2048;
+/// The same of a message.
+const PER_MESSAGE: usize = 2048;
+
+/// Bytes of text that `certificates` in `input_len` bytes may become.
+pub fn max_text(input_len: usize, certificates: usize) -> usize {
+    GROWTH * input_len + PER_CERTIFICATE * certificates + PER_MESSAGE
+}
+
+/// Bytes of memory for the same: buffers that double when they are full, and lists of what was found.
+pub fn max_memory(input_len: usize, certificates: usize) -> usize {
+    3 * max_text(input_len, certificates) + 64 * 1024
+}
+
+/// Makes the table of object identifiers, which stays, so that it counts for no input.
+pub fn make_tables() {
+    // A certificate that ends after an issuer with the attribute 1.2.
+    let der = b"\x30\x12\x30\x10\x02\x01\x01\x30\x00\x30\x09\x31\x07\x30\x05\x06\x01\x2A\x0C\x00";
+    let mut out = Vec::new();
+    certificate::write_chain_certificate(der, &mut out);
+    assert!(out.windows(15).any(|text| text == b"\"/member-body=\""), "{}", String::from_utf8_lossy(&out));
+}
+
+/// Fails unless `text` is JSON, in UTF-8, and no longer than `max_len`.
+pub fn check_json(text: &[u8], max_len: usize) {
+    assert!(text.len() <= max_len, "{} bytes of text, at most {max_len} may be", text.len());
+    assert!(std::str::from_utf8(text).is_ok(), "text that is not UTF-8");
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(text) {
+        panic!("{error}: {}", String::from_utf8_lossy(text));
+    }
+}
+
+/// Allowed to the memory of the worded issuers, which outlives a call, and grows by doubling.
+const ISSUERS: usize = 8 * 1024 * 1024;
+
+/// Makes the message of every stream, twice, in the ways in which the server does; what was made must be
+/// the same, and JSON.
+pub fn check_messages(entry: LogEntry) {
+    static SOURCE: LazyLock<Arc<Source>> = LazyLock::new(|| {
+        Arc::new(Source::new("https://ct.example/", "A log", "An operator", None, Protocol::Rfc6962))
+    });
+    let bytes = entry.certificate.len() + entry.chain.iter().map(|issuer| issuer.len()).sum::<usize>();
+    let certificates = 1 + entry.chain.len();
+    let entry = CertEntry { source: SOURCE.clone(), index: 7, seen_us: 1_700_000_000_000_001, entry };
+    meter::limited(2 * max_memory(bytes, certificates) + ISSUERS, || {
+        let batch = EntryBatch::new(vec![entry.clone()]);
+        for stream in Stream::ALL {
+            let alone = entry.json(stream);
+            check_json(&alone, max_text(bytes, certificates));
+            assert_eq!(batch.frames(stream).text(0), alone, "the {stream} message, alone and cut");
+        }
+    });
+}

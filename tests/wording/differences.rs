@@ -1,0 +1,360 @@
+//! Where our words differ from those of the linked OpenSSL though the layout is the same, and why.
+
+use crate::compare;
+use crate::der::Certificate;
+use crate::layout;
+use crate::reference::{self, AltName, Extension};
+use openssl::asn1::Asn1ObjectRef;
+use openssl::nid::Nid;
+use openssl::x509::X509NameRef;
+use std::sync::LazyLock;
+
+/// OpenSSL numbers its identifiers in the order in which they were added; this was the last of 1.1.1.
+pub const LAST_OF_1_1_1: i32 = 1194;
+/// More than there are.
+pub const NO_MORE: i32 = 2000;
+
+/// Whether OpenSSL 1.1.1 had a name for it, which is whether we have one.
+pub fn has_name(nid: i32) -> bool {
+    (1..=LAST_OF_1_1_1).contains(&nid)
+}
+
+/// An extension on which the two may disagree.
+pub struct Case<'a> {
+    extension: &'a Extension,
+    /// OpenSSL's text in the layout of 1.1.
+    pub expected: String,
+    ours: &'a str,
+}
+
+/// A difference that is meant to be there.
+struct Difference {
+    /// What differs, and why ours stands.
+    reason: &'static str,
+    /// Empty for all.
+    extensions: &'static [&'static str],
+    /// Whether it explains this case.
+    explains: fn(&Case<'_>) -> bool,
+}
+
+const LINES: &[&str] = &[
+    "nameConstraints",
+    "crlDistributionPoints",
+    "freshestCRL",
+    "issuingDistributionPoint",
+    "serviceLocator",
+    "x509ExtAdmission",
+];
+const VALUES: &[&str] = &[
+    "issuerAltName",
+    "certificateIssuer",
+    "authorityKeyIdentifier",
+    "authorityInfoAccess",
+    "subjectInfoAccess",
+];
+
+const DIFFERENCES: &[Difference] = &[
+    Difference {
+        reason: "words that came with OpenSSL 3: 1.1 had none, so that the text is NULL",
+        extensions: &[
+            "subjectDirectoryAttributes",
+            "targetInformation",
+            "noRevAvail",
+            "issuerSignTool",
+            "subjectSignTool",
+        ],
+        explains: |case| case.ours == "NULL",
+    },
+    Difference {
+        reason: "object names that came with OpenSSL 3: dotted in 1.1",
+        extensions: &[],
+        explains: |case| with_dotted_younger(&case.expected) == case.ours,
+    },
+    Difference {
+        reason: "an object that OpenSSL 3 renamed",
+        extensions: &[],
+        explains: |case| with_names_of_1_1(&case.expected) == case.ours,
+    },
+    Difference {
+        reason: "otherName: 1.1 shows none, OpenSSL 3 some",
+        extensions: &[],
+        explains: |case| without_other_names(&case.expected) == case.ours,
+    },
+    Difference {
+        reason: "iPAddress of a wrong length: OpenSSL 3 shows how long",
+        extensions: &[],
+        explains: |case| without_invalid_lengths(&case.expected) == case.ours,
+    },
+    Difference {
+        reason: "UTF-8 and control characters in a name on a line of its own: 1.1.0 shows them, later ones a point",
+        extensions: LINES,
+        explains: |case| pointed(&plain(&case.expected)) == pointed(case.ours),
+    },
+    Difference {
+        reason: "NUL in a name: 1.1 shows what is before it, OpenSSL 3 nothing of the extension",
+        extensions: VALUES,
+        explains: |case| case.expected == "NULL" && case.extension.value.contains(&0),
+    },
+    Difference {
+        reason: "a directory name in a list of values: OpenSSL cuts it at 255 bytes, ours is whole",
+        extensions: VALUES,
+        explains: |case| is_cut(&case.expected, case.ours, |line| line.contains("DirName:/")),
+    },
+    Difference {
+        reason: "a version that SXNET does not have: OpenSSL versions differ in what they make of it",
+        extensions: &["SXNetID"],
+        explains: |case| case.ours == "NULL" && case.expected.starts_with("Version: "),
+    },
+    Difference {
+        reason: "a naming authority that names nothing: OpenSSL gives up the whole extension for it",
+        extensions: &["x509ExtAdmission"],
+        explains: |case| {
+            let names_nothing = |bytes: &[u8]| matches!(bytes, [0xA0 | 0xA1, 2, 0x30, 0]);
+            case.expected == "NULL" && case.extension.value.windows(4).any(names_nothing)
+        },
+    },
+    Difference {
+        reason: "naming authority: 1.1.1 indents otherwise, and calls its identifier admissionAuthorityId",
+        extensions: &["x509ExtAdmission"],
+        explains: |case| bare_admission(&case.expected) == bare_admission(case.ours),
+    },
+    Difference {
+        reason: "several of these in one extension",
+        extensions: &[],
+        explains: |case| without_line_feeds(&plain(&case.expected)) == without_line_feeds(case.ours),
+    },
+];
+
+/// Differences that only certificates show that were made to be odd.
+const DIFFERENCES_IF_GENERATED: &[Difference] = &[
+    Difference {
+        reason: "an identifier octet in the long form: OpenSSL reads small numbers there too",
+        extensions: &[],
+        explains: |case| {
+            let is_long = |byte: &u8| byte & 0x1F == 0x1F;
+            matches!(case.ours, "NULL" | "") && case.extension.value.iter().any(is_long)
+        },
+    },
+    Difference {
+        reason: "line feeds inside of what is shown, from which the layout of 1.1 cannot be told",
+        extensions: &[],
+        explains: |case| without_line_feeds(&case.expected) == without_line_feeds(case.ours),
+    },
+    Difference {
+        reason: "the values of otherName and ediPartyName, which no text shows: ours does not look at them",
+        extensions: &[],
+        explains: |case| {
+            let hides = |kind| case.ours.contains(kind);
+            matches!(case.expected.as_str(), "NULL" | "")
+                && (hides("othername:<unsupported>") || hides("EdiPartyName:<unsupported>"))
+        },
+    },
+    Difference {
+        reason: "a list whose identifier says that it is none: OpenSSL does not mind, ours does",
+        extensions: &[],
+        explains: |case| matches!(case.ours, "NULL" | "") && agrees_with_a_list(case),
+    },
+    Difference {
+        reason: "a BIT STRING in segments: OpenSSL puts them together, no encoder of X.509 makes them",
+        extensions: &[],
+        explains: |case| {
+            let is_in_segments = |byte: &u8| matches!(byte, 0x23 | 0xA1 | 0xA3);
+            case.ours == "NULL" && case.extension.value.iter().any(is_in_segments)
+        },
+    },
+    Difference {
+        reason: "an identifier of more than 79 characters in a list of values: OpenSSL cuts it, ours is whole",
+        extensions: &[],
+        explains: |case| {
+            let pieces = |text: &str| text.replace(", ", "\n");
+            let expected = with_dotted_younger(&case.expected);
+            is_cut(&pieces(&expected), &pieces(case.ours), |piece| piece.len() == 79)
+        },
+    },
+    Difference {
+        reason: "two faults in one subjectAltName: the text is that of the one found first",
+        extensions: &["subjectAltName"],
+        explains: |case| case.ours == "NULL" && case.expected.is_empty(),
+    },
+];
+
+impl<'a> Case<'a> {
+    pub fn new(extension: &'a Extension, ours: &'a str) -> Self {
+        Case { extension, expected: expected(extension), ours }
+    }
+
+    /// Why the texts differ, if that is as it should be.
+    pub fn documented(&self, is_generated: bool) -> Option<&'static str> {
+        let only_generated = DIFFERENCES_IF_GENERATED.iter().filter(|_| is_generated);
+        let concerned = |difference: &&Difference| {
+            let extensions = difference.extensions;
+            extensions.is_empty() || extensions.contains(&self.extension.short_name.as_str())
+        };
+        let explains = |difference: &&Difference| (difference.explains)(self);
+        let mut all = DIFFERENCES.iter().chain(only_generated).filter(concerned);
+        all.find(explains).map(|difference| difference.reason)
+    }
+}
+
+/// All reasons that there are.
+pub fn reasons() -> impl Iterator<Item = &'static str> {
+    DIFFERENCES.iter().map(|difference| difference.reason)
+}
+
+/// OpenSSL's text in the layout of 1.1. A text that is not UTF-8 was no text to the original.
+fn expected(extension: &Extension) -> String {
+    let text = match (extension.short_name.as_str(), &extension.alt_names) {
+        ("subjectAltName", Some(names)) => Some(original_alt_names(names)),
+        // What could not be read was an empty text.
+        ("subjectAltName", None) => Some(Vec::new()),
+        _ => extension.text.clone(),
+    };
+    let text = text.and_then(|text| String::from_utf8(text).ok());
+    text.map_or_else(|| "NULL".to_string(), |text| layout::of_1_1(&extension.short_name, &text))
+}
+
+/// The original took this extension from pyOpenSSL, which shows strings whole and leaves the other
+/// kinds of names to OpenSSL.
+fn original_alt_names(names: &[AltName]) -> Vec<u8> {
+    let texts = names.iter().map(|name| match &name.string {
+        Some((label, bytes)) => [label.as_bytes(), bytes].concat(),
+        None => name.text.clone(),
+    });
+    texts.collect::<Vec<_>>().join(&b", "[..])
+}
+
+fn with_dotted_younger(text: &str) -> String {
+    static YOUNGER: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+        let objects = (LAST_OF_1_1_1 + 1..NO_MORE).filter_map(reference::object);
+        let mut names: Vec<_> = objects
+            .flat_map(|object| {
+                [(object.long_name, object.dotted.clone()), (object.short_name, object.dotted)]
+            })
+            .collect();
+        // A name may be the beginning of another.
+        names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+        names
+    });
+    YOUNGER.iter().fold(text.to_string(), |text, (name, dotted)| text.replace(name, dotted))
+}
+
+fn with_names_of_1_1(text: &str) -> String {
+    text.replace("X509v3 Audit Identity", "ac-auditEntity").replace("ac-auditIdentity", "ac-auditEntity")
+}
+
+/// Each otherName as 1.1 has it. A name ends where its line does, or the next name of a list begins.
+fn without_other_names(text: &str) -> String {
+    let piece = |piece: &str| match piece.find("othername:") {
+        Some(start) => format!("{}othername:<unsupported>", &piece[..start]),
+        None => piece.to_string(),
+    };
+    let line = |line: &str| line.split(", ").map(piece).collect::<Vec<_>>().join(", ");
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn without_invalid_lengths(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("<invalid length=") {
+        // A range of nameConstraints shows the address all the same.
+        match before.rfind("  IP:").filter(|_| before.ends_with('/')) {
+            Some(start) => out.push_str(&format!("{}  IP:IP Address:", &before[..start])),
+            None => out.push_str(before),
+        }
+        out.push_str("<invalid>");
+        rest = after.split_once('>').map_or("", |(_, rest)| rest);
+    }
+    out + rest
+}
+
+/// Whether some of the lines that may be cut are, and all others are the same.
+fn is_cut(expected: &str, ours: &str, may_be_cut: fn(&str) -> bool) -> bool {
+    let is_same = |(expected, ours): (&str, &str)| {
+        expected == ours || may_be_cut(expected) && ours.starts_with(expected)
+    };
+    expected.lines().count() == ours.lines().count() && expected.lines().zip(ours.lines()).all(is_same)
+}
+
+/// Without all of what only OpenSSL 3 says.
+fn plain(text: &str) -> String {
+    let names = with_names_of_1_1(&with_dotted_younger(text));
+    without_invalid_lengths(&without_other_names(&names))
+}
+
+/// A point for every byte that is no printable ASCII, line feeds left out.
+fn pointed(text: &str) -> String {
+    let bytes = text.bytes().filter(|byte| *byte != b'\n');
+    bytes.map(|byte| if (0x20..0x7F).contains(&byte) { char::from(byte) } else { '.' }).collect()
+}
+
+fn bare_admission(text: &str) -> String {
+    let bare: String = text.split_whitespace().collect();
+    bare.replace("admissionAuthorityId", "namingAuthorityId")
+}
+
+/// `X509_NAME_oneline` as 1.1 writes it; None when OpenSSL finds the name too long.
+pub fn one_line(name: &X509NameRef) -> Option<String> {
+    let lines = reference::one_line(name)?.into_iter().map(|(nid, line)| {
+        let line = layout::one_line(&line);
+        match reference::object(nid.as_raw()) {
+            Some(younger) if !has_name(nid.as_raw()) => {
+                line.replacen(&younger.short_name, &younger.dotted, 1)
+            }
+            _ => with_names_of_1_1(&line),
+        }
+    });
+    Some(lines.collect())
+}
+
+/// Algorithms whose parts OpenSSL does not tell, or that servers of today do not name: what we say.
+const OTHER_ALGORITHMS: [(&str, &str); 8] = [
+    ("shaWithRSAEncryption", "1.3.14.3.2.15"),
+    ("dsaWithSHA", "sha1, dsa"),
+    ("mdc2WithRSA", "2.5.8.3.100"),
+    ("ripemd160WithRSA", "1.3.36.3.3.1.2"),
+    ("dsa_with_SHA384", "sha384, dsa"),
+    ("dsa_with_SHA512", "sha512, dsa"),
+    ("sha512-224WithRSAEncryption", "sha512-224, rsa"),
+    ("sha512-256WithRSAEncryption", "sha512-256, rsa"),
+];
+
+/// `sha256, rsa` and the like, from what OpenSSL knows of a signature algorithm. What it says of
+/// RSASSA-PSS is not enough, its hash stands in its parameters: that much is taken from `ours`.
+pub fn signature_algorithm(object: &Asn1ObjectRef, ours: &str) -> String {
+    let nid = object.nid();
+    let dotted = || reference::object(nid.as_raw()).map_or(object.to_string(), |object| object.dotted);
+    let long_name = nid.long_name().unwrap_or_default();
+    if let Some((_, name)) = OTHER_ALGORITHMS.iter().find(|(other, _)| *other == long_name) {
+        return name.to_string();
+    }
+    let Some(parts) = nid.signature_algorithms() else { return dotted() };
+    let key = match parts.pkey.short_name() {
+        Ok("RSA" | "rsaEncryption") => "rsa",
+        Ok("id-ecPublicKey") => "ecdsa",
+        Ok("DSA" | "DSA-old") => "dsa",
+        Ok("RSASSA-PSS") => return format!("{}, rsa-pss", ours.split(", ").next().unwrap_or_default()),
+        Ok(key @ ("ED25519" | "ED448")) => return key.to_lowercase(),
+        // No server names the others.
+        _ => return dotted(),
+    };
+    match parts.digest.short_name() {
+        Ok(digest) if parts.digest != Nid::UNDEF => format!("{}, {key}", digest.to_lowercase()),
+        _ => dotted(),
+    }
+}
+
+fn without_line_feeds(text: &str) -> String {
+    text.replace('\n', "")
+}
+
+/// Whether ours says the same once a primitive element is called a constructed one.
+fn agrees_with_a_list(case: &Case<'_>) -> bool {
+    let Extension { dotted, value, short_name, .. } = case.extension;
+    (0..value.len()).filter(|place| value[*place] & 0x20 == 0).any(|place| {
+        let mut value = value.clone();
+        value[place] |= 0x20;
+        let worded = compare::worded(&Certificate::with_extension(dotted, &value).der());
+        let text = worded["extensions"][short_name].as_str().unwrap_or_default();
+        without_line_feeds(text) == without_line_feeds(&plain(&case.expected))
+    })
+}

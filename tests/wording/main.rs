@@ -1,0 +1,10 @@
+//! Proofs.
+mod compare;
+mod der;
+mod differences;
+mod equality;
+mod generated;
+mod layout;
+mod rare;
+mod reference;
+mod sources;
