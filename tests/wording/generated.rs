@@ -91,14 +91,14 @@ fn extension_value() -> impl Strategy<Value = (String, Vec<u8>)> {
     let changes = prop_oneof![2 => Just(0usize), 3 => 1usize..4]
         .prop_flat_map(|count| prop::collection::vec((any::<Index>(), 0usize..6, any::<u8>()), count));
     let known = (any::<Index>(), changes).prop_map(|(index, changes)| {
-        let (dotted, mut value) = index.get(&rare::all()).clone();
+        let (dotted, mut value) = index.get(rare::all()).clone();
         for (at, what, byte) in changes {
             change(&mut value, at, what, byte);
         }
         (dotted, value)
     });
     let any_bytes = (any::<Index>(), prop::collection::vec(any::<u8>(), 0..20))
-        .prop_map(|(index, value)| (index.get(&rare::all()).0.clone(), value));
+        .prop_map(|(index, value)| (index.get(rare::all()).0.clone(), value));
     let unknown = (0u32..100, prop::collection::vec(any::<u8>(), 0..20))
         .prop_map(|(arc, value)| (format!("2.5.29.{arc}"), value));
     prop_oneof![8 => known, 1 => any_bytes, 1 => unknown]

@@ -1,0 +1,150 @@
+//! What the fuzz targets begin with: certificates and entries from the same sources as these tests.
+
+use crate::der;
+use crate::rare;
+use crate::sources::{self, Recorded};
+use bytes::Bytes;
+use certstream_server::ct::entry::{self, LogEntry, LogEntryType};
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// More would be cut to this by the fuzzer.
+const MAX_LEN: usize = 4096;
+/// Entries from each source, evenly spread: enough for variety, and soon read.
+const ENTRIES: usize = 300;
+
+/// The extensions in the order in which the target `extensions` has them.
+const EXTENSIONS: [&str; 46] = [
+    "2.5.29.14",
+    "2.5.29.15",
+    "2.5.29.16",
+    "2.5.29.17",
+    "2.5.29.18",
+    "2.5.29.19",
+    "2.5.29.20",
+    "2.5.29.21",
+    "2.5.29.27",
+    "2.5.29.28",
+    "2.5.29.29",
+    "2.5.29.30",
+    "2.5.29.31",
+    "2.5.29.32",
+    "2.5.29.33",
+    "2.5.29.35",
+    "2.5.29.36",
+    "2.5.29.37",
+    "2.5.29.46",
+    "2.5.29.54",
+    "1.3.6.1.5.5.7.1.1",
+    "1.3.6.1.5.5.7.1.7",
+    "1.3.6.1.5.5.7.1.8",
+    "1.3.6.1.5.5.7.1.11",
+    "1.3.6.1.5.5.7.1.14",
+    "1.3.6.1.5.5.7.1.24",
+    "1.3.6.1.5.5.7.48.1.3",
+    "1.3.6.1.5.5.7.48.1.4",
+    "1.3.6.1.5.5.7.48.1.5",
+    "1.3.6.1.5.5.7.48.1.7",
+    "1.3.6.1.4.1.11129.2.4.2",
+    "1.3.6.1.4.1.11129.2.4.3",
+    "1.3.6.1.4.1.11129.2.4.5",
+    "2.16.840.1.113730.1.1",
+    "2.16.840.1.113730.1.2",
+    "2.16.840.1.113730.1.3",
+    "2.16.840.1.113730.1.4",
+    "2.16.840.1.113730.1.7",
+    "2.16.840.1.113730.1.8",
+    "2.16.840.1.113730.1.12",
+    "2.16.840.1.113730.1.13",
+    "1.3.101.1.4.1",
+    "1.3.36.8.3.3",
+    "2.5.29.24",
+    "1.3.6.1.5.5.7.1.3",
+    "1.2.3.4",
+];
+
+#[test]
+fn every_extension_that_is_tested_is_fuzzed() {
+    // Named, but without words, as many others are.
+    const WITHOUT_WORDS: [&str; 9] = [
+        "2.5.29.23",
+        "2.5.29.9",
+        "2.5.29.55",
+        "2.5.29.56",
+        "1.2.643.100.112",
+        "1.2.643.100.111",
+        "2.5.4.3",
+        "1.3.6.1.5.5.7.48.1.2",
+        "1.3.6.1.5.5.7.48.1.6",
+    ];
+    let tested: HashSet<_> = rare::all().iter().map(|(dotted, _)| dotted.as_str()).collect();
+    let known: HashSet<_> = EXTENSIONS.into_iter().chain(WITHOUT_WORDS).collect();
+    assert_eq!(tested.symmetric_difference(&known).collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+#[test]
+#[ignore = "writes the seeds of the fuzz targets into the folder that FUZZ_SEEDS names: scripts/fuzz.sh runs it"]
+fn fuzz_seeds() {
+    let folder = PathBuf::from(std::env::var("FUZZ_SEEDS").expect("FUZZ_SEEDS"));
+    let mut seeds = Seeds { folder, written: BTreeMap::new() };
+    let recorded = ["live", "pyca", "crafted", "limbo"].into_iter().filter_map(sources::conformance);
+    for entries in recorded.chain([sources::demo(50)]) {
+        let step = entries.len().div_ceil(ENTRIES);
+        entries.iter().step_by(step).for_each(|entry| seeds.add_entry(entry));
+    }
+    for (dotted, value) in rare::all() {
+        let der = der::Certificate::with_extension(dotted, value).der();
+        seeds.add("certificate", &der);
+        if let Some(place) = EXTENSIONS.iter().position(|extension| extension == dotted) {
+            seeds.add("extensions", &[&[place as u8], value.as_slice()].concat());
+        }
+    }
+    println!("{:?}", seeds.written);
+    assert_eq!(seeds.written.len(), 5, "seeds for every target");
+}
+
+struct Seeds {
+    folder: PathBuf,
+    written: BTreeMap<&'static str, usize>,
+}
+
+impl Seeds {
+    fn add_entry(&mut self, recorded: &Recorded) {
+        let page = serde_json::json!({ "entries":
+            [{ "leaf_input": recorded.leaf_input, "extra_data": recorded.extra_data }] });
+        self.add("get_entries_page", page.to_string().as_bytes());
+        let Some((leaf_input, extra_data)) = recorded.bytes() else { return };
+        let length = u16::try_from(leaf_input.len()).unwrap_or(u16::MAX).to_be_bytes();
+        self.add("log_entry", &[&length, leaf_input.as_ref(), extra_data.as_ref()].concat());
+        if let Ok(entry) = entry::decode(&leaf_input, &extra_data) {
+            self.add("certificate", &entry.certificate);
+            self.add_tile_leaf(&leaf_input, &entry);
+        }
+    }
+
+    /// TileLeaf of static-ct-api, from the MerkleTreeLeaf, with one issuer.
+    fn add_tile_leaf(&mut self, leaf_input: &Bytes, entry: &LogEntry) {
+        let Some(signed) = leaf_input.get(2..leaf_input.len() - 2) else { return };
+        let extensions = [0, 8, 0 /* leaf_index */, 0, 5, 0, 0, 0, 0, 7];
+        let mut leaf = [signed, &extensions].concat();
+        if entry.entry_type == LogEntryType::Precert {
+            leaf.extend_from_slice(&(entry.certificate.len() as u32).to_be_bytes()[1..]);
+            leaf.extend_from_slice(&entry.certificate);
+        }
+        leaf.extend_from_slice(&[0, 32]);
+        leaf.extend_from_slice(&[0xAA; 32]);
+        self.add("tile", &leaf);
+    }
+
+    fn add(&mut self, target: &'static str, seed: &[u8]) {
+        if seed.len() > MAX_LEN {
+            return;
+        }
+        let folder: &Path = &self.folder.join(target);
+        fs::create_dir_all(folder).expect("a folder");
+        let name: String = openssl::sha::sha1(seed).iter().map(|byte| format!("{byte:02x}")).collect();
+        fs::write(folder.join(name), seed).expect("a file");
+        *self.written.entry(target).or_default() += 1;
+    }
+}
