@@ -6,6 +6,8 @@ use crate::rare;
 use certstream_server::certificate::{LeafKind, write_all_domains, write_chain_certificate, write_leaf};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use proptest::test_runner::RngSeed;
+use proptest::test_runner::RngSeed;
 use serde_json::Value;
 
 /// Text of a certificate that comes with it however short it is, and per byte of it: see `fuzz/`.
@@ -183,7 +185,13 @@ fn assert_members(certificate: &Value, others: &[&str]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4096, ..ProptestConfig::default() })]
+    // The same certificates each time: a gate must not depend on chance. Fuzzing looks for new ones.
+    #![proptest_config(ProptestConfig {
+        cases: 4096,
+        rng_seed: RngSeed::Fixed(20_261_123),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn whatever_a_certificate_is_its_message_is_whole(der in any_certificate(), is_precert: bool) {
@@ -209,13 +217,6 @@ proptest! {
         let issuer: Value = serde_json::from_slice(&issuer).expect("JSON");
         assert_members(&issuer, &["as_der"]);
         prop_assert_eq!(&issuer["subject"], &leaf["subject"]);
-    }
-
-    #[test]
-    fn whatever_openssl_reads_in_a_certificate_is_read_the_same(certificate in certificate()) {
-        let mut tally = Tally::of_generated();
-        tally.add("generated", &certificate.der());
-        tally.assert_agreement();
     }
 
     #[test]
