@@ -141,14 +141,6 @@ const DIFFERENCES_IF_GENERATED: &[Difference] = &[
         explains: |case| without_line_feeds(&case.expected) == without_line_feeds(case.ours),
     },
     Difference {
-        reason: "line feeds and commas inside of an otherName that only OpenSSL 3 shows",
-        extensions: &[],
-        explains: |case| {
-            let before = |text| str::split_once(text, "othername:").map(|(before, _)| before.to_string());
-            before(case.ours).is_some() && before(case.ours) == before(&plain(&case.expected))
-        },
-    },
-    Difference {
         reason: "the values of otherName and ediPartyName, which no text shows: ours does not look at them",
         extensions: &[],
         explains: |case| {

@@ -7,7 +7,6 @@ use certstream_server::certificate::{LeafKind, write_all_domains, write_chain_ce
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::RngSeed;
-use proptest::test_runner::RngSeed;
 use serde_json::Value;
 
 /// Text of a certificate that comes with it however short it is, and per byte of it: see `fuzz/`.
@@ -217,6 +216,13 @@ proptest! {
         let issuer: Value = serde_json::from_slice(&issuer).expect("JSON");
         assert_members(&issuer, &["as_der"]);
         prop_assert_eq!(&issuer["subject"], &leaf["subject"]);
+    }
+
+    #[test]
+    fn whatever_openssl_reads_in_a_certificate_is_read_the_same(certificate in certificate()) {
+        let mut tally = Tally::of_generated();
+        tally.add("generated", &certificate.der());
+        tally.assert_agreement();
     }
 
     #[test]
