@@ -2,7 +2,7 @@
 
 use crate::helpers::{from_the_start, log_with, quiet_log, spawn_app};
 use certstream_server::config::{Log, StartAt};
-use certstream_server::demo::DemoLogOptions;
+use certstream_server::demo::{DemoLogOptions, Fault, FaultOn};
 
 #[actix_web::test]
 async fn an_empty_log_is_followed_from_its_first_entry() {
@@ -62,10 +62,12 @@ async fn pages_of_any_size_are_put_together_without_a_hole_or_a_repeat() {
 
 #[actix_web::test]
 async fn catching_up_asks_for_several_pages_at_once_but_not_for_more_than_allowed() {
-    let log = log_with(DemoLogOptions { initial: 500, max_page: 20, ..DemoLogOptions::default() }).await;
-    let delay = certstream_server::demo::Fault::Delay(std::time::Duration::from_millis(20));
-    log.set_fault(delay, certstream_server::demo::FaultOn::Entries, None);
-    let app = spawn_app("[fetch]\nin_flight = 3", vec![from_the_start(&log)]).await;
+    let log = log_with(DemoLogOptions { initial: 500, ..DemoLogOptions::default() }).await;
+    // Answers wait until all that may be asked for at once has been: nothing here depends on timing.
+    log.set_fault(Fault::Hang, FaultOn::Entries, None);
+    let app = spawn_app("[fetch]\nin_flight = 3\npage_size = 20", vec![from_the_start(&log)]).await;
+    app.wait_for(|_| log.stats().entries_in_flight == 3).await;
+    log.clear_faults();
     app.wait_for(|s| s["logs"][log.url()]["position"] == 500).await;
     let stats = log.stats();
     assert_eq!((stats.most_entries_in_flight, stats.most_served), (3, 1));

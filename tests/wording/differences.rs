@@ -141,6 +141,14 @@ const DIFFERENCES_IF_GENERATED: &[Difference] = &[
         explains: |case| without_line_feeds(&case.expected) == without_line_feeds(case.ours),
     },
     Difference {
+        reason: "line feeds and commas inside of an otherName that only OpenSSL 3 shows",
+        extensions: &[],
+        explains: |case| {
+            let before = |text| str::split_once(text, "othername:").map(|(before, _)| before.to_string());
+            before(case.ours).is_some() && before(case.ours) == before(&plain(&case.expected))
+        },
+    },
+    Difference {
         reason: "the values of otherName and ediPartyName, which no text shows: ours does not look at them",
         extensions: &[],
         explains: |case| {
@@ -355,6 +363,8 @@ fn agrees_with_a_list(case: &Case<'_>) -> bool {
         value[place] |= 0x20;
         let worded = compare::worded(&Certificate::with_extension(dotted, &value).der());
         let text = worded["extensions"][short_name].as_str().unwrap_or_default();
-        without_line_feeds(text) == without_line_feeds(&plain(&case.expected))
+        let case = Case { extension: case.extension, expected: case.expected.clone(), ours: text };
+        let same = without_line_feeds(text) == without_line_feeds(&plain(&case.expected));
+        same || case.documented(false).is_some()
     })
 }

@@ -90,21 +90,23 @@ fn write_addresses(mut addresses: Reader<'_>, family: u16, out: &mut Vec<u8>) ->
     Ok(())
 }
 
-/// The address that the bits begin, filled up with zeros or ones. None when there are too many
-/// bits.
+/// The address that the bits begin, filled up with zeros or ones where its family says how long it is. None
+/// when there are too many bits.
 fn write_address(bits: Bits<'_>, family: u16, fill: u8, out: &mut Vec<u8>) -> Option<()> {
+    let length = match family {
+        IPV4 => Some(4),
+        IPV6 => Some(16),
+        _ => None,
+    };
+    let fill = if length.is_some() { fill } else { 0 };
     let mut filled = bits.bytes.to_vec();
     let mask = !(0xFFu8 << bits.unused);
     if let Some(last) = filled.last_mut() {
         *last = *last & !mask | fill & mask;
     }
-    let length = match family {
-        IPV4 => 4,
-        IPV6 => 16,
-        _ => {
-            write_unknown_address(&filled, bits.unused, out);
-            return Some(());
-        }
+    let Some(length) = length else {
+        write_unknown_address(&filled, bits.unused, out);
+        return Some(());
     };
     if filled.len() > length {
         return None;

@@ -270,10 +270,12 @@ fn number_resources_are_prefixes_and_ranges() {
     let v4 = seq(&[tlv(0x04, [0, 1]), seq(&[bits(&[0, 10]), seq(&[bits(&[0, 10, 1]), bits(&[0, 10, 2])])])]);
     let v6 = seq(&[tlv(0x04, [0, 2, 1]), seq(&[bits(&[0, 0x20, 1, 0x0D, 0xB8]), bits(&[0])])]);
     let inherit = seq(&[tlv(0x04, [0, 3]), tlv(0x05, [])]);
+    // How long the addresses of an unknown family are nobody knows: nothing is filled up.
+    let unknown = seq(&[tlv(0x04, [0, 9]), seq(&[seq(&[bits(&[0, 1]), bits(&[1, 0x1F])])])]);
     assert_eq!(
-        text("1.3.6.1.5.5.7.1.7", seq(&[v4, v6, inherit])),
+        text("1.3.6.1.5.5.7.1.7", seq(&[v4, v6, inherit, unknown])),
         "IPv4:\n  10.0.0.0/8\n  10.1.0.0-10.2.255.255\nIPv6 (Unicast):\n  2001:db8::/32\n  ::/0\n\
-         Unknown AFI 3: inherit\n"
+         Unknown AFI 3: inherit\nUnknown AFI 9:\n  01[0]-1e[1]\n"
     );
     let numbers =
         seq(&[tlv(0xA0, seq(&[int(&[1]), seq(&[int(&[2]), int(&[9])])])), tlv(0xA1, tlv(0x05, []))]);
