@@ -231,7 +231,9 @@ impl Surroundings {
 /// The client that speaks the log's protocol.
 pub(crate) fn log_client(log: &LogConfig, issuers: Arc<Issuers>, fetch: &FetchSettings) -> LogClient {
     match &log.endpoint {
-        Endpoint::Rfc6962 => LogClient::Rfc6962(Rfc6962Client::new(log.source.url(), fetch)),
+        Endpoint::Rfc6962 => {
+            LogClient::Rfc6962(Box::new(Rfc6962Client::new(log.source.url(), issuers, fetch)))
+        }
         Endpoint::StaticCt(log) => {
             LogClient::StaticCt(Box::new(StaticCtClient::new(log.clone(), issuers, fetch)))
         }

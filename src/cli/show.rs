@@ -3,8 +3,8 @@
 use super::pretty::pretty;
 use crate::certificate::{self, LeafKind};
 use crate::clock;
-use crate::log_client::{FetchError, FetchSettings, OperatorLimits, Range, Rfc6962Client, tls_connector};
-use crate::message::{CertEntry, Protocol, Source, Stream};
+use crate::log_client::{FetchError, FetchSettings, OperatorLimits, single_entry, tls_connector};
+use crate::message::{CertEntry, Source, Stream};
 use clap::Args;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct EntryArgs {
-    /// The log's URL, without /ct/v1
+    /// The log's URL: without /ct/v1, or for static-ct-api the monitoring prefix
     log_url: String,
     /// The entry's index in the log
     index: u64,
@@ -55,19 +55,17 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
         return Err(ShowError::Url(url));
     }
     let user_agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_string();
-    let limits = Arc::new(OperatorLimits::new(1, 1));
+    let limits = Arc::new(OperatorLimits::new(1, 10));
     let settings = FetchSettings { tls: tls_connector()?, timeout: TIMEOUT, user_agent, limits };
-    let range = Range { start: index, end_exclusive: index.saturating_add(1), confirming: true };
-    let page = Rfc6962Client::new(&url, &settings).entries(range).await;
-    let page = page.map_err(|error| ShowError::Fetch { url: url.clone(), index, error })?;
+    let fetched = single_entry(&url, index, &settings).await;
+    let (protocol, entry) = fetched.map_err(|error| ShowError::Fetch { url: url.clone(), index, error })?;
     let undecodable = |reason: String| ShowError::Undecodable { url: url.clone(), index, reason };
-    let entry = page.into_iter().next().ok_or_else(|| undecodable("the page is empty".into()))?;
     let entry = entry.map_err(|broken| undecodable(broken.reason))?;
     if let Some(fault) = entry.fault {
         eprintln!("note: the entry is misframed: {fault}");
     }
     let bare = url.split_once("://").map_or("", |(_scheme, rest)| rest);
-    let source = Arc::new(Source::new(&url, bare, "", None, Protocol::Rfc6962));
+    let source = Arc::new(Source::new(&url, bare, "", None, protocol));
     print(&CertEntry { source, index, seen_us: clock::unix_us(), entry }.json(Stream::Full))
 }
 

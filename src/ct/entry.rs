@@ -73,6 +73,9 @@ pub enum FramingFault {
         /// Where it stands.
         index: u64,
     },
+    /// The entry of a static-ct-api log's tile does not say where in the log it stands.
+    #[error("no leaf_index among its extensions")]
+    NoLeafIndex,
     /// A member of the get-entries answer is no base64, but a lenient reader can read it.
     #[error("{member} is no proper base64")]
     Base64 {

@@ -25,8 +25,9 @@ pub struct TileLeaf {
     pub entry_type: LogEntryType,
     /// The DER as it was submitted: for a precert the precertificate with its poison.
     pub certificate: Bytes,
-    /// The entry's index in the log, from the `leaf_index` extension.
-    pub leaf_index: u64,
+    /// The entry's index in the log, from the `leaf_index` extension. Logs that hand out their entries by
+    /// get-entries as well (RFC 6962) have none.
+    pub leaf_index: Option<u64>,
     /// The issuers, the leaf's own first.
     pub chain: Vec<Fingerprint>,
     /// The TimestampedEntry as it stands: behind two zero bytes, the MerkleTreeLeaf (RFC 6962 section 3.4).
@@ -44,12 +45,6 @@ pub enum TileError {
     UnknownType {
         /// What was found.
         entry_type: u64,
-        /// Offset in the tile, bytes.
-        offset: usize,
-    },
-    /// The CtExtensions hold no proper `leaf_index`.
-    #[error("no leaf_index in the extensions at offset {offset}")]
-    NoLeafIndex {
         /// Offset in the tile, bytes.
         offset: usize,
     },
@@ -90,9 +85,7 @@ fn read_leaf(tile: &Bytes, r: &mut Reader<'_>) -> Result<TileLeaf, TileError> {
         r.bytes("issuer_key_hash", 32)?;
     }
     let signed_entry = r.vector("signed_entry", 3)?;
-    let offset = r.offset();
-    let extensions = r.vector("extensions", 2)?;
-    let leaf_index = leaf_index(extensions).ok_or(TileError::NoLeafIndex { offset })?;
+    let leaf_index = leaf_index(r.vector("extensions", 2)?);
     let length = r.offset() - start.offset();
     let timestamped_entry = tile.slice_ref(start.rest().get(..length).unwrap_or_default());
     let certificate = match entry_type {
@@ -165,7 +158,7 @@ mod tests {
         let read: Vec<_> = read(tile).into_iter().map(Result::unwrap).collect();
         assert_eq!(read.len(), 2);
         assert_eq!((read[0].entry_type, &read[0].certificate[..]), (LogEntryType::X509, &b"leaf"[..]));
-        assert_eq!((read[0].leaf_index, read[0].timestamp_ms), (0x01_0203_0405, 99));
+        assert_eq!((read[0].leaf_index, read[0].timestamp_ms), (Some(0x01_0203_0405), 99));
         assert_eq!(read[0].chain, [[1; 32], [1; 32]]);
         assert_eq!(read[0].timestamped_entry, x509[..x509.len() - 66]);
         assert_eq!((read[1].entry_type, &read[1].certificate[..]), (LogEntryType::Precert, &b"pre"[..]));
@@ -189,9 +182,14 @@ mod tests {
         unknown[9] = 3;
         assert_eq!(read(unknown), [Err(TileError::UnknownType { entry_type: 3, offset: 8 })]);
         assert_eq!(read(leaf(false, 0, &[1; 33])), [Err(TileError::OddChain { length: 33, offset: 27 })]);
+        assert!(read(vec![]).is_empty());
+    }
+
+    #[test]
+    fn an_entry_without_a_leaf_index_is_an_entry() {
         let mut other_extension = leaf(false, 0, &[]);
         other_extension[19] = 9;
-        assert_eq!(read(other_extension), [Err(TileError::NoLeafIndex { offset: 17 })]);
-        assert!(read(vec![]).is_empty());
+        let read = read(other_extension).remove(0).unwrap();
+        assert_eq!((read.leaf_index, &read.certificate[..]), (None, &b"leaf"[..]));
     }
 }

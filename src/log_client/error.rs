@@ -81,6 +81,16 @@ impl FetchError {
         FetchError::Status { status, retry_after: None, detail: String::new() }
     }
 
+    /// Whether the log said for good that it has nothing of the kind, or something else in its place: no
+    /// time-out, no broken connection, no error of the log's own.
+    pub(super) fn is_final(&self) -> bool {
+        match self {
+            FetchError::Status { status, .. } => (300..500).contains(status) && ![408, 429].contains(status),
+            FetchError::Tile(_) | FetchError::TileWidth { .. } | FetchError::TooLarge { .. } => true,
+            _ => false,
+        }
+    }
+
     /// How long the log asked us to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

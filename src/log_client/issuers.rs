@@ -9,7 +9,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Most bytes of certificates in memory. Those of the web need about 10 MiB.
@@ -23,7 +23,8 @@ const MAX_FILES: usize = 50_000;
 #[derive(Debug)]
 pub struct Issuers {
     known: Cache<Fingerprint, Bytes, Size>,
-    dir: PathBuf,
+    /// `None`: they are not kept.
+    dir: Option<PathBuf>,
     written: AtomicUsize,
 }
 
@@ -39,7 +40,13 @@ impl Weighter<Fingerprint, Bytes> for Size {
 impl Issuers {
     /// Keeps issuers in `dir`, which is made when it is first needed.
     pub fn new(dir: PathBuf) -> Self {
-        Issuers { known: Cache::with_weighter(EXPECTED, MAX_BYTES, Size), dir, written: AtomicUsize::new(0) }
+        Issuers { dir: Some(dir), ..Self::in_memory() }
+    }
+
+    /// Keeps issuers for as long as it lives.
+    pub fn in_memory() -> Self {
+        let known = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
+        Issuers { known, dir: None, written: AtomicUsize::new(0) }
     }
 
     /// The issuer, from memory or disk.
@@ -47,9 +54,10 @@ impl Issuers {
         if let Some(der) = self.known.get(fingerprint) {
             return Some(der);
         }
-        let der = fs::read(self.path(fingerprint)).ok().map(Bytes::from)?;
+        let path = path(self.dir.as_deref()?, fingerprint);
+        let der = fs::read(&path).ok().map(Bytes::from)?;
         if sha256(&der) != *fingerprint {
-            log::warn!("{}: not what its name says; fetching it again", self.path(fingerprint).display());
+            log::warn!("{}: not what its name says; fetching it again", path.display());
             return None;
         }
         self.known.insert(*fingerprint, der.clone());
@@ -70,19 +78,20 @@ impl Issuers {
     }
 
     fn save(&self, fingerprint: &Fingerprint, der: &[u8]) -> io::Result<()> {
+        let Some(dir) = &self.dir else { return Ok(()) };
         if self.written.fetch_add(1, Ordering::Relaxed) >= MAX_FILES {
             return Err(io::Error::other("there are too many"));
         }
-        fs::create_dir_all(&self.dir)?;
-        let path = self.path(fingerprint);
+        fs::create_dir_all(dir)?;
+        let path = path(dir, fingerprint);
         let unfinished = path.with_extension("new");
         fs::write(&unfinished, der)?;
         fs::rename(unfinished, path)
     }
+}
 
-    fn path(&self, fingerprint: &Fingerprint) -> PathBuf {
-        self.dir.join(format!("{}.der", hex(fingerprint)))
-    }
+fn path(dir: &Path, fingerprint: &Fingerprint) -> PathBuf {
+    dir.join(format!("{}.der", hex(fingerprint)))
 }
 
 /// Lower-case hexadecimal, as it stands in `/issuer/` paths.
@@ -107,7 +116,7 @@ mod tests {
 
         let again = Issuers::new(dir.path().join("issuers"));
         assert_eq!(again.get(&fingerprint), Some(der));
-        fs::write(again.path(&fingerprint), b"damaged").unwrap();
+        fs::write(path(&dir.path().join("issuers"), &fingerprint), b"damaged").unwrap();
         assert_eq!(Issuers::new(dir.path().join("issuers")).get(&fingerprint), None);
     }
 }

@@ -8,16 +8,20 @@ mod http;
 mod issuers;
 mod limits;
 mod rfc6962;
+mod single_entry;
 mod static_ct;
+mod tiles;
 
 pub use error::FetchError;
 pub use http::tls_connector;
 pub use issuers::Issuers;
 pub use limits::OperatorLimits;
 pub use rfc6962::Rfc6962Client;
+pub use single_entry::single_entry;
 pub use static_ct::{StaticCtClient, StaticCtLog};
 
 use crate::ct::entry::LogEntry;
+use crate::ct::tile_path::TILE_WIDTH;
 use openssl::ssl::SslConnector;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +55,11 @@ impl Range {
     pub fn count(&self) -> u64 {
         self.end_exclusive - self.start
     }
+
+    /// Whether it is all that one full tile holds. Entries to be confirmed are asked for by themselves.
+    fn is_tile(&self) -> bool {
+        self.start.is_multiple_of(TILE_WIDTH) && self.count() == TILE_WIDTH && !self.confirming
+    }
 }
 
 /// The newest tree head.
@@ -79,7 +88,7 @@ pub type Fetched = Result<LogEntry, Undecodable>;
 /// The client of one log.
 pub enum LogClient {
     /// RFC 6962.
-    Rfc6962(Rfc6962Client),
+    Rfc6962(Box<Rfc6962Client>),
     /// static-ct-api.
     StaticCt(Box<StaticCtClient>),
 }
@@ -111,8 +120,16 @@ impl LogClient {
     /// Ranges should not cross multiples of this number.
     pub fn alignment(&self) -> u64 {
         match self {
-            LogClient::Rfc6962(_) => 1,
-            LogClient::StaticCt(_) => crate::ct::tile_path::TILE_WIDTH,
+            LogClient::Rfc6962(client) if !client.may_offer_tiles() => 1,
+            LogClient::Rfc6962(_) | LogClient::StaticCt(_) => TILE_WIDTH,
+        }
+    }
+
+    /// Whether entries are best left alone for a while until they fill a tile.
+    pub fn prefers_full_tiles(&self) -> bool {
+        match self {
+            LogClient::Rfc6962(client) => client.offers_tiles(),
+            LogClient::StaticCt(_) => true,
         }
     }
 }

@@ -1,10 +1,17 @@
-//! The client of an RFC 6962 log (section 4), on awc.
+//! The client of an RFC 6962 log (section 4): tree heads and pages of entries; and [tiles](Tiles) in place of
+//! pages where the log has them.
 
 use super::http::Http;
+use super::issuers::Issuers;
+use super::tiles::{LeafIndex, Tiles};
 use super::{FetchError, FetchSettings, Fetched, Head, Range, Undecodable};
 use crate::ct::entry::{self, FramingFault, LogEntry};
 use crate::ct::get_entries::{self, NotBase64, RawEntry};
 use crate::ct::sth::SignedTreeHead;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// A tree head is some 300 bytes of JSON; the rest is room for what logs add.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -13,14 +20,45 @@ const MAX_PAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Asks one log.
 pub struct Rfc6962Client {
-    http: Http,
+    http: Rc<Http>,
     base: String,
+    tiles: Tiles,
+    offer: Cell<Offer>,
+    /// Held by whoever asks for the first tile: one finds out for all.
+    asking: Mutex<()>,
+}
+
+/// Whether a log serves its entries as data tiles too, as some RFC 6962 logs do: caches can serve those, so
+/// they are what such a log wants us to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Offer {
+    /// No tile has been asked for yet.
+    Unknown,
+    Tiles,
+    PagesAlone,
 }
 
 impl Rfc6962Client {
-    /// A client of the log at `url` (scheme and prefix, without `/ct/v1`).
-    pub fn new(url: &str, settings: &FetchSettings) -> Self {
-        Rfc6962Client { http: Http::new(settings), base: format!("{}/ct/v1", url.trim_end_matches('/')) }
+    /// A client of the log at `url` (scheme and prefix, without `/ct/v1`), which shares `issuers` with others.
+    pub fn new(url: &str, issuers: Arc<Issuers>, settings: &FetchSettings) -> Self {
+        let http = Rc::new(Http::new(settings));
+        Rfc6962Client {
+            base: format!("{}/ct/v1", url.trim_end_matches('/')),
+            tiles: Tiles::new(http.clone(), url, LeafIndex::Optional, issuers),
+            http,
+            offer: Cell::new(Offer::Unknown),
+            asking: Mutex::new(()),
+        }
+    }
+
+    /// Whether the log is known to offer tiles.
+    pub fn offers_tiles(&self) -> bool {
+        self.offer.get() == Offer::Tiles
+    }
+
+    /// Whether a range that is a whole tile may be had as a tile.
+    pub fn may_offer_tiles(&self) -> bool {
+        self.offer.get() != Offer::PagesAlone
     }
 
     /// get-sth, RFC 6962 section 4.3.
@@ -33,12 +71,50 @@ impl Rfc6962Client {
         Ok(Head { tree_size, timestamp_ms })
     }
 
-    /// get-entries, RFC 6962 section 4.6: the entries from `range.start` on, at least one and at most up to its
-    /// end; a log may return fewer than asked for.
+    /// The entries from `range.start` on, at least one and at most up to its end; a log may return fewer than
+    /// asked for.
     ///
     /// # Errors
     /// See [`FetchError`].
     pub async fn entries(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
+        if range.is_tile()
+            && self.may_offer_tiles()
+            && let Some(result) = self.by_tile(range).await
+        {
+            return result;
+        }
+        self.by_page(range).await
+    }
+
+    /// The whole tile `range`; `None` where it is to be had by get-entries only, which also is the way around
+    /// any trouble with tiles.
+    async fn by_tile(&self, range: Range) -> Option<Result<Vec<Fetched>, FetchError>> {
+        let _asking = match self.offer.get() {
+            Offer::Unknown => Some(self.asking.lock().await),
+            _ => None,
+        };
+        if !self.may_offer_tiles() {
+            return None;
+        }
+        match self.tiles.entries(range).await {
+            Ok(entries) => {
+                self.offer.set(Offer::Tiles);
+                Some(Ok(entries))
+            }
+            // Who is asked for patience is not to be asked otherwise instead.
+            Err(error @ FetchError::Status { status: 429, .. }) => Some(Err(error)),
+            Err(error) => {
+                if self.offer.get() == Offer::Unknown && error.is_final() {
+                    self.offer.set(Offer::PagesAlone);
+                }
+                log::debug!("{}: no tile for entry {}: {error}; asking get-entries", self.base, range.start);
+                None
+            }
+        }
+    }
+
+    /// get-entries, RFC 6962 section 4.6.
+    async fn by_page(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
         let last = range.end_exclusive.saturating_sub(1);
         let url = format!("{}/get-entries?start={}&end={last}", self.base, range.start);
         let body = self.http.body(&url, MAX_PAGE_BYTES).await?;

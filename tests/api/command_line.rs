@@ -1,6 +1,7 @@
 //! The program from the shell: what it says when something is wrong, and with which status it ends.
 
-use crate::helpers::{from_the_start, quiet_log, spawn_app};
+use crate::helpers::{from_the_start, log_with, quiet_log, spawn_app};
+use certstream_server::demo::{DemoLogOptions, DemoProtocol};
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
@@ -152,6 +153,22 @@ async fn an_entry_and_a_certificate_file_are_shown_as_clients_would_receive_them
         assert_eq!(&certificate["chain"], chain);
     }
     app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_entry_of_a_log_of_tiles_is_shown_too() {
+    let options = DemoLogOptions { protocol: DemoProtocol::StaticCt, initial: 300, ..Default::default() };
+    let log = log_with(options).await;
+    for index in [7, 299] {
+        let (url, number) = (log.url(), index.to_string());
+        let asked = move || shown(&["entry", &url, &number]);
+        let entry = actix_web::rt::task::spawn_blocking(asked).await.unwrap();
+        let expected = log.entry(index).expect("the entry");
+        let der = base64_simd::STANDARD.encode_to_string(&expected.certificate);
+        assert_eq!(entry["data"]["leaf_cert"]["as_der"], der);
+        assert_eq!(entry["data"]["chain"].as_array().map(Vec::len), Some(expected.chain.len()));
+        assert_eq!(entry["data"]["cert_link"], format!("{}/tile/data/00{}", log.url(), index / 256));
+    }
 }
 
 #[test]

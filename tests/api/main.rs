@@ -4,6 +4,7 @@ mod command_line;
 mod faults;
 mod following;
 mod helpers;
+mod hybrid_logs;
 mod routes;
 mod shutdown;
 mod slow_clients;

@@ -77,7 +77,7 @@ async fn data_tiles_hold_the_entries_under_the_root_with_their_places() {
         assert_eq!(tile.header("cache-control"), Some("public, max-age=604800, immutable"));
         for leaf in tile.leaves() {
             let entry = log.entry(hashes.len() as u64).unwrap();
-            assert_eq!(leaf.leaf_index, entry.index);
+            assert_eq!(leaf.leaf_index, Some(entry.index));
             assert_eq!(leaf.timestamp_ms, entry.timestamp_ms);
             let precert = leaf.entry_type == LogEntryType::Precert;
             assert_eq!(precert, entry.kind == EntryKind::Precert);

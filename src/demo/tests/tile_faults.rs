@@ -195,7 +195,7 @@ async fn a_wrong_leaf_index_is_one_entrys_only() {
     let log = small_log().await;
     log.set_fault(Fault::WrongLeafIndex, FaultOn::Entries, Some(1));
     let indexes = fetch(&log, FULL).await.leaves().into_iter().map(|leaf| leaf.leaf_index);
-    let expected = (0..256).map(|index| if index == 128 { 129 } else { index });
+    let expected = (0..256).map(|index| Some(if index == 128 { 129 } else { index }));
     assert!(indexes.eq(expected));
     assert_tiles_are_whole(&log).await;
     let hybrid = still_log(DemoProtocol::Hybrid, 256).await;

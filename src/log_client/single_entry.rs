@@ -1,0 +1,61 @@
+//! One entry of a log of which nothing but its URL is known.
+
+use super::http::Http;
+use super::issuers::Issuers;
+use super::tiles::{LeafIndex, Tiles};
+use super::{FetchError, FetchSettings, Fetched, Range, Rfc6962Client};
+use crate::ct::checkpoint::Checkpoint;
+use crate::ct::tile_path::TILE_WIDTH;
+use crate::message::Protocol;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A checkpoint is some 300 bytes; the rest is room for witnesses' signatures.
+const MAX_CHECKPOINT_BYTES: usize = 64 * 1024;
+
+/// Entry `index` of the log at `url`, by get-entries; where there is no such thing, by tiles. Says which it was.
+/// Nothing is verified.
+///
+/// # Errors
+/// That of get-entries where tiles cannot be had either; see [`FetchError`].
+pub async fn single_entry(
+    url: &str,
+    index: u64,
+    settings: &FetchSettings,
+) -> Result<(Protocol, Fetched), FetchError> {
+    let issuers = Arc::new(Issuers::in_memory());
+    let range = Range { start: index, end_exclusive: index.saturating_add(1), confirming: true };
+    let page = Rfc6962Client::new(url, issuers.clone(), settings).entries(range).await;
+    let (protocol, entries) = match page {
+        Err(error) if error.is_final() => {
+            let entries = by_tile(url, index, issuers, settings).await;
+            (Protocol::StaticCt, entries.map_err(|other| if other.is_final() { error } else { other })?)
+        }
+        page => (Protocol::Rfc6962, page?),
+    };
+    entries.into_iter().next().map(|entry| (protocol, entry)).ok_or(FetchError::EmptyPage)
+}
+
+/// From the full tile; for one of the newest entries, from the partial tile that the checkpoint leads to.
+async fn by_tile(
+    url: &str,
+    index: u64,
+    issuers: Arc<Issuers>,
+    settings: &FetchSettings,
+) -> Result<Vec<Fetched>, FetchError> {
+    let http = Rc::new(Http::new(settings));
+    let tiles = Tiles::new(http.clone(), url, LeafIndex::Required, issuers);
+    let tile_end = (index / TILE_WIDTH).saturating_add(1).saturating_mul(TILE_WIDTH);
+    let range = |end_exclusive| Range { start: index, end_exclusive, confirming: true };
+    match tiles.entries(range(tile_end)).await {
+        Err(error) if error.is_final() => {
+            let checkpoint = http.body(&format!("{url}/checkpoint"), MAX_CHECKPOINT_BYTES).await?;
+            let tree_size = Checkpoint::parse(&checkpoint)?.tree_size;
+            if tree_size <= index {
+                return Err(error);
+            }
+            tiles.entries(range(tree_size.min(tile_end))).await
+        }
+        result => result,
+    }
+}

@@ -1,0 +1,136 @@
+//! A log's entries by its data tiles (static-ct-api "Log Entries"), with the issuers that they name.
+
+use super::http::{Answer, Ask, Http};
+use super::issuers::{Issuers, hex};
+use super::{FetchError, Fetched, Range};
+use crate::ct::entry::{FramingFault, LogEntry};
+use crate::ct::tile::{self, Fingerprint, TileLeaf};
+use crate::ct::tile_path::{TILE_WIDTH, data_tile};
+use bytes::Bytes;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// A full tile of the web's certificates has some 700 KB; ten times as much is still an honest, if odd, log.
+const MAX_TILE_BYTES: usize = 16 * 1024 * 1024;
+/// As much as a chain certificate can have at all in an RFC 6962 log would be 16 MiB; none comes near.
+const MAX_ISSUER_BYTES: usize = 256 * 1024;
+
+/// Whether the entries of a log's tiles say where in the log they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeafIndex {
+    /// All must, as static-ct-api asks.
+    Required,
+    /// RFC 6962 logs sign their SCTs without it, and a tile repeats what was signed.
+    Optional,
+}
+
+/// The tiles of one log.
+pub(super) struct Tiles {
+    http: Rc<Http>,
+    /// Prefix of `tile/` and `issuer/`, with a slash at its end.
+    prefix: String,
+    leaf_index: LeafIndex,
+    issuers: Arc<Issuers>,
+    /// Held while issuers are fetched: tiles in flight together mostly lack the same ones.
+    fetching_issuers: Mutex<()>,
+    /// Tiles whose issuers could not all be had, so that they need not be fetched again; by path.
+    kept: RefCell<HashMap<String, Bytes>>,
+}
+
+impl Tiles {
+    /// The tiles below `url`; issuers are shared with other logs.
+    pub(super) fn new(http: Rc<Http>, url: &str, leaf_index: LeafIndex, issuers: Arc<Issuers>) -> Self {
+        let prefix = format!("{}/", url.trim_end_matches('/'));
+        let (fetching_issuers, kept) = (Mutex::new(()), RefCell::default());
+        Tiles { http, prefix, leaf_index, issuers, fetching_issuers, kept }
+    }
+
+    /// The entries of `range` that are in the tile of its first one.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub(super) async fn entries(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
+        let tile_index = range.start / TILE_WIDTH;
+        let first = tile_index * TILE_WIDTH;
+        let end_exclusive = range.end_exclusive.min(first.saturating_add(TILE_WIDTH));
+        let (path, bytes) = self.tile(tile_index, end_exclusive - first).await?;
+        let leaves = read_tile(&path, &bytes)?;
+        let wanted: Vec<_> =
+            (first..).zip(leaves).filter(|(i, _)| (range.start..end_exclusive).contains(i)).collect();
+        if let Err(error) = self.fetch_issuers(&wanted).await {
+            self.kept.borrow_mut().insert(path, bytes);
+            return Err(error);
+        }
+        wanted.into_iter().map(|(index, leaf)| self.entry(index, leaf).map(Ok)).collect()
+    }
+
+    /// The data tile with `width` entries, or the full one where the partial one is gone; its path and bytes.
+    async fn tile(&self, index: u64, width: u64) -> Result<(String, Bytes), FetchError> {
+        match self.tile_at(data_tile(index, width)).await {
+            // A log may delete partial tiles once the full one is there.
+            Err(FetchError::Status { status: 404 | 410, .. }) if width < TILE_WIDTH => {
+                self.tile_at(data_tile(index, TILE_WIDTH)).await
+            }
+            result => result,
+        }
+    }
+
+    async fn tile_at(&self, path: String) -> Result<(String, Bytes), FetchError> {
+        if let Some(bytes) = self.kept.borrow_mut().remove(&path) {
+            return Ok((path, bytes));
+        }
+        let ask = Ask { limit: MAX_TILE_BYTES, gzip: true, etag: None };
+        match self.http.get(&format!("{}{path}", self.prefix), ask).await? {
+            Answer::Body { bytes, .. } => Ok((path, bytes)),
+            Answer::NotModified => Err(FetchError::unexpected(304)),
+        }
+    }
+
+    /// Fetches the issuers of `leaves` that nobody has had yet.
+    async fn fetch_issuers(&self, leaves: &[(u64, TileLeaf)]) -> Result<(), FetchError> {
+        let all: BTreeSet<&Fingerprint> = leaves.iter().flat_map(|(_, leaf)| &leaf.chain).collect();
+        if all.iter().all(|fingerprint| self.issuers.get(fingerprint).is_some()) {
+            return Ok(());
+        }
+        let _turn = self.fetching_issuers.lock().await;
+        for fingerprint in all {
+            if self.issuers.get(fingerprint).is_some() {
+                continue;
+            }
+            let name = hex(fingerprint);
+            let der = self.http.body(&format!("{}issuer/{name}", self.prefix), MAX_ISSUER_BYTES).await?;
+            if !self.issuers.insert(fingerprint, der) {
+                return Err(FetchError::WrongIssuer { fingerprint: name });
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&self, index: u64, leaf: TileLeaf) -> Result<LogEntry, FetchError> {
+        let issuer =
+            |fp| self.issuers.get(fp).ok_or_else(|| FetchError::WrongIssuer { fingerprint: hex(fp) });
+        let chain = leaf.chain.iter().map(issuer).collect::<Result<_, _>>()?;
+        let leaf_index = leaf.leaf_index;
+        let mut entry = leaf.into_entry(chain);
+        entry.fault = match leaf_index {
+            Some(leaf_index) if leaf_index != index => Some(FramingFault::LeafIndex { leaf_index, index }),
+            None if self.leaf_index == LeafIndex::Required => Some(FramingFault::NoLeafIndex),
+            _ => None,
+        };
+        Ok(entry)
+    }
+}
+
+/// The entries of a tile, as many as its name says.
+fn read_tile(path: &str, bytes: &Bytes) -> Result<Vec<TileLeaf>, FetchError> {
+    let leaves = tile::leaves(bytes).collect::<Result<Vec<_>, _>>()?;
+    let expected = path.rsplit_once(".p/").and_then(|(_, width)| width.parse().ok()).unwrap_or(TILE_WIDTH);
+    if leaves.len() as u64 == expected {
+        Ok(leaves)
+    } else {
+        Err(FetchError::TileWidth { path: path.into(), expected, found: leaves.len() })
+    }
+}
