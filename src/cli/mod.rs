@@ -134,6 +134,11 @@ pub fn main() -> ExitCode {
 async fn run(cli: &Cli) -> Result<(), Failure> {
     let config = config::load(cli.config.as_deref(), std::env::vars())?;
     init_logging(&config);
+    if !config.names_contact {
+        log::warn!(
+            "fetch.contact is empty: log operators cannot reach you, and give better limits to those whom they can"
+        );
+    }
     serve(&config).await
 }
 

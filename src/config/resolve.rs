@@ -42,6 +42,8 @@ pub struct Config {
     pub operator_requests_per_second: u32,
     /// The User-Agent that logs see.
     pub user_agent: String,
+    /// Whether it says how to reach whoever runs this server.
+    pub names_contact: bool,
     /// Folder for what is kept on disk.
     pub state_dir: PathBuf,
     /// The level of the log file.
@@ -146,6 +148,7 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>) -> Result<Config, Co
             fetch.operator_requests_per_second as usize,
         )? as u32,
         user_agent: user_agent(&sources, &fetch.contact)?,
+        names_contact: !fetch.contact.is_empty(),
         state_dir: state_dir(&sources, &state.dir)?,
         log_level: logging.level.parse().map_err(|_| {
             let problem = format!("expected error, warn, info, debug or trace, found {:?}", logging.level);

@@ -75,6 +75,22 @@ async fn catching_up_asks_for_several_pages_at_once_but_not_for_more_than_allowe
 }
 
 #[actix_web::test]
+async fn how_fresh_messages_are_is_measured_from_the_head_that_first_showed_them() {
+    let log = log_with(DemoLogOptions { initial: 50, ..DemoLogOptions::default() }).await;
+    let app = spawn_app("", vec![from_the_start(&log)]).await;
+    app.wait_for(|s| s["logs"][log.url()]["position"] == 50).await;
+    assert_eq!(app.log_stats().await["freshness"]["entries"], 0, "nobody knows how old the first ones are");
+    let published = std::time::Instant::now();
+    log.publish(30);
+    let stats = app.wait_for(|s| s["logs"][log.url()]["position"] == 80).await;
+    let freshness = &stats["logs"][log.url()]["freshness"];
+    assert_eq!(freshness["entries"], 30);
+    let late = freshness["p99_ms"].as_u64().expect("milliseconds");
+    assert!(late <= published.elapsed().as_millis() as u64, "{freshness}");
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn several_logs_are_followed_side_by_side() {
     let logs = [quiet_log().await, quiet_log().await, quiet_log().await];
     let app = spawn_app("", logs.iter().map(from_the_start).collect()).await;

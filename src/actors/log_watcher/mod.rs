@@ -9,11 +9,13 @@
 //! Whatever the log does, the watcher goes on; what it cannot decode is counted and named in the log file.
 
 mod backoff;
+mod freshness;
 mod page_size;
 mod rhythm;
 mod status;
 mod window;
 
+pub use freshness::FreshnessFigures;
 pub use status::{LogSnapshot, LogStatus};
 
 use super::broker::{Broker, Publish};
@@ -203,8 +205,9 @@ impl Watch {
         match head {
             Some(head) if self.tree_size.is_none_or(|known| head.tree_size > known) => {
                 self.tree_size = Some(head.tree_size);
-                self.status.saw_tree_size(head.tree_size);
-                self.rhythm.grew(asked.into(), head.timestamp_ms);
+                let visible_for = self.rhythm.grew(asked.into(), head.timestamp_ms);
+                let asked: std::time::Instant = asked.into();
+                self.status.saw_head(head.tree_size, asked.checked_sub(visible_for).unwrap_or(asked));
             }
             _ => self.rhythm.unchanged(asked.into()),
         }
@@ -239,7 +242,7 @@ impl Watch {
     /// not for longer than its entries may wait. Each partial tile holds again what the one before it held.
     fn end_for_now(&mut self, position: u64, tree_size: u64) -> u64 {
         let full = tree_size - tree_size % self.client.alignment();
-        if full == tree_size || position >= tree_size {
+        if full == tree_size || position >= tree_size || !self.client.prefers_full_tiles() {
             self.partial_since = None;
             return tree_size;
         }
@@ -351,6 +354,7 @@ impl Watch {
         while !entries.is_empty() {
             let rest = entries.split_off(entries.len().min(BATCH));
             let next = entries.last().map(|last| last.index + 1);
+            let count = entries.len() as u64;
             let batch = EntryBatch::new(std::mem::replace(&mut entries, rest));
             batch.prepare(&self.demand);
             if self.broker.send(Publish(batch)).await.is_err() {
@@ -358,7 +362,10 @@ impl Watch {
                 log::debug!("{}: the broker is gone", self.name());
                 std::future::pending::<()>().await;
             }
-            next.into_iter().for_each(|position| self.moved_to(position));
+            if let Some(position) = next {
+                self.status.sent(position, count, std::time::Instant::now());
+                self.moved_to(position);
+            }
         }
     }
 

@@ -72,8 +72,9 @@ impl Rhythm {
         self.begin + Duration::from_secs_f64(self.next)
     }
 
-    /// The request sent at `asked` brought a larger tree, signed at `signed_ms` (unix milliseconds).
-    pub fn grew(&mut self, asked: Instant, signed_ms: u64) {
+    /// The request sent at `asked` brought a larger tree, signed at `signed_ms` (unix milliseconds). Returns for
+    /// about how long that had been visible.
+    pub fn grew(&mut self, asked: Instant, signed_ms: u64) -> Duration {
         let asked = self.seconds(asked);
         if let Some(before) = self.signed_ms.replace(signed_ms) {
             self.learn(signed_ms.saturating_sub(before) as f64 / 1000.0);
@@ -92,6 +93,7 @@ impl Rhythm {
         self.heads_to_probe = self.heads_to_probe.saturating_sub(1);
         self.probing = self.heads_to_probe == 0 && self.period / 2.0 >= self.shortest;
         self.next = if self.probing { asked.midpoint(self.expected) } else { self.expected };
+        Duration::from_secs_f64(behind.clamp(0.0, LONGEST))
     }
 
     /// The request sent at `asked` brought nothing new.

@@ -1,9 +1,11 @@
 //! What a watcher tells of itself, readable from any thread.
 
+use super::freshness::{Freshness, FreshnessFigures};
 use crate::log_client::FetchError;
 use crate::message::Source;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// The state of one log; written by its watcher alone.
 #[derive(Debug)]
@@ -14,11 +16,12 @@ pub struct LogStatus {
     undecodable: AtomicU64,
     misframed: AtomicU64,
     failures: AtomicU64,
+    freshness: Mutex<Freshness>,
     last_error: Mutex<Option<String>>,
 }
 
 /// [`LogStatus`] at one moment, as `/stats` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct LogSnapshot {
     /// The log's description.
     pub name: String,
@@ -32,6 +35,8 @@ pub struct LogSnapshot {
     pub misframed: u64,
     /// Failed requests.
     pub failures: u64,
+    /// From a head becoming visible to the messages of its entries standing in the clients' queues.
+    pub freshness: FreshnessFigures,
     /// The newest failure.
     pub last_error: Option<String>,
 }
@@ -46,6 +51,7 @@ impl LogStatus {
             undecodable: AtomicU64::default(),
             misframed: AtomicU64::default(),
             failures: AtomicU64::default(),
+            freshness: Mutex::default(),
             last_error: Mutex::default(),
         }
     }
@@ -65,12 +71,20 @@ impl LogStatus {
             undecodable: read(&self.undecodable),
             misframed: read(&self.misframed),
             failures: read(&self.failures),
-            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            freshness: lock(&self.freshness).figures(),
+            last_error: lock(&self.last_error).clone(),
         }
     }
 
-    pub(super) fn saw_tree_size(&self, tree_size: u64) {
+    /// A larger head came, which has been visible since about `visible`.
+    pub(super) fn saw_head(&self, tree_size: u64, visible: Instant) {
         self.tree_size.fetch_max(tree_size, Ordering::Relaxed);
+        lock(&self.freshness).head(tree_size, visible);
+    }
+
+    /// The messages of `count` entries, up to `end_exclusive`, stand in the clients' queues.
+    pub(super) fn sent(&self, end_exclusive: u64, count: u64, now: Instant) {
+        lock(&self.freshness).sent(end_exclusive, count, now);
     }
 
     pub(super) fn moved_to(&self, position: u64) {
@@ -87,6 +101,11 @@ impl LogStatus {
 
     pub(super) fn failed(&self, error: &FetchError) {
         self.failures.fetch_add(1, Ordering::Relaxed);
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        *lock(&self.last_error) = Some(error.to_string());
     }
+}
+
+/// What is locked here is right at every step, so a panic elsewhere does not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,120 @@
+//! How fresh messages are: the time from an entry becoming visible in a head to its message standing in the
+//! clients' queues. Pure: the time comes as an argument.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Heads whose entries have not all been sent. A log that we are so far behind of is not fresh in any case.
+const MOST_HEADS: usize = 4096;
+/// Batches that the figures are of.
+const MOST_BATCHES: usize = 1024;
+
+/// The delays of one log's newest messages.
+#[derive(Debug, Default)]
+pub struct Freshness {
+    /// The head that was there when the watching began: nobody knows since when.
+    base: Option<u64>,
+    /// Tree sizes, growing, and since when each has been visible.
+    heads: VecDeque<(u64, Instant)>,
+    /// Delays, and how many entries had each.
+    delays: VecDeque<(Duration, u64)>,
+}
+
+/// What the delays were, over at most the newest 1,024 batches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
+pub struct FreshnessFigures {
+    /// Entries that these figures are of.
+    pub entries: u64,
+    /// Half of the messages left sooner, milliseconds.
+    pub median_ms: u64,
+    /// All but one in a hundred did, milliseconds.
+    pub p99_ms: u64,
+}
+
+impl Freshness {
+    /// A larger head came, which has been visible since about `visible`.
+    pub fn head(&mut self, tree_size: u64, visible: Instant) {
+        if self.base.is_none() {
+            self.base = Some(tree_size);
+        } else if self.heads.len() < MOST_HEADS {
+            self.heads.push_back((tree_size, visible));
+        }
+    }
+
+    /// The entries up to `end_exclusive` left at `now`, `count` of them together.
+    pub fn sent(&mut self, end_exclusive: u64, count: u64, now: Instant) {
+        if self.base.is_none_or(|base| end_exclusive <= base) {
+            return;
+        }
+        // A batch is as late as its first entries: those of the oldest head that has any in it.
+        let start = end_exclusive.saturating_sub(count);
+        while self.heads.front().is_some_and(|(size, _)| *size <= start) {
+            self.heads.pop_front();
+        }
+        let Some((_, visible)) = self.heads.front() else { return };
+        if self.delays.len() == MOST_BATCHES {
+            self.delays.pop_front();
+        }
+        self.delays.push_back((now.saturating_duration_since(*visible), count));
+    }
+
+    /// The figures now.
+    pub fn figures(&self) -> FreshnessFigures {
+        let mut sorted: Vec<_> = self.delays.iter().copied().collect();
+        sorted.sort_unstable();
+        let entries = sorted.iter().map(|(_, count)| count).sum();
+        let at = |per_cent: u64| {
+            let mut before = 0;
+            let reached = |(_, count): &&(Duration, u64)| {
+                before += count;
+                before * 100 >= entries * per_cent
+            };
+            sorted.iter().find(reached).map_or(0, |(delay, _)| delay.as_millis() as u64)
+        };
+        FreshnessFigures { entries, median_ms: at(50), p99_ms: at(99) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_count_from_the_head_that_first_covered_an_entry() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut freshness = Freshness::default();
+        freshness.head(1000, at(0));
+        freshness.sent(1000, 500, at(50));
+        assert_eq!(freshness.figures(), FreshnessFigures::default(), "of old entries nothing is known");
+        freshness.head(1100, at(1000));
+        freshness.head(1200, at(2000));
+        freshness.sent(1100, 100, at(1040));
+        freshness.sent(1200, 100, at(2090));
+        assert_eq!(freshness.figures(), FreshnessFigures { entries: 200, median_ms: 40, p99_ms: 90 });
+    }
+
+    #[test]
+    fn entries_that_waited_over_several_heads_are_as_old_as_their_own_head() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut freshness = Freshness::default();
+        freshness.head(0, at(0));
+        (1..=5).for_each(|n| freshness.head(n * 10, at(n * 1000)));
+        freshness.sent(50, 50, at(5000));
+        assert_eq!(freshness.figures().p99_ms, 4000);
+    }
+
+    #[test]
+    fn one_late_message_in_a_hundred_is_beyond_the_99th_percentile() {
+        let mut freshness = Freshness::default();
+        let start = Instant::now();
+        freshness.head(0, start);
+        freshness.head(1000, start);
+        for n in 1..=1000 {
+            let late = if n > 990 { 500 } else { 10 };
+            freshness.sent(n, 1, start + Duration::from_millis(late));
+        }
+        assert_eq!(freshness.figures(), FreshnessFigures { entries: 1000, median_ms: 10, p99_ms: 10 });
+    }
+}
