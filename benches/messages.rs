@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use certstream_server::certificate::{self, LeafKind};
-use certstream_server::ct::entry::{self, LogEntry, LogEntryType};
+use certstream_server::ct::entry::{self, Content, LogEntry, LogEntryType};
 use certstream_server::ct::{get_entries, tile};
 use certstream_server::demo::{DemoLog, DemoLogOptions};
 use certstream_server::message::{CertEntry, EntryBatch, Protocol, Source, Stream};
@@ -88,7 +88,12 @@ fn tile_leaf(entry: &LogEntry, leaf_input: &[u8], index: u64) -> Vec<u8> {
 
 impl Input {
     fn batch(&self, entries: impl Iterator<Item = LogEntry>) -> EntryBatch {
-        let entry = |(entry, index)| CertEntry { source: self.source.clone(), index, seen_us: 1, entry };
+        let entry = |(entry, index)| CertEntry {
+            source: self.source.clone(),
+            index,
+            seen_us: 1,
+            content: Content::Entry(entry),
+        };
         EntryBatch::new(entries.zip(0..).map(entry).collect())
     }
 

@@ -88,6 +88,7 @@ impl Application {
         let state = web::Data::new(AppState {
             broker: broker.clone(),
             limits: config.clients,
+            streams: config.streams.clone(),
             root_stream: config.root_stream,
             logs: statuses.clone(),
         });
@@ -208,7 +209,8 @@ struct Surroundings {
 impl Surroundings {
     fn fetch_settings(&self, config: &Config, limits: Arc<OperatorLimits>) -> FetchSettings {
         let (timeout, user_agent) = (config.fetch_timeout, config.user_agent.clone());
-        FetchSettings { tls: self.tls.clone(), timeout, user_agent, limits }
+        let names_tiles = config.names_tiles;
+        FetchSettings { tls: self.tls.clone(), timeout, user_agent, limits, names_tiles }
     }
 
     fn watch(
@@ -241,13 +243,13 @@ pub(crate) fn log_client(log: &LogConfig, issuers: Arc<Issuers>, fetch: &FetchSe
 }
 
 fn serve(listener: TcpListener, config: &Config, state: web::Data<AppState>) -> io::Result<Server> {
-    let stats_path = config.stats_path.clone();
+    let (streams, stats_path) = (config.streams.clone(), config.stats_path.clone());
     let app = move || {
         App::new()
             .wrap(NormalizePath::trim())
             .wrap(DefaultHeaders::new().add((header::X_CONTENT_TYPE_OPTIONS, "nosniff")))
             .app_data(state.clone())
-            .configure(|app| routes::configure(app, &stats_path))
+            .configure(|app| routes::configure(app, &streams, &stats_path))
     };
     Ok(HttpServer::new(app)
         .workers(config.workers)

@@ -16,7 +16,7 @@ pub mod message;
 
 pub mod meter;
 
-use ct::entry::LogEntry;
+use ct::entry::{Content, LogEntry};
 use message::{CertEntry, EntryBatch, Protocol, Source, Stream};
 use std::sync::{Arc, LazyLock};
 
@@ -68,7 +68,7 @@ pub fn check_messages(entry: LogEntry) {
     });
     let bytes = entry.certificate.len() + entry.chain.iter().map(|issuer| issuer.len()).sum::<usize>();
     let certificates = 1 + entry.chain.len();
-    let entry = CertEntry { source: SOURCE.clone(), index: 7, seen_us: 1_700_000_000_000_001, entry };
+    let entry = CertEntry { source: SOURCE.clone(), index: 7, seen_us: 1_700_000_000_000_001, content: Content::Entry(entry) };
     meter::limited(2 * max_memory(bytes, certificates) + ISSUERS, || {
         let batch = EntryBatch::new(vec![entry.clone()]);
         for stream in Stream::ALL {

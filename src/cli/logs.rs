@@ -29,7 +29,7 @@ pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
         logs.extend(lists.select(&listed(config, &http).await, Utc::now().timestamp()));
     }
     let limits = Arc::new(OperatorLimits::new(AT_ONCE, AT_ONCE as u32));
-    let fetch = FetchSettings { tls, timeout: TIMEOUT, user_agent, limits };
+    let fetch = FetchSettings { tls, timeout: TIMEOUT, user_agent, limits, names_tiles: false };
     let issuers = Arc::new(Issuers::new(config.state_dir.join("issuers")));
     let rows: Vec<Row> = futures_util::stream::iter(&logs)
         .map(|log| row(log, startup::log_client(log, issuers.clone(), &fetch)))

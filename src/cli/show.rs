@@ -3,6 +3,7 @@
 use super::pretty::pretty;
 use crate::certificate::{self, LeafKind};
 use crate::clock;
+use crate::ct::entry::{Content, LogEntry};
 use crate::log_client::{FetchError, FetchSettings, OperatorLimits, single_entry, tls_connector};
 use crate::message::{CertEntry, Source, Stream};
 use clap::Args;
@@ -56,17 +57,19 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
     }
     let user_agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_string();
     let limits = Arc::new(OperatorLimits::new(1, 10));
-    let settings = FetchSettings { tls: tls_connector()?, timeout: TIMEOUT, user_agent, limits };
+    let tls = tls_connector()?;
+    let settings = FetchSettings { tls, timeout: TIMEOUT, user_agent, limits, names_tiles: false };
     let fetched = single_entry(&url, index, &settings).await;
     let (protocol, entry) = fetched.map_err(|error| ShowError::Fetch { url: url.clone(), index, error })?;
     let undecodable = |reason: String| ShowError::Undecodable { url: url.clone(), index, reason };
-    let entry = entry.map_err(|broken| undecodable(broken.reason))?;
-    if let Some(fault) = entry.fault {
+    let content = entry.map_err(|broken| undecodable(broken.reason))?;
+    if let Content::Entry(LogEntry { fault: Some(fault), .. }) = &content {
         eprintln!("note: the entry is misframed: {fault}");
     }
     let bare = url.split_once("://").map_or("", |(_scheme, rest)| rest);
     let source = Arc::new(Source::new(&url, bare, "", None, protocol));
-    print(&CertEntry { source, index, seen_us: clock::unix_us(), entry }.json(Stream::Full))
+    let message = CertEntry { source, index, seen_us: clock::unix_us(), content }.json(Stream::Full);
+    print(&message.ok_or_else(|| undecodable("the log gives its names alone".into()))?)
 }
 
 /// Prints the part of a message that a certificate alone can fill.

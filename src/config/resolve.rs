@@ -22,7 +22,9 @@ use std::time::Duration;
 pub struct Config {
     /// Where clients connect; an unspecified IPv6 address stands for both families.
     pub listen: SocketAddr,
-    /// What `/` streams.
+    /// The streams that clients can have, at least one.
+    pub streams: Vec<Stream>,
+    /// What `/` streams, one of these.
     pub root_stream: Stream,
     /// Path of the statistics.
     pub stats_path: String,
@@ -36,6 +38,8 @@ pub struct Config {
     pub newest_messages: usize,
     /// Longest time for a log's answer.
     pub fetch_timeout: Duration,
+    /// Whether names are enough, and are read from names tiles where logs have them.
+    pub names_tiles: bool,
     /// Most requests to one operator at the same time, at least 1.
     pub operator_requests_at_once: usize,
     /// Most requests to one operator per second, at least 1.
@@ -130,13 +134,15 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>) -> Result<Config, Co
         &sources.written;
     Ok(Config {
         listen: listen(&sources, &server.listen, port)?,
-        root_stream: root_stream(&sources, server.root_stream)?,
+        streams: streams(&sources, &server.streams)?,
+        root_stream: root_stream(&sources, server)?,
         stats_path: stats_path(&sources, &server.stats_path)?,
         workers: workers(server.workers),
         heartbeat_interval: positive(&sources, "heartbeat.interval", heartbeat.interval)?,
         clients: client_limits(&sources, clients)?,
         newest_messages: at_least_one(&sources, "newest.messages", newest.messages)?,
         fetch_timeout: positive(&sources, "fetch.timeout", fetch.timeout)?,
+        names_tiles: names_tiles(&sources, fetch.names_tiles, &server.streams)?,
         operator_requests_at_once: at_least_one(
             &sources,
             "fetch.operator_requests_at_once",
@@ -174,11 +180,34 @@ fn listen(sources: &Sources, text: &str, port: Option<&str>) -> Result<SocketAdd
     Ok(address)
 }
 
-fn root_stream(sources: &Sources, stream: Stream) -> Result<Stream, ConfigError> {
-    match stream {
-        Stream::Full | Stream::Lite => Ok(stream),
-        Stream::Domains => Err(sources.error("server.root_stream", "expected \"full\" or \"lite\"")),
+fn streams(sources: &Sources, streams: &[Stream]) -> Result<Vec<Stream>, ConfigError> {
+    let all = Stream::ALL.into_iter().filter(|stream| streams.contains(stream)).collect::<Vec<_>>();
+    if all.is_empty() {
+        return Err(
+            sources.error("server.streams", "expected at least one of \"full\", \"lite\" and \"domains\"")
+        );
     }
+    Ok(all)
+}
+
+/// Where only one stream is offered, it is the root's whatever else is written.
+fn root_stream(sources: &Sources, server: &written::Server) -> Result<Stream, ConfigError> {
+    match (server.root_stream, server.streams.as_slice()) {
+        (_, [only]) => Ok(*only),
+        (Stream::Domains, _) => Err(sources.error("server.root_stream", "expected \"full\" or \"lite\"")),
+        (stream, offered) if offered.contains(&stream) => Ok(stream),
+        (stream, _) => {
+            Err(sources.error("server.root_stream", format!("\"{stream}\" is not among server.streams")))
+        }
+    }
+}
+
+fn names_tiles(sources: &Sources, wanted: bool, streams: &[Stream]) -> Result<bool, ConfigError> {
+    if wanted && streams != [Stream::Domains] {
+        let problem = "names tiles hold names alone: expected server.streams = [\"domains\"] beside it";
+        return Err(sources.error("fetch.names_tiles", problem));
+    }
+    Ok(wanted)
 }
 
 fn stats_path(sources: &Sources, path: &str) -> Result<String, ConfigError> {

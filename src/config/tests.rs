@@ -109,6 +109,15 @@ fn a_wrong_type_or_value_is_named_with_what_was_expected() {
             "[server]\nroot_stream = \"everything\"",
             "c.toml: server.root_stream: unknown variant `everything`",
         ),
+        ("[server]\nstreams = []", "c.toml: server.streams: expected at least one of"),
+        (
+            "[server]\nstreams = [\"full\", \"domains\"]\nroot_stream = \"lite\"",
+            "c.toml: server.root_stream: \"lite\" is not among server.streams",
+        ),
+        (
+            "[fetch]\nnames_tiles = true",
+            "c.toml: fetch.names_tiles: names tiles hold names alone: expected server.streams = [\"domains\"]",
+        ),
         ("[server]\nstats_path = \"stats\"", "c.toml: server.stats_path: expected a path"),
         (
             "[server]\nstats_path = \"/latest.json\"",

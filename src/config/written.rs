@@ -34,6 +34,8 @@ pub struct Written {
 pub struct Server {
     /// Address and port.
     pub listen: String,
+    /// The streams that clients can have.
+    pub streams: Vec<Stream>,
     /// What `/` streams.
     pub root_stream: Stream,
     /// Where the statistics are.
@@ -46,6 +48,7 @@ impl Default for Server {
     fn default() -> Self {
         Server {
             listen: "[::]:8080".into(),
+            streams: Stream::ALL.into(),
             root_stream: Stream::Full,
             stats_path: "/stats".into(),
             workers: 0,
@@ -114,6 +117,8 @@ pub struct Fetch {
     pub poll_interval: Span,
     /// How long entries in a tile that is not full may wait for it to become full.
     pub partial_tile_wait: Span,
+    /// Whether names tiles are read when the domains stream is all that there is.
+    pub names_tiles: bool,
     /// Most requests to one operator at the same time.
     pub operator_requests_at_once: usize,
     /// Most requests to one operator per second, on average.
@@ -133,6 +138,7 @@ impl Default for Fetch {
         Fetch {
             poll_interval: Span(Duration::from_millis(100)),
             partial_tile_wait: Span::seconds(5),
+            names_tiles: false,
             operator_requests_at_once: 8,
             operator_requests_per_second: 50,
             page_size: 1000,

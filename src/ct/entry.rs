@@ -4,6 +4,7 @@
 //! An entry whose submitted certificate and chain can be found is an entry, even when the framing around them is
 //! wrong: the fault is reported beside it. Only where one of them is missing altogether is there an error.
 
+use super::names_tile::NamesEntry;
 use super::reader::{Reader, Truncated};
 use bytes::Bytes;
 
@@ -38,6 +39,15 @@ pub struct LogEntry {
     pub chain: Vec<Bytes>,
     /// What is wrong with the framing, though the certificate could be found.
     pub fault: Option<FramingFault>,
+}
+
+/// What was read of one index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// All of it.
+    Entry(LogEntry),
+    /// Its names alone, of a names tile.
+    Names(NamesEntry),
 }
 
 /// A breach of RFC 6962's framing that leaves the certificate readable.

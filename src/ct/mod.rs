@@ -13,6 +13,7 @@ pub mod entry;
 pub mod get_entries;
 pub mod log_list;
 pub mod merkle;
+pub mod names_tile;
 pub mod reader;
 pub mod sth;
 pub mod tile;

@@ -6,6 +6,15 @@ pub const TILE_WIDTH: u64 = 256;
 /// The path of data tile `index` with `width` entries, without a leading slash: `tile/data/x001/234`, or for a
 /// partial one `tile/data/x001/234.p/17`.
 pub fn data_tile(index: u64, width: u64) -> String {
+    tile("data", index, width)
+}
+
+/// The path of the names tile that goes with a data tile.
+pub fn names_tile(index: u64, width: u64) -> String {
+    tile("names", index, width)
+}
+
+fn tile(kind: &str, index: u64, width: u64) -> String {
     let mut path = format!("{:03}", index % 1000);
     let mut rest = index / 1000;
     while rest > 0 {
@@ -13,7 +22,7 @@ pub fn data_tile(index: u64, width: u64) -> String {
         rest /= 1000;
     }
     let partial = if width < TILE_WIDTH { format!(".p/{width}") } else { String::new() };
-    format!("tile/data/{path}{partial}")
+    format!("tile/{kind}/{path}{partial}")
 }
 
 #[cfg(test)]

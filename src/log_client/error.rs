@@ -2,6 +2,7 @@
 
 use crate::ct::checkpoint::CheckpointError;
 use crate::ct::get_entries::NotAPage;
+use crate::ct::names_tile::NamesTileError;
 use crate::ct::sth::SthError;
 use crate::ct::tile::TileError;
 use std::time::Duration;
@@ -46,6 +47,9 @@ pub enum FetchError {
     /// The tile breaks off or makes no sense.
     #[error("no data tile: {0}")]
     Tile(#[from] TileError),
+    /// The names tile has a line that makes no sense.
+    #[error(transparent)]
+    NamesTile(#[from] NamesTileError),
     /// The tile has more or fewer entries than its name says.
     #[error("{path} holds {found} entries, not {expected}")]
     TileWidth {
@@ -86,7 +90,8 @@ impl FetchError {
     pub(super) fn is_final(&self) -> bool {
         match self {
             FetchError::Status { status, .. } => (300..500).contains(status) && ![408, 429].contains(status),
-            FetchError::Tile(_) | FetchError::TileWidth { .. } | FetchError::TooLarge { .. } => true,
+            FetchError::Tile(_) | FetchError::NamesTile(_) => true,
+            FetchError::TileWidth { .. } | FetchError::TooLarge { .. } => true,
             _ => false,
         }
     }

@@ -20,7 +20,7 @@ pub use rfc6962::Rfc6962Client;
 pub use single_entry::single_entry;
 pub use static_ct::{StaticCtClient, StaticCtLog};
 
-use crate::ct::entry::LogEntry;
+use crate::ct::entry::Content;
 use crate::ct::tile_path::TILE_WIDTH;
 use openssl::ssl::SslConnector;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub struct FetchSettings {
     pub user_agent: String,
     /// What the log's operator gets from us.
     pub limits: Arc<OperatorLimits>,
+    /// Whether names are enough: of static-ct logs that offer names tiles, these are read.
+    pub names_tiles: bool,
 }
 
 /// Indexes `start..end_exclusive` to be asked for.
@@ -83,7 +85,7 @@ pub struct Undecodable {
 }
 
 /// One entry of an answer.
-pub type Fetched = Result<LogEntry, Undecodable>;
+pub type Fetched = Result<Content, Undecodable>;
 
 /// The client of one log.
 pub enum LogClient {

@@ -5,7 +5,7 @@ use super::http::Http;
 use super::issuers::Issuers;
 use super::tiles::{LeafIndex, Tiles};
 use super::{FetchError, FetchSettings, Fetched, Head, Range, Undecodable};
-use crate::ct::entry::{self, FramingFault, LogEntry};
+use crate::ct::entry::{self, Content, FramingFault, LogEntry};
 use crate::ct::get_entries::{self, NotBase64, RawEntry};
 use crate::ct::sth::SignedTreeHead;
 use std::cell::Cell;
@@ -99,7 +99,7 @@ impl Rfc6962Client {
         match self.tiles.entries(range).await {
             Ok(entries) => {
                 self.offer.set(Offer::Tiles);
-                Some(Ok(entries))
+                Some(Ok(entries.into_iter().map(|entry| Ok(Content::Entry(entry))).collect()))
             }
             // Who is asked for patience is not to be asked otherwise instead.
             Err(error @ FetchError::Status { status: 429, .. }) => Some(Err(error)),
@@ -132,15 +132,17 @@ impl Rfc6962Client {
 fn decode(raw: Result<RawEntry, NotBase64>, confirming: bool) -> Fetched {
     let base64 = |bytes| base64_simd::STANDARD.encode_to_string(bytes);
     match raw {
-        Ok(raw) => entry::decode(&raw.leaf_input, &raw.extra_data).map_err(|error| Undecodable {
-            reason: error.to_string(),
-            leaf_input: base64(&raw.leaf_input),
-            extra_data: base64(&raw.extra_data),
-        }),
+        Ok(raw) => {
+            entry::decode(&raw.leaf_input, &raw.extra_data).map(Content::Entry).map_err(|error| Undecodable {
+                reason: error.to_string(),
+                leaf_input: base64(&raw.leaf_input),
+                extra_data: base64(&raw.extra_data),
+            })
+        }
         Err(broken) => {
             let salvaged = if confirming { salvage(&broken) } else { Err(broken.to_string()) };
             let NotBase64 { leaf_input, extra_data, .. } = broken;
-            salvaged.map_err(|reason| Undecodable { reason, leaf_input, extra_data })
+            salvaged.map(Content::Entry).map_err(|reason| Undecodable { reason, leaf_input, extra_data })
         }
     }
 }

@@ -5,6 +5,7 @@ use super::issuers::Issuers;
 use super::tiles::{LeafIndex, Tiles};
 use super::{FetchError, FetchSettings, Fetched, Range, Rfc6962Client};
 use crate::ct::checkpoint::Checkpoint;
+use crate::ct::entry::{Content, LogEntry};
 use crate::ct::tile_path::TILE_WIDTH;
 use crate::message::Protocol;
 use std::rc::Rc;
@@ -29,7 +30,8 @@ pub async fn single_entry(
     let (protocol, entries) = match page {
         Err(error) if error.is_final() => {
             let entries = by_tile(url, index, issuers, settings).await;
-            (Protocol::StaticCt, entries.map_err(|other| if other.is_final() { error } else { other })?)
+            let entries = entries.map_err(|other| if other.is_final() { error } else { other })?;
+            (Protocol::StaticCt, entries.into_iter().map(|entry| Ok(Content::Entry(entry))).collect())
         }
         page => (Protocol::Rfc6962, page?),
     };
@@ -42,7 +44,7 @@ async fn by_tile(
     index: u64,
     issuers: Arc<Issuers>,
     settings: &FetchSettings,
-) -> Result<Vec<Fetched>, FetchError> {
+) -> Result<Vec<LogEntry>, FetchError> {
     let http = Rc::new(Http::new(settings));
     let tiles = Tiles::new(http.clone(), url, LeafIndex::Required, issuers);
     let tile_end = (index / TILE_WIDTH).saturating_add(1).saturating_mul(TILE_WIDTH);

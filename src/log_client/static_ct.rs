@@ -5,8 +5,9 @@ use super::issuers::Issuers;
 use super::tiles::{LeafIndex, Tiles};
 use super::{FetchError, FetchSettings, Fetched, Head, Range};
 use crate::ct::checkpoint::Checkpoint;
+use crate::ct::entry::Content;
 use openssl::pkey::{PKey, Public};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ pub struct StaticCtClient {
     http: Rc<Http>,
     log: StaticCtLog,
     tiles: Tiles,
+    /// Whether names are enough, and the log has not said that it has no names tiles.
+    names_tiles: Cell<bool>,
     /// The validator of the last checkpoint.
     etag: RefCell<Option<String>>,
 }
@@ -40,7 +43,8 @@ impl StaticCtClient {
     pub fn new(log: StaticCtLog, issuers: Arc<Issuers>, settings: &FetchSettings) -> Self {
         let http = Rc::new(Http::new(settings));
         let tiles = Tiles::new(http.clone(), &log.url, LeafIndex::Required, issuers);
-        StaticCtClient { http, log, tiles, etag: RefCell::default() }
+        let names_tiles = Cell::new(settings.names_tiles);
+        StaticCtClient { http, log, tiles, names_tiles, etag: RefCell::default() }
     }
 
     /// The checkpoint, verified when the log's key is known; `None` when it has not changed.
@@ -73,6 +77,28 @@ impl StaticCtClient {
     /// # Errors
     /// See [`FetchError`].
     pub async fn entries(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
-        self.tiles.entries(range).await
+        if self.names_tiles.get()
+            && let Some(names) = self.names(range).await
+        {
+            return names;
+        }
+        let entries = self.tiles.entries(range).await?;
+        Ok(entries.into_iter().map(|entry| Ok(Content::Entry(entry))).collect())
+    }
+
+    /// The names of the entries of `range`; `None` from a log that has no names tiles, or not these.
+    async fn names(&self, range: Range) -> Option<Result<Vec<Fetched>, FetchError>> {
+        match self.tiles.names(range).await {
+            Ok(names) => Some(Ok(names.into_iter().map(|entry| Ok(Content::Names(entry))).collect())),
+            Err(error) if error.is_final() => {
+                // What is wrong with one of them may be right with the next.
+                if matches!(error, FetchError::Status { .. }) {
+                    self.names_tiles.set(false);
+                }
+                log::info!("{}: no names tile: {error}; reading data tiles", self.log.url);
+                None
+            }
+            Err(error) => Some(Err(error)),
+        }
     }
 }

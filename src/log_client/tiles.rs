@@ -2,10 +2,11 @@
 
 use super::http::{Answer, Ask, Http};
 use super::issuers::{Issuers, hex};
-use super::{FetchError, Fetched, Range};
+use super::{FetchError, Range};
 use crate::ct::entry::{FramingFault, LogEntry};
+use crate::ct::names_tile::{self, NamesEntry};
 use crate::ct::tile::{self, Fingerprint, TileLeaf};
-use crate::ct::tile_path::{TILE_WIDTH, data_tile};
+use crate::ct::tile_path::{TILE_WIDTH, data_tile, names_tile};
 use bytes::Bytes;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -17,6 +18,9 @@ use tokio::sync::Mutex;
 const MAX_TILE_BYTES: usize = 16 * 1024 * 1024;
 /// As much as a chain certificate can have at all in an RFC 6962 log would be 16 MiB; none comes near.
 const MAX_ISSUER_BYTES: usize = 256 * 1024;
+
+/// The path of a tile by its index and width.
+type PathOf = fn(u64, u64) -> String;
 
 /// Whether the entries of a log's tiles say where in the log they stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,27 +56,36 @@ impl Tiles {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub(super) async fn entries(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
-        let tile_index = range.start / TILE_WIDTH;
-        let first = tile_index * TILE_WIDTH;
-        let end_exclusive = range.end_exclusive.min(first.saturating_add(TILE_WIDTH));
-        let (path, bytes) = self.tile(tile_index, end_exclusive - first).await?;
-        let leaves = read_tile(&path, &bytes)?;
-        let wanted: Vec<_> =
-            (first..).zip(leaves).filter(|(i, _)| (range.start..end_exclusive).contains(i)).collect();
+    pub(super) async fn entries(&self, range: Range) -> Result<Vec<LogEntry>, FetchError> {
+        let (path, bytes) = self.tile(data_tile, range).await?;
+        let leaves = tile::leaves(&bytes).collect::<Result<Vec<_>, _>>()?;
+        let wanted = in_range(range, &path, leaves)?;
         if let Err(error) = self.fetch_issuers(&wanted).await {
             self.kept.borrow_mut().insert(path, bytes);
             return Err(error);
         }
-        wanted.into_iter().map(|(index, leaf)| self.entry(index, leaf).map(Ok)).collect()
+        wanted.into_iter().map(|(index, leaf)| self.entry(index, leaf)).collect()
     }
 
-    /// The data tile with `width` entries, or the full one where the partial one is gone; its path and bytes.
-    async fn tile(&self, index: u64, width: u64) -> Result<(String, Bytes), FetchError> {
-        match self.tile_at(data_tile(index, width)).await {
+    /// The names of those entries, from the names tile that goes with their data tile.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub(super) async fn names(&self, range: Range) -> Result<Vec<NamesEntry>, FetchError> {
+        let (path, bytes) = self.tile(names_tile, range).await?;
+        let wanted = in_range(range, &path, names_tile::entries(&bytes)?)?;
+        Ok(wanted.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    /// The tile of `range`'s first entry, wide enough for all that it may hold of the others, or the full one
+    /// where such a partial one is gone; its path, which `path_of` makes, and its bytes.
+    async fn tile(&self, path_of: PathOf, range: Range) -> Result<(String, Bytes), FetchError> {
+        let index = range.start / TILE_WIDTH;
+        let width = (range.end_exclusive - index * TILE_WIDTH).min(TILE_WIDTH);
+        match self.tile_at(path_of(index, width)).await {
             // A log may delete partial tiles once the full one is there.
             Err(FetchError::Status { status: 404 | 410, .. }) if width < TILE_WIDTH => {
-                self.tile_at(data_tile(index, TILE_WIDTH)).await
+                self.tile_at(path_of(index, TILE_WIDTH)).await
             }
             result => result,
         }
@@ -124,13 +137,13 @@ impl Tiles {
     }
 }
 
-/// The entries of a tile, as many as its name says.
-fn read_tile(path: &str, bytes: &Bytes) -> Result<Vec<TileLeaf>, FetchError> {
-    let leaves = tile::leaves(bytes).collect::<Result<Vec<_>, _>>()?;
+/// Those of a tile's `items` whose index is in `range`, if there are as many items as its path says.
+fn in_range<T>(range: Range, path: &str, items: Vec<T>) -> Result<Vec<(u64, T)>, FetchError> {
     let expected = path.rsplit_once(".p/").and_then(|(_, width)| width.parse().ok()).unwrap_or(TILE_WIDTH);
-    if leaves.len() as u64 == expected {
-        Ok(leaves)
-    } else {
-        Err(FetchError::TileWidth { path: path.into(), expected, found: leaves.len() })
+    if items.len() as u64 != expected {
+        return Err(FetchError::TileWidth { path: path.into(), expected, found: items.len() });
     }
+    let first = range.start / TILE_WIDTH * TILE_WIDTH;
+    let wanted = |(index, _): &(u64, T)| (range.start..range.end_exclusive).contains(index);
+    Ok((first..).zip(items).filter(wanted).collect())
 }

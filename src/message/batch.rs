@@ -2,7 +2,7 @@
 
 use super::certificate_update::Cuts;
 use super::{CertEntry, Frames, FramesBuilder, Stream};
-
+use crate::ct::entry::{Content, LogEntry};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -76,7 +76,7 @@ impl EntryBatch {
         }
     }
 
-    /// One frame an entry, in order.
+    /// One frame an entry, in order; on streams that want more than names, none for entries that have no more.
     pub fn frames(&self, stream: Stream) -> &Arc<Frames> {
         match stream {
             Stream::Full => &self.full.get_or_init(|| self.make_full()).0,
@@ -97,8 +97,19 @@ impl EntryBatch {
 
     fn make_full(&self) -> (Arc<Frames>, Vec<Cuts>) {
         let mut builder = self.builder(Stream::Full);
-        let cuts = self.entries.iter().map(|e| builder.push(|out| e.write_update(out, true))).collect();
+        let write = |(entry, whole): (&CertEntry, &LogEntry)| {
+            builder.push(|out| entry.write_update(whole, out, true))
+        };
+        let cuts = self.whole_entries().map(write).collect();
         (builder.build(), cuts)
+    }
+
+    /// Those of which more than the names was read.
+    fn whole_entries(&self) -> impl Iterator<Item = (&CertEntry, &LogEntry)> {
+        self.entries.iter().filter_map(|entry| match &entry.content {
+            Content::Entry(whole) => Some((entry, whole)),
+            Content::Names(_) => None,
+        })
     }
 
     fn make_lite(&self) -> Arc<Frames> {
@@ -110,8 +121,8 @@ impl EntryBatch {
                 }
             }
             None => {
-                for entry in &self.entries {
-                    builder.push(|out| entry.write_update(out, false));
+                for (entry, whole) in self.whole_entries() {
+                    builder.push(|out| entry.write_update(whole, out, false));
                 }
             }
         }
@@ -120,7 +131,7 @@ impl EntryBatch {
 
     fn make_domains(&self) -> Arc<Frames> {
         let mut builder = self.builder(Stream::Domains);
-        match self.full.get() {
+        match self.full.get().filter(|(_, cuts)| cuts.len() == self.entries.len()) {
             Some((full, cuts)) => {
                 for (i, cut) in cuts.iter().enumerate() {
                     builder.push(|out| cut.write_dns_entries(full.text(i), out));

@@ -2,7 +2,7 @@
 
 use super::{Seconds, Source, Stream, chain};
 use crate::certificate::{self, LeafKind};
-use crate::ct::entry::{LogEntry, LogEntryType};
+use crate::ct::entry::{Content, LogEntry, LogEntryType};
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub struct CertEntry {
     /// When it was decoded here, unix microseconds.
     pub seen_us: u64,
     /// What the log says.
-    pub entry: LogEntry,
+    pub content: Content,
 }
 
 /// Where the parts lie that the shorter forms leave out or consist of, as offsets in the full message's text.
@@ -32,25 +32,23 @@ pub(super) struct Cuts {
 }
 
 impl CertEntry {
-    /// The message of `stream` for this entry.
-    pub fn json(&self, stream: Stream) -> Vec<u8> {
+    /// The message of `stream` for this entry; `None` when no more than its names was read, and the stream wants
+    /// more.
+    pub fn json(&self, stream: Stream) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(self.size_hint(stream));
-        match stream {
-            Stream::Full => {
-                self.write_update(&mut out, true);
-            }
-            Stream::Lite => {
-                self.write_update(&mut out, false);
-            }
-            Stream::Domains => self.write_dns_entries(&mut out),
+        match (stream, &self.content) {
+            (Stream::Domains, _) => self.write_dns_entries(&mut out),
+            (_, Content::Entry(entry)) => drop(self.write_update(entry, &mut out, stream == Stream::Full)),
+            (_, Content::Names(_)) => return None,
         }
-        out
+        Some(out)
     }
 
     /// About how many bytes the message will have: base64, hex texts and names, from experience.
     pub(super) fn size_hint(&self, stream: Stream) -> usize {
-        let leaf = self.entry.certificate.len();
-        let chain: usize = self.entry.chain.iter().map(bytes::Bytes::len).sum();
+        let Content::Entry(entry) = &self.content else { return 256 };
+        let leaf = entry.certificate.len();
+        let chain: usize = entry.chain.iter().map(bytes::Bytes::len).sum();
         match stream {
             Stream::Full => leaf * 4 + chain * 3 + 1024,
             Stream::Lite => leaf * 3 + 1024,
@@ -58,11 +56,11 @@ impl CertEntry {
         }
     }
 
-    /// Appends the full message, or without `everything` the lite one.
-    pub(super) fn write_update(&self, out: &mut Vec<u8>, everything: bool) -> Cuts {
+    /// Appends the full message about `entry`, its content, or without `everything` the lite one.
+    pub(super) fn write_update(&self, entry: &LogEntry, out: &mut Vec<u8>, everything: bool) -> Cuts {
         let start = out.len();
         let within = |range: Range<usize>| range.start - start..range.end - start;
-        let (update_type, kind) = match self.entry.entry_type {
+        let (update_type, kind) = match entry.entry_type {
             LogEntryType::X509 => ("X509LogEntry", LeafKind::X509),
             LogEntryType::Precert => ("PrecertLogEntry", LeafKind::Precert),
         };
@@ -70,36 +68,40 @@ impl CertEntry {
             out,
             r#"{{"message_type":"certificate_update","data":{{"update_type":"{update_type}","leaf_cert":"#
         );
-        let marks = certificate::write_leaf(&self.entry.certificate, kind, out, everything);
+        let marks = certificate::write_leaf(&entry.certificate, kind, out, everything);
         out.push(b',');
         let chain_start = out.len();
         if everything {
-            self.write_chain(out);
+            write_chain(entry, out);
         }
         let chain = chain_start..out.len();
         let _ = write!(out, r#""cert_index":{},"cert_link":""#, self.index);
         self.source.write_link(self.index, out);
         let _ = write!(out, r#"","seen":{},"#, Seconds::from_us(self.seen_us));
-        self.source.write_member(self.entry.timestamp_ms, out);
+        self.source.write_member(entry.timestamp_ms, out);
         out.extend_from_slice(b"}}");
         Cuts { as_der: within(marks.as_der), chain: within(chain), all_domains: within(marks.all_domains) }
     }
 
-    fn write_chain(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(br#""chain":["#);
-        for (i, certificate) in self.entry.chain.iter().enumerate() {
-            if i > 0 {
-                out.push(b',');
-            }
-            chain::write(certificate, out);
-        }
-        out.extend_from_slice(b"],");
-    }
-
     /// Appends the message of the domains stream.
     pub(super) fn write_dns_entries(&self, out: &mut Vec<u8>) {
-        dns_entries(out, |out| certificate::write_all_domains(&self.entry.certificate, out));
+        dns_entries(out, |out| match &self.content {
+            Content::Entry(entry) => certificate::write_all_domains(&entry.certificate, out),
+            // Texts can always be written, and a Vec takes them.
+            Content::Names(entry) => drop(serde_json::to_writer(out, &entry.names)),
+        });
     }
+}
+
+fn write_chain(entry: &LogEntry, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#""chain":["#);
+    for (i, certificate) in entry.chain.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        chain::write(certificate, out);
+    }
+    out.extend_from_slice(b"],");
 }
 
 impl Cuts {

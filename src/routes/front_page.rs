@@ -1,6 +1,7 @@
 //! `/`: the root stream for WebSocket clients, the front page for browsers.
 
-use super::{AppState, streams};
+use super::{AppState, STREAMS, streams};
+use crate::message::Stream;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, error, web};
 use askama::Template;
@@ -12,6 +13,8 @@ struct FrontPage {
     version: &'static str,
     /// Names this answer's own script to the browser, so that no other runs.
     nonce: String,
+    /// Path of the stream that feeds it.
+    feed: &'static str,
 }
 
 /// Answers a handshake with the root stream and anything else with the page.
@@ -28,9 +31,17 @@ pub(super) async fn stream_or_page(
         "default-src 'none'; connect-src 'self'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
-    let page = FrontPage { version: env!("CARGO_PKG_VERSION"), nonce };
+    let page = FrontPage { version: env!("CARGO_PKG_VERSION"), nonce, feed: feed(&state.streams) };
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CONTENT_SECURITY_POLICY, policy))
         .body(page.render().map_err(error::ErrorInternalServerError)?))
+}
+
+/// The lightest stream that says what the page shows, or what there is.
+fn feed(streams: &[Stream]) -> &'static str {
+    let by_worth = [Stream::Lite, Stream::Full, Stream::Domains];
+    let feed = by_worth.into_iter().find(|stream| streams.contains(stream));
+    let path = STREAMS.into_iter().find(|(_, stream)| feed == Some(*stream));
+    path.map_or("", |(path, _)| path.trim_start_matches('/'))
 }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 /// `/latest.json`: the newest full messages, oldest first.
 pub(super) async fn latest(state: web::Data<AppState>) -> Result<HttpResponse, actix_web::Error> {
     let mut body = br#"{"messages":["#.to_vec();
-    for (i, entry) in newest(&state).await?.iter().enumerate() {
+    for (i, message) in newest(&state).await?.iter().filter_map(|e| e.json(Stream::Full)).enumerate() {
         if i > 0 {
             body.push(b',');
         }
-        body.extend(entry.json(Stream::Full));
+        body.extend(message);
     }
     body.extend(b"]}");
     Ok(json_body(body))
@@ -25,7 +25,7 @@ pub(super) async fn example(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let newest = newest(&state).await?;
-    Ok(json_body(newest.last().map_or_else(|| b"{}".to_vec(), |entry| entry.json(stream))))
+    Ok(json_body(newest.last().and_then(|entry| entry.json(stream)).unwrap_or_else(|| b"{}".to_vec())))
 }
 
 pub(super) async fn newest(state: &AppState) -> Result<Vec<Arc<CertEntry>>, actix_web::Error> {

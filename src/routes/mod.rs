@@ -28,6 +28,8 @@ pub struct AppState {
     pub broker: Addr<Broker>,
     /// What a client may cost.
     pub limits: ClientLimits,
+    /// The streams that clients can have.
+    pub streams: Vec<Stream>,
     /// What `/` streams.
     pub root_stream: Stream,
     /// How the logs are doing.
@@ -38,18 +40,20 @@ pub struct AppState {
 const STREAMS: [(&str, Stream); 3] =
     [("/full-stream", Stream::Full), ("/lite-stream", Stream::Lite), ("/domains-only", Stream::Domains)];
 
-/// Adds all routes; the statistics are at `stats_path`.
-pub fn configure(app: &mut web::ServiceConfig, stats_path: &str) {
+/// Adds all routes, those of the streams that are offered; the statistics are at `stats_path`.
+pub fn configure(app: &mut web::ServiceConfig, streams: &[Stream], stats_path: &str) {
     app.service(
         web::resource("/")
             .route(web::get().to(front_page::stream_or_page))
             .route(web::head().to(front_page::stream_or_page)),
     )
-    .service(web::resource("/develop").route(web::get().to(streams::develop)))
     .service(json_resource("/latest.json", web::get().to(json::latest), web::head().to(json::latest)))
-    .service(example("/example.json", Stream::Full))
+    .service(example("/example.json", streams.first().copied().unwrap_or(Stream::Full)))
     .service(json_resource(stats_path, web::get().to(stats::stats), web::head().to(stats::stats)));
-    for (path, stream) in STREAMS {
+    if streams.contains(&Stream::Full) {
+        app.service(web::resource("/develop").route(web::get().to(streams::develop)));
+    }
+    for (path, stream) in STREAMS.into_iter().filter(|(_, stream)| streams.contains(stream)) {
         let open = move |req, payload, state| streams::open(stream, req, payload, state);
         app.service(web::resource(path).route(web::get().to(open)))
             .service(example(&format!("{path}/example.json"), stream));

@@ -29,8 +29,8 @@ pub(super) async fn develop(
 ) -> Result<HttpResponse, actix_web::Error> {
     let newest = json::newest(&state).await?;
     let client = client(&req, None, newest.len());
-    for entry in newest {
-        client.outbox.push(&Frames::single(&entry.json(Stream::Full)));
+    for message in newest.iter().filter_map(|entry| entry.json(Stream::Full)) {
+        client.outbox.push(&Frames::single(&message));
     }
     client.outbox.close(NORMAL, "");
     start(&req, payload, client, &state)

@@ -20,6 +20,7 @@ pub use status::{LogSnapshot, LogStatus};
 
 use super::broker::{Broker, Publish};
 use crate::clock;
+use crate::ct::entry::{Content, LogEntry};
 use crate::log_client::{self, FetchError, Head, LogClient, Range};
 use crate::message::{CertEntry, Demand, EntryBatch};
 use crate::state::{Undecodable, UndecodableEntry};
@@ -317,12 +318,12 @@ impl Watch {
     fn decode(&self, range: Range, page: Vec<log_client::Fetched>) -> Vec<Option<CertEntry>> {
         let seen_us = clock::unix_us();
         let entry = |(entry, index): (log_client::Fetched, u64)| match entry {
-            Ok(entry) => {
-                if let Some(fault) = entry.fault {
+            Ok(content) => {
+                if let Content::Entry(LogEntry { fault: Some(fault), .. }) = &content {
                     self.status.misframed();
                     log::warn!("{}: entry {index} is misframed: {fault}; sent all the same", self.name());
                 }
-                Some(CertEntry { source: self.status.source().clone(), index, seen_us, entry })
+                Some(CertEntry { source: self.status.source().clone(), index, seen_us, content })
             }
             Err(broken) => {
                 self.undecodable(&broken, index, range.confirming);
