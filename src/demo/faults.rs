@@ -87,6 +87,8 @@ pub enum AnswerClass {
         leaf_index: bool,
     },
     Issuer,
+    /// A names tile.
+    Names,
     /// Whatever is neither: roots, tiles of hashes, addresses that mean nothing.
     Other,
 }
@@ -152,7 +154,7 @@ impl FaultBoard {
             AnswerClass::Head => Some(heads),
             AnswerClass::Page | AnswerClass::DataTile { .. } => Some(entries),
             AnswerClass::Issuer => Some(issuers),
-            AnswerClass::Other => None,
+            AnswerClass::Names | AnswerClass::Other => None,
         };
         let fault = of_class.into_iter().chain([all]).find_map(|slot| take_from(slot, class))?;
         *shown += 1;

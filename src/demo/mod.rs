@@ -50,7 +50,7 @@ use chrono::Utc;
 use grower::Grower;
 use issuer::Issuer;
 use keys::KeyPair;
-use shared::Shared;
+use shared::{Face, Shared};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -91,6 +91,8 @@ pub struct DemoLogOptions {
     pub listen: SocketAddr,
     /// How it is read. Default RFC 6962.
     pub protocol: DemoProtocol,
+    /// Whether it has names tiles; of a static-ct log only. Default `false`.
+    pub names_tiles: bool,
     /// The origin in its checkpoints. Default `None`: the host and port of its URL.
     pub origin: Option<String>,
     /// Entries per second, fractions allowed; 0 leaves the growth to
@@ -114,6 +116,7 @@ impl Default for DemoLogOptions {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             protocol: DemoProtocol::default(),
+            names_tiles: false,
             origin: None,
             rate: 20.0,
             head_interval: Duration::from_millis(500),
@@ -155,6 +158,8 @@ pub struct DemoStats {
     pub entries_requests: u64,
     /// Requests for issuers' certificates, whatever the answer.
     pub issuer_requests: u64,
+    /// Requests for names tiles, whatever the answer.
+    pub names_requests: u64,
     /// Requests for anything else: tiles of hashes, roots, addresses that mean nothing.
     pub other_requests: u64,
     /// Entries in answers to get-entries and in data tiles. Answers that a fault damaged or
@@ -180,15 +185,25 @@ impl DemoLog {
     /// To be called inside an actix System. Fails if the address cannot be listened on, or if
     /// OpenSSL cannot make keys.
     pub async fn start(options: DemoLogOptions) -> io::Result<DemoLog> {
-        let DemoLogOptions { listen, protocol, origin, rate, head_interval, max_page, retain, initial } =
-            options;
+        let DemoLogOptions {
+            listen,
+            protocol,
+            names_tiles,
+            origin,
+            rate,
+            head_interval,
+            max_page,
+            retain,
+            initial,
+        } = options;
         // Before all else, for the address is a part of the checkpoints.
         let listener = TcpListener::bind(listen)?;
         let address = listener.local_addr()?;
         let create = move || -> Result<Shared, issuer::IssueError> {
             let store = Store::new(KeyPair::ecdsa()?, retain, protocol == DemoProtocol::StaticCt)?;
             let origin = origin.unwrap_or_else(|| address.to_string());
-            let log = Shared::new(store, Issuer::new(Utc::now())?, protocol, origin, max_page);
+            let face = Face { protocol, names_tiles, origin, max_page };
+            let log = Shared::new(store, Issuer::new(Utc::now())?, face);
             log.set_rate(rate);
             log.publish(initial, None);
             Ok(log)

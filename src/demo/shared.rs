@@ -16,6 +16,8 @@ use std::time::Instant;
 pub struct Shared {
     pub store: Store,
     pub protocol: DemoProtocol,
+    /// Whether it has names tiles.
+    pub names_tiles: bool,
     /// The log's name in its checkpoints.
     pub origin: String,
     /// Locked for as long as a batch takes, so that batches do not mix.
@@ -32,11 +34,21 @@ pub struct Shared {
     rate: AtomicU64,
 }
 
+/// How the log shows itself.
+pub struct Face {
+    pub protocol: DemoProtocol,
+    pub names_tiles: bool,
+    pub origin: String,
+    pub max_page: u64,
+}
+
 impl Shared {
-    pub fn new(store: Store, issuer: Issuer, protocol: DemoProtocol, origin: String, max_page: u64) -> Self {
+    pub fn new(store: Store, issuer: Issuer, face: Face) -> Self {
+        let Face { protocol, names_tiles, origin, max_page } = face;
         Self {
             store,
             protocol,
+            names_tiles,
             origin,
             roots: issuer.roots(),
             issuers: issuer.chain_certificates().map(|der| (sha256(der), der.clone())).collect(),
@@ -106,6 +118,7 @@ impl Shared {
             not_modified: counters.not_modified.load(Relaxed),
             entries_requests: counters.entries_requests.load(Relaxed),
             issuer_requests: counters.issuer_requests.load(Relaxed),
+            names_requests: counters.names_requests.load(Relaxed),
             other_requests: counters.other_requests.load(Relaxed),
             entries_served: counters.entries_served.load(Relaxed),
             most_served: counters.most_served.load(Relaxed),
@@ -122,6 +135,7 @@ pub struct Counters {
     not_modified: AtomicU64,
     entries_requests: AtomicU64,
     issuer_requests: AtomicU64,
+    names_requests: AtomicU64,
     other_requests: AtomicU64,
     entries_served: AtomicU64,
     most_served: AtomicU64,
@@ -141,6 +155,7 @@ impl Counters {
             AnswerClass::Head => (&self.head_requests, false),
             AnswerClass::Page | AnswerClass::DataTile { .. } => (&self.entries_requests, true),
             AnswerClass::Issuer => (&self.issuer_requests, false),
+            AnswerClass::Names => (&self.names_requests, false),
             AnswerClass::Other => (&self.other_requests, false),
         };
         requests.fetch_add(1, Relaxed);

@@ -68,8 +68,13 @@ async fn get_tile(log: Data<Shared>, request: HttpRequest, name: Path<String>) -
             let accepts_gzip = accepts_gzip(&request);
             answer(&log, class, |fault| data_tile(&log, name, fault).gzipped(accepts_gzip)).await
         }
+        Some(name) if name.content == TileContent::Names && log.names_tiles => {
+            let accepts_gzip = accepts_gzip(&request);
+            answer(&log, AnswerClass::Names, |_| names_tile(&log, name).gzipped(accepts_gzip)).await
+        }
         _ => {
-            let name = name.filter(|_| log.protocol == DemoProtocol::StaticCt);
+            let is_hashes = |name: &TileName| matches!(name.content, TileContent::Hashes { .. });
+            let name = name.filter(|name| log.protocol == DemoProtocol::StaticCt && is_hashes(name));
             answer(&log, AnswerClass::Other, |_| match name {
                 Some(name) => hash_tile(&log, name),
                 None => Answer::not_found("no such tile"),
@@ -107,6 +112,18 @@ fn data_tile(log: &Shared, name: TileName, fault: Option<&Fault>) -> Answer {
         log.counters.served(&entries);
     }
     Answer::ok("application/octet-stream", tile::data(&entries, fault)).cached(IMMUTABLE)
+}
+
+fn names_tile(log: &Shared, name: TileName) -> Answer {
+    let Some((start, count)) = name.entries() else {
+        return Answer::not_found("beyond any tree");
+    };
+    match log.store.exactly(start, count) {
+        Ok(entries) => {
+            Answer::ok("application/jsonl; charset=utf-8", tile::names(&entries)).cached(IMMUTABLE)
+        }
+        Err(error) => Answer::not_found(&error.to_string()),
+    }
 }
 
 fn hash_tile(log: &Shared, name: TileName) -> Answer {

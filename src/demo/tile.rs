@@ -2,8 +2,10 @@
 
 use super::faults::Fault;
 use super::store::StoredEntry;
+use crate::certificate::write_all_domains;
 use crate::ct::merkle::CompactTree;
 use crate::ct::tile_path::TILE_WIDTH;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// What stands behind `/tile/` in a tile's address.
@@ -18,6 +20,8 @@ pub struct TileName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TileContent {
     Data,
+    /// What the entries of the data tile of the same name are about.
+    Names,
     Hashes {
         /// From 0 to 5.
         level: u32,
@@ -31,6 +35,7 @@ impl TileName {
         let (content, rest) = name.split_once('/')?;
         let content = match content.as_bytes() {
             b"data" => TileContent::Data,
+            b"names" => TileContent::Names,
             [digit @ b'0'..=b'5'] => TileContent::Hashes { level: u32::from(digit - b'0') },
             _ => return None,
         };
@@ -55,7 +60,7 @@ impl TileName {
     /// How many entries each of its items is about.
     fn entries_each(&self) -> u64 {
         match self.content {
-            TileContent::Data => 1,
+            TileContent::Data | TileContent::Names => 1,
             TileContent::Hashes { level } => TILE_WIDTH.pow(level),
         }
     }
@@ -94,6 +99,22 @@ fn parse_width(text: &str) -> Option<u64> {
     let proper = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     let width = if proper { text.parse().ok() } else { None };
     width.filter(|width| (1..TILE_WIDTH).contains(width))
+}
+
+/// The body of a names tile: a line of JSON for each entry.
+pub fn names(entries: &[Arc<StoredEntry>]) -> Vec<u8> {
+    let mut body = String::new();
+    for entry in entries {
+        let entry = entry.published();
+        let mut names = Vec::new();
+        write_all_domains(&entry.certificate, &mut names);
+        let names: Value = serde_json::from_slice(&names).unwrap_or_default();
+        let common_name = names.get(0).cloned().unwrap_or_default();
+        let subject = if common_name.is_null() { json!({}) } else { json!({ "CommonName": common_name }) };
+        let line = json!({ "Timestamp": entry.timestamp_ms, "Subject": subject, "DNS": names });
+        body.push_str(&format!("{line}\n"));
+    }
+    body.into_bytes()
 }
 
 /// The body of a data tile. A fault that is one entry's shows on the one in the middle, so that

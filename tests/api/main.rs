@@ -5,6 +5,7 @@ mod faults;
 mod following;
 mod helpers;
 mod hybrid_logs;
+mod names_tiles;
 mod routes;
 mod shutdown;
 mod slow_clients;
