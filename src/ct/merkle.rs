@@ -1,12 +1,17 @@
 //! The Merkle tree hash of RFC 6962 §2.1, computed as leaves arrive.
 //!
 //! Owns the three hash rules and a tree that remembers only its right edge: enough to append leaves
-//! and to know the root, in 32 bytes per level. Proofs need inner nodes and are not made here.
+//! and to know the root, in 32 bytes per level. Proofs are `consistency`'s; they need inner nodes, which
+//! whoever makes one has to bring along.
 
 use openssl::sha::{Sha256, sha256};
 
 /// A SHA-256 digest: of a leaf, an inner node or a whole tree.
 pub type Hash = [u8; 32];
+
+/// The most leaves that a tree may have here. RFC 6962 counts them in 64 bits, of which no log will ever need
+/// the last; without it no sum of sizes overflows, whatever tree size a log claims.
+pub const MAX_TREE_SIZE: u64 = 1 << 63;
 
 /// Domain separation of RFC 6962 §2.1: without it an inner node could be passed off as a leaf.
 const LEAF_PREFIX: u8 = 0x00;
@@ -27,6 +32,13 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     hasher.update(left);
     hasher.update(right);
     hasher.finish()
+}
+
+/// The Merkle Tree Hash over subtrees of equal height, given by their roots, in order; of leaves, by their hashes.
+pub fn subtrees_root(roots: &[Hash]) -> Hash {
+    let mut tree = CompactTree::new();
+    roots.iter().for_each(|root| tree.push(*root));
+    tree.root()
 }
 
 /// The root of the tree without leaves: SHA-256 of nothing.
@@ -50,6 +62,32 @@ impl CompactTree {
     /// A tree without leaves.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The tree of `size` leaves whose complete subtrees have these roots, the largest (leftmost) first. `None` if
+    /// it is not one root for each bit set in `size`, or if `size` is above [`MAX_TREE_SIZE`].
+    ///
+    /// Whether the roots are a log's is for the caller to know: [`consistency`](super::consistency) gives trees
+    /// that are verified.
+    pub fn from_frontier(size: u64, frontier: Vec<Hash>) -> Option<Self> {
+        let fits = size <= MAX_TREE_SIZE && frontier.len() as u64 == u64::from(size.count_ones());
+        fits.then_some(Self { size, frontier })
+    }
+
+    /// The roots of the complete subtrees, the largest (leftmost) first: one for each bit set in the size.
+    pub fn frontier(&self) -> &[Hash] {
+        &self.frontier
+    }
+
+    /// The tree before its last leaf, if its size is odd: only then is the last leaf a subtree by itself, and the
+    /// others are complete without it.
+    pub fn without_last_leaf(mut self) -> Option<Self> {
+        if self.size.is_multiple_of(2) {
+            return None;
+        }
+        self.frontier.pop();
+        self.size -= 1;
+        Some(self)
     }
 
     /// Appends a leaf, given as its [`leaf_hash`].
@@ -84,27 +122,11 @@ impl CompactTree {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// MTH of RFC 6962 §2.1, word for word, over leaf hashes.
-    fn slow_root(leaves: &[Hash]) -> Hash {
-        match leaves {
-            [] => sha256(b""),
-            [leaf] => *leaf,
-            _ => {
-                // k: the largest power of two smaller than n.
-                let k = leaves.len().next_power_of_two() / 2;
-                node_hash(&slow_root(&leaves[..k]), &slow_root(&leaves[k..]))
-            }
-        }
-    }
-
-    fn hex(hash: &Hash) -> String {
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
+    use crate::ct::slow_tree::{hex, leaves, reference_leaves, slow_root};
 
     #[test]
     fn the_root_equals_the_recursive_definition_at_every_size_up_to_1100() {
-        let leaves: Vec<Hash> = (0..1_100u32).map(|i| leaf_hash(&i.to_be_bytes())).collect();
+        let leaves = leaves(1_100);
         let mut tree = CompactTree::new();
         for (size, leaf) in leaves.iter().enumerate() {
             assert_eq!(tree.size(), size as u64);
@@ -116,16 +138,6 @@ mod tests {
 
     #[test]
     fn the_roots_are_those_of_the_reference_test_vectors() {
-        let leaves: [&[u8]; 8] = [
-            b"",
-            b"\x00",
-            b"\x10",
-            b"\x20\x21",
-            b"\x30\x31",
-            b"\x40\x41\x42\x43",
-            b"\x50\x51\x52\x53\x54\x55\x56\x57",
-            b"\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f",
-        ];
         let roots = [
             "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
             "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
@@ -138,7 +150,7 @@ mod tests {
         ];
         let mut tree = CompactTree::new();
         assert_eq!(hex(&tree.root()), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-        for (leaf, root) in leaves.iter().zip(roots) {
+        for (leaf, root) in reference_leaves().into_iter().zip(roots) {
             tree.push(leaf_hash(leaf));
             assert_eq!(hex(&tree.root()), root, "at size {}", tree.size());
         }
@@ -151,5 +163,65 @@ mod tests {
             tree.push(leaf_hash(&i.to_be_bytes()));
             assert_eq!(tree.frontier.len(), tree.size().count_ones() as usize);
         }
+    }
+    #[test]
+    fn a_tree_goes_on_from_its_frontier() {
+        let leaves = leaves(300);
+        let mut whole = CompactTree::new();
+        for (size, leaf) in leaves.iter().enumerate() {
+            let mut tree = CompactTree::from_frontier(size as u64, whole.frontier().to_vec()).unwrap();
+            assert_eq!(tree, whole);
+            tree.push(*leaf);
+            whole.push(*leaf);
+            assert_eq!(tree.root(), slow_root(&leaves[..=size]));
+        }
+    }
+
+    #[test]
+    fn a_frontier_has_one_hash_per_bit_set_in_its_size() {
+        let with = |size, hashes| CompactTree::from_frontier(size, vec![[7; 32]; hashes]);
+        assert_eq!(with(0, 0), Some(CompactTree::new()));
+        for (size, hashes) in
+            [(1, 1), (6, 2), ((1 << 40) - 1, 40), (MAX_TREE_SIZE - 1, 63), (MAX_TREE_SIZE, 1)]
+        {
+            let tree = with(size, hashes).unwrap();
+            assert_eq!((tree.size(), tree.frontier().len()), (size, hashes));
+            assert!(with(size, hashes - 1).is_none() && with(size, hashes + 1).is_none());
+        }
+        assert!(with(MAX_TREE_SIZE + 1, 2).is_none() && with(u64::MAX, 64).is_none());
+    }
+
+    #[test]
+    fn a_tree_of_2_to_the_63_leaves_takes_its_last_one_and_more() {
+        // All subtrees of one height are alike, so that each root follows from the one below it.
+        let heights: Vec<Hash> =
+            std::iter::successors(Some([7; 32]), |h| Some(node_hash(h, h))).take(64).collect();
+        let frontier = heights[..63].iter().rev().copied().collect();
+        let mut tree = CompactTree::from_frontier(MAX_TREE_SIZE - 1, frontier).unwrap();
+        tree.push(heights[0]);
+        assert_eq!((tree.size(), tree.root()), (MAX_TREE_SIZE, heights[63]));
+        tree.push(heights[0]);
+        assert_eq!(tree.root(), node_hash(&heights[63], &heights[0]));
+    }
+
+    #[test]
+    fn the_last_leaf_can_be_taken_off_where_it_stands_alone() {
+        let mut tree = CompactTree::new();
+        assert_eq!(tree.clone().without_last_leaf(), None, "there is none");
+        for leaf in leaves(70) {
+            let before = tree.clone();
+            tree.push(leaf);
+            let expected = (tree.size() % 2 == 1).then_some(before);
+            assert_eq!(tree.clone().without_last_leaf(), expected);
+        }
+    }
+
+    #[test]
+    fn subtrees_of_equal_height_join_to_the_root_of_their_leaves() {
+        let leaves = leaves(1_024);
+        let tiles: Vec<Hash> = leaves.chunks(256).map(subtrees_root).collect();
+        assert_eq!(tiles[1], slow_root(&leaves[256..512]));
+        assert_eq!(subtrees_root(&tiles), slow_root(&leaves));
+        assert_eq!(subtrees_root(&[]), empty_root());
     }
 }

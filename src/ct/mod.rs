@@ -9,12 +9,17 @@
 )]
 
 pub mod checkpoint;
+pub mod consistency;
 pub mod entry;
 pub mod get_entries;
+pub mod hash_tile;
 pub mod log_list;
 pub mod merkle;
 pub mod names_tile;
+pub mod proof_json;
 pub mod reader;
+#[cfg(test)]
+pub mod slow_tree;
 pub mod sth;
 pub mod tile;
 pub mod tile_path;

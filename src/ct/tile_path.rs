@@ -1,28 +1,36 @@
 //! Where tiles are: static-ct-api "Merkle Tree" and c2sp.org/tlog-tiles.
 
-/// Entries of a full tile.
+/// Entries of a full data tile, hashes of a full tile of those.
 pub const TILE_WIDTH: u64 = 256;
 
 /// The path of data tile `index` with `width` entries, without a leading slash: `tile/data/x001/234`, or for a
 /// partial one `tile/data/x001/234.p/17`.
 pub fn data_tile(index: u64, width: u64) -> String {
-    tile("data", index, width)
+    format!("tile/data/{}", place(index, width))
 }
 
 /// The path of the names tile that goes with a data tile.
 pub fn names_tile(index: u64, width: u64) -> String {
-    tile("names", index, width)
+    format!("tile/names/{}", place(index, width))
 }
 
-fn tile(kind: &str, index: u64, width: u64) -> String {
-    let mut path = format!("{:03}", index % 1000);
+/// The path of tile `index` of the hashes at `level`, with `width` of them, likewise: `tile/1/x001/234.p/17`.
+pub fn hash_tile(level: u8, index: u64, width: u64) -> String {
+    format!("tile/{level}/{}", place(index, width))
+}
+
+/// `x001/234.p/17`: tlog-tiles' `<N>[.p/<W>]`.
+fn place(index: u64, width: u64) -> String {
+    let mut place = format!("{:03}", index % 1000);
     let mut rest = index / 1000;
     while rest > 0 {
-        path.insert_str(0, &format!("x{:03}/", rest % 1000));
+        place.insert_str(0, &format!("x{:03}/", rest % 1000));
         rest /= 1000;
     }
-    let partial = if width < TILE_WIDTH { format!(".p/{width}") } else { String::new() };
-    format!("tile/{kind}/{path}{partial}")
+    if width < TILE_WIDTH {
+        place.push_str(&format!(".p/{width}"));
+    }
+    place
 }
 
 #[cfg(test)]
@@ -41,5 +49,12 @@ mod tests {
         ] {
             assert_eq!(data_tile(index, width), path);
         }
+    }
+
+    #[test]
+    fn tiles_of_hashes_are_named_by_their_level() {
+        assert_eq!(hash_tile(0, 0, 256), "tile/0/000");
+        assert_eq!(hash_tile(1, 1_234_067, 256), "tile/1/x001/x234/067");
+        assert_eq!(hash_tile(5, 1_000, 17), "tile/5/x001/000.p/17");
     }
 }
