@@ -4,7 +4,8 @@
 //! from the smallest difference between such a time and that of the request which brought it, how long after
 //! its signature a head becomes visible. That difference holds whatever the two clocks show. Requests are aimed
 //! at that moment and a little before it, until one comes too early. Now and then one at half the beat finds out
-//! whether the log has become faster. A log that does not grow is asked ever more rarely.
+//! whether the log has become faster; at once where the beat seems to have become slower, since a pause, and heads
+//! that were not asked for, look like that too. A log that does not grow is asked ever more rarely.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ const PROBE_EVERY: u32 = 16;
 /// Requests that each new head allows for, on average; a log without a beat is not asked more often.
 const REQUESTS_PER_HEAD: f64 = 2.0;
 /// Requests that may be saved up.
-const MOST_SAVED: f64 = 8.0;
+const MOST_SAVED: f64 = 12.0;
 /// By how much the smallest lateness is forgotten with every head, seconds: clocks drift, networks change.
 const FORGET: f64 = 0.001;
 
@@ -92,7 +93,9 @@ impl Rhythm {
         self.saved = (self.saved + REQUESTS_PER_HEAD - 1.0).min(MOST_SAVED);
         self.heads_to_probe = self.heads_to_probe.saturating_sub(1);
         self.probing = self.heads_to_probe == 0 && self.period / 2.0 >= self.shortest;
-        self.next = if self.probing { asked.midpoint(self.expected) } else { self.expected };
+        // A little after half the beat: a head that comes then must not be missed.
+        let half = asked + (self.period - behind) / 2.0 + self.period / 20.0;
+        self.next = if self.probing { half.min(self.expected) } else { self.expected };
         Duration::from_secs_f64(behind.clamp(0.0, LONGEST))
     }
 
@@ -105,8 +108,9 @@ impl Rhythm {
             self.next = self.expected.max(asked);
             return;
         }
-        let soon = (self.period / 40.0).clamp(0.02, 2.0);
-        let wait = (soon * f64::from(1u32 << self.misses.min(16))).min(LONGEST);
+        // A head that is a little late is met soon; the longer it is overdue, the less the next moment matters.
+        let soon = (self.period / 40.0).clamp(0.02, 2.0) * f64::from(1u32 << self.misses.min(2));
+        let wait = soon.max((asked - self.expected) / 4.0).min(LONGEST);
         self.misses = self.misses.saturating_add(1);
         self.next = asked + if self.saved < 1.0 { wait.max(self.period / 2.0) } else { wait };
     }
@@ -143,7 +147,11 @@ impl Rhythm {
         let mut sorted: Vec<f64> = self.intervals.iter().copied().collect();
         sorted.sort_unstable_by(f64::total_cmp);
         let median = sorted.get(sorted.len() / 2).copied().unwrap_or(interval);
-        self.period = median.clamp(self.shortest, LONGEST);
+        let before = self.period;
+        self.period = median.min(2.0 * before).clamp(self.shortest, LONGEST);
+        if self.period > before * 1.5 {
+            self.heads_to_probe = 0;
+        }
     }
 }
 
@@ -232,7 +240,18 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_log_is_asked_once_a_minute() {
+    fn a_log_that_begins_to_grow_after_a_pause_is_followed_at_its_beat() {
+        for pause_ms in [300, 1300, 2700, 4300, 6300, 10_300, 30_000] {
+            let interval = |i| Duration::from_millis(if i == 1 { pause_ms } else { 1000 });
+            let (requests, median, most) = run(90, interval);
+            assert!(requests < 2.2, "{pause_ms}: {requests} requests per head");
+            let late = Duration::from_millis(90);
+            assert!(median < late && most < late * 2, "{pause_ms}: {median:?}, {most:?} at worst");
+        }
+    }
+
+    #[test]
+    fn an_idle_log_is_asked_ever_more_rarely_down_to_once_a_minute() {
         let mut now = Instant::now();
         let mut rhythm = Rhythm::new(now, Duration::from_millis(100));
         let end = now + Duration::from_secs(3600);
@@ -242,6 +261,6 @@ mod tests {
             now = rhythm.next();
             requests += 1;
         }
-        assert!(requests < 60 + 15, "{requests} requests in an hour");
+        assert!(requests < 60 + 40, "{requests} requests in an hour");
     }
 }
