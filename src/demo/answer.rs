@@ -121,6 +121,8 @@ impl Answer {
             | Fault::WrongRoot
             | Fault::BadSignature
             | Fault::Shrink(_)
+            | Fault::WrongProof
+            | Fault::WrongEntry
             | Fault::WiderTile
             | Fault::NarrowerTile
             | Fault::MissingPartial

@@ -59,6 +59,14 @@ pub const CERTIFICATE_OFFSET: usize = 1 + 1 + 8 + 2 + 3;
 /// How much of a MerkleTreeLeaf goes before its TimestampedEntry: version and leaf type.
 pub const TIMESTAMPED_ENTRY_OFFSET: usize = 1 + 1;
 
+/// Makes the timestamp that a TimestampedEntry starts with another one, a millisecond away. Raw entries may be
+/// too short to have one.
+pub fn change_timestamp(timestamped_entry: &mut [u8]) {
+    if let Some(last) = timestamped_entry.get_mut(7) {
+        *last ^= 1;
+    }
+}
+
 /// The MerkleTreeLeaf of RFC 6962 §3.4, as get-entries has it in leaf_input.
 ///
 /// `leaf_index`: the entry's place in the log, for logs that state it in an extension.

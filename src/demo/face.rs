@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::faults::{AnswerClass, Fault};
 use super::shared::Shared;
+use crate::ct::merkle::Hash;
 use crate::ct::sth::{SignedTreeHead, SthError};
 use actix_web::web::Data;
 use actix_web::{HttpResponse, rt};
@@ -38,8 +39,7 @@ pub fn head(log: &Shared, fault: Option<&Fault>) -> Result<SignedTreeHead, SthEr
     match fault {
         Some(Fault::Shrink(by)) => return log.store.shrunken_head(*by),
         Some(Fault::WrongRoot) => {
-            let other_root = head.root_hash.map(|byte| !byte);
-            return log.store.sign(head.timestamp_ms, head.tree_size, other_root);
+            return log.store.sign(head.timestamp_ms, head.tree_size, changed(head.root_hash));
         }
         Some(Fault::BadSignature) => {
             // The last byte of the ECDSA signature's s: still well-formed, and wrong.
@@ -50,4 +50,9 @@ pub fn head(log: &Shared, fault: Option<&Fault>) -> Result<SignedTreeHead, SthEr
         _ => {}
     }
     Ok(head)
+}
+
+/// Any other hash.
+pub fn changed(hash: Hash) -> Hash {
+    hash.map(|byte| !byte)
 }

@@ -43,9 +43,14 @@ pub enum Fault {
     WrongRoot,
     /// A head with a signature that does not match.
     BadSignature,
-    /// A properly signed head over this many entries fewer, as far back as the log still knows
-    /// (its `retain`).
+    /// A properly signed head over this many entries fewer, none at the least.
     Shrink(u64),
+    /// A consistency proof with its middle hash changed, or with a hash if there should be none; a tile
+    /// of hashes with every one changed, so that it shows whichever of them the reader needs.
+    WrongProof,
+    /// The middle entry of a page or data tile with another timestamp than the one in the tree: well-formed,
+    /// but not what was signed.
+    WrongEntry,
     /// A data tile with one entry more than its name says: the next one, or, where there is none
     /// yet, its last one again.
     WiderTile,
@@ -71,7 +76,9 @@ pub enum FaultOn {
     Entries,
     /// Issuers' certificates of static-ct and hybrid logs.
     Issuers,
-    /// Every answer, get-roots and tiles of hashes among them.
+    /// Answers to get-sth-consistency and tiles of hashes.
+    Proofs,
+    /// Every answer, get-roots among them.
     All,
 }
 
@@ -89,7 +96,9 @@ pub enum AnswerClass {
     Issuer,
     /// A names tile.
     Names,
-    /// Whatever is neither: roots, tiles of hashes, addresses that mean nothing.
+    /// Of get-sth-consistency, or a tile of hashes.
+    Proof,
+    /// Whatever is none of these: roots, addresses that mean nothing.
     Other,
 }
 
@@ -105,6 +114,7 @@ struct Slots {
     heads: Option<Active>,
     entries: Option<Active>,
     issuers: Option<Active>,
+    proofs: Option<Active>,
     all: Option<Active>,
     shown: u64,
 }
@@ -134,6 +144,7 @@ impl FaultBoard {
             FaultOn::Heads => &mut slots.heads,
             FaultOn::Entries => &mut slots.entries,
             FaultOn::Issuers => &mut slots.issuers,
+            FaultOn::Proofs => &mut slots.proofs,
             FaultOn::All => &mut slots.all,
         };
         *slot = Some(Active { fault, left: count });
@@ -149,11 +160,12 @@ impl FaultBoard {
     /// The fault that an answer of this class is to show; counts as shown.
     pub fn take(&self, class: AnswerClass) -> Option<Taken> {
         let mut slots = lock(&self.slots);
-        let Slots { heads, entries, issuers, all, shown } = &mut *slots;
+        let Slots { heads, entries, issuers, proofs, all, shown } = &mut *slots;
         let of_class = match class {
             AnswerClass::Head => Some(heads),
             AnswerClass::Page | AnswerClass::DataTile { .. } => Some(entries),
             AnswerClass::Issuer => Some(issuers),
+            AnswerClass::Proof => Some(proofs),
             AnswerClass::Names | AnswerClass::Other => None,
         };
         let fault = of_class.into_iter().chain([all]).find_map(|slot| take_from(slot, class))?;
@@ -179,10 +191,10 @@ fn take_from(slot: &mut Option<Active>, class: AnswerClass) -> Option<Fault> {
 impl Fault {
     /// Whether an answer of this class can show the fault.
     fn fits(&self, class: AnswerClass) -> bool {
-        use AnswerClass::{DataTile, Head, Issuer, Page};
+        use AnswerClass::{DataTile, Head, Issuer, Page, Proof};
         match self {
             Fault::Short(_) | Fault::GarbageEntry => class == Page,
-            Fault::Empty => matches!(class, Page | DataTile { .. }),
+            Fault::Empty | Fault::WrongEntry => matches!(class, Page | DataTile { .. }),
             Fault::WrongRoot | Fault::BadSignature | Fault::Shrink(_) => class == Head,
             Fault::WiderTile | Fault::NarrowerTile | Fault::UnknownEntryType => {
                 matches!(class, DataTile { .. })
@@ -190,6 +202,7 @@ impl Fault {
             Fault::MissingPartial => matches!(class, DataTile { partial: true, .. }),
             Fault::WrongLeafIndex => matches!(class, DataTile { leaf_index: true, .. }),
             Fault::WrongIssuer => class == Issuer,
+            Fault::WrongProof => class == Proof,
             Fault::TooManyRequests { .. }
             | Fault::Status(_)
             | Fault::Hang

@@ -4,7 +4,7 @@
 //! ```text
 //! names, subject, practice -> certificate -> issuer   what is issued, and by whom
 //!                                              |
-//!                              grower ------> store   tree, signed head, newest entries
+//!                              grower ------> store   tree and its hashes, signed head, newest entries
 //!                                              |
 //!                faults, answer, face ---> rfc6962    the log as HTTP shows it: by pages,
 //!         tile, checkpoint, gzip --------> static_ct  by tiles, or by both
@@ -24,6 +24,7 @@ mod face;
 mod faults;
 mod grower;
 mod gzip;
+mod hash_tree;
 mod issuer;
 mod keys;
 mod names;
@@ -68,7 +69,7 @@ const MIN_HEAD_INTERVAL: Duration = Duration::from_millis(10);
 /// A log signs and hashes alike whichever it is; its entries differ in one extension.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DemoProtocol {
-    /// RFC 6962: get-sth and get-entries.
+    /// RFC 6962: get-sth, get-sth-consistency and get-entries.
     #[default]
     Rfc6962,
     /// static-ct-api: checkpoint, data tiles, tiles of hashes, issuers. Every leaf says by the
@@ -104,8 +105,10 @@ pub struct DemoLogOptions {
     /// The most entries in one answer to get-entries, 1 at least. Default 256.
     pub max_page: u64,
     /// How many of the newest entries can still be fetched, 1 at least, at about 3 KB of memory
-    /// each. Older ones are answered with status 400, tiles that reach back to them with status
-    /// 404. Default 20,000.
+    /// each. Older ones are answered with status 400, data tiles that reach back to them with status
+    /// 404. Proofs and tiles of hashes reach back to the first entry, whatever this is: for them the
+    /// log keeps 32 bytes (up to 64 with the room to grow) of every entry that it ever had. Default
+    /// 20,000.
     pub retain: usize,
     /// Entries in the log when it starts. Default 0.
     pub initial: u64,
@@ -160,7 +163,9 @@ pub struct DemoStats {
     pub issuer_requests: u64,
     /// Requests for names tiles, whatever the answer.
     pub names_requests: u64,
-    /// Requests for anything else: tiles of hashes, roots, addresses that mean nothing.
+    /// Requests for get-sth-consistency or tiles of hashes, whatever the answer.
+    pub proof_requests: u64,
+    /// Requests for anything else: roots, addresses that mean nothing.
     pub other_requests: u64,
     /// Entries in answers to get-entries and in data tiles. Answers that a fault damaged or
     /// replaced are left out, so a reader that fetches nothing twice gets exactly as many as it
@@ -256,8 +261,7 @@ impl DemoLog {
     /// Makes the next `count` answers of a kind show a fault, or all until
     /// [`clear_faults`](Self::clear_faults) if there is no count.
     ///
-    /// Replaces the fault that was set for the same `on`. One for heads or entries goes before one
-    /// for all.
+    /// Replaces the fault that was set for the same `on`. One for a kind goes before one for all.
     pub fn set_fault(&self, fault: Fault, on: FaultOn, count: Option<u64>) {
         self.running.log.faults.set(fault, on, count);
     }

@@ -1,10 +1,13 @@
-//! The log's face of RFC 6962 §4: get-sth, get-entries and get-roots over HTTP.
+//! The log's face of RFC 6962 §4: get-sth, get-sth-consistency, get-entries and get-roots over HTTP.
 
 use super::answer::Answer;
-use super::face::{answer, head};
+use super::entry::{TIMESTAMPED_ENTRY_OFFSET, change_timestamp};
+use super::face::{answer, changed, head};
 use super::faults::{AnswerClass, Fault};
 use super::shared::Shared;
 use super::store::StoredEntry;
+use crate::ct::merkle::Hash;
+use crate::ct::proof_json;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -14,6 +17,7 @@ use std::sync::Arc;
 pub fn routes(service: &mut ServiceConfig) {
     service
         .route("/ct/v1/get-sth", web::get().to(get_sth))
+        .route("/ct/v1/get-sth-consistency", web::get().to(get_sth_consistency))
         .route("/ct/v1/get-entries", web::get().to(get_entries))
         .route("/ct/v1/get-roots", web::get().to(get_roots));
 }
@@ -22,6 +26,14 @@ async fn get_sth(log: Data<Shared>) -> HttpResponse {
     answer(&log, AnswerClass::Head, |fault| match head(&log, fault) {
         Ok(head) => Answer::json(head.to_json().into_bytes()),
         Err(error) => Answer::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    })
+    .await
+}
+
+async fn get_sth_consistency(log: Data<Shared>, request: HttpRequest) -> HttpResponse {
+    answer(&log, AnswerClass::Proof, |fault| match proof(&log, request.query_string(), fault) {
+        Ok(body) => Answer::json(body),
+        Err(message) => Answer::error(StatusCode::BAD_REQUEST, &message),
     })
     .await
 }
@@ -43,6 +55,20 @@ pub async fn get_roots(log: Data<Shared>) -> HttpResponse {
     .await
 }
 
+/// The body of a get-sth-consistency answer, or why there is none.
+fn proof(log: &Shared, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, String> {
+    let (first, second) = (parameter(query, "first")?, parameter(query, "second")?);
+    let mut proof = log.store.consistency_proof(first, second).map_err(|error| error.to_string())?;
+    if fault == Some(&Fault::WrongProof) {
+        let middle = proof.len() / 2;
+        match proof.get_mut(middle) {
+            Some(hash) => *hash = changed(*hash),
+            None => proof.push(Hash::default()),
+        }
+    }
+    Ok(proof_json::to_json(&proof).into_bytes())
+}
+
 /// The body of a get-entries answer, or why there is none.
 fn page(log: &Shared, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, String> {
     let (start, end) = (parameter(query, "start")?, parameter(query, "end")?);
@@ -57,7 +83,7 @@ fn page(log: &Shared, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, Str
     if fault.is_none_or(Fault::leaves_content_whole) {
         log.counters.served(&entries);
     }
-    Ok(encode_page(&entries, fault == Some(&Fault::GarbageEntry)))
+    Ok(encode_page(&entries, fault))
 }
 
 /// A parameter of the query: decimal digits, given once.
@@ -76,7 +102,7 @@ fn parameter(query: &str, name: &str) -> Result<u64, String> {
 
 /// JSON of RFC 6962 §4.6. Base64 is made here and not kept: it is cheaper to make than to hold a
 /// third more of every entry in memory, chains included.
-fn encode_page(entries: &[Arc<StoredEntry>], spoil_first: bool) -> Vec<u8> {
+fn encode_page(entries: &[Arc<StoredEntry>], fault: Option<&Fault>) -> Vec<u8> {
     let mut body = Vec::with_capacity(16 + entries.len() * 5_000);
     let mut extra_data = Vec::new();
     body.extend_from_slice(b"{\"entries\":[");
@@ -85,10 +111,16 @@ fn encode_page(entries: &[Arc<StoredEntry>], spoil_first: bool) -> Vec<u8> {
             body.push(b',');
         }
         body.extend_from_slice(b"{\"leaf_input\":\"");
-        if spoil_first && position == 0 {
-            body.extend_from_slice(b"*not*base64*");
+        match fault {
+            Some(Fault::GarbageEntry) if position == 0 => {
+                body.extend_from_slice(b"*not*base64*");
+                STANDARD.encode_append(&entry.leaf_input, &mut body);
+            }
+            Some(Fault::WrongEntry) if position == entries.len() / 2 => {
+                STANDARD.encode_append(with_another_timestamp(&entry.leaf_input), &mut body);
+            }
+            _ => STANDARD.encode_append(&entry.leaf_input, &mut body),
         }
-        STANDARD.encode_append(&entry.leaf_input, &mut body);
         body.extend_from_slice(b"\",\"extra_data\":\"");
         extra_data.clear();
         entry.write_extra_data(&mut extra_data);
@@ -97,6 +129,12 @@ fn encode_page(entries: &[Arc<StoredEntry>], spoil_first: bool) -> Vec<u8> {
     }
     body.extend_from_slice(b"]}");
     body
+}
+
+fn with_another_timestamp(leaf_input: &[u8]) -> Vec<u8> {
+    let mut leaf = leaf_input.to_vec();
+    change_timestamp(leaf.get_mut(TIMESTAMPED_ENTRY_OFFSET..).unwrap_or_default());
+    leaf
 }
 
 #[cfg(test)]

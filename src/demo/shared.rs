@@ -119,6 +119,7 @@ impl Shared {
             entries_requests: counters.entries_requests.load(Relaxed),
             issuer_requests: counters.issuer_requests.load(Relaxed),
             names_requests: counters.names_requests.load(Relaxed),
+            proof_requests: counters.proof_requests.load(Relaxed),
             other_requests: counters.other_requests.load(Relaxed),
             entries_served: counters.entries_served.load(Relaxed),
             most_served: counters.most_served.load(Relaxed),
@@ -136,6 +137,7 @@ pub struct Counters {
     entries_requests: AtomicU64,
     issuer_requests: AtomicU64,
     names_requests: AtomicU64,
+    proof_requests: AtomicU64,
     other_requests: AtomicU64,
     entries_served: AtomicU64,
     most_served: AtomicU64,
@@ -156,6 +158,7 @@ impl Counters {
             AnswerClass::Page | AnswerClass::DataTile { .. } => (&self.entries_requests, true),
             AnswerClass::Issuer => (&self.issuer_requests, false),
             AnswerClass::Names => (&self.names_requests, false),
+            AnswerClass::Proof => (&self.proof_requests, false),
             AnswerClass::Other => (&self.other_requests, false),
         };
         requests.fetch_add(1, Relaxed);

@@ -4,12 +4,14 @@
 use super::DemoProtocol;
 use super::answer::Answer;
 use super::checkpoint::checkpoint;
-use super::face::{answer, head};
+use super::face::{answer, changed, head};
 use super::faults::{AnswerClass, Fault};
 use super::rfc6962;
 use super::shared::Shared;
 use super::tile::{self, TileContent, TileName};
+use crate::ct::hash_tile::HashTile;
 use crate::ct::merkle::Hash;
+use crate::ct::tile_path::TILE_WIDTH;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
 use actix_web::web::{self, Data, Path, ServiceConfig};
@@ -60,10 +62,10 @@ async fn get_checkpoint(log: Data<Shared>, request: HttpRequest) -> HttpResponse
 }
 
 async fn get_tile(log: Data<Shared>, request: HttpRequest, name: Path<String>) -> HttpResponse {
-    let name = TileName::parse(&name);
-    match name {
+    let static_ct = log.protocol == DemoProtocol::StaticCt;
+    match TileName::parse(&name) {
         Some(name) if name.content == TileContent::Data => {
-            let leaf_index = log.protocol == DemoProtocol::StaticCt;
+            let leaf_index = static_ct;
             let class = AnswerClass::DataTile { partial: name.is_partial(), leaf_index };
             let accepts_gzip = accepts_gzip(&request);
             answer(&log, class, |fault| data_tile(&log, name, fault).gzipped(accepts_gzip)).await
@@ -72,15 +74,11 @@ async fn get_tile(log: Data<Shared>, request: HttpRequest, name: Path<String>) -
             let accepts_gzip = accepts_gzip(&request);
             answer(&log, AnswerClass::Names, |_| names_tile(&log, name).gzipped(accepts_gzip)).await
         }
-        _ => {
-            let is_hashes = |name: &TileName| matches!(name.content, TileContent::Hashes { .. });
-            let name = name.filter(|name| log.protocol == DemoProtocol::StaticCt && is_hashes(name));
-            answer(&log, AnswerClass::Other, |_| match name {
-                Some(name) => hash_tile(&log, name),
-                None => Answer::not_found("no such tile"),
-            })
-            .await
+        Some(TileName { content: TileContent::Hashes { level }, index, width }) if static_ct => {
+            let tile = HashTile { level, index, width };
+            answer(&log, AnswerClass::Proof, |fault| hash_tile(&log, tile, fault)).await
         }
+        _ => answer(&log, AnswerClass::Other, |_| Answer::not_found("no such tile")).await,
     }
 }
 
@@ -93,7 +91,8 @@ fn data_tile(log: &Shared, name: TileName, fault: Option<&Fault>) -> Answer {
     if name.is_partial() && (missing || log.protocol == DemoProtocol::Hybrid) {
         return Answer::not_found("no partial tiles");
     }
-    let Some((start, count)) = name.entries() else {
+    let count = u64::from(name.width);
+    let Some(start) = name.first_entry() else {
         return Answer::not_found("beyond any tree");
     };
     let mut entries = match log.store.exactly(start, count) {
@@ -115,10 +114,10 @@ fn data_tile(log: &Shared, name: TileName, fault: Option<&Fault>) -> Answer {
 }
 
 fn names_tile(log: &Shared, name: TileName) -> Answer {
-    let Some((start, count)) = name.entries() else {
+    let Some(start) = name.first_entry() else {
         return Answer::not_found("beyond any tree");
     };
-    match log.store.exactly(start, count) {
+    match log.store.exactly(start, name.width.into()) {
         Ok(entries) => {
             Answer::ok("application/jsonl; charset=utf-8", tile::names(&entries)).cached(IMMUTABLE)
         }
@@ -126,14 +125,14 @@ fn names_tile(log: &Shared, name: TileName) -> Answer {
     }
 }
 
-fn hash_tile(log: &Shared, name: TileName) -> Answer {
-    let Some((start, count)) = name.entries() else {
-        return Answer::not_found("beyond any tree");
+fn hash_tile(log: &Shared, tile: HashTile, fault: Option<&Fault>) -> Answer {
+    let Some(mut hashes) = log.store.hash_tile(tile) else {
+        return Answer::not_found("beyond the tree");
     };
-    match log.store.exactly(start, count) {
-        Ok(entries) => Answer::ok("application/octet-stream", name.hashes(&entries)).cached(IMMUTABLE),
-        Err(error) => Answer::not_found(&error.to_string()),
+    if fault == Some(&Fault::WrongProof) {
+        hashes.iter_mut().for_each(|hash| *hash = changed(*hash));
     }
+    Answer::ok("application/octet-stream", hashes.concat()).cached(IMMUTABLE)
 }
 
 fn issuer(log: &Shared, fingerprint: &str, fault: Option<&Fault>) -> Answer {

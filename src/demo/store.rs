@@ -1,17 +1,20 @@
 //! The log itself: its key, its tree, its signed head, and the newest of its entries.
 //!
 //! Knows the structs of Certificate Transparency but no protocol to ask for them, so that several
-//! can be put in front of the same log. The tree stays exact for ever; entries older than the
-//! newest `retain` are forgotten.
+//! can be put in front of the same log. The tree and its hashes stay for ever, so that any of its proofs
+//! can be had; entries older than the newest `retain` are forgotten.
 
 use super::entry::{
     CERTIFICATE_OFFSET, Chain, Content, Submission, TIMESTAMPED_ENTRY_OFFSET, merkle_tree_leaf,
 };
+use super::hash_tree::HashTree;
 use super::keys::KeyPair;
 use super::sct::push_vector;
 use super::{lock, unix_ms};
-use crate::ct::merkle::{CompactTree, Hash, leaf_hash};
+use crate::ct::hash_tile::HashTile;
+use crate::ct::merkle::{CompactTree, Hash, empty_root, leaf_hash};
 use crate::ct::sth::{SignedTreeHead, SthError};
+use crate::ct::tile_path::TILE_WIDTH;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -52,7 +55,6 @@ pub struct StoredEntry {
     index: u64,
     timestamp_ms: u64,
     pub leaf_input: Bytes,
-    pub leaf_hash: Hash,
     extra: Extra,
     first_dns_name: Option<String>,
     /// How often it was given out undamaged.
@@ -83,6 +85,15 @@ pub enum RangeError {
     Forgotten { start: u64, oldest: u64 },
 }
 
+/// Why there is no consistency proof.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum NoProof {
+    #[error("first {first} is beyond second {second}")]
+    Reversed { first: u64, second: u64 },
+    #[error("second {second} is beyond the tree size {tree_size}")]
+    BeyondTree { second: u64, tree_size: u64 },
+}
+
 pub struct Store {
     key: KeyPair,
     retain: usize,
@@ -93,11 +104,18 @@ pub struct Store {
 
 struct State {
     tree: CompactTree,
-    /// The tree of what was forgotten: from it and the kept leaf hashes come older roots.
-    forgotten: CompactTree,
-    /// From index `forgotten.size()` on.
+    /// Of all entries, forgotten ones too.
+    hashes: HashTree,
+    /// The newest of the tree's.
     entries: VecDeque<Arc<StoredEntry>>,
     head: SignedTreeHead,
+}
+
+impl State {
+    /// Index of the oldest entry that is still kept.
+    fn oldest(&self) -> u64 {
+        self.tree.size() - self.entries.len() as u64
+    }
 }
 
 impl Store {
@@ -106,7 +124,7 @@ impl Store {
     pub fn new(key: KeyPair, retain: usize, leaf_index: bool) -> Result<Self, SthError> {
         let tree = CompactTree::new();
         let head = SignedTreeHead::sign(unix_ms(), 0, tree.root(), key.private())?;
-        let state = State { forgotten: tree.clone(), tree, entries: VecDeque::new(), head };
+        let state = State { tree, hashes: HashTree::default(), entries: VecDeque::new(), head };
         Ok(Self { key, retain: retain.max(1), leaf_index, state: Mutex::new(state) })
     }
 
@@ -149,12 +167,12 @@ impl Store {
     }
 
     fn push(&self, state: &mut State, entry: StoredEntry) {
-        state.tree.push(entry.leaf_hash);
+        let leaf_hash = leaf_hash(&entry.leaf_input);
+        state.tree.push(leaf_hash);
+        state.hashes.push(leaf_hash);
         state.entries.push_back(Arc::new(entry));
-        if state.entries.len() > self.retain
-            && let Some(oldest) = state.entries.pop_front()
-        {
-            state.forgotten.push(oldest.leaf_hash);
+        if state.entries.len() > self.retain {
+            state.entries.pop_front();
         }
     }
 
@@ -173,16 +191,33 @@ impl Store {
         lock(&self.state).head.clone()
     }
 
-    /// A head of the newest one's time over `by` entries fewer, or over as few as the log still
-    /// knows a root for.
+    /// A head of the newest one's time over `by` entries fewer.
     pub fn shrunken_head(&self, by: u64) -> Result<SignedTreeHead, SthError> {
         let state = lock(&self.state);
-        let mut tree = state.forgotten.clone();
         let size = state.head.tree_size.saturating_sub(by);
-        for entry in state.entries.iter().take_while(|entry| entry.index < size) {
-            tree.push(entry.leaf_hash);
+        let root = state.hashes.root(size).unwrap_or_else(empty_root);
+        self.sign(state.head.timestamp_ms, size, root)
+    }
+
+    /// The consistency proof between two sizes of the tree, as far as the newest head covers them; of the
+    /// empty tree, an empty one.
+    pub fn consistency_proof(&self, first: u64, second: u64) -> Result<Vec<Hash>, NoProof> {
+        let state = lock(&self.state);
+        let tree_size = state.head.tree_size;
+        if second > tree_size {
+            return Err(NoProof::BeyondTree { second, tree_size });
         }
-        self.sign(state.head.timestamp_ms, tree.size(), tree.root())
+        state.hashes.consistency_proof(first, second).ok_or(NoProof::Reversed { first, second })
+    }
+
+    /// The hashes of a tile, if the newest head covers all of them.
+    pub fn hash_tile(&self, tile: HashTile) -> Option<Vec<Hash>> {
+        let state = lock(&self.state);
+        let hashes = state.hashes.tile(tile)?;
+        let leaves_each = TILE_WIDTH.checked_pow(tile.level.into())?;
+        let end = tile.index.checked_mul(TILE_WIDTH)?.checked_add(tile.width.into())?;
+        let covered = end.checked_mul(leaves_each)? <= state.head.tree_size;
+        covered.then(|| hashes.to_vec())
     }
 
     /// Any head that a caller makes up, signed with the log's key.
@@ -206,7 +241,7 @@ impl Store {
         if start >= tree_size {
             return Err(RangeError::BeyondTree { start, tree_size });
         }
-        let oldest = state.forgotten.size();
+        let oldest = state.oldest();
         let skip = start.checked_sub(oldest).ok_or(RangeError::Forgotten { start, oldest })?;
         let count = max.min(end - start + 1).min(tree_size - start);
         // Both are below the number of kept entries, which fits.
@@ -229,15 +264,14 @@ impl Store {
 
     /// Index of the oldest entry that is still kept.
     pub fn oldest(&self) -> u64 {
-        lock(&self.state).forgotten.size()
+        lock(&self.state).oldest()
     }
 }
 
 impl StoredEntry {
     fn new(index: u64, leaf_input: Bytes, extra: Extra) -> Self {
-        let leaf_hash = leaf_hash(&leaf_input);
         let served = AtomicU64::new(0);
-        Self { index, timestamp_ms: 0, leaf_input, leaf_hash, extra, first_dns_name: None, served }
+        Self { index, timestamp_ms: 0, leaf_input, extra, first_dns_name: None, served }
     }
 
     /// The TimestampedEntry struct of RFC 6962 §3.4; of a raw entry, what stands in its place.

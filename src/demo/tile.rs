@@ -1,9 +1,9 @@
 //! Names and bodies of tiles (static-ct-api, "Merkle Tree" and "Log entries").
 
+use super::entry::change_timestamp;
 use super::faults::Fault;
 use super::store::StoredEntry;
 use crate::certificate::write_all_domains;
-use crate::ct::merkle::CompactTree;
 use crate::ct::tile_path::TILE_WIDTH;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub struct TileName {
     pub content: TileContent,
     pub index: u64,
     /// From 1 to 256; below that the tile is partial.
-    pub width: u64,
+    pub width: u16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum TileContent {
     Names,
     Hashes {
         /// From 0 to 5.
-        level: u32,
+        level: u8,
     },
 }
 
@@ -36,44 +36,23 @@ impl TileName {
         let content = match content.as_bytes() {
             b"data" => TileContent::Data,
             b"names" => TileContent::Names,
-            [digit @ b'0'..=b'5'] => TileContent::Hashes { level: u32::from(digit - b'0') },
+            [digit @ b'0'..=b'5'] => TileContent::Hashes { level: digit - b'0' },
             _ => return None,
         };
         let (index, width) = match rest.split_once(".p/") {
             Some((index, width)) => (index, parse_width(width)?),
-            None => (rest, TILE_WIDTH),
+            None => (rest, TILE_WIDTH as u16),
         };
         Some(Self { content, index: parse_index(index)?, width })
     }
 
+    /// The index of the first entry that a data or names tile is about.
+    pub fn first_entry(&self) -> Option<u64> {
+        self.index.checked_mul(TILE_WIDTH)
+    }
+
     pub fn is_partial(&self) -> bool {
-        self.width < TILE_WIDTH
-    }
-
-    /// The entries that it is about: the first one's index, and how many.
-    pub fn entries(&self) -> Option<(u64, u64)> {
-        let each = self.entries_each();
-        let start = self.index.checked_mul(TILE_WIDTH)?.checked_mul(each)?;
-        Some((start, self.width * each))
-    }
-
-    /// How many entries each of its items is about.
-    fn entries_each(&self) -> u64 {
-        match self.content {
-            TileContent::Data | TileContent::Names => 1,
-            TileContent::Hashes { level } => TILE_WIDTH.pow(level),
-        }
-    }
-
-    /// The body of a tile of hashes, from all the entries that it is about.
-    pub fn hashes(&self, entries: &[Arc<StoredEntry>]) -> Vec<u8> {
-        // As many entries as a subtree has are in memory, so the number fits.
-        let subtrees = entries.chunks(self.entries_each() as usize).map(|entries| {
-            let mut tree = CompactTree::new();
-            entries.iter().for_each(|entry| tree.push(entry.leaf_hash));
-            tree.root()
-        });
-        subtrees.collect::<Vec<_>>().concat()
+        u64::from(self.width) < TILE_WIDTH
     }
 }
 
@@ -95,10 +74,10 @@ fn three_digits(text: &str) -> Option<u64> {
     if proper { text.parse().ok() } else { None }
 }
 
-fn parse_width(text: &str) -> Option<u64> {
+fn parse_width(text: &str) -> Option<u16> {
     let proper = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     let width = if proper { text.parse().ok() } else { None };
-    width.filter(|width| (1..TILE_WIDTH).contains(width))
+    width.filter(|width| (1..TILE_WIDTH as u16).contains(width))
 }
 
 /// The body of a names tile: a line of JSON for each entry.
@@ -149,6 +128,7 @@ fn spoil(leaf: &mut [u8], length: usize, fault: &Fault) {
                 *last ^= 1;
             }
         }
+        Fault::WrongEntry => change_timestamp(leaf.get_mut(..length).unwrap_or_default()),
         _ => {}
     }
 }
@@ -158,7 +138,7 @@ mod tests {
     use super::*;
     use crate::ct::tile_path::data_tile;
 
-    fn hashes(level: u32) -> TileContent {
+    fn hashes(level: u8) -> TileContent {
         TileContent::Hashes { level }
     }
 
@@ -203,21 +183,11 @@ mod tests {
     #[test]
     fn names_are_read_as_readers_write_them() {
         for index in [0, 1, 999, 1_000, 1_001, 999_999, 1_000_000, 123_456_789, u64::MAX] {
-            for width in [1, 99, 256] {
-                let path = data_tile(index, width);
+            for width in [1u16, 99, 256] {
+                let path = data_tile(index, width.into());
                 let name = TileName::parse(path.strip_prefix("tile/").unwrap());
                 assert_eq!(name, Some(TileName { content: TileContent::Data, index, width }));
             }
         }
-    }
-
-    #[test]
-    fn a_tile_is_about_more_entries_the_higher_it_is() {
-        let entries = |name| TileName::parse(name).unwrap().entries();
-        assert_eq!(entries("data/002"), Some((512, 256)));
-        assert_eq!(entries("0/002.p/9"), Some((512, 9)));
-        assert_eq!(entries("1/002.p/9"), Some((2 << 16, 9 << 8)));
-        assert_eq!(entries("5/000"), Some((0, 1 << 48)));
-        assert_eq!(entries("5/x999/x999/x999/999"), None);
     }
 }

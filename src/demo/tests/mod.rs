@@ -3,6 +3,7 @@
 mod certificates;
 mod faults;
 mod hybrid;
+mod proofs;
 mod protocol;
 mod static_ct;
 mod tile_faults;

@@ -147,15 +147,21 @@ async fn a_tile_exists_as_soon_as_a_checkpoint_covers_it() {
 }
 
 #[actix_web::test]
-async fn a_tile_that_reaches_back_to_forgotten_entries_is_gone() {
+async fn a_data_tile_that_reaches_back_to_forgotten_entries_is_gone_but_its_hashes_are_not() {
     let (protocol, retain) = (DemoProtocol::StaticCt, 300);
     let options = DemoLogOptions { protocol, retain, rate: 0.0, initial: 812, ..Default::default() };
     let log = log_with(options).await;
     assert_eq!(log.stats().oldest_kept, 512);
-    for gone in ["/tile/data/000", "/tile/data/001", "/tile/0/001", "/tile/data/001.p/255", "/tile/1/000.p/3"]
-    {
+    for gone in ["/tile/data/000", "/tile/data/001", "/tile/data/001.p/255"] {
         assert_eq!(fetch(&log, gone).await.status, StatusCode::NOT_FOUND, "{gone}");
     }
+    let mut hashes = Vec::new();
+    for kept in ["/tile/0/000", "/tile/0/001", "/tile/0/002", "/tile/0/003.p/44"] {
+        hashes.extend(fetch(&log, kept).await.body.as_chunks::<32>().0);
+    }
+    assert_eq!(checkpoint(&log).await.root_hash, slow_root(&hashes));
+    let subtrees: Vec<Hash> = hashes[..768].chunks(256).map(slow_root).collect();
+    assert_eq!(fetch(&log, "/tile/1/000.p/3").await.body, subtrees.concat());
     assert_eq!(fetch(&log, "/tile/data/002").await.leaves().len(), 256);
     assert_eq!(fetch(&log, "/tile/data/003.p/44").await.leaves().len(), 44);
     log.publish(1);
@@ -255,7 +261,8 @@ async fn every_way_to_ask_has_its_counter() {
         fetch(&log, path).await;
     }
     let stats = log.stats();
-    assert_eq!((stats.head_requests, stats.entries_requests, stats.other_requests), (1, 3, 6));
+    assert_eq!((stats.head_requests, stats.entries_requests, stats.other_requests), (1, 3, 5));
+    assert_eq!(stats.proof_requests, 1);
     assert_eq!((stats.tree_size, stats.entries_in_flight), (300, 0));
     log.stop().await;
 }

@@ -1,0 +1,115 @@
+//! All hashes of the log's tree that its tiles have, so that any proof is made without its leaves.
+//!
+//! They are kept for ever, while entries are forgotten: 32 bytes for each entry, and a 255th of that for the levels
+//! above. A vector that grows may hold twice as much for room: a log of a million entries takes 32 to 64 MB.
+
+use crate::ct::consistency::{self, Node};
+use crate::ct::hash_tile::{HashTile, node_root, tile_root};
+use crate::ct::merkle::Hash;
+use crate::ct::tile_path::TILE_WIDTH;
+
+#[derive(Default)]
+pub struct HashTree {
+    /// By level of tiles: of leaves, of full tiles of leaves, of full tiles of those, and so on.
+    levels: Vec<Vec<Hash>>,
+}
+
+impl HashTree {
+    /// Appends a leaf, given as its hash.
+    pub fn push(&mut self, leaf_hash: Hash) {
+        let mut carried = Some(leaf_hash);
+        for level in 0.. {
+            let Some(hash) = carried else { return };
+            if level == self.levels.len() {
+                self.levels.push(Vec::new());
+            }
+            carried = self.levels.get_mut(level).and_then(|hashes| push_to_level(hashes, hash));
+        }
+    }
+
+    /// The hashes of a tile, as far as all of them are there.
+    pub fn tile(&self, tile: HashTile) -> Option<&[Hash]> {
+        let start = tile.index.checked_mul(TILE_WIDTH)?;
+        let end = start.checked_add(tile.width.into())?;
+        let hashes = self.levels.get(usize::from(tile.level))?;
+        hashes.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+    }
+
+    /// The consistency proof between two sizes that the tree had.
+    pub fn consistency_proof(&self, first: u64, second: u64) -> Option<Vec<Hash>> {
+        consistency::build(first, second, &mut |node| self.node(node, second))
+    }
+
+    /// The root that the tree had at a size.
+    pub fn root(&self, tree_size: u64) -> Option<Hash> {
+        consistency::range_root(0..tree_size, &mut |node| self.node(node, tree_size))
+    }
+
+    fn node(&self, node: Node, tree_size: u64) -> Option<Hash> {
+        node_root(node, self.tile(HashTile::holding(node, tree_size)?)?)
+    }
+}
+
+/// Gives the root of the tile that the hash completes.
+fn push_to_level(hashes: &mut Vec<Hash>, hash: Hash) -> Option<Hash> {
+    hashes.push(hash);
+    if !(hashes.len() as u64).is_multiple_of(TILE_WIDTH) {
+        return None;
+    }
+    tile_root(hashes.rchunks(TILE_WIDTH as usize).next()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ct::slow_tree::{leaves, slow_proof, slow_root};
+
+    fn tree_of(leaves: &[Hash]) -> HashTree {
+        let mut tree = HashTree::default();
+        leaves.iter().for_each(|leaf| tree.push(*leaf));
+        tree
+    }
+
+    #[test]
+    fn the_levels_hold_the_roots_of_full_tiles() {
+        let leaves = leaves(256 * 256 + 300);
+        let tree = tree_of(&leaves);
+        assert_eq!(tree.levels.iter().map(Vec::len).collect::<Vec<_>>(), [65_836, 257, 1]);
+        assert_eq!(tree.levels[1][256], slow_root(&leaves[65_536..65_792]));
+        assert_eq!(tree.levels[2][0], slow_root(&leaves[..65_536]));
+        for size in [0, 1, 255, 256, 257, 65_535, 65_536, 65_792, 65_836] {
+            assert_eq!(tree.root(size as u64), Some(slow_root(&leaves[..size])), "at size {size}");
+        }
+        assert_eq!(tree.root(65_837), None);
+    }
+
+    #[test]
+    fn tiles_are_as_wide_as_asked_for_and_no_wider_than_the_tree() {
+        let leaves = leaves(600);
+        let tree = tree_of(&leaves);
+        let tile = |level, index, width| tree.tile(HashTile { level, index, width });
+        assert_eq!(tile(0, 1, 256), Some(&leaves[256..512]));
+        assert_eq!(tile(0, 1, 3), Some(&leaves[256..259]));
+        assert_eq!(tile(0, 2, 88), Some(&leaves[512..]));
+        assert_eq!(tile(1, 0, 2), Some(&[slow_root(&leaves[..256]), slow_root(&leaves[256..512])][..]));
+        for (level, index, width) in
+            [(0, 2, 89), (0, 3, 1), (1, 0, 3), (2, 0, 1), (0, u64::MAX, 1), (9, 0, 1)]
+        {
+            assert_eq!(tile(level, index, width), None);
+        }
+    }
+
+    #[test]
+    fn proofs_between_all_past_sizes_are_those_of_the_definition() {
+        let leaves = leaves(1_000);
+        let tree = tree_of(&leaves);
+        for second in (1..=1_000).step_by(111).chain([256, 512, 513, 768]) {
+            for first in (1..=second).step_by(17) {
+                let proof = tree.consistency_proof(first as u64, second as u64);
+                assert_eq!(proof, Some(slow_proof(first, &leaves[..second])), "from {first} to {second}");
+            }
+        }
+        assert_eq!(tree.consistency_proof(5, 1_001), None);
+        assert_eq!(tree.consistency_proof(5, 4), None);
+    }
+}
