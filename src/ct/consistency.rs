@@ -92,12 +92,12 @@ pub fn frontier(
     first_root: Option<&Hash>,
 ) -> Result<CompactTree, ProofError> {
     check_sizes(first, second)?;
+    if first == second {
+        return itself(first, second_root, proof, first_root);
+    }
     if first == 0 {
         check_length(first, second, 0, proof)?;
         return Ok(CompactTree::new());
-    }
-    if first == second {
-        return itself(first, second_root, proof, first_root);
     }
     let ranges = proof_ranges(first, second);
     check_length(first, second, ranges.len(), proof)?;
@@ -114,7 +114,8 @@ pub fn frontier(
     }
 }
 
-/// The compact tree of the whole of a tree, as far as its root tells it: of a power of two the root is the frontier.
+/// The compact tree of the whole of a tree, as far as its root tells it: of a power of two the root is the frontier,
+/// and the empty tree has none.
 fn itself(
     size: u64,
     root: &Hash,
@@ -125,7 +126,8 @@ fn itself(
     if first_root.is_some_and(|first_root| first_root != root) {
         return Err(ProofError::FirstRoot { first: size, second: size });
     }
-    CompactTree::from_frontier(size, vec![*root]).ok_or(ProofError::NoFrontier { size })
+    let frontier = if size == 0 { vec![] } else { vec![*root] };
+    CompactTree::from_frontier(size, frontier).ok_or(ProofError::NoFrontier { size })
 }
 
 /// What a proof leads to.

@@ -103,6 +103,7 @@ fn a_tree_is_consistent_with_itself_by_an_empty_proof() {
         let error = verify(size, root, size, root, &[*root]);
         let length = ProofError::Length { first: size, second: size, found: 1, expected: 0 };
         assert_eq!(error, Err(length));
+        assert!(frontier(size, size, root, &[], Some(&[1; 32])).is_err(), "at size {size}");
     }
     let of_eight = frontier(8, 8, &roots[8], &[], None).unwrap();
     assert_eq!((of_eight.size(), of_eight.root()), (8, roots[8]));
