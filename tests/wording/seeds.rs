@@ -4,7 +4,9 @@ use crate::der;
 use crate::rare;
 use crate::sources::{self, Recorded};
 use bytes::Bytes;
+use certstream_server::ct::consistency::proof_ranges;
 use certstream_server::ct::entry::{self, LogEntry, LogEntryType};
+use certstream_server::ct::proof_json;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -100,8 +102,9 @@ fn fuzz_seeds() {
             seeds.add("extensions", &[&[place as u8], value.as_slice()].concat());
         }
     }
+    seeds.add_proofs();
     println!("{:?}", seeds.written);
-    assert_eq!(seeds.written.len(), 5, "seeds for every target");
+    assert_eq!(seeds.written.len(), 6, "seeds for every target");
 }
 
 struct Seeds {
@@ -135,6 +138,19 @@ impl Seeds {
         leaf.extend_from_slice(&[0, 32]);
         leaf.extend_from_slice(&[0xAA; 32]);
         self.add("tile", &leaf);
+    }
+
+    /// Proofs of the right length between sizes of all sorts, of hashes that lead to no root.
+    fn add_proofs(&mut self) {
+        for (first, second) in
+            [(0, 9), (1, 2), (6, 7), (8, 300), (9, 9), (1_000, 1 << 40), (5, u64::MAX), (9, 5)]
+        {
+            let proof = vec![[0xAA; 32]; proof_ranges(first, second).len()];
+            let roots = [[1; 32], [2; 32]].concat();
+            let sizes = [first.to_be_bytes(), second.to_be_bytes()].concat();
+            self.add("consistency", &[sizes, roots, proof.concat()].concat());
+            self.add("consistency", proof_json::to_json(&proof).as_bytes());
+        }
     }
 
     fn add(&mut self, target: &'static str, seed: &[u8]) {
