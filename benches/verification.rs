@@ -1,0 +1,88 @@
+//! What it costs to know that entries are those of the log: the tree over them, and a proof from head to head.
+
+use certstream_server::ct::consistency::{Node, build, complete_subtrees, frontier, range_root, verify};
+use certstream_server::ct::hash_tile::{HashTile, consistency_proof, tiles_for_consistency};
+use certstream_server::ct::merkle::{CompactTree, Hash, leaf_hash, node_hash};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use std::collections::HashMap;
+use std::hint::black_box;
+
+/// Entries of a page or tile.
+const PAGE: usize = 256;
+/// Bytes of a MerkleTreeLeaf as most are.
+const LEAF: usize = 1_500;
+/// A log of a billion entries, and what it was some minutes before: an odd size, so that no proof is longer.
+const SECOND: u64 = 1 << 30;
+const FIRST: u64 = SECOND - 54_321;
+
+/// The subtrees of a tree of equal leaves: by height, all the same.
+struct Alike(Vec<Hash>);
+
+impl Alike {
+    fn new() -> Self {
+        Self(
+            std::iter::successors(Some(leaf_hash(b"")), |hash| Some(node_hash(hash, hash)))
+                .take(64)
+                .collect(),
+        )
+    }
+
+    fn node(&self, node: Node) -> Option<Hash> {
+        self.0.get(usize::from(node.height)).copied()
+    }
+
+    fn root(&self, tree_size: u64) -> Hash {
+        range_root(0..tree_size, &mut |node| self.node(node)).expect("a root")
+    }
+
+    fn tile(&self, tile: HashTile) -> Vec<Hash> {
+        vec![self.0[8 * usize::from(tile.level)]; tile.width.into()]
+    }
+}
+
+fn entries(c: &mut Criterion) {
+    let leaves: Vec<Vec<u8>> = (0..PAGE).map(|i| vec![i as u8; LEAF]).collect();
+    let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+    let alike = Alike::new();
+    let frontier = complete_subtrees(0..FIRST).filter_map(|node| alike.node(node)).collect();
+    let tree = CompactTree::from_frontier(FIRST, frontier).expect("a tree");
+    let mut group = c.benchmark_group("entry");
+    group.throughput(Throughput::Elements(PAGE as u64));
+    group.bench_function("hash the leaf and push it", |b| {
+        b.iter(|| {
+            let mut tree = tree.clone();
+            black_box(&leaves).iter().for_each(|leaf| tree.push(leaf_hash(leaf)));
+            tree.root()
+        });
+    });
+    group.bench_function("push its hash", |b| {
+        b.iter(|| {
+            let mut tree = tree.clone();
+            black_box(&hashes).iter().for_each(|hash| tree.push(*hash));
+            tree.root()
+        });
+    });
+    group.finish();
+}
+
+fn proofs(c: &mut Criterion) {
+    let alike = Alike::new();
+    let (first_root, second_root) = (alike.root(FIRST), alike.root(SECOND));
+    let proof = build(FIRST, SECOND, &mut |node| alike.node(node)).expect("a proof");
+    let tiles: HashMap<_, _> =
+        tiles_for_consistency(FIRST, SECOND).into_iter().map(|tile| (tile, alike.tile(tile))).collect();
+    assert_eq!(consistency_proof(FIRST, SECOND, &tiles).as_ref(), Some(&proof));
+    println!("a proof of {} hashes, out of {} tiles", proof.len(), tiles.len());
+    let mut group = c.benchmark_group("proof");
+    group.bench_function("verify", |b| {
+        b.iter(|| verify(FIRST, &first_root, SECOND, &second_root, black_box(&proof)).expect("consistent"))
+    });
+    group.bench_function("take the frontier", |b| {
+        b.iter(|| frontier(FIRST, SECOND, &second_root, black_box(&proof), None).expect("a tree"))
+    });
+    group.bench_function("make of tiles", |b| b.iter(|| consistency_proof(FIRST, SECOND, black_box(&tiles))));
+    group.finish();
+}
+
+criterion_group!(verification, entries, proofs);
+criterion_main!(verification);
