@@ -11,7 +11,6 @@ use super::shared::Shared;
 use super::tile::{self, TileContent, TileName};
 use crate::ct::hash_tile::HashTile;
 use crate::ct::merkle::Hash;
-use crate::ct::tile_path::TILE_WIDTH;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
 use actix_web::web::{self, Data, Path, ServiceConfig};
