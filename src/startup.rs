@@ -171,6 +171,7 @@ fn directory(
 ) -> Addr<LogDirectory> {
     let http = HttpSettings {
         tls: surroundings.tls.clone(),
+        proxies: config.proxies.clone(),
         timeout: config.fetch_timeout,
         user_agent: config.user_agent.clone(),
     };
@@ -210,7 +211,8 @@ impl Surroundings {
     fn fetch_settings(&self, config: &Config, limits: Arc<OperatorLimits>) -> FetchSettings {
         let (timeout, user_agent) = (config.fetch_timeout, config.user_agent.clone());
         let names_tiles = config.names_tiles;
-        FetchSettings { tls: self.tls.clone(), timeout, user_agent, limits, names_tiles }
+        let proxies = config.proxies.clone();
+        FetchSettings { tls: self.tls.clone(), proxies, timeout, user_agent, limits, names_tiles }
     }
 
     fn watch(

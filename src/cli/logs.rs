@@ -23,13 +23,25 @@ type Row = [String; 6];
 pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
     let tls = tls_connector()?;
     let user_agent = config.user_agent.clone();
-    let http = HttpSettings { tls: tls.clone(), timeout: TIMEOUT, user_agent: user_agent.clone() };
+    let http = HttpSettings {
+        tls: tls.clone(),
+        proxies: config.proxies.clone(),
+        timeout: TIMEOUT,
+        user_agent: user_agent.clone(),
+    };
     let mut logs = config.logs.clone();
     if let Some(lists) = &config.lists {
         logs.extend(lists.select(&listed(config, &http).await, Utc::now().timestamp()));
     }
     let limits = Arc::new(OperatorLimits::new(AT_ONCE, AT_ONCE as u32));
-    let fetch = FetchSettings { tls, timeout: TIMEOUT, user_agent, limits, names_tiles: false };
+    let fetch = FetchSettings {
+        tls,
+        proxies: config.proxies.clone(),
+        timeout: TIMEOUT,
+        user_agent,
+        limits,
+        names_tiles: false,
+    };
     let issuers = Arc::new(Issuers::new(config.state_dir.join("issuers")));
     let rows: Vec<Row> = futures_util::stream::iter(&logs)
         .map(|log| row(log, startup::log_client(log, issuers.clone(), &fetch)))

@@ -6,6 +6,7 @@ mod show;
 
 use crate::config::{self, Config, ConfigError, Log};
 use crate::demo::{DemoLog, DemoLogOptions, DemoProtocol};
+use crate::log_client::Proxies;
 use crate::message::Protocol;
 use crate::startup::{Application, StartError};
 use clap::{Args, Parser, Subcommand};
@@ -156,6 +157,8 @@ async fn demo(cli: &Cli, args: &DemoArgs) -> Result<(), Failure> {
         logs.push(log);
     }
     config.logs.remove(0);
+    // The demo's logs are on this machine, whatever is between it and others.
+    config.proxies = Proxies::none();
     let result = serve(&config).await;
     for log in logs {
         log.stop().await;

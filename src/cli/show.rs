@@ -4,7 +4,9 @@ use super::pretty::pretty;
 use crate::certificate::{self, LeafKind};
 use crate::clock;
 use crate::ct::entry::{Content, LogEntry};
-use crate::log_client::{FetchError, FetchSettings, OperatorLimits, single_entry, tls_connector};
+use crate::log_client::{
+    BadProxy, FetchError, FetchSettings, OperatorLimits, Proxies, single_entry, tls_connector,
+};
 use crate::message::{CertEntry, Source, Stream};
 use clap::Args;
 use std::io::{self, IsTerminal, Read, Write};
@@ -38,6 +40,8 @@ pub(super) enum ShowError {
     Url(String),
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] openssl::error::ErrorStack),
+    #[error(transparent)]
+    Proxy(#[from] BadProxy),
     #[error("failed to get entry {index} of {url}: {error}")]
     Fetch { url: String, index: u64, error: FetchError },
     #[error("entry {index} of {url} cannot be decoded: {reason}")]
@@ -58,7 +62,8 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
     let user_agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_string();
     let limits = Arc::new(OperatorLimits::new(1, 10));
     let tls = tls_connector()?;
-    let settings = FetchSettings { tls, timeout: TIMEOUT, user_agent, limits, names_tiles: false };
+    let proxies = Proxies::of(&std::env::vars().collect())?;
+    let settings = FetchSettings { tls, proxies, timeout: TIMEOUT, user_agent, limits, names_tiles: false };
     let fetched = single_entry(&url, index, &settings).await;
     let (protocol, entry) = fetched.map_err(|error| ShowError::Fetch { url: url.clone(), index, error })?;
     let undecodable = |reason: String| ShowError::Undecodable { url: url.clone(), index, reason };

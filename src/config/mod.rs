@@ -15,6 +15,7 @@ pub use error::ConfigError;
 pub use resolve::{ClientLimits, Config, Endpoint, ListConfig, ListedFacts, LogConfig};
 pub use written::{Log, StartAt, Written};
 
+use crate::log_client::Proxies;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -52,7 +53,9 @@ fn load_with(
         sources.written.logs = logs;
         sources.written.log_list.enabled = false;
     }
-    resolve::resolve(sources, environment.get("PORT").map(String::as_str).filter(|port| !port.is_empty()))
+    let port = environment.get("PORT").map(String::as_str).filter(|port| !port.is_empty());
+    let proxies = Proxies::of(&environment).map_err(|bad| ConfigError::of(bad.variable, bad.problem))?;
+    resolve::resolve(sources, port, proxies)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::read::Sources;
 use super::written::{self, Span, StartAt, Written};
 use crate::actors::log_watcher::{Start, WatchSettings};
 use crate::ct::log_list::{self, ListedLog, LogList, LogState, Rule, Selection, TemporalInterval};
-use crate::log_client::StaticCtLog;
+use crate::log_client::{Proxies, StaticCtLog};
 use crate::log_list::ListSource;
 use crate::message::{Protocol, Source, Stream};
 use awc::http::Uri;
@@ -36,6 +36,8 @@ pub struct Config {
     pub clients: ClientLimits,
     /// Messages kept for the JSON routes, at least 1.
     pub newest_messages: usize,
+    /// What is between us and the logs.
+    pub proxies: Proxies,
     /// Longest time for a log's answer.
     pub fetch_timeout: Duration,
     /// Whether names are enough, and are read from names tiles where logs have them.
@@ -129,7 +131,7 @@ pub enum Endpoint {
 const TAKEN_PATHS: [&str; 7] =
     ["/", "/full-stream", "/lite-stream", "/domains-only", "/develop", "/latest.json", "/example.json"];
 
-pub(super) fn resolve(sources: Sources, port: Option<&str>) -> Result<Config, ConfigError> {
+pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) -> Result<Config, ConfigError> {
     let Written { server, heartbeat, clients, newest, fetch, log_list, state, logging, .. } =
         &sources.written;
     Ok(Config {
@@ -141,6 +143,7 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>) -> Result<Config, Co
         heartbeat_interval: positive(&sources, "heartbeat.interval", heartbeat.interval)?,
         clients: client_limits(&sources, clients)?,
         newest_messages: at_least_one(&sources, "newest.messages", newest.messages)?,
+        proxies,
         fetch_timeout: positive(&sources, "fetch.timeout", fetch.timeout)?,
         names_tiles: names_tiles(&sources, fetch.names_tiles, &server.streams)?,
         operator_requests_at_once: at_least_one(

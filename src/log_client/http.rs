@@ -46,7 +46,8 @@ pub(super) enum Answer {
 
 impl Http {
     pub(super) fn new(settings: &FetchSettings) -> Self {
-        let connector = awc::Connector::new().timeout(CONNECT_TIMEOUT).openssl(settings.tls.clone());
+        let connector = awc::Connector::new().connector(settings.proxies.connector());
+        let connector = connector.timeout(CONNECT_TIMEOUT).openssl(settings.tls.clone());
         let client = awc::Client::builder()
             .connector(connector)
             .timeout(settings.timeout)

@@ -7,6 +7,7 @@ mod error;
 mod http;
 mod issuers;
 mod limits;
+mod proxy;
 mod rfc6962;
 mod single_entry;
 mod static_ct;
@@ -16,6 +17,7 @@ pub use error::FetchError;
 pub use http::tls_connector;
 pub use issuers::Issuers;
 pub use limits::OperatorLimits;
+pub use proxy::{BadProxy, Proxies};
 pub use rfc6962::Rfc6962Client;
 pub use single_entry::single_entry;
 pub use static_ct::{StaticCtClient, StaticCtLog};
@@ -31,6 +33,8 @@ use std::time::Duration;
 pub struct FetchSettings {
     /// Whom TLS trusts; see [`tls_connector`].
     pub tls: SslConnector,
+    /// What is between us and the log.
+    pub proxies: Proxies,
     /// Longest time from the request to the last byte of its answer.
     pub timeout: Duration,
     /// The User-Agent header.

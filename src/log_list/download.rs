@@ -62,7 +62,8 @@ pub(super) struct Download {
 
 impl Download {
     pub(super) fn new(settings: &HttpSettings) -> Self {
-        let connector = awc::Connector::new().timeout(CONNECT_TIMEOUT).openssl(settings.tls.clone());
+        let connector = awc::Connector::new().connector(settings.proxies.connector());
+        let connector = connector.timeout(CONNECT_TIMEOUT).openssl(settings.tls.clone());
         let http = awc::Client::builder()
             .connector(connector)
             .timeout(settings.timeout)

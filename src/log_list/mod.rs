@@ -29,6 +29,7 @@ pub use error::ListError;
 pub use source::{ListSource, Signed, Unbelievable};
 
 use crate::ct::log_list::{BrokenLog, LogList, LogListError, ParsedList, parse};
+use crate::log_client::Proxies;
 use chrono::{DateTime, Utc};
 use openssl::ssl::SslConnector;
 use std::fmt;
@@ -40,6 +41,8 @@ use std::time::Duration;
 pub struct HttpSettings {
     /// Whom TLS trusts.
     pub tls: SslConnector,
+    /// What is between us and the lists.
+    pub proxies: Proxies,
     /// Longest time from a request to the last byte of its answer, redirects included.
     pub timeout: Duration,
     /// The User-Agent header.

@@ -172,6 +172,12 @@ async fn an_entry_of_a_log_of_tiles_is_shown_too() {
 }
 
 #[test]
+fn a_proxy_that_cannot_be_used_starts_nothing() {
+    let error = refused(&[], &[("HTTPS_PROXY", "socks5://me:secret@proxy.example")]);
+    assert!(error.contains("HTTPS_PROXY: expected a proxy such as") && !error.contains("secret"), "{error}");
+}
+
+#[test]
 fn what_cannot_be_shown_is_explained() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     for (args, expected) in [

@@ -41,6 +41,11 @@ pub fn from_the_start(log: &DemoLog) -> Log {
 
 /// Starts a server that watches `logs`, with the configuration `toml`.
 pub async fn spawn_app(toml: &str, logs: Vec<Log>) -> TestApp {
+    spawn_app_among(&[], toml, logs).await
+}
+
+/// The same with further environment variables.
+pub async fn spawn_app_among(variables: &[(&str, &str)], toml: &str, logs: Vec<Log>) -> TestApp {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let file = dir.path().join("certstream.toml");
     std::fs::write(&file, toml).expect("a temporary file");
@@ -52,7 +57,7 @@ pub async fn spawn_app(toml: &str, logs: Vec<Log>) -> TestApp {
         ("CERTSTREAM_SERVER_WORKERS", "1"),
         ("CERTSTREAM_FETCH_POLL_INTERVAL", "50ms"),
     ];
-    let environment = environment.map(|(k, v)| (k.to_string(), v.to_string()));
+    let environment = environment.iter().chain(variables).map(|(k, v)| (k.to_string(), v.to_string()));
     let config = config::load_with_logs(Some(&file), environment, logs).expect("a right configuration");
     let application = Application::build(&config).expect("a server that starts");
     let address = application.address();

@@ -6,6 +6,7 @@ mod following;
 mod helpers;
 mod hybrid_logs;
 mod names_tiles;
+mod proxies;
 mod routes;
 mod shutdown;
 mod slow_clients;

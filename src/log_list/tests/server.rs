@@ -1,6 +1,7 @@
 //! A list's server, that says what it is told to, and a client of it.
 
 use crate::ct::log_list::tests::{list_of, rfc6962};
+use crate::log_client::Proxies;
 use crate::log_list::{HttpSettings, ListSource, LogListClient, Signed};
 use actix_web::body::SizedStream;
 use actix_web::dev::ServerHandle;
@@ -116,6 +117,7 @@ impl ListServer {
 
 pub fn settings() -> HttpSettings {
     HttpSettings {
+        proxies: Proxies::none(),
         tls: SslConnector::builder(SslMethod::tls_client()).unwrap().build(),
         timeout: Duration::from_millis(1500),
         user_agent: "certstream-server-test".into(),

@@ -1,0 +1,240 @@
+//! HTTP proxies, as the environment names them: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in capitals or not.
+//!
+//! Everything goes through a tunnel (CONNECT, RFC 9110 section 9.3.6), plain HTTP too, so that a proxy sees the
+//! names of the logs and nothing else. What is sent through a tunnel is `http`'s business, and TLS awc's.
+
+use actix_service::Service;
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection, Connector, ConnectorService};
+use actix_web::rt::net::TcpStream;
+use awc::http::Uri;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// A proxy's answer to CONNECT has some 100 bytes; the rest is room for what it says of itself.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+const DEFAULT_PORT: u16 = 80;
+
+/// Which requests go through which proxy.
+#[derive(Clone)]
+pub struct Proxies(Option<Arc<Matcher>>);
+
+/// A variable that names no proxy that could be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}: {problem}")]
+pub struct BadProxy {
+    /// The variable.
+    pub variable: &'static str,
+    /// What is wrong. A proxy's name and password are never part of it.
+    pub problem: String,
+}
+
+impl Proxies {
+    /// No proxy at all.
+    pub fn none() -> Self {
+        Proxies(None)
+    }
+
+    /// The proxies that `environment` names.
+    ///
+    /// # Errors
+    /// For a proxy that is no `http://` URL: going around it in silence would be worse.
+    pub fn of(environment: &BTreeMap<String, String>) -> Result<Self, BadProxy> {
+        let first = |names: &[&'static str]| {
+            let set = |name: &&'static str| environment.get(*name).filter(|value| !value.trim().is_empty());
+            names.iter().find_map(|name| Some((*name, set(name)?.trim())))
+        };
+        // A web server's program gets its client's header "Proxy" under this name.
+        let is_cgi = environment.contains_key("REQUEST_METHOD");
+        let http = first(if is_cgi { &["http_proxy"] } else { &["HTTP_PROXY", "http_proxy"] });
+        let https = first(&["HTTPS_PROXY", "https_proxy"]);
+        let all = first(&["ALL_PROXY", "all_proxy"]);
+        for (variable, proxy) in [http, https, all].into_iter().flatten() {
+            check(proxy).map_err(|problem| BadProxy { variable, problem })?;
+        }
+        if [http, https, all].iter().all(Option::is_none) {
+            return Ok(Proxies(None));
+        }
+        let value = |proxy: Option<(_, &str)>| proxy.map_or(String::new(), |(_, proxy)| proxy.into());
+        let no = value(first(&["NO_PROXY", "no_proxy"]));
+        let matcher = Matcher::builder().http(value(http)).https(value(https)).all(value(all)).no(no).build();
+        Ok(Proxies(Some(Arc::new(matcher))))
+    }
+
+    /// What awc connects with.
+    pub(crate) fn connector(&self) -> Tunnels {
+        Tunnels { proxies: self.clone(), direct: Connector::default().service() }
+    }
+
+    fn intercept(&self, url: &Uri) -> Option<Intercept> {
+        self.0.as_ref()?.intercept(&url.to_string().parse().ok()?)
+    }
+}
+
+/// Proxies have passwords.
+impl fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Proxies(some)" } else { "Proxies(none)" })
+    }
+}
+
+fn check(proxy: &str) -> Result<(), String> {
+    let expected = "expected a proxy such as \"http://proxy.example:3128\"";
+    let url = if proxy.contains("://") { proxy.to_string() } else { format!("http://{proxy}") };
+    let url: Uri = url.parse().map_err(|_| expected.to_string())?;
+    match url.scheme_str() {
+        Some("http") if url.host().is_some_and(|host| !host.is_empty()) => Ok(()),
+        Some(scheme) if scheme != "http" => Err(format!("{expected}, found one of the kind \"{scheme}\"")),
+        _ => Err(expected.into()),
+    }
+}
+
+/// Connects to servers, through a tunnel where there is a proxy for them.
+#[derive(Clone)]
+pub(crate) struct Tunnels {
+    proxies: Proxies,
+    direct: ConnectorService,
+}
+
+impl Service<ConnectInfo<Uri>> for Tunnels {
+    type Response = Connection<Uri, TcpStream>;
+    type Error = ConnectError;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::<ConnectInfo<Uri>>::poll_ready(&self.direct, cx)
+    }
+
+    fn call(&self, to: ConnectInfo<Uri>) -> Self::Future {
+        match self.proxies.intercept(to.request()) {
+            None => self.direct.call(to).boxed_local(),
+            Some(proxy) => async move {
+                let stream = tunnel(&proxy, to.request(), to.port()).await.map_err(|error| {
+                    let name = proxy.uri().authority().map_or("", |a| without_password(a.as_str()));
+                    ConnectError::Io(io::Error::new(error.kind(), format!("proxy {name}: {error}")))
+                })?;
+                Ok(Connection::new(to.request().clone(), stream))
+            }
+            .boxed_local(),
+        }
+    }
+}
+
+fn without_password(authority: &str) -> &str {
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+}
+
+/// A connection to `to` that `proxy` has made. Time is limited by the caller.
+async fn tunnel(proxy: &Intercept, to: &Uri, port: u16) -> io::Result<TcpStream> {
+    let host = proxy.uri().host().unwrap_or_default().trim_matches(['[', ']']);
+    let mut stream = TcpStream::connect((host, proxy.uri().port_u16().unwrap_or(DEFAULT_PORT))).await?;
+    let target = format!("{}:{port}", to.host().unwrap_or_default());
+    let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n").into_bytes();
+    if let Some(authorization) = proxy.basic_auth() {
+        request.extend(b"Proxy-Authorization: ");
+        request.extend(authorization.as_bytes());
+        request.extend(b"\r\n");
+    }
+    request.extend(b"\r\n");
+    stream.write_all(&request).await?;
+    accepted(&read_head(&mut stream).await?).map_err(io::Error::other)?;
+    Ok(stream)
+}
+
+/// Reads up to the empty line. Servers of this kind wait for us to speak, so nothing follows it.
+async fn read_head(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() >= MAX_HEAD_BYTES {
+            return Err(io::Error::other("its answer is too long"));
+        }
+        let mut part = [0; 1024];
+        match stream.read(&mut part).await? {
+            0 => return Err(io::Error::other("it hung up")),
+            read => head.extend_from_slice(part.get(..read).unwrap_or_default()),
+        }
+    }
+    Ok(head)
+}
+
+/// Whether the head of an answer says that the tunnel is there: any 2xx does.
+fn accepted(head: &[u8]) -> Result<(), String> {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line);
+    let mut words = line.split_whitespace();
+    let is_http = words.next().is_some_and(|version| version.starts_with("HTTP/1."));
+    match words.next().and_then(|status| status.parse::<u16>().ok()).filter(|_| is_http) {
+        Some(200..=299) => Ok(()),
+        Some(407) => Err("status 407: it wants other credentials, http://NAME:PASSWORD@HOST:PORT".into()),
+        Some(status) => Err(format!("status {status}")),
+        None => Err("its answer is no HTTP".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxies(variables: &[(&str, &str)]) -> Result<Proxies, BadProxy> {
+        Proxies::of(&variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
+    }
+
+    fn proxy_for(variables: &[(&str, &str)], url: &str) -> Option<String> {
+        let proxies = proxies(variables).unwrap();
+        proxies.intercept(&url.parse().unwrap()).map(|proxy| proxy.uri().authority().unwrap().to_string())
+    }
+
+    #[test]
+    fn the_environment_says_which_proxy_is_for_what() {
+        let all = [
+            ("https_proxy", "http://secure.example:1"),
+            ("HTTP_PROXY", "plain.example:2"),
+            ("NO_PROXY", "near.example,127.0.0.1"),
+        ];
+        assert_eq!(proxy_for(&all, "https://ct.example/2026").as_deref(), Some("secure.example:1"));
+        assert_eq!(proxy_for(&all, "http://ct.example/2026").as_deref(), Some("plain.example:2"));
+        for near in ["https://near.example/", "https://ct.near.example/", "http://127.0.0.1:8080/"] {
+            assert_eq!(proxy_for(&all, near), None, "{near}");
+        }
+        let one = [("ALL_PROXY", "http://[::1]:3")];
+        assert_eq!(proxy_for(&one, "https://ct.example/").as_deref(), Some("[::1]:3"));
+        assert_eq!(proxy_for(&[("ALL_PROXY", " ")], "https://ct.example/"), None);
+        let cgi = [("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "http://evil.example")];
+        assert_eq!(proxy_for(&cgi, "http://ct.example/"), None, "a header of a web client");
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_named_without_its_password() {
+        for (proxy, problem) in [
+            ("socks5://me:secret@proxy.example", "of the kind \"socks5\""),
+            ("https://me:secret@proxy.example", "of the kind \"https\""),
+            ("http://", "expected a proxy"),
+            ("me:sec ret@proxy", "expected a proxy"),
+        ] {
+            let error = proxies(&[("HTTPS_PROXY", proxy)]).unwrap_err();
+            assert_eq!(error.variable, "HTTPS_PROXY");
+            assert!(error.problem.contains(problem), "{error:?}");
+            assert!(!error.problem.contains("sec"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_2xx_of_http_is_a_tunnel() {
+        assert_eq!(accepted(b"HTTP/1.1 200 Connection established\r\n\r\n"), Ok(()));
+        assert_eq!(accepted(b"HTTP/1.0 204\r\nVia: x\r\n\r\n"), Ok(()));
+        for (head, problem) in [
+            (&b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..], "407"),
+            (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "status 502"),
+            (b"SSH-2.0-OpenSSH 200\r\n\r\n", "no HTTP"),
+            (b"\xff\xfe\r\n\r\n", "no HTTP"),
+        ] {
+            assert!(accepted(head).unwrap_err().contains(problem));
+        }
+    }
+}
