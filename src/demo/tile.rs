@@ -173,7 +173,6 @@ mod tests {
             "data/000/",
             "6/000",
             "00/000",
-            "names/000",
             "data/x999/x999/x999/x999/x999/x999/x999/999",
         ] {
             assert_eq!(TileName::parse(name), None, "{name}");

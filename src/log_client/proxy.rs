@@ -55,14 +55,17 @@ impl Proxies {
         let http = first(if is_cgi { &["http_proxy"] } else { &["HTTP_PROXY", "http_proxy"] });
         let https = first(&["HTTPS_PROXY", "https_proxy"]);
         let all = first(&["ALL_PROXY", "all_proxy"]);
+        // Many desktops set one for everything that only browsers can use, beside two that we can.
+        let all = all.filter(|_| http.is_none() || https.is_none());
         for (variable, proxy) in [http, https, all].into_iter().flatten() {
             check(proxy).map_err(|problem| BadProxy { variable, problem })?;
         }
-        if [http, https, all].iter().all(Option::is_none) {
+        let value = |proxy: Option<(_, &str)>| proxy.map_or(String::new(), |(_, proxy)| proxy.into());
+        // The matcher knows commas alone between its exceptions, and takes * for names alone.
+        let no = value(first(&["NO_PROXY", "no_proxy"])).split_whitespace().collect::<Vec<_>>().join(",");
+        if no == "*" || [http, https, all].iter().all(Option::is_none) {
             return Ok(Proxies(None));
         }
-        let value = |proxy: Option<(_, &str)>| proxy.map_or(String::new(), |(_, proxy)| proxy.into());
-        let no = value(first(&["NO_PROXY", "no_proxy"]));
         let matcher = Matcher::builder().http(value(http)).https(value(https)).all(value(all)).no(no).build();
         Ok(Proxies(Some(Arc::new(matcher))))
     }
@@ -84,14 +87,15 @@ impl fmt::Debug for Proxies {
     }
 }
 
+/// The matcher takes what it cannot read for no proxy at all, so it is asked whether it can.
 fn check(proxy: &str) -> Result<(), String> {
     let expected = "expected a proxy such as \"http://proxy.example:3128\"";
-    let url = if proxy.contains("://") { proxy.to_string() } else { format!("http://{proxy}") };
-    let url: Uri = url.parse().map_err(|_| expected.to_string())?;
-    match url.scheme_str() {
-        Some("http") if url.host().is_some_and(|host| !host.is_empty()) => Ok(()),
-        Some(scheme) if scheme != "http" => Err(format!("{expected}, found one of the kind \"{scheme}\"")),
-        _ => Err(expected.into()),
+    let read = Matcher::builder().all(proxy.to_string()).build();
+    let read = "https://ct.example/".parse().ok().and_then(|url| read.intercept(&url));
+    match read.as_ref().and_then(|proxy| proxy.uri().scheme_str()) {
+        Some("http") => Ok(()),
+        Some(scheme) => Err(format!("{expected}, found one of the kind \"{scheme}\"")),
+        None => Err(expected.into()),
     }
 }
 
@@ -205,6 +209,12 @@ mod tests {
         let one = [("ALL_PROXY", "http://[::1]:3")];
         assert_eq!(proxy_for(&one, "https://ct.example/").as_deref(), Some("[::1]:3"));
         assert_eq!(proxy_for(&[("ALL_PROXY", " ")], "https://ct.example/"), None);
+        for near in ["*", "a.example ct.example", "a.example, ct.example"] {
+            let with = [("ALL_PROXY", "http://p.example"), ("NO_PROXY", near)];
+            assert_eq!(proxy_for(&with, "https://ct.example/"), None, "{near}");
+        }
+        let desktop = [("HTTP_PROXY", "p.example"), ("HTTPS_PROXY", "p.example"), ("ALL_PROXY", "socks://q")];
+        assert_eq!(proxy_for(&desktop, "https://ct.example/").as_deref(), Some("p.example"));
         let cgi = [("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "http://evil.example")];
         assert_eq!(proxy_for(&cgi, "http://ct.example/"), None, "a header of a web client");
     }
@@ -215,6 +225,7 @@ mod tests {
             ("socks5://me:secret@proxy.example", "of the kind \"socks5\""),
             ("https://me:secret@proxy.example", "of the kind \"https\""),
             ("http://", "expected a proxy"),
+            ("proxy.example:3128/", "expected a proxy"),
             ("me:sec ret@proxy", "expected a proxy"),
         ] {
             let error = proxies(&[("HTTPS_PROXY", proxy)]).unwrap_err();
