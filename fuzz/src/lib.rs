@@ -68,11 +68,12 @@ pub fn check_messages(entry: LogEntry) {
     });
     let bytes = entry.certificate.len() + entry.chain.iter().map(|issuer| issuer.len()).sum::<usize>();
     let certificates = 1 + entry.chain.len();
-    let entry = CertEntry { source: SOURCE.clone(), index: 7, seen_us: 1_700_000_000_000_001, content: Content::Entry(entry) };
+    let content = Content::Entry(entry);
+    let entry = CertEntry { source: SOURCE.clone(), index: 7, seen_us: 1_700_000_000_000_001, content };
     meter::limited(2 * max_memory(bytes, certificates) + ISSUERS, || {
         let batch = EntryBatch::new(vec![entry.clone()]);
         for stream in Stream::ALL {
-            let alone = entry.json(stream);
+            let alone = entry.json(stream).expect("an entry has messages of every stream");
             check_json(&alone, max_text(bytes, certificates));
             assert_eq!(batch.frames(stream).text(0), alone, "the {stream} message, alone and cut");
         }
