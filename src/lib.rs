@@ -10,7 +10,7 @@
 //!
 //! | room | what it is for |
 //! |---|---|
-//! | [`ct`] | the structures of RFC 6962; pure |
+//! | [`ct`] | the structures of RFC 6962 and static-ct-api, and proofs about their trees; pure |
 //! | [`certificate`] | X.509 to the fields and texts of the wire format; pure |
 //! | [`message`] | the messages of each stream, and their WebSocket frames; pure |
 //! | [`config`] | what the user wrote, and what it means |

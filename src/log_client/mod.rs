@@ -1,7 +1,8 @@
 //! Fetching from logs: one question, one answer or one error. When to ask, and what to do with an error, is
 //! decided by whoever asks.
 //!
-//! Both protocols stand behind [`LogClient`]: the newest head, and the entries of a range.
+//! Both protocols stand behind [`LogClient`]: the newest head, and the entries of a range. What is between us and
+//! the logs, proxies, is settled here too.
 
 mod error;
 mod http;

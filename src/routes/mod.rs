@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/` | the root stream, or the front page |
-//! | `/full-stream`, `/lite-stream`, `/domains-only` | that stream |
+//! | `/full-stream`, `/lite-stream`, `/domains-only` | that stream, if it is offered |
 //! | `/develop` | the newest full messages, then the end |
 //! | `/latest.json`, `/example.json`, `/<stream path>/example.json` | the newest messages as JSON |
 //! | the statistics path | connected clients and watched logs |
