@@ -17,6 +17,7 @@
 //! | [`log_list`] | the lists of logs: fetched, believed, kept |
 //! | [`log_client`] | one request to a log, one answer |
 //! | [`actors`] | LogWatcher, Broker, WebSocketSession, Heartbeat, and what they say to each other |
+//! | [`evidence`] | what a log did wrong, in a form that others can check; pure |
 //! | [`state`] | what is kept on disk |
 //! | [`routes`] | what HTTP clients see |
 //! | [`startup`] | the only place that starts actors, threads and servers |
@@ -32,6 +33,7 @@ mod clock;
 pub mod config;
 pub mod ct;
 pub mod demo;
+pub mod evidence;
 pub mod log_client;
 pub mod log_list;
 pub mod message;

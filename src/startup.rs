@@ -8,15 +8,16 @@
 use crate::actors::broker::{Broker, Clients, CloseClients, DisconnectClients};
 use crate::actors::heartbeat::Heartbeat;
 use crate::actors::log_directory::{LogDirectory, LogStatuses, StopWatching};
-use crate::actors::log_watcher::{LogStatus, LogWatcher};
+use crate::actors::log_watcher::{self, Gate, LogStatus, LogWatcher};
 use crate::config::{Config, Endpoint, LogConfig};
 use crate::log_client::{
     FetchSettings, Issuers, LogClient, OperatorLimits, Rfc6962Client, StaticCtClient, tls_connector,
 };
 use crate::log_list::{HttpSettings, LogListClient};
+use crate::evidence::{Accused, Base64};
 use crate::message::Demand;
 use crate::routes::{self, AppState};
-use crate::state::Undecodable;
+use crate::state::{EvidenceFolder, Positions, PositionsError, StateLock, StateLockError, Undecodable};
 use actix::dev::ArbiterHandle;
 use actix::prelude::*;
 use actix_web::dev::{Extensions, Server};
@@ -35,6 +36,9 @@ use tokio::time::{Instant, sleep};
 
 /// How long clients have to take what is queued for them and to say goodbye when the server stops.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often positions are saved. They are saved as they were one interval before, which is how long messages have to
+/// reach the clients' sockets: a crash makes up to two intervals be repeated.
+const SAVE_INTERVAL: Duration = Duration::from_millis(400);
 /// How long plain HTTP requests have to be answered after that.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Connections waiting to be accepted: many clients come back in one moment after a restart.
@@ -51,6 +55,12 @@ pub enum StartError {
         /// What the system says.
         error: io::Error,
     },
+    /// Another server uses the state folder.
+    #[error(transparent)]
+    StateLock(#[from] StateLockError),
+    /// The positions cannot be had.
+    #[error(transparent)]
+    Positions(#[from] PositionsError),
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] openssl::error::ErrorStack),
@@ -64,15 +74,20 @@ pub struct Application {
     directory: Addr<LogDirectory>,
     heartbeat: Addr<Heartbeat>,
     arbiters: Vec<Arbiter>,
+    demand: Arc<Demand>,
+    positions: Arc<Positions>,
+    _state_lock: Option<StateLock>,
 }
 
 impl Application {
     /// Binds the port, then starts everything. Must be called inside an actix system.
     ///
     /// # Errors
-    /// When the port cannot be had or TLS cannot be set up; nothing has been started then.
+    /// When the port or the state folder cannot be had, positions are damaged or TLS cannot be set up; nothing has been
+    /// started then.
     pub fn build(config: &Config) -> Result<Self, StartError> {
         let tls = tls_connector()?;
+        let (state_lock, positions) = positions(config)?;
         let listener =
             listen(config.listen).map_err(|error| StartError::Listen { address: config.listen, error })?;
         let address = listener.local_addr().unwrap_or(config.listen);
@@ -100,12 +115,16 @@ impl Application {
             tls,
             issuers: Arc::new(Issuers::new(config.state_dir.join("issuers"))),
             undecodable: Arc::new(Undecodable::new(config.state_dir.join("undecodable"))),
+            evidence: Arc::new(EvidenceFolder::new(config.state_dir.join("evidence"))),
+            gate: Gate::new(demand.clone(), positions.clients(), config.clients_wait),
+            positions: positions.clone(),
             broker: broker.clone(),
-            demand,
+            demand: demand.clone(),
         };
         let directory = directory(config, surroundings, &watching, statuses);
         arbiters.extend(watching);
-        Ok(Application { server, address, broker, directory, heartbeat, arbiters })
+        let _state_lock = state_lock;
+        Ok(Application { server, address, broker, directory, heartbeat, arbiters, demand, positions, _state_lock })
     }
 
     /// The address that is listened on; its port is the one that was given out when 0 was asked for.
@@ -119,17 +138,24 @@ impl Application {
     /// # Errors
     /// When the HTTP server itself fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Application { server, broker, directory, heartbeat, arbiters, .. } = self;
+        let Application { server, broker, directory, heartbeat, arbiters, demand, positions, .. } = self;
         let handle = server.handle();
         let mut serving = actix::spawn(server);
+        let saving = actix::spawn(keep_saving(positions.clone(), demand.clone()));
         tokio::select! {
             ended = &mut serving => return ended.unwrap_or_else(|e| Err(io::Error::other(e))),
             () = stop => {}
         }
         let _ = directory.send(StopWatching).await;
         drop(heartbeat);
+        saving.abort();
+        positions.set_clients(demand.clients());
         let stop_http = actix::spawn(handle.stop(true));
         close_clients(&broker).await;
+        // Everything that was handed on has reached the clients, or is counted as lost for them.
+        if let Err(error) = positions.save() {
+            log::error!("{}", unsaved(&error));
+        }
         let result = serving.await.unwrap_or_else(|e| Err(io::Error::other(e)));
         let _ = stop_http.await;
         for arbiter in arbiters {
@@ -139,6 +165,44 @@ impl Application {
         log::info!("stopped");
         result
     }
+}
+
+/// Takes the state folder and reads where the logs stand.
+fn positions(config: &Config) -> Result<(Option<StateLock>, Arc<Positions>), StartError> {
+    if !config.keeps_positions {
+        return Ok((None, Arc::new(Positions::in_memory())));
+    }
+    let lock = StateLock::take(&config.state_dir)?;
+    Ok((Some(lock), Arc::new(Positions::load(&config.state_dir)?)))
+}
+
+/// Saves the positions again and again. While that fails the stream goes on, and what is saved next holds all.
+async fn keep_saving(positions: Arc<Positions>, demand: Arc<Demand>) {
+    let mut failing = false;
+    loop {
+        sleep(SAVE_INTERVAL).await;
+        positions.set_clients(demand.clients());
+        let saved = positions.clone();
+        let saved = web::block(move || saved.save_settled()).await;
+        match saved.map_err(io::Error::other).flatten() {
+            Ok(()) if failing => {
+                failing = false;
+                log::info!("positions are saved again");
+            }
+            Err(error) if !failing => {
+                failing = true;
+                log::error!("{}", unsaved(&error));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn unsaved(error: &io::Error) -> String {
+    format!(
+        "positions cannot be saved: {error}; the stream goes on, but a restart would repeat what came since; is \
+         state.dir writable, and is there room on its disk?"
+    )
 }
 
 /// Waits until the clients have gone, and ends the connections of those that do not go.
@@ -203,6 +267,9 @@ struct Surroundings {
     tls: SslConnector,
     issuers: Arc<Issuers>,
     undecodable: Arc<Undecodable>,
+    evidence: Arc<EvidenceFolder>,
+    positions: Arc<Positions>,
+    gate: Gate,
     broker: Addr<Broker>,
     demand: Arc<Demand>,
 }
@@ -223,20 +290,47 @@ impl Surroundings {
         thread: &ArbiterHandle,
     ) -> Addr<LogWatcher> {
         let (log, settings) = (log.clone(), log.watch);
-        let Surroundings { issuers, undecodable, broker, demand, .. } = self;
+        let Surroundings { issuers, undecodable, evidence, positions, gate, broker, demand, .. } = self;
         // The HTTP client belongs to the thread that uses it, so it is made there.
         LogWatcher::start_in_arbiter(thread, move |_| {
             let client = log_client(&log, issuers, &fetch);
-            LogWatcher::new(client, settings, status, undecodable, broker, demand)
+            let accused = accused(&log);
+            let with = log_watcher::Surroundings {
+                client,
+                accused,
+                status,
+                undecodable,
+                evidence,
+                positions,
+                broker,
+                demand,
+                gate,
+            };
+            LogWatcher::new(with, settings)
         })
+    }
+}
+
+/// What evidence says of the log.
+fn accused(log: &LogConfig) -> Accused {
+    let (key, origin) = match &log.endpoint {
+        Endpoint::Rfc6962 { key } => (key.as_ref(), None),
+        Endpoint::StaticCt(log) => (log.key.as_ref(), Some(log.origin.clone())),
+    };
+    Accused {
+        url: log.source.url().into(),
+        name: log.source.name().into(),
+        protocol: log.source.protocol(),
+        key: key.and_then(|key| key.public_key_to_der().ok()).map(Base64),
+        origin,
     }
 }
 
 /// The client that speaks the log's protocol.
 pub(crate) fn log_client(log: &LogConfig, issuers: Arc<Issuers>, fetch: &FetchSettings) -> LogClient {
     match &log.endpoint {
-        Endpoint::Rfc6962 => {
-            LogClient::Rfc6962(Box::new(Rfc6962Client::new(log.source.url(), issuers, fetch)))
+        Endpoint::Rfc6962 { key } => {
+            LogClient::Rfc6962(Box::new(Rfc6962Client::new(log.source.url(), key.clone(), issuers, fetch)))
         }
         Endpoint::StaticCt(log) => {
             LogClient::StaticCt(Box::new(StaticCtClient::new(log.clone(), issuers, fetch)))

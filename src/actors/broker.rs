@@ -11,6 +11,7 @@ use actix::prelude::*;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// Clients are looked at four times within the shortest of their time limits, within these bounds.
 const SWEEP_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -19,10 +20,20 @@ const CLOSE_GRACE: Duration = Duration::from_secs(5);
 /// Watchers wait for their answers and routes are few, so this is far above what is ever used.
 const MAILBOX: usize = 1024;
 
-/// Entries of one log, in order, to be sent to everyone. The answer comes when they stand in all queues.
+/// Entries of one log, in order, to be sent to everyone.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Publish(pub EntryBatch);
+pub struct Publish {
+    /// The entries.
+    pub batch: EntryBatch,
+    /// Is told when they stand in all queues.
+    pub done: oneshot::Sender<()>,
+}
+
+/// A message about a log, for the clients who asked for notices.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Alert(pub String);
 
 /// Time for a heartbeat.
 #[derive(Debug, Clone, Copy, Message)]
@@ -158,7 +169,7 @@ impl Actor for Broker {
 impl Handler<Publish> for Broker {
     type Result = ();
 
-    fn handle(&mut self, Publish(batch): Publish, _: &mut Self::Context) {
+    fn handle(&mut self, Publish { batch, done }: Publish, _: &mut Self::Context) {
         for stream in Stream::ALL {
             if self.demand.wants(stream) {
                 let frames = batch.frames(stream);
@@ -167,6 +178,16 @@ impl Handler<Publish> for Broker {
             }
         }
         self.remember(batch.into_entries());
+        // A watcher that was stopped meanwhile does not wait for this.
+        let _ = done.send(());
+    }
+}
+
+impl Handler<Alert> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, Alert(text): Alert, _: &mut Self::Context) {
+        drop(text);
     }
 }
 

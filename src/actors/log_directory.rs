@@ -94,7 +94,7 @@ impl LogDirectory {
         });
         for (url, log) in wanted {
             self.running.entry(url).or_insert_with(|| {
-                let status = Arc::new(LogStatus::new(log.source.clone()));
+                let status = Arc::new(LogStatus::new(log.source.clone(), log.verification()));
                 Running { watcher: (self.start)(&log, status.clone()), status }
             });
         }

@@ -159,6 +159,8 @@ async fn demo(cli: &Cli, args: &DemoArgs) -> Result<(), Failure> {
     config.logs.remove(0);
     // The demo's logs are on this machine, whatever is between it and others.
     config.proxies = Proxies::none();
+    // They are new logs each time.
+    config.keeps_positions = false;
     let result = serve(&config).await;
     for log in logs {
         log.stop().await;

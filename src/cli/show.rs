@@ -67,7 +67,7 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
     let fetched = single_entry(&url, index, &settings).await;
     let (protocol, entry) = fetched.map_err(|error| ShowError::Fetch { url: url.clone(), index, error })?;
     let undecodable = |reason: String| ShowError::Undecodable { url: url.clone(), index, reason };
-    let content = entry.map_err(|broken| undecodable(broken.reason))?;
+    let content = entry.content.map_err(|broken| undecodable(broken.reason))?;
     if let Content::Entry(LogEntry { fault: Some(fault), .. }) = &content {
         eprintln!("note: the entry is misframed: {fault}");
     }

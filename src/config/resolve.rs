@@ -2,8 +2,8 @@
 
 use super::ConfigError;
 use super::read::Sources;
-use super::written::{self, Span, StartAt, Written};
-use crate::actors::log_watcher::{Start, WatchSettings};
+use super::written::{self, CatchUp, Span, StartAt, Verify, Written};
+use crate::actors::log_watcher::{Start, Verification, WatchSettings};
 use crate::ct::log_list::{self, ListedLog, LogList, LogState, Rule, Selection, TemporalInterval};
 use crate::log_client::{Proxies, StaticCtLog};
 use crate::log_list::ListSource;
@@ -52,6 +52,10 @@ pub struct Config {
     pub names_contact: bool,
     /// Folder for what is kept on disk.
     pub state_dir: PathBuf,
+    /// Whether positions are kept there; else each start begins anew.
+    pub keeps_positions: bool,
+    /// How long a restart waits for the clients that were connected before.
+    pub clients_wait: Duration,
     /// The level of the log file.
     pub log_level: log::LevelFilter,
     /// The lists to follow; without any, there is at least one log.
@@ -109,6 +113,17 @@ pub struct LogConfig {
     pub listed: Option<ListedFacts>,
 }
 
+impl LogConfig {
+    /// What is checked before one of its entries is sent.
+    pub fn verification(&self) -> Verification {
+        match self.source.log_id() {
+            _ if !self.watch.verify => Verification::Off,
+            Some(_) => Verification::Signed,
+            None => Verification::Unsigned,
+        }
+    }
+}
+
 /// What a list says of a log, for people to read.
 #[derive(Debug, Clone, Copy)]
 pub struct ListedFacts {
@@ -122,7 +137,10 @@ pub struct ListedFacts {
 #[derive(Debug, Clone)]
 pub enum Endpoint {
     /// RFC 6962, at the source's URL.
-    Rfc6962,
+    Rfc6962 {
+        /// The log's key; without one, heads are believed unsigned.
+        key: Option<PKey<Public>>,
+    },
     /// static-ct-api.
     StaticCt(StaticCtLog),
 }
@@ -159,6 +177,8 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) ->
         user_agent: user_agent(&sources, &fetch.contact)?,
         names_contact: !fetch.contact.is_empty(),
         state_dir: state_dir(&sources, &state.dir)?,
+        keeps_positions: true,
+        clients_wait: state.clients_wait.0,
         log_level: logging.level.parse().map_err(|_| {
             let problem = format!("expected error, warn, info, debug or trace, found {:?}", logging.level);
             sources.error("logging.level", problem)
@@ -313,12 +333,11 @@ fn lists(sources: &Sources, written: &written::LogList) -> Result<ListConfig, Co
 
 /// How a log of a list is watched; `None` for one whose key is none that a log may have.
 fn listed_log(log: &ListedLog, watch: WatchSettings) -> Option<LogConfig> {
+    let key = PKey::public_key_from_der(&log.key);
+    let key = key.inspect_err(|e| log::warn!("{}: its key cannot be read: {e}", log.description)).ok()?;
     let (protocol, endpoint) = match &log.endpoint {
-        log_list::Endpoint::Rfc6962 { .. } => (Protocol::Rfc6962, Endpoint::Rfc6962),
+        log_list::Endpoint::Rfc6962 { .. } => (Protocol::Rfc6962, Endpoint::Rfc6962 { key: Some(key) }),
         log_list::Endpoint::StaticCt { monitoring_url, .. } => {
-            let key = PKey::public_key_from_der(&log.key);
-            let key =
-                key.inspect_err(|e| log::warn!("{}: its key cannot be read: {e}", log.description)).ok()?;
             let (url, origin) = (monitoring_url.clone(), log.endpoint.origin().unwrap_or_default().into());
             let static_ct = StaticCtLog { url, origin, key: Some(key), log_id: Some(log.log_id) };
             (Protocol::StaticCt, Endpoint::StaticCt(static_ct))
@@ -345,6 +364,12 @@ fn watch_settings(sources: &Sources, start: StartAt) -> Result<WatchSettings, Co
         poll_interval: positive(sources, "fetch.poll_interval", fetch.poll_interval)?,
         page_size: fetch.page_size,
         in_flight: at_least_one(sources, "fetch.in_flight", fetch.in_flight)?,
+        // Names tiles have no place in the tree.
+        verify: fetch.verify == Verify::Enforce && !fetch.names_tiles,
+        catch_up: match fetch.catch_up {
+            CatchUp::All => None,
+            CatchUp::Entries(n) => Some(n),
+        },
     })
 }
 
@@ -377,7 +402,7 @@ fn resolve_log(sources: &Sources, i: usize, log: &written::Log) -> Result<LogCon
     let log_id = key.as_ref().map(|(_, log_id)| *log_id);
     let bare = log.url.split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
     let endpoint = match log.protocol {
-        Protocol::Rfc6962 => Endpoint::Rfc6962,
+        Protocol::Rfc6962 => Endpoint::Rfc6962 { key: key.map(|(key, _)| key) },
         Protocol::StaticCt => Endpoint::StaticCt(StaticCtLog {
             url: log.url.clone(),
             origin: log.origin.clone().unwrap_or(bare.into()),

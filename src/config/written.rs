@@ -129,6 +129,10 @@ pub struct Fetch {
     pub in_flight: usize,
     /// Longest time for an answer.
     pub timeout: Span,
+    /// Whether entries are sent only when they are proven to be in the log's tree.
+    pub verify: Verify,
+    /// How much a restart catches up with.
+    pub catch_up: CatchUp,
     /// How log operators can reach you.
     pub contact: String,
 }
@@ -144,6 +148,8 @@ impl Default for Fetch {
             page_size: 1000,
             in_flight: 4,
             timeout: Span::seconds(30),
+            verify: Verify::Enforce,
+            catch_up: CatchUp::All,
             contact: String::new(),
         }
     }
@@ -187,11 +193,13 @@ impl Default for LogList {
 pub struct State {
     /// A folder.
     pub dir: String,
+    /// How long a restart waits for the clients that were connected before.
+    pub clients_wait: Span,
 }
 
 impl Default for State {
     fn default() -> Self {
-        State { dir: "state".into() }
+        State { dir: "state".into(), clients_wait: Span::seconds(10) }
     }
 }
 
@@ -292,6 +300,62 @@ impl<'de> Deserialize<'de> for StartAt {
             fn visit_u64<E: de::Error>(self, n: u64) -> Result<StartAt, E> {
                 let fits = i64::try_from(n).map(StartAt::Number);
                 fits.map_err(|_| E::invalid_value(de::Unexpected::Unsigned(n), &self))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// What to do about entries that are not proven to be in the log's tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// They are not sent.
+    Enforce,
+    /// Nothing is proven, and everything is sent.
+    Off,
+}
+
+/// `"all"`, or a number of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CatchUp {
+    /// `"all"`
+    All,
+    /// At most so many.
+    Entries(u64),
+}
+
+impl Serialize for CatchUp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            CatchUp::All => serializer.serialize_str("all"),
+            CatchUp::Entries(n) => serializer.serialize_u64(*n),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for CatchUp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = CatchUp;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(r#""all", or a number of entries"#)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<CatchUp, E> {
+                let all = (text == "all").then_some(CatchUp::All);
+                all.ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<CatchUp, E> {
+                let fits = u64::try_from(n).map(CatchUp::Entries);
+                fits.map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &self))
+            }
+
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<CatchUp, E> {
+                Ok(CatchUp::Entries(n))
             }
         }
         deserializer.deserialize_any(Visitor)

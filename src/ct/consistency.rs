@@ -205,15 +205,14 @@ fn largest_power_of_two_below(n: u64) -> u64 {
     1 << (n - 1).checked_ilog2().unwrap_or(0)
 }
 
-/// The complete subtrees that a subtree of a log's tree consists of, the largest first: one for each bit set in the
-/// number of leaves. For the whole tree: what its frontier holds the hashes of.
+/// The complete subtrees that lie in a range of leaves, each as large as its place allows, from the left. For the
+/// whole tree: what its frontier holds the hashes of. For what lies behind a tree: what has to be appended to it.
 pub fn complete_subtrees(range: Range<u64>) -> impl Iterator<Item = Node> {
-    let size = range.end.saturating_sub(range.start);
-    let heights = (0..64u8).rev().filter(move |height| size >> height & 1 == 1);
-    heights.scan(range.start, |start, height| {
-        let node = Node { height, index: *start >> height };
-        // What follows the last subtree may be one past what a u64 holds.
-        *start = start.wrapping_add(1 << height);
+    let mut start = range.start;
+    std::iter::from_fn(move || {
+        let height = range.end.checked_sub(start)?.checked_ilog2()?.min(start.trailing_zeros());
+        let node = Node { height: height as u8, index: start >> height };
+        start += 1 << height;
         Some(node)
     })
 }

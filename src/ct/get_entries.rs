@@ -31,8 +31,13 @@ impl NotBase64 {
     /// The entry as a lenient reader sees it: what is not of the alphabet is passed over, and padding
     /// may be missing or too long. `None` where that leaves no whole bytes either.
     pub fn salvage(&self) -> Option<RawEntry> {
-        let decode = |text: &str| lenient(text).map(Bytes::from);
-        Some(RawEntry { leaf_input: decode(&self.leaf_input)?, extra_data: decode(&self.extra_data)? })
+        let extra_data = lenient(&self.extra_data)?.into();
+        Some(RawEntry { leaf_input: self.salvage_leaf_input()?, extra_data })
+    }
+
+    /// The same for `leaf_input` alone, which is all that is hashed into the tree.
+    pub fn salvage_leaf_input(&self) -> Option<Bytes> {
+        lenient(&self.leaf_input).map(Bytes::from)
     }
 }
 

@@ -19,9 +19,14 @@ const NODE_PREFIX: u8 = 0x01;
 
 /// The hash of one leaf: SHA-256(0x00 || leaf). For a CT log, `leaf` is the encoded MerkleTreeLeaf.
 pub fn leaf_hash(leaf: &[u8]) -> Hash {
+    leaf_hash_of(&[leaf])
+}
+
+/// The hash of one leaf that lies in memory in parts.
+pub fn leaf_hash_of(parts: &[&[u8]]) -> Hash {
     let mut hasher = Sha256::new();
     hasher.update(&[LEAF_PREFIX]);
-    hasher.update(leaf);
+    parts.iter().for_each(|part| hasher.update(part));
     hasher.finish()
 }
 
@@ -92,16 +97,31 @@ impl CompactTree {
 
     /// Appends a leaf, given as its [`leaf_hash`].
     pub fn push(&mut self, leaf_hash: Hash) {
-        let mut hash = leaf_hash;
-        // Adding one to `size` carries through its trailing ones: each carry joins two subtrees of
+        self.append(0, leaf_hash);
+    }
+
+    /// Appends the 2^`height` leaves of a complete subtree, given as its root. `None`, and nothing is appended, if
+    /// it would not be complete in this tree: if the size is no multiple of 2^`height`, or would become too large.
+    pub fn push_subtree(&mut self, height: u8, root: Hash) -> Option<()> {
+        let leaves = 1u64.checked_shl(height.into())?;
+        if !self.size.is_multiple_of(leaves) || self.size + leaves > MAX_TREE_SIZE {
+            return None;
+        }
+        self.append(height, root);
+        Some(())
+    }
+
+    fn append(&mut self, height: u8, root: Hash) {
+        let mut hash = root;
+        // Adding one at `height` carries through the ones from there on: each carry joins two subtrees of
         // equal height.
-        for _ in 0..self.size.trailing_ones() {
+        for _ in 0..(self.size >> height).trailing_ones() {
             if let Some(left) = self.frontier.pop() {
                 hash = node_hash(&left, &hash);
             }
         }
         self.frontier.push(hash);
-        self.size += 1;
+        self.size += 1 << height;
     }
 
     /// The number of leaves.
@@ -134,6 +154,27 @@ mod tests {
             tree.push(*leaf);
         }
         assert_eq!(tree.root(), slow_root(&leaves));
+    }
+
+    #[test]
+    fn whole_subtrees_are_appended_as_their_leaves_would_be() {
+        let leaves = leaves(600);
+        for (start, end) in [(0u64, 600usize), (1, 600), (256, 300), (37, 512), (512, 512), (599, 600)] {
+            let mut tree = CompactTree::new();
+            leaves[..start as usize].iter().for_each(|leaf| tree.push(*leaf));
+            for node in crate::ct::consistency::complete_subtrees(start..end as u64) {
+                let first = (node.index << node.height) as usize;
+                let root = slow_root(&leaves[first..first + (1 << node.height)]);
+                assert_eq!(tree.push_subtree(node.height, root), Some(()));
+            }
+            assert_eq!((tree.size(), tree.root()), (end as u64, slow_root(&leaves[..end])));
+        }
+        let mut odd = CompactTree::new();
+        odd.push(leaves[0]);
+        assert_eq!(odd.push_subtree(1, leaves[1]), None);
+        assert_eq!(odd.push_subtree(64, leaves[1]), None);
+        assert_eq!(CompactTree::new().push_subtree(63, leaves[1]), Some(()));
+        assert_eq!(odd.size(), 1, "what does not fit changes nothing");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod consistency;
 pub mod entry;
 pub mod get_entries;
 pub mod hash_tile;
+pub mod head;
 pub mod log_list;
 pub mod merkle;
 pub mod names_tile;

@@ -4,6 +4,7 @@
 //! nothing that follows in the tile can be trusted.
 
 use super::entry::{LogEntry, LogEntryType};
+use super::merkle::{Hash, leaf_hash_of};
 use super::reader::{Reader, Truncated};
 use bytes::Bytes;
 
@@ -117,6 +118,11 @@ fn leaf_index(extensions: &[u8]) -> Option<u64> {
 }
 
 impl TileLeaf {
+    /// The entry's leaf in the tree: the hash of its MerkleTreeLeaf, RFC 6962 sections 2.1 and 3.4.
+    pub fn leaf_hash(&self) -> Hash {
+        leaf_hash_of(&[&[0 /* version = v1 */, 0 /* leaf_type = timestamped_entry */], &self.timestamped_entry])
+    }
+
     /// The entry, with the certificates that its fingerprints stand for.
     pub fn into_entry(self, chain: Vec<Bytes>) -> LogEntry {
         let TileLeaf { timestamp_ms, entry_type, certificate, .. } = self;

@@ -2,9 +2,12 @@
 
 use crate::ct::checkpoint::CheckpointError;
 use crate::ct::get_entries::NotAPage;
+use crate::ct::hash_tile::WrongLength;
 use crate::ct::names_tile::NamesTileError;
+use crate::ct::proof_json::NotAProof;
 use crate::ct::sth::SthError;
 use crate::ct::tile::TileError;
+use bytes::Bytes;
 use std::time::Duration;
 
 /// A failed request. All of them are worth another try later.
@@ -44,6 +47,23 @@ pub enum FetchError {
     /// The checkpoint makes no sense, or the log did not sign it.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The log's own tree head, but not with its signature, or with a signature of something else.
+    #[error("the tree head is not signed by the log: {reason}")]
+    NotSigned {
+        /// What is wrong with the signature.
+        reason: String,
+        /// The head as it came.
+        bytes: Bytes,
+    },
+    /// The proof makes no sense.
+    #[error("no proof: {0}")]
+    Proof(#[from] NotAProof),
+    /// A tile of hashes has more or fewer of them than its name says.
+    #[error(transparent)]
+    HashTile(#[from] WrongLength),
+    /// Tiles of hashes do not hold what they should.
+    #[error("the tiles of hashes hold no proof")]
+    HashTiles,
     /// The tile breaks off or makes no sense.
     #[error("no data tile: {0}")]
     Tile(#[from] TileError),

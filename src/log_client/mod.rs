@@ -1,10 +1,11 @@
 //! Fetching from logs: one question, one answer or one error. When to ask, and what to do with an error, is
 //! decided by whoever asks.
 //!
-//! Both protocols stand behind [`LogClient`]: the newest head, and the entries of a range. What is between us and
-//! the logs, proxies, is settled here too.
+//! Both protocols stand behind [`LogClient`]: the newest head, the entries of a range, and proofs that a tree is the
+//! beginning of the one under a head. What is between us and the logs, proxies, is settled here too.
 
 mod error;
+mod hash_tiles;
 mod http;
 mod issuers;
 mod limits;
@@ -23,8 +24,12 @@ pub use rfc6962::Rfc6962Client;
 pub use single_entry::single_entry;
 pub use static_ct::{StaticCtClient, StaticCtLog};
 
+use crate::ct::consistency::{self, ProofError};
 use crate::ct::entry::Content;
+use crate::ct::head::Head;
+use crate::ct::merkle::{CompactTree, Hash};
 use crate::ct::tile_path::TILE_WIDTH;
+use crate::evidence::{Proof, base64s};
 use openssl::ssl::SslConnector;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,14 +74,17 @@ impl Range {
     }
 }
 
-/// The newest tree head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// Number of entries.
-    pub tree_size: u64,
-    /// When it was signed, unix milliseconds.
-    pub timestamp_ms: u64,
+/// What a log serves does not fit the head that it has signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refutation {
+    /// What does not fit.
+    pub reason: String,
+    /// What it served to prove that it does.
+    pub proof: Proof,
 }
+
+/// Whether something is so, as soon as the log has been asked.
+pub type Proven<T> = Result<Result<T, Refutation>, FetchError>;
 
 /// An entry in which no certificate could be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +98,14 @@ pub struct Undecodable {
 }
 
 /// One entry of an answer.
-pub type Fetched = Result<Content, Undecodable>;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its place in the tree, RFC 6962 section 2.1. Unknown where only names were read, or where there are no bytes
+    /// that could be hashed.
+    pub leaf_hash: Option<Hash>,
+    /// What stands there.
+    pub content: Result<Content, Undecodable>,
+}
 
 /// The client of one log.
 pub enum LogClient {
@@ -124,6 +139,62 @@ impl LogClient {
         }
     }
 
+    /// Whether `tree` is the beginning of the one under `head`, which must not be smaller.
+    ///
+    /// RFC 6962 logs are asked for a consistency proof. Of static-ct logs the hashes of what is still to come are
+    /// enough: they are mostly one partial tile, where a proof would take some of each level.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn prove(&self, tree: &CompactTree, head: &Head) -> Proven<()> {
+        let (size, root) = (tree.size(), tree.root());
+        match self {
+            LogClient::StaticCt(client) if size < head.tree_size => {
+                let roots = client.between(size, head.tree_size).await?;
+                let leads = extended(tree.clone(), head.tree_size, &roots) == Some(head.root_hash);
+                Ok(if leads {
+                    Ok(())
+                } else {
+                    client.forget_hashes();
+                    let reason = format!("entries and tiles do not lead to the root of {}", head.tree_size);
+                    Err(Refutation { reason, proof: Proof::Subtrees(base64s(&roots)) })
+                })
+            }
+            _ => {
+                let proof = self.consistency(size, head.tree_size).await?;
+                let verified = consistency::verify(size, &root, head.tree_size, &head.root_hash, &proof);
+                Ok(verified.map_err(|error| self.refuted(&error, &proof)))
+            }
+        }
+    }
+
+    /// The verified tree of the first `size` entries, 0 < `size` < that of `head`. Its root must be `root` where that
+    /// is given; where it is not, `size` must be no power of two.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn tree_at(&self, size: u64, root: Option<&Hash>, head: &Head) -> Proven<CompactTree> {
+        let proof = self.consistency(size, head.tree_size).await?;
+        let tree = consistency::frontier(size, head.tree_size, &head.root_hash, &proof, root);
+        Ok(tree.map_err(|error| self.refuted(&error, &proof)))
+    }
+
+    /// A consistency proof; from a tree to itself, or from the empty one, it is empty.
+    async fn consistency(&self, first: u64, second: u64) -> Result<Vec<Hash>, FetchError> {
+        match self {
+            _ if first == 0 || first == second => Ok(Vec::new()),
+            LogClient::Rfc6962(client) => client.consistency(first, second).await,
+            LogClient::StaticCt(client) => client.consistency(first, second).await,
+        }
+    }
+
+    fn refuted(&self, error: &ProofError, proof: &[Hash]) -> Refutation {
+        if let LogClient::StaticCt(client) = self {
+            client.forget_hashes();
+        }
+        Refutation { reason: error.to_string(), proof: Proof::Consistency(base64s(proof)) }
+    }
+
     /// Ranges should not cross multiples of this number.
     pub fn alignment(&self) -> u64 {
         match self {
@@ -139,4 +210,12 @@ impl LogClient {
             LogClient::StaticCt(_) => true,
         }
     }
+}
+
+/// The root of `tree` after the subtrees that lie between it and one of `size` entries.
+fn extended(mut tree: CompactTree, size: u64, roots: &[Hash]) -> Option<Hash> {
+    for (node, root) in consistency::complete_subtrees(tree.size()..size).zip(roots) {
+        tree.push_subtree(node.height, *root)?;
+    }
+    (tree.size() == size).then(|| tree.root())
 }

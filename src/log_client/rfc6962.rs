@@ -4,10 +4,14 @@
 use super::http::Http;
 use super::issuers::Issuers;
 use super::tiles::{LeafIndex, Tiles};
-use super::{FetchError, FetchSettings, Fetched, Head, Range, Undecodable};
+use super::{FetchError, FetchSettings, Fetched, Range, Undecodable};
 use crate::ct::entry::{self, Content, FramingFault, LogEntry};
 use crate::ct::get_entries::{self, NotBase64, RawEntry};
+use crate::ct::head::Head;
+use crate::ct::merkle::{Hash, leaf_hash};
+use crate::ct::proof_json;
 use crate::ct::sth::SignedTreeHead;
+use openssl::pkey::{PKey, Public};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,6 +26,8 @@ const MAX_PAGE_BYTES: usize = 64 * 1024 * 1024;
 pub struct Rfc6962Client {
     http: Rc<Http>,
     base: String,
+    /// Without one, heads are believed unsigned.
+    key: Option<PKey<Public>>,
     tiles: Tiles,
     offer: Cell<Offer>,
     /// Held by whoever asks for the first tile: one finds out for all.
@@ -39,11 +45,18 @@ enum Offer {
 }
 
 impl Rfc6962Client {
-    /// A client of the log at `url` (scheme and prefix, without `/ct/v1`), which shares `issuers` with others.
-    pub fn new(url: &str, issuers: Arc<Issuers>, settings: &FetchSettings) -> Self {
+    /// A client of the log at `url` (scheme and prefix, without `/ct/v1`) with `key`, if that is known, which shares
+    /// `issuers` with others.
+    pub fn new(
+        url: &str,
+        key: Option<PKey<Public>>,
+        issuers: Arc<Issuers>,
+        settings: &FetchSettings,
+    ) -> Self {
         let http = Rc::new(Http::new(settings));
         Rfc6962Client {
             base: format!("{}/ct/v1", url.trim_end_matches('/')),
+            key,
             tiles: Tiles::new(http.clone(), url, LeafIndex::Optional, issuers),
             http,
             offer: Cell::new(Offer::Unknown),
@@ -61,14 +74,29 @@ impl Rfc6962Client {
         self.offer.get() != Offer::PagesAlone
     }
 
-    /// get-sth, RFC 6962 section 4.3.
+    /// get-sth, RFC 6962 section 4.3; the signature is checked where the log's key is known.
     ///
     /// # Errors
     /// See [`FetchError`].
     pub async fn head(&self) -> Result<Head, FetchError> {
         let body = self.http.body(&format!("{}/get-sth", self.base), MAX_HEAD_BYTES).await?;
-        let SignedTreeHead { tree_size, timestamp_ms, .. } = SignedTreeHead::from_json(&body)?;
-        Ok(Head { tree_size, timestamp_ms })
+        let head = SignedTreeHead::from_json(&body)?;
+        if let Some(key) = &self.key
+            && let Err(error) = head.verify(key)
+        {
+            return Err(FetchError::NotSigned { reason: error.to_string(), bytes: body });
+        }
+        let SignedTreeHead { tree_size, timestamp_ms, root_hash, .. } = head;
+        Ok(Head { tree_size, timestamp_ms, root_hash, signed: self.key.is_some(), bytes: body })
+    }
+
+    /// get-sth-consistency, RFC 6962 section 4.4.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn consistency(&self, first: u64, second: u64) -> Result<Vec<Hash>, FetchError> {
+        let url = format!("{}/get-sth-consistency?first={first}&second={second}", self.base);
+        Ok(proof_json::parse(&self.http.body(&url, MAX_HEAD_BYTES).await?)?)
     }
 
     /// The entries from `range.start` on, at least one and at most up to its end; a log may return fewer than
@@ -99,7 +127,7 @@ impl Rfc6962Client {
         match self.tiles.entries(range).await {
             Ok(entries) => {
                 self.offer.set(Offer::Tiles);
-                Some(Ok(entries.into_iter().map(|entry| Ok(Content::Entry(entry))).collect()))
+                Some(Ok(entries))
             }
             // Who is asked for patience is not to be asked otherwise instead.
             Err(error @ FetchError::Status { status: 429, .. }) => Some(Err(error)),
@@ -123,13 +151,21 @@ impl Rfc6962Client {
         if page.is_empty() {
             return Err(FetchError::EmptyPage);
         }
-        Ok(page.into_iter().map(|raw| decode(raw, range.confirming)).collect())
+        Ok(page.into_iter().map(|raw| fetched(raw, range.confirming)).collect())
     }
+}
+
+fn fetched(raw: Result<RawEntry, NotBase64>, confirming: bool) -> Fetched {
+    let leaf_hash = match &raw {
+        Ok(raw) => Some(leaf_hash(&raw.leaf_input)),
+        Err(broken) => broken.salvage_leaf_input().map(|leaf_input| leaf_hash(&leaf_input)),
+    };
+    Fetched { leaf_hash, content: decode(raw, confirming) }
 }
 
 /// An entry that cannot be decoded may have been damaged on its way: only one that is so again (`confirming`)
 /// is read leniently.
-fn decode(raw: Result<RawEntry, NotBase64>, confirming: bool) -> Fetched {
+fn decode(raw: Result<RawEntry, NotBase64>, confirming: bool) -> Result<Content, Undecodable> {
     let base64 = |bytes| base64_simd::STANDARD.encode_to_string(bytes);
     match raw {
         Ok(raw) => {

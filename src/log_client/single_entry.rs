@@ -5,7 +5,6 @@ use super::issuers::Issuers;
 use super::tiles::{LeafIndex, Tiles};
 use super::{FetchError, FetchSettings, Fetched, Range, Rfc6962Client};
 use crate::ct::checkpoint::Checkpoint;
-use crate::ct::entry::{Content, LogEntry};
 use crate::ct::tile_path::TILE_WIDTH;
 use crate::message::Protocol;
 use std::rc::Rc;
@@ -26,12 +25,12 @@ pub async fn single_entry(
 ) -> Result<(Protocol, Fetched), FetchError> {
     let issuers = Arc::new(Issuers::in_memory());
     let range = Range { start: index, end_exclusive: index.saturating_add(1), confirming: true };
-    let page = Rfc6962Client::new(url, issuers.clone(), settings).entries(range).await;
+    let page = Rfc6962Client::new(url, None, issuers.clone(), settings).entries(range).await;
     let (protocol, entries) = match page {
         Err(error) if error.is_final() => {
             let entries = by_tile(url, index, issuers, settings).await;
             let entries = entries.map_err(|other| if other.is_final() { error } else { other })?;
-            (Protocol::StaticCt, entries.into_iter().map(|entry| Ok(Content::Entry(entry))).collect())
+            (Protocol::StaticCt, entries)
         }
         page => (Protocol::Rfc6962, page?),
     };
@@ -44,7 +43,7 @@ async fn by_tile(
     index: u64,
     issuers: Arc<Issuers>,
     settings: &FetchSettings,
-) -> Result<Vec<LogEntry>, FetchError> {
+) -> Result<Vec<Fetched>, FetchError> {
     let http = Rc::new(Http::new(settings));
     let tiles = Tiles::new(http.clone(), url, LeafIndex::Required, issuers);
     let tile_end = (index / TILE_WIDTH).saturating_add(1).saturating_mul(TILE_WIDTH);

@@ -1,11 +1,13 @@
 //! The client of a static-ct-api log: its checkpoints, and its [tiles](Tiles).
 
+use super::hash_tiles::HashTiles;
 use super::http::{Answer, Ask, Http};
 use super::issuers::Issuers;
 use super::tiles::{LeafIndex, Tiles};
-use super::{FetchError, FetchSettings, Fetched, Head, Range};
-use crate::ct::checkpoint::Checkpoint;
-use crate::ct::entry::Content;
+use super::{FetchError, FetchSettings, Fetched, Range};
+use crate::ct::checkpoint::{Checkpoint, CheckpointError};
+use crate::ct::head::Head;
+use crate::ct::merkle::Hash;
 use openssl::pkey::{PKey, Public};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -32,6 +34,7 @@ pub struct StaticCtClient {
     http: Rc<Http>,
     log: StaticCtLog,
     tiles: Tiles,
+    hashes: HashTiles,
     /// Whether names are enough, and the log has not said that it has no names tiles.
     names_tiles: Cell<bool>,
     /// The validator of the last checkpoint.
@@ -43,8 +46,9 @@ impl StaticCtClient {
     pub fn new(log: StaticCtLog, issuers: Arc<Issuers>, settings: &FetchSettings) -> Self {
         let http = Rc::new(Http::new(settings));
         let tiles = Tiles::new(http.clone(), &log.url, LeafIndex::Required, issuers);
+        let hashes = HashTiles::new(http.clone(), &log.url);
         let names_tiles = Cell::new(settings.names_tiles);
-        StaticCtClient { http, log, tiles, names_tiles, etag: RefCell::default() }
+        StaticCtClient { http, log, tiles, hashes, names_tiles, etag: RefCell::default() }
     }
 
     /// The checkpoint, verified when the log's key is known; `None` when it has not changed.
@@ -60,16 +64,24 @@ impl StaticCtClient {
             Answer::Body { bytes, etag } => (bytes, etag),
         };
         let checkpoint = Checkpoint::parse(&bytes)?;
-        let timestamp_ms = match (&self.log.key, &self.log.log_id) {
-            (Some(key), Some(log_id)) => checkpoint.verify(&self.log.origin, log_id, key)?.timestamp_ms,
+        let (timestamp_ms, signed) = match (&self.log.key, &self.log.log_id) {
+            (Some(key), Some(log_id)) => {
+                let head = checkpoint.verify(&self.log.origin, log_id, key);
+                let not_signed = |error: CheckpointError| FetchError::NotSigned {
+                    reason: error.to_string(),
+                    bytes: bytes.clone(),
+                };
+                (head.map_err(not_signed)?.timestamp_ms, true)
+            }
             _ => {
                 checkpoint.check_origin(&self.log.origin)?;
-                crate::clock::unix_us() / 1000
+                (crate::clock::unix_us() / 1000, false)
             }
         };
         // Only of a checkpoint that was believed: another one must be looked at again.
         *self.etag.borrow_mut() = etag;
-        Ok(Some(Head { tree_size: checkpoint.tree_size, timestamp_ms }))
+        let Checkpoint { tree_size, root_hash, .. } = checkpoint;
+        Ok(Some(Head { tree_size, timestamp_ms, root_hash, signed, bytes }))
     }
 
     /// The entries of `range` that are in the tile of its first one.
@@ -82,14 +94,34 @@ impl StaticCtClient {
         {
             return names;
         }
-        let entries = self.tiles.entries(range).await?;
-        Ok(entries.into_iter().map(|entry| Ok(Content::Entry(entry))).collect())
+        self.tiles.entries(range).await
+    }
+
+    /// The consistency proof from `first` to `second`, made of tiles; 0 < `first` < `second`.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn consistency(&self, first: u64, second: u64) -> Result<Vec<Hash>, FetchError> {
+        self.hashes.consistency(first, second).await
+    }
+
+    /// The roots of the complete subtrees that lie between a tree of `first` entries and one of `second`.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn between(&self, first: u64, second: u64) -> Result<Vec<Hash>, FetchError> {
+        self.hashes.between(first, second).await
+    }
+
+    /// Forgets the tiles of hashes that are kept, since they led to nothing.
+    pub fn forget_hashes(&self) {
+        self.hashes.forget();
     }
 
     /// The names of the entries of `range`; `None` from a log that has no names tiles, or not these.
     async fn names(&self, range: Range) -> Option<Result<Vec<Fetched>, FetchError>> {
         match self.tiles.names(range).await {
-            Ok(names) => Some(Ok(names.into_iter().map(|entry| Ok(Content::Names(entry))).collect())),
+            Ok(names) => Some(Ok(names)),
             Err(error) if error.is_final() => {
                 // What is wrong with one of them may be right with the next.
                 if matches!(error, FetchError::Status { .. }) {

@@ -2,9 +2,9 @@
 
 use super::http::{Answer, Ask, Http};
 use super::issuers::{Issuers, hex};
-use super::{FetchError, Range};
-use crate::ct::entry::{FramingFault, LogEntry};
-use crate::ct::names_tile::{self, NamesEntry};
+use super::{FetchError, Fetched, Range};
+use crate::ct::entry::{Content, FramingFault};
+use crate::ct::names_tile;
 use crate::ct::tile::{self, Fingerprint, TileLeaf};
 use crate::ct::tile_path::{TILE_WIDTH, data_tile, names_tile};
 use bytes::Bytes;
@@ -56,7 +56,7 @@ impl Tiles {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub(super) async fn entries(&self, range: Range) -> Result<Vec<LogEntry>, FetchError> {
+    pub(super) async fn entries(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
         let (path, bytes) = self.tile(data_tile, range).await?;
         let leaves = tile::leaves(&bytes).collect::<Result<Vec<_>, _>>()?;
         let wanted = in_range(range, &path, leaves)?;
@@ -71,10 +71,11 @@ impl Tiles {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub(super) async fn names(&self, range: Range) -> Result<Vec<NamesEntry>, FetchError> {
+    pub(super) async fn names(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
         let (path, bytes) = self.tile(names_tile, range).await?;
         let wanted = in_range(range, &path, names_tile::entries(&bytes)?)?;
-        Ok(wanted.into_iter().map(|(_, entry)| entry).collect())
+        let fetched = |(_, entry)| Fetched { leaf_hash: None, content: Ok(Content::Names(entry)) };
+        Ok(wanted.into_iter().map(fetched).collect())
     }
 
     /// The tile of `range`'s first entry, wide enough for all that it may hold of the others, or the full one
@@ -122,7 +123,8 @@ impl Tiles {
         Ok(())
     }
 
-    fn entry(&self, index: u64, leaf: TileLeaf) -> Result<LogEntry, FetchError> {
+    fn entry(&self, index: u64, leaf: TileLeaf) -> Result<Fetched, FetchError> {
+        let leaf_hash = leaf.leaf_hash();
         let issuer =
             |fp| self.issuers.get(fp).ok_or_else(|| FetchError::WrongIssuer { fingerprint: hex(fp) });
         let chain = leaf.chain.iter().map(issuer).collect::<Result<_, _>>()?;
@@ -133,7 +135,7 @@ impl Tiles {
             None if self.leaf_index == LeafIndex::Required => Some(FramingFault::NoLeafIndex),
             _ => None,
         };
-        Ok(entry)
+        Ok(Fetched { leaf_hash: Some(leaf_hash), content: Ok(Content::Entry(entry)) })
     }
 }
 

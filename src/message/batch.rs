@@ -33,6 +33,11 @@ impl Demand {
         self.of(stream).load(Ordering::Relaxed) > 0
     }
 
+    /// How many clients there are.
+    pub fn clients(&self) -> usize {
+        Stream::ALL.iter().map(|stream| self.of(*stream).load(Ordering::Relaxed)).sum()
+    }
+
     fn of(&self, stream: Stream) -> &AtomicUsize {
         match stream {
             Stream::Full => &self.full,

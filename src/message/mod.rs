@@ -60,6 +60,16 @@ pub fn heartbeat(now_us: u64) -> String {
     format!(r#"{{"message_type":"heartbeat","timestamp":{}}}"#, Seconds::from_us(now_us))
 }
 
+/// The message that tells of a log that was caught misbehaving: `kind` of misbehaviour, `problem` for people, and the
+/// `index` of the entry that it is about, if it is about one; `now_us` is in unix microseconds.
+pub fn log_alert(source: &Source, kind: &str, problem: &str, index: Option<u64>, now_us: u64) -> String {
+    let url = source.url().split_once("://").map_or(source.url(), |(_scheme, rest)| rest);
+    let timestamp = now_us as f64 / 1e6;
+    serde_json::json!({ "message_type": "log_alert", "data": { "kind": kind, "log": url, "name": source.name(),
+        "problem": problem, "index": index, "timestamp": timestamp } })
+    .to_string()
+}
+
 /// Unix seconds with their fraction, as they stand in a message.
 struct Seconds {
     whole: u64,
@@ -86,6 +96,16 @@ impl fmt::Display for Seconds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_alert_names_the_log_and_what_it_did() {
+        let source = Source::new("https://ct.example/2026/", "A log", "Op", None, Protocol::Rfc6962);
+        let alert = log_alert(&source, "fork", "two \"roots\"", None, 1_700_000_000_250_000);
+        let alert: serde_json::Value = serde_json::from_str(&alert).unwrap();
+        let data = serde_json::json!({ "kind": "fork", "log": "ct.example/2026", "name": "A log",
+            "problem": "two \"roots\"", "index": null, "timestamp": 1_700_000_000.25 });
+        assert_eq!(alert, serde_json::json!({ "message_type": "log_alert", "data": data }));
+    }
 
     #[test]
     fn a_heartbeat_carries_unix_seconds_with_their_fraction() {

@@ -30,6 +30,7 @@ impl Protocol {
 pub struct Source {
     url: String,
     name: String,
+    log_id: Option<[u8; 32]>,
     protocol: Protocol,
     /// `"source":{...` up to the value of `timestamp`.
     json: String,
@@ -40,14 +41,15 @@ impl Source {
     pub fn new(url: &str, name: &str, operator: &str, log_id: Option<[u8; 32]>, protocol: Protocol) -> Self {
         let url = url.trim_end_matches('/');
         let bare = url.split_once("://").map_or(url, |(_scheme, rest)| rest);
-        let log_id = log_id.map(|id| base64_simd::STANDARD.encode_to_string(id));
+        let log_id_text = log_id.map(|id| base64_simd::STANDARD.encode_to_string(id));
         let members = serde_json::json!({ "url": bare, "name": name, "operator": operator,
-            "log_id": log_id, "type": protocol.as_str() })
+            "log_id": log_id_text, "type": protocol.as_str() })
         .to_string();
         let open = members.trim_end_matches('}');
         Source {
             url: url.into(),
             name: name.into(),
+            log_id,
             protocol,
             json: format!("\"source\":{open},\"timestamp\":"),
         }
@@ -61,6 +63,11 @@ impl Source {
     /// The log's description.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// SHA-256 of the log's public key, if that is known.
+    pub fn log_id(&self) -> Option<[u8; 32]> {
+        self.log_id
     }
 
     /// How the log is read.

@@ -1,5 +1,14 @@
 //! What is kept on disk.
 
+mod evidence;
+mod file;
+mod ledger;
+mod lock;
+mod positions;
 mod undecodable;
 
+pub use evidence::EvidenceFolder;
+pub use ledger::{Ledger, OutOfTurn};
+pub use lock::{StateLock, StateLockError};
+pub use positions::{Position, Positions, PositionsError};
 pub use undecodable::{Undecodable, UndecodableEntry};

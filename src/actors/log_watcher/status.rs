@@ -3,6 +3,7 @@
 use super::freshness::{Freshness, FreshnessFigures};
 use crate::log_client::FetchError;
 use crate::message::Source;
+use crate::state::Ledger;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -11,13 +12,30 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct LogStatus {
     source: Arc<Source>,
+    verification: Verification,
+    ledger: Mutex<Option<Ledger>>,
     tree_size: AtomicU64,
-    position: AtomicU64,
-    undecodable: AtomicU64,
+    verified_size: AtomicU64,
     misframed: AtomicU64,
+    retried: AtomicU64,
     failures: AtomicU64,
+    misbehaviours: AtomicU64,
     freshness: Mutex<Freshness>,
     last_error: Mutex<Option<String>>,
+    last_misbehaviour: Mutex<Option<String>>,
+    halted: Mutex<Option<String>>,
+}
+
+/// What is checked before an entry is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verification {
+    /// It is in the tree that the log has signed.
+    Signed,
+    /// It is in the tree that the log says to have; its key is not known.
+    Unsigned,
+    /// Nothing.
+    Off,
 }
 
 /// [`LogStatus`] at one moment, as `/stats` shows it.
@@ -25,34 +43,59 @@ pub struct LogStatus {
 pub struct LogSnapshot {
     /// The log's description.
     pub name: String,
+    /// What is checked before an entry is sent.
+    pub verification: Verification,
     /// Size of the newest head, entries.
     pub tree_size: u64,
-    /// The next index to be sent.
+    /// Size of the newest head that the entries before it were proven to lead to.
+    pub verified_size: u64,
+    /// The index that watching began at. This and `delivered`, `undecodable` and `skipped` make `position`.
+    pub first: u64,
+    /// The next index to be sent. With `pending` it makes `tree_size`.
     pub position: u64,
+    /// Entries of the newest head that are still to be sent.
+    pub pending: u64,
+    /// Entries sent since `first`, also before a restart.
+    pub delivered: u64,
     /// Entries passed over because no certificate could be found in them.
     pub undecodable: u64,
-    /// Entries sent although their framing breaks RFC 6962.
+    /// Entries left out because `fetch.catch_up` was passed.
+    pub skipped: u64,
+    /// Entries asked for once more, since the program started.
+    pub retried: u64,
+    /// Entries sent although their framing breaks RFC 6962, since the program started.
     pub misframed: u64,
-    /// Failed requests.
+    /// Failed requests, since the program started.
     pub failures: u64,
+    /// Lies about the tree and wrong entries, since the program started.
+    pub misbehaviours: u64,
     /// From a head becoming visible to the messages of its entries standing in the clients' queues.
     pub freshness: FreshnessFigures,
     /// The newest failure.
     pub last_error: Option<String>,
+    /// The newest misbehaviour.
+    pub last_misbehaviour: Option<String>,
+    /// Why the log is not watched any more, if it is not.
+    pub halted: Option<String>,
 }
 
 impl LogStatus {
     /// Nothing is known yet.
-    pub fn new(source: Arc<Source>) -> Self {
+    pub fn new(source: Arc<Source>, verification: Verification) -> Self {
         LogStatus {
             source,
+            verification,
+            ledger: Mutex::default(),
             tree_size: AtomicU64::default(),
-            position: AtomicU64::default(),
-            undecodable: AtomicU64::default(),
+            verified_size: AtomicU64::default(),
             misframed: AtomicU64::default(),
+            retried: AtomicU64::default(),
             failures: AtomicU64::default(),
+            misbehaviours: AtomicU64::default(),
             freshness: Mutex::default(),
             last_error: Mutex::default(),
+            last_misbehaviour: Mutex::default(),
+            halted: Mutex::default(),
         }
     }
 
@@ -64,15 +107,28 @@ impl LogStatus {
     /// The figures now.
     pub fn snapshot(&self) -> LogSnapshot {
         let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let ledger = lock(&self.ledger).unwrap_or(Ledger::from(0));
+        // A head that is older than the position comes from a front end that lags behind.
+        let tree_size = read(&self.tree_size).max(ledger.next);
         LogSnapshot {
             name: self.source.name().into(),
-            tree_size: read(&self.tree_size),
-            position: read(&self.position),
-            undecodable: read(&self.undecodable),
+            verification: self.verification,
+            tree_size,
+            verified_size: read(&self.verified_size),
+            first: ledger.first,
+            position: ledger.next,
+            pending: tree_size - ledger.next,
+            delivered: ledger.delivered,
+            undecodable: ledger.undecodable,
+            skipped: ledger.skipped,
+            retried: read(&self.retried),
             misframed: read(&self.misframed),
             failures: read(&self.failures),
+            misbehaviours: read(&self.misbehaviours),
             freshness: lock(&self.freshness).figures(),
             last_error: lock(&self.last_error).clone(),
+            last_misbehaviour: lock(&self.last_misbehaviour).clone(),
+            halted: lock(&self.halted).clone(),
         }
     }
 
@@ -82,17 +138,22 @@ impl LogStatus {
         lock(&self.freshness).head(tree_size, visible);
     }
 
+    /// Everything held was proven to lead to a head of `tree_size`.
+    pub(super) fn verified(&self, tree_size: u64) {
+        self.verified_size.store(tree_size, Ordering::Relaxed);
+    }
+
     /// The messages of `count` entries, up to `end_exclusive`, stand in the clients' queues.
     pub(super) fn sent(&self, end_exclusive: u64, count: u64, now: Instant) {
         lock(&self.freshness).sent(end_exclusive, count, now);
     }
 
-    pub(super) fn moved_to(&self, position: u64) {
-        self.position.store(position, Ordering::Relaxed);
+    pub(super) fn account(&self, ledger: Ledger) {
+        *lock(&self.ledger) = Some(ledger);
     }
 
-    pub(super) fn undecodable(&self) {
-        self.undecodable.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn retried(&self, entries: u64) {
+        self.retried.fetch_add(entries, Ordering::Relaxed);
     }
 
     pub(super) fn misframed(&self) {
@@ -102,6 +163,15 @@ impl LogStatus {
     pub(super) fn failed(&self, error: &FetchError) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         *lock(&self.last_error) = Some(error.to_string());
+    }
+
+    pub(super) fn misbehaved(&self, problem: &str) {
+        self.misbehaviours.fetch_add(1, Ordering::Relaxed);
+        *lock(&self.last_misbehaviour) = Some(problem.into());
+    }
+
+    pub(super) fn halted(&self, why: &str) {
+        *lock(&self.halted) = Some(why.into());
     }
 }
 

@@ -1,0 +1,61 @@
+//! After a restart, the wait for the clients that were there before: what came in between is meant for them too.
+
+use crate::message::Demand;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How often clients are counted meanwhile.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Opens when as many clients are connected as there were, or when waiting has been long enough.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    demand: Arc<Demand>,
+    clients: usize,
+    deadline: Instant,
+}
+
+impl Gate {
+    /// A gate that waits for `clients` of those that `demand` counts, at most for `wait`.
+    pub fn new(demand: Arc<Demand>, clients: usize, wait: Duration) -> Self {
+        Gate { demand, clients, deadline: Instant::now() + wait }
+    }
+
+    /// Waits until it is open, from when on it stays open.
+    pub async fn passed(&mut self) {
+        while self.clients > 0 {
+            if self.demand.clients() >= self.clients || Instant::now() >= self.deadline {
+                self.clients = 0;
+            } else {
+                sleep(LOOK_INTERVAL).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Stream;
+
+    #[actix::test]
+    async fn it_opens_when_the_clients_are_back() {
+        let demand = Arc::new(Demand::default());
+        demand.add(Stream::Lite);
+        let mut gate = Gate::new(demand.clone(), 2, Duration::from_secs(3600));
+        let patience = Duration::from_millis(50);
+        assert!(tokio::time::timeout(patience, gate.passed()).await.is_err(), "one is missing");
+        demand.add(Stream::Full);
+        gate.passed().await;
+        demand.remove(Stream::Full);
+        gate.passed().await;
+    }
+
+    #[actix::test]
+    async fn it_opens_at_once_where_nobody_was_and_at_last_where_nobody_comes() {
+        let demand = Arc::new(Demand::default());
+        Gate::new(demand.clone(), 0, Duration::from_secs(3600)).passed().await;
+        Gate::new(demand, 5, Duration::from_millis(30)).passed().await;
+    }
+}

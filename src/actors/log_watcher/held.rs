@@ -1,0 +1,166 @@
+//! Entries that came and wait until the tree that they lead to is proven. Pure.
+
+use super::place::Place;
+use crate::ct::merkle::{CompactTree, Hash};
+use crate::evidence::Beginning;
+use crate::log_client::Undecodable;
+use crate::message::CertEntry;
+
+/// Entries handed on at once: small enough that a client which keeps up has room for the next ones by the time they
+/// come.
+const BATCH: usize = 100;
+/// While catching up the tree is proven each time it reaches a multiple of this: more would only wait in memory, and
+/// for fewer a log would be asked more often.
+const PROVEN_AT: u64 = 2048;
+
+/// What a log has at one index.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) index: u64,
+    /// `None` where there is nothing that could be hashed.
+    pub(super) leaf_hash: Option<Hash>,
+    pub(super) content: Result<CertEntry, Undecodable>,
+}
+
+/// Entries to be handed on together.
+#[derive(Debug)]
+pub(super) struct HeldBatch {
+    pub(super) entries: Vec<Arrived>,
+    /// The tree behind them; `None` where nothing is verified.
+    pub(super) tree: Option<CompactTree>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The verified tree.
+    base: Option<CompactTree>,
+    /// The leaf hashes of what came behind it.
+    leaf_hashes: Vec<Hash>,
+    /// The tree of all of it.
+    tree: Option<CompactTree>,
+    /// Entries before this one are only hashed.
+    hand_on_from: u64,
+    batches: Vec<HeldBatch>,
+}
+
+impl Held {
+    /// Nothing is held behind `place`. Without a tree there, or when not to `verify`, nothing is verified.
+    pub(super) fn behind(place: &Place, verify: bool) -> Self {
+        let tree = place.tree.clone().filter(|_| verify);
+        let hand_on_from = place.next();
+        Held { base: tree.clone(), leaf_hashes: Vec::new(), tree, hand_on_from, batches: Vec::new() }
+    }
+
+    /// Takes the next entry in.
+    ///
+    /// # Errors
+    /// Gives it back if it would have to be hashed and cannot be.
+    pub(super) fn push(&mut self, arrived: Arrived) -> Result<(), Arrived> {
+        if let Some(tree) = &mut self.tree {
+            let Some(leaf_hash) = arrived.leaf_hash else { return Err(arrived) };
+            tree.push(leaf_hash);
+            self.leaf_hashes.push(leaf_hash);
+        }
+        if arrived.index < self.hand_on_from {
+            return Ok(());
+        }
+        match self.batches.last_mut() {
+            Some(batch) if batch.entries.len() < BATCH => batch.entries.push(arrived),
+            _ => self.batches.push(HeldBatch { entries: vec![arrived], tree: None }),
+        }
+        if let Some(batch) = self.batches.last_mut().filter(|batch| batch.entries.len() == BATCH) {
+            batch.tree = self.tree.clone();
+        }
+        Ok(())
+    }
+
+    /// Whether what is held should be proven now that the entry before `next` has been taken in.
+    pub(super) fn is_due_at(&self, next: u64) -> bool {
+        self.tree.is_none() || next.is_multiple_of(PROVEN_AT)
+    }
+
+    /// The tree to be proven; `None` where nothing is verified.
+    pub(super) fn tree(&self) -> Option<&CompactTree> {
+        self.tree.as_ref()
+    }
+
+    /// What is to be proven, for evidence.
+    pub(super) fn beginning(&self) -> Option<Beginning> {
+        self.base.as_ref().map(|base| Beginning::entries(base, &self.leaf_hashes))
+    }
+
+    /// The tree is proven: gives out what is held.
+    pub(super) fn take_proven(&mut self) -> Vec<HeldBatch> {
+        self.base.clone_from(&self.tree);
+        self.leaf_hashes.clear();
+        if let Some(last) = self.batches.last_mut() {
+            last.tree = self.tree.clone();
+        }
+        std::mem::take(&mut self.batches)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ct::head::Head;
+
+    fn arrived(index: u64) -> Arrived {
+        let broken = Undecodable { reason: String::new(), leaf_input: String::new(), extra_data: String::new() };
+        Arrived { index, leaf_hash: Some([index as u8; 32]), content: Err(broken) }
+    }
+
+    fn place(next: u64) -> Place {
+        let head = Head { tree_size: 9, timestamp_ms: 1, root_hash: [0; 32], signed: true, bytes: "".into() };
+        Place::starting(next, &head)
+    }
+
+    fn tree(size: u64) -> CompactTree {
+        let mut tree = CompactTree::new();
+        (0..size).for_each(|i| tree.push([i as u8; 32]));
+        tree
+    }
+
+    #[test]
+    fn batches_are_bounded_and_each_has_the_tree_behind_it() {
+        let mut held = Held::behind(&place(0), true);
+        (0..250).for_each(|i| held.push(arrived(i)).unwrap());
+        assert_eq!(held.tree(), Some(&tree(250)));
+        let batches = held.take_proven();
+        let ends: Vec<_> = batches.iter().map(|b| b.entries.last().unwrap().index + 1).collect();
+        assert_eq!(ends, [100, 200, 250]);
+        for (batch, end) in batches.iter().zip(ends) {
+            assert_eq!(batch.tree, Some(tree(end)));
+        }
+        assert!(held.take_proven().is_empty(), "each leaves once");
+        held.push(arrived(250)).unwrap();
+        assert_eq!(held.take_proven()[0].tree, Some(tree(251)));
+    }
+
+    #[test]
+    fn what_lies_before_the_position_is_hashed_and_not_handed_on() {
+        let mut held = Held::behind(&place(2), true);
+        (0..5).for_each(|i| held.push(arrived(i)).unwrap());
+        let Some(Beginning::Entries { size: 0, leaf_hashes, .. }) = held.beginning() else { panic!() };
+        assert_eq!(leaf_hashes.len(), 5);
+        let indexes: Vec<_> = held.take_proven()[0].entries.iter().map(|a| a.index).collect();
+        assert_eq!(indexes, [2, 3, 4]);
+    }
+
+    #[test]
+    fn what_cannot_be_hashed_cannot_be_verified() {
+        let nothing = || Arrived { leaf_hash: None, ..arrived(0) };
+        assert!(Held::behind(&place(0), true).push(nothing()).is_err());
+        let mut unverified = Held::behind(&place(0), false);
+        assert!(unverified.tree().is_none());
+        unverified.push(nothing()).unwrap();
+        assert!(unverified.is_due_at(1), "there is nothing to wait for");
+    }
+
+    #[test]
+    fn catching_up_is_proven_at_round_indexes() {
+        let held = Held::behind(&place(0), true);
+        assert!(held.is_due_at(4096) && !held.is_due_at(4095));
+    }
+}

@@ -1,0 +1,267 @@
+//! What is fetched under a head, until it has been handed on.
+//!
+//! ```text
+//! Window ──► ranges in flight ──► decode, hash ──► Window ──► Held ──► proven? ──► Broker, position
+//!   ▲         └─ failed: asked again later        (in order)           └─ no: nothing of it is sent
+//! ```
+
+use super::held::{Arrived, Held, HeldBatch};
+use super::progress::Progress;
+use super::watch::Watch;
+use super::window::Window;
+use crate::actors::broker::Publish;
+use crate::clock;
+use crate::ct::entry::{Content, LogEntry};
+use crate::ct::head::Head;
+use crate::ct::merkle::CompactTree;
+use crate::log_client::{FetchError, Fetched, LogClient, Range, Undecodable};
+use crate::message::{CertEntry, EntryBatch};
+use crate::state::{Ledger, UndecodableEntry};
+use actix::prelude::SendError;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::future::pending;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// How long to leave the Broker alone whose mailbox is full.
+const BROKER_PAUSE: Duration = Duration::from_millis(10);
+
+/// The answer to one request for entries.
+struct Answer {
+    range: Range,
+    asked_at: Instant,
+    page: Result<Vec<Fetched>, FetchError>,
+}
+
+impl Watch {
+    /// Fetches everything up to `end_exclusive`, and hands on what is proven to lead to `head`; `false` if something
+    /// is not.
+    pub(super) async fn catch_up_to(&mut self, end_exclusive: u64, head: &Head) -> bool {
+        let Some(place) = &self.place else { return false };
+        let mut held = Held::behind(place, self.settings.verify);
+        let mut progress = Progress::new(place.next(), end_exclusive, std::time::Instant::now());
+        let span = self.settings.page_size.saturating_mul(self.settings.in_flight as u64);
+        let mut window = Window::new(place.fetch_from(), end_exclusive, span, self.client.alignment());
+        let mut in_flight = FuturesUnordered::new();
+        while !window.is_finished() {
+            let parallel = if self.backoff.failures() > 0 { 1 } else { self.settings.in_flight };
+            while in_flight.len() < parallel
+                && let Some(range) = window.next_range(self.page_size.ask())
+            {
+                in_flight.push(fetch(self.client.clone(), range, self.not_before));
+            }
+            if let Some(answer) = in_flight.next().await {
+                self.judge(answer, &mut window);
+            }
+            while let Some(arrived) = window.take_arrived() {
+                for arrived in arrived {
+                    let next = arrived.index + 1;
+                    if let Err(unhashable) = held.push(arrived) {
+                        return self.release(&mut held, head).await && self.pass_unhashable(unhashable).await;
+                    }
+                    let due = next == end_exclusive || held.is_due_at(next);
+                    if due && !self.release(&mut held, head).await {
+                        return false;
+                    }
+                }
+            }
+            if let Some(told) = progress.at(window.position(), std::time::Instant::now()) {
+                log::info!("{}: {told}", self.name());
+            }
+        }
+        true
+    }
+
+    fn judge(&mut self, answer: Answer, window: &mut Window<Arrived>) {
+        let range = answer.range;
+        match answer.page {
+            Ok(page) => {
+                self.backoff.succeeded();
+                self.page_size.learn(range.count(), page.len() as u64);
+                window.arrived(range, self.decode(range, page));
+            }
+            Err(error) => {
+                window.failed(range);
+                self.status.retried(range.count());
+                if matches!(error, FetchError::TooLarge { .. }) {
+                    self.page_size.too_large();
+                }
+                // Requests that were under way when the first of them failed tell nothing new.
+                if self.last_failure.is_some_and(|last| answer.asked_at < last) {
+                    return;
+                }
+                let what = format!("get entries {} to {}", range.start, range.end_exclusive - 1);
+                let wait = self.failure(&what, &error);
+                self.last_failure = Some(Instant::now());
+                self.not_before = Instant::now() + wait;
+            }
+        }
+    }
+
+    /// `None` for what may have been damaged on its way, and is asked for once more.
+    fn decode(&self, range: Range, page: Vec<Fetched>) -> Vec<Option<Arrived>> {
+        let (source, seen_us) = (self.status.source(), clock::unix_us());
+        let arrived = |(Fetched { leaf_hash, content }, index): (Fetched, u64)| match content {
+            Err(broken) if !range.confirming => {
+                self.status.retried(1);
+                log::debug!("{}: entry {index}: {}; asking once more", source.name(), broken.reason);
+                None
+            }
+            content => {
+                let entry = |content| CertEntry { source: source.clone(), index, seen_us, content };
+                Some(Arrived { index, leaf_hash, content: content.map(entry) })
+            }
+        };
+        page.into_iter().zip(range.start..).map(arrived).collect()
+    }
+
+    /// Hands on what is held, once it is proven to lead to `head`; `false` if it is not.
+    async fn release(&mut self, held: &mut Held, head: &Head) -> bool {
+        while let Some(tree) = held.tree() {
+            match self.client.prove(tree, head).await {
+                Ok(Ok(())) => {
+                    self.verified(head);
+                    break;
+                }
+                Ok(Err(refutation)) => {
+                    if let Some(beginning) = held.beginning() {
+                        self.disbelieve(head, beginning, refutation);
+                    }
+                    return false;
+                }
+                Err(error) => {
+                    let what = format!("prove that {} entries lead to the head", tree.size());
+                    sleep(self.failure(&what, &error)).await;
+                }
+            }
+        }
+        for batch in held.take_proven() {
+            self.hand_on(batch).await;
+        }
+        true
+    }
+
+    fn verified(&mut self, head: &Head) {
+        self.backoff.succeeded();
+        self.distrust.succeeded();
+        self.status.verified(head.tree_size);
+        if let Some(place) = &mut self.place {
+            place.head = Some(head.clone());
+        }
+    }
+
+    /// Hands entries to the Broker and waits for it. The position moves with the hand-over, so that nothing can stop
+    /// the one without the other.
+    async fn hand_on(&mut self, batch: HeldBatch) {
+        let HeldBatch { entries, tree } = batch;
+        let Some(ledger) = self.accounted(&entries).await else { return };
+        let mut decoded = Vec::with_capacity(entries.len());
+        for arrived in entries {
+            match arrived.content {
+                Ok(entry) => {
+                    self.look_at(&entry);
+                    decoded.push(entry);
+                }
+                Err(broken) => self.keep_undecodable(&broken, arrived.index),
+            }
+        }
+        let count = decoded.len() as u64;
+        let batch = EntryBatch::new(decoded);
+        batch.prepare(&self.demand);
+        self.gate.passed().await;
+        let taken = self.send(batch).await;
+        self.move_to(ledger, tree);
+        // The Broker goes only when the whole system does, and this future with it.
+        if taken.await.is_err() {
+            pending::<()>().await;
+        }
+        self.status.sent(ledger.next, count, std::time::Instant::now());
+    }
+
+    /// The account with `entries` in it. Does not come back with a hole or a repeat.
+    async fn accounted(&self, entries: &[Arrived]) -> Option<Ledger> {
+        let mut ledger = self.place.as_ref()?.ledger;
+        let each = |arrived: &Arrived| match arrived.content {
+            Ok(_) => ledger.deliver(arrived.index),
+            Err(_) => ledger.pass_over(arrived.index),
+        };
+        if let Err(error) = entries.iter().try_for_each(each) {
+            self.halt(format!("its account does not add up: {error}; nothing more of it is sent")).await;
+        }
+        Some(ledger)
+    }
+
+    /// Puts a batch into the Broker's mailbox; what is returned ends when it stands in the clients' queues.
+    async fn send(&self, batch: EntryBatch) -> oneshot::Receiver<()> {
+        let (done, taken) = oneshot::channel();
+        let mut publish = Publish { batch, done };
+        loop {
+            if self.stopped.get() {
+                pending::<()>().await;
+            }
+            match self.broker.try_send(publish) {
+                Ok(()) => return taken,
+                Err(SendError::Full(again)) => {
+                    publish = again;
+                    sleep(BROKER_PAUSE).await;
+                }
+                Err(SendError::Closed(_)) => return pending().await,
+            }
+        }
+    }
+
+    /// Moves the position behind what was handed on.
+    fn move_to(&mut self, ledger: Ledger, tree: Option<CompactTree>) {
+        if let Some(place) = &mut self.place {
+            (place.ledger, place.tree) = (ledger, tree);
+        }
+        self.note_place();
+    }
+
+    /// Passes over an entry that is not even bytes, so that nothing can be said of its place in the tree.
+    async fn pass_unhashable(&mut self, arrived: Arrived) -> bool {
+        let broken = match &arrived.content {
+            Err(broken) if self.place.as_ref().is_some_and(|place| arrived.index >= place.next()) => broken,
+            _ => {
+                log::warn!("{}: entry {} cannot be hashed; waiting for it", self.name(), arrived.index);
+                return false;
+            }
+        };
+        self.keep_undecodable(broken, arrived.index);
+        let Some(ledger) = self.accounted(std::slice::from_ref(&arrived)).await else { return false };
+        self.move_to(ledger, None);
+        if let Some(place) = &mut self.place {
+            place.uproot();
+        }
+        true
+    }
+
+    /// Notes what is wrong with an entry that is sent all the same.
+    fn look_at(&mut self, entry: &CertEntry) {
+        if let Content::Entry(LogEntry { fault: Some(fault), .. }) = &entry.content {
+            self.status.misframed();
+            log::warn!("{}: entry {} is misframed: {fault}; sent all the same", self.name(), entry.index);
+        }
+    }
+
+    /// Keeps what the log gave for an entry that is passed over.
+    fn keep_undecodable(&self, broken: &Undecodable, index: u64) {
+        let Undecodable { reason, leaf_input, extra_data } = broken;
+        let url = self.status.source().url();
+        let kept =
+            match self.undecodable.keep(&UndecodableEntry { url, index, reason, leaf_input, extra_data }) {
+                Ok(path) => format!("kept in {}", path.display()),
+                Err(error) => format!("not kept: {error}"),
+            };
+        log::warn!("{}: entry {index} cannot be decoded: {reason}; passed over, {kept}", self.name());
+    }
+}
+
+async fn fetch(client: Rc<LogClient>, range: Range, not_before: Instant) -> Answer {
+    sleep_until(not_before).await;
+    let asked_at = Instant::now();
+    let page = client.entries(range).await;
+    Answer { range, asked_at, page }
+}

@@ -1,0 +1,72 @@
+//! What a log did wrong is counted, kept as evidence, logged, and told to the clients who ask for it.
+
+use super::LogStatus;
+use crate::actors::broker::{Alert, Broker};
+use crate::clock;
+use crate::evidence::{Accused, Evidence, Misbehaviour};
+use crate::message::log_alert;
+use crate::state::EvidenceFolder;
+use actix::Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Faults of single entries that are told of at once; a hostile log could send nothing else.
+const MOST_ENTRIES: u32 = 20;
+/// After which time as many again are.
+const ENTRIES_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Of one log.
+pub(super) struct Reporter {
+    accused: Accused,
+    status: Arc<LogStatus>,
+    folder: Arc<EvidenceFolder>,
+    broker: Addr<Broker>,
+    /// How many more faults of single entries are told of until then.
+    entries: (u32, Instant),
+}
+
+impl Reporter {
+    pub(super) fn new(
+        accused: Accused,
+        status: Arc<LogStatus>,
+        folder: Arc<EvidenceFolder>,
+        broker: Addr<Broker>,
+    ) -> Self {
+        Reporter { accused, status, folder, broker, entries: (MOST_ENTRIES, Instant::now()) }
+    }
+
+    /// The log lied about its tree. What to do about it is up to the caller.
+    pub(super) fn misbehaved(&mut self, problem: String, misbehaviour: Misbehaviour) {
+        self.status.misbehaved(&problem);
+        self.tell(problem, misbehaviour);
+    }
+
+    /// The log has a wrong entry, which is sent all the same.
+    pub(super) fn wrong_entry(&mut self, problem: String, misbehaviour: impl FnOnce() -> Misbehaviour) {
+        self.status.misbehaved(&problem);
+        let now = Instant::now();
+        if now >= self.entries.1 {
+            self.entries = (MOST_ENTRIES, now + ENTRIES_INTERVAL);
+        }
+        if self.entries.0 > 0 {
+            self.entries.0 -= 1;
+            self.tell(problem, misbehaviour());
+        }
+    }
+
+    fn tell(&self, problem: String, misbehaviour: Misbehaviour) {
+        let (kind, index) = (misbehaviour.kind(), misbehaviour.index());
+        let (now_us, source) = (clock::unix_us(), self.status.source());
+        let evidence = Evidence::new(now_us / 1000, self.accused.clone(), problem, misbehaviour);
+        let kept = match self.folder.keep(&evidence) {
+            Ok(path) => format!("evidence is in {}", path.display()),
+            Err(error) => format!("evidence is not kept: {error}"),
+        };
+        let problem = &evidence.problem;
+        log::error!("{}: the log misbehaves: {kind}: {problem}; {kept}", source.name());
+        let alert = Alert(log_alert(source, kind, problem, index, now_us));
+        if self.broker.try_send(alert).is_err() {
+            log::warn!("{}: no alert was sent: the broker is busy", source.name());
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! One log, from start to stop: its heads, and where we stand under them.
+
+use super::backoff::Backoff;
+use super::gate::Gate;
+use super::heads::{Heads, Verdict};
+use super::page_size::PageSize;
+use super::place::{Missing, Place};
+use super::report::Reporter;
+use super::rhythm::Rhythm;
+use super::{LogStatus, Start, Surroundings, WatchSettings};
+use crate::actors::broker::Broker;
+use crate::clock;
+use crate::ct::head::Head;
+use crate::evidence::{Beginning, Misbehaviour};
+use crate::log_client::{FetchError, LogClient, Refutation};
+use crate::message::Demand;
+use crate::state::{Positions, Undecodable};
+use actix::Addr;
+use futures_util::FutureExt;
+use std::cell::Cell;
+use std::future::pending;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// A head that was signed so far in the future makes one think of clocks, ours or the log's.
+const MOST_AHEAD: Duration = Duration::from_secs(60 * 60);
+
+/// The watcher's work.
+pub(super) struct Watch {
+    pub(super) client: Rc<LogClient>,
+    pub(super) settings: WatchSettings,
+    pub(super) status: Arc<LogStatus>,
+    pub(super) undecodable: Arc<Undecodable>,
+    pub(super) positions: Arc<Positions>,
+    pub(super) broker: Addr<Broker>,
+    pub(super) demand: Arc<Demand>,
+    pub(super) gate: Gate,
+    pub(super) reporter: Reporter,
+    /// Set when nothing is to be handed on any more.
+    pub(super) stopped: Rc<Cell<bool>>,
+    /// Unknown until the first head.
+    pub(super) place: Option<Place>,
+    pub(super) page_size: PageSize,
+    pub(super) backoff: Backoff,
+    /// No request for entries before this moment.
+    pub(super) not_before: Instant,
+    pub(super) last_failure: Option<Instant>,
+    rhythm: Rhythm,
+    heads: Heads,
+    /// The largest head that may be believed.
+    head: Option<Head>,
+    /// Since when there have been entries in a tile that is not full.
+    partial_since: Option<Instant>,
+    /// Lies since something was last proven.
+    pub(super) distrust: Backoff,
+    /// Whether the first head has been taken.
+    began: bool,
+    /// Whether there was a position from before a restart.
+    resumed: bool,
+    /// Whether the log's clock was complained of.
+    clock_told: bool,
+}
+
+impl Watch {
+    pub(super) fn new(with: Surroundings, settings: WatchSettings, stopped: Rc<Cell<bool>>) -> Self {
+        let Surroundings { client, accused, status, undecodable, evidence, positions, broker, demand, gate } = with;
+        Watch {
+            client: Rc::new(client),
+            page_size: PageSize::new(settings.page_size),
+            rhythm: Rhythm::new(std::time::Instant::now(), settings.poll_interval),
+            settings,
+            reporter: Reporter::new(accused, status.clone(), evidence, broker.clone()),
+            status,
+            undecodable,
+            positions,
+            broker,
+            demand,
+            gate,
+            stopped,
+            place: None,
+            backoff: Backoff::default(),
+            not_before: Instant::now(),
+            last_failure: None,
+            heads: Heads::default(),
+            head: None,
+            partial_since: None,
+            distrust: Backoff::default(),
+            began: false,
+            resumed: false,
+            clock_told: false,
+        }
+    }
+
+    /// Never ends. A panic is a defect of ours, but it must not end a log in silence either.
+    pub(super) async fn run(mut self) {
+        self.resume().await;
+        loop {
+            if AssertUnwindSafe(self.follow()).catch_unwind().await.is_err() {
+                let wait = self.backoff.failed(None, rand::random());
+                let next = self.place.as_ref().map(Place::next);
+                log::error!("{}: watcher panicked at index {next:?}; going on in {wait:.1?}", self.name());
+                sleep(wait).await;
+            }
+        }
+    }
+
+    /// Goes on where we were before a restart, if it is the same log.
+    async fn resume(&mut self) {
+        let source = self.status.source().clone();
+        let Some(saved) = self.positions.get(source.url()) else { return };
+        if let (Some(before), Some(now)) = (saved.log_id, source.log_id())
+            && before != now
+        {
+            let why = "its key is another than when its position was saved, so it is another log; give it back its \
+                       key, or move positions.json away to begin anew";
+            self.halt(why.into()).await;
+        }
+        self.heads = Heads::knowing(saved.head.clone());
+        self.place = Some(Place::saved(saved));
+        self.resumed = true;
+    }
+
+    async fn follow(&mut self) {
+        loop {
+            sleep_until(self.rhythm.next().into()).await;
+            let asked = Instant::now();
+            match self.client.head().await {
+                Ok(head) => {
+                    self.backoff.succeeded();
+                    if self.take_head(asked, head) {
+                        self.catch_up().await;
+                    }
+                }
+                Err(error) => {
+                    if let FetchError::NotSigned { reason, bytes } = &error {
+                        let evidence = Misbehaviour::BadSignature { head: bytes.as_ref().into() };
+                        self.reporter.misbehaved(format!("a head is not the log's: {reason}"), evidence);
+                    }
+                    let wait = self.failure("get the tree head", &error);
+                    self.rhythm.failed((Instant::now() + wait).into());
+                }
+            }
+        }
+    }
+
+    /// Only a larger head changes anything. Front ends that lag behind serve older ones, which is no fault. `false` if
+    /// the head contradicts another one.
+    fn take_head(&mut self, asked: Instant, head: Option<Head>) -> bool {
+        let Some(head) = head else {
+            self.rhythm.unchanged(asked.into());
+            return true;
+        };
+        match self.heads.judge(&head) {
+            Verdict::Larger | Verdict::Same | Verdict::Lagging => {
+                self.believe(asked, head);
+                return true;
+            }
+            Verdict::Rollback { against } => {
+                let problem = format!("{} was signed no earlier than {}", words(&head), words(&against));
+                let (smaller, larger) =
+                    if head.tree_size < against.tree_size { (&head, &against) } else { (&against, &head) };
+                let (smaller, larger) = (smaller.bytes.as_ref().into(), larger.bytes.as_ref().into());
+                self.hold(problem, Misbehaviour::Rollback { smaller, larger });
+            }
+            Verdict::Fork { against } => {
+                let problem = format!("{} has another root than {}", words(&head), words(&against));
+                let (first, second) = (against.bytes.as_ref().into(), head.bytes.as_ref().into());
+                self.hold(problem, Misbehaviour::Fork { first, second });
+            }
+        }
+        false
+    }
+
+    fn believe(&mut self, asked: Instant, head: Head) {
+        self.check_clock(&head);
+        if self.head.as_ref().is_some_and(|known| known.tree_size >= head.tree_size) {
+            return self.rhythm.unchanged(asked.into());
+        }
+        let visible_for = self.rhythm.grew(asked.into(), head.timestamp_ms);
+        let asked: std::time::Instant = asked.into();
+        self.status.saw_head(head.tree_size, asked.checked_sub(visible_for).unwrap_or(asked));
+        self.head = Some(head);
+    }
+
+    /// Nobody knows whose clock is wrong, so nothing depends on it.
+    fn check_clock(&mut self, head: &Head) {
+        let ahead = Duration::from_millis(head.timestamp_ms.saturating_sub(clock::unix_us() / 1000));
+        if ahead > MOST_AHEAD && !self.clock_told {
+            self.clock_told = true;
+            log::warn!("{}: {} is {ahead:.0?} in the future; is this machine's clock right?", self.name(), words(head));
+        }
+    }
+
+    /// The log lied: nothing more of it is believed for a while.
+    fn hold(&mut self, problem: String, misbehaviour: Misbehaviour) {
+        self.reporter.misbehaved(problem, misbehaviour);
+        let wait = self.distrust.failed(None, rand::random());
+        log::warn!("{}: holding; trying again in {wait:.1?}", self.name());
+        self.rhythm.failed((Instant::now() + wait).into());
+    }
+
+    /// What the log serves does not lead to `head`: another one is asked for after a while.
+    pub(super) fn disbelieve(&mut self, head: &Head, beginning: Beginning, refutation: Refutation) {
+        self.heads.forget(head);
+        self.head = None;
+        let (problem, proof) = (format!("{}: {}", words(head), refutation.reason), refutation.proof);
+        let head = head.bytes.as_ref().into();
+        self.hold(problem, Misbehaviour::Inconsistent { beginning, proof, head });
+    }
+
+    /// Fetches and hands on everything that is to be fetched now.
+    async fn catch_up(&mut self) {
+        let Some(head) = self.head.clone() else { return };
+        loop {
+            let next = self.begin(&head);
+            let end_exclusive = self.end_for_now(next, head.tree_size);
+            if next >= end_exclusive || !self.plant_tree(&head).await {
+                return;
+            }
+            if !self.catch_up_to(end_exclusive, &head).await {
+                return;
+            }
+        }
+    }
+
+    /// Up to where to fetch under a head of `tree_size`: a tile that is not full yet is left until it is, but
+    /// not for longer than its entries may wait. Each partial tile holds again what the one before it held.
+    fn end_for_now(&mut self, next: u64, tree_size: u64) -> u64 {
+        let full = tree_size - tree_size % self.client.alignment();
+        if full == tree_size || next >= tree_size || !self.client.prefers_full_tiles() {
+            self.partial_since = None;
+            return tree_size;
+        }
+        if next < full {
+            self.partial_since = None;
+        }
+        let since = *self.partial_since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= self.settings.partial_tile_wait {
+            self.partial_since = None;
+            return tree_size;
+        }
+        self.rhythm.no_later_than((since + self.settings.partial_tile_wait).into());
+        full.max(next)
+    }
+
+    /// Where we are, which the first head decides if nothing else did before.
+    fn begin(&mut self, head: &Head) -> u64 {
+        let name = self.status.source().name();
+        let place = self.place.get_or_insert_with(|| {
+            let next = match self.settings.start {
+                Start::Head => head.tree_size,
+                Start::Index(index) => index,
+                Start::BeforeHead(count) => head.tree_size.saturating_sub(count),
+            };
+            log::info!("{name}: watching from index {next}, tree size {}", head.tree_size);
+            Place::starting(next, head)
+        });
+        if self.resumed && !self.began {
+            limit_catch_up(name, place, head, self.settings.catch_up);
+        }
+        let next = place.next();
+        if !self.began {
+            self.began = true;
+            if next > head.tree_size {
+                log::warn!("{name}: the log ends before index {next}; waiting for it to grow");
+            }
+            self.note_place();
+        }
+        next
+    }
+
+    /// Tells everyone where we are.
+    pub(super) fn note_place(&self) {
+        if let Some(place) = &self.place {
+            self.status.account(place.ledger);
+            let source = self.status.source();
+            self.positions.set(source.url(), place.to_save(source.log_id()));
+        }
+    }
+
+    /// Makes sure that there is a verified tree to begin with; `false` if that has to wait.
+    async fn plant_tree(&mut self, head: &Head) -> bool {
+        if !self.settings.verify {
+            return true;
+        }
+        loop {
+            let Some(place) = &mut self.place else { return false };
+            let Some(Missing { size, root }) = place.missing_tree() else { return true };
+            if size >= head.tree_size {
+                return false;
+            }
+            match self.client.tree_at(size, root.as_ref(), head).await {
+                Ok(Ok(tree)) => {
+                    self.backoff.succeeded();
+                    place.tree = Some(tree);
+                    return true;
+                }
+                Ok(Err(refutation)) => {
+                    let root = root.map(|root| root.as_slice().into());
+                    self.disbelieve(head, Beginning::Root { size, root }, refutation);
+                    return false;
+                }
+                Err(error) => sleep(self.failure(&format!("prove the tree of {size} entries"), &error)).await,
+            }
+        }
+    }
+
+    /// Counts and reports a failed request; returns how long to leave the log alone.
+    pub(super) fn failure(&mut self, what: &str, error: &FetchError) -> Duration {
+        let wait = self.backoff.failed(error.retry_after(), rand::random());
+        self.status.failed(error);
+        log::warn!("{}: failed to {what}: {error}; trying again in {wait:.1?}", self.name());
+        wait
+    }
+
+    /// Ends the watching of this log for good: to go on would lose or repeat something.
+    pub(super) async fn halt(&self, why: String) {
+        log::error!("{}: stopped: {why}", self.name());
+        self.status.halted(&why);
+        pending().await
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.status.source().name()
+    }
+}
+
+/// How far there is to catch up after a restart, and what of it is left out.
+fn limit_catch_up(name: &str, place: &mut Place, head: &Head, most: Option<u64>) {
+    let (next, behind) = (place.next(), head.tree_size.saturating_sub(place.next()));
+    log::info!("{name}: going on at index {next}, {behind} entries behind the head");
+    if let Some(most) = most.filter(|most| behind > *most) {
+        let from = head.tree_size - most;
+        log::warn!("{name}: leaving out entries {next} to {}, since fetch.catch_up is {most}", from - 1);
+        place.skip_to(from);
+    }
+}
+
+fn words(head: &Head) -> String {
+    format!("the head of {} entries, signed at {} ms,", head.tree_size, head.timestamp_ms)
+}

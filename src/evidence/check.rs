@@ -1,0 +1,147 @@
+//! Whether evidence holds.
+
+use super::{Accused, Base64, Beginning, Evidence, Misbehaviour, Proof, VERSION};
+use crate::ct::checkpoint::Checkpoint;
+use crate::ct::consistency;
+use crate::ct::merkle::{CompactTree, Hash};
+use crate::ct::sth::SignedTreeHead;
+use crate::message::Protocol;
+use openssl::pkey::{PKey, Public};
+use openssl::sha::sha256;
+
+/// Why evidence proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unconfirmed {
+    /// It is of another form.
+    #[error("it is of version {0}, and this program knows {VERSION}")]
+    Version(u32),
+    /// Without the log's key nobody can say who made up the heads.
+    #[error("the log's key is not known, so nothing in it is signed")]
+    NoKey,
+    /// The key is none.
+    #[error("the log's key makes no sense")]
+    BadKey,
+    /// What should be the log's word is not.
+    #[error("a head is not the log's: {0}")]
+    NotTheLogs(String),
+    /// A part is missing, or there is one too many.
+    #[error("{0} makes no sense")]
+    Malformed(&'static str),
+    /// The log did nothing wrong in it.
+    #[error("nothing is wrong: {0}")]
+    Innocent(&'static str),
+}
+
+impl Evidence {
+    /// Checks everything anew.
+    ///
+    /// # Errors
+    /// Why it proves nothing.
+    pub fn check(&self) -> Result<(), Unconfirmed> {
+        if self.version != VERSION {
+            return Err(Unconfirmed::Version(self.version));
+        }
+        let log = &self.log;
+        match &self.misbehaviour {
+            Misbehaviour::BadSignature { head } => match log.head(head) {
+                Err(Unconfirmed::NotTheLogs(_)) => Ok(()),
+                Err(other) => Err(other),
+                Ok(_) => Err(Unconfirmed::Innocent("the signature is right")),
+            },
+            Misbehaviour::Rollback { smaller, larger } => rollback(&log.head(smaller)?, &log.head(larger)?),
+            Misbehaviour::Fork { first, second } => fork(&log.head(first)?, &log.head(second)?),
+            Misbehaviour::Inconsistent { beginning, proof, head } => {
+                inconsistent(beginning, proof, &log.head(head)?)
+            }
+            Misbehaviour::WrongEntry { .. } => Err(Unconfirmed::Innocent("to be done")),
+        }
+    }
+}
+
+impl Accused {
+    /// The head in `bytes`, if the log has signed it.
+    fn head(&self, bytes: &Base64) -> Result<SignedTreeHead, Unconfirmed> {
+        let der = &self.key.as_ref().ok_or(Unconfirmed::NoKey)?.0;
+        let key = PKey::public_key_from_der(der).map_err(|_| Unconfirmed::BadKey)?;
+        match self.protocol {
+            Protocol::Rfc6962 => sth(&bytes.0, &key),
+            Protocol::StaticCt => self.checkpoint(&bytes.0, &key, &sha256(der)),
+        }
+        .map_err(Unconfirmed::NotTheLogs)
+    }
+
+    fn checkpoint(&self, note: &[u8], key: &PKey<Public>, log_id: &Hash) -> Result<SignedTreeHead, String> {
+        let checkpoint = Checkpoint::parse(note).map_err(|error| error.to_string())?;
+        let origin = self.origin.as_deref().unwrap_or_default();
+        checkpoint.verify(origin, log_id, key).map_err(|error| error.to_string())
+    }
+}
+
+fn sth(body: &[u8], key: &PKey<Public>) -> Result<SignedTreeHead, String> {
+    let head = SignedTreeHead::from_json(body).map_err(|error| error.to_string())?;
+    head.verify(key).map_err(|error| error.to_string())?;
+    Ok(head)
+}
+
+fn rollback(smaller: &SignedTreeHead, larger: &SignedTreeHead) -> Result<(), Unconfirmed> {
+    if smaller.tree_size >= larger.tree_size {
+        Err(Unconfirmed::Innocent("the first tree is not smaller"))
+    } else if smaller.timestamp_ms < larger.timestamp_ms {
+        Err(Unconfirmed::Innocent("the smaller tree was signed earlier"))
+    } else {
+        Ok(())
+    }
+}
+
+fn fork(first: &SignedTreeHead, second: &SignedTreeHead) -> Result<(), Unconfirmed> {
+    if first.tree_size != second.tree_size {
+        Err(Unconfirmed::Innocent("the trees are of different sizes"))
+    } else if first.root_hash == second.root_hash {
+        Err(Unconfirmed::Innocent("it is the same tree"))
+    } else {
+        Ok(())
+    }
+}
+
+fn inconsistent(beginning: &Beginning, proof: &Proof, head: &SignedTreeHead) -> Result<(), Unconfirmed> {
+    let (size, root) = (head.tree_size, &head.root_hash);
+    let consistent = match (beginning, proof) {
+        (Beginning::Root { size: first, root: first_root }, Proof::Consistency(proof)) => {
+            let first_root = first_root.as_ref().map(hash).transpose()?;
+            consistency::frontier(*first, size, root, &hashes(proof)?, first_root.as_ref()).is_ok()
+        }
+        (Beginning::Root { .. }, Proof::Subtrees(_)) => return Err(Unconfirmed::Malformed("its proof")),
+        (Beginning::Entries { size: first, frontier, leaf_hashes }, proof) => {
+            let tree = CompactTree::from_frontier(*first, hashes(frontier)?);
+            let mut tree = tree.ok_or(Unconfirmed::Malformed("its frontier"))?;
+            hashes(leaf_hashes)?.into_iter().for_each(|leaf| tree.push(leaf));
+            match proof {
+                Proof::Consistency(proof) => {
+                    consistency::verify(tree.size(), &tree.root(), size, root, &hashes(proof)?).is_ok()
+                }
+                Proof::Subtrees(roots) => extend(tree, size, &hashes(roots)?)?.root() == *root,
+            }
+        }
+    };
+    if consistent { Err(Unconfirmed::Innocent("the trees are consistent")) } else { Ok(()) }
+}
+
+fn extend(mut tree: CompactTree, size: u64, roots: &[Hash]) -> Result<CompactTree, Unconfirmed> {
+    let malformed = Unconfirmed::Malformed("its proof");
+    let nodes: Vec<_> = consistency::complete_subtrees(tree.size()..size).collect();
+    if nodes.len() != roots.len() {
+        return Err(malformed);
+    }
+    for (node, root) in nodes.iter().zip(roots) {
+        tree.push_subtree(node.height, *root).ok_or(malformed.clone())?;
+    }
+    Ok(tree)
+}
+
+fn hashes(all: &[Base64]) -> Result<Vec<Hash>, Unconfirmed> {
+    all.iter().map(hash).collect()
+}
+
+fn hash(bytes: &Base64) -> Result<Hash, Unconfirmed> {
+    bytes.0.as_slice().try_into().map_err(|_| Unconfirmed::Malformed("a hash"))
+}

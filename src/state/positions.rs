@@ -1,0 +1,388 @@
+//! Where each log stands, so that a restart goes on there: the file `positions.json` in the state folder.
+//!
+//! Its first line is JSON, its second the SHA-256 of the first in hexadecimal. It is replaced as a whole: written
+//! beside, synced, renamed, and the folder synced, so that after a crash there is the old one or the new one. One
+//! that is damaged is an error and is left alone: to begin at the heads instead would lose what came in between.
+
+use super::Ledger;
+use super::file::replace;
+use crate::ct::head::Head;
+use crate::ct::merkle::{CompactTree, Hash};
+use base64_simd::STANDARD;
+use openssl::sha::sha256;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+const FILE: &str = "positions.json";
+/// The only version of the file so far.
+const VERSION: u32 = 1;
+
+/// Where a log stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// SHA-256 of the log's key, if that is known.
+    pub log_id: Option<Hash>,
+    /// What became of each index so far.
+    pub ledger: Ledger,
+    /// The verified tree of the entries before the next one; `None` where nothing is verified.
+    pub tree: Option<CompactTree>,
+    /// The newest head that the tree was verified by.
+    pub head: Option<Head>,
+}
+
+/// Why positions cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PositionsError {
+    /// The file is there and cannot be read.
+    #[error("{}: cannot be read: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The file is not what was written.
+    #[error(
+        "{}: {problem}; restore it from a backup, or move it away to begin at the logs' heads (what was logged since \
+         it was written is then not sent)",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// The file's first line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    version: u32,
+    clients: usize,
+    logs: BTreeMap<String, WrittenPosition>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPosition {
+    log_id: Option<String>,
+    ledger: Ledger,
+    tree: Option<Vec<String>>,
+    head: Option<WrittenHead>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenHead {
+    tree_size: u64,
+    timestamp_ms: u64,
+    root_hash: String,
+    signed: bool,
+    bytes: String,
+}
+
+/// The positions of all logs, by URL, and the file that they are kept in.
+#[derive(Debug)]
+pub struct Positions {
+    /// `None`: they are not kept.
+    dir: Option<PathBuf>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    by_url: BTreeMap<String, Position>,
+    /// Clients that were connected.
+    clients: usize,
+    /// Whether something was set since it was last made ready to be written.
+    changed: bool,
+    /// What the next [`Positions::save_settled`] writes.
+    settling: Option<String>,
+}
+
+impl Positions {
+    /// Those of the file in `dir`; none where there is no such file.
+    ///
+    /// # Errors
+    /// See [`PositionsError`].
+    pub fn load(dir: &Path) -> Result<Self, PositionsError> {
+        let path = dir.join(FILE);
+        let state = match fs::read(&path) {
+            Ok(bytes) => parse(&bytes).map_err(|problem| PositionsError::Damaged { path, problem })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
+            Err(error) => return Err(PositionsError::Read { path, error }),
+        };
+        Ok(Positions { dir: Some(dir.into()), state: Mutex::new(state) })
+    }
+
+    /// Positions that end with the program.
+    pub fn in_memory() -> Self {
+        Positions { dir: None, state: Mutex::default() }
+    }
+
+    /// Where the log at `url` stands.
+    pub fn get(&self, url: &str) -> Option<Position> {
+        self.lock().by_url.get(url).cloned()
+    }
+
+    /// Notes where the log at `url` stands.
+    pub fn set(&self, url: &str, position: Position) {
+        let mut state = self.lock();
+        state.changed = true;
+        match state.by_url.get_mut(url) {
+            Some(known) => *known = position,
+            None => drop(state.by_url.insert(url.into(), position)),
+        }
+    }
+
+    /// How many clients were connected.
+    pub fn clients(&self) -> usize {
+        self.lock().clients
+    }
+
+    /// Notes how many clients are connected.
+    pub fn set_clients(&self, clients: usize) {
+        let mut state = self.lock();
+        state.changed |= state.clients != clients;
+        state.clients = clients;
+    }
+
+    /// Replaces the file by the positions as they were at the call before this one, if they had changed. Blocks
+    /// until the disk has it.
+    ///
+    /// What was handed on since then may not have reached the clients: were the file ahead of them, entries would be
+    /// lost with a crash. So it is behind, by the time between two calls, and a crash makes that much be sent again.
+    ///
+    /// # Errors
+    /// What the system says. The old file is still there then, and the next save tries again.
+    pub fn save_settled(&self) -> io::Result<()> {
+        let text = {
+            let mut state = self.lock();
+            let changed = std::mem::take(&mut state.changed);
+            let next = changed.then(|| encode(&state));
+            std::mem::replace(&mut state.settling, next)
+        };
+        self.write(text)
+    }
+
+    /// Replaces the file by the positions as they are, when everything has reached the clients.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn save(&self) -> io::Result<()> {
+        let text = {
+            let mut state = self.lock();
+            let unsaved = std::mem::take(&mut state.changed) | state.settling.take().is_some();
+            unsaved.then(|| encode(&state))
+        };
+        self.write(text)
+    }
+
+    fn write(&self, text: Option<String>) -> io::Result<()> {
+        let (Some(dir), Some(text)) = (&self.dir, text) else { return Ok(()) };
+        let written = replace(dir, FILE, text.as_bytes());
+        if written.is_err() {
+            // Older than what is settling now, if anything is.
+            self.lock().settling.get_or_insert(text);
+        }
+        written
+    }
+
+    /// The data stay consistent at every step, so a panic elsewhere does not make them unusable.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn encode(state: &State) -> String {
+    let logs = state.by_url.iter().map(|(url, position)| (url.clone(), written(position))).collect();
+    // Numbers, texts and lists of them can always be written.
+    let written = Written { version: VERSION, clients: state.clients, logs };
+    let line = serde_json::to_string(&written).unwrap_or_default();
+    format!("{line}\n{}\n", hex(&sha256(line.as_bytes())))
+}
+
+fn written(position: &Position) -> WrittenPosition {
+    let base64 = |bytes: &[u8]| STANDARD.encode_to_string(bytes);
+    let Position { log_id, ledger, tree, head } = position;
+    WrittenPosition {
+        log_id: log_id.map(|id| base64(&id)),
+        ledger: *ledger,
+        tree: tree.as_ref().map(|tree| tree.frontier().iter().map(|hash| base64(hash)).collect()),
+        head: head.as_ref().map(|head| WrittenHead {
+            tree_size: head.tree_size,
+            timestamp_ms: head.timestamp_ms,
+            root_hash: base64(&head.root_hash),
+            signed: head.signed,
+            bytes: base64(&head.bytes),
+        }),
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<State, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is no text")?;
+    let (line, checksum) = text.trim_end().split_once('\n').ok_or("it has no second line, the checksum")?;
+    if hex(&sha256(line.as_bytes())) != checksum {
+        return Err("its checksum is wrong".into());
+    }
+    let Written { version, clients, logs } = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    if version != VERSION {
+        return Err(format!("it is of version {version}, and this program knows {VERSION}"));
+    }
+    let read = |(url, position): (String, WrittenPosition)| {
+        let read = read_position(position).ok_or_else(|| format!("the position of {url} makes no sense"));
+        Ok((url, read?))
+    };
+    let by_url = logs.into_iter().map(read).collect::<Result<_, String>>()?;
+    Ok(State { by_url, clients, ..State::default() })
+}
+
+/// `None` for what this program would not have written.
+fn read_position(written: WrittenPosition) -> Option<Position> {
+    let WrittenPosition { log_id, ledger, tree, head } = written;
+    let log_id = log_id.map(|id| read_hash(&id).ok_or(())).transpose().ok()?;
+    let tree = tree.map(|hashes| read_tree(ledger.next, &hashes).ok_or(())).transpose().ok()?;
+    let head = head.map(|head| read_head(&head).ok_or(())).transpose().ok()?;
+    ledger.adds_up().then_some(Position { log_id, ledger, tree, head })
+}
+
+fn read_hash(text: &str) -> Option<Hash> {
+    STANDARD.decode_to_vec(text).ok()?.try_into().ok()
+}
+
+fn read_tree(size: u64, hashes: &[String]) -> Option<CompactTree> {
+    let frontier = hashes.iter().map(|hash| read_hash(hash)).collect::<Option<_>>()?;
+    CompactTree::from_frontier(size, frontier)
+}
+
+fn read_head(written: &WrittenHead) -> Option<Head> {
+    Some(Head {
+        tree_size: written.tree_size,
+        timestamp_ms: written.timestamp_ms,
+        root_hash: read_hash(&written.root_hash)?,
+        signed: written.signed,
+        bytes: STANDARD.decode_to_vec(&written.bytes).ok()?.into(),
+    })
+}
+
+fn hex(hash: &Hash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ct::merkle::leaf_hash;
+
+    fn position(entries: u64) -> Position {
+        let mut tree = CompactTree::new();
+        (0..entries).for_each(|i| tree.push(leaf_hash(&i.to_be_bytes())));
+        let (root_hash, bytes) = (tree.root(), "a head".into());
+        let head = Head { tree_size: entries, timestamp_ms: 1_700_000_000_000, root_hash, signed: true, bytes };
+        Position { log_id: Some([7; 32]), ledger: ledger(entries), tree: Some(tree), head: Some(head) }
+    }
+
+    fn ledger(next: u64) -> Ledger {
+        Ledger { next, delivered: next, ..Ledger::from(0) }
+    }
+
+    #[test]
+    fn positions_are_there_again_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        let positions = Positions::load(&state).unwrap();
+        let bare = Position { log_id: None, ledger: ledger(5), tree: None, head: None };
+        positions.set_clients(3);
+        positions.set("https://a.example", position(300));
+        positions.set("https://b.example", bare.clone());
+        positions.save().unwrap();
+        positions.set("https://a.example", position(301));
+        positions.save().unwrap();
+
+        let again = Positions::load(&state).unwrap();
+        assert_eq!(again.get("https://a.example"), Some(position(301)));
+        assert_eq!(again.get("https://b.example"), Some(bare));
+        assert_eq!(again.get("https://c.example"), None);
+        assert_eq!(again.clients(), 3);
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "nothing is left lying about");
+    }
+
+    #[test]
+    fn what_was_handed_on_just_now_is_not_written_yet() {
+        let dir = tempfile::tempdir().unwrap();
+        let positions = Positions::load(dir.path()).unwrap();
+        let on_disk = || Positions::load(dir.path()).unwrap().get("u").map(|position| position.ledger.next);
+        for (entries, written) in [(1, None), (2, Some(1)), (3, Some(2))] {
+            positions.set("u", position(entries));
+            positions.save_settled().unwrap();
+            assert_eq!(on_disk(), written);
+        }
+        positions.save_settled().unwrap();
+        assert_eq!(on_disk(), Some(3), "also when nothing has changed since");
+        positions.set("u", position(4));
+        positions.save().unwrap();
+        assert_eq!(on_disk(), Some(4));
+    }
+
+    #[test]
+    fn a_file_with_any_byte_changed_or_cut_off_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let positions = Positions::load(dir.path()).unwrap();
+        positions.set("https://a.example", position(5));
+        positions.save().unwrap();
+        let path = dir.path().join(FILE);
+        let sound = fs::read(&path).unwrap();
+        let refused = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            let error = Positions::load(dir.path()).unwrap_err().to_string();
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+            assert!(error.contains("positions.json") && error.contains("backup"), "{error}");
+        };
+        for place in 0..sound.len() - 1 {
+            let mut damaged = sound.clone();
+            damaged[place] ^= 1;
+            refused(&damaged);
+            refused(&sound[..place]);
+        }
+    }
+
+    #[test]
+    fn a_file_that_makes_no_sense_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let log = |next: u64, tree: &str| {
+            format!(
+                r#"{{"version":1,"clients":0,"logs":{{"u":{{"log_id":null,"ledger":{{"first":0,"next":{next},"delivered":5,"undecodable":0,"skipped":0}},"tree":{tree},"head":null}}}}}}"#
+            )
+        };
+        for (line, problem) in [
+            (r#"{"version":2,"clients":0,"logs":{}}"#.to_string(), "version 2"),
+            (r#"{"version":1,"clients":0,"logs":{},"more":1}"#.to_string(), "unknown field"),
+            (log(6, "null"), "position of u makes no sense"),
+            (log(5, "[]"), "position of u makes no sense"),
+        ] {
+            fs::write(&path, format!("{line}\n{}\n", hex(&sha256(line.as_bytes())))).unwrap();
+            let error = Positions::load(dir.path()).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_saved_is_saved_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        fs::write(&state, "a file where the folder should be").unwrap();
+        let positions = Positions { dir: Some(state.clone()), state: Mutex::default() };
+        positions.set("https://a.example", position(5));
+        positions.save().unwrap_err();
+        fs::remove_file(&state).unwrap();
+        positions.save().unwrap();
+        assert_eq!(Positions::load(&state).unwrap().get("https://a.example"), Some(position(5)));
+    }
+}
