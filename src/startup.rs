@@ -10,11 +10,11 @@ use crate::actors::heartbeat::Heartbeat;
 use crate::actors::log_directory::{LogDirectory, LogStatuses, StopWatching};
 use crate::actors::log_watcher::{self, Gate, LogStatus, LogWatcher};
 use crate::config::{Config, Endpoint, LogConfig};
+use crate::evidence::{Accused, Base64};
 use crate::log_client::{
     FetchSettings, Issuers, LogClient, OperatorLimits, Rfc6962Client, StaticCtClient, tls_connector,
 };
 use crate::log_list::{HttpSettings, LogListClient};
-use crate::evidence::{Accused, Base64};
 use crate::message::Demand;
 use crate::routes::{self, AppState};
 use crate::state::{EvidenceFolder, Positions, PositionsError, StateLock, StateLockError, Undecodable};
@@ -124,7 +124,17 @@ impl Application {
         let directory = directory(config, surroundings, &watching, statuses);
         arbiters.extend(watching);
         let _state_lock = state_lock;
-        Ok(Application { server, address, broker, directory, heartbeat, arbiters, demand, positions, _state_lock })
+        Ok(Application {
+            server,
+            address,
+            broker,
+            directory,
+            heartbeat,
+            arbiters,
+            demand,
+            positions,
+            _state_lock,
+        })
     }
 
     /// The address that is listened on; its port is the one that was given out when 0 was asked for.

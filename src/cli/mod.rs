@@ -3,6 +3,7 @@
 mod logs;
 mod pretty;
 mod show;
+mod verify_evidence;
 
 use crate::config::{self, Config, ConfigError, Log};
 use crate::demo::{DemoLog, DemoLogOptions, DemoProtocol};
@@ -16,6 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use verify_evidence::{EvidenceError, VerifyEvidenceArgs};
 
 /// The exit status when nothing was started.
 const NOTHING_STARTED: u8 = 2;
@@ -58,6 +60,8 @@ enum Command {
     Entry(EntryArgs),
     /// Print what a message would say of the certificate in a file
     Cert(CertArgs),
+    /// Check evidence that logs misbehaved; exit status 0 if all of it holds
+    VerifyEvidence(VerifyEvidenceArgs),
     /// Ask a running server whether it answers; exit status 0 if it does
     Health(HealthArgs),
 }
@@ -94,6 +98,8 @@ enum Failure {
     Run(io::Error),
     #[error(transparent)]
     Show(#[from] ShowError),
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     #[error("no answer from {0}: {1}")]
     Unhealthy(String, String),
 }
@@ -103,7 +109,7 @@ impl Failure {
     fn status(&self) -> u8 {
         match self {
             Failure::Config(_) | Failure::Start(_) | Failure::Demo(_) => NOTHING_STARTED,
-            Failure::Run(_) | Failure::Show(_) | Failure::Unhealthy(..) => 1,
+            Failure::Run(_) | Failure::Show(_) | Failure::Evidence(_) | Failure::Unhealthy(..) => 1,
         }
     }
 }
@@ -120,6 +126,7 @@ pub fn main() -> ExitCode {
             Some(Command::Logs) => list_logs(&cli).await,
             Some(Command::Entry(args)) => Ok(show::entry(args).await?),
             Some(Command::Cert(args)) => Ok(show::cert(args)?),
+            Some(Command::VerifyEvidence(args)) => Ok(verify_evidence::verify(args)?),
             Some(Command::Health(args)) => health(&cli, args).await,
         }
     });

@@ -102,6 +102,21 @@ pub enum FramingFault {
     },
 }
 
+impl FramingFault {
+    /// Whether it is a breach by the log, and not only a slip in an encoding: the entry is not the one that it says
+    /// to be. Clients are told.
+    pub fn is_misbehaviour(&self) -> bool {
+        matches!(self, FramingFault::LeafIndex { .. } | FramingFault::NoLeafIndex)
+    }
+}
+
+impl LogEntry {
+    /// What clients are told to be wrong with it.
+    pub fn misbehaviour(&self) -> Option<FramingFault> {
+        self.fault.filter(FramingFault::is_misbehaviour)
+    }
+}
+
 /// The entry's certificate cannot be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {

@@ -117,10 +117,29 @@ fn leaf_index(extensions: &[u8]) -> Option<u64> {
     None
 }
 
+/// What a MerkleTreeLeaf has before its TimestampedEntry: version v1, and the leaf type of that.
+const LEAF_HEADER: [u8; 2] = [0, 0];
+
+/// The MerkleTreeLeaf of a TimestampedEntry, RFC 6962 section 3.4.
+pub fn merkle_tree_leaf(timestamped_entry: &[u8]) -> Bytes {
+    [&LEAF_HEADER, timestamped_entry].concat().into()
+}
+
+/// The leaf_index that a MerkleTreeLeaf says, if it is one of a TimestampedEntry and says one.
+pub fn leaf_index_of(merkle_tree_leaf: &[u8]) -> Option<u64> {
+    let mut r = Reader::new(merkle_tree_leaf.strip_prefix(&LEAF_HEADER)?);
+    r.uint("timestamp", 8).ok()?;
+    if r.uint("entry_type", 2).ok()? == 1 {
+        r.bytes("issuer_key_hash", 32).ok()?;
+    }
+    r.vector("signed_entry", 3).ok()?;
+    leaf_index(r.vector("extensions", 2).ok()?)
+}
+
 impl TileLeaf {
     /// The entry's leaf in the tree: the hash of its MerkleTreeLeaf, RFC 6962 sections 2.1 and 3.4.
     pub fn leaf_hash(&self) -> Hash {
-        leaf_hash_of(&[&[0 /* version = v1 */, 0 /* leaf_type = timestamped_entry */], &self.timestamped_entry])
+        leaf_hash_of(&[&LEAF_HEADER, &self.timestamped_entry])
     }
 
     /// The entry, with the certificates that its fingerprints stand for.

@@ -121,6 +121,7 @@ impl Answer {
             | Fault::WrongRoot
             | Fault::BadSignature
             | Fault::Shrink(_)
+            | Fault::Lag
             | Fault::WrongProof
             | Fault::WrongEntry
             | Fault::WiderTile

@@ -37,6 +37,7 @@ pub async fn answer(
 pub fn head(log: &Shared, fault: Option<&Fault>) -> Result<SignedTreeHead, SthError> {
     let mut head = log.store.head();
     match fault {
+        Some(Fault::Lag) => return Ok(log.store.previous_head()),
         Some(Fault::Shrink(by)) => return log.store.shrunken_head(*by),
         Some(Fault::WrongRoot) => {
             return log.store.sign(head.timestamp_ms, head.tree_size, changed(head.root_hash));

@@ -45,6 +45,8 @@ pub enum Fault {
     BadSignature,
     /// A properly signed head over this many entries fewer, none at the least.
     Shrink(u64),
+    /// The head before the newest one, as a front end serves it that lags behind: no misbehaviour at all.
+    Lag,
     /// A consistency proof with its middle hash changed, or with a hash if there should be none; a tile
     /// of hashes with every one changed, so that it shows whichever of them the reader needs.
     WrongProof,
@@ -195,7 +197,7 @@ impl Fault {
         match self {
             Fault::Short(_) | Fault::GarbageEntry => class == Page,
             Fault::Empty | Fault::WrongEntry => matches!(class, Page | DataTile { .. }),
-            Fault::WrongRoot | Fault::BadSignature | Fault::Shrink(_) => class == Head,
+            Fault::WrongRoot | Fault::BadSignature | Fault::Shrink(_) | Fault::Lag => class == Head,
             Fault::WiderTile | Fault::NarrowerTile | Fault::UnknownEntryType => {
                 matches!(class, DataTile { .. })
             }

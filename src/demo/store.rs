@@ -109,6 +109,7 @@ struct State {
     /// The newest of the tree's.
     entries: VecDeque<Arc<StoredEntry>>,
     head: SignedTreeHead,
+    previous_head: SignedTreeHead,
 }
 
 impl State {
@@ -124,7 +125,9 @@ impl Store {
     pub fn new(key: KeyPair, retain: usize, leaf_index: bool) -> Result<Self, SthError> {
         let tree = CompactTree::new();
         let head = SignedTreeHead::sign(unix_ms(), 0, tree.root(), key.private())?;
-        let state = State { tree, hashes: HashTree::default(), entries: VecDeque::new(), head };
+        let previous_head = head.clone();
+        let (hashes, entries) = (HashTree::default(), VecDeque::new());
+        let state = State { tree, hashes, entries, head, previous_head };
         Ok(Self { key, retain: retain.max(1), leaf_index, state: Mutex::new(state) })
     }
 
@@ -182,13 +185,19 @@ impl Store {
         // RFC 6962 §4.3: of two heads the later has the later timestamp.
         let timestamp_ms = unix_ms().max(state.head.timestamp_ms + 1);
         let (size, root) = (state.tree.size(), state.tree.root());
-        state.head = SignedTreeHead::sign(timestamp_ms, size, root, self.key.private())?;
+        let head = SignedTreeHead::sign(timestamp_ms, size, root, self.key.private())?;
+        state.previous_head = std::mem::replace(&mut state.head, head);
         Ok(size)
     }
 
     /// The newest signed head.
     pub fn head(&self) -> SignedTreeHead {
         lock(&self.state).head.clone()
+    }
+
+    /// The signed head before the newest one.
+    pub fn previous_head(&self) -> SignedTreeHead {
+        lock(&self.state).previous_head.clone()
     }
 
     /// A head of the newest one's time over `by` entries fewer.

@@ -5,6 +5,7 @@ use crate::ct::checkpoint::Checkpoint;
 use crate::ct::consistency;
 use crate::ct::merkle::{CompactTree, Hash};
 use crate::ct::sth::SignedTreeHead;
+use crate::ct::tile;
 use crate::message::Protocol;
 use openssl::pkey::{PKey, Public};
 use openssl::sha::sha256;
@@ -53,7 +54,7 @@ impl Evidence {
             Misbehaviour::Inconsistent { beginning, proof, head } => {
                 inconsistent(beginning, proof, &log.head(head)?)
             }
-            Misbehaviour::WrongEntry { .. } => Err(Unconfirmed::Innocent("to be done")),
+            Misbehaviour::WrongEntry { index, leaf_input, .. } => wrong_entry(*index, &leaf_input.0),
         }
     }
 }
@@ -124,6 +125,14 @@ fn inconsistent(beginning: &Beginning, proof: &Proof, head: &SignedTreeHead) -> 
         }
     };
     if consistent { Err(Unconfirmed::Innocent("the trees are consistent")) } else { Ok(()) }
+}
+
+/// The entry's own words against its place. That it is in the log's tree was proven before it was reported.
+fn wrong_entry(index: u64, leaf_input: &[u8]) -> Result<(), Unconfirmed> {
+    if tile::leaf_index_of(leaf_input) == Some(index) {
+        return Err(Unconfirmed::Innocent("the entry says where it stands"));
+    }
+    Ok(())
 }
 
 fn extend(mut tree: CompactTree, size: u64, roots: &[Hash]) -> Result<CompactTree, Unconfirmed> {

@@ -30,6 +30,7 @@ use crate::ct::head::Head;
 use crate::ct::merkle::{CompactTree, Hash};
 use crate::ct::tile_path::TILE_WIDTH;
 use crate::evidence::{Proof, base64s};
+use bytes::Bytes;
 use openssl::ssl::SslConnector;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,6 +106,8 @@ pub struct Fetched {
     pub leaf_hash: Option<Hash>,
     /// What stands there.
     pub content: Result<Content, Undecodable>,
+    /// Its MerkleTreeLeaf, RFC 6962 section 3.4, where that shows a misbehaviour of the log.
+    pub evidence: Option<Bytes>,
 }
 
 /// The client of one log.
@@ -155,7 +158,6 @@ impl LogClient {
                 Ok(if leads {
                     Ok(())
                 } else {
-                    client.forget_hashes();
                     let reason = format!("entries and tiles do not lead to the root of {}", head.tree_size);
                     Err(Refutation { reason, proof: Proof::Subtrees(base64s(&roots)) })
                 })
@@ -163,7 +165,7 @@ impl LogClient {
             _ => {
                 let proof = self.consistency(size, head.tree_size).await?;
                 let verified = consistency::verify(size, &root, head.tree_size, &head.root_hash, &proof);
-                Ok(verified.map_err(|error| self.refuted(&error, &proof)))
+                Ok(verified.map_err(|error| refuted(&error, &proof)))
             }
         }
     }
@@ -176,7 +178,7 @@ impl LogClient {
     pub async fn tree_at(&self, size: u64, root: Option<&Hash>, head: &Head) -> Proven<CompactTree> {
         let proof = self.consistency(size, head.tree_size).await?;
         let tree = consistency::frontier(size, head.tree_size, &head.root_hash, &proof, root);
-        Ok(tree.map_err(|error| self.refuted(&error, &proof)))
+        Ok(tree.map_err(|error| refuted(&error, &proof)))
     }
 
     /// A consistency proof; from a tree to itself, or from the empty one, it is empty.
@@ -188,11 +190,11 @@ impl LogClient {
         }
     }
 
-    fn refuted(&self, error: &ProofError, proof: &[Hash]) -> Refutation {
+    /// Forgets what need not be fetched again, since something in it was wrong.
+    pub fn forget(&self) {
         if let LogClient::StaticCt(client) = self {
-            client.forget_hashes();
+            client.forget();
         }
-        Refutation { reason: error.to_string(), proof: Proof::Consistency(base64s(proof)) }
     }
 
     /// Ranges should not cross multiples of this number.
@@ -218,4 +220,8 @@ fn extended(mut tree: CompactTree, size: u64, roots: &[Hash]) -> Option<Hash> {
         tree.push_subtree(node.height, *root)?;
     }
     (tree.size() == size).then(|| tree.root())
+}
+
+fn refuted(error: &ProofError, proof: &[Hash]) -> Refutation {
+    Refutation { reason: error.to_string(), proof: Proof::Consistency(base64s(proof)) }
 }

@@ -156,11 +156,14 @@ impl Rfc6962Client {
 }
 
 fn fetched(raw: Result<RawEntry, NotBase64>, confirming: bool) -> Fetched {
-    let leaf_hash = match &raw {
-        Ok(raw) => Some(leaf_hash(&raw.leaf_input)),
-        Err(broken) => broken.salvage_leaf_input().map(|leaf_input| leaf_hash(&leaf_input)),
+    let leaf_input = match &raw {
+        Ok(raw) => Some(raw.leaf_input.clone()),
+        Err(broken) => broken.salvage_leaf_input(),
     };
-    Fetched { leaf_hash, content: decode(raw, confirming) }
+    let leaf_hash = leaf_input.as_deref().map(leaf_hash);
+    let content = decode(raw, confirming);
+    let misbehaves = matches!(&content, Ok(Content::Entry(entry)) if entry.misbehaviour().is_some());
+    Fetched { leaf_hash, content, evidence: leaf_input.filter(|_| misbehaves) }
 }
 
 /// An entry that cannot be decoded may have been damaged on its way: only one that is so again (`confirming`)

@@ -113,9 +113,10 @@ impl StaticCtClient {
         self.hashes.between(first, second).await
     }
 
-    /// Forgets the tiles of hashes that are kept, since they led to nothing.
-    pub fn forget_hashes(&self) {
+    /// Forgets what need not be fetched again, since something in it was wrong.
+    pub fn forget(&self) {
         self.hashes.forget();
+        *self.etag.borrow_mut() = None;
     }
 
     /// The names of the entries of `range`; `None` from a log that has no names tiles, or not these.

@@ -74,7 +74,8 @@ impl Tiles {
     pub(super) async fn names(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
         let (path, bytes) = self.tile(names_tile, range).await?;
         let wanted = in_range(range, &path, names_tile::entries(&bytes)?)?;
-        let fetched = |(_, entry)| Fetched { leaf_hash: None, content: Ok(Content::Names(entry)) };
+        let fetched =
+            |(_, entry)| Fetched { leaf_hash: None, content: Ok(Content::Names(entry)), evidence: None };
         Ok(wanted.into_iter().map(fetched).collect())
     }
 
@@ -125,6 +126,7 @@ impl Tiles {
 
     fn entry(&self, index: u64, leaf: TileLeaf) -> Result<Fetched, FetchError> {
         let leaf_hash = leaf.leaf_hash();
+        let timestamped_entry = leaf.timestamped_entry.clone();
         let issuer =
             |fp| self.issuers.get(fp).ok_or_else(|| FetchError::WrongIssuer { fingerprint: hex(fp) });
         let chain = leaf.chain.iter().map(issuer).collect::<Result<_, _>>()?;
@@ -135,7 +137,8 @@ impl Tiles {
             None if self.leaf_index == LeafIndex::Required => Some(FramingFault::NoLeafIndex),
             _ => None,
         };
-        Ok(Fetched { leaf_hash: Some(leaf_hash), content: Ok(Content::Entry(entry)) })
+        let evidence = entry.misbehaviour().map(|_| tile::merkle_tree_leaf(&timestamped_entry));
+        Ok(Fetched { leaf_hash: Some(leaf_hash), content: Ok(Content::Entry(entry)), evidence })
     }
 }
 

@@ -79,7 +79,11 @@ impl CertEntry {
         self.source.write_link(self.index, out);
         let _ = write!(out, r#"","seen":{},"#, Seconds::from_us(self.seen_us));
         self.source.write_member(entry.timestamp_ms, out);
-        out.extend_from_slice(b"}}");
+        out.push(b'}');
+        if let Some(fault) = entry.misbehaviour() {
+            let _ = write!(out, r#","fault":"{fault}""#);
+        }
+        out.push(b'}');
         Cuts { as_der: within(marks.as_der), chain: within(chain), all_domains: within(marks.all_domains) }
     }
 

@@ -284,7 +284,8 @@ mod tests {
         let mut tree = CompactTree::new();
         (0..entries).for_each(|i| tree.push(leaf_hash(&i.to_be_bytes())));
         let (root_hash, bytes) = (tree.root(), "a head".into());
-        let head = Head { tree_size: entries, timestamp_ms: 1_700_000_000_000, root_hash, signed: true, bytes };
+        let head =
+            Head { tree_size: entries, timestamp_ms: 1_700_000_000_000, root_hash, signed: true, bytes };
         Position { log_id: Some([7; 32]), ledger: ledger(entries), tree: Some(tree), head: Some(head) }
     }
 

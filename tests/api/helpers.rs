@@ -2,10 +2,13 @@
 
 use certstream_server::config::{self, Log, StartAt};
 use certstream_server::demo::{DemoLog, DemoLogOptions};
-use certstream_server::startup::Application;
+use certstream_server::evidence::Evidence;
+use certstream_server::message::Protocol;
+use certstream_server::startup::{Application, StartError};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -39,6 +42,16 @@ pub fn from_the_start(log: &DemoLog) -> Log {
     Log { start: StartAt::Number(0), description: Some("Test log".into()), ..Log::rfc6962(&log.url()) }
 }
 
+/// The same for a log of `protocol`, whose key is known.
+pub fn with_its_key(log: &DemoLog, protocol: Protocol) -> Log {
+    Log {
+        protocol,
+        key: Some(base64_simd::STANDARD.encode_to_string(log.public_key())),
+        origin: Some(log.origin()),
+        ..from_the_start(log)
+    }
+}
+
 /// Starts a server that watches `logs`, with the configuration `toml`.
 pub async fn spawn_app(toml: &str, logs: Vec<Log>) -> TestApp {
     spawn_app_among(&[], toml, logs).await
@@ -46,7 +59,30 @@ pub async fn spawn_app(toml: &str, logs: Vec<Log>) -> TestApp {
 
 /// The same with further environment variables.
 pub async fn spawn_app_among(variables: &[(&str, &str)], toml: &str, logs: Vec<Log>) -> TestApp {
-    let dir = tempfile::tempdir().expect("a temporary folder");
+    spawn_app_in(tempfile::tempdir().expect("a temporary folder"), variables, toml, logs).await
+}
+
+/// The same in a folder that may hold the state of another one.
+pub async fn spawn_app_in(
+    dir: tempfile::TempDir,
+    variables: &[(&str, &str)],
+    toml: &str,
+    logs: Vec<Log>,
+) -> TestApp {
+    let application = build(&dir, variables, toml, logs).expect("a server that starts");
+    let address = application.address();
+    let (stop, stopped) = oneshot::channel();
+    let ended = actix_web::rt::spawn(application.run_until_stopped(async { drop(stopped.await) }));
+    TestApp { address, dir, stop: Some(stop), ended }
+}
+
+/// A server that has not begun to run.
+pub fn build(
+    dir: &tempfile::TempDir,
+    variables: &[(&str, &str)],
+    toml: &str,
+    logs: Vec<Log>,
+) -> Result<Application, StartError> {
     let file = dir.path().join("certstream.toml");
     std::fs::write(&file, toml).expect("a temporary file");
     let state = dir.path().join("state");
@@ -59,11 +95,7 @@ pub async fn spawn_app_among(variables: &[(&str, &str)], toml: &str, logs: Vec<L
     ];
     let environment = environment.iter().chain(variables).map(|(k, v)| (k.to_string(), v.to_string()));
     let config = config::load_with_logs(Some(&file), environment, logs).expect("a right configuration");
-    let application = Application::build(&config).expect("a server that starts");
-    let address = application.address();
-    let (stop, stopped) = oneshot::channel();
-    let ended = actix_web::rt::spawn(application.run_until_stopped(async { drop(stopped.await) }));
-    TestApp { address, dir, stop: Some(stop), ended }
+    Application::build(&config)
 }
 
 impl TestApp {
@@ -115,10 +147,26 @@ impl TestApp {
         names
     }
 
-    /// Tells the server to stop and waits until it has.
-    pub async fn stop(mut self) {
+    /// The folder for what is kept on disk.
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// All evidence that was kept.
+    pub fn evidence(&self) -> Vec<Evidence> {
+        let Ok(folder) = std::fs::read_dir(self.state().join("evidence")) else { return Vec::new() };
+        let read = |file: std::io::Result<std::fs::DirEntry>| {
+            let json = std::fs::read(file.expect("a file").path()).expect("its content");
+            serde_json::from_slice(&json).expect("evidence")
+        };
+        folder.map(read).collect()
+    }
+
+    /// Tells the server to stop and waits until it has; its folder is left.
+    pub async fn stop(mut self) -> tempfile::TempDir {
         drop(self.stop.take());
         timeout(PATIENCE, self.ended).await.expect("the server ends").expect("no panic").expect("no error");
+        self.dir
     }
 }
 

@@ -5,6 +5,7 @@ mod faults;
 mod following;
 mod helpers;
 mod hybrid_logs;
+mod misbehaviour;
 mod names_tiles;
 mod proxies;
 mod routes;

@@ -16,7 +16,7 @@ async fn clients_get_what_is_queued_for_them_and_then_1001() {
     log.publish(100);
     app.wait_for(|s| s["logs"][log.url()]["position"] == 100).await;
     let (stopped, (messages, close)) = tokio::join!(app.stop(), client.until_closed());
-    let () = stopped;
+    drop(stopped);
     let indexes: Vec<_> = messages.iter().filter_map(|m| m["data"]["cert_index"].as_u64()).collect();
     assert_eq!(indexes, (0..100).collect::<Vec<_>>());
     assert_eq!(close.expect("a close frame").code, CloseCode::Away);

@@ -1,6 +1,6 @@
 //! static-ct logs: the same entries, by checkpoints and tiles.
 
-use crate::helpers::{TestApp, from_the_start, log_with, spawn_app};
+use crate::helpers::{TestApp, log_with, spawn_app, with_its_key};
 use certstream_server::config::Log;
 use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol, Fault, FaultOn};
 use certstream_server::message::Protocol;
@@ -16,12 +16,7 @@ async fn static_log(options: DemoLogOptions) -> DemoLog {
 }
 
 fn watched(log: &DemoLog) -> Log {
-    Log {
-        protocol: Protocol::StaticCt,
-        key: Some(base64_simd::STANDARD.encode_to_string(log.public_key())),
-        origin: Some(log.origin()),
-        ..from_the_start(log)
-    }
+    with_its_key(log, Protocol::StaticCt)
 }
 
 async fn wait_for_position(app: &TestApp, log: &DemoLog, position: u64) {
@@ -154,19 +149,6 @@ async fn a_partial_tile_that_is_gone_is_no_loss() {
     app.wait_for(|s| s["logs"][log.url()]["failures"].as_u64() > Some(0)).await;
     log.publish(156);
     assert_eq!(client.indexes(256).await, (0..256).collect::<Vec<_>>());
-    app.stop().await;
-}
-
-#[actix_web::test]
-async fn an_entry_with_a_wrong_leaf_index_is_sent_and_counted() {
-    let log = static_log(DemoLogOptions::default()).await;
-    let app = spawn_app(EAGER, vec![watched(&log)]).await;
-    let mut client = app.connect("/lite-stream").await;
-    app.wait_for_clients(1).await;
-    log.set_fault(Fault::WrongLeafIndex, FaultOn::Entries, Some(1));
-    log.publish(256);
-    assert_eq!(client.indexes(256).await, (0..256).collect::<Vec<_>>());
-    assert_eq!(app.log_stats().await["misframed"], 1);
     app.stop().await;
 }
 

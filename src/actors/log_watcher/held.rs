@@ -5,6 +5,7 @@ use crate::ct::merkle::{CompactTree, Hash};
 use crate::evidence::Beginning;
 use crate::log_client::Undecodable;
 use crate::message::CertEntry;
+use bytes::Bytes;
 
 /// Entries handed on at once: small enough that a client which keeps up has room for the next ones by the time they
 /// come.
@@ -20,6 +21,8 @@ pub(super) struct Arrived {
     /// `None` where there is nothing that could be hashed.
     pub(super) leaf_hash: Option<Hash>,
     pub(super) content: Result<CertEntry, Undecodable>,
+    /// Its MerkleTreeLeaf, where that shows a misbehaviour of the log.
+    pub(super) evidence: Option<Bytes>,
 }
 
 /// Entries to be handed on together.
@@ -107,8 +110,9 @@ mod tests {
     use crate::ct::head::Head;
 
     fn arrived(index: u64) -> Arrived {
-        let broken = Undecodable { reason: String::new(), leaf_input: String::new(), extra_data: String::new() };
-        Arrived { index, leaf_hash: Some([index as u8; 32]), content: Err(broken) }
+        let broken =
+            Undecodable { reason: String::new(), leaf_input: String::new(), extra_data: String::new() };
+        Arrived { index, leaf_hash: Some([index as u8; 32]), content: Err(broken), evidence: None }
     }
 
     fn place(next: u64) -> Place {

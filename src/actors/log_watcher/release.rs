@@ -11,13 +11,15 @@ use super::watch::Watch;
 use super::window::Window;
 use crate::actors::broker::Publish;
 use crate::clock;
-use crate::ct::entry::{Content, LogEntry};
+use crate::ct::entry::{Content, LogEntry, LogEntryType};
 use crate::ct::head::Head;
 use crate::ct::merkle::CompactTree;
+use crate::evidence::Misbehaviour;
 use crate::log_client::{FetchError, Fetched, LogClient, Range, Undecodable};
 use crate::message::{CertEntry, EntryBatch};
 use crate::state::{Ledger, UndecodableEntry};
 use actix::prelude::SendError;
+use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::future::pending;
 use std::rc::Rc;
@@ -103,7 +105,7 @@ impl Watch {
     /// `None` for what may have been damaged on its way, and is asked for once more.
     fn decode(&self, range: Range, page: Vec<Fetched>) -> Vec<Option<Arrived>> {
         let (source, seen_us) = (self.status.source(), clock::unix_us());
-        let arrived = |(Fetched { leaf_hash, content }, index): (Fetched, u64)| match content {
+        let arrived = |(Fetched { leaf_hash, content, evidence }, index): (Fetched, u64)| match content {
             Err(broken) if !range.confirming => {
                 self.status.retried(1);
                 log::debug!("{}: entry {index}: {}; asking once more", source.name(), broken.reason);
@@ -111,7 +113,7 @@ impl Watch {
             }
             content => {
                 let entry = |content| CertEntry { source: source.clone(), index, seen_us, content };
-                Some(Arrived { index, leaf_hash, content: content.map(entry) })
+                Some(Arrived { index, leaf_hash, content: content.map(entry), evidence })
             }
         };
         page.into_iter().zip(range.start..).map(arrived).collect()
@@ -161,7 +163,7 @@ impl Watch {
         for arrived in entries {
             match arrived.content {
                 Ok(entry) => {
-                    self.look_at(&entry);
+                    self.look_at(&entry, arrived.evidence);
                     decoded.push(entry);
                 }
                 Err(broken) => self.keep_undecodable(&broken, arrived.index),
@@ -239,11 +241,23 @@ impl Watch {
     }
 
     /// Notes what is wrong with an entry that is sent all the same.
-    fn look_at(&mut self, entry: &CertEntry) {
-        if let Content::Entry(LogEntry { fault: Some(fault), .. }) = &entry.content {
-            self.status.misframed();
+    fn look_at(&mut self, entry: &CertEntry, leaf_input: Option<Bytes>) {
+        let Content::Entry(LogEntry { fault: Some(fault), certificate, chain, entry_type, .. }) =
+            &entry.content
+        else {
+            return;
+        };
+        self.status.misframed();
+        let Some(leaf_input) = leaf_input else {
             log::warn!("{}: entry {} is misframed: {fault}; sent all the same", self.name(), entry.index);
-        }
+            return;
+        };
+        self.reporter.wrong_entry(format!("entry {}: {fault}", entry.index), || Misbehaviour::WrongEntry {
+            index: entry.index,
+            leaf_input: leaf_input.as_ref().into(),
+            precertificate: (*entry_type == LogEntryType::Precert).then(|| certificate.as_ref().into()),
+            chain: chain.iter().map(|der| der.as_ref().into()).collect(),
+        });
     }
 
     /// Keeps what the log gave for an entry that is passed over.

@@ -66,7 +66,8 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(with: Surroundings, settings: WatchSettings, stopped: Rc<Cell<bool>>) -> Self {
-        let Surroundings { client, accused, status, undecodable, evidence, positions, broker, demand, gate } = with;
+        let Surroundings { client, accused, status, undecodable, evidence, positions, broker, demand, gate } =
+            with;
         Watch {
             client: Rc::new(client),
             page_size: PageSize::new(settings.page_size),
@@ -190,13 +191,18 @@ impl Watch {
         let ahead = Duration::from_millis(head.timestamp_ms.saturating_sub(clock::unix_us() / 1000));
         if ahead > MOST_AHEAD && !self.clock_told {
             self.clock_told = true;
-            log::warn!("{}: {} is {ahead:.0?} in the future; is this machine's clock right?", self.name(), words(head));
+            log::warn!(
+                "{}: {} is {ahead:.0?} in the future; is this machine's clock right?",
+                self.name(),
+                words(head)
+            );
         }
     }
 
     /// The log lied: nothing more of it is believed for a while.
     fn hold(&mut self, problem: String, misbehaviour: Misbehaviour) {
         self.reporter.misbehaved(problem, misbehaviour);
+        self.client.forget();
         let wait = self.distrust.failed(None, rand::random());
         log::warn!("{}: holding; trying again in {wait:.1?}", self.name());
         self.rhythm.failed((Instant::now() + wait).into());

@@ -1,0 +1,69 @@
+//! `verify-evidence`: whether what is in a folder of evidence holds.
+
+use crate::evidence::Evidence;
+use clap::Args;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The largest file of evidence that is read.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyEvidenceArgs {
+    /// A file of evidence, or a folder of them, such as `state/evidence`
+    path: PathBuf,
+}
+
+/// Why it does not all hold.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EvidenceError {
+    #[error("{}: cannot be read: {error}", path.display())]
+    Read { path: PathBuf, error: io::Error },
+    #[error("{0} of {1} are not confirmed")]
+    Unconfirmed(usize, usize),
+}
+
+/// Checks each file anew and prints what it shows.
+pub(super) fn verify(args: &VerifyEvidenceArgs) -> Result<(), EvidenceError> {
+    let files = files(&args.path).map_err(|error| EvidenceError::Read { path: args.path.clone(), error })?;
+    let mut unconfirmed = 0;
+    for file in &files {
+        match check(file) {
+            Ok(evidence) => {
+                let Evidence { log, problem, misbehaviour, .. } = evidence;
+                println!("confirmed: {}: {} ({}): {problem}", file.display(), log.name, misbehaviour.kind());
+            }
+            Err(why) => {
+                unconfirmed += 1;
+                println!("NOT CONFIRMED: {}: {why}", file.display());
+            }
+        }
+    }
+    if unconfirmed > 0 {
+        return Err(EvidenceError::Unconfirmed(unconfirmed, files.len()));
+    }
+    println!("{} files, all confirmed", files.len());
+    Ok(())
+}
+
+fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return fs::metadata(path).map(|_| vec![path.into()]);
+    }
+    let mut files = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    Ok(files)
+}
+
+fn check(file: &Path) -> Result<Evidence, String> {
+    let length = fs::metadata(file).map_err(|error| error.to_string())?.len();
+    if length > MAX_FILE_BYTES {
+        return Err(format!("is larger than {MAX_FILE_BYTES} bytes"));
+    }
+    let bytes = fs::read(file).map_err(|error| error.to_string())?;
+    let evidence: Evidence = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    evidence.check().map_err(|why| why.to_string())?;
+    Ok(evidence)
+}

@@ -1,0 +1,159 @@
+//! Logs that lie: detected before anything of it is sent, kept as evidence, told to who asks, and tried again.
+
+use crate::helpers::{Subscriber, TestApp, log_with, spawn_app, with_its_key};
+use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol, Fault, FaultOn};
+use certstream_server::message::Protocol;
+
+const BOTH: [(DemoProtocol, Protocol); 2] =
+    [(DemoProtocol::Rfc6962, Protocol::Rfc6962), (DemoProtocol::StaticCt, Protocol::StaticCt)];
+const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n[clients]\nqueue_messages = 5000\n";
+
+/// A log of 300 entries, a server that has sent them, and the client that has heard them.
+async fn honest_so_far(demo: DemoProtocol, protocol: Protocol) -> (DemoLog, TestApp, Subscriber) {
+    let log = log_with(DemoLogOptions { protocol: demo, ..DemoLogOptions::default() }).await;
+    let app = spawn_app(EAGER, vec![with_its_key(&log, protocol)]).await;
+    let mut client = app.connect("/lite-stream").await;
+    app.wait_for_clients(1).await;
+    log.publish(300);
+    assert_eq!(client.indexes(300).await, (0..300).collect::<Vec<_>>());
+    (log, app, client)
+}
+
+/// A log that shows `fault` with its next entries is caught, and goes on where it was once it has stopped.
+async fn is_caught(fault: Fault, on: FaultOn, kind: &str) {
+    for (demo, protocol) in BOTH {
+        let (log, app, mut client) = honest_so_far(demo, protocol).await;
+        log.set_fault(fault.clone(), on, None);
+        // So many that the entries do not lead to the head without a proof.
+        log.publish(300);
+        let stats = app.wait_for(|s| s["logs"][log.url()]["misbehaviours"].as_u64() >= Some(2)).await;
+        let stats = &stats["logs"][log.url()];
+        assert_eq!(stats["position"], 300, "{fault:?} on {protocol:?}: nothing of it is sent: {stats}");
+        let evidence = app.evidence();
+        assert!(evidence.len() >= 2, "{fault:?} on {protocol:?}");
+        for evidence in &evidence {
+            assert_eq!(evidence.misbehaviour.kind(), kind, "{fault:?} on {protocol:?}: {}", evidence.problem);
+            evidence.check().unwrap_or_else(|why| panic!("{fault:?} on {protocol:?}: {why}"));
+        }
+        log.clear_faults();
+        assert_eq!(client.indexes(300).await, (300..600).collect::<Vec<_>>(), "{fault:?} on {protocol:?}");
+        let stats = app.log_stats().await;
+        assert_eq!((&stats["delivered"], &stats["pending"]), (&600.into(), &0.into()), "{stats}");
+        app.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_head_with_a_bad_signature_is_not_used() {
+    is_caught(Fault::BadSignature, FaultOn::Heads, "bad_signature").await;
+}
+
+#[actix_web::test]
+async fn a_head_with_another_root_is_not_used() {
+    is_caught(Fault::WrongRoot, FaultOn::Heads, "inconsistent").await;
+}
+
+#[actix_web::test]
+async fn an_entry_that_is_not_the_one_in_the_tree_is_not_sent() {
+    is_caught(Fault::WrongEntry, FaultOn::Entries, "inconsistent").await;
+}
+
+#[actix_web::test]
+async fn a_log_that_rolls_back_is_caught() {
+    for (demo, protocol) in BOTH {
+        let (log, app, mut client) = honest_so_far(demo, protocol).await;
+        log.set_fault(Fault::Shrink(10), FaultOn::Heads, Some(2));
+        app.wait_for(|s| s["logs"][log.url()]["misbehaviours"] == 2).await;
+        log.publish(5);
+        assert_eq!(client.indexes(5).await, (300..305).collect::<Vec<_>>());
+        for evidence in app.evidence() {
+            assert_eq!(evidence.misbehaviour.kind(), "rollback");
+            evidence.check().expect("a rollback");
+        }
+        app.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_log_that_forks_at_a_size_that_was_verified_is_caught() {
+    for (demo, protocol) in BOTH {
+        let (log, app, mut client) = honest_so_far(demo, protocol).await;
+        log.set_fault(Fault::WrongRoot, FaultOn::Heads, Some(1));
+        app.wait_for(|s| s["logs"][log.url()]["misbehaviours"] == 1).await;
+        let [evidence] = app.evidence().try_into().expect("one piece");
+        assert_eq!(evidence.misbehaviour.kind(), "fork");
+        evidence.check().expect("a fork");
+        log.publish(5);
+        assert_eq!(client.indexes(5).await, (300..305).collect::<Vec<_>>());
+        app.stop().await;
+    }
+}
+
+/// Wrong proofs can only show where one is needed: at a start in the middle.
+#[actix_web::test]
+async fn a_start_in_the_middle_needs_a_right_proof() {
+    for (demo, protocol) in BOTH {
+        for start in [700, 512] {
+            let log = log_with(DemoLogOptions { protocol: demo, ..DemoLogOptions::default() }).await;
+            log.publish(1000);
+            log.set_fault(Fault::WrongProof, FaultOn::Proofs, None);
+            let from = certstream_server::config::StartAt::Number(start);
+            let watched = certstream_server::config::Log { start: from, ..with_its_key(&log, protocol) };
+            let app = spawn_app(EAGER, vec![watched]).await;
+            let mut client = app.connect("/lite-stream").await;
+            app.wait_for(|s| s["logs"][log.url()]["misbehaviours"].as_u64() > Some(0)).await;
+            for evidence in app.evidence() {
+                assert_eq!(evidence.misbehaviour.kind(), "inconsistent");
+                evidence.check().expect("a proof of nothing");
+            }
+            assert_eq!(app.log_stats().await["delivered"], 0);
+            log.clear_faults();
+            let expected: Vec<_> = (start as u64..1000).collect();
+            assert_eq!(client.indexes(expected.len()).await, expected);
+            app.stop().await;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_entry_that_says_to_stand_elsewhere_is_sent_and_marked() {
+    let (log, app, mut client) = honest_so_far(DemoProtocol::StaticCt, Protocol::StaticCt).await;
+    let entry = log.entry(7).expect("the entry");
+    let fingerprints: Vec<u8> = entry.chain.iter().flat_map(|der| openssl::sha::sha256(der)).collect();
+    let mut behind = Vec::new();
+    if entry.kind == certstream_server::demo::EntryKind::Precert {
+        behind.extend(&(entry.certificate.len() as u32).to_be_bytes()[1..]);
+        behind.extend(&entry.certificate);
+    }
+    behind.extend((fingerprints.len() as u16).to_be_bytes());
+    behind.extend(fingerprints);
+    log.publish_raw(entry.leaf_input, behind);
+    let message = client.message().await;
+    assert_eq!(message["data"]["cert_index"], 300);
+    assert_eq!(message["fault"], "leaf_index is 7 at index 300");
+    let [evidence] = app.evidence().try_into().expect("one piece");
+    assert_eq!((evidence.misbehaviour.kind(), evidence.misbehaviour.index()), ("wrong_entry", Some(300)));
+    evidence.check().expect("a wrong entry");
+    let stats = app.log_stats().await;
+    assert_eq!((&stats["misframed"], &stats["misbehaviours"]), (&1.into(), &1.into()));
+    app.stop().await;
+}
+
+/// Older heads after newer ones, and the same head signed anew, are what front ends do that lag behind.
+#[actix_web::test]
+async fn lagging_front_ends_raise_no_alarm() {
+    for (demo, protocol) in BOTH {
+        let (log, app, mut client) = honest_so_far(demo, protocol).await;
+        let mut next = 300;
+        for _ in 0..10 {
+            log.set_fault(Fault::Lag, FaultOn::Heads, Some(3));
+            log.publish(20);
+            assert_eq!(client.indexes(20).await, (next..next + 20).collect::<Vec<_>>());
+            next += 20;
+        }
+        assert!(log.stats().faults_shown >= 10, "{protocol:?}: {:?}", log.stats());
+        let stats = app.log_stats().await;
+        assert_eq!((&stats["misbehaviours"], &stats["failures"]), (&0.into(), &0.into()), "{stats}");
+        app.stop().await;
+    }
+}
