@@ -106,6 +106,7 @@ impl Application {
             streams: config.streams.clone(),
             root_stream: config.root_stream,
             logs: statuses.clone(),
+            positions: positions.clone(),
         });
         let server = serve(listener, config, state)
             .map_err(|error| StartError::Listen { address: config.listen, error })?;

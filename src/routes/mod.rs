@@ -17,9 +17,11 @@ use crate::actors::broker::Broker;
 use crate::actors::log_directory::LogStatuses;
 use crate::config::ClientLimits;
 use crate::message::Stream;
+use crate::state::Positions;
 use actix::Addr;
 use actix_web::http::header;
 use actix_web::{HttpResponse, Resource, web};
+use std::sync::Arc;
 
 /// What the routes know.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct AppState {
     pub root_stream: Stream,
     /// How the logs are doing.
     pub logs: LogStatuses,
+    /// Where they stand, and whether that can be saved.
+    pub positions: Arc<Positions>,
 }
 
 /// The paths of the streams.

@@ -17,7 +17,8 @@ pub(super) async fn stats(state: web::Data<AppState>) -> Result<HttpResponse, ac
         .map(|log| Ok((log.source().url().to_string(), serde_json::to_value(log.snapshot())?)))
         .collect::<Result<_, serde_json::Error>>()?;
     let by_name: Map<String, Value> = clients.iter().map(|c| (name(c), describe(c))).collect();
-    let body = json!({ "connected_client_count": clients.len(), "clients": by_name, "logs": logs });
+    let body = json!({ "connected_client_count": clients.len(), "clients": by_name, "logs": logs,
+        "state_error": state.positions.error() });
     Ok(json_body(serde_json::to_vec_pretty(&body)?))
 }
 

@@ -104,6 +104,8 @@ struct State {
     changed: bool,
     /// What the next [`Positions::save_settled`] writes.
     settling: Option<String>,
+    /// Why the newest save failed, if it did.
+    error: Option<String>,
 }
 
 impl Positions {
@@ -153,6 +155,11 @@ impl Positions {
         state.clients = clients;
     }
 
+    /// Why the newest save failed, if it did.
+    pub fn error(&self) -> Option<String> {
+        self.lock().error.clone()
+    }
+
     /// Replaces the file by the positions as they were at the call before this one, if they had changed. Blocks
     /// until the disk has it.
     ///
@@ -187,9 +194,11 @@ impl Positions {
     fn write(&self, text: Option<String>) -> io::Result<()> {
         let (Some(dir), Some(text)) = (&self.dir, text) else { return Ok(()) };
         let written = replace(dir, FILE, text.as_bytes());
+        let mut state = self.lock();
+        state.error = written.as_ref().err().map(io::Error::to_string);
         if written.is_err() {
             // Older than what is settling now, if anything is.
-            self.lock().settling.get_or_insert(text);
+            state.settling.get_or_insert(text);
         }
         written
     }

@@ -8,6 +8,7 @@ mod hybrid_logs;
 mod misbehaviour;
 mod names_tiles;
 mod proxies;
+mod restarts;
 mod routes;
 mod shutdown;
 mod slow_clients;
