@@ -74,8 +74,7 @@ pub struct Application {
     directory: Addr<LogDirectory>,
     heartbeat: Addr<Heartbeat>,
     arbiters: Vec<Arbiter>,
-    demand: Arc<Demand>,
-    positions: Arc<Positions>,
+    saver: Saver,
     _state_lock: Option<StateLock>,
 }
 
@@ -87,7 +86,7 @@ impl Application {
     /// started then.
     pub fn build(config: &Config) -> Result<Self, StartError> {
         let tls = tls_connector()?;
-        let (state_lock, positions) = positions(config)?;
+        let (_state_lock, positions) = positions(config)?;
         let listener =
             listen(config.listen).map_err(|error| StartError::Listen { address: config.listen, error })?;
         let address = listener.local_addr().unwrap_or(config.listen);
@@ -122,20 +121,10 @@ impl Application {
             broker: broker.clone(),
             demand: demand.clone(),
         };
+        let saver = Saver { positions, demand, gate: surroundings.gate.clone() };
         let directory = directory(config, surroundings, &watching, statuses);
         arbiters.extend(watching);
-        let _state_lock = state_lock;
-        Ok(Application {
-            server,
-            address,
-            broker,
-            directory,
-            heartbeat,
-            arbiters,
-            demand,
-            positions,
-            _state_lock,
-        })
+        Ok(Application { server, address, broker, directory, heartbeat, arbiters, saver, _state_lock })
     }
 
     /// The address that is listened on; its port is the one that was given out when 0 was asked for.
@@ -149,10 +138,10 @@ impl Application {
     /// # Errors
     /// When the HTTP server itself fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Application { server, broker, directory, heartbeat, arbiters, demand, positions, .. } = self;
+        let Application { server, broker, directory, heartbeat, arbiters, mut saver, .. } = self;
         let handle = server.handle();
         let mut serving = actix::spawn(server);
-        let saving = actix::spawn(keep_saving(positions.clone(), demand.clone()));
+        let saving = actix::spawn(saver.clone().keep_saving());
         tokio::select! {
             ended = &mut serving => return ended.unwrap_or_else(|e| Err(io::Error::other(e))),
             () = stop => {}
@@ -160,13 +149,11 @@ impl Application {
         let _ = directory.send(StopWatching).await;
         drop(heartbeat);
         saving.abort();
-        positions.set_clients(demand.clients());
+        saver.count_clients();
         let stop_http = actix::spawn(handle.stop(true));
         close_clients(&broker).await;
         // Everything that was handed on has reached the clients, or is counted as lost for them.
-        if let Err(error) = positions.save() {
-            log::error!("{}", unsaved(&error));
-        }
+        saver.save_all();
         let result = serving.await.unwrap_or_else(|e| Err(io::Error::other(e)));
         let _ = stop_http.await;
         for arbiter in arbiters {
@@ -187,33 +174,57 @@ fn positions(config: &Config) -> Result<(Option<StateLock>, Arc<Positions>), Sta
     Ok((Some(lock), Arc::new(Positions::load(&config.state_dir)?)))
 }
 
-/// Saves the positions again and again. While that fails the stream goes on, and what is saved next holds all.
-async fn keep_saving(positions: Arc<Positions>, demand: Arc<Demand>) {
-    let mut failing = false;
-    loop {
-        sleep(SAVE_INTERVAL).await;
-        positions.set_clients(demand.clients());
-        let saved = positions.clone();
-        let saved = web::block(move || saved.save_settled()).await;
-        match saved.map_err(io::Error::other).flatten() {
-            Ok(()) if failing => {
-                failing = false;
-                log::info!("positions are saved again");
+/// Saves where the logs stand.
+#[derive(Clone)]
+struct Saver {
+    positions: Arc<Positions>,
+    demand: Arc<Demand>,
+    /// Until it is open, the clients of before are still waited for.
+    gate: Gate,
+}
+
+impl Saver {
+    /// Saves again and again. While that fails the stream goes on, and what is saved next holds all.
+    async fn keep_saving(mut self) {
+        let mut failing = false;
+        loop {
+            sleep(SAVE_INTERVAL).await;
+            self.count_clients();
+            let positions = self.positions.clone();
+            let saved = web::block(move || positions.save_settled()).await;
+            match saved.map_err(io::Error::other).flatten() {
+                Ok(()) if failing => {
+                    failing = false;
+                    log::info!("positions are saved again");
+                }
+                Err(error) if !failing => {
+                    failing = true;
+                    log_unsaved(&error);
+                }
+                _ => {}
             }
-            Err(error) if !failing => {
-                failing = true;
-                log::error!("{}", unsaved(&error));
-            }
-            _ => {}
+        }
+    }
+
+    /// Saves everything, after all that was handed on has reached the clients.
+    fn save_all(&self) {
+        if let Err(error) = self.positions.save() {
+            log_unsaved(&error);
+        }
+    }
+
+    fn count_clients(&mut self) {
+        if self.gate.is_open() {
+            self.positions.set_clients(self.demand.clients());
         }
     }
 }
 
-fn unsaved(error: &io::Error) -> String {
-    format!(
+fn log_unsaved(error: &io::Error) {
+    log::error!(
         "positions cannot be saved: {error}; the stream goes on, but a restart would repeat what came since; is \
          state.dir writable, and is there room on its disk?"
-    )
+    );
 }
 
 /// Waits until the clients have gone, and ends the connections of those that do not go.

@@ -103,7 +103,7 @@ struct State {
     /// Whether something was set since it was last made ready to be written.
     changed: bool,
     /// What the next [`Positions::save_settled`] writes.
-    settling: Option<String>,
+    settling: Option<BTreeMap<String, Position>>,
     /// Why the newest save failed, if it did.
     error: Option<String>,
 }
@@ -169,13 +169,13 @@ impl Positions {
     /// # Errors
     /// What the system says. The old file is still there then, and the next save tries again.
     pub fn save_settled(&self) -> io::Result<()> {
-        let text = {
+        let settled = {
             let mut state = self.lock();
             let changed = std::mem::take(&mut state.changed);
-            let next = changed.then(|| encode(&state));
+            let next = changed.then(|| state.by_url.clone());
             std::mem::replace(&mut state.settling, next)
         };
-        self.write(text)
+        self.write(settled)
     }
 
     /// Replaces the file by the positions as they are, when everything has reached the clients.
@@ -183,22 +183,23 @@ impl Positions {
     /// # Errors
     /// What the system says.
     pub fn save(&self) -> io::Result<()> {
-        let text = {
+        let all = {
             let mut state = self.lock();
             let unsaved = std::mem::take(&mut state.changed) | state.settling.take().is_some();
-            unsaved.then(|| encode(&state))
+            unsaved.then(|| state.by_url.clone())
         };
-        self.write(text)
+        self.write(all)
     }
 
-    fn write(&self, text: Option<String>) -> io::Result<()> {
-        let (Some(dir), Some(text)) = (&self.dir, text) else { return Ok(()) };
+    fn write(&self, by_url: Option<BTreeMap<String, Position>>) -> io::Result<()> {
+        let (Some(dir), Some(by_url)) = (&self.dir, by_url) else { return Ok(()) };
+        let text = encode(&by_url, self.clients());
         let written = replace(dir, FILE, text.as_bytes());
         let mut state = self.lock();
         state.error = written.as_ref().err().map(io::Error::to_string);
         if written.is_err() {
             // Older than what is settling now, if anything is.
-            state.settling.get_or_insert(text);
+            state.settling.get_or_insert(by_url);
         }
         written
     }
@@ -209,10 +210,10 @@ impl Positions {
     }
 }
 
-fn encode(state: &State) -> String {
-    let logs = state.by_url.iter().map(|(url, position)| (url.clone(), written(position))).collect();
+fn encode(by_url: &BTreeMap<String, Position>, clients: usize) -> String {
+    let logs = by_url.iter().map(|(url, position)| (url.clone(), written(position))).collect();
     // Numbers, texts and lists of them can always be written.
-    let written = Written { version: VERSION, clients: state.clients, logs };
+    let written = Written { version: VERSION, clients, logs };
     let line = serde_json::to_string(&written).unwrap_or_default();
     format!("{line}\n{}\n", hex(&sha256(line.as_bytes())))
 }

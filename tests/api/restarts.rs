@@ -88,7 +88,10 @@ async fn catching_up_can_be_limited_and_says_what_it_leaves_out() {
     let app = spawn_app_in(dir, &[], &limited, vec![from_the_start(&log)]).await;
     wait_for_position(&app, &log, 1010).await;
     let stats = app.log_stats().await;
-    assert_eq!((&stats["delivered"], &stats["skipped"], &stats["first"]), (&110.into(), &900.into(), &0.into()));
+    assert_eq!(
+        (&stats["delivered"], &stats["skipped"], &stats["first"]),
+        (&110.into(), &900.into(), &0.into())
+    );
     app.stop().await;
 }
 

@@ -22,14 +22,18 @@ impl Gate {
         Gate { demand, clients, deadline: Instant::now() + wait }
     }
 
-    /// Waits until it is open, from when on it stays open.
+    /// Whether it is open, which it stays once it was seen to be.
+    pub fn is_open(&mut self) -> bool {
+        if self.demand.clients() >= self.clients || Instant::now() >= self.deadline {
+            self.clients = 0;
+        }
+        self.clients == 0
+    }
+
+    /// Waits until it is open.
     pub async fn passed(&mut self) {
-        while self.clients > 0 {
-            if self.demand.clients() >= self.clients || Instant::now() >= self.deadline {
-                self.clients = 0;
-            } else {
-                sleep(LOOK_INTERVAL).await;
-            }
+        while !self.is_open() {
+            sleep(LOOK_INTERVAL).await;
         }
     }
 }
@@ -47,7 +51,7 @@ mod tests {
         let patience = Duration::from_millis(50);
         assert!(tokio::time::timeout(patience, gate.passed()).await.is_err(), "one is missing");
         demand.add(Stream::Full);
-        gate.passed().await;
+        assert!(gate.is_open());
         demand.remove(Stream::Full);
         gate.passed().await;
     }

@@ -1,0 +1,185 @@
+//! A server that is killed again and again while a log grows and a client listens: no entry is lost, none comes out
+//! of order, none is repeated after an orderly stop, and after a kill no more than came in the second before it.
+//!
+//! Longer, as it is to be run before a release:
+//!
+//! ```text
+//! KILLS=50 STOPS=20 ENTRIES=100000 RATE=2000 cargo test --release --test kills -- --nocapture
+//! ```
+
+use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol};
+use futures_util::StreamExt;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::connect_async;
+
+/// No step takes longer than this.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What a kill may have repeated: positions are at most two saves old, and a save takes its time on a busy disk.
+const MOST_REPEATED: Duration = Duration::from_millis(1500);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    Kill,
+    Stop,
+}
+
+/// What the client heard in one run of the server.
+struct Run {
+    end: End,
+    /// Indexes, and when each came.
+    heard: Vec<(u64, Instant)>,
+    ended: Instant,
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
+}
+
+#[actix_web::test]
+async fn nothing_is_lost_however_an_rfc6962_logs_server_ends() {
+    survive(DemoProtocol::Rfc6962).await;
+}
+
+#[actix_web::test]
+async fn nothing_is_lost_however_a_static_logs_server_ends() {
+    survive(DemoProtocol::StaticCt).await;
+}
+
+async fn survive(protocol: DemoProtocol) {
+    let entries = number("ENTRIES", 3_000);
+    let options = DemoLogOptions {
+        protocol,
+        rate: 0.0,
+        head_interval: Duration::from_secs(1),
+        max_page: 1000,
+        retain: 10_000_000,
+        ..DemoLogOptions::default()
+    };
+    let log = DemoLog::start(options).await.expect("the log starts");
+    for _ in 0..entries / 1000 {
+        log.publish(1000);
+        sleep(Duration::ZERO).await;
+    }
+    log.set_rate(number("RATE", 300) as f64);
+    let dir = tempfile::tempdir().expect("a folder");
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    write_configuration(dir.path(), &log, protocol, port);
+
+    let mut random = rand::rngs::StdRng::seed_from_u64(number("SEED", 7));
+    let mut ends = vec![End::Kill; number("KILLS", 4) as usize];
+    ends.extend(vec![End::Stop; number("STOPS", 2) as usize]);
+    ends.shuffle(&mut random);
+    let mut runs = Vec::new();
+    for (i, end) in ends.into_iter().enumerate() {
+        // The first one has to get as far as saving that there is a client.
+        let least = if i == 0 { 2500 } else { 0 };
+        let after = Duration::from_millis(least + random.random_range(0..1500));
+        runs.push(run(dir.path(), port, end, after).await);
+    }
+    // At last all that there is has to come.
+    log.set_rate(0.0);
+    runs.push(run(dir.path(), port, End::Stop, Duration::from_secs(4)).await);
+    judge(&runs, log.publish(0));
+    log.stop().await;
+}
+
+fn write_configuration(dir: &Path, log: &DemoLog, protocol: DemoProtocol, port: u16) {
+    let kind = if protocol == DemoProtocol::StaticCt { "static-ct" } else { "rfc6962" };
+    let key = base64_simd::STANDARD.encode_to_string(log.public_key());
+    let (url, origin, state) = (log.url(), log.origin(), dir.join("state"));
+    let text = format!(
+        "[server]\nlisten = '127.0.0.1:{port}'\n[clients]\nqueue_messages = 1000000\n[state]\ndir = {state:?}\n\
+         [log_list]\nenabled = false\n[fetch]\noperator_requests_per_second = 10000\npartial_tile_wait = '1s'\n\
+         [[logs]]\nurl = '{url}'\ntype = '{kind}'\nkey = '{key}'\norigin = '{origin}'\nstart = 0\n"
+    );
+    std::fs::write(dir.join("certstream.toml"), text).expect("a file");
+}
+
+/// Runs the server with a client until `after` it was started, then ends it.
+async fn run(dir: &Path, port: u16, end: End, after: Duration) -> Run {
+    let program = env!("CARGO_BIN_EXE_certstream-server");
+    let log_file = std::fs::File::options().create(true).append(true).open(dir.join("log")).expect("a file");
+    let mut command = Command::new(program);
+    command.arg("--config").arg(dir.join("certstream.toml")).env("RUST_LOG", "info");
+    let mut server = command.stderr(log_file).spawn().expect("a server");
+    let over = Arc::new(AtomicBool::new(false));
+    let listening = actix_web::rt::spawn(listen(port, over.clone()));
+    sleep(after).await;
+    match end {
+        End::Kill => server.kill().expect("it can be killed"),
+        End::Stop => terminate(&server),
+    }
+    let ended = Instant::now();
+    let status = actix_web::rt::task::spawn_blocking(move || server.wait());
+    let status = timeout(PATIENCE, status).await.expect("it ends").expect("no panic").expect("a status");
+    assert_eq!(status.success(), end == End::Stop, "{}", std::fs::read_to_string(dir.join("log")).unwrap());
+    over.store(true, Ordering::Relaxed);
+    let heard = timeout(PATIENCE, listening).await.expect("the connection ends").expect("no panic");
+    Run { end, heard, ended }
+}
+
+fn terminate(server: &Child) {
+    let killed = Command::new("kill").arg("-TERM").arg(server.id().to_string()).status();
+    assert!(killed.expect("kill(1)").success());
+}
+
+/// Connects as soon as the server is there, and hears until it is gone, or until it is `over` without a connection.
+async fn listen(port: u16, over: Arc<AtomicBool>) -> Vec<(u64, Instant)> {
+    let mut socket = loop {
+        match connect_async(format!("ws://127.0.0.1:{port}/lite-stream")).await {
+            Ok((socket, _)) => break socket,
+            Err(_) if over.load(Ordering::Relaxed) => return Vec::new(),
+            Err(_) => sleep(Duration::from_millis(5)).await,
+        }
+    };
+    let mut heard = Vec::new();
+    while let Some(Ok(message)) = socket.next().await {
+        let Ok(text) = message.into_text() else { continue };
+        if let Some(index) = cert_index(&text) {
+            heard.push((index, Instant::now()));
+        }
+    }
+    heard
+}
+
+/// Without parsing the whole message, so that the client keeps up.
+fn cert_index(text: &str) -> Option<u64> {
+    let (_, rest) = text.split_once(r#""cert_index":"#)?;
+    rest.split(',').next()?.parse().ok()
+}
+
+/// Each index exactly once and in order, but for what came shortly before a kill.
+fn judge(runs: &[Run], tree_size: u64) {
+    let (mut next, mut repeated, mut longest) = (0, 0, Duration::ZERO);
+    let mut before: Option<&Run> = None;
+    for (i, run) in runs.iter().enumerate() {
+        let Some((first, _)) = run.heard.first() else { continue };
+        assert!(*first <= next, "run {i} began at {first}: {next} to {} are lost", first - 1);
+        if let Some(before) = before.filter(|_| *first < next) {
+            assert_eq!(before.end, End::Kill, "run {i} repeated {first} to {} after a stop", next - 1);
+            let (_, came) = before.heard.iter().find(|(index, _)| index == first).expect("it came before");
+            repeated += next - first;
+            longest = longest.max(before.ended - *came);
+        }
+        for ((one, _), (other, _)) in run.heard.iter().zip(&run.heard[1..]) {
+            assert_eq!(one + 1, *other, "run {i}");
+        }
+        next = run.heard.last().map_or(next, |(last, _)| last + 1);
+        before = Some(run);
+    }
+    let heard: usize = runs.iter().map(|run| run.heard.len()).sum();
+    println!(
+        "{} runs, {tree_size} entries, {heard} heard, {repeated} repeated, of the last {longest:?}",
+        runs.len()
+    );
+    assert_eq!(next, tree_size, "the last entries are missing");
+    assert!(longest <= MOST_REPEATED, "entries of the last {longest:?} were repeated");
+}
