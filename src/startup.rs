@@ -38,7 +38,7 @@ use tokio::time::{Instant, sleep};
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often positions are saved. They are saved as they were one interval before, which is how long messages have to
 /// reach the clients' sockets: a crash makes up to two intervals be repeated.
-const SAVE_INTERVAL: Duration = Duration::from_millis(400);
+const SAVE_INTERVAL: Duration = Duration::from_millis(300);
 /// How long plain HTTP requests have to be answered after that.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Connections waiting to be accepted: many clients come back in one moment after a restart.

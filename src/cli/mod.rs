@@ -1,5 +1,6 @@
 //! The command line: what to run, and with which configuration.
 
+mod import;
 mod logs;
 mod pretty;
 mod show;
@@ -11,6 +12,7 @@ use crate::log_client::Proxies;
 use crate::message::Protocol;
 use crate::startup::{Application, StartError};
 use clap::{Args, Parser, Subcommand};
+use import::{ImportArgs, ImportError};
 use show::{CertArgs, EntryArgs, ShowError};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -60,6 +62,8 @@ enum Command {
     Entry(EntryArgs),
     /// Print what a message would say of the certificate in a file
     Cert(CertArgs),
+    /// Take over how far another certstream server has come; this one must not be running
+    Import(ImportArgs),
     /// Check evidence that logs misbehaved; exit status 0 if all of it holds
     VerifyEvidence(VerifyEvidenceArgs),
     /// Ask a running server whether it answers; exit status 0 if it does
@@ -99,6 +103,8 @@ enum Failure {
     #[error(transparent)]
     Show(#[from] ShowError),
     #[error(transparent)]
+    Import(#[from] ImportError),
+    #[error(transparent)]
     Evidence(#[from] EvidenceError),
     #[error("no answer from {0}: {1}")]
     Unhealthy(String, String),
@@ -108,7 +114,7 @@ impl Failure {
     /// The exit status.
     fn status(&self) -> u8 {
         match self {
-            Failure::Config(_) | Failure::Start(_) | Failure::Demo(_) => NOTHING_STARTED,
+            Failure::Config(_) | Failure::Start(_) | Failure::Demo(_) | Failure::Import(_) => NOTHING_STARTED,
             Failure::Run(_) | Failure::Show(_) | Failure::Evidence(_) | Failure::Unhealthy(..) => 1,
         }
     }
@@ -126,6 +132,7 @@ pub fn main() -> ExitCode {
             Some(Command::Logs) => list_logs(&cli).await,
             Some(Command::Entry(args)) => Ok(show::entry(args).await?),
             Some(Command::Cert(args)) => Ok(show::cert(args)?),
+            Some(Command::Import(args)) => import(&cli, args),
             Some(Command::VerifyEvidence(args)) => Ok(verify_evidence::verify(args)?),
             Some(Command::Health(args)) => health(&cli, args).await,
         }
@@ -217,6 +224,11 @@ fn check_config(cli: &Cli) -> Result<(), Failure> {
         println!("and watch {} ({}), starting at {}", log.source.name(), log.source.url(), log.watch.start);
     }
     Ok(())
+}
+
+fn import(cli: &Cli, args: &ImportArgs) -> Result<(), Failure> {
+    let config = config::load(cli.config.as_deref(), std::env::vars())?;
+    Ok(import::import(&config, args)?)
 }
 
 async fn list_logs(cli: &Cli) -> Result<(), Failure> {

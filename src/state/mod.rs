@@ -2,12 +2,14 @@
 
 mod evidence;
 mod file;
+mod foreign;
 mod ledger;
 mod lock;
 mod positions;
 mod undecodable;
 
 pub use evidence::EvidenceFolder;
+pub use foreign::{ForeignPositions, NotForeign, bare as bare_url, parse as foreign_positions};
 pub use ledger::{Ledger, OutOfTurn};
 pub use lock::{StateLock, StateLockError};
 pub use positions::{Position, Positions, PositionsError};

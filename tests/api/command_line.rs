@@ -1,7 +1,8 @@
 //! The program from the shell: what it says when something is wrong, and with which status it ends.
 
-use crate::helpers::{from_the_start, log_with, quiet_log, spawn_app};
-use certstream_server::demo::{DemoLogOptions, DemoProtocol};
+use crate::helpers::{from_the_start, log_with, quiet_log, spawn_app, spawn_app_in, with_its_key};
+use certstream_server::demo::{DemoLogOptions, DemoProtocol, Fault, FaultOn};
+use certstream_server::message::Protocol;
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
@@ -214,4 +215,79 @@ async fn the_logs_that_would_be_watched_are_listed_with_their_sizes() {
         lines[2].last().is_some_and(|cell| cell.contains("refused")),
         "a log that fails says why:\n{text}"
     );
+}
+
+/// The program's standard output, if it ended well.
+fn printed(args: &[&str], environment: &[(&str, &str)]) -> String {
+    let output = run(args, environment);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[actix_web::test]
+async fn the_positions_of_other_servers_can_be_taken_over() {
+    let log = quiet_log().await;
+    log.publish(50);
+    let dir = tempfile::tempdir().unwrap();
+    let (state, foreign) = (dir.path().join("state"), dir.path().join("ct_index.json"));
+    let config = file(&format!("[log_list]\nenabled = false\n[[logs]]\nurl = '{}'\n", log.url()));
+    let bare = log.url().trim_start_matches("http://").to_string();
+    std::fs::write(&foreign, format!(r#"{{"{bare}": 40, "ct.example/2026": 7}}"#)).unwrap();
+    let environment = [("CERTSTREAM_STATE_DIR", state.to_str().unwrap())];
+    let config = config.to_str().unwrap();
+    let import = ["import", "--config", config, foreign.to_str().unwrap()];
+
+    let output = printed(&import, &environment);
+    assert!(output.contains("2 of 2 positions") && output.contains(&format!("{}: from index 40", log.url())));
+    assert!(output.contains("https://ct.example/2026: from index 7"), "{output}");
+    std::fs::write(&foreign, format!(r#"{{"version":1,"logs":{{"{bare}":{{"current_index":30}}}}}}"#))
+        .unwrap();
+    let output = printed(&import, &environment);
+    assert!(output.contains("0 of 1") && output.contains("stays at index 40"), "{output}");
+    let output = printed(&[&import[..], &["--replace"]].concat(), &environment);
+    assert!(output.contains("1 of 1"), "{output}");
+
+    let app = spawn_app_in(dir, &[], "", vec![from_the_start(&log)]).await;
+    app.wait_for(|s| s["logs"][log.url()]["position"] == 50).await;
+    assert_eq!(app.log_stats().await["first"], 30);
+    let error = refused(&import, &[("CERTSTREAM_STATE_DIR", app.state().to_str().unwrap())]);
+    assert!(error.contains("another server"), "{error}");
+    app.stop().await;
+}
+
+#[test]
+fn a_file_that_cannot_be_imported_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let wrong = dir.path().join("ct_index.json");
+    std::fs::write(&wrong, "{\"a\": \"b\"}").unwrap();
+    let state = dir.path().join("state");
+    let environment = [("CERTSTREAM_STATE_DIR", state.to_str().unwrap())];
+    assert!(refused(&["import", wrong.to_str().unwrap()], &environment).contains("neither"));
+    assert!(refused(&["import", "no/such.json"], &environment).contains("cannot be read"));
+    assert!(!state.join("positions.json").exists());
+}
+
+#[actix_web::test]
+async fn evidence_is_confirmed_by_a_command_and_doctored_evidence_is_not() {
+    let log = quiet_log().await;
+    let app = spawn_app("", vec![with_its_key(&log, Protocol::Rfc6962)]).await;
+    log.set_fault(Fault::BadSignature, FaultOn::Heads, Some(1));
+    app.wait_for(|s| s["logs"][log.url()]["misbehaviours"] == 1).await;
+    let evidence = app.state().join("evidence");
+    let dir = app.stop().await;
+    let folder = evidence.to_str().unwrap();
+    let output = printed(&["verify-evidence", folder], &[]);
+    assert!(output.contains("bad_signature") && output.contains("1 files, all confirmed"), "{output}");
+
+    let one = std::fs::read_dir(&evidence).unwrap().next().unwrap().unwrap().path();
+    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&one).unwrap()).unwrap();
+    // A head that the log did sign.
+    let sound =
+        awc::Client::default().get(format!("{}/ct/v1/get-sth", log.url())).send().await.unwrap().body().await;
+    json["head"] = base64_simd::STANDARD.encode_to_string(sound.unwrap()).into();
+    std::fs::write(&one, json.to_string()).unwrap();
+    let output = run(&["verify-evidence", folder], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("the signature is right"));
+    drop(dir);
 }

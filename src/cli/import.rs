@@ -1,0 +1,64 @@
+//! `import`: goes on where another certstream server stopped.
+
+use crate::config::Config;
+use crate::state::{
+    Ledger, NotForeign, Position, Positions, PositionsError, StateLock, StateLockError, bare_url,
+    foreign_positions,
+};
+use clap::Args;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// A ct_index.json or a certstream_state.json
+    file: PathBuf,
+    /// Also where a log has a position already
+    #[arg(long)]
+    replace: bool,
+}
+
+/// Why nothing was imported.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ImportError {
+    #[error("{}: cannot be read: {error}", path.display())]
+    Read { path: PathBuf, error: io::Error },
+    #[error("{}: {error}", path.display())]
+    Form { path: PathBuf, error: NotForeign },
+    #[error(transparent)]
+    Lock(#[from] StateLockError),
+    #[error(transparent)]
+    Positions(#[from] PositionsError),
+    #[error("{}: cannot be written: {error}", dir.display())]
+    Write { dir: PathBuf, error: io::Error },
+}
+
+/// Writes the positions of the file into the state folder of `config`.
+pub(super) fn import(config: &Config, args: &ImportArgs) -> Result<(), ImportError> {
+    let path = &args.file;
+    let text = std::fs::read(path).map_err(|error| ImportError::Read { path: path.clone(), error })?;
+    let foreign =
+        foreign_positions(&text).map_err(|error| ImportError::Form { path: path.clone(), error })?;
+    let dir = &config.state_dir;
+    let _lock = StateLock::take(dir)?;
+    let positions = Positions::load(dir)?;
+    // The files do not say the scheme; all logs of lists have the same.
+    let configured: BTreeMap<&str, &str> =
+        config.logs.iter().map(|log| (bare_url(log.source.url()), log.source.url())).collect();
+    let mut imported = 0;
+    for (bare, next) in &foreign {
+        let url =
+            configured.get(bare.as_str()).map_or_else(|| format!("https://{bare}"), |url| url.to_string());
+        if let Some(known) = positions.get(&url).filter(|_| !args.replace) {
+            println!("{url}: stays at index {}; --replace would set it to {next}", known.ledger.next);
+            continue;
+        }
+        println!("{url}: from index {next}");
+        positions.set(&url, Position { log_id: None, ledger: Ledger::from(*next), tree: None, head: None });
+        imported += 1;
+    }
+    positions.save().map_err(|error| ImportError::Write { dir: dir.clone(), error })?;
+    println!("{imported} of {} positions imported into {}", foreign.len(), dir.display());
+    Ok(())
+}
