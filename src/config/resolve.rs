@@ -146,8 +146,16 @@ pub enum Endpoint {
 }
 
 /// Paths that mean something else already.
-const TAKEN_PATHS: [&str; 7] =
-    ["/", "/full-stream", "/lite-stream", "/domains-only", "/develop", "/latest.json", "/example.json"];
+const TAKEN_PATHS: [&str; 8] = [
+    "/",
+    "/full-stream",
+    "/lite-stream",
+    "/domains-only",
+    "/develop",
+    "/latest.json",
+    "/example.json",
+    "/metrics",
+];
 
 pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) -> Result<Config, ConfigError> {
     let Written { server, heartbeat, clients, newest, fetch, log_list, state, logging, .. } =

@@ -6,10 +6,12 @@
 //! | `/full-stream`, `/lite-stream`, `/domains-only` | that stream, if it is offered |
 //! | `/develop` | the newest full messages, then the end |
 //! | `/latest.json`, `/example.json`, `/<stream path>/example.json` | the newest messages as JSON |
+//! | `/metrics` | how the logs are doing, for Prometheus |
 //! | the statistics path | connected clients and watched logs |
 
 mod front_page;
 mod json;
+mod metrics;
 mod stats;
 mod streams;
 
@@ -52,6 +54,7 @@ pub fn configure(app: &mut web::ServiceConfig, streams: &[Stream], stats_path: &
             .route(web::head().to(front_page::stream_or_page)),
     )
     .service(json_resource("/latest.json", web::get().to(json::latest), web::head().to(json::latest)))
+    .service(web::resource("/metrics").route(web::get().to(metrics::metrics)))
     .service(example("/example.json", streams.first().copied().unwrap_or(Stream::Full)))
     .service(json_resource(stats_path, web::get().to(stats::stats), web::head().to(stats::stats)));
     if streams.contains(&Stream::Full) {

@@ -7,21 +7,22 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-/// Most files in the folder. One is at most some 200 KB, which is a proof and the leaf hashes of 2,048 entries.
-const MAX_FILES: usize = 200;
+/// Most files of one kind of misbehaviour: a flood of one must not hide another. A file has at most some 200 KB, which
+/// is a proof and the leaf hashes of 2,048 entries.
+const MAX_FILES_OF_KIND: usize = 100;
 
 /// The folder.
 #[derive(Debug)]
 pub struct EvidenceFolder {
     dir: PathBuf,
-    /// Files in the folder; unknown until the first one is written.
-    files: Mutex<Option<usize>>,
+    /// Held while a file is counted in.
+    turn: Mutex<()>,
 }
 
 impl EvidenceFolder {
     /// Keeps evidence in `dir`, which is made when it is first needed.
     pub fn new(dir: PathBuf) -> Self {
-        EvidenceFolder { dir, files: Mutex::new(None) }
+        EvidenceFolder { dir, turn: Mutex::default() }
     }
 
     /// Writes one file, named after the log, the kind of misbehaviour and the time.
@@ -29,27 +30,26 @@ impl EvidenceFolder {
     /// # Errors
     /// When the folder is full or cannot be written.
     pub fn keep(&self, evidence: &Evidence) -> io::Result<PathBuf> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = match *files {
-            Some(count) => count,
-            None => self.count()?,
-        };
-        if count >= MAX_FILES {
-            return Err(io::Error::other(format!("{} is full, with {MAX_FILES} files", self.dir.display())));
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = evidence.misbehaviour.kind();
+        let count = self.count(kind)?;
+        if count >= MAX_FILES_OF_KIND {
+            return Err(io::Error::other(format!("{} has {count} files of it already", self.dir.display())));
         }
         let url = &evidence.log.url;
         let bare = url.split_once("://").map_or(url.as_str(), |(_scheme, rest)| rest);
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
         let log: String = bare.chars().map(plain).take(100).collect();
-        let name = format!("{log}-{}-{}-{count}.json", evidence.misbehaviour.kind(), evidence.detected_ms);
+        let name = format!("{kind}-{log}-{}-{count}.json", evidence.detected_ms);
         replace(&self.dir, &name, &serde_json::to_vec_pretty(evidence)?)?;
-        *files = Some(count + 1);
         Ok(self.dir.join(name))
     }
 
-    fn count(&self) -> io::Result<usize> {
+    fn count(&self, kind: &str) -> io::Result<usize> {
         fs::create_dir_all(&self.dir)?;
-        Ok(fs::read_dir(&self.dir)?.count())
+        let of_kind = |name: &std::ffi::OsString| name.to_string_lossy().starts_with(&format!("{kind}-"));
+        let names = fs::read_dir(&self.dir)?.map(|file| file.map(|file| file.file_name()));
+        Ok(names.collect::<io::Result<Vec<_>>>()?.iter().filter(|name| of_kind(name)).count())
     }
 }
 
@@ -75,7 +75,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = EvidenceFolder::new(dir.path().join("evidence"));
         let path = folder.keep(&evidence()).unwrap();
-        assert_eq!(path, dir.path().join("evidence/ct.example_2026_.._x-bad_signature-7-0.json"));
+        assert_eq!(path, dir.path().join("evidence/bad_signature-ct.example_2026_.._x-7-0.json"));
         let read: Evidence = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
         assert_eq!(read, evidence());
         assert_ne!(folder.keep(&evidence()).unwrap(), folder.keep(&evidence()).unwrap());
@@ -85,9 +85,12 @@ mod tests {
     fn the_folder_is_bounded_also_over_restarts() {
         let dir = tempfile::tempdir().unwrap();
         let first = EvidenceFolder::new(dir.path().into());
-        (1..MAX_FILES).for_each(|_| drop(first.keep(&evidence()).unwrap()));
+        (1..MAX_FILES_OF_KIND).for_each(|_| drop(first.keep(&evidence()).unwrap()));
         let second = EvidenceFolder::new(dir.path().into());
         assert!(second.keep(&evidence()).is_ok());
-        assert!(second.keep(&evidence()).unwrap_err().to_string().contains("is full"));
+        assert!(second.keep(&evidence()).unwrap_err().to_string().contains("100 files"));
+        let (first, second_head) = (Base64(b"1".to_vec()), Base64(b"2".to_vec()));
+        let fork = Misbehaviour::Fork { first, second: second_head };
+        second.keep(&Evidence { misbehaviour: fork, ..evidence() }).unwrap();
     }
 }
