@@ -1,8 +1,12 @@
-//! What it costs to know that entries are those of the log: the tree over them, and a proof from head to head.
+//! What it costs to know that entries are those of the log: the tree over them, a proof from head to head, and
+//! that precertificates are what the log signed.
 
+use bytes::Bytes;
+use certstream_server::certificate::precert;
 use certstream_server::ct::consistency::{Node, build, complete_subtrees, frontier, range_root, verify};
 use certstream_server::ct::hash_tile::{HashTile, consistency_proof, tiles_for_consistency};
 use certstream_server::ct::merkle::{CompactTree, Hash, leaf_hash, node_hash};
+use certstream_server::demo::{DemoLog, DemoLogOptions, EntryKind};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -84,5 +88,54 @@ fn proofs(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(verification, entries, proofs);
+/// A precert entry, and what its log signed.
+struct Precert {
+    issuer_key_hash: Hash,
+    tbs: Vec<u8>,
+    precertificate: Bytes,
+    chain: Vec<Bytes>,
+}
+
+/// The demo log's, as different as its authorities make them.
+fn demo_precerts() -> Vec<Precert> {
+    actix::System::new().block_on(async {
+        let options = DemoLogOptions { rate: 0.0, initial: PAGE as u64, ..DemoLogOptions::default() };
+        let log = DemoLog::start(options).await.expect("the demo log");
+        let entries = (0..PAGE as u64).filter_map(|i| log.entry(i));
+        let precerts = entries.filter(|entry| entry.kind == EntryKind::Precert).map(|entry| Precert {
+            issuer_key_hash: *entry.leaf_input[12..].first_chunk().expect("a leaf"),
+            // Behind its length, and before the length of no extensions.
+            tbs: entry.leaf_input[47..entry.leaf_input.len() - 2].to_vec(),
+            precertificate: entry.certificate,
+            chain: entry.chain,
+        });
+        let precerts = precerts.collect();
+        log.stop().await;
+        precerts
+    })
+}
+
+fn precerts(c: &mut Criterion) {
+    let precerts = demo_precerts();
+    let mut group = c.benchmark_group("precert");
+    group.throughput(Throughput::Elements(precerts.len() as u64));
+    group.bench_function("compare with what was signed", |b| {
+        b.iter(|| {
+            for it in black_box(&precerts) {
+                precert::check_tbs(&it.tbs, &it.precertificate, &it.chain).expect("the same");
+            }
+        });
+    });
+    group.bench_function("and check the issuer's key", |b| {
+        b.iter(|| {
+            for it in black_box(&precerts) {
+                precert::check(&it.tbs, &it.issuer_key_hash, &it.precertificate, &it.chain)
+                    .expect("the same");
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(verification, entries, proofs, precerts);
 criterion_main!(verification);

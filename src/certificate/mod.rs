@@ -13,9 +13,10 @@
 //! - `der` reads tags and lengths, `skeleton` finds the parts, also those of a broken certificate;
 //! - `text`, `name`, `general_name`, `integer`, `time`, `objects` word the building blocks;
 //! - `extensions` has one file for each family of extensions;
-//! - `json` and `hex` write, `domains` makes `all_domains`, `faults` makes `parse_error`.
+//! - `json` and `hex` write, `domains` makes `all_domains`, `faults` makes `parse_error`;
+//! - `precert` words nothing: it compares a precertificate with what its log signed.
 //!
-//! Nothing here fails. What cannot be read is left empty: names without attributes, null times, an
+//! Nothing here fails but that comparison. What cannot be read is left empty: names without attributes, null times, an
 //! empty `serial_number` or `signature_algorithm`, an extension that is `"NULL"`.
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic, unsafe_code)]
@@ -30,6 +31,7 @@ mod integer;
 mod json;
 mod name;
 mod objects;
+pub mod precert;
 mod signature_algorithm;
 mod skeleton;
 mod text;

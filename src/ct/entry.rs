@@ -1,11 +1,14 @@
 //! One log entry: `leaf_input` and `extra_data` of get-entries (RFC 6962 section 4.6), decoded.
 //!
-//! Decoding finds the certificates and judges the framing around them; it does not look into a certificate.
+//! Decoding finds the certificates and judges the framing around them; into a certificate it has another room
+//! look, and only where what the log signed is not the certificate itself, that is for a precert.
 //! An entry whose submitted certificate and chain can be found is an entry, even when the framing around them is
 //! wrong: the fault is reported beside it. Only where one of them is missing altogether is there an error.
 
 use super::names_tile::NamesEntry;
 use super::reader::{Reader, Truncated};
+use super::tile::{LEAF_HEADER, leaf_index};
+use crate::certificate::precert::{self, Mismatch};
 use bytes::Bytes;
 
 /// LogEntryType, RFC 6962 section 3.1.
@@ -39,6 +42,15 @@ pub struct LogEntry {
     pub chain: Vec<Bytes>,
     /// What is wrong with the framing, though the certificate could be found.
     pub fault: Option<FramingFault>,
+}
+
+/// What a log signs in place of a precertificate, RFC 6962 section 3.2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreCert {
+    /// SHA-256 of the issuer's SubjectPublicKeyInfo.
+    pub issuer_key_hash: [u8; 32],
+    /// DER, without the poison.
+    pub tbs_certificate: Bytes,
 }
 
 /// What was read of one index.
@@ -100,13 +112,21 @@ pub enum FramingFault {
         /// Bytes too many.
         count: usize,
     },
+    /// The precertificate is not the one that the log signed, so the tree does not prove it.
+    #[error("the precertificate is not what the log signed: {0}")]
+    Precert(Mismatch),
 }
 
 impl FramingFault {
     /// Whether it is a breach by the log, and not only a slip in an encoding: the entry is not the one that it says
     /// to be. Clients are told.
     pub fn is_misbehaviour(&self) -> bool {
-        matches!(self, FramingFault::LeafIndex { .. } | FramingFault::NoLeafIndex)
+        match self {
+            FramingFault::LeafIndex { .. } | FramingFault::NoLeafIndex => true,
+            // Logs may take in what cannot be read strictly, and sign what they made of it.
+            FramingFault::Precert(mismatch) => !matches!(mismatch, Mismatch::NotDer { .. }),
+            _ => false,
+        }
     }
 }
 
@@ -114,6 +134,30 @@ impl LogEntry {
     /// What clients are told to be wrong with it.
     pub fn misbehaviour(&self) -> Option<FramingFault> {
         self.fault.filter(FramingFault::is_misbehaviour)
+    }
+}
+
+/// What a MerkleTreeLeaf says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeafWords {
+    /// Of a precert.
+    pub pre_cert: Option<PreCert>,
+    /// Of an entry of a static-ct-api log.
+    pub leaf_index: Option<u64>,
+}
+
+impl LeafWords {
+    /// Reads a MerkleTreeLeaf of a TimestampedEntry; `None` for anything else.
+    pub fn of(leaf_input: &Bytes) -> Option<Self> {
+        let mut r = Reader::new(leaf_input.strip_prefix(&LEAF_HEADER)?);
+        r.uint("timestamp", 8).ok()?;
+        let pre_cert = match r.uint("entry_type", 2).ok()? {
+            0 => r.vector("signed_entry", 3).map(|_| None),
+            1 => PreCert::read(&mut r, leaf_input).map(Some),
+            _ => return None,
+        };
+        let extensions = |r: &mut Reader<'_>| leaf_index(r.vector("extensions", 2).ok()?);
+        Some(LeafWords { pre_cert: pre_cert.ok()?, leaf_index: extensions(&mut r) })
     }
 }
 
@@ -137,30 +181,32 @@ type Chain = (Vec<Bytes>, Option<FramingFault>);
 /// The parts of `leaf_input` that matter once its framing has been judged.
 struct Leaf {
     timestamp_ms: u64,
-    entry_type: LogEntryType,
-    signed_entry: Bytes,
+    signed: Signed,
     fault: Option<FramingFault>,
+}
+
+/// `signed_entry`.
+enum Signed {
+    X509(Bytes),
+    /// None where it is cut short.
+    Precert(Option<PreCert>),
 }
 
 /// Decodes one entry of a get-entries answer.
 pub fn decode(leaf_input: &Bytes, extra_data: &Bytes) -> Result<LogEntry, EntryError> {
     let leaf = decode_leaf(leaf_input)?;
     let mut extra = Reader::new(extra_data);
-    let certificate = match leaf.entry_type {
-        LogEntryType::X509 => leaf.signed_entry,
-        LogEntryType::Precert => {
+    let (entry_type, certificate, pre_cert) = match leaf.signed {
+        Signed::X509(certificate) => (LogEntryType::X509, certificate, None),
+        Signed::Precert(pre_cert) => {
             let pre_certificate = extra.vector("pre_certificate", 3).map_err(EntryError::ExtraData)?;
-            extra_data.slice_ref(pre_certificate)
+            (LogEntryType::Precert, extra_data.slice_ref(pre_certificate), pre_cert)
         }
     };
     let (chain, chain_fault) = decode_chain(extra_data, extra)?;
-    Ok(LogEntry {
-        timestamp_ms: leaf.timestamp_ms,
-        entry_type: leaf.entry_type,
-        certificate,
-        chain,
-        fault: leaf.fault.or(chain_fault),
-    })
+    let mismatch = || pre_cert?.fault(&certificate, &chain);
+    let fault = leaf.fault.or(chain_fault).or_else(mismatch);
+    Ok(LogEntry { timestamp_ms: leaf.timestamp_ms, entry_type, certificate, chain, fault })
 }
 
 fn decode_leaf(leaf_input: &Bytes) -> Result<Leaf, EntryError> {
@@ -176,21 +222,33 @@ fn decode_leaf(leaf_input: &Bytes) -> Result<Leaf, EntryError> {
     };
     let unknown = (version != 0 /* v1 */ || leaf_type != 0/* timestamped_entry */)
         .then_some(FramingFault::UnknownLeaf { version, leaf_type });
-    let (signed_entry, fault) = match (entry_type, read_signed_entry(&mut r, entry_type)) {
-        (_, Ok(signed)) => (leaf_input.slice_ref(signed), leaf_end_fault(r)),
-        // A precert's certificate stands in extra_data: its leaf may be broken and the entry be read.
-        (LogEntryType::Precert, Err(e)) => (Bytes::new(), Some(FramingFault::LeafInput(e))),
-        (LogEntryType::X509, Err(e)) => return Err(err(e)),
+    let (signed, fault) = match entry_type {
+        LogEntryType::X509 => {
+            let certificate = r.vector("signed_entry", 3).map_err(err)?;
+            (Signed::X509(leaf_input.slice_ref(certificate)), leaf_end_fault(r))
+        }
+        LogEntryType::Precert => match PreCert::read(&mut r, leaf_input) {
+            Ok(pre_cert) => (Signed::Precert(Some(pre_cert)), leaf_end_fault(r)),
+            // A precert's certificate stands in extra_data: its leaf may be broken and the entry be read.
+            Err(e) => (Signed::Precert(None), Some(FramingFault::LeafInput(e))),
+        },
     };
-    Ok(Leaf { timestamp_ms, entry_type, signed_entry, fault: unknown.or(fault) })
+    Ok(Leaf { timestamp_ms, signed, fault: unknown.or(fault) })
 }
 
-/// `ASN.1Cert`, or the TBSCertificate of a `PreCert`.
-fn read_signed_entry<'a>(r: &mut Reader<'a>, entry_type: LogEntryType) -> Result<&'a [u8], Truncated> {
-    if entry_type == LogEntryType::Precert {
-        r.bytes("issuer_key_hash", 32)?;
+impl PreCert {
+    /// The next one that `r` has, which reads `all`.
+    pub(super) fn read(r: &mut Reader<'_>, all: &Bytes) -> Result<Self, Truncated> {
+        let issuer_key_hash = r.array("issuer_key_hash")?;
+        Ok(PreCert { issuer_key_hash, tbs_certificate: all.slice_ref(r.vector("signed_entry", 3)?) })
     }
-    r.vector("signed_entry", 3)
+
+    /// Set where this does not prove the precertificate that is shown beside it.
+    pub fn fault(&self, precertificate: &[u8], chain: &[Bytes]) -> Option<FramingFault> {
+        precert::check(&self.tbs_certificate, &self.issuer_key_hash, precertificate, chain)
+            .err()
+            .map(FramingFault::Precert)
+    }
 }
 
 /// What follows `signed_entry`: the extensions, then nothing.
@@ -280,7 +338,7 @@ mod tests {
         assert_eq!(e.entry_type, LogEntryType::Precert);
         assert_eq!(e.certificate, "precertificate");
         assert_eq!(e.chain, ["issuer"]);
-        assert_eq!(e.fault, None);
+        assert!(matches!(e.fault, Some(FramingFault::Precert(_))), "and says that this is no proof of that");
     }
 
     #[test]

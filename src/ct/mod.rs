@@ -1,7 +1,8 @@
 //! The structures of Certificate Transparency, RFC 6962 first: what a log sends, decoded and checked.
 //!
 //! Pure: no input or output, no clock, no actors. Fetching is `log_client`'s work, certificates themselves
-//! are `certificate`'s; here a certificate is bytes of a known length.
+//! are `certificate`'s; here a certificate is bytes of a known length, and what a log signed in place of one is
+//! handed to `certificate` for comparison.
 
 #![cfg_attr(
     not(test),

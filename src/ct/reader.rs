@@ -47,6 +47,13 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
+    /// As many bytes as the array has.
+    pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Truncated> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.bytes(field, N)?);
+        Ok(array)
+    }
+
     /// A big-endian number of `width` bytes (at most 8).
     pub fn uint(&mut self, field: &'static str, width: usize) -> Result<u64, Truncated> {
         Ok(self.bytes(field, width)?.iter().fold(0, |n, b| n << 8 | u64::from(*b)))

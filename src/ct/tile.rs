@@ -3,7 +3,7 @@
 //! Only an entry's own lengths say where the next one begins, so the framing is read strictly: after a breach
 //! nothing that follows in the tile can be trusted.
 
-use super::entry::{LogEntry, LogEntryType};
+use super::entry::{LogEntry, LogEntryType, PreCert};
 use super::merkle::{Hash, leaf_hash_of};
 use super::reader::{Reader, Truncated};
 use bytes::Bytes;
@@ -26,6 +26,8 @@ pub struct TileLeaf {
     pub entry_type: LogEntryType,
     /// The DER as it was submitted: for a precert the precertificate with its poison.
     pub certificate: Bytes,
+    /// What the log signed for a precert; none of a certificate, which was signed itself.
+    pub pre_cert: Option<PreCert>,
     /// The entry's index in the log, from the `leaf_index` extension. Logs that hand out their entries by
     /// get-entries as well (RFC 6962) have none.
     pub leaf_index: Option<u64>,
@@ -82,15 +84,15 @@ fn read_leaf(tile: &Bytes, r: &mut Reader<'_>) -> Result<TileLeaf, TileError> {
         1 => LogEntryType::Precert,
         entry_type => return Err(TileError::UnknownType { entry_type, offset }),
     };
-    if entry_type == LogEntryType::Precert {
-        r.bytes("issuer_key_hash", 32)?;
-    }
-    let signed_entry = r.vector("signed_entry", 3)?;
+    let (signed, pre_cert) = match entry_type {
+        LogEntryType::X509 => (r.vector("signed_entry", 3)?, None),
+        LogEntryType::Precert => (&[][..], Some(PreCert::read(r, tile)?)),
+    };
     let leaf_index = leaf_index(r.vector("extensions", 2)?);
     let length = r.offset() - start.offset();
     let timestamped_entry = tile.slice_ref(start.rest().get(..length).unwrap_or_default());
     let certificate = match entry_type {
-        LogEntryType::X509 => signed_entry,
+        LogEntryType::X509 => signed,
         LogEntryType::Precert => r.vector("pre_certificate", 3)?,
     };
     let offset = r.offset();
@@ -99,13 +101,13 @@ fn read_leaf(tile: &Bytes, r: &mut Reader<'_>) -> Result<TileLeaf, TileError> {
     if !rest.is_empty() {
         return Err(TileError::OddChain { length: fingerprints.len(), offset });
     }
-    let certificate = tile.slice_ref(certificate);
-    Ok(TileLeaf { timestamp_ms, entry_type, certificate, leaf_index, chain: chain.into(), timestamped_entry })
+    let (certificate, chain) = (tile.slice_ref(certificate), chain.into());
+    Ok(TileLeaf { timestamp_ms, entry_type, certificate, pre_cert, leaf_index, chain, timestamped_entry })
 }
 
 /// `enum { leaf_index(0), (255) } ExtensionType`, each with `opaque extension_data<0..2^16-1>`; a leaf_index
 /// is an uint40. Other extensions are passed over; the first leaf_index counts.
-fn leaf_index(extensions: &[u8]) -> Option<u64> {
+pub(super) fn leaf_index(extensions: &[u8]) -> Option<u64> {
     let mut r = Reader::new(extensions);
     while !r.rest().is_empty() {
         let extension_type = r.uint("extension_type", 1).ok()?;
@@ -118,22 +120,11 @@ fn leaf_index(extensions: &[u8]) -> Option<u64> {
 }
 
 /// What a MerkleTreeLeaf has before its TimestampedEntry: version v1, and the leaf type of that.
-const LEAF_HEADER: [u8; 2] = [0, 0];
+pub(super) const LEAF_HEADER: [u8; 2] = [0, 0];
 
 /// The MerkleTreeLeaf of a TimestampedEntry, RFC 6962 section 3.4.
 pub fn merkle_tree_leaf(timestamped_entry: &[u8]) -> Bytes {
     [&LEAF_HEADER, timestamped_entry].concat().into()
-}
-
-/// The leaf_index that a MerkleTreeLeaf says, if it is one of a TimestampedEntry and says one.
-pub fn leaf_index_of(merkle_tree_leaf: &[u8]) -> Option<u64> {
-    let mut r = Reader::new(merkle_tree_leaf.strip_prefix(&LEAF_HEADER)?);
-    r.uint("timestamp", 8).ok()?;
-    if r.uint("entry_type", 2).ok()? == 1 {
-        r.bytes("issuer_key_hash", 32).ok()?;
-    }
-    r.vector("signed_entry", 3).ok()?;
-    leaf_index(r.vector("extensions", 2).ok()?)
 }
 
 impl TileLeaf {
@@ -144,13 +135,15 @@ impl TileLeaf {
 
     /// The entry, with the certificates that its fingerprints stand for.
     pub fn into_entry(self, chain: Vec<Bytes>) -> LogEntry {
-        let TileLeaf { timestamp_ms, entry_type, certificate, .. } = self;
-        LogEntry { timestamp_ms, entry_type, certificate, chain, fault: None }
+        let TileLeaf { timestamp_ms, entry_type, certificate, pre_cert, .. } = self;
+        let fault = pre_cert.and_then(|pre_cert| pre_cert.fault(&certificate, &chain));
+        LogEntry { timestamp_ms, entry_type, certificate, chain, fault }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::entry::FramingFault;
     use super::*;
 
     fn leaf(precert: bool, index: u64, fingerprints: &[u8]) -> Vec<u8> {
@@ -188,6 +181,16 @@ mod tests {
         assert_eq!(read[0].timestamped_entry, x509[..x509.len() - 66]);
         assert_eq!((read[1].entry_type, &read[1].certificate[..]), (LogEntryType::Precert, &b"pre"[..]));
         assert!(read[1].chain.is_empty());
+    }
+
+    #[test]
+    fn a_precertificate_that_was_not_signed_is_a_fault_and_delivered() {
+        let read = |precert| read(leaf(precert, 0, &[])).remove(0).unwrap();
+        let entry = read(true).into_entry(Vec::new());
+        assert!(matches!(entry.fault, Some(FramingFault::Precert(_))));
+        assert_eq!(entry.certificate, "pre");
+        assert_eq!(read(true).pre_cert.unwrap().tbs_certificate, "leaf");
+        assert_eq!(read(false).into_entry(Vec::new()).fault, None);
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use super::{Accused, Base64, Beginning, Evidence, Misbehaviour, Proof, VERSION};
 use crate::ct::checkpoint::Checkpoint;
 use crate::ct::consistency;
+use crate::ct::entry::{FramingFault, LeafWords};
 use crate::ct::merkle::{CompactTree, Hash};
 use crate::ct::sth::SignedTreeHead;
-use crate::ct::tile;
 use crate::message::Protocol;
+use bytes::Bytes;
 use openssl::pkey::{PKey, Public};
 use openssl::sha::sha256;
 
@@ -54,7 +55,9 @@ impl Evidence {
             Misbehaviour::Inconsistent { beginning, proof, head } => {
                 inconsistent(beginning, proof, &log.head(head)?)
             }
-            Misbehaviour::WrongEntry { index, leaf_input, .. } => wrong_entry(*index, &leaf_input.0),
+            Misbehaviour::WrongEntry { index, leaf_input, precertificate, chain } => {
+                wrong_entry(log.protocol, *index, leaf_input, precertificate.as_ref(), chain)
+            }
         }
     }
 }
@@ -127,12 +130,25 @@ fn inconsistent(beginning: &Beginning, proof: &Proof, head: &SignedTreeHead) -> 
     if consistent { Err(Unconfirmed::Innocent("the trees are consistent")) } else { Ok(()) }
 }
 
-/// The entry's own words against its place. That it is in the log's tree was proven before it was reported.
-fn wrong_entry(index: u64, leaf_input: &[u8]) -> Result<(), Unconfirmed> {
-    if tile::leaf_index_of(leaf_input) == Some(index) {
-        return Err(Unconfirmed::Innocent("the entry says where it stands"));
+/// The entry's own words against its place, and against what was shown beside it. That it is in the log's tree was
+/// proven before it was reported.
+fn wrong_entry(
+    protocol: Protocol,
+    index: u64,
+    leaf_input: &Base64,
+    precertificate: Option<&Base64>,
+    chain: &[Base64],
+) -> Result<(), Unconfirmed> {
+    let words = LeafWords::of(&leaf_input.0.clone().into()).ok_or(Unconfirmed::Malformed("its leaf"))?;
+    if protocol == Protocol::StaticCt && words.leaf_index != Some(index) {
+        return Ok(());
     }
-    Ok(())
+    let chain: Vec<Bytes> = chain.iter().map(|der| der.0.clone().into()).collect();
+    let fault = words.pre_cert.zip(precertificate).and_then(|(signed, shown)| signed.fault(&shown.0, &chain));
+    match fault.filter(FramingFault::is_misbehaviour) {
+        Some(_) => Ok(()),
+        None => Err(Unconfirmed::Innocent("the entry is what it says")),
+    }
 }
 
 fn extend(mut tree: CompactTree, size: u64, roots: &[Hash]) -> Result<CompactTree, Unconfirmed> {

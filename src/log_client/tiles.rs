@@ -132,11 +132,12 @@ impl Tiles {
         let chain = leaf.chain.iter().map(issuer).collect::<Result<_, _>>()?;
         let leaf_index = leaf.leaf_index;
         let mut entry = leaf.into_entry(chain);
-        entry.fault = match leaf_index {
+        let misplaced = match leaf_index {
             Some(leaf_index) if leaf_index != index => Some(FramingFault::LeafIndex { leaf_index, index }),
             None if self.leaf_index == LeafIndex::Required => Some(FramingFault::NoLeafIndex),
             _ => None,
         };
+        entry.fault = misplaced.or(entry.fault);
         let evidence = entry.misbehaviour().map(|_| tile::merkle_tree_leaf(&timestamped_entry));
         Ok(Fetched { leaf_hash: Some(leaf_hash), content: Ok(Content::Entry(entry)), evidence })
     }

@@ -81,7 +81,9 @@ impl CertEntry {
         self.source.write_member(entry.timestamp_ms, out);
         out.push(b'}');
         if let Some(fault) = entry.misbehaviour() {
-            let _ = write!(out, r#","fault":"{fault}""#);
+            out.extend_from_slice(br#","fault":"#);
+            // Texts can always be written, and a Vec takes them.
+            let _ = serde_json::to_writer(&mut *out, &fault.to_string());
         }
         out.push(b'}');
         Cuts { as_der: within(marks.as_der), chain: within(chain), all_domains: within(marks.all_domains) }

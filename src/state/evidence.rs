@@ -91,6 +91,6 @@ mod tests {
         assert!(second.keep(&evidence()).unwrap_err().to_string().contains("100 files"));
         let (first, second_head) = (Base64(b"1".to_vec()), Base64(b"2".to_vec()));
         let fork = Misbehaviour::Fork { first, second: second_head };
-        second.keep(&Evidence { misbehaviour: fork, ..evidence() }).unwrap();
+        second.keep(&Evidence::new(8, evidence().log, String::new(), fork)).unwrap();
     }
 }

@@ -1,7 +1,7 @@
 //! Logs that lie: detected before anything of it is sent, kept as evidence, told to who asks, and tried again.
 
 use crate::helpers::{Subscriber, TestApp, log_with, spawn_app, with_its_key};
-use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol, Fault, FaultOn};
+use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol, EntryKind, Fault, FaultOn};
 use certstream_server::message::Protocol;
 
 const BOTH: [(DemoProtocol, Protocol); 2] =
@@ -121,7 +121,7 @@ async fn an_entry_that_says_to_stand_elsewhere_is_sent_and_marked() {
     let entry = log.entry(7).expect("the entry");
     let fingerprints: Vec<u8> = entry.chain.iter().flat_map(|der| openssl::sha::sha256(der)).collect();
     let mut behind = Vec::new();
-    if entry.kind == certstream_server::demo::EntryKind::Precert {
+    if entry.kind == EntryKind::Precert {
         behind.extend(&(entry.certificate.len() as u32).to_be_bytes()[1..]);
         behind.extend(&entry.certificate);
     }
@@ -136,6 +136,23 @@ async fn an_entry_that_says_to_stand_elsewhere_is_sent_and_marked() {
     evidence.check().expect("a wrong entry");
     let stats = app.log_stats().await;
     assert_eq!((&stats["misframed"], &stats["misbehaviours"]), (&1.into(), &1.into()));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_precertificate_that_was_not_signed_is_sent_and_marked() {
+    let (log, app, mut client) = honest_so_far(DemoProtocol::Rfc6962, Protocol::Rfc6962).await;
+    let precerts = |index: &u64| log.entry(*index).is_some_and(|entry| entry.kind == EntryKind::Precert);
+    let mut precerts = (0..300).filter(precerts).map(|index| log.entry(index).expect("the entry"));
+    let (signed, shown) = (precerts.next().expect("one"), precerts.next().expect("another"));
+    log.publish_raw(signed.leaf_input, shown.extra_data);
+    let message = client.message().await;
+    assert_eq!(message["data"]["cert_index"], 300);
+    let fault = message["fault"].as_str().expect("a mark");
+    assert!(fault.starts_with("the precertificate is not what the log signed"), "{fault}");
+    let [evidence] = app.evidence().try_into().expect("one piece");
+    assert_eq!((evidence.misbehaviour.kind(), evidence.misbehaviour.index()), ("wrong_entry", Some(300)));
+    evidence.check().expect("a wrong entry");
     app.stop().await;
 }
 

@@ -17,4 +17,5 @@ mod layout;
 mod rare;
 mod reference;
 mod seeds;
+mod signed;
 mod sources;

@@ -6,6 +6,7 @@ mod domains;
 mod extensions;
 mod leaf;
 mod names;
+mod precert;
 mod salvage;
 mod units;
 

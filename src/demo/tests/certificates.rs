@@ -1,6 +1,7 @@
 //! The certificates themselves: OpenSSL finds them valid, and RFC 6962's structs hold them.
 
 use super::*;
+use crate::ct::entry::{FramingFault, decode};
 use crate::ct::merkle::Hash;
 use crate::demo::{EntryKind, PublishedEntry};
 use openssl::hash::MessageDigest;
@@ -129,6 +130,26 @@ async fn precerts_are_signed_by_the_head_of_their_chain_and_poisoned() {
         assert!(precert.verify(&issuer.public_key().unwrap()).unwrap());
         assert!(contains(&entry.certificate, POISON_EXTENSION));
         assert!(!contains(&entry.certificate, SCT_LIST_OID));
+    }
+    log.stop().await;
+}
+
+#[actix_web::test]
+async fn precerts_are_what_the_log_signed_and_nothing_else_is() {
+    let (log, entries) = some_entries(300).await;
+    let decode = |leaf: Vec<u8>, entry: &PublishedEntry| decode(&leaf.into(), &entry.extra_data).unwrap();
+    for entry in &entries {
+        assert_eq!(decode(entry.leaf_input.to_vec(), entry).fault, None);
+    }
+    let precert = entries.iter().find(|entry| entry.kind == EntryKind::Precert).unwrap();
+    // Behind the head of the MerkleTreeLeaf and before the length of the TBSCertificate, and behind that.
+    let signed = (12..44).chain(47..precert.leaf_input.len() - 2);
+    for bit in signed.flat_map(|byte| 8 * byte..8 * byte + 8) {
+        let mut leaf = precert.leaf_input.to_vec();
+        leaf[bit / 8] ^= 1 << (bit % 8);
+        let decoded = decode(leaf, precert);
+        assert!(matches!(decoded.fault, Some(FramingFault::Precert(_))), "bit {bit}: {:?}", decoded.fault);
+        assert_eq!(decoded.certificate, precert.certificate, "delivered all the same");
     }
     log.stop().await;
 }

@@ -1,0 +1,376 @@
+//! Whether a log signed the precertificate that it shows (RFC 6962, 3.1 and 3.2).
+//!
+//! The tree proves a PreCert, that is the hash of the issuer's key and a TBSCertificate; clients are shown the
+//! precertificate, which stands beside it and could be anything. The one follows from the other: the signed
+//! TBSCertificate is the precertificate's own without the poison. So it need not be built, only compared.
+//!
+//! The precertificate's signature, with the algorithm that stands before it, and the chain beyond the issuer's
+//! key remain unproven: a log signs neither.
+
+use std::fmt;
+
+use openssl::sha::sha256;
+
+use super::der::{self, Element, Malformed, Reader, tag};
+
+/// Identifiers with their tags and lengths, as extensions begin.
+const AUTHORITY_KEY_IDENTIFIER: &[u8] = b"\x06\x03\x55\x1D\x23";
+const EXTENDED_KEY_USAGE: &[u8] = b"\x06\x03\x55\x1D\x25";
+const POISON_IDENTIFIER: &[u8] = b"\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x03";
+/// The only poison: critical, and NULL (RFC 6962, 3.1). Any other content would be shown and not proven.
+const POISON: &[u8] = b"\x30\x13\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x03\x01\x01\xFF\x04\x02\x05\x00";
+/// 1.3.6.1.4.1.11129.2.4.4, by which a Precertificate Signing Certificate is known (RFC 6962, 3.1).
+const PRECERT_SIGNING: &[u8] = b"\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x04";
+
+/// Why a log's PreCert is not that of the precertificate beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// One of the structures cannot be read.
+    #[error("{of} is not DER at byte {at}: {what}")]
+    NotDer {
+        /// Which one.
+        of: Structure,
+        /// What is wrong.
+        what: &'static str,
+        /// Where, in bytes from the structure's begin.
+        at: usize,
+    },
+    /// This is no precertificate.
+    #[error("no poison extension")]
+    NoPoison,
+    /// One poison too many: what would be left is no certificate either.
+    #[error("more than one poison extension")]
+    ManyPoisons,
+    /// The poison extension is not critical, or holds more than NULL.
+    #[error("the poison extension is not that of RFC 6962")]
+    OddPoison,
+    /// A field is not the one that was signed; the first such field.
+    #[error("another {field}")]
+    Differs {
+        /// Its name.
+        field: Field,
+    },
+    /// `issuer_key_hash` is of another key than that of the issuer in the chain.
+    #[error("another issuer key")]
+    IssuerKey,
+}
+
+/// What is read for the comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Structure {
+    /// The PreCert's `tbs_certificate`.
+    TbsCertificate,
+    /// The precertificate.
+    Precertificate,
+    /// A certificate of the chain.
+    Issuer,
+}
+
+/// A field of TBSCertificate (RFC 5280, 4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    Version,
+    SerialNumber,
+    SignatureAlgorithm,
+    Issuer,
+    Validity,
+    Subject,
+    PublicKey,
+    IssuerUniqueId,
+    SubjectUniqueId,
+    Extensions,
+}
+
+/// Checks all that the tree proves of a precert entry: `tbs` and `issuer_key_hash` are those of its PreCert,
+/// `precertificate` and `chain` those of its PrecertChainEntry (RFC 6962, 4.6).
+///
+/// # Errors
+/// See [`Mismatch`].
+pub fn check(
+    tbs: &[u8],
+    issuer_key_hash: &[u8; 32],
+    precertificate: &[u8],
+    chain: &[impl AsRef<[u8]>],
+) -> Result<(), Mismatch> {
+    let issuers = Issuers::of(chain)?;
+    issuers.check_tbs(tbs, precertificate)?;
+    issuers.check_key(issuer_key_hash)
+}
+
+/// The part of [`check`] that hashes nothing: whether `tbs` is that of `precertificate`.
+///
+/// # Errors
+/// See [`Mismatch`].
+pub fn check_tbs(tbs: &[u8], precertificate: &[u8], chain: &[impl AsRef<[u8]>]) -> Result<(), Mismatch> {
+    Issuers::of(chain)?.check_tbs(tbs, precertificate)
+}
+
+/// The other part of [`check`]: whether `issuer_key_hash` is of the key of the issuer in `chain`. Nothing can be
+/// said against it where the chain does not reach that far.
+///
+/// # Errors
+/// See [`Mismatch`].
+pub fn check_issuer_key(issuer_key_hash: &[u8; 32], chain: &[impl AsRef<[u8]>]) -> Result<(), Mismatch> {
+    Issuers::of(chain)?.check_key(issuer_key_hash)
+}
+
+/// Those of a precertificate's chain that have a say in its PreCert.
+struct Issuers<'a> {
+    /// The Precertificate Signing Certificate, if one signed the precertificate.
+    precert_signer: Option<Tbs<'a>>,
+    /// The CA that issues the final certificate.
+    ca: Option<Tbs<'a>>,
+}
+
+impl<'a> Issuers<'a> {
+    fn of(chain: &'a [impl AsRef<[u8]>]) -> Result<Self, Mismatch> {
+        Self::read(chain).map_err(Structure::Issuer.not_der())
+    }
+
+    fn read(chain: &'a [impl AsRef<[u8]>]) -> der::Result<Self> {
+        let mut certificates = chain.iter().map(|der| Tbs::of_certificate(der.as_ref()));
+        let first = certificates.next().transpose()?;
+        Ok(match first {
+            Some(signer) if signer.may_sign_precerts()? => {
+                Issuers { precert_signer: Some(signer), ca: certificates.next().transpose()? }
+            }
+            ca => Issuers { precert_signer: None, ca },
+        })
+    }
+
+    fn check_key(&self, issuer_key_hash: &[u8; 32]) -> Result<(), Mismatch> {
+        match &self.ca {
+            Some(ca) if sha256(ca.public_key) != *issuer_key_hash => Err(Mismatch::IssuerKey),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_tbs(&self, tbs: &[u8], precertificate: &[u8]) -> Result<(), Mismatch> {
+        let shown = Tbs::of_certificate(precertificate).map_err(Structure::Precertificate.not_der())?;
+        let no_sequence =
+            || Structure::TbsCertificate.not_der()(Malformed { what: "no SEQUENCE alone", at: 0 });
+        let mut signed = sole_content(tbs, tag::SEQUENCE).ok_or_else(no_sequence)?;
+        for (field, expected) in [
+            (Field::Version, shown.version),
+            (Field::SerialNumber, shown.serial_number),
+            (Field::SignatureAlgorithm, shown.signature_algorithm),
+            (Field::Issuer, self.precert_signer.as_ref().unwrap_or(&shown).issuer),
+            (Field::Validity, shown.validity),
+            (Field::Subject, shown.subject),
+            (Field::PublicKey, shown.public_key),
+            (Field::IssuerUniqueId, shown.issuer_unique_id),
+            (Field::SubjectUniqueId, shown.subject_unique_id),
+        ] {
+            signed = signed.strip_prefix(expected).ok_or(Mismatch::Differs { field })?;
+        }
+        let signed =
+            sole_content(signed, tag::constructed(3)).and_then(|list| sole_content(list, tag::SEQUENCE));
+        self.check_extensions(signed, shown.extensions)
+    }
+
+    /// `signed` is None where no extensions were signed.
+    fn check_extensions(&self, mut signed: Option<&[u8]>, mut shown: Reader<'_>) -> Result<(), Mismatch> {
+        let key = self.key_identifier()?;
+        let (mut poisons, mut has_key) = (0, false);
+        while !shown.is_empty() {
+            let (extension, whole) = next(&mut shown).map_err(Structure::Precertificate.not_der())?;
+            if extension.content.starts_with(POISON_IDENTIFIER) {
+                if whole != POISON {
+                    return Err(Mismatch::OddPoison);
+                }
+                poisons += 1;
+            } else if self.precert_signer.is_some() && extension.content.starts_with(AUTHORITY_KEY_IDENTIFIER)
+            {
+                has_key = true;
+                let (before, _) = value(&extension).map_err(Structure::Precertificate.not_der())?;
+                // Where the signer has none, that of the precertificate is left out.
+                if let Some(key) = key {
+                    signed = signed.and_then(|signed| strip_extension(signed, before, key));
+                }
+            } else {
+                signed = signed.and_then(|signed| signed.strip_prefix(whole));
+            }
+        }
+        match poisons {
+            0 => return Err(Mismatch::NoPoison),
+            1 => {}
+            _ => return Err(Mismatch::ManyPoisons),
+        }
+        // The RFC is silent about a precertificate without the extension whose signer has it; certificate-
+        // transparency-go, which most logs run, then adds it at the end.
+        let added = |rest| key.and_then(|key| strip_extension(rest, AUTHORITY_KEY_IDENTIFIER, key));
+        match signed {
+            Some([]) => Ok(()),
+            Some(rest) if !has_key && added(rest) == Some(&[]) => Ok(()),
+            _ => Err(Mismatch::Differs { field: Field::Extensions }),
+        }
+    }
+
+    /// The precert signer's authority key identifier, which takes the place of the precertificate's.
+    fn key_identifier(&self) -> Result<Option<&'a [u8]>, Mismatch> {
+        let Some(signer) = &self.precert_signer else { return Ok(None) };
+        let found = signer.value_of(AUTHORITY_KEY_IDENTIFIER).map_err(Structure::Issuer.not_der())?;
+        Ok(found)
+    }
+}
+
+/// The fields of a TBSCertificate, each with its tag and length. One that is absent is empty.
+struct Tbs<'a> {
+    version: &'a [u8],
+    serial_number: &'a [u8],
+    signature_algorithm: &'a [u8],
+    issuer: &'a [u8],
+    validity: &'a [u8],
+    subject: &'a [u8],
+    public_key: &'a [u8],
+    issuer_unique_id: &'a [u8],
+    subject_unique_id: &'a [u8],
+    extensions: Reader<'a>,
+}
+
+impl<'a> Tbs<'a> {
+    fn of_certificate(der: &'a [u8]) -> der::Result<Tbs<'a>> {
+        let mut whole = Reader::new(der, 0);
+        let mut certificate = whole.sequence()?;
+        whole.finish()?;
+        let mut tbs = certificate.sequence()?;
+        Ok(Tbs {
+            version: optional(&mut tbs, tag::constructed(0))?,
+            serial_number: required(&mut tbs, tag::INTEGER)?,
+            signature_algorithm: required(&mut tbs, tag::SEQUENCE)?,
+            issuer: required(&mut tbs, tag::SEQUENCE)?,
+            validity: required(&mut tbs, tag::SEQUENCE)?,
+            subject: required(&mut tbs, tag::SEQUENCE)?,
+            public_key: required(&mut tbs, tag::SEQUENCE)?,
+            issuer_unique_id: optional(&mut tbs, tag::context(1))?,
+            subject_unique_id: optional(&mut tbs, tag::context(2))?,
+            extensions: extensions(tbs)?,
+        })
+    }
+
+    /// Whether this is a Precertificate Signing Certificate.
+    fn may_sign_precerts(&self) -> der::Result<bool> {
+        let Some(usage) = self.value_of(EXTENDED_KEY_USAGE)? else { return Ok(false) };
+        let mut purposes = Reader::new(usage, 0).expect(tag::OCTET_STRING)?.reader().sequence()?;
+        while !purposes.is_empty() {
+            if der::is_same_oid(purposes.element()?.content, PRECERT_SIGNING) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The extnValue of the extension that begins with `identifier`.
+    fn value_of(&self, identifier: &[u8]) -> der::Result<Option<&'a [u8]>> {
+        let mut extensions = self.extensions;
+        while !extensions.is_empty() {
+            let extension = extensions.element()?;
+            if extension.content.starts_with(identifier) {
+                return value(&extension).map(|(_, value)| Some(value));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What follows the other fields: extensions or nothing.
+fn extensions(mut tbs: Reader<'_>) -> der::Result<Reader<'_>> {
+    let Some(explicit) = tbs.optional(tag::constructed(3))? else {
+        tbs.finish()?;
+        return Ok(tbs);
+    };
+    tbs.finish()?;
+    explicit.explicit()?.sequence()
+}
+
+/// An extension's extnValue, with tag and length, and what stands before it: extnID and critical.
+fn value<'a>(extension: &Element<'a>) -> der::Result<(&'a [u8], &'a [u8])> {
+    let mut parts = extension.reader();
+    parts.expect(tag::OID)?;
+    parts.optional(tag::BOOLEAN)?;
+    let value = required(&mut parts, tag::OCTET_STRING)?;
+    parts.finish()?;
+    let before = extension.content.strip_suffix(value).unwrap_or_default();
+    Ok((before, value))
+}
+
+fn optional<'a>(reader: &mut Reader<'a>, tag: u8) -> der::Result<&'a [u8]> {
+    if reader.next_is(tag) { required(reader, tag) } else { Ok(&[]) }
+}
+
+/// The next element with its tag and length.
+fn required<'a>(reader: &mut Reader<'a>, tag: u8) -> der::Result<&'a [u8]> {
+    let before = reader.rest();
+    reader.expect(tag)?;
+    Ok(read_since(before, reader))
+}
+
+/// The next element of any type, by itself and with its tag and length.
+fn next<'a>(reader: &mut Reader<'a>) -> der::Result<(Element<'a>, &'a [u8])> {
+    let before = reader.rest();
+    let element = reader.element()?;
+    Ok((element, read_since(before, reader)))
+}
+
+fn read_since<'a>(before: &'a [u8], reader: &Reader<'a>) -> &'a [u8] {
+    before.get(..before.len() - reader.rest().len()).unwrap_or_default()
+}
+
+/// `signed` behind an extension of `before` and `value`, if it begins with that.
+fn strip_extension<'a>(signed: &'a [u8], before: &[u8], value: &[u8]) -> Option<&'a [u8]> {
+    let (length, body) = strict_header(signed, tag::SEQUENCE)?;
+    let (content, rest) = body.split_at_checked(length)?;
+    (content.strip_prefix(before)? == value).then_some(rest)
+}
+
+/// The content of the one element that `bytes` are.
+fn sole_content(bytes: &[u8], tag: u8) -> Option<&[u8]> {
+    let (length, body) = strict_header(bytes, tag)?;
+    (length == body.len()).then_some(body)
+}
+
+/// A length in the only form that DER has for it (X.690 10.1), and what follows. The room's reader takes others
+/// too, but a log writes the lengths around what it changes anew. A `tbs_certificate` is shorter than 2^24.
+fn strict_header(bytes: &[u8], tag: u8) -> Option<(usize, &[u8])> {
+    let (length, body) = match bytes.strip_prefix(&[tag])? {
+        [length @ 0..=0x7F, body @ ..] => (u32::from(*length), body),
+        [0x81, length @ 0x80..=0xFF, body @ ..] => (u32::from(*length), body),
+        [0x82, a @ 1..=0xFF, b, body @ ..] => (u32::from_be_bytes([0, 0, *a, *b]), body),
+        [0x83, a @ 1..=0xFF, b, c, body @ ..] => (u32::from_be_bytes([0, *a, *b, *c]), body),
+        _ => return None,
+    };
+    Some((usize::try_from(length).ok()?, body))
+}
+
+impl Structure {
+    fn not_der(self) -> impl Fn(Malformed) -> Mismatch {
+        move |Malformed { what, at }| Mismatch::NotDer { of: self, what, at }
+    }
+}
+
+impl fmt::Display for Structure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Structure::TbsCertificate => "the TBSCertificate",
+            Structure::Precertificate => "the precertificate",
+            Structure::Issuer => "an issuer's certificate",
+        })
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Field::Version => "version",
+            Field::SerialNumber => "serial number",
+            Field::SignatureAlgorithm => "signature algorithm",
+            Field::Issuer => "issuer",
+            Field::Validity => "validity",
+            Field::Subject => "subject",
+            Field::PublicKey => "public key",
+            Field::IssuerUniqueId => "issuer unique ID",
+            Field::SubjectUniqueId => "subject unique ID",
+            Field::Extensions => "list of extensions",
+        })
+    }
+}
