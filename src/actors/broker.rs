@@ -87,8 +87,8 @@ pub struct Broker {
     newest: VecDeque<Arc<CertEntry>>,
     keep: usize,
     limits: ClientLimits,
-    /// The number of the next message.
-    next_sequence: u64,
+    /// Numbers of the next message, by stream.
+    next_seq: [u64; Stream::ALL.len()],
     closing: bool,
 }
 
@@ -101,7 +101,7 @@ impl Broker {
             newest: VecDeque::with_capacity(keep),
             keep,
             limits,
-            next_sequence: 0,
+            next_seq: [0; Stream::ALL.len()],
             closing: false,
         }
     }
@@ -111,7 +111,6 @@ impl Broker {
     }
 
     fn remember(&mut self, entries: Vec<CertEntry>) {
-        self.next_sequence += entries.len() as u64;
         let skip = entries.len().saturating_sub(self.keep);
         for entry in entries.into_iter().skip(skip) {
             if self.newest.len() == self.keep {
@@ -170,13 +169,16 @@ impl Handler<Publish> for Broker {
     type Result = ();
 
     fn handle(&mut self, Publish { batch, done }: Publish, _: &mut Self::Context) {
-        for stream in Stream::ALL {
+        let mut next_seq = self.next_seq;
+        for (stream, next_seq) in Stream::ALL.into_iter().zip(&mut next_seq) {
             if self.demand.wants(stream) {
                 let frames = batch.frames(stream);
                 let listeners = self.clients().filter(|c| c.stream == Some(stream));
-                listeners.for_each(|c| c.outbox.push(frames));
+                listeners.for_each(|c| c.outbox.push(frames, *next_seq));
             }
+            *next_seq += batch.count(stream) as u64;
         }
+        self.next_seq = next_seq;
         self.remember(batch.into_entries());
         // A watcher that was stopped meanwhile does not wait for this.
         let _ = done.send(());
@@ -187,7 +189,8 @@ impl Handler<Alert> for Broker {
     type Result = ();
 
     fn handle(&mut self, Alert(text): Alert, _: &mut Self::Context) {
-        drop(text);
+        let frames = Frames::single(text.as_bytes());
+        self.clients().filter(|c| c.outbox.notices).for_each(|c| c.outbox.push_if_room(&frames));
     }
 }
 
@@ -248,7 +251,7 @@ impl Handler<CloseClients> for Broker {
 
     fn handle(&mut self, _: CloseClients, _: &mut Self::Context) {
         self.closing = true;
-        log::info!("closing {} clients after {} messages", self.connections.len(), self.next_sequence);
+        log::info!("closing {} clients", self.connections.len());
         self.clients().for_each(|c| c.outbox.close(GOING_AWAY, "server is stopping"));
     }
 }

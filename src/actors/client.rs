@@ -33,11 +33,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client with a queue of `capacity` messages.
+    /// A client with this queue.
     pub fn new(
         address: IpAddr,
         stream: Option<Stream>,
-        capacity: usize,
+        outbox: Outbox,
         socket: Option<SocketHandle>,
     ) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -46,7 +46,7 @@ impl Client {
             address: address.to_canonical(),
             stream,
             connected_at: SystemTime::now(),
-            outbox: Outbox::new(capacity),
+            outbox,
             begin: Instant::now(),
             heard_ms: AtomicU64::new(0),
             socket,

@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | [`Publish`](broker::Publish) | LogWatcher, Broker | the watcher waits for the answer: its log is slowed down, nothing is lost |
 //! | frames ([`Outbox`](outbox::Outbox)) | Broker, WebSocketSession | dropped and counted for that client; nobody waits |
+//! | [`Alert`](broker::Alert) | LogWatcher, Broker | not sent; it is in the log file in any case |
 //! | [`Tick`](broker::Tick) | Heartbeat, Broker | skipped |
 //! | [`Subscribe`](broker::Subscribe), [`Unsubscribe`](broker::Unsubscribe) | WebSocketSession, Broker | sent regardless: one of each per connection |
 //! | [`Newest`](broker::Newest), [`Clients`](broker::Clients) | routes, Broker | the route waits |

@@ -163,7 +163,7 @@ fn a_later_version_is_not_judged() {
             chain: vec![],
         },
     );
-    assert_eq!(evidence.check(), Ok(()));
+    assert_eq!(evidence.check(), Err(Unconfirmed::Malformed("its leaf")));
     evidence.version = 2;
     assert_eq!(evidence.check(), Err(Unconfirmed::Version(2)));
 }

@@ -90,6 +90,14 @@ impl EntryBatch {
         }
     }
 
+    /// Number of frames that [`frames`](Self::frames) has, without making them.
+    pub fn count(&self, stream: Stream) -> usize {
+        match stream {
+            Stream::Full | Stream::Lite => self.whole_entries().count(),
+            Stream::Domains => self.entries.len(),
+        }
+    }
+
     /// The entries, when the frames have been handed out.
     pub fn into_entries(self) -> Vec<CertEntry> {
         self.entries

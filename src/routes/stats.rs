@@ -35,6 +35,7 @@ fn describe(client: &Client) -> Value {
         "connection_length": length(client.connected_for()),
         "queue_size": client.outbox.queued(),
         "stream": client.stream,
+        "notices": client.outbox.notices,
         "messages_sent": client.outbox.sent(),
         "messages_dropped": client.outbox.dropped(),
     })

@@ -2,6 +2,7 @@
 
 use super::{AppState, json};
 use crate::actors::client::{Client, NORMAL, SocketHandle};
+use crate::actors::outbox::Outbox;
 use crate::actors::websocket_session;
 use crate::message::{Frames, Stream};
 use actix_web::http::header::{self, HeaderMap};
@@ -17,7 +18,8 @@ pub(super) async fn open(
     payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let client = client(&req, Some(stream), state.limits.queue_messages);
+    let outbox = Outbox::new(state.limits.queue_messages, wants_notices(req.query_string()));
+    let client = client(&req, Some(stream), outbox);
     start(&req, payload, client, &state)
 }
 
@@ -28,9 +30,9 @@ pub(super) async fn develop(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let newest = json::newest(&state).await?;
-    let client = client(&req, None, newest.len());
+    let client = client(&req, None, Outbox::new(newest.len(), false));
     for message in newest.iter().filter_map(|entry| entry.json(Stream::Full)) {
-        client.outbox.push(&Frames::single(&message));
+        client.outbox.push_if_room(&Frames::single(&message));
     }
     client.outbox.close(NORMAL, "");
     start(&req, payload, client, &state)
@@ -40,6 +42,11 @@ pub(super) async fn develop(
 pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
     let upgrade = headers.get(header::UPGRADE).and_then(|v| v.to_str().ok());
     upgrade.is_some_and(|v| v.split(',').any(|p| p.trim().eq_ignore_ascii_case("websocket")))
+}
+
+/// Whether a client wants to be told of its losses and of logs that misbehave: `notices=1` or `notices=true`.
+fn wants_notices(query: &str) -> bool {
+    query.split('&').any(|pair| matches!(pair, "notices=1" | "notices=true"))
 }
 
 fn start(
@@ -56,8 +63,8 @@ fn start(
     Ok(websocket_session::start(req, payload, Arc::new(client), state.broker.clone()))
 }
 
-fn client(req: &HttpRequest, stream: Option<Stream>, queue_messages: usize) -> Client {
+fn client(req: &HttpRequest, stream: Option<Stream>, outbox: Outbox) -> Client {
     let address = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip());
     let socket = req.conn_data::<Arc<Socket>>().cloned().map(SocketHandle);
-    Client::new(address, stream, queue_messages, socket)
+    Client::new(address, stream, outbox, socket)
 }

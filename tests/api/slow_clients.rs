@@ -9,12 +9,16 @@ use std::time::{Duration, Instant};
 /// A client that has subscribed to the full stream and reads nothing. Its receive buffer is small, so that it
 /// is felt soon.
 fn stalled_client(address: SocketAddr) -> TcpStream {
+    stalled_client_of(address, "/full-stream")
+}
+
+fn stalled_client_of(address: SocketAddr, path: &str) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     socket.connect(&address.into()).unwrap();
     let mut stream = TcpStream::from(socket);
     let head = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
-    write!(stream, "GET /full-stream HTTP/1.1\r\nHost: {address}\r\n{head}\r\n\r\n").unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n{head}\r\n\r\n").unwrap();
     stream
 }
 
@@ -97,5 +101,73 @@ async fn a_stalled_client_that_reads_again_is_told_to_come_back() {
     let told = b"\x88\x0a\x03\xe9too slow";
     assert!(received.windows(told.len()).any(|w| w == told), "close frame 1001 after what was under way");
     app.wait_for_clients(0).await;
+    app.stop().await;
+}
+
+/// Reads frames until the numbers of messages, and of those that notices say are missing, reach `count`.
+fn numbers(mut stream: TcpStream, count: u64) -> (Vec<u64>, usize) {
+    let (mut bytes, mut numbers, mut notices) = (Vec::new(), Vec::new(), 0);
+    let mut buffer = [0; 1 << 16];
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    while numbers.last() != Some(&(count - 1)) {
+        let n = stream.read(&mut buffer).expect("the rest of the stream");
+        assert!(n > 0, "the stream ended after {:?}", numbers.last());
+        bytes.extend_from_slice(&buffer[..n]);
+        if bytes.starts_with(b"HTTP") {
+            let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+            bytes.drain(..end + 4);
+        }
+        while let Some((text, length)) = frame(&bytes) {
+            let message: Value = serde_json::from_slice(text).expect("JSON");
+            match message["message_type"].as_str() {
+                Some("gap") => {
+                    notices += 1;
+                    let (from, to) =
+                        (message["from_seq"].as_u64().unwrap(), message["to_seq"].as_u64().unwrap());
+                    assert_eq!(message["dropped"], to - from + 1);
+                    numbers.extend(from..=to);
+                }
+                _ => numbers.extend(message["data"]["cert_index"].as_u64()),
+            }
+            bytes.drain(..length);
+        }
+    }
+    (numbers, notices)
+}
+
+/// The text of the first frame in `bytes`, and the length of that frame; `None` until it is whole. Pings have no text.
+fn frame(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let (&length, at) = (bytes.get(1)?, 2);
+    let (length, at) = match length {
+        126 => (usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().unwrap())), 4),
+        127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().unwrap()) as usize, 10),
+        length => (usize::from(length), at),
+    };
+    let text = bytes.get(at..at + length)?;
+    Some((if text.is_empty() { b"{}" } else { text }, at + length))
+}
+
+#[actix_web::test]
+async fn who_asks_is_told_in_the_stream_which_messages_are_missing() {
+    let log = quiet_log().await;
+    let app = spawn_app("[clients]\nqueue_messages = 200", vec![from_the_start(&log)]).await;
+    let mut good = app.connect("/?notices=1").await;
+    let stalled = stalled_client_of(app.address, "/full-stream?notices=true");
+    app.wait_for_clients(2).await;
+    let mut published = 0;
+    while dropped(&app.get("/stats").await) < 150 {
+        assert!(published < 20_000, "no end to what the stalled client takes");
+        log.publish(100);
+        assert_eq!(good.indexes(100).await, (published..published + 100).collect::<Vec<_>>());
+        published += 100;
+    }
+    // Read again, it hears what was queued, then the notice, then what comes now.
+    let reading = actix_web::rt::task::spawn_blocking(move || numbers(stalled, published + 50));
+    app.wait_for(|s| s["clients"].as_object().is_some_and(|c| c.values().all(|c| c["queue_size"] == 0)))
+        .await;
+    log.publish(50);
+    let (numbers, notices) = reading.await.expect("the stream goes on");
+    assert_eq!(numbers, (0..published + 50).collect::<Vec<_>>());
+    assert!(notices >= 1);
     app.stop().await;
 }

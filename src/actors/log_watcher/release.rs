@@ -68,6 +68,9 @@ impl Watch {
                         return false;
                     }
                 }
+                if !self.settings.verify {
+                    self.release(&mut held, head).await;
+                }
             }
             if let Some(told) = progress.at(window.position(), std::time::Instant::now()) {
                 log::info!("{}: {told}", self.name());
