@@ -5,8 +5,10 @@ use bytes::Bytes;
 use certstream_server::certificate::precert;
 use certstream_server::ct::consistency::{Node, build, complete_subtrees, frontier, range_root, verify};
 use certstream_server::ct::hash_tile::{HashTile, consistency_proof, tiles_for_consistency};
+use certstream_server::ct::head::Head;
 use certstream_server::ct::merkle::{CompactTree, Hash, leaf_hash, node_hash};
 use certstream_server::demo::{DemoLog, DemoLogOptions, EntryKind};
+use certstream_server::state::{Ledger, Position, Positions};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -137,5 +139,32 @@ fn precerts(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(verification, entries, proofs, precerts);
+/// Where 40 logs stand, of a billion entries each; in memory where there is such a folder, since the waiting for a disk
+/// costs no CPU time.
+fn state(c: &mut Criterion) {
+    let alike = Alike::new();
+    let frontier: Vec<Hash> = complete_subtrees(0..FIRST).filter_map(|node| alike.node(node)).collect();
+    let tree = CompactTree::from_frontier(FIRST, frontier).expect("a tree");
+    let bytes = Bytes::from(vec![b'x'; 300]);
+    let head = Head { tree_size: FIRST, timestamp_ms: 1, root_hash: tree.root(), signed: true, bytes };
+    let ledger = Ledger { next: FIRST, delivered: FIRST, ..Ledger::from(0) };
+    let position = Position { log_id: None, ledger, tree: Some(tree), head: Some(head) };
+    let memory = std::path::Path::new("/dev/shm");
+    let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    let dir = dir.expect("a folder");
+    let positions = Positions::load(dir.path()).expect("no positions yet");
+    let urls: Vec<String> = (0..40).map(|i| format!("https://ct{i}.example.com/2026h2")).collect();
+    let mut group = c.benchmark_group("state");
+    group.bench_function("move one log's position", |b| b.iter(|| positions.set(&urls[0], position.clone())));
+    urls.iter().for_each(|url| positions.set(url, position.clone()));
+    group.bench_function("save the positions of 40 logs", |b| {
+        b.iter(|| {
+            positions.set(&urls[0], position.clone());
+            positions.save().expect("saved");
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(verification, entries, proofs, precerts, state);
 criterion_main!(verification);

@@ -7,6 +7,8 @@
 //! The precertificate's signature, with the algorithm that stands before it, and the chain beyond the issuer's
 //! key remain unproven: a log signs neither.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 
 use openssl::sha::sha256;
@@ -140,7 +142,7 @@ impl<'a> Issuers<'a> {
 
     fn check_key(&self, issuer_key_hash: &[u8; 32]) -> Result<(), Mismatch> {
         match &self.ca {
-            Some(ca) if sha256(ca.public_key) != *issuer_key_hash => Err(Mismatch::IssuerKey),
+            Some(ca) if !is_hash_of(issuer_key_hash, ca.public_key) => Err(Mismatch::IssuerKey),
             _ => Ok(()),
         }
     }
@@ -212,6 +214,30 @@ impl<'a> Issuers<'a> {
         let found = signer.value_of(AUTHORITY_KEY_IDENTIFIER).map_err(Structure::Issuer.not_der())?;
         Ok(found)
     }
+}
+
+/// Keys that are remembered on each thread, some 300 bytes each. A few hundred sign nearly all certificates.
+const MOST_KEYS: usize = 512;
+
+thread_local! {
+    /// Keys by their hashes: comparing is much cheaper than hashing again.
+    static KEYS: RefCell<HashMap<[u8; 32], Box<[u8]>>> = RefCell::default();
+}
+
+fn is_hash_of(hash: &[u8; 32], key: &[u8]) -> bool {
+    KEYS.with_borrow_mut(|keys| {
+        if keys.get(hash).is_some_and(|known| **known == *key) {
+            return true;
+        }
+        let right = sha256(key) == *hash;
+        if right {
+            if keys.len() >= MOST_KEYS {
+                keys.clear();
+            }
+            keys.insert(*hash, key.into());
+        }
+        right
+    })
 }
 
 /// The fields of a TBSCertificate, each with its tag and length. One that is absent is empty.

@@ -73,7 +73,8 @@ struct Written {
 struct WrittenPosition {
     log_id: Option<String>,
     ledger: Ledger,
-    tree: Option<Vec<String>>,
+    /// The hashes of its frontier, one behind the other.
+    tree: Option<String>,
     head: Option<WrittenHead>,
 }
 
@@ -224,7 +225,7 @@ fn written(position: &Position) -> WrittenPosition {
     WrittenPosition {
         log_id: log_id.map(|id| base64(&id)),
         ledger: *ledger,
-        tree: tree.as_ref().map(|tree| tree.frontier().iter().map(|hash| base64(hash)).collect()),
+        tree: tree.as_ref().map(|tree| base64(tree.frontier().as_flattened())),
         head: head.as_ref().map(|head| WrittenHead {
             tree_size: head.tree_size,
             timestamp_ms: head.timestamp_ms,
@@ -266,9 +267,10 @@ fn read_hash(text: &str) -> Option<Hash> {
     STANDARD.decode_to_vec(text).ok()?.try_into().ok()
 }
 
-fn read_tree(size: u64, hashes: &[String]) -> Option<CompactTree> {
-    let frontier = hashes.iter().map(|hash| read_hash(hash)).collect::<Option<_>>()?;
-    CompactTree::from_frontier(size, frontier)
+fn read_tree(size: u64, frontier: &str) -> Option<CompactTree> {
+    let bytes = STANDARD.decode_to_vec(frontier).ok()?;
+    let (frontier, rest) = bytes.as_chunks();
+    CompactTree::from_frontier(size, frontier.to_vec()).filter(|_| rest.is_empty())
 }
 
 fn read_head(written: &WrittenHead) -> Option<Head> {
@@ -376,7 +378,8 @@ mod tests {
             (r#"{"version":2,"clients":0,"logs":{}}"#.to_string(), "version 2"),
             (r#"{"version":1,"clients":0,"logs":{},"more":1}"#.to_string(), "unknown field"),
             (log(6, "null"), "position of u makes no sense"),
-            (log(5, "[]"), "position of u makes no sense"),
+            (log(5, r#""AAAA""#), "position of u makes no sense"),
+            (log(5, r#""""#), "position of u makes no sense"),
         ] {
             fs::write(&path, format!("{line}\n{}\n", hex(&sha256(line.as_bytes())))).unwrap();
             let error = Positions::load(dir.path()).unwrap_err().to_string();
