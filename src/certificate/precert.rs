@@ -216,8 +216,10 @@ impl<'a> Issuers<'a> {
     }
 }
 
-/// Keys that are remembered on each thread, some 300 bytes each. A few hundred sign nearly all certificates.
+/// Keys that are remembered on each thread. A few hundred sign nearly all certificates.
 const MOST_KEYS: usize = 512;
+/// A key of RSA with 4,096 bits has some 550 bytes; larger ones than this are hashed each time.
+const MOST_KEY_BYTES: usize = 2048;
 
 thread_local! {
     /// Keys by their hashes: comparing is much cheaper than hashing again.
@@ -230,7 +232,7 @@ fn is_hash_of(hash: &[u8; 32], key: &[u8]) -> bool {
             return true;
         }
         let right = sha256(key) == *hash;
-        if right {
+        if right && key.len() <= MOST_KEY_BYTES {
             if keys.len() >= MOST_KEYS {
                 keys.clear();
             }

@@ -5,11 +5,12 @@ use super::download::Validators;
 use super::source::Unbelievable;
 use super::{ListSource, Origin, warn_of};
 use crate::ct::log_list::{LogList, MAX_LIST_BYTES};
+use crate::state::replace_file;
 use base64_simd::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// A list as a JSON string: each of its quotes and line breaks takes two bytes there.
@@ -123,13 +124,5 @@ pub(super) fn save(
         signature: signature.map(|signature| STANDARD.encode_to_string(signature)),
         list: std::str::from_utf8(json).map_err(io::Error::other)?.into(),
     };
-    let path = path(source, dir);
-    let temporary = path.with_extension("json.new");
-    fs::create_dir_all(dir)?;
-    let mut file = File::create(&temporary)?;
-    file.write_all(&serde_json::to_vec(&saved)?)?;
-    file.sync_all()?;
-    fs::rename(&temporary, &path)?;
-    // The rename itself is on disk only when the folder is.
-    File::open(dir)?.sync_all()
+    replace_file(&path(source, dir), &serde_json::to_vec(&saved)?)
 }

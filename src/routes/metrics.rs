@@ -23,8 +23,10 @@ struct OfOutcome {
     outcome: &'static str,
 }
 
-/// Name, meaning, and where it stands in a log's figures.
-type Figure = (&'static str, &'static str, fn(&LogSnapshot) -> u64);
+/// Where a figure stands among those of a log.
+type Read = fn(&LogSnapshot) -> u64;
+/// Name, meaning, and place.
+type Figure = (&'static str, &'static str, Read);
 
 /// Sizes and places, in entries.
 const GAUGES: [Figure; 5] = [
@@ -44,7 +46,7 @@ const COUNTERS: [Figure; 4] = [
 ];
 
 /// What became of the entries since watching began, also before a restart.
-const OUTCOMES: [(&str, fn(&LogSnapshot) -> u64); 3] = [
+const OUTCOMES: [(&str, Read); 3] = [
     ("delivered", |log| log.delivered),
     ("undecodable", |log| log.undecodable),
     ("skipped", |log| log.skipped),

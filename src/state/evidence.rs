@@ -1,6 +1,6 @@
 //! Keeps evidence of what logs did wrong: one file each, in a folder that is bounded.
 
-use super::file::replace;
+use super::file::replace_file;
 use crate::evidence::Evidence;
 use std::fs;
 use std::io;
@@ -41,8 +41,9 @@ impl EvidenceFolder {
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
         let log: String = bare.chars().map(plain).take(100).collect();
         let name = format!("{kind}-{log}-{}-{count}.json", evidence.detected_ms);
-        replace(&self.dir, &name, &serde_json::to_vec_pretty(evidence)?)?;
-        Ok(self.dir.join(name))
+        let path = self.dir.join(name);
+        replace_file(&path, &serde_json::to_vec_pretty(evidence)?)?;
+        Ok(path)
     }
 
     fn count(&self, kind: &str) -> io::Result<usize> {

@@ -9,6 +9,7 @@ mod positions;
 mod undecodable;
 
 pub use evidence::EvidenceFolder;
+pub use file::replace_file;
 pub use foreign::{ForeignPositions, NotForeign, bare as bare_url, parse as foreign_positions};
 pub use ledger::{Ledger, OutOfTurn};
 pub use lock::{StateLock, StateLockError};

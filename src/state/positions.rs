@@ -5,7 +5,7 @@
 //! that is damaged is an error and is left alone: to begin at the heads instead would lose what came in between.
 
 use super::Ledger;
-use super::file::replace;
+use super::file::replace_file;
 use crate::ct::head::Head;
 use crate::ct::merkle::{CompactTree, Hash};
 use base64_simd::STANDARD;
@@ -195,7 +195,7 @@ impl Positions {
     fn write(&self, by_url: Option<BTreeMap<String, Position>>) -> io::Result<()> {
         let (Some(dir), Some(by_url)) = (&self.dir, by_url) else { return Ok(()) };
         let text = encode(&by_url, self.clients());
-        let written = replace(dir, FILE, text.as_bytes());
+        let written = replace_file(&dir.join(FILE), text.as_bytes());
         let mut state = self.lock();
         state.error = written.as_ref().err().map(io::Error::to_string);
         if written.is_err() {

@@ -55,18 +55,15 @@ impl Held {
         Held { base: tree.clone(), leaf_hashes: Vec::new(), tree, hand_on_from, batches: Vec::new() }
     }
 
-    /// Takes the next entry in.
-    ///
-    /// # Errors
-    /// Gives it back if it would have to be hashed and cannot be.
-    pub(super) fn push(&mut self, arrived: Arrived) -> Result<(), Arrived> {
+    /// Takes the next entry in. Gives it back if it would have to be hashed and cannot be.
+    pub(super) fn push(&mut self, arrived: Arrived) -> Option<Arrived> {
         if let Some(tree) = &mut self.tree {
-            let Some(leaf_hash) = arrived.leaf_hash else { return Err(arrived) };
+            let Some(leaf_hash) = arrived.leaf_hash else { return Some(arrived) };
             tree.push(leaf_hash);
             self.leaf_hashes.push(leaf_hash);
         }
         if arrived.index < self.hand_on_from {
-            return Ok(());
+            return None;
         }
         match self.batches.last_mut() {
             Some(batch) if batch.entries.len() < BATCH => batch.entries.push(arrived),
@@ -75,7 +72,7 @@ impl Held {
         if let Some(batch) = self.batches.last_mut().filter(|batch| batch.entries.len() == BATCH) {
             batch.tree = self.tree.clone();
         }
-        Ok(())
+        None
     }
 
     /// Whether enough is held to be proven and handed on, now that the entry before `next` has been taken in.
@@ -129,7 +126,7 @@ mod tests {
     #[test]
     fn batches_are_bounded_and_each_has_the_tree_behind_it() {
         let mut held = Held::behind(&place(0), true);
-        (0..250).for_each(|i| held.push(arrived(i)).unwrap());
+        assert!((0..250).all(|i| held.push(arrived(i)).is_none()));
         assert_eq!(held.tree(), Some(&tree(250)));
         let batches = held.take_proven();
         let ends: Vec<_> = batches.iter().map(|b| b.entries.last().unwrap().index + 1).collect();
@@ -138,14 +135,14 @@ mod tests {
             assert_eq!(batch.tree, Some(tree(end)));
         }
         assert!(held.take_proven().is_empty(), "each leaves once");
-        held.push(arrived(250)).unwrap();
+        assert!(held.push(arrived(250)).is_none());
         assert_eq!(held.take_proven()[0].tree, Some(tree(251)));
     }
 
     #[test]
     fn what_lies_before_the_position_is_hashed_and_not_handed_on() {
         let mut held = Held::behind(&place(2), true);
-        (0..5).for_each(|i| held.push(arrived(i)).unwrap());
+        assert!((0..5).all(|i| held.push(arrived(i)).is_none()));
         let Some(Beginning::Entries { size: 0, leaf_hashes, .. }) = held.beginning() else { panic!() };
         assert_eq!(leaf_hashes.len(), 5);
         let indexes: Vec<_> = held.take_proven()[0].entries.iter().map(|a| a.index).collect();
@@ -155,10 +152,10 @@ mod tests {
     #[test]
     fn what_cannot_be_hashed_cannot_be_verified() {
         let nothing = || Arrived { leaf_hash: None, ..arrived(0) };
-        assert!(Held::behind(&place(0), true).push(nothing()).is_err());
+        assert!(Held::behind(&place(0), true).push(nothing()).is_some());
         let mut unverified = Held::behind(&place(0), false);
         assert!(unverified.tree().is_none());
-        unverified.push(nothing()).unwrap();
+        assert!(unverified.push(nothing()).is_none());
         assert_eq!(unverified.take_proven().len(), 1);
     }
 

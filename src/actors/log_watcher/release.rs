@@ -60,7 +60,7 @@ impl Watch {
             while let Some(arrived) = window.take_arrived() {
                 for arrived in arrived {
                     let next = arrived.index + 1;
-                    if let Err(unhashable) = held.push(arrived) {
+                    if let Some(unhashable) = held.push(arrived) {
                         return self.release(&mut held, head).await && self.pass_unhashable(unhashable).await;
                     }
                     let due = next == end_exclusive || held.is_due_at(next);
