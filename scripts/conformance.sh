@@ -47,7 +47,8 @@ cat >"$work/certstream.toml" <<END
 [server]
 listen = "127.0.0.1:0"
 [clients]
-queue_messages = 100000
+queue_bytes = "1 GiB"
+all_queues_bytes = "2 GiB"
 [log_list]
 enabled = false
 [state]

@@ -9,7 +9,7 @@ use crate::config::ClientLimits;
 use crate::message::{CertEntry, Demand, EntryBatch, Frames, Stream, heartbeat};
 use actix::prelude::*;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -79,6 +79,21 @@ struct Connection {
     abandoned_at: Option<Instant>,
 }
 
+/// The frames that wait for anybody, each counted once.
+#[derive(Debug, Default)]
+struct Backlog(VecDeque<Weak<Frames>>);
+
+impl Backlog {
+    fn add(&mut self, frames: &Arc<Frames>) {
+        self.0.push_back(Arc::downgrade(frames));
+    }
+
+    fn bytes(&mut self) -> usize {
+        self.0.retain(|frames| frames.strong_count() > 0);
+        self.0.iter().filter_map(Weak::upgrade).map(|frames| frames.length(0, frames.len())).sum()
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Broker {
@@ -87,6 +102,8 @@ pub struct Broker {
     newest: VecDeque<Arc<CertEntry>>,
     keep: usize,
     limits: ClientLimits,
+    /// What waits for all clients together.
+    backlog: Backlog,
     /// Numbers of the next message, by stream.
     next_seq: [u64; Stream::ALL.len()],
     closing: bool,
@@ -101,6 +118,7 @@ impl Broker {
             newest: VecDeque::with_capacity(keep),
             keep,
             limits,
+            backlog: Backlog::default(),
             next_seq: [0; Stream::ALL.len()],
             closing: false,
         }
@@ -120,6 +138,19 @@ impl Broker {
         }
     }
 
+    /// Keeps what waits for all clients together within its limit: the slowest pay first.
+    fn shed(&mut self) {
+        while self.backlog.bytes() > self.limits.all_queues_bytes {
+            let waiting = self.clients().filter_map(|client| Some((client.outbox.oldest()?, client)));
+            let Some((_, slowest)) = waiting.min_by_key(|(since, _)| *since) else { return };
+            let (address, queued) = (slowest.address, slowest.outbox.queued());
+            log::info!(
+                "client {address}: {queued} messages dropped, all clients together are too far behind"
+            );
+            slowest.outbox.shed();
+        }
+    }
+
     fn sweep_interval(&self) -> Duration {
         let shortest = self.limits.ping_interval.min(self.limits.stall_timeout);
         (shortest / 4).clamp(SWEEP_INTERVAL.0, SWEEP_INTERVAL.1)
@@ -135,19 +166,26 @@ impl Connection {
                 self.client.disconnect();
             }
         } else if self.client.outbox.is_stalled(now, limits.stall_timeout) {
-            self.abandon(now, "took nothing", limits.stall_timeout, "too slow");
+            self.abandon(now, &format!("took nothing for {:?}", limits.stall_timeout), "too slow");
         } else if self.client.silent_for(now) >= limits.pong_timeout {
-            self.abandon(now, "said nothing", limits.pong_timeout, "no answer to pings");
+            self.abandon(now, &format!("said nothing for {:?}", limits.pong_timeout), "no answer to pings");
         } else if now.saturating_duration_since(self.pinged_at) >= limits.ping_interval {
             self.pinged_at = now;
             self.client.outbox.ping();
         }
     }
 
-    fn abandon(&mut self, now: Instant, what: &str, limit: Duration, reason: &str) {
+    /// Queues messages of its stream, or gives it up where that is too much for it.
+    fn send(&mut self, frames: &Arc<Frames>, first_seq: u64, now: Instant) {
+        if !self.client.outbox.push(frames, first_seq, now) && self.abandoned_at.is_none() {
+            self.abandon(now, "is too far behind", "too slow");
+        }
+    }
+
+    fn abandon(&mut self, now: Instant, what: &str, reason: &str) {
         let (address, outbox) = (self.client.address, &self.client.outbox);
         let queued = outbox.queued();
-        log::info!("client {address}: {what} for {limit:?}, closing; {queued} messages were waiting");
+        log::info!("client {address} {what}, closing; {queued} messages were waiting");
         outbox.abandon(GOING_AWAY, reason);
         self.abandoned_at = Some(now);
     }
@@ -161,6 +199,7 @@ impl Actor for Broker {
         ctx.run_interval(self.sweep_interval(), |broker, _| {
             let now = Instant::now();
             broker.connections.values_mut().for_each(|c| c.look_after(now, &broker.limits));
+            broker.shed();
         });
     }
 }
@@ -169,16 +208,16 @@ impl Handler<Publish> for Broker {
     type Result = ();
 
     fn handle(&mut self, Publish { batch, done }: Publish, _: &mut Self::Context) {
-        let mut next_seq = self.next_seq;
-        for (stream, next_seq) in Stream::ALL.into_iter().zip(&mut next_seq) {
+        let now = Instant::now();
+        for (stream, next_seq) in Stream::ALL.into_iter().zip(&mut self.next_seq) {
             if self.demand.wants(stream) {
                 let frames = batch.frames(stream);
-                let listeners = self.clients().filter(|c| c.stream == Some(stream));
-                listeners.for_each(|c| c.outbox.push(frames, *next_seq));
+                self.backlog.add(frames);
+                let listeners = self.connections.values_mut().filter(|c| c.client.stream == Some(stream));
+                listeners.for_each(|c| c.send(frames, *next_seq, now));
             }
             *next_seq += batch.count(stream) as u64;
         }
-        self.next_seq = next_seq;
         self.remember(batch.into_entries());
         // A watcher that was stopped meanwhile does not wait for this.
         let _ = done.send(());
@@ -190,7 +229,8 @@ impl Handler<Alert> for Broker {
 
     fn handle(&mut self, Alert(text): Alert, _: &mut Self::Context) {
         let frames = Frames::single(text.as_bytes());
-        self.clients().filter(|c| c.outbox.notices).for_each(|c| c.outbox.push_if_room(&frames));
+        let now = Instant::now();
+        self.clients().filter(|c| c.outbox.notices).for_each(|c| c.outbox.push_if_room(&frames, now));
     }
 }
 
@@ -199,7 +239,8 @@ impl Handler<Tick> for Broker {
 
     fn handle(&mut self, _: Tick, _: &mut Self::Context) {
         let frames = Frames::single(heartbeat(clock::unix_us()).as_bytes());
-        self.clients().filter(|c| c.stream.is_some()).for_each(|c| c.outbox.push_if_room(&frames));
+        let now = Instant::now();
+        self.clients().filter(|c| c.stream.is_some()).for_each(|c| c.outbox.push_if_room(&frames, now));
     }
 }
 

@@ -6,7 +6,7 @@
 pub struct ConfigError {
     /// The file or the environment variable; empty when it is neither.
     pub origin: String,
-    /// The key with its sections, `clients.queue_messages`; empty when no key is to blame.
+    /// The key with its sections, `clients.queue_bytes`; empty when no key is to blame.
     pub key: String,
     /// What is wrong, and what was expected.
     pub problem: String,

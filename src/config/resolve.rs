@@ -4,6 +4,7 @@ use super::ConfigError;
 use super::read::Sources;
 use super::written::{self, CatchUp, Span, StartAt, Verify, Written};
 use crate::actors::log_watcher::{Start, Verification, WatchSettings};
+use crate::actors::outbox::QueueLimits;
 use crate::ct::log_list::{self, ListedLog, LogList, LogState, Rule, Selection, TemporalInterval};
 use crate::log_client::{Proxies, StaticCtLog};
 use crate::log_list::ListSource;
@@ -88,8 +89,10 @@ impl ListConfig {
 /// What a client may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientLimits {
-    /// Messages that may wait for it.
-    pub queue_messages: usize,
+    /// What may wait for it.
+    pub queue: QueueLimits,
+    /// Bytes that may wait for all of them together.
+    pub all_queues_bytes: usize,
     /// How long it may take nothing.
     pub stall_timeout: Duration,
     /// Time between our pings.
@@ -277,7 +280,12 @@ fn client_limits(sources: &Sources, clients: &written::Clients) -> Result<Client
         return Err(sources.error("clients.pong_timeout", problem));
     }
     Ok(ClientLimits {
-        queue_messages: at_least_one(sources, "clients.queue_messages", clients.queue_messages)?,
+        queue: QueueLimits {
+            bytes: at_least_one(sources, "clients.queue_bytes", clients.queue_bytes.0)?,
+            age: positive(sources, "clients.queue_age", clients.queue_age)?,
+            when_full: clients.when_full,
+        },
+        all_queues_bytes: at_least_one(sources, "clients.all_queues_bytes", clients.all_queues_bytes.0)?,
         stall_timeout: positive(sources, "clients.stall_timeout", clients.stall_timeout)?,
         ping_interval,
         pong_timeout,

@@ -56,9 +56,9 @@ fn yaml_and_json_files_of_the_same_shape_mean_the_same() {
 fn environment_variables_win_over_the_file() {
     let config = loaded(
         "c.toml",
-        &format!("[clients]\nqueue_messages = 7\n{ONE_LOG}"),
+        &format!("[clients]\nqueue_bytes = 7\n{ONE_LOG}"),
         &[
-            ("CERTSTREAM_CLIENTS_QUEUE_MESSAGES", "9"),
+            ("CERTSTREAM_CLIENTS_QUEUE_BYTES", "9"),
             ("CERTSTREAM_SERVER_ROOT_STREAM", "lite"),
             ("CERTSTREAM_SERVER_LISTEN", "127.0.0.1:1"),
             ("PORT", "2"),
@@ -68,7 +68,7 @@ fn environment_variables_win_over_the_file() {
         ],
     )
     .unwrap();
-    assert_eq!(config.clients.queue_messages, 9);
+    assert_eq!(config.clients.queue.bytes, 9);
     assert_eq!(config.root_stream, Stream::Lite);
     assert_eq!(config.listen.to_string(), "127.0.0.1:2");
     assert_eq!(config.stats_path, "/numbers");
@@ -76,10 +76,10 @@ fn environment_variables_win_over_the_file() {
 
 #[test]
 fn a_wrong_key_is_named_with_the_keys_that_exist() {
-    let error = toml("[clients]\nqueue_mesages = 7").unwrap_err().to_string();
-    assert!(error.starts_with("c.toml: clients.queue_mesages: unknown field"), "{error}");
-    assert!(error.contains("`queue_messages`"), "{error}");
-    let error = toml("[client]\nqueue_messages = 7").unwrap_err().to_string();
+    let error = toml("[clients]\nqueue_bites = 7").unwrap_err().to_string();
+    assert!(error.starts_with("c.toml: clients.queue_bites: unknown field"), "{error}");
+    assert!(error.contains("`queue_bytes`"), "{error}");
+    let error = toml("[client]\nqueue_bytes = 7").unwrap_err().to_string();
     assert!(error.starts_with("c.toml: client: unknown field"), "{error}");
 }
 
@@ -87,14 +87,14 @@ fn a_wrong_key_is_named_with_the_keys_that_exist() {
 fn a_wrong_type_or_value_is_named_with_what_was_expected() {
     for (text, expected) in [
         (
-            "[clients]\nqueue_messages = \"many\"",
-            "c.toml: clients.queue_messages: invalid type: string \"many\", expected a whole number",
+            "[clients]\nqueue_bytes = \"many\"",
+            "c.toml: clients.queue_bytes: invalid value: string \"many\", expected a number of bytes such as \"8 MiB\"",
         ),
         (
-            "[clients]\nqueue_messages = 1.5",
-            "c.toml: clients.queue_messages: invalid type: floating point `1.5`, expected a whole number",
+            "[newest]\nmessages = 1.5",
+            "c.toml: newest.messages: invalid type: floating point `1.5`, expected a whole number",
         ),
-        ("[clients]\nqueue_messages = 0", "c.toml: clients.queue_messages: expected at least 1"),
+        ("[clients]\nqueue_bytes = 0", "c.toml: clients.queue_bytes: expected at least 1"),
         (
             "[heartbeat]\ninterval = \"10 parsecs\"",
             "c.toml: heartbeat.interval: invalid value: string \"10 parsecs\", expected a duration such as",
@@ -167,12 +167,12 @@ fn a_wrong_environment_variable_is_named() {
         (
             "CERTSTREAM_CLIENTS_QUEUE_MESAGES",
             "1",
-            "CERTSTREAM_CLIENTS_QUEUE_MESAGES: unknown variable; the nearest known one is CERTSTREAM_CLIENTS_QUEUE_MESSAGES",
+            "CERTSTREAM_CLIENTS_QUEUE_MESAGES: unknown variable; the nearest known one is CERTSTREAM_CLIENTS_QUEUE_BYTES",
         ),
         (
-            "CERTSTREAM_CLIENTS_QUEUE_MESSAGES",
+            "CERTSTREAM_CLIENTS_QUEUE_BYTES",
             "x",
-            "CERTSTREAM_CLIENTS_QUEUE_MESSAGES: clients.queue_messages: invalid type",
+            "CERTSTREAM_CLIENTS_QUEUE_BYTES: clients.queue_bytes: invalid value",
         ),
         (
             "CERTSTREAM_HEARTBEAT_INTERVAL",

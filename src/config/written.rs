@@ -1,5 +1,6 @@
 //! The configuration as it is written. `config/certstream.toml` explains every key.
 
+use crate::actors::outbox::WhenFull;
 use crate::message::{Protocol, Stream};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::time::Duration;
@@ -74,8 +75,14 @@ impl Default for Heartbeat {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Clients {
-    /// Messages that may wait for one client.
-    pub queue_messages: usize,
+    /// Bytes that may wait for one client.
+    pub queue_bytes: Size,
+    /// How long a message may wait for one.
+    pub queue_age: Span,
+    /// What happens when there is more.
+    pub when_full: WhenFull,
+    /// Bytes that may wait for all clients together.
+    pub all_queues_bytes: Size,
     /// A client that takes nothing for so long is closed.
     pub stall_timeout: Span,
     /// Time between pings.
@@ -87,7 +94,10 @@ pub struct Clients {
 impl Default for Clients {
     fn default() -> Self {
         Clients {
-            queue_messages: 500,
+            queue_bytes: Size(8 << 20),
+            queue_age: Span::seconds(120),
+            when_full: WhenFull::Drop,
+            all_queues_bytes: Size(256 << 20),
             stall_timeout: Span::seconds(60),
             ping_interval: Span::seconds(30),
             pong_timeout: Span::seconds(90),
@@ -356,6 +366,56 @@ impl<'de> Deserialize<'de> for CatchUp {
 
             fn visit_u64<E: de::Error>(self, n: u64) -> Result<CatchUp, E> {
                 Ok(CatchUp::Entries(n))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A number of bytes as text: `"8 MiB"`, `"500 KiB"`, or as a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub usize);
+
+impl Size {
+    const UNITS: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+    fn parse(text: &str) -> Option<Self> {
+        let (number, unit) = Self::UNITS
+            .iter()
+            .find_map(|(name, bytes)| Some((text.strip_suffix(name)?, *bytes)))
+            .unwrap_or((text, 1));
+        number.trim().parse::<usize>().ok()?.checked_mul(unit).map(Size)
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fits = |(_, bytes): &&(&str, usize)| self.0.is_multiple_of(*bytes);
+        let (name, bytes) = Self::UNITS.iter().find(fits).unwrap_or(&("B", 1));
+        serializer.collect_str(&format_args!("{} {name}", self.0 / bytes))
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Size;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(r#"a number of bytes such as "8 MiB" or "500 KiB""#)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Size, E> {
+                Size::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Size, E> {
+                usize::try_from(n).map(Size).map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &self))
+            }
+
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<Size, E> {
+                usize::try_from(n).map(Size).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(n), &self))
             }
         }
         deserializer.deserialize_any(Visitor)

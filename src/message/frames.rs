@@ -57,6 +57,11 @@ impl Frames {
         fitting.max(1).min(rest.len())
     }
 
+    /// Bytes of the frames of messages `from..to`.
+    pub fn length(&self, from: usize, to: usize) -> usize {
+        self.offset(to.min(self.spans.len())).saturating_sub(self.offset(from))
+    }
+
     /// The frames of messages `from..to`, not copied.
     pub fn slice(&self, from: usize, to: usize) -> Bytes {
         self.bytes.slice(self.offset(from)..self.offset(to.min(self.spans.len())))

@@ -34,6 +34,7 @@ fn describe(client: &Client) -> Value {
         "conection_time": connected, // as the original spells it
         "connection_length": length(client.connected_for()),
         "queue_size": client.outbox.queued(),
+        "queue_bytes": client.outbox.queued_bytes(),
         "stream": client.stream,
         "notices": client.outbox.notices,
         "messages_sent": client.outbox.sent(),

@@ -2,7 +2,7 @@
 
 use super::{AppState, json};
 use crate::actors::client::{Client, NORMAL, SocketHandle};
-use crate::actors::outbox::Outbox;
+use crate::actors::outbox::{Outbox, QueueLimits};
 use crate::actors::websocket_session;
 use crate::message::{Frames, Stream};
 use actix_web::http::header::{self, HeaderMap};
@@ -10,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use socket2::Socket;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Opens `stream` for whoever asks with a WebSocket handshake.
 pub(super) async fn open(
@@ -18,7 +19,7 @@ pub(super) async fn open(
     payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let outbox = Outbox::new(state.limits.queue_messages, wants_notices(req.query_string()));
+    let outbox = Outbox::new(state.limits.queue, wants_notices(req.query_string()));
     let client = client(&req, Some(stream), outbox);
     start(&req, payload, client, &state)
 }
@@ -30,9 +31,9 @@ pub(super) async fn develop(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let newest = json::newest(&state).await?;
-    let client = client(&req, None, Outbox::new(newest.len(), false));
+    let client = client(&req, None, Outbox::new(QueueLimits::NONE, false));
     for message in newest.iter().filter_map(|entry| entry.json(Stream::Full)) {
-        client.outbox.push_if_room(&Frames::single(&message));
+        client.outbox.push_if_room(&Frames::single(&message), Instant::now());
     }
     client.outbox.close(NORMAL, "");
     start(&req, payload, client, &state)

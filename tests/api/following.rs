@@ -49,7 +49,7 @@ async fn a_log_is_followed_from_where_the_configuration_says() {
 async fn pages_of_any_size_are_put_together_without_a_hole_or_a_repeat() {
     for max_page in [1, 7, 64, 1000] {
         let log = log_with(DemoLogOptions { max_page, ..DemoLogOptions::default() }).await;
-        let app = spawn_app("[clients]\nqueue_messages = 1000", vec![from_the_start(&log)]).await;
+        let app = spawn_app("", vec![from_the_start(&log)]).await;
         let mut client = app.connect("/lite-stream").await;
         app.wait_for_clients(1).await;
         log.publish(300);

@@ -5,7 +5,7 @@ use certstream_server::config::Log;
 use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol, Fault, FaultOn};
 
 /// Fetches what is in no full tile yet at once, so that tests need not wait.
-const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n[clients]\nqueue_messages = 5000\n";
+const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n";
 
 async fn hybrid_log(initial: u64) -> DemoLog {
     log_with(DemoLogOptions { protocol: DemoProtocol::Hybrid, initial, ..DemoLogOptions::default() }).await

@@ -6,7 +6,7 @@ use certstream_server::message::Protocol;
 
 const BOTH: [(DemoProtocol, Protocol); 2] =
     [(DemoProtocol::Rfc6962, Protocol::Rfc6962), (DemoProtocol::StaticCt, Protocol::StaticCt)];
-const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n[clients]\nqueue_messages = 5000\n";
+const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n";
 
 /// A log of 300 entries, a server that has sent them, and the client that has heard them.
 async fn honest_so_far(demo: DemoProtocol, protocol: Protocol) -> (DemoLog, TestApp, Subscriber) {

@@ -10,8 +10,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 /// Looks at partial tiles at once, and does not wait for clients.
-const EAGER: &str =
-    "[fetch]\npartial_tile_wait = '0s'\n[clients]\nqueue_messages = 5000\n[state]\nclients_wait = '0s'\n";
+const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n[state]\nclients_wait = '0s'\n";
 
 async fn wait_for_position(app: &TestApp, log: &DemoLog, position: u64) {
     app.wait_for(|s| s["logs"][log.url()]["position"] == position).await;
@@ -60,7 +59,7 @@ async fn a_restart_goes_on_where_the_last_run_ended() {
 #[actix_web::test]
 async fn what_was_logged_while_nobody_watched_is_sent_to_the_clients_who_come_back() {
     let log = quiet_log().await;
-    let toml = "[clients]\nqueue_messages = 5000\n";
+    let toml = "";
     let app = spawn_app(toml, vec![from_the_start(&log)]).await;
     let mut client = listening(&app).await;
     log.publish(10);

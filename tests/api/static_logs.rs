@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Looks at partial tiles at once, so that tests need not wait.
-const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\ntimeout = '1s'\n[clients]\nqueue_messages = 5000\n";
+const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\ntimeout = '1s'\n";
 
 async fn static_log(options: DemoLogOptions) -> DemoLog {
     log_with(DemoLogOptions { protocol: DemoProtocol::StaticCt, ..options }).await

@@ -96,7 +96,7 @@ fn write_configuration(dir: &Path, log: &DemoLog, protocol: DemoProtocol, port: 
     let key = base64_simd::STANDARD.encode_to_string(log.public_key());
     let (url, origin, state) = (log.url(), log.origin(), dir.join("state"));
     let text = format!(
-        "[server]\nlisten = '127.0.0.1:{port}'\n[clients]\nqueue_messages = 1000000\n[state]\ndir = {state:?}\n\
+        "[server]\nlisten = '127.0.0.1:{port}'\n[clients]\nqueue_bytes = '2 GiB'\nall_queues_bytes = '4 GiB'\n[state]\ndir = {state:?}\n\
          [log_list]\nenabled = false\n[fetch]\noperator_requests_per_second = 10000\npartial_tile_wait = '1s'\n\
          [[logs]]\nurl = '{url}'\ntype = '{kind}'\nkey = '{key}'\norigin = '{origin}'\nstart = 0\n"
     );

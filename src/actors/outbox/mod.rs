@@ -1,0 +1,263 @@
+//! A client's queue: filled by the Broker on its thread, emptied by the connection on another.
+//!
+//! It stands in place of the session's mailbox because a session does not run while its socket takes nothing:
+//! its mailbox would grow without bound, and no message could end it.
+
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use crate::message::{Frames, close_frame};
+use bytes::Bytes;
+use queue::{Queue, Taken};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// Bytes handed to a connection at once. More would only lie in its write buffer, beyond our counting.
+const MAX_WRITE: usize = 32 * 1024;
+/// A ping without payload (RFC 6455 section 5.5.2).
+const PING: Bytes = Bytes::from_static(&[0x89, 0]);
+
+/// What the connection is to send next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Whole frames.
+    Frames(Bytes),
+    /// A close frame, the last thing to be sent.
+    Close(Bytes),
+}
+
+/// How much may wait for a client.
+#[derive(Debug, Clone, Copy)]
+pub struct QueueLimits {
+    /// Bytes of frames. They are shared: clients that are equally far behind cost it once.
+    pub bytes: usize,
+    /// How long the oldest message may have waited.
+    pub age: Duration,
+    /// What happens when there is more.
+    pub when_full: WhenFull,
+}
+
+/// What happens to a client for which too much waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenFull {
+    /// The oldest messages are dropped and counted.
+    Drop,
+    /// It is given up, and told to come back.
+    Disconnect,
+}
+
+/// A bounded queue of messages. Those that are dropped are counted; a client that asked for notices is told in their
+/// place which ones they were.
+#[derive(Debug)]
+pub struct Outbox {
+    limits: QueueLimits,
+    /// Whether the client asked for notices.
+    pub notices: bool,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    queue: Queue,
+    sent: u64,
+    dropped: u64,
+    /// A ping is to be sent, before what is queued.
+    ping: bool,
+    close: Closing,
+    /// Since when there was something to take and nobody took anything.
+    waiting_since: Option<Instant>,
+    waker: Option<Waker>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Closing {
+    #[default]
+    No,
+    /// To be sent when the queue is empty.
+    Asked(Bytes),
+    Sent,
+}
+
+impl QueueLimits {
+    /// For what is to be sent whole, however much it is.
+    pub const NONE: QueueLimits =
+        QueueLimits { bytes: usize::MAX, age: Duration::MAX, when_full: WhenFull::Drop };
+}
+
+impl Outbox {
+    /// A queue within `limits`, with `notices` of gaps or without.
+    pub fn new(limits: QueueLimits, notices: bool) -> Self {
+        Outbox { limits, notices, inner: Mutex::default() }
+    }
+
+    /// Queues `frames`. In the client's stream the first of them has the number `first_seq`. `false` if that is too
+    /// much for a client that is then to be [given up](Self::abandon).
+    #[must_use]
+    pub fn push(&self, frames: &Arc<Frames>, first_seq: u64, now: Instant) -> bool {
+        let mut inner = self.lock();
+        if inner.close != Closing::No {
+            inner.dropped += frames.len() as u64;
+            return true;
+        }
+        inner.queue.push(frames, Some(first_seq), now);
+        inner.waiting_since.get_or_insert(now);
+        let fits = self.is_within_limits(&inner.queue, now);
+        if !fits && self.limits.when_full == WhenFull::Drop {
+            self.shrink(&mut inner, self.limits.bytes, now.checked_sub(self.limits.age));
+        }
+        wake(inner);
+        fits || self.limits.when_full == WhenFull::Drop
+    }
+
+    /// Queues `frames`, which are of no stream, if nothing has to be dropped for them. A client with a full queue needs
+    /// no heartbeat.
+    pub fn push_if_room(&self, frames: &Arc<Frames>, now: Instant) {
+        let mut inner = self.lock();
+        let bytes = inner.queue.bytes().saturating_add(frames.length(0, frames.len()));
+        if inner.close == Closing::No && bytes <= self.limits.bytes {
+            inner.queue.push(frames, None, now);
+            inner.waiting_since.get_or_insert(now);
+        }
+        wake(inner);
+    }
+
+    /// Drops everything that waits, since all clients together are too far behind.
+    pub fn shed(&self) {
+        self.shrink(&mut self.lock(), 0, None);
+    }
+
+    /// Asks for a ping, ahead of what is queued.
+    pub fn ping(&self) {
+        let mut inner = self.lock();
+        if inner.close == Closing::No {
+            inner.ping = true;
+            inner.waiting_since.get_or_insert_with(Instant::now);
+        }
+        wake(inner);
+    }
+
+    /// Asks for a close frame after what is queued. Nothing is queued from now on.
+    pub fn close(&self, code: u16, reason: &str) {
+        let mut inner = self.lock();
+        if inner.close == Closing::No {
+            inner.close = Closing::Asked(close_frame(code, reason));
+            inner.waiting_since.get_or_insert_with(Instant::now);
+        }
+        wake(inner);
+    }
+
+    /// Gives up what is queued, counts it as dropped, and asks for a close frame.
+    pub fn abandon(&self, code: u16, reason: &str) {
+        self.shed();
+        self.close(code, reason);
+    }
+
+    /// What to send next; registers for a wake-up when there is nothing.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
+        let mut inner = self.lock();
+        let next = inner.take();
+        inner.waiting_since = inner.has_more().then(Instant::now);
+        match next {
+            Some(next) => Poll::Ready(next),
+            None => {
+                inner.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Whether the close frame has been handed to the connection.
+    pub fn has_closed(&self) -> bool {
+        self.lock().close == Closing::Sent
+    }
+
+    /// Whether there has been something to send for `limit` and the connection took nothing of it.
+    pub fn is_stalled(&self, now: Instant, limit: Duration) -> bool {
+        self.lock().waiting_since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
+    }
+
+    /// Messages waiting now.
+    pub fn queued(&self) -> usize {
+        self.lock().queue.messages()
+    }
+
+    /// Bytes of the frames waiting now.
+    pub fn queued_bytes(&self) -> usize {
+        self.lock().queue.bytes()
+    }
+
+    /// Since when the oldest message waits, if one does.
+    pub fn oldest(&self) -> Option<Instant> {
+        self.lock().queue.oldest()
+    }
+
+    /// Messages handed to the connection so far.
+    pub fn sent(&self) -> u64 {
+        self.lock().sent
+    }
+
+    /// Messages this client missed because it was too slow.
+    pub fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    fn is_within_limits(&self, queue: &Queue, now: Instant) -> bool {
+        let age = queue.oldest().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        queue.bytes() <= self.limits.bytes && age <= self.limits.age
+    }
+
+    fn shrink(&self, inner: &mut Inner, bytes: usize, since: Option<Instant>) {
+        inner.dropped += inner.queue.shrink(bytes, since) as u64;
+        if !self.notices {
+            inner.queue.forget_gap();
+        }
+    }
+
+    /// The data stay consistent at every step, so a panic elsewhere does not make them unusable.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes the connection, after the lock is given back.
+fn wake(mut inner: MutexGuard<'_, Inner>) {
+    let waker = if inner.has_more() { inner.waker.take() } else { None };
+    drop(inner);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+impl Inner {
+    fn take(&mut self) -> Option<Next> {
+        if std::mem::take(&mut self.ping) {
+            return Some(Next::Frames(PING));
+        }
+        let taken = self.queue.take_notice().or_else(|| self.queue.take(MAX_WRITE));
+        let Some(Taken { bytes, messages }) = taken else { return self.take_close() };
+        self.sent += messages as u64;
+        Some(Next::Frames(bytes))
+    }
+
+    fn take_close(&mut self) -> Option<Next> {
+        match std::mem::take(&mut self.close) {
+            Closing::No => None,
+            Closing::Asked(frame) => {
+                self.close = Closing::Sent;
+                Some(Next::Close(frame))
+            }
+            Closing::Sent => {
+                self.close = Closing::Sent;
+                None
+            }
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        let frames = self.ping || self.queue.has_gap() || !self.queue.is_empty();
+        frames || matches!(self.close, Closing::Asked(_))
+    }
+}

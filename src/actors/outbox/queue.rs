@@ -1,0 +1,132 @@
+//! What waits for one client: the bytes are shared, only the places in them are its own. Pure: the time comes as an
+//! argument.
+
+use crate::message::{Frames, gap};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Messages of shared frames, in the order in which they came. What is dropped is dropped at the front, where it is
+/// oldest.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    chunks: VecDeque<Chunk>,
+    bytes: usize,
+    messages: usize,
+    /// What is missing before all that is queued.
+    gap: Option<Gap>,
+}
+
+/// Messages `from..to` of shared frames.
+#[derive(Debug)]
+struct Chunk {
+    frames: Arc<Frames>,
+    from: usize,
+    to: usize,
+    /// The number of the first of `frames` in the client's stream; none for what is of no stream, such as a heartbeat.
+    first_seq: Option<u64>,
+    since: Instant,
+}
+
+/// Numbers of messages that were dropped, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Gap {
+    from_seq: u64,
+    to_seq: u64,
+}
+
+/// Frames to be sent.
+pub(super) struct Taken {
+    pub(super) bytes: Bytes,
+    /// Messages among them, notices not counted.
+    pub(super) messages: usize,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, frames: &Arc<Frames>, first_seq: Option<u64>, since: Instant) {
+        let to = frames.len();
+        if to > 0 {
+            self.bytes += frames.length(0, to);
+            self.messages += to;
+            self.chunks.push_back(Chunk { frames: frames.clone(), from: 0, to, first_seq, since });
+        }
+    }
+
+    /// Bytes of the frames that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Messages that wait.
+    pub(super) fn messages(&self) -> usize {
+        self.messages
+    }
+
+    /// Since when the oldest message waits.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.chunks.front().map(|chunk| chunk.since)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// Whether a notice is due.
+    pub(super) fn has_gap(&self) -> bool {
+        self.gap.is_some()
+    }
+
+    /// Drops the oldest messages until no more than `bytes` wait, and none since before `since`. Returns how many.
+    pub(super) fn shrink(&mut self, bytes: usize, since: Option<Instant>) -> usize {
+        let before = self.messages;
+        while let Some(chunk) = self.chunks.front_mut() {
+            if self.bytes <= bytes && since.is_none_or(|since| chunk.since >= since) {
+                break;
+            }
+            self.bytes -= chunk.frames.length(chunk.from, chunk.from + 1);
+            self.messages -= 1;
+            if let Some(first) = chunk.first_seq {
+                let seq = first + chunk.from as u64;
+                self.gap = Some(Gap { from_seq: self.gap.map_or(seq, |gap| gap.from_seq), to_seq: seq });
+            }
+            chunk.from += 1;
+            if chunk.from == chunk.to {
+                self.chunks.pop_front();
+            }
+        }
+        before - self.messages
+    }
+
+    /// The notice that is due, if one is.
+    pub(super) fn take_notice(&mut self) -> Option<Taken> {
+        let Gap { from_seq, to_seq } = self.gap.take()?;
+        let frames = Frames::single(gap(from_seq, to_seq).as_bytes());
+        Some(Taken { bytes: frames.slice(0, 1), messages: 0 })
+    }
+
+    /// Nobody is to be told.
+    pub(super) fn forget_gap(&mut self) {
+        self.gap = None;
+    }
+
+    /// The oldest frames, of no more than `most` bytes, unless the first one alone has more.
+    pub(super) fn take(&mut self, most: usize) -> Option<Taken> {
+        let chunk = self.chunks.front_mut()?;
+        let to = chunk.to.min(chunk.from + chunk.frames.fitting(chunk.from, most));
+        let (bytes, messages) = (chunk.frames.slice(chunk.from, to), to - chunk.from);
+        self.bytes -= bytes.len();
+        self.messages -= messages;
+        chunk.from = to;
+        if chunk.from == chunk.to {
+            self.chunks.pop_front();
+        }
+        if self.chunks.is_empty() && self.chunks.capacity() > MOST_SPARE {
+            self.chunks = VecDeque::new();
+        }
+        Some(Taken { bytes, messages })
+    }
+}
+
+/// A client that was once far behind does not keep the room for it.
+const MOST_SPARE: usize = 64;

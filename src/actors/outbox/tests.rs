@@ -1,0 +1,232 @@
+//! A client's queue, as the Broker fills it and the connection empties it.
+
+use super::*;
+use crate::message::{FramesBuilder, gap};
+use proptest::prelude::*;
+
+/// Room for `messages` of one character each.
+fn outbox(messages: usize, notices: bool) -> Outbox {
+    Outbox::new(QueueLimits { bytes: messages * 3, ..QueueLimits::NONE }, notices)
+}
+
+fn frames(texts: &[&str]) -> Arc<Frames> {
+    let mut builder = FramesBuilder::default();
+    texts.iter().for_each(|t| builder.push(|out| out.extend_from_slice(t.as_bytes())));
+    builder.build()
+}
+
+fn push(outbox: &Outbox, texts: &[&str], first_seq: u64) {
+    assert!(outbox.push(&frames(texts), first_seq, Instant::now()));
+}
+
+fn next(outbox: &Outbox) -> Option<Next> {
+    match outbox.poll_next(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(next) => Some(next),
+        Poll::Pending => None,
+    }
+}
+
+/// The texts of messages and notices, each short enough for a length of one byte.
+fn heard(outbox: &Outbox) -> Vec<String> {
+    let mut heard = Vec::new();
+    while let Some(next) = next(outbox) {
+        let Next::Frames(bytes) = next else {
+            heard.push("close".into());
+            continue;
+        };
+        let mut bytes = bytes.as_ref();
+        while let [0x81, length, rest @ ..] = bytes {
+            let (text, rest) = rest.split_at(usize::from(*length));
+            heard.push(String::from_utf8_lossy(text).into_owned());
+            bytes = rest;
+        }
+    }
+    heard
+}
+
+#[test]
+fn messages_leave_in_the_order_in_which_they_came() {
+    let outbox = outbox(10, false);
+    push(&outbox, &["a", "b"], 0);
+    push(&outbox, &["c"], 2);
+    assert_eq!((outbox.queued(), outbox.queued_bytes()), (3, 9));
+    assert_eq!(next(&outbox), Some(Next::Frames(Bytes::from_static(b"\x81\x01a\x81\x01b"))));
+    assert_eq!(next(&outbox), Some(Next::Frames(Bytes::from_static(b"\x81\x01c"))));
+    assert_eq!(next(&outbox), None);
+    assert_eq!((outbox.queued(), outbox.queued_bytes(), outbox.sent(), outbox.dropped()), (0, 0, 3, 0));
+}
+
+#[test]
+fn a_full_queue_drops_and_counts_the_oldest() {
+    let outbox = outbox(2, false);
+    push(&outbox, &["a"], 0);
+    push(&outbox, &["b", "c", "d"], 1);
+    assert_eq!((outbox.queued(), outbox.dropped()), (2, 2));
+    push(&outbox, &["e"], 4);
+    assert_eq!(heard(&outbox), ["d", "e"]);
+    assert_eq!(outbox.dropped(), 3);
+}
+
+#[test]
+fn what_has_waited_too_long_is_dropped_too() {
+    let limits = QueueLimits { age: Duration::from_secs(60), ..QueueLimits::NONE };
+    let outbox = Outbox::new(limits, true);
+    let begin = Instant::now();
+    let at = |s| begin + Duration::from_secs(s);
+    assert!(outbox.push(&frames(&["a", "b"]), 0, at(0)));
+    assert!(outbox.push(&frames(&["c"]), 2, at(30)));
+    assert!(outbox.push(&frames(&["d"]), 3, at(61)));
+    assert_eq!(heard(&outbox), [&gap(0, 1), "c", "d"]);
+}
+
+#[test]
+fn a_client_may_be_given_up_instead() {
+    let limits = QueueLimits { bytes: 6, when_full: WhenFull::Disconnect, ..QueueLimits::NONE };
+    let outbox = Outbox::new(limits, false);
+    assert!(outbox.push(&frames(&["a", "b"]), 0, Instant::now()));
+    assert!(!outbox.push(&frames(&["c"]), 2, Instant::now()));
+    outbox.abandon(1001, "too slow");
+    assert_eq!(heard(&outbox), ["close"]);
+    assert_eq!(outbox.dropped(), 3);
+}
+
+#[test]
+fn a_heartbeat_that_does_not_fit_is_no_loss() {
+    let outbox = outbox(1, false);
+    push(&outbox, &["a"], 0);
+    outbox.push_if_room(&frames(&["heartbeat"]), Instant::now());
+    assert_eq!((outbox.queued(), outbox.dropped()), (1, 0));
+}
+
+#[test]
+fn one_write_is_bounded_and_holds_whole_frames() {
+    let text = "x".repeat(20_000);
+    let outbox = Outbox::new(QueueLimits::NONE, false);
+    push(&outbox, &[&text, &text, &text], 0);
+    for _ in 0..3 {
+        assert!(matches!(next(&outbox), Some(Next::Frames(b)) if b.len() == 20_004));
+    }
+    let long = "y".repeat(100_000);
+    push(&outbox, &[&long], 3);
+    assert!(matches!(next(&outbox), Some(Next::Frames(b)) if b.len() == 100_010), "never less than a frame");
+}
+
+#[test]
+fn closing_sends_what_is_queued_first_and_takes_nothing_more() {
+    let outbox = outbox(10, false);
+    push(&outbox, &["a"], 0);
+    outbox.close(1001, "bye");
+    push(&outbox, &["b"], 1);
+    assert!(!outbox.has_closed());
+    assert_eq!(next(&outbox), Some(Next::Frames(Bytes::from_static(b"\x81\x01a"))));
+    assert_eq!(next(&outbox), Some(Next::Close(Bytes::from_static(b"\x88\x05\x03\xe9bye"))));
+    assert!(outbox.has_closed());
+    outbox.close(1000, "again");
+    assert_eq!(next(&outbox), None, "a second close frame would be a protocol error");
+}
+
+#[test]
+fn a_ping_goes_ahead_of_what_is_queued_and_never_after_a_close_frame() {
+    let outbox = outbox(10, false);
+    push(&outbox, &["a"], 0);
+    outbox.ping();
+    outbox.ping();
+    assert_eq!(next(&outbox), Some(Next::Frames(PING)));
+    assert_eq!(next(&outbox), Some(Next::Frames(Bytes::from_static(b"\x81\x01a"))));
+    outbox.close(1001, "");
+    outbox.ping();
+    assert!(matches!(next(&outbox), Some(Next::Close(_))));
+    assert_eq!(next(&outbox), None);
+}
+
+#[test]
+fn abandoning_frees_the_queue_and_counts_it() {
+    let outbox = outbox(10, false);
+    let shared = frames(&["a", "b"]);
+    assert!(outbox.push(&shared, 0, Instant::now()));
+    outbox.abandon(1001, "stalled");
+    assert_eq!(Arc::strong_count(&shared), 1);
+    assert_eq!((outbox.queued(), outbox.dropped()), (0, 2));
+    assert!(matches!(next(&outbox), Some(Next::Close(_))));
+}
+
+#[test]
+fn a_queue_is_stalled_only_while_something_waits_and_nothing_is_taken() {
+    let outbox = outbox(10, false);
+    let (limit, later) = (Duration::from_secs(60), Instant::now() + Duration::from_secs(61));
+    assert!(!outbox.is_stalled(later, limit));
+    push(&outbox, &["a"], 0);
+    assert!(!outbox.is_stalled(Instant::now(), limit));
+    assert!(outbox.is_stalled(later, limit));
+    next(&outbox);
+    assert!(!outbox.is_stalled(later, limit));
+}
+
+#[test]
+fn a_gap_is_told_of_in_its_place() {
+    let outbox = outbox(2, true);
+    push(&outbox, &["0"], 0);
+    assert_eq!(heard(&outbox), ["0"]);
+    push(&outbox, &["1", "2", "3"], 1);
+    push(&outbox, &["4"], 4);
+    assert_eq!((outbox.queued(), outbox.dropped()), (2, 2), "a notice takes no room");
+    assert_eq!(heard(&outbox), [&gap(1, 2), "3", "4"]);
+    assert_eq!(outbox.sent(), 3, "and is no message of the stream");
+    assert!(heard(&outbox).is_empty(), "once");
+}
+
+#[test]
+fn who_is_given_up_is_told_of_everything_that_was_waiting() {
+    let outbox = outbox(8, true);
+    push(&outbox, &["0", "1", "2"], 0);
+    outbox.push_if_room(&frames(&["!"]), Instant::now());
+    push(&outbox, &["3", "4"], 3);
+    outbox.abandon(1001, "stalled");
+    push(&outbox, &["5"], 5);
+    assert_eq!(heard(&outbox), [&gap(0, 4), "close"]);
+}
+
+#[test]
+fn who_did_not_ask_is_told_nothing() {
+    let outbox = outbox(1, false);
+    push(&outbox, &["0", "1"], 0);
+    assert_eq!(heard(&outbox), ["1"]);
+    push(&outbox, &["2", "3"], 2);
+    outbox.abandon(1001, "");
+    assert_eq!(heard(&outbox), ["close"]);
+}
+
+proptest! {
+    /// However fast a client reads, what it hears and is told of is each number exactly once and in order.
+    #[test]
+    fn messages_and_gaps_account_for_each_number(
+        bytes in 1usize..60, steps in prop::collection::vec((0u8..5, 1u64..6), 1..80), abandon: bool,
+    ) {
+        let outbox = Outbox::new(QueueLimits { bytes, ..QueueLimits::NONE }, true);
+        let (mut seq, mut numbers) = (0u64, Vec::new());
+        let number = |text: &String| {
+            let json: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+            match (json["from_seq"].as_u64(), json["to_seq"].as_u64()) {
+                (Some(from), Some(to)) => (from..=to).collect(),
+                _ => json.as_u64().into_iter().collect::<Vec<_>>(),
+            }
+        };
+        for (what, n) in steps {
+            match what {
+                0 | 1 => {
+                    let texts: Vec<String> = (seq..seq + n).map(|i| i.to_string()).collect();
+                    push(&outbox, &texts.iter().map(String::as_str).collect::<Vec<_>>(), seq);
+                    seq += n;
+                }
+                2 => numbers.extend(heard(&outbox).iter().flat_map(number)),
+                3 => outbox.push_if_room(&frames(&["\"heartbeat\""]), Instant::now()),
+                _ => if n == 1 { outbox.shed() },
+            }
+        }
+        if abandon {
+            outbox.abandon(1001, "");
+        }
+        numbers.extend(heard(&outbox).iter().flat_map(number));
+        prop_assert_eq!(numbers, (0..seq).collect::<Vec<_>>());
+    }
+}
