@@ -6,7 +6,7 @@
 use super::client::{Client, GOING_AWAY};
 use crate::clock;
 use crate::config::ClientLimits;
-use crate::message::{CertEntry, Demand, EntryBatch, Frames, Stream, heartbeat};
+use crate::message::{CertEntry, Demand, EntryBatch, Frames, Stream, Wire, heartbeat};
 use actix::prelude::*;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
@@ -167,6 +167,8 @@ impl Connection {
             }
         } else if self.client.outbox.is_stalled(now, limits.stall_timeout) {
             self.abandon(now, &format!("took nothing for {:?}", limits.stall_timeout), "too slow");
+        } else if self.client.outbox.wire == Wire::Events {
+            // Who hears events has no way to say anything.
         } else if self.client.silent_for(now) >= limits.pong_timeout {
             self.abandon(now, &format!("said nothing for {:?}", limits.pong_timeout), "no answer to pings");
         } else if now.saturating_duration_since(self.pinged_at) >= limits.ping_interval {
@@ -210,11 +212,13 @@ impl Handler<Publish> for Broker {
     fn handle(&mut self, Publish { batch, done }: Publish, _: &mut Self::Context) {
         let now = Instant::now();
         for (stream, next_seq) in Stream::ALL.into_iter().zip(&mut self.next_seq) {
-            if self.demand.wants(stream) {
-                let frames = batch.frames(stream);
-                self.backlog.add(frames);
-                let listeners = self.connections.values_mut().filter(|c| c.client.stream == Some(stream));
-                listeners.for_each(|c| c.send(frames, *next_seq, now));
+            for wire in Wire::ALL.into_iter().filter(|wire| self.demand.wants_as(stream, *wire)) {
+                let frames = batch.on_wire(stream, wire, *next_seq);
+                self.backlog.add(&frames);
+                let hears =
+                    |c: &&mut Connection| c.client.stream == Some(stream) && c.client.outbox.wire == wire;
+                let listeners = self.connections.values_mut().filter(hears);
+                listeners.for_each(|c| c.send(&frames, *next_seq, now));
             }
             *next_seq += batch.count(stream) as u64;
         }
@@ -228,9 +232,12 @@ impl Handler<Alert> for Broker {
     type Result = ();
 
     fn handle(&mut self, Alert(text): Alert, _: &mut Self::Context) {
-        let frames = Frames::single(text.as_bytes());
         let now = Instant::now();
-        self.clients().filter(|c| c.outbox.notices).for_each(|c| c.outbox.push_if_room(&frames, now));
+        for wire in Wire::ALL {
+            let frames = wire.single(text.as_bytes());
+            let asked = |c: &&Arc<Client>| c.outbox.notices && c.outbox.wire == wire;
+            self.clients().filter(asked).for_each(|c| c.outbox.push_if_room(&frames, now));
+        }
     }
 }
 
@@ -238,9 +245,12 @@ impl Handler<Tick> for Broker {
     type Result = ();
 
     fn handle(&mut self, _: Tick, _: &mut Self::Context) {
-        let frames = Frames::single(heartbeat(clock::unix_us()).as_bytes());
-        let now = Instant::now();
-        self.clients().filter(|c| c.stream.is_some()).for_each(|c| c.outbox.push_if_room(&frames, now));
+        let (text, now) = (heartbeat(clock::unix_us()), Instant::now());
+        for wire in Wire::ALL {
+            let frames = wire.heartbeat(text.as_bytes());
+            let hears = |c: &&Arc<Client>| c.stream.is_some() && c.outbox.wire == wire;
+            self.clients().filter(hears).for_each(|c| c.outbox.push_if_room(&frames, now));
+        }
     }
 }
 
@@ -252,7 +262,7 @@ impl Handler<Subscribe> for Broker {
             client.outbox.close(GOING_AWAY, "server is stopping");
         }
         if let Some(stream) = client.stream {
-            self.demand.add(stream);
+            self.demand.add(stream, client.outbox.wire);
         }
         let connection = Connection { client, pinged_at: Instant::now(), abandoned_at: None };
         self.connections.insert(connection.client.id, connection);
@@ -263,8 +273,9 @@ impl Handler<Unsubscribe> for Broker {
     type Result = ();
 
     fn handle(&mut self, Unsubscribe(id): Unsubscribe, _: &mut Self::Context) {
-        if let Some(stream) = self.connections.remove(&id).and_then(|c| c.client.stream) {
-            self.demand.remove(stream);
+        let Some(Connection { client, .. }) = self.connections.remove(&id) else { return };
+        if let Some(stream) = client.stream {
+            self.demand.remove(stream, client.outbox.wire);
         }
     }
 }

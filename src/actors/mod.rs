@@ -4,7 +4,7 @@
 //! | message | from, to | when the receiver is full |
 //! |---|---|---|
 //! | [`Publish`](broker::Publish) | LogWatcher, Broker | the watcher waits for the answer: its log is slowed down, nothing is lost |
-//! | frames ([`Outbox`](outbox::Outbox)) | Broker, WebSocketSession | dropped and counted for that client; nobody waits |
+//! | frames ([`Outbox`](outbox::Outbox)) | Broker, WebSocketSession or [`EventSession`](event_session::EventSession) | dropped and counted for that client; nobody waits |
 //! | [`Alert`](broker::Alert) | LogWatcher, Broker | not sent; it is in the log file in any case |
 //! | [`Tick`](broker::Tick) | Heartbeat, Broker | skipped |
 //! | [`Subscribe`](broker::Subscribe), [`Unsubscribe`](broker::Unsubscribe) | WebSocketSession, Broker | sent regardless: one of each per connection |
@@ -12,7 +12,9 @@
 
 pub mod broker;
 pub mod client;
+pub mod event_session;
 pub mod heartbeat;
+pub mod incoming;
 pub mod log_directory;
 pub mod log_watcher;
 pub mod outbox;

@@ -8,7 +8,9 @@
 
 use super::broker::{Broker, Subscribe, Unsubscribe};
 use super::client::Client;
+use super::incoming::Incoming;
 use super::outbox::Next;
+use crate::message::{Wire, accept_deflate};
 use actix::prelude::*;
 use actix_web::http::header;
 use actix_web::{Error, HttpRequest, HttpResponse, web};
@@ -43,9 +45,21 @@ pub fn start(
         Ok(response) => response,
         Err(error) => return refused(&error),
     };
+    let compressed = client.outbox.wire == Wire::Deflate;
+    if compressed && let Some(extension) = deflate_offer(req) {
+        response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, extension));
+    }
     let session = WebSocketSession { client: client.clone(), broker };
-    let (session, control) = WebsocketContext::create_with_addr(session, payload);
+    let incoming = Incoming::new(payload, compressed);
+    let (session, control) = WebsocketContext::create_with_addr(session, incoming);
     response.streaming(SessionBody { control, client, closing: None, _session: session })
+}
+
+/// What to answer to an offer of permessage-deflate (RFC 7692) in `req`, if it can be taken. Offers may be spread over
+/// several headers.
+pub fn deflate_offer(req: &HttpRequest) -> Option<&'static str> {
+    let offers = req.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS);
+    offers.filter_map(|offer| offer.to_str().ok()).find_map(accept_deflate)
 }
 
 fn refused(error: &HandshakeError) -> HttpResponse {

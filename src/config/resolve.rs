@@ -93,6 +93,8 @@ pub struct ClientLimits {
     pub queue: QueueLimits,
     /// Bytes that may wait for all of them together.
     pub all_queues_bytes: usize,
+    /// Whether messages are compressed for WebSocket clients that offer it.
+    pub deflate: bool,
     /// How long it may take nothing.
     pub stall_timeout: Duration,
     /// Time between our pings.
@@ -149,7 +151,7 @@ pub enum Endpoint {
 }
 
 /// Paths that mean something else already.
-const TAKEN_PATHS: [&str; 8] = [
+const TAKEN_PATHS: [&str; 9] = [
     "/",
     "/full-stream",
     "/lite-stream",
@@ -158,6 +160,7 @@ const TAKEN_PATHS: [&str; 8] = [
     "/latest.json",
     "/example.json",
     "/metrics",
+    "/sse",
 ];
 
 pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) -> Result<Config, ConfigError> {
@@ -286,6 +289,7 @@ fn client_limits(sources: &Sources, clients: &written::Clients) -> Result<Client
             when_full: clients.when_full,
         },
         all_queues_bytes: at_least_one(sources, "clients.all_queues_bytes", clients.all_queues_bytes.0)?,
+        deflate: clients.deflate,
         stall_timeout: positive(sources, "clients.stall_timeout", clients.stall_timeout)?,
         ping_interval,
         pong_timeout,

@@ -83,6 +83,8 @@ pub struct Clients {
     pub when_full: WhenFull,
     /// Bytes that may wait for all clients together.
     pub all_queues_bytes: Size,
+    /// Whether messages are compressed for WebSocket clients that offer it.
+    pub deflate: bool,
     /// A client that takes nothing for so long is closed.
     pub stall_timeout: Span,
     /// Time between pings.
@@ -98,6 +100,7 @@ impl Default for Clients {
             queue_age: Span::seconds(120),
             when_full: WhenFull::Drop,
             all_queues_bytes: Size(256 << 20),
+            deflate: true,
             stall_timeout: Span::seconds(60),
             ping_interval: Span::seconds(30),
             pong_timeout: Span::seconds(90),

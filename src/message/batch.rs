@@ -1,6 +1,7 @@
 //! The entries that travel together, and the frames that are made of them.
 
 use super::certificate_update::Cuts;
+use super::wire::{Wire, deflated, events};
 use super::{CertEntry, Frames, FramesBuilder, Stream};
 use crate::ct::entry::{Content, LogEntry};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,39 +12,36 @@ use std::sync::{Arc, OnceLock};
 /// The Broker counts, the watchers look. A watcher that looks too early loses nothing: the Broker then makes
 /// the frames itself.
 #[derive(Debug, Default)]
-pub struct Demand {
-    full: AtomicUsize,
-    lite: AtomicUsize,
-    domains: AtomicUsize,
-}
+pub struct Demand([[AtomicUsize; Wire::ALL.len()]; Stream::ALL.len()]);
 
 impl Demand {
     /// A client came.
-    pub fn add(&self, stream: Stream) {
-        self.of(stream).fetch_add(1, Ordering::Relaxed);
+    pub fn add(&self, stream: Stream, wire: Wire) {
+        self.of(stream, wire, |clients| clients.fetch_add(1, Ordering::Relaxed));
     }
 
     /// A client left.
-    pub fn remove(&self, stream: Stream) {
-        self.of(stream).fetch_sub(1, Ordering::Relaxed);
+    pub fn remove(&self, stream: Stream, wire: Wire) {
+        self.of(stream, wire, |clients| clients.fetch_sub(1, Ordering::Relaxed));
     }
 
     /// Whether anybody wants `stream`.
     pub fn wants(&self, stream: Stream) -> bool {
-        self.of(stream).load(Ordering::Relaxed) > 0
+        Wire::ALL.iter().any(|wire| self.wants_as(stream, *wire))
+    }
+
+    /// Whether anybody wants `stream` so.
+    pub fn wants_as(&self, stream: Stream, wire: Wire) -> bool {
+        self.of(stream, wire, |clients| clients.load(Ordering::Relaxed)) > 0
     }
 
     /// How many clients there are.
     pub fn clients(&self) -> usize {
-        Stream::ALL.iter().map(|stream| self.of(*stream).load(Ordering::Relaxed)).sum()
+        self.0.iter().flatten().map(|clients| clients.load(Ordering::Relaxed)).sum()
     }
 
-    fn of(&self, stream: Stream) -> &AtomicUsize {
-        match stream {
-            Stream::Full => &self.full,
-            Stream::Lite => &self.lite,
-            Stream::Domains => &self.domains,
-        }
+    fn of(&self, stream: Stream, wire: Wire, what: impl FnOnce(&AtomicUsize) -> usize) -> usize {
+        self.0.get(stream as usize).and_then(|wires| wires.get(wire as usize)).map_or(0, what)
     }
 }
 
@@ -54,12 +52,21 @@ pub struct EntryBatch {
     full: OnceLock<(Arc<Frames>, Vec<Cuts>)>,
     lite: OnceLock<Arc<Frames>>,
     domains: OnceLock<Arc<Frames>>,
+    /// By stream.
+    deflated: [OnceLock<Arc<Frames>>; Stream::ALL.len()],
 }
 
 impl EntryBatch {
     /// A batch of `entries`, with no frames yet.
     pub fn new(entries: Vec<CertEntry>) -> Self {
-        EntryBatch { entries, full: OnceLock::new(), lite: OnceLock::new(), domains: OnceLock::new() }
+        let deflated = Default::default();
+        EntryBatch {
+            entries,
+            full: OnceLock::new(),
+            lite: OnceLock::new(),
+            domains: OnceLock::new(),
+            deflated,
+        }
     }
 
     /// Number of entries.
@@ -78,7 +85,25 @@ impl EntryBatch {
             if demand.wants(stream) {
                 self.frames(stream);
             }
+            if demand.wants_as(stream, Wire::Deflate) {
+                self.deflated(stream);
+            }
         }
+    }
+
+    /// The messages of `stream` as `wire` wants them; in that stream the first one has the number `first_seq`.
+    pub fn on_wire(&self, stream: Stream, wire: Wire, first_seq: u64) -> Arc<Frames> {
+        match wire {
+            Wire::WebSocket => self.frames(stream).clone(),
+            Wire::Deflate => self.deflated(stream),
+            Wire::Events => events(self.frames(stream), Some(first_seq)),
+        }
+    }
+
+    fn deflated(&self, stream: Stream) -> Arc<Frames> {
+        let made =
+            self.deflated.get(stream as usize).map(|made| made.get_or_init(|| deflated(self.frames(stream))));
+        made.unwrap_or_else(|| self.frames(stream)).clone()
     }
 
     /// One frame an entry, in order; on streams that want more than names, none for entries that have no more.

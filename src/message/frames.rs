@@ -6,6 +6,8 @@ use bytes::Bytes;
 use std::sync::Arc;
 
 const FIN: u8 = 0x80;
+/// Set on a compressed message.
+const RSV1: u8 = 0x40;
 const OPCODE_TEXT: u8 = 0x1;
 const OPCODE_CLOSE: u8 = 0x8;
 /// Payload lengths from here on stand in 16 bits, those above [`MAX_16_BIT`] in 64.
@@ -93,6 +95,25 @@ impl FramesBuilder {
         self.bytes.splice(start..start + ROOM, header);
         self.spans.push(Span { payload: start + header_len, end: self.bytes.len() });
         written
+    }
+
+    /// Appends what is no frame, as it is written.
+    pub(crate) fn push_raw(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let payload = self.bytes.len();
+        write(&mut self.bytes);
+        self.spans.push(Span { payload, end: self.bytes.len() });
+    }
+
+    /// Appends one text message that was compressed (RFC 7692 section 6).
+    pub(crate) fn push_compressed(&mut self, compressed: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend(text_header(compressed.len()));
+        if let Some(first) = self.bytes.get_mut(start) {
+            *first |= RSV1;
+        }
+        let payload = self.bytes.len();
+        self.bytes.extend_from_slice(compressed);
+        self.spans.push(Span { payload, end: self.bytes.len() });
     }
 
     pub(crate) fn build(self) -> Arc<Frames> {

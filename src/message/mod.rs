@@ -6,7 +6,8 @@
 //! ```text
 //! LogEntry + Source ── CertEntry ── EntryBatch ──┬── Frames of the full stream
 //!                                                ├── Frames of the lite stream      (each made once, when
-//!                                                └── Frames of the domains stream    somebody wants it)
+//!                                                └── Frames of the domains stream    somebody wants it; compressed,
+//!                                                                                    or as events, likewise)
 //! ```
 
 #![cfg_attr(
@@ -19,12 +20,14 @@ mod certificate_update;
 mod chain;
 mod frames;
 mod source;
+mod wire;
 
 pub use batch::{Demand, EntryBatch};
 pub use certificate_update::CertEntry;
 pub(crate) use frames::FramesBuilder;
 pub use frames::{Frames, close_frame};
 pub use source::{Protocol, Source};
+pub use wire::{Wire, accept_deflate, events};
 
 use std::fmt;
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/` | the root stream, or the front page |
 //! | `/full-stream`, `/lite-stream`, `/domains-only` | that stream, if it is offered |
+//! | `/sse` | one of the streams as Server-Sent Events |
 //! | `/develop` | the newest full messages, then the end |
 //! | `/latest.json`, `/example.json`, `/<stream path>/example.json` | the newest messages as JSON |
 //! | `/metrics` | how the logs are doing, for Prometheus |
@@ -54,6 +55,7 @@ pub fn configure(app: &mut web::ServiceConfig, streams: &[Stream], stats_path: &
             .route(web::head().to(front_page::stream_or_page)),
     )
     .service(json_resource("/latest.json", web::get().to(json::latest), web::head().to(json::latest)))
+    .service(web::resource("/sse").route(web::get().to(streams::events)))
     .service(web::resource("/metrics").route(web::get().to(metrics::metrics)))
     .service(example("/example.json", streams.first().copied().unwrap_or(Stream::Full)))
     .service(json_resource(stats_path, web::get().to(stats::stats), web::head().to(stats::stats)));

@@ -36,6 +36,7 @@ fn describe(client: &Client) -> Value {
         "queue_size": client.outbox.queued(),
         "queue_bytes": client.outbox.queued_bytes(),
         "stream": client.stream,
+        "wire": client.outbox.wire,
         "notices": client.outbox.notices,
         "messages_sent": client.outbox.sent(),
         "messages_dropped": client.outbox.dropped(),

@@ -2,9 +2,10 @@
 
 use super::{AppState, json};
 use crate::actors::client::{Client, NORMAL, SocketHandle};
+use crate::actors::event_session::EventSession;
 use crate::actors::outbox::{Outbox, QueueLimits};
 use crate::actors::websocket_session;
-use crate::message::{Frames, Stream};
+use crate::message::{Frames, Stream, Wire};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use socket2::Socket;
@@ -19,7 +20,9 @@ pub(super) async fn open(
     payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let outbox = Outbox::new(state.limits.queue, wants_notices(req.query_string()));
+    let deflate = state.limits.deflate && websocket_session::deflate_offer(&req).is_some();
+    let wire = if deflate { Wire::Deflate } else { Wire::WebSocket };
+    let outbox = Outbox::new(state.limits.queue, wire, wants_notices(req.query_string()));
     let client = client(&req, Some(stream), outbox);
     start(&req, payload, client, &state)
 }
@@ -31,7 +34,7 @@ pub(super) async fn develop(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let newest = json::newest(&state).await?;
-    let client = client(&req, None, Outbox::new(QueueLimits::NONE, false));
+    let client = client(&req, None, Outbox::new(QueueLimits::NONE, Wire::WebSocket, false));
     for message in newest.iter().filter_map(|entry| entry.json(Stream::Full)) {
         client.outbox.push_if_room(&Frames::single(&message), Instant::now());
     }
@@ -43,6 +46,25 @@ pub(super) async fn develop(
 pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
     let upgrade = headers.get(header::UPGRADE).and_then(|v| v.to_str().ok());
     upgrade.is_some_and(|v| v.split(',').any(|p| p.trim().eq_ignore_ascii_case("websocket")))
+}
+
+/// `/sse?stream=full|lite|domains`: the same as Server-Sent Events; without `stream`, what `/` streams.
+pub(super) async fn events(req: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+    let asked = req.query_string().split('&').find_map(|pair| pair.strip_prefix("stream="));
+    let named =
+        |stream: &Stream| asked.map_or(*stream == state.root_stream, |name| name == stream.to_string());
+    let Some(stream) = state.streams.iter().copied().find(named) else {
+        let offered: Vec<_> = state.streams.iter().map(Stream::to_string).collect();
+        let error = format!("stream must be one of: {}", offered.join(", "));
+        return HttpResponse::BadRequest().json(serde_json::json!({ "error": error }));
+    };
+    let outbox = Outbox::new(state.limits.queue, Wire::Events, wants_notices(req.query_string()));
+    let client = Arc::new(client(&req, Some(stream), outbox));
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
+        .streaming(EventSession::start(client, state.broker.clone()))
 }
 
 /// Whether a client wants to be told of its losses and of logs that misbehave: `notices=1` or `notices=true`.

@@ -14,3 +14,4 @@ mod shutdown;
 mod slow_clients;
 mod static_logs;
 mod streams;
+mod wires;

@@ -41,18 +41,18 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Stream;
+    use crate::message::{Stream, Wire};
 
     #[actix::test]
     async fn it_opens_when_the_clients_are_back() {
         let demand = Arc::new(Demand::default());
-        demand.add(Stream::Lite);
+        demand.add(Stream::Lite, Wire::WebSocket);
         let mut gate = Gate::new(demand.clone(), 2, Duration::from_secs(3600));
         let patience = Duration::from_millis(50);
         assert!(tokio::time::timeout(patience, gate.passed()).await.is_err(), "one is missing");
-        demand.add(Stream::Full);
+        demand.add(Stream::Full, Wire::Events);
         assert!(gate.is_open());
-        demand.remove(Stream::Full);
+        demand.remove(Stream::Full, Wire::Events);
         gate.passed().await;
     }
 

@@ -7,7 +7,7 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-use crate::message::{Frames, close_frame};
+use crate::message::{Frames, Wire, close_frame};
 use bytes::Bytes;
 use queue::{Queue, Taken};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,6 +54,8 @@ pub enum WhenFull {
 #[derive(Debug)]
 pub struct Outbox {
     limits: QueueLimits,
+    /// How the client receives messages.
+    pub wire: Wire,
     /// Whether the client asked for notices.
     pub notices: bool,
     inner: Mutex<Inner>,
@@ -88,9 +90,9 @@ impl QueueLimits {
 }
 
 impl Outbox {
-    /// A queue within `limits`, with `notices` of gaps or without.
-    pub fn new(limits: QueueLimits, notices: bool) -> Self {
-        Outbox { limits, notices, inner: Mutex::default() }
+    /// A queue within `limits` for a client on `wire`, with `notices` of gaps or without.
+    pub fn new(limits: QueueLimits, wire: Wire, notices: bool) -> Self {
+        Outbox { limits, wire, notices, inner: Mutex::default() }
     }
 
     /// Queues `frames`. In the client's stream the first of them has the number `first_seq`. `false` if that is too
@@ -158,7 +160,7 @@ impl Outbox {
     /// What to send next; registers for a wake-up when there is nothing.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
         let mut inner = self.lock();
-        let next = inner.take();
+        let next = inner.take(self.wire);
         inner.waiting_since = inner.has_more().then(Instant::now);
         match next {
             Some(next) => Poll::Ready(next),
@@ -232,11 +234,11 @@ fn wake(mut inner: MutexGuard<'_, Inner>) {
 }
 
 impl Inner {
-    fn take(&mut self) -> Option<Next> {
+    fn take(&mut self, wire: Wire) -> Option<Next> {
         if std::mem::take(&mut self.ping) {
             return Some(Next::Frames(PING));
         }
-        let taken = self.queue.take_notice().or_else(|| self.queue.take(MAX_WRITE));
+        let taken = self.queue.take_notice(wire).or_else(|| self.queue.take(MAX_WRITE));
         let Some(Taken { bytes, messages }) = taken else { return self.take_close() };
         self.sent += messages as u64;
         Some(Next::Frames(bytes))

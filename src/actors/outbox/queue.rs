@@ -1,7 +1,7 @@
 //! What waits for one client: the bytes are shared, only the places in them are its own. Pure: the time comes as an
 //! argument.
 
-use crate::message::{Frames, gap};
+use crate::message::{Frames, Wire, gap};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -99,9 +99,9 @@ impl Queue {
     }
 
     /// The notice that is due, if one is.
-    pub(super) fn take_notice(&mut self) -> Option<Taken> {
+    pub(super) fn take_notice(&mut self, wire: Wire) -> Option<Taken> {
         let Gap { from_seq, to_seq } = self.gap.take()?;
-        let frames = Frames::single(gap(from_seq, to_seq).as_bytes());
+        let frames = wire.single(gap(from_seq, to_seq).as_bytes());
         Some(Taken { bytes: frames.slice(0, 1), messages: 0 })
     }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 /// Room for `messages` of one character each.
 fn outbox(messages: usize, notices: bool) -> Outbox {
-    Outbox::new(QueueLimits { bytes: messages * 3, ..QueueLimits::NONE }, notices)
+    Outbox::new(QueueLimits { bytes: messages * 3, ..QueueLimits::NONE }, Wire::WebSocket, notices)
 }
 
 fn frames(texts: &[&str]) -> Arc<Frames> {
@@ -70,7 +70,7 @@ fn a_full_queue_drops_and_counts_the_oldest() {
 #[test]
 fn what_has_waited_too_long_is_dropped_too() {
     let limits = QueueLimits { age: Duration::from_secs(60), ..QueueLimits::NONE };
-    let outbox = Outbox::new(limits, true);
+    let outbox = Outbox::new(limits, Wire::WebSocket, true);
     let begin = Instant::now();
     let at = |s| begin + Duration::from_secs(s);
     assert!(outbox.push(&frames(&["a", "b"]), 0, at(0)));
@@ -82,7 +82,7 @@ fn what_has_waited_too_long_is_dropped_too() {
 #[test]
 fn a_client_may_be_given_up_instead() {
     let limits = QueueLimits { bytes: 6, when_full: WhenFull::Disconnect, ..QueueLimits::NONE };
-    let outbox = Outbox::new(limits, false);
+    let outbox = Outbox::new(limits, Wire::WebSocket, false);
     assert!(outbox.push(&frames(&["a", "b"]), 0, Instant::now()));
     assert!(!outbox.push(&frames(&["c"]), 2, Instant::now()));
     outbox.abandon(1001, "too slow");
@@ -101,7 +101,7 @@ fn a_heartbeat_that_does_not_fit_is_no_loss() {
 #[test]
 fn one_write_is_bounded_and_holds_whole_frames() {
     let text = "x".repeat(20_000);
-    let outbox = Outbox::new(QueueLimits::NONE, false);
+    let outbox = Outbox::new(QueueLimits::NONE, Wire::WebSocket, false);
     push(&outbox, &[&text, &text, &text], 0);
     for _ in 0..3 {
         assert!(matches!(next(&outbox), Some(Next::Frames(b)) if b.len() == 20_004));
@@ -202,7 +202,7 @@ proptest! {
     fn messages_and_gaps_account_for_each_number(
         bytes in 1usize..60, steps in prop::collection::vec((0u8..5, 1u64..6), 1..80), abandon: bool,
     ) {
-        let outbox = Outbox::new(QueueLimits { bytes, ..QueueLimits::NONE }, true);
+        let outbox = Outbox::new(QueueLimits { bytes, ..QueueLimits::NONE }, Wire::WebSocket, true);
         let (mut seq, mut numbers) = (0u64, Vec::new());
         let number = |text: &String| {
             let json: serde_json::Value = serde_json::from_str(text).unwrap_or_default();

@@ -1,0 +1,214 @@
+//! How messages are put on the wire: as WebSocket frames, plain or compressed, or as events.
+//!
+//! Whatever it is, it is the same bytes for every client that has it so, and made once.
+
+use super::{Frames, FramesBuilder};
+use flate2::{Compress, Compression, FlushCompress};
+use std::io::Write;
+use std::sync::Arc;
+
+/// Compression level: the step from 1 to 3 saves a twentieth of the bytes; beyond it they hardly shrink and the time
+/// doubles.
+const LEVEL: u32 = 3;
+/// What ends a block that was flushed, and is left out (RFC 7692 section 7.2.1).
+const TAIL: &[u8] = &[0, 0, 0xff, 0xff];
+
+/// How a client receives messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wire {
+    /// WebSocket frames (RFC 6455).
+    #[serde(rename = "websocket")]
+    WebSocket,
+    /// WebSocket frames with permessage-deflate (RFC 7692), each message compressed by itself.
+    Deflate,
+    /// Server-Sent Events (HTML Living Standard, section 9.2).
+    Events,
+}
+
+impl Wire {
+    /// All, in the order of their discriminants.
+    pub const ALL: [Wire; 3] = [Wire::WebSocket, Wire::Deflate, Wire::Events];
+
+    /// A message that is of no stream.
+    pub fn single(self, text: &[u8]) -> Arc<Frames> {
+        match self {
+            Wire::WebSocket | Wire::Deflate => Frames::single(text),
+            Wire::Events => events(&Frames::single(text), None),
+        }
+    }
+
+    /// What keeps a connection from looking dead. To be an event it would have to be one of the stream.
+    pub fn heartbeat(self, text: &[u8]) -> Arc<Frames> {
+        match self {
+            Wire::WebSocket | Wire::Deflate => Frames::single(text),
+            Wire::Events => raw(|out| out.extend_from_slice(b": heartbeat\n\n")),
+        }
+    }
+}
+
+/// The messages of `plain` as events; in their stream the first one has the number `first_seq`, which is their `id`.
+/// Messages are JSON without line ends, so that each is one line of data.
+pub fn events(plain: &Frames, first_seq: Option<u64>) -> Arc<Frames> {
+    let mut builder =
+        FramesBuilder::with_capacity(plain.len(), plain.length(0, plain.len()) + 32 * plain.len());
+    for i in 0..plain.len() {
+        builder.push_raw(|out| {
+            if let Some(first) = first_seq {
+                // A Vec takes what is written.
+                let _ = writeln!(out, "id: {}", first + i as u64);
+            }
+            out.extend_from_slice(b"data: ");
+            out.extend_from_slice(plain.text(i));
+            out.extend_from_slice(b"\n\n");
+        });
+    }
+    builder.build()
+}
+
+/// The messages of `plain`, each compressed by itself (`server_no_context_takeover`): what is made for one client is
+/// right for all.
+pub fn deflated(plain: &Frames) -> Arc<Frames> {
+    let mut compress = Compress::new(Compression::new(LEVEL), false);
+    let mut builder = FramesBuilder::with_capacity(plain.len(), plain.length(0, plain.len()) * 2 / 3);
+    let mut compressed = Vec::new();
+    for i in 0..plain.len() {
+        let text = plain.text(i);
+        compress.reset();
+        match compress_whole(&mut compress, text, &mut compressed) {
+            Some(()) => builder.push_compressed(&compressed),
+            // Not compressed it is right too.
+            None => builder.push(|out| out.extend_from_slice(text)),
+        }
+    }
+    builder.build()
+}
+
+/// Puts a compressed message in place of what `out` holds, as it is to be sent.
+fn compress_whole(compress: &mut Compress, text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    out.clear();
+    // Room for all that DEFLATE may add, so that one call does it.
+    out.reserve(text.len() + text.len() / 1000 + 64);
+    compress.compress_vec(text, out, FlushCompress::Sync).ok()?;
+    if compress.total_in() != text.len() as u64 || !out.ends_with(TAIL) {
+        return None;
+    }
+    out.truncate(out.len() - TAIL.len());
+    Some(())
+}
+
+fn raw(write: impl FnOnce(&mut Vec<u8>)) -> Arc<Frames> {
+    let mut builder = FramesBuilder::default();
+    builder.push_raw(write);
+    builder.build()
+}
+
+/// What a client offers of permessage-deflate in its `Sec-WebSocket-Extensions`, in the answer that accepts it; `None`
+/// where there is no offer that we can take.
+///
+/// A window smaller than ours for what we send would have to be kept to, so such an offer is declined. How the client
+/// compresses does not matter, since we read nothing that it says.
+pub fn accept_deflate(offers: &str) -> Option<&'static str> {
+    let taken = offers.split(',').any(|offer| {
+        let mut parts = offer.split(';').map(str::trim);
+        parts.next() == Some("permessage-deflate") && parts_are_known(parts)
+    });
+    taken.then_some("permessage-deflate; server_no_context_takeover")
+}
+
+/// Whether each parameter is one of RFC 7692 section 7.1, at most once, and one that we can keep to.
+fn parts_are_known<'a>(parts: impl Iterator<Item = &'a str>) -> bool {
+    let mut seen = Vec::new();
+    for part in parts {
+        let (name, value) = part.split_once('=').map_or((part, None), |(n, v)| (n.trim(), Some(v.trim())));
+        let bits = value.map(|value| value.trim_matches('"').parse::<u8>());
+        let known = match (name, bits) {
+            ("server_no_context_takeover" | "client_no_context_takeover", None) => true,
+            ("client_max_window_bits", None) => true,
+            ("client_max_window_bits", Some(Ok(bits))) => (8..=15).contains(&bits),
+            ("server_max_window_bits", Some(Ok(bits))) => bits == 15,
+            _ => false,
+        };
+        if !known || seen.contains(&name) {
+            return false;
+        }
+        seen.push(name);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Decompress, FlushDecompress};
+
+    fn plain(texts: &[&str]) -> Arc<Frames> {
+        let mut builder = FramesBuilder::default();
+        texts.iter().for_each(|t| builder.push(|out| out.extend_from_slice(t.as_bytes())));
+        builder.build()
+    }
+
+    /// What a client makes of the one frame in `bytes`, by RFC 7692 section 7.2.2.
+    fn inflated(bytes: &[u8]) -> String {
+        assert_eq!(bytes[0], 0xc1, "FIN, RSV1, text");
+        let payload = match bytes[1] {
+            126 => &bytes[4..],
+            _ => &bytes[2..],
+        };
+        let mut out = Vec::with_capacity(1 << 20);
+        let whole = [payload, TAIL].concat();
+        Decompress::new(false).decompress_vec(&whole, &mut out, FlushDecompress::Sync).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn each_message_is_compressed_by_itself() {
+        let long = "certificate ".repeat(2000);
+        let texts = ["{}", &long, "{\"a\":\"a a a a a a a a a a a a\"}"];
+        let frames = deflated(&plain(&texts));
+        assert_eq!(frames.len(), 3);
+        for (i, text) in texts.iter().enumerate() {
+            assert_eq!(inflated(&frames.slice(i, i + 1)), *text);
+        }
+        assert!(frames.length(1, 2) < 300);
+    }
+
+    #[test]
+    fn events_carry_their_numbers() {
+        let frames = events(&plain(&["{\"a\":1}", "{}"]), Some(7));
+        let text = frames.slice(0, 2);
+        assert_eq!(text, "id: 7\ndata: {\"a\":1}\n\nid: 8\ndata: {}\n\n");
+        assert_eq!(Wire::Events.single(b"{}").slice(0, 1), "data: {}\n\n");
+        assert_eq!(Wire::Events.heartbeat(b"{}").slice(0, 1), ": heartbeat\n\n");
+    }
+
+    #[test]
+    fn offers_of_browsers_and_libraries_are_taken() {
+        for offer in [
+            "permessage-deflate; client_max_window_bits",
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+            "x-webkit-deflate-frame, permessage-deflate",
+            "permessage-deflate; server_max_window_bits=10, permessage-deflate; client_max_window_bits=\"12\"",
+            "permessage-deflate;server_max_window_bits=15",
+        ] {
+            assert!(accept_deflate(offer).is_some(), "{offer}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_kept_to_or_makes_no_sense_is_declined() {
+        for offer in [
+            "",
+            ",;=",
+            "permessage-deflat",
+            "permessage-deflate; server_max_window_bits=10",
+            "permessage-deflate; server_max_window_bits",
+            "permessage-deflate; client_max_window_bits=16",
+            "permessage-deflate; client_max_window_bits; client_max_window_bits",
+            "permessage-deflate; server_no_context_takeover=1",
+            "permessage-deflate; unheard_of",
+        ] {
+            assert!(accept_deflate(offer).is_none(), "{offer}");
+        }
+    }
+}
