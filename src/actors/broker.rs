@@ -4,6 +4,7 @@
 //! session does not run.
 
 use super::client::{Client, GOING_AWAY};
+use super::pace::{Load, Pace};
 use crate::clock;
 use crate::config::ClientLimits;
 use crate::message::{CertEntry, Demand, EntryBatch, Frames, Stream, Wire, heartbeat};
@@ -17,6 +18,10 @@ use tokio::sync::oneshot;
 const SWEEP_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// After its queue was given up, how long a stalled client has to take the close frame.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
+/// How often clients are looked at while watchers wait for them.
+const PAUSE: Duration = Duration::from_millis(5);
+/// A client that has taken nothing for this long is not waited for.
+const RECENTLY: Duration = Duration::from_millis(200);
 /// Watchers wait for their answers and routes are few, so this is far above what is ever used.
 const MAILBOX: usize = 1024;
 
@@ -26,7 +31,7 @@ const MAILBOX: usize = 1024;
 pub struct Publish {
     /// The entries.
     pub batch: EntryBatch,
-    /// Is told when they stand in all queues.
+    /// Is told when they stand in all queues, and the clients keep up.
     pub done: oneshot::Sender<()>,
 }
 
@@ -104,6 +109,9 @@ pub struct Broker {
     limits: ClientLimits,
     /// What waits for all clients together.
     backlog: Backlog,
+    /// Watchers that are to be told when they may go on, and since when they wait.
+    held: Vec<(oneshot::Sender<()>, Instant)>,
+    pace: Pace,
     /// Numbers of the next message, by stream.
     next_seq: [u64; Stream::ALL.len()],
     closing: bool,
@@ -119,6 +127,8 @@ impl Broker {
             keep,
             limits,
             backlog: Backlog::default(),
+            held: Vec::new(),
+            pace: Pace::new(Instant::now()),
             next_seq: [0; Stream::ALL.len()],
             closing: false,
         }
@@ -136,6 +146,30 @@ impl Broker {
             }
             self.newest.push_back(Arc::new(entry));
         }
+    }
+
+    /// Lets the watchers go on whose batches stand in the queues, now or when the clients have taken some of it.
+    fn let_on(&mut self, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        let Some((_, since)) = self.held.first() else { return };
+        let halves = self.clients().filter_map(|client| client.outbox.is_half_full(now, RECENTLY));
+        let load = halves.fold(Load::default(), |load, full| Load {
+            taking: load.taking + 1,
+            full: load.full + usize::from(full),
+        });
+        if self.pace.holds(load, *since, now) {
+            ctx.run_later(PAUSE, Self::let_on_again);
+            return;
+        }
+        self.pace.waited(*since, now);
+        for (done, _) in self.held.drain(..) {
+            // A watcher that was stopped meanwhile does not wait for this.
+            let _ = done.send(());
+        }
+    }
+
+    fn let_on_again(&mut self, ctx: &mut Context<Self>) {
+        self.let_on(ctx);
     }
 
     /// Keeps what waits for all clients together within its limit: the slowest pay first.
@@ -209,7 +243,7 @@ impl Actor for Broker {
 impl Handler<Publish> for Broker {
     type Result = ();
 
-    fn handle(&mut self, Publish { batch, done }: Publish, _: &mut Self::Context) {
+    fn handle(&mut self, Publish { batch, done }: Publish, ctx: &mut Self::Context) {
         let now = Instant::now();
         for (stream, next_seq) in Stream::ALL.into_iter().zip(&mut self.next_seq) {
             for wire in Wire::ALL.into_iter().filter(|wire| self.demand.wants_as(stream, *wire)) {
@@ -223,8 +257,11 @@ impl Handler<Publish> for Broker {
             *next_seq += batch.count(stream) as u64;
         }
         self.remember(batch.into_entries());
-        // A watcher that was stopped meanwhile does not wait for this.
-        let _ = done.send(());
+        self.held.push((done, now));
+        // Where others wait already, they are looked after.
+        if self.held.len() == 1 {
+            self.let_on(ctx);
+        }
     }
 }
 

@@ -18,4 +18,5 @@ pub mod incoming;
 pub mod log_directory;
 pub mod log_watcher;
 pub mod outbox;
+mod pace;
 pub mod websocket_session;

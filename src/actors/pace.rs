@@ -1,0 +1,73 @@
+//! How fast entries are let through to the clients. Pure: the time comes as an argument.
+//!
+//! A tree head can bring more at once than fits into a client's queue, and catching up brings no end of it. Then the
+//! watchers wait until the clients have taken some of it: but only for clients that do take, only while these are more
+//! than half of them, and not for long. Nobody waits for a slow client.
+
+use std::time::{Duration, Instant};
+
+/// Longest time that one batch waits.
+const MOST_AT_ONCE: Duration = Duration::from_millis(500);
+/// Longest time that batches wait altogether within [`WINDOW`]: the logs grow meanwhile.
+const MOST: Duration = Duration::from_secs(4);
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// What has been waited for so far.
+#[derive(Debug)]
+pub(super) struct Pace {
+    window_since: Instant,
+    waited: Duration,
+}
+
+/// How the clients are doing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Load {
+    /// Clients that take what is queued for them.
+    pub(super) taking: usize,
+    /// Those of them whose queue is more than half full.
+    pub(super) full: usize,
+}
+
+impl Pace {
+    pub(super) fn new(now: Instant) -> Self {
+        Pace { window_since: now, waited: Duration::ZERO }
+    }
+
+    /// Whether a batch that has been waiting since `since` is to wait on.
+    pub(super) fn holds(&mut self, load: Load, since: Instant, now: Instant) -> bool {
+        if now.saturating_duration_since(self.window_since) >= WINDOW {
+            *self = Pace::new(now);
+        }
+        let waiting = now.saturating_duration_since(since);
+        load.full * 2 > load.taking && waiting < MOST_AT_ONCE && self.waited + waiting < MOST
+    }
+
+    /// Batches waited from `since` to `now`.
+    pub(super) fn waited(&mut self, since: Instant, now: Instant) {
+        self.waited += now.saturating_duration_since(since);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_holds_while_most_of_those_who_take_are_full() {
+        let now = Instant::now();
+        let holds = |taking, full| Pace::new(now).holds(Load { taking, full }, now, now);
+        assert!(holds(1, 1) && holds(3, 2));
+        assert!(!holds(0, 0) && !holds(2, 1) && !holds(10, 1));
+    }
+
+    #[test]
+    fn it_does_not_hold_for_long() {
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        let (mut pace, full) = (Pace::new(begin), Load { taking: 1, full: 1 });
+        assert!(pace.holds(full, at(0), at(499)) && !pace.holds(full, at(0), at(500)));
+        (0..8).for_each(|i| pace.waited(at(i * 500), at(i * 500 + 500)));
+        assert!(!pace.holds(full, at(5000), at(5001)), "it has waited enough in this window");
+        assert!(pace.holds(full, at(10_000), at(10_001)));
+    }
+}
