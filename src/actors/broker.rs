@@ -152,10 +152,10 @@ impl Broker {
     fn let_on(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
         let Some((_, since)) = self.held.first() else { return };
-        let halves = self.clients().filter_map(|client| client.outbox.is_half_full(now, RECENTLY));
-        let load = halves.fold(Load::default(), |load, full| Load {
+        let each = self.clients().filter_map(|client| client.outbox.is_filling(now, RECENTLY));
+        let load = each.fold(Load::default(), |load, filling| Load {
             taking: load.taking + 1,
-            full: load.full + usize::from(full),
+            filling: load.filling + usize::from(filling),
         });
         if self.pace.holds(load, *since, now) {
             ctx.run_later(PAUSE, Self::let_on_again);

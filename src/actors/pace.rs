@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Longest time that one batch waits.
 const MOST_AT_ONCE: Duration = Duration::from_millis(500);
 /// Longest time that batches wait altogether within [`WINDOW`]: the logs grow meanwhile.
-const MOST: Duration = Duration::from_secs(4);
+const MOST: Duration = Duration::from_secs(8);
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// What has been waited for so far.
@@ -24,8 +24,8 @@ pub(super) struct Pace {
 pub(super) struct Load {
     /// Clients that take what is queued for them.
     pub(super) taking: usize,
-    /// Those of them whose queue is more than half full.
-    pub(super) full: usize,
+    /// Those of them whose queue is more than a quarter full: slower ones still have room then.
+    pub(super) filling: usize,
 }
 
 impl Pace {
@@ -39,7 +39,7 @@ impl Pace {
             *self = Pace::new(now);
         }
         let waiting = now.saturating_duration_since(since);
-        load.full * 2 > load.taking && waiting < MOST_AT_ONCE && self.waited + waiting < MOST
+        load.filling * 2 > load.taking && waiting < MOST_AT_ONCE && self.waited + waiting < MOST
     }
 
     /// Batches waited from `since` to `now`.
@@ -53,9 +53,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_holds_while_most_of_those_who_take_are_full() {
+    fn it_holds_while_the_queues_of_most_who_take_are_filling() {
         let now = Instant::now();
-        let holds = |taking, full| Pace::new(now).holds(Load { taking, full }, now, now);
+        let holds = |taking, filling| Pace::new(now).holds(Load { taking, filling }, now, now);
         assert!(holds(1, 1) && holds(3, 2));
         assert!(!holds(0, 0) && !holds(2, 1) && !holds(10, 1));
     }
@@ -64,10 +64,10 @@ mod tests {
     fn it_does_not_hold_for_long() {
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
-        let (mut pace, full) = (Pace::new(begin), Load { taking: 1, full: 1 });
-        assert!(pace.holds(full, at(0), at(499)) && !pace.holds(full, at(0), at(500)));
-        (0..8).for_each(|i| pace.waited(at(i * 500), at(i * 500 + 500)));
-        assert!(!pace.holds(full, at(5000), at(5001)), "it has waited enough in this window");
-        assert!(pace.holds(full, at(10_000), at(10_001)));
+        let (mut pace, filling) = (Pace::new(begin), Load { taking: 1, filling: 1 });
+        assert!(pace.holds(filling, at(0), at(499)) && !pace.holds(filling, at(0), at(500)));
+        (0..16).for_each(|i| pace.waited(at(i * 500), at(i * 500 + 500)));
+        assert!(!pace.holds(filling, at(9000), at(9001)), "it has waited enough in this window");
+        assert!(pace.holds(filling, at(10_000), at(10_001)));
     }
 }

@@ -181,11 +181,11 @@ impl Outbox {
         self.lock().waiting_since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
     }
 
-    /// Whether more waits than half of what may; `None` for a client that has not taken any of it `recently`.
-    pub fn is_half_full(&self, now: Instant, recently: Duration) -> Option<bool> {
+    /// Whether more waits than a quarter of what may; `None` for a client that has not taken any of it `recently`.
+    pub fn is_filling(&self, now: Instant, recently: Duration) -> Option<bool> {
         let inner = self.lock();
         let takes = inner.waiting_since.is_none_or(|since| now.saturating_duration_since(since) < recently);
-        takes.then(|| inner.queue.bytes() > self.limits.bytes / 2)
+        takes.then(|| inner.queue.bytes() > self.limits.bytes / 4)
     }
 
     /// Messages waiting now.
