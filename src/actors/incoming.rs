@@ -21,9 +21,10 @@ pub struct Unmark {
     place: Place,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy)]
 enum Place {
     /// The first byte of a frame comes.
+    #[default]
     First,
     /// The second.
     Second,
@@ -31,12 +32,6 @@ enum Place {
     Length { left: u8, length: u64, mask: u64 },
     /// So many bytes are still to come before the next frame.
     Rest(u64),
-}
-
-impl Default for Place {
-    fn default() -> Self {
-        Place::First
-    }
 }
 
 impl Unmark {
