@@ -43,7 +43,10 @@ pub(super) fn verify(args: &VerifyEvidenceArgs) -> Result<(), EvidenceError> {
     if unconfirmed > 0 {
         return Err(EvidenceError::Unconfirmed(unconfirmed, files.len()));
     }
-    println!("{} files, all confirmed", files.len());
+    match files.len() {
+        0 => println!("no evidence in {}", args.path.display()),
+        count => println!("{count} files, all confirmed"),
+    }
     Ok(())
 }
 

@@ -162,6 +162,17 @@ fn a_wrong_log_is_named_by_its_place() {
 }
 
 #[test]
+fn catching_up_is_limited_by_file_and_by_environment() {
+    let limit = |config: Result<Config, ConfigError>| config.unwrap().logs[0].watch.catch_up;
+    assert_eq!(limit(toml("")), None);
+    let file = format!("[fetch]\ncatch_up = 1000\n{ONE_LOG}");
+    assert_eq!(limit(loaded("c.toml", &file, &[])), Some(1000));
+    for (value, expected) in [("all", None), ("7", Some(7))] {
+        assert_eq!(limit(loaded("c.toml", &file, &[("CERTSTREAM_FETCH_CATCH_UP", value)])), expected);
+    }
+}
+
+#[test]
 fn a_wrong_environment_variable_is_named() {
     for (variable, value, expected) in [
         (

@@ -357,9 +357,11 @@ impl<'de> Deserialize<'de> for CatchUp {
                 f.write_str(r#""all", or a number of entries"#)
             }
 
+            /// Environment variables are texts, whatever they hold.
             fn visit_str<E: de::Error>(self, text: &str) -> Result<CatchUp, E> {
                 let all = (text == "all").then_some(CatchUp::All);
-                all.ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+                let entries = || text.parse().ok().map(CatchUp::Entries);
+                all.or_else(entries).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
             }
 
             fn visit_i64<E: de::Error>(self, n: i64) -> Result<CatchUp, E> {
