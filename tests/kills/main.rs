@@ -22,8 +22,9 @@ use tokio_tungstenite::connect_async;
 
 /// No step takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What a kill may have repeated: positions are at most two saves old, and a save takes its time on a busy disk.
-const MOST_REPEATED: Duration = Duration::from_millis(1500);
+/// What a kill may have repeated. Positions are at most two saves old, which is 0.6 s; the rest is for a disk that takes
+/// its time over one, which is not what this is to find.
+const MOST_REPEATED: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
