@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, WebSocketCon
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 /// No test waits longer than this for anything; none is expected to wait nearly as long.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server on a free port, on its own thread's actix system.
 pub struct TestApp {
@@ -104,7 +104,8 @@ impl TestApp {
     }
 
     pub async fn get(&self, path: &str) -> Value {
-        let mut response = awc::Client::default().get(self.http(path)).send().await.expect("an answer");
+        let client = awc::Client::builder().timeout(PATIENCE).finish();
+        let mut response = client.get(self.http(path)).send().await.expect("an answer");
         assert_eq!(response.status(), 200, "{path}");
         serde_json::from_slice(&response.body().limit(10 << 20).await.expect("a body")).expect("JSON")
     }
