@@ -20,6 +20,7 @@
 //! | [`evidence`] | what a log did wrong, in a form that others can check; pure |
 //! | [`state`] | what is kept on disk |
 //! | [`routes`] | what HTTP clients see |
+//! | [`server`] | the HTTP server, and the way out of HTTP |
 //! | [`startup`] | the only place that starts actors, threads and servers |
 //! | [`demo`] | a CT log of our own, for trying out and for tests |
 //! | [`cli`] | the command line |
@@ -38,5 +39,6 @@ pub mod log_client;
 pub mod log_list;
 pub mod message;
 pub mod routes;
+pub mod server;
 pub mod startup;
 pub mod state;

@@ -16,20 +16,17 @@ use crate::log_client::{
 };
 use crate::log_list::{HttpSettings, LogListClient};
 use crate::message::Demand;
-use crate::routes::{self, AppState};
+use crate::routes::AppState;
+use crate::server::{listen, serve};
 use crate::state::{EvidenceFolder, Positions, PositionsError, StateLock, StateLockError, Undecodable};
 use actix::dev::ArbiterHandle;
 use actix::prelude::*;
-use actix_web::dev::{Extensions, Server};
-use actix_web::http::header;
-use actix_web::middleware::{DefaultHeaders, NormalizePath};
-use actix_web::{App, HttpServer, web};
+use actix_web::dev::Server;
+use actix_web::web;
 use openssl::ssl::SslConnector;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use std::any::Any;
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -41,8 +38,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const SAVE_INTERVAL: Duration = Duration::from_millis(300);
 /// How long plain HTTP requests have to be answered after that.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(1);
-/// Connections waiting to be accepted: many clients come back in one moment after a restart.
-const BACKLOG: i32 = 2048;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +102,7 @@ impl Application {
             logs: statuses.clone(),
             positions: positions.clone(),
         });
-        let server = serve(listener, config, state)
+        let server = serve(listener, config, state, CLOSE_TIMEOUT + HTTP_TIMEOUT)
             .map_err(|error| StartError::Listen { address: config.listen, error })?;
 
         let watching: Vec<_> = (0..watcher_threads()).map(|_| Arbiter::new()).collect();
@@ -358,61 +353,4 @@ pub(crate) fn log_client(log: &LogConfig, issuers: Arc<Issuers>, fetch: &FetchSe
             LogClient::StaticCt(Box::new(StaticCtClient::new(log.clone(), issuers, fetch)))
         }
     }
-}
-
-fn serve(listener: TcpListener, config: &Config, state: web::Data<AppState>) -> io::Result<Server> {
-    let (streams, stats_path) = (config.streams.clone(), config.stats_path.clone());
-    let app = move || {
-        App::new()
-            .wrap(NormalizePath::trim())
-            .wrap(DefaultHeaders::new().add((header::X_CONTENT_TYPE_OPTIONS, "nosniff")))
-            .app_data(state.clone())
-            .configure(|app| routes::configure(app, &streams, &stats_path))
-    };
-    Ok(HttpServer::new(app)
-        .workers(config.workers)
-        .disable_signals()
-        // A session's payload is never read to its end: without this each close would be waited out.
-        .client_disconnect_timeout(Duration::ZERO)
-        .shutdown_timeout((CLOSE_TIMEOUT + HTTP_TIMEOUT).as_secs())
-        .tcp_nodelay(true)
-        .on_connect(keep_socket)
-        .listen(listener)?
-        .run())
-}
-
-/// Keeps a second descriptor of each connection's socket where its session finds it.
-fn keep_socket(connection: &dyn Any, data: &mut Extensions) {
-    let stream = connection.downcast_ref::<actix_web::rt::net::TcpStream>();
-    if let Some(Ok(socket)) = stream.map(|s| SockRef::from(s).try_clone()) {
-        data.insert(Arc::new(socket));
-    }
-}
-
-/// Listens on `address`; on both families for the unspecified IPv6 one, on IPv4 alone where there is no IPv6.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    match bind(address) {
-        Err(error) if address.is_ipv6() && address.ip().is_unspecified() && no_such_family(&error) => {
-            bind((Ipv4Addr::UNSPECIFIED, address.port()).into())
-        }
-        result => result,
-    }
-}
-
-fn no_such_family(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable)
-        || error.raw_os_error() == Some(97 /* EAFNOSUPPORT */)
-}
-
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() && address.ip().is_unspecified() {
-        socket.set_only_v6(false)?;
-    }
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
 }

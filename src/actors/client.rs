@@ -13,7 +13,7 @@ pub const GOING_AWAY: u16 = 1001;
 /// Close code 1000: everything asked for was sent.
 pub const NORMAL: u16 = 1000;
 
-/// One WebSocket connection.
+/// One connection.
 #[derive(Debug)]
 pub struct Client {
     /// Unique in this run; grows.
@@ -74,9 +74,10 @@ impl Client {
         now.saturating_duration_since(self.begin).saturating_sub(heard)
     }
 
-    /// Ends the connection from outside, whatever it is doing. A session whose socket takes nothing is never
-    /// run again, so no message could end it.
+    /// Ends the connection at once, whatever it is doing.
     pub fn disconnect(&self) {
+        self.outbox.cut();
+        // A body over HTTP is not asked for more while its socket takes nothing, so it is ended from outside.
         if let Some(SocketHandle(socket)) = &self.socket {
             // Without lingering the kernel frees at once what it still holds for a peer that does not read.
             let _ = socket.set_linger(Some(Duration::ZERO));
@@ -85,6 +86,6 @@ impl Client {
     }
 }
 
-/// A second descriptor of a client's socket.
+/// A second descriptor of the socket of a client that is served over HTTP.
 #[derive(Debug)]
 pub struct SocketHandle(pub Arc<Socket>);

@@ -7,7 +7,10 @@
 use actix_web::error::PayloadError;
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
+use std::cell::RefCell;
+use std::mem;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 const RSV1: u8 = 0x40;
@@ -85,27 +88,62 @@ impl Unmark {
     }
 }
 
-/// A connection's bytes, unmarked where `unmark` is set.
-pub struct Incoming<P> {
-    payload: P,
-    unmark: Option<Unmark>,
+/// What was read from a connection and not parsed yet: put in by the [`Connection`](super::connection::Connection),
+/// taken out by the parser of its session, which is polled right after that. So nobody is to be woken.
+#[derive(Debug, Default, Clone)]
+pub struct Heard(Rc<RefCell<Read>>);
+
+#[derive(Debug, Default)]
+struct Read {
+    bytes: Bytes,
+    ended: bool,
 }
 
-impl<P> Incoming<P> {
-    /// What `payload` brings; with `compressed`, in a form that a parser without compression takes.
-    pub fn new(payload: P, compressed: bool) -> Self {
-        Incoming { payload, unmark: compressed.then(Unmark::default) }
+impl Heard {
+    /// Whether more can be put in: what was put in before is taken, and the client has not ended.
+    pub fn has_room(&self) -> bool {
+        let read = self.0.borrow();
+        read.bytes.is_empty() && !read.ended
+    }
+
+    /// The client said this.
+    pub fn put(&self, bytes: Bytes) {
+        self.0.borrow_mut().bytes = bytes;
+    }
+
+    /// The client will say nothing more.
+    pub fn end(&self) {
+        self.0.borrow_mut().ended = true;
     }
 }
 
-impl<P: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Incoming<P> {
+/// The bytes of a connection in a form that a parser without compression takes.
+#[derive(Debug)]
+pub struct Incoming {
+    heard: Heard,
+    unmark: Option<Unmark>,
+}
+
+impl Incoming {
+    /// What is put into `heard`; with `compressed`, messages may be compressed.
+    pub fn new(heard: Heard, compressed: bool) -> Self {
+        Incoming { heard, unmark: compressed.then(Unmark::default) }
+    }
+}
+
+impl Stream for Incoming {
     type Item = Result<Bytes, PayloadError>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = Pin::new(&mut self.payload).poll_next(cx);
-        match (next, &mut self.unmark) {
-            (Poll::Ready(Some(Ok(bytes))), Some(unmark)) => Poll::Ready(Some(Ok(unmark.pass(bytes)))),
-            (next, _) => next,
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let (bytes, ended) = {
+            let mut read = self.heard.0.borrow_mut();
+            (mem::take(&mut read.bytes), read.ended)
+        };
+        match (bytes.is_empty(), &mut self.unmark) {
+            (true, _) if ended => Poll::Ready(None),
+            (true, _) => Poll::Pending,
+            (false, Some(unmark)) => Poll::Ready(Some(Ok(unmark.pass(bytes)))),
+            (false, None) => Poll::Ready(Some(Ok(bytes))),
         }
     }
 }

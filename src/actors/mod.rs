@@ -12,6 +12,7 @@
 
 pub mod broker;
 pub mod client;
+pub mod connection;
 pub mod event_session;
 pub mod heartbeat;
 pub mod incoming;

@@ -1,30 +1,24 @@
-//! The WebSocketSession actor, one per client, and the body that carries its frames to the socket.
+//! The WebSocketSession actor, one per client.
 //!
-//! All that depends on `actix-web-actors` is in this file. The actor runs *inside* the response body
-//! and only while the socket takes bytes, so it has the answering side alone: pongs, close. Messages
-//! and our own pings come ready framed from the client's [`Outbox`](super::outbox::Outbox), which the
-//! body polls after it. It has no timers: they would run a stalled connection, and make it look as if
-//! it went on.
+//! All that depends on `actix-web-actors` is in this file. The actor is run by its client's
+//! [`Connection`](super::connection::Connection) and only while the socket takes bytes, so it has the answering side
+//! alone: pongs, close. Messages and our own pings come ready framed from the client's
+//! [`Outbox`](super::outbox::Outbox), which the connection polls after it. It has no timers: they would run a stalled
+//! connection, and make it look as if it went on.
 
 use super::broker::{Broker, Subscribe, Unsubscribe};
 use super::client::Client;
-use super::incoming::Incoming;
-use super::outbox::Next;
+use super::incoming::{Heard, Incoming};
 use crate::message::{Wire, accept_deflate};
 use actix::prelude::*;
 use actix_web::http::header;
-use actix_web::{Error, HttpRequest, HttpResponse, web};
-use actix_web_actors::ws::{self, CloseCode, CloseReason, HandshakeError, ProtocolError, WebsocketContext};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
+use actix_web_actors::ws::{self, CloseCode, CloseReason, ProtocolError, WebsocketContext};
 use bytes::Bytes;
 use futures_util::Stream;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
-use tokio::time::{Sleep, sleep};
-
-/// How long a client has to answer our close frame before the connection is ended.
-const CLOSE_GRACE: Duration = Duration::from_secs(2);
+use std::task::{Context, Poll};
 
 /// The control side of one client's connection.
 pub struct WebSocketSession {
@@ -32,27 +26,53 @@ pub struct WebSocketSession {
     broker: Addr<Broker>,
 }
 
-/// Answers the handshake in `req` and starts the session of `client`.
+/// In the extensions of a request whose connection can become a session's: it asks for an upgrade, and comes to the
+/// server in a way that lets go of the connection.
+pub struct CanUpgrade;
+
+/// A session and its client, in the extensions of the answer to the handshake until its connection is there.
+pub struct Session {
+    pub(super) client: Arc<Client>,
+    pub(super) heard: Heard,
+    answers: Pin<Box<dyn Stream<Item = Result<Bytes, Error>>>>,
+    /// Without an address an actor stops.
+    _address: Addr<WebSocketSession>,
+}
+
+impl Session {
+    fn new(client: Arc<Client>, broker: Addr<Broker>) -> Self {
+        let heard = Heard::default();
+        let incoming = Incoming::new(heard.clone(), client.outbox.wire == Wire::Deflate);
+        let actor = WebSocketSession { client: client.clone(), broker };
+        let (address, answers) = WebsocketContext::create_with_addr(actor, incoming);
+        Session { client, heard, answers: Box::pin(answers), _address: address }
+    }
+
+    /// Lets the actor hear what was heard. What it answers; `None` when it has ended.
+    pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.answers.as_mut().poll_next(cx).map(|answer| answer.and_then(Result::ok))
+    }
+}
+
+/// Answers the handshake in `req` with a session for `client`.
 ///
 /// What is no proper handshake (RFC 6455 section 4.2.1) is answered with what is missing.
-pub fn start(
-    req: &HttpRequest,
-    payload: web::Payload,
-    client: Arc<Client>,
-    broker: Addr<Broker>,
-) -> HttpResponse {
+pub fn start(req: &HttpRequest, client: Arc<Client>, broker: Addr<Broker>) -> HttpResponse {
     let mut response = match ws::handshake(req) {
+        Ok(_) if req.extensions().get::<CanUpgrade>().is_none() => {
+            return refused("a WebSocket handshake has no body");
+        }
         Ok(response) => response,
-        Err(error) => return refused(&error),
+        Err(error) => return refused(&error.to_string()),
     };
-    let compressed = client.outbox.wire == Wire::Deflate;
-    if compressed && let Some(extension) = deflate_offer(req) {
+    if client.outbox.wire == Wire::Deflate
+        && let Some(extension) = deflate_offer(req)
+    {
         response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, extension));
     }
-    let session = WebSocketSession { client: client.clone(), broker };
-    let incoming = Incoming::new(payload, compressed);
-    let (session, control) = WebsocketContext::create_with_addr(session, incoming);
-    response.streaming(SessionBody { control, client, closing: None, _session: session })
+    let mut response = response.finish();
+    response.extensions_mut().insert(Session::new(client, broker));
+    response
 }
 
 /// What to answer to an offer of permessage-deflate (RFC 7692) in `req`, if it can be taken. Offers may be spread over
@@ -62,10 +82,10 @@ pub fn deflate_offer(req: &HttpRequest) -> Option<&'static str> {
     offers.filter_map(|offer| offer.to_str().ok()).find_map(accept_deflate)
 }
 
-fn refused(error: &HandshakeError) -> HttpResponse {
+fn refused(error: &str) -> HttpResponse {
     HttpResponse::BadRequest()
         .insert_header((header::SEC_WEBSOCKET_VERSION, "13"))
-        .json(serde_json::json!({ "error": error.to_string() }))
+        .json(serde_json::json!({ "error": error }))
 }
 
 impl WebSocketSession {
@@ -104,38 +124,5 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketSession {
                 self.client_closed(Some(CloseCode::Protocol.into()), ctx);
             }
         }
-    }
-}
-
-/// The body of the handshake's answer: control frames first, then the client's messages.
-struct SessionBody<C> {
-    control: C,
-    client: Arc<Client>,
-    /// Set once our close frame is sent: when to stop waiting for the client's.
-    closing: Option<Pin<Box<Sleep>>>,
-    /// Without an address an actor stops.
-    _session: Addr<WebSocketSession>,
-}
-
-impl<C: Stream<Item = Result<Bytes, Error>> + Unpin> Stream for SessionBody<C> {
-    type Item = Result<Bytes, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Poll::Ready(control) = Pin::new(&mut self.control).poll_next(cx) {
-            return Poll::Ready(control);
-        }
-        if self.closing.is_none() {
-            match ready!(self.client.outbox.poll_next(cx)) {
-                Next::Frames(frames) => return Poll::Ready(Some(Ok(frames))),
-                Next::Close(frame) => {
-                    self.closing = Some(Box::pin(sleep(CLOSE_GRACE)));
-                    return Poll::Ready(Some(Ok(frame)));
-                }
-            }
-        }
-        if let Some(deadline) = &mut self.closing {
-            ready!(deadline.as_mut().poll(cx));
-        }
-        Poll::Ready(None)
     }
 }

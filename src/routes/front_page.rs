@@ -20,11 +20,10 @@ struct FrontPage {
 /// Answers a handshake with the root stream and anything else with the page.
 pub(super) async fn stream_or_page(
     req: HttpRequest,
-    payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
     if streams::asks_for_websocket(req.headers()) {
-        return streams::open(state.root_stream, req, payload, state).await;
+        return streams::open(state.root_stream, req, state).await;
     }
     let nonce = format!("{:032x}", rand::random::<u128>());
     let policy = format!(

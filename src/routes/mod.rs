@@ -63,7 +63,7 @@ pub fn configure(app: &mut web::ServiceConfig, streams: &[Stream], stats_path: &
         app.service(web::resource("/develop").route(web::get().to(streams::develop)));
     }
     for (path, stream) in STREAMS.into_iter().filter(|(_, stream)| streams.contains(stream)) {
-        let open = move |req, payload, state| streams::open(stream, req, payload, state);
+        let open = move |req, state| streams::open(stream, req, state);
         app.service(web::resource(path).route(web::get().to(open)))
             .service(example(&format!("{path}/example.json"), stream));
     }

@@ -17,29 +17,27 @@ use std::time::Instant;
 pub(super) async fn open(
     stream: Stream,
     req: HttpRequest,
-    payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let deflate = state.limits.deflate && websocket_session::deflate_offer(&req).is_some();
     let wire = if deflate { Wire::Deflate } else { Wire::WebSocket };
     let outbox = Outbox::new(state.limits.queue, wire, wants_notices(req.query_string()));
-    let client = client(&req, Some(stream), outbox);
-    start(&req, payload, client, &state)
+    let client = client(&req, Some(stream), outbox, None);
+    start(&req, client, &state)
 }
 
 /// `/develop`: the newest full messages, then a normal close.
 pub(super) async fn develop(
     req: HttpRequest,
-    payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let newest = json::newest(&state).await?;
-    let client = client(&req, None, Outbox::new(QueueLimits::NONE, Wire::WebSocket, false));
+    let client = client(&req, None, Outbox::new(QueueLimits::NONE, Wire::WebSocket, false), None);
     for message in newest.iter().filter_map(|entry| entry.json(Stream::Full)) {
         client.outbox.push_if_room(&Frames::single(&message), Instant::now());
     }
     client.outbox.close(NORMAL, "");
-    start(&req, payload, client, &state)
+    start(&req, client, &state)
 }
 
 /// Whether `headers` ask for a WebSocket (RFC 6455 section 4.2.1).
@@ -59,7 +57,8 @@ pub(super) async fn events(req: HttpRequest, state: web::Data<AppState>) -> Http
         return HttpResponse::BadRequest().json(serde_json::json!({ "error": error }));
     };
     let outbox = Outbox::new(state.limits.queue, Wire::Events, wants_notices(req.query_string()));
-    let client = Arc::new(client(&req, Some(stream), outbox));
+    let socket = req.conn_data::<Arc<Socket>>().cloned().map(SocketHandle);
+    let client = Arc::new(client(&req, Some(stream), outbox, socket));
     HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -72,22 +71,16 @@ fn wants_notices(query: &str) -> bool {
     query.split('&').any(|pair| matches!(pair, "notices=1" | "notices=true"))
 }
 
-fn start(
-    req: &HttpRequest,
-    payload: web::Payload,
-    client: Client,
-    state: &AppState,
-) -> Result<HttpResponse, actix_web::Error> {
+fn start(req: &HttpRequest, client: Client, state: &AppState) -> Result<HttpResponse, actix_web::Error> {
     if !asks_for_websocket(req.headers()) {
         return Ok(HttpResponse::UpgradeRequired()
             .insert_header((header::UPGRADE, "websocket"))
             .json(serde_json::json!({ "error": "Please use this url with a websocket client!" })));
     }
-    Ok(websocket_session::start(req, payload, Arc::new(client), state.broker.clone()))
+    Ok(websocket_session::start(req, Arc::new(client), state.broker.clone()))
 }
 
-fn client(req: &HttpRequest, stream: Option<Stream>, outbox: Outbox) -> Client {
+fn client(req: &HttpRequest, stream: Option<Stream>, outbox: Outbox, socket: Option<SocketHandle>) -> Client {
     let address = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip());
-    let socket = req.conn_data::<Arc<Socket>>().cloned().map(SocketHandle);
     Client::new(address, stream, outbox, socket)
 }

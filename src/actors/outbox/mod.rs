@@ -69,9 +69,12 @@ struct Inner {
     /// A ping is to be sent, before what is queued.
     ping: bool,
     close: Closing,
+    /// The connection is to end at once.
+    cut: bool,
     /// Since when there was something to take and nobody took anything.
     waiting_since: Option<Instant>,
     waker: Option<Waker>,
+    cut_waker: Option<Waker>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -157,6 +160,27 @@ impl Outbox {
         self.close(code, reason);
     }
 
+    /// Asks for the end of the connection, whatever is under way.
+    pub fn cut(&self) {
+        let mut inner = self.lock();
+        inner.cut = true;
+        let waker = inner.cut_waker.take();
+        drop(inner);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Ready when the connection is to end at once; registers for a wake-up until then.
+    pub fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.lock();
+        if inner.cut {
+            return Poll::Ready(());
+        }
+        register(&mut inner.cut_waker, cx);
+        Poll::Pending
+    }
+
     /// What to send next; registers for a wake-up when there is nothing.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
         let mut inner = self.lock();
@@ -165,7 +189,7 @@ impl Outbox {
         match next {
             Some(next) => Poll::Ready(next),
             None => {
-                inner.waker = Some(cx.waker().clone());
+                register(&mut inner.waker, cx);
                 Poll::Pending
             }
         }
@@ -228,6 +252,14 @@ impl Outbox {
     /// The data stay consistent at every step, so a panic elsewhere does not make them unusable.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets `waker` wake the task of `cx`, and spares the cost where it does so already.
+fn register(waker: &mut Option<Waker>, cx: &Context<'_>) {
+    match waker {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *waker = Some(cx.waker().clone()),
     }
 }
 
