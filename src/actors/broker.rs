@@ -4,6 +4,7 @@
 //! session does not run.
 
 use super::client::{Client, GOING_AWAY};
+use super::joining::AllJoining;
 use super::pace::{Load, Pace};
 use crate::clock;
 use crate::config::ClientLimits;
@@ -31,7 +32,7 @@ const MAILBOX: usize = 1024;
 pub struct Publish {
     /// The entries.
     pub batch: EntryBatch,
-    /// Is told when they stand in all queues, and the clients keep up.
+    /// Is told when they are sure to be in all queues within the flush interval, and the clients keep up.
     pub done: oneshot::Sender<()>,
 }
 
@@ -107,6 +108,10 @@ pub struct Broker {
     newest: VecDeque<Arc<CertEntry>>,
     keep: usize,
     limits: ClientLimits,
+    /// What is handed out when the flush interval has passed.
+    joining: AllJoining,
+    /// When that is.
+    flush: Option<SpawnHandle>,
     /// What waits for all clients together.
     backlog: Backlog,
     /// Watchers that are to be told when they may go on, and since when they wait.
@@ -126,6 +131,8 @@ impl Broker {
             newest: VecDeque::with_capacity(keep),
             keep,
             limits,
+            joining: AllJoining::default(),
+            flush: None,
             backlog: Backlog::default(),
             held: Vec::new(),
             pace: Pace::new(Instant::now()),
@@ -172,16 +179,44 @@ impl Broker {
         self.let_on(ctx);
     }
 
-    /// Keeps what waits for all clients together within its limit: the slowest pay first.
+    /// Hands out what has been joined.
+    fn flush(&mut self, ctx: &mut Context<Self>) {
+        if let Some(flush) = self.flush.take() {
+            ctx.cancel_future(flush);
+        }
+        let now = Instant::now();
+        for (stream, wire, frames, first_seq) in self.joining.take() {
+            self.backlog.add(&frames);
+            let hears = |c: &&mut Connection| c.client.stream == Some(stream) && c.client.outbox.wire == wire;
+            let listeners = self.connections.values_mut().filter(hears);
+            listeners.for_each(|c| c.send(&frames, first_seq, now));
+        }
+    }
+
+    /// Keeps what waits for all clients together within its limit: the slowest pay first, with what is queued for them
+    /// and, where that is not it, with their connections.
     fn shed(&mut self) {
-        while self.backlog.bytes() > self.limits.all_queues_bytes {
-            let waiting = self.clients().filter_map(|client| Some((client.outbox.oldest()?, client)));
-            let Some((_, slowest)) = waiting.min_by_key(|(since, _)| *since) else { return };
+        let limit = self.limits.all_queues_bytes;
+        if self.backlog.bytes() <= limit {
+            return;
+        }
+        let waiting = self.connections.values().filter_map(|c| Some((c.client.outbox.oldest()?, &c.client)));
+        let mut waiting: Vec<_> = waiting.collect();
+        waiting.sort_unstable_by_key(|(since, _)| *since);
+        for (_, slowest) in waiting {
             let (address, queued) = (slowest.address, slowest.outbox.queued());
-            log::info!(
-                "client {address}: {queued} messages dropped, all clients together are too far behind"
-            );
-            slowest.outbox.shed();
+            if queued > 0 {
+                log::info!(
+                    "client {address}: {queued} messages dropped, all clients together are too far behind"
+                );
+                slowest.outbox.shed();
+            } else {
+                log::info!("client {address}: disconnected, all clients together are too far behind");
+                slowest.disconnect();
+            }
+            if self.backlog.bytes() <= limit {
+                return;
+            }
         }
     }
 
@@ -244,20 +279,21 @@ impl Handler<Publish> for Broker {
     type Result = ();
 
     fn handle(&mut self, Publish { batch, done }: Publish, ctx: &mut Self::Context) {
-        let now = Instant::now();
+        let mut enough = self.limits.flush_interval.is_zero();
         for (stream, next_seq) in Stream::ALL.into_iter().zip(&mut self.next_seq) {
             for wire in Wire::ALL.into_iter().filter(|wire| self.demand.wants_as(stream, *wire)) {
                 let frames = batch.on_wire(stream, wire, *next_seq);
-                self.backlog.add(&frames);
-                let hears =
-                    |c: &&mut Connection| c.client.stream == Some(stream) && c.client.outbox.wire == wire;
-                let listeners = self.connections.values_mut().filter(hears);
-                listeners.for_each(|c| c.send(&frames, *next_seq, now));
+                enough |= self.joining.add(stream, wire, frames, *next_seq);
             }
             *next_seq += batch.count(stream) as u64;
         }
         self.remember(batch.into_entries());
-        self.held.push((done, now));
+        if enough {
+            self.flush(ctx);
+        } else if self.flush.is_none() {
+            self.flush = Some(ctx.run_later(self.limits.flush_interval, |broker, ctx| broker.flush(ctx)));
+        }
+        self.held.push((done, Instant::now()));
         // Where others wait already, they are looked after.
         if self.held.len() == 1 {
             self.let_on(ctx);
@@ -338,7 +374,8 @@ impl Handler<Clients> for Broker {
 impl Handler<CloseClients> for Broker {
     type Result = ();
 
-    fn handle(&mut self, _: CloseClients, _: &mut Self::Context) {
+    fn handle(&mut self, _: CloseClients, ctx: &mut Self::Context) {
+        self.flush(ctx);
         self.closing = true;
         log::info!("closing {} clients", self.connections.len());
         self.clients().for_each(|c| c.outbox.close(GOING_AWAY, "server is stopping"));

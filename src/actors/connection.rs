@@ -1,7 +1,7 @@
 //! The connection of a WebSocket client after its handshake: what is queued for it goes to the socket by reference, and
 //! what it says goes to its session.
 
-use super::outbox::Next;
+use super::outbox::{Next, Piece};
 use super::websocket_session::Session;
 use actix_web::rt::net::TcpStream;
 use bytes::{Buf, Bytes};
@@ -37,7 +37,7 @@ pub struct Connection<T> {
     socket: T,
     session: Session,
     /// What the socket has not taken yet.
-    writing: Bytes,
+    writing: Piece,
     /// Set once our close frame is sent: when to stop waiting for the client's.
     closing: Option<Pin<Box<Sleep>>>,
     /// Nothing more is to be written.
@@ -48,7 +48,7 @@ impl<T: Socket> Connection<T> {
     /// Connects `session` with `socket`, from which `read` was read already.
     pub fn new(socket: T, session: Session, read: Bytes) -> Self {
         session.heard.put(read);
-        Connection { socket, session, writing: Bytes::new(), closing: None, done: false }
+        Connection { socket, session, writing: Piece::default(), closing: None, done: false }
     }
 
     /// Carries what there is, until the connection ends.
@@ -58,17 +58,19 @@ impl<T: Socket> Connection<T> {
             return Poll::Ready(Ok(()));
         }
         loop {
-            while !self.writing.is_empty() {
-                match ready!(Pin::new(&mut self.socket).poll_write(cx, &self.writing))? {
+            while !self.writing.bytes.is_empty() {
+                match ready!(Pin::new(&mut self.socket).poll_write(cx, &self.writing.bytes))? {
                     0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    written => self.writing.advance(written),
+                    written => self.writing.bytes.advance(written),
                 }
             }
             if self.done {
                 return Pin::new(&mut self.socket).poll_shutdown(cx);
             }
+            // What was sent is kept for nobody while this one waits.
+            self.writing = Piece::default();
             match self.poll_next(cx)? {
-                Poll::Ready(Some(bytes)) => self.writing = bytes,
+                Poll::Ready(Some(piece)) => self.writing = piece,
                 Poll::Ready(None) => self.done = true,
                 Poll::Pending => {
                     ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
@@ -79,11 +81,11 @@ impl<T: Socket> Connection<T> {
     }
 
     /// What to write next: the session's answers first, then the client's messages; `None` at the end.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Piece>>> {
         loop {
             let read = self.poll_read(cx)?;
             if let Poll::Ready(answer) = self.session.poll_answer(cx) {
-                return Poll::Ready(Ok(answer));
+                return Poll::Ready(Ok(answer.map(Piece::from)));
             }
             if read.is_pending() {
                 break;
@@ -94,7 +96,7 @@ impl<T: Socket> Connection<T> {
                 Next::Frames(frames) => return Poll::Ready(Ok(Some(frames))),
                 Next::Close(frame) => {
                     self.closing = Some(Box::pin(sleep(CLOSE_GRACE)));
-                    return Poll::Ready(Ok(Some(frame)));
+                    return Poll::Ready(Ok(Some(frame.into())));
                 }
             }
         }

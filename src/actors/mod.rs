@@ -16,6 +16,7 @@ pub mod connection;
 pub mod event_session;
 pub mod heartbeat;
 pub mod incoming;
+mod joining;
 pub mod log_directory;
 pub mod log_watcher;
 pub mod outbox;

@@ -89,6 +89,8 @@ impl ListConfig {
 /// What a client may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientLimits {
+    /// How long messages are collected before they are handed out together.
+    pub flush_interval: Duration,
     /// What may wait for it.
     pub queue: QueueLimits,
     /// Bytes that may wait for all of them together.
@@ -267,6 +269,9 @@ fn workers(wanted: usize) -> usize {
     }
 }
 
+/// Positions are saved as they were this long before, at least, so what was handed out by then has left the server.
+const LONGEST_FLUSH: Duration = Duration::from_millis(100);
+
 fn positive(sources: &Sources, key: &str, span: Span) -> Result<Duration, ConfigError> {
     if span.0.is_zero() { Err(sources.error(key, "expected more than 0s")) } else { Ok(span.0) }
 }
@@ -282,7 +287,12 @@ fn client_limits(sources: &Sources, clients: &written::Clients) -> Result<Client
         let problem = "expected more than clients.ping_interval, else every quiet client is closed";
         return Err(sources.error("clients.pong_timeout", problem));
     }
+    let flush_interval = clients.flush_interval.0;
+    if flush_interval > LONGEST_FLUSH {
+        return Err(sources.error("clients.flush_interval", "expected from 0ms to 100ms"));
+    }
     Ok(ClientLimits {
+        flush_interval,
         queue: QueueLimits {
             bytes: at_least_one(sources, "clients.queue_bytes", clients.queue_bytes.0)?,
             age: positive(sources, "clients.queue_age", clients.queue_age)?,

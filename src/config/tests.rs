@@ -94,6 +94,10 @@ fn a_wrong_type_or_value_is_named_with_what_was_expected() {
             "[newest]\nmessages = 1.5",
             "c.toml: newest.messages: invalid type: floating point `1.5`, expected a whole number",
         ),
+        (
+            "[clients]\nflush_interval = \"101ms\"",
+            "c.toml: clients.flush_interval: expected from 0ms to 100ms",
+        ),
         ("[clients]\nqueue_bytes = 0", "c.toml: clients.queue_bytes: expected at least 1"),
         (
             "[heartbeat]\ninterval = \"10 parsecs\"",

@@ -75,6 +75,8 @@ impl Default for Heartbeat {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Clients {
+    /// How long messages are collected before they are handed out together.
+    pub flush_interval: Span,
     /// Bytes that may wait for one client.
     pub queue_bytes: Size,
     /// How long a message may wait for one.
@@ -96,6 +98,7 @@ pub struct Clients {
 impl Default for Clients {
     fn default() -> Self {
         Clients {
+            flush_interval: Span(Duration::from_millis(10)),
             queue_bytes: Size(8 << 20),
             queue_age: Span::seconds(120),
             when_full: WhenFull::Drop,

@@ -31,6 +31,21 @@ struct Span {
 }
 
 impl Frames {
+    /// The messages of all `parts`, in order.
+    pub fn joined(parts: &[Arc<Frames>]) -> Arc<Frames> {
+        if let [only] = parts {
+            return only.clone();
+        }
+        let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.bytes.len()).sum());
+        let mut spans = Vec::with_capacity(parts.iter().map(|part| part.spans.len()).sum());
+        for part in parts {
+            let start = bytes.len();
+            bytes.extend_from_slice(&part.bytes);
+            spans.extend(part.spans.iter().map(|s| Span { payload: start + s.payload, end: start + s.end }));
+        }
+        Arc::new(Frames { bytes: bytes.into(), spans })
+    }
+
     /// Number of messages.
     pub fn len(&self) -> usize {
         self.spans.len()
@@ -215,6 +230,19 @@ mod tests {
                 at += n;
             }
             prop_assert_eq!(seen, texts);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn joined_frames_are_those_of_all_parts(
+            texts in prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..5), 0..5),
+        ) {
+            let parts: Vec<_> = texts.iter().map(|texts| built(texts)).collect();
+            let joined = Frames::joined(&parts);
+            let (whole, read): (Vec<_>, Vec<_>) = (texts.concat(), (0..joined.len()).map(|i| joined.text(i)).collect());
+            prop_assert_eq!(&read, &whole);
+            prop_assert_eq!(joined.slice(0, joined.len()), built(&whole).slice(0, whole.len()));
         }
     }
 

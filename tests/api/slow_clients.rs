@@ -84,7 +84,7 @@ async fn a_client_that_takes_nothing_is_gone_after_its_time() {
 async fn a_stalled_client_that_reads_again_is_told_to_come_back() {
     let log = quiet_log().await;
     // Such a client answers no pings either; that is not what it is to be given up for.
-    let clients = "[clients]\nstall_timeout = '1s'\nqueue_bytes = '500 KiB'\npong_timeout = '10m'";
+    let clients = "[clients]\nstall_timeout = '1s'\nqueue_bytes = '500 KiB'\npong_timeout = '10m'\nflush_interval = '0ms'";
     let app = spawn_app(clients, vec![from_the_start(&log)]).await;
     let mut stalled = stalled_client(app.address);
     app.wait_for_clients(1).await;
@@ -102,6 +102,7 @@ async fn a_stalled_client_that_reads_again_is_told_to_come_back() {
     }
     let received = actix_web::rt::task::spawn_blocking(move || {
         let mut received = Vec::new();
+        stalled.set_read_timeout(Some(PATIENCE))?;
         stalled.read_to_end(&mut received).map(|_| received)
     });
     let received = received.await.unwrap().expect("the connection ends in order");

@@ -41,6 +41,10 @@ pub(super) struct Taken {
     pub(super) bytes: Bytes,
     /// Messages among them, notices not counted.
     pub(super) messages: usize,
+    /// What they are of.
+    pub(super) frames: Arc<Frames>,
+    /// Since when they waited, if they did.
+    pub(super) since: Option<Instant>,
 }
 
 impl Queue {
@@ -102,7 +106,7 @@ impl Queue {
     pub(super) fn take_notice(&mut self, wire: Wire) -> Option<Taken> {
         let Gap { from_seq, to_seq } = self.gap.take()?;
         let frames = wire.single(gap(from_seq, to_seq).as_bytes());
-        Some(Taken { bytes: frames.slice(0, 1), messages: 0 })
+        Some(Taken { bytes: frames.slice(0, 1), messages: 0, frames, since: None })
     }
 
     /// Nobody is to be told.
@@ -115,6 +119,7 @@ impl Queue {
         let chunk = self.chunks.front_mut()?;
         let to = chunk.to.min(chunk.from + chunk.frames.fitting(chunk.from, most));
         let (bytes, messages) = (chunk.frames.slice(chunk.from, to), to - chunk.from);
+        let (frames, since) = (chunk.frames.clone(), Some(chunk.since));
         self.bytes -= bytes.len();
         self.messages -= messages;
         chunk.from = to;
@@ -124,7 +129,7 @@ impl Queue {
         if self.chunks.is_empty() && self.chunks.capacity() > MOST_SPARE {
             self.chunks = VecDeque::new();
         }
-        Some(Taken { bytes, messages })
+        Some(Taken { bytes, messages, frames, since })
     }
 }
 

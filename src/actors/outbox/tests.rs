@@ -19,21 +19,26 @@ fn push(outbox: &Outbox, texts: &[&str], first_seq: u64) {
     assert!(outbox.push(&frames(texts), first_seq, Instant::now()));
 }
 
-fn next(outbox: &Outbox) -> Option<Next> {
-    match outbox.poll_next(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(next) => Some(next),
-        Poll::Pending => None,
-    }
+/// What comes next, and whether it is the close frame.
+fn next(outbox: &Outbox) -> Option<(Bytes, bool)> {
+    let next = match outbox.poll_next(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(next) => next,
+        Poll::Pending => return None,
+    };
+    Some(match next {
+        Next::Frames(piece) => (piece.bytes, false),
+        Next::Close(frame) => (frame, true),
+    })
 }
 
 /// The texts of messages and notices, each short enough for a length of one byte.
 fn heard(outbox: &Outbox) -> Vec<String> {
     let mut heard = Vec::new();
-    while let Some(next) = next(outbox) {
-        let Next::Frames(bytes) = next else {
+    while let Some((bytes, closes)) = next(outbox) {
+        if closes {
             heard.push("close".into());
             continue;
-        };
+        }
         let mut bytes = bytes.as_ref();
         while let [0x81, length, rest @ ..] = bytes {
             let (text, rest) = rest.split_at(usize::from(*length));
@@ -50,8 +55,8 @@ fn messages_leave_in_the_order_in_which_they_came() {
     push(&outbox, &["a", "b"], 0);
     push(&outbox, &["c"], 2);
     assert_eq!((outbox.queued(), outbox.queued_bytes()), (3, 9));
-    assert_eq!(next(&outbox), Some(Next::Frames(Bytes::from_static(b"\x81\x01a\x81\x01b"))));
-    assert_eq!(next(&outbox), Some(Next::Frames(Bytes::from_static(b"\x81\x01c"))));
+    assert_eq!(next(&outbox), Some((Bytes::from_static(b"\x81\x01a\x81\x01b"), false)));
+    assert_eq!(next(&outbox), Some((Bytes::from_static(b"\x81\x01c"), false)));
     assert_eq!(next(&outbox), None);
     assert_eq!((outbox.queued(), outbox.queued_bytes(), outbox.sent(), outbox.dropped()), (0, 0, 3, 0));
 }
@@ -101,14 +106,19 @@ fn a_heartbeat_that_does_not_fit_is_no_loss() {
 #[test]
 fn one_write_is_bounded_and_holds_whole_frames() {
     let text = "x".repeat(20_000);
-    let outbox = Outbox::new(QueueLimits::NONE, Wire::WebSocket, false);
-    push(&outbox, &[&text, &text, &text], 0);
-    for _ in 0..3 {
-        assert!(matches!(next(&outbox), Some(Next::Frames(b)) if b.len() == 20_004));
+    let long = "y".repeat(300_000);
+    for (wire, most) in [(Wire::WebSocket, 262_144), (Wire::Events, 32_768)] {
+        let outbox = Outbox::new(QueueLimits::NONE, wire, false);
+        push(&outbox, &[&*text; 50], 0);
+        let mut sent = 0;
+        while let Some((bytes, false)) = next(&outbox) {
+            assert!(bytes.len() <= most && bytes.len() % 20_004 == 0, "{}", bytes.len());
+            sent += bytes.len() / 20_004;
+        }
+        assert_eq!(sent, 50);
+        push(&outbox, &[&long], 50);
+        assert!(matches!(next(&outbox), Some((b, false)) if b.len() == 300_010), "never less than a frame");
     }
-    let long = "y".repeat(100_000);
-    push(&outbox, &[&long], 3);
-    assert!(matches!(next(&outbox), Some(Next::Frames(b)) if b.len() == 100_010), "never less than a frame");
 }
 
 #[test]
@@ -118,8 +128,8 @@ fn closing_sends_what_is_queued_first_and_takes_nothing_more() {
     outbox.close(1001, "bye");
     push(&outbox, &["b"], 1);
     assert!(!outbox.has_closed());
-    assert_eq!(next(&outbox), Some(Next::Frames(Bytes::from_static(b"\x81\x01a"))));
-    assert_eq!(next(&outbox), Some(Next::Close(Bytes::from_static(b"\x88\x05\x03\xe9bye"))));
+    assert_eq!(next(&outbox), Some((Bytes::from_static(b"\x81\x01a"), false)));
+    assert_eq!(next(&outbox), Some((Bytes::from_static(b"\x88\x05\x03\xe9bye"), true)));
     assert!(outbox.has_closed());
     outbox.close(1000, "again");
     assert_eq!(next(&outbox), None, "a second close frame would be a protocol error");
@@ -131,11 +141,11 @@ fn a_ping_goes_ahead_of_what_is_queued_and_never_after_a_close_frame() {
     push(&outbox, &["a"], 0);
     outbox.ping();
     outbox.ping();
-    assert_eq!(next(&outbox), Some(Next::Frames(PING)));
-    assert_eq!(next(&outbox), Some(Next::Frames(Bytes::from_static(b"\x81\x01a"))));
+    assert_eq!(next(&outbox), Some((PING, false)));
+    assert_eq!(next(&outbox), Some((Bytes::from_static(b"\x81\x01a"), false)));
     outbox.close(1001, "");
     outbox.ping();
-    assert!(matches!(next(&outbox), Some(Next::Close(_))));
+    assert!(matches!(next(&outbox), Some((_, true))));
     assert_eq!(next(&outbox), None);
 }
 
@@ -147,7 +157,7 @@ fn abandoning_frees_the_queue_and_counts_it() {
     outbox.abandon(1001, "stalled");
     assert_eq!(Arc::strong_count(&shared), 1);
     assert_eq!((outbox.queued(), outbox.dropped()), (0, 2));
-    assert!(matches!(next(&outbox), Some(Next::Close(_))));
+    assert!(matches!(next(&outbox), Some((_, true))));
 }
 
 #[test]
@@ -229,4 +239,21 @@ proptest! {
         numbers.extend(heard(&outbox).iter().flat_map(number));
         prop_assert_eq!(numbers, (0..seq).collect::<Vec<_>>());
     }
+}
+
+/// Budgets count what connections hold, so a client that takes nothing must not look as if nothing waited for it.
+#[test]
+fn what_the_connection_holds_still_waits() {
+    let outbox = outbox(10, false);
+    let (begin, shared) = (Instant::now(), frames(&["a", "b"]));
+    assert!(outbox.push(&shared, 0, begin));
+    assert_eq!(outbox.oldest(), Some(begin));
+    let Poll::Ready(Next::Frames(piece)) = outbox.poll_next(&mut Context::from_waker(Waker::noop())) else {
+        panic!("frames")
+    };
+    assert_eq!((outbox.queued(), outbox.oldest()), (0, Some(begin)));
+    assert_eq!(Arc::strong_count(&shared), 2, "the piece keeps what it is of");
+    drop(piece);
+    assert_eq!(next(&outbox), None);
+    assert_eq!((Arc::strong_count(&shared), outbox.oldest()), (1, None));
 }
