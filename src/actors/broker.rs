@@ -5,10 +5,11 @@
 
 use super::client::{Client, GOING_AWAY};
 use super::joining::AllJoining;
+use super::outbox::Shared;
 use super::pace::{Load, Pace};
 use crate::clock;
 use crate::config::ClientLimits;
-use crate::message::{CertEntry, Demand, EntryBatch, Frames, Stream, Wire, heartbeat};
+use crate::message::{CertEntry, Demand, EntryBatch, Stream, Wire, heartbeat};
 use actix::prelude::*;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
@@ -87,16 +88,16 @@ struct Connection {
 
 /// The frames that wait for anybody, each counted once.
 #[derive(Debug, Default)]
-struct Backlog(VecDeque<Weak<Frames>>);
+struct Backlog(VecDeque<Weak<Shared>>);
 
 impl Backlog {
-    fn add(&mut self, frames: &Arc<Frames>) {
-        self.0.push_back(Arc::downgrade(frames));
+    fn add(&mut self, shared: &Arc<Shared>) {
+        self.0.push_back(Arc::downgrade(shared));
     }
 
     fn bytes(&mut self) -> usize {
-        self.0.retain(|frames| frames.strong_count() > 0);
-        self.0.iter().filter_map(Weak::upgrade).map(|frames| frames.length(0, frames.len())).sum()
+        self.0.retain(|shared| shared.strong_count() > 0);
+        self.0.iter().filter_map(Weak::upgrade).map(|shared| shared.bytes()).sum()
     }
 }
 
@@ -186,10 +187,11 @@ impl Broker {
         }
         let now = Instant::now();
         for (stream, wire, frames, first_seq) in self.joining.take() {
-            self.backlog.add(&frames);
+            let shared = Shared::new(frames, self.demand.clients_of(stream, wire));
+            self.backlog.add(&shared);
             let hears = |c: &&mut Connection| c.client.stream == Some(stream) && c.client.outbox.wire == wire;
             let listeners = self.connections.values_mut().filter(hears);
-            listeners.for_each(|c| c.send(&frames, first_seq, now));
+            listeners.for_each(|c| c.send(&shared, first_seq, now));
         }
     }
 
@@ -247,8 +249,8 @@ impl Connection {
     }
 
     /// Queues messages of its stream, or gives it up where that is too much for it.
-    fn send(&mut self, frames: &Arc<Frames>, first_seq: u64, now: Instant) {
-        if !self.client.outbox.push(frames, first_seq, now) && self.abandoned_at.is_none() {
+    fn send(&mut self, shared: &Arc<Shared>, first_seq: u64, now: Instant) {
+        if !self.client.outbox.push(shared, first_seq, now) && self.abandoned_at.is_none() {
             self.abandon(now, "is too far behind", "too slow");
         }
     }
@@ -307,9 +309,9 @@ impl Handler<Alert> for Broker {
     fn handle(&mut self, Alert(text): Alert, _: &mut Self::Context) {
         let now = Instant::now();
         for wire in Wire::ALL {
-            let frames = wire.single(text.as_bytes());
+            let message = Arc::new(wire.single(text.as_bytes()).into());
             let asked = |c: &&Arc<Client>| c.outbox.notices && c.outbox.wire == wire;
-            self.clients().filter(asked).for_each(|c| c.outbox.push_if_room(&frames, now));
+            self.clients().filter(asked).for_each(|c| c.outbox.push_if_room(&message, now));
         }
     }
 }
@@ -320,9 +322,9 @@ impl Handler<Tick> for Broker {
     fn handle(&mut self, _: Tick, _: &mut Self::Context) {
         let (text, now) = (heartbeat(clock::unix_us()), Instant::now());
         for wire in Wire::ALL {
-            let frames = wire.heartbeat(text.as_bytes());
+            let message = Arc::new(wire.heartbeat(text.as_bytes()).into());
             let hears = |c: &&Arc<Client>| c.stream.is_some() && c.outbox.wire == wire;
-            self.clients().filter(hears).for_each(|c| c.outbox.push_if_room(&frames, now));
+            self.clients().filter(hears).for_each(|c| c.outbox.push_if_room(&message, now));
         }
     }
 }

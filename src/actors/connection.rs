@@ -2,35 +2,21 @@
 //! what it says goes to its session.
 
 use super::outbox::{Next, Piece};
+use super::socket::Socket;
 use super::websocket_session::Session;
-use actix_web::rt::net::TcpStream;
-use bytes::{Buf, Bytes};
-use socket2::SockRef;
+use bytes::Bytes;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep};
 
 /// How long a client has to answer our close frame before the connection is ended.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// Bytes read at once, into a buffer that lasts no longer than the reading: a client that says nothing costs none.
 const READ: usize = 4096;
-
-/// What carries the bytes.
-pub trait Socket: AsyncRead + AsyncWrite + Unpin {
-    /// Makes that nothing is kept of the connection when it is dropped, not even what was not sent yet.
-    fn forget_unsent(&self);
-}
-
-impl Socket for TcpStream {
-    fn forget_unsent(&self) {
-        // A socket that cannot be told so is closed nonetheless.
-        let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
-    }
-}
 
 /// Ends when the connection does; dropped, it ends it.
 pub struct Connection<T> {
@@ -58,10 +44,10 @@ impl<T: Socket> Connection<T> {
             return Poll::Ready(Ok(()));
         }
         loop {
-            while !self.writing.bytes.is_empty() {
-                match ready!(Pin::new(&mut self.socket).poll_write(cx, &self.writing.bytes))? {
+            while !self.writing.bytes().is_empty() {
+                match ready!(self.socket.poll_send(cx, &self.writing))? {
                     0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    written => self.writing.bytes.advance(written),
+                    written => self.writing.advance(written),
                 }
             }
             if self.done {

@@ -37,7 +37,7 @@ impl Stream for EventSession {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Poll::Ready(match ready!(self.client.outbox.poll_next(cx)) {
-            Next::Frames(events) => Some(Ok(events.bytes)),
+            Next::Frames(events) => Some(Ok(events.bytes().clone())),
             // Clients of events come back by themselves.
             Next::Close(_) => None,
         })

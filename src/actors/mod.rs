@@ -21,4 +21,5 @@ pub mod log_directory;
 pub mod log_watcher;
 pub mod outbox;
 mod pace;
+pub mod socket;
 pub mod websocket_session;

@@ -32,7 +32,12 @@ impl Demand {
 
     /// Whether anybody wants `stream` so.
     pub fn wants_as(&self, stream: Stream, wire: Wire) -> bool {
-        self.of(stream, wire, |clients| clients.load(Ordering::Relaxed)) > 0
+        self.clients_of(stream, wire) > 0
+    }
+
+    /// How many want `stream` so.
+    pub fn clients_of(&self, stream: Stream, wire: Wire) -> usize {
+        self.of(stream, wire, |clients| clients.load(Ordering::Relaxed))
     }
 
     /// How many clients there are.

@@ -62,7 +62,7 @@ impl Frames {
     }
 
     /// Offset in bytes at which the frame of message `i` begins; of one past the last, the length of all.
-    fn offset(&self, i: usize) -> usize {
+    pub fn offset(&self, i: usize) -> usize {
         i.checked_sub(1).and_then(|before| self.spans.get(before)).map_or(0, |s| s.end)
     }
 

@@ -34,7 +34,7 @@ pub(super) async fn develop(
     let newest = json::newest(&state).await?;
     let client = client(&req, None, Outbox::new(QueueLimits::NONE, Wire::WebSocket, false), None);
     for message in newest.iter().filter_map(|entry| entry.json(Stream::Full)) {
-        client.outbox.push_if_room(&Frames::single(&message), Instant::now());
+        client.outbox.push_if_room(&Arc::new(Frames::single(&message).into()), Instant::now());
     }
     client.outbox.close(NORMAL, "");
     start(&req, client, &state)

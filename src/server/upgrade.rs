@@ -4,7 +4,8 @@
 //! A session could live in the body of its answer instead. But the HTTP dispatcher copies what a body gives, and keeps
 //! its buffers for as long as the connection lasts.
 
-use crate::actors::connection::{Connection, Socket};
+use crate::actors::connection::Connection;
+use crate::actors::socket::Socket;
 use crate::actors::websocket_session::{CanUpgrade, Session};
 use actix_codec::Framed;
 use actix_http::h1::{Codec, SendResponse};

@@ -216,3 +216,29 @@ async fn pages_of_any_origin_may_connect() {
     assert_eq!(client.indexes(1).await, [0]);
     app.stop().await;
 }
+
+/// For many clients another way to the socket is taken than for few: each message must be the same on it.
+#[actix_web::test]
+async fn many_clients_hear_what_one_hears() {
+    let log = quiet_log().await;
+    let app = spawn_app("[clients]\nflush_interval = '100ms'", vec![from_the_start(&log)]).await;
+    let mut one = app.connect("/lite-stream").await;
+    let mut many = Vec::new();
+    for _ in 0..12 {
+        many.push(app.connect("/full-stream").await);
+    }
+    app.wait_for_clients(13).await;
+    for round in 0..3 {
+        log.publish(200);
+        for index in 0..200 {
+            let lite = one.message().await;
+            assert_eq!(lite["data"]["cert_index"], round * 200 + index);
+            let full = many[0].message().await;
+            assert_eq!(full["data"]["leaf_cert"]["fingerprint"], lite["data"]["leaf_cert"]["fingerprint"]);
+            for client in &mut many[1..] {
+                assert_eq!(client.message().await, full);
+            }
+        }
+    }
+    app.stop().await;
+}

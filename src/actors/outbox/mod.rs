@@ -3,11 +3,16 @@
 //! It stands in place of the session's mailbox because a session does not run while its socket takes nothing:
 //! its mailbox would grow without bound, and no message could end it.
 
+mod piece;
 mod queue;
+mod shared;
 #[cfg(test)]
 mod tests;
 
-use crate::message::{Frames, Wire, close_frame};
+pub use piece::Piece;
+pub use shared::Shared;
+
+use crate::message::{Wire, close_frame};
 use bytes::Bytes;
 use queue::{Queue, Taken};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,20 +34,6 @@ pub enum Next {
     Frames(Piece),
     /// A close frame, the last thing to be sent.
     Close(Bytes),
-}
-
-/// Bytes of frames, and the frames that they are of: they last as long as the piece does.
-#[derive(Debug, Default)]
-pub struct Piece {
-    /// What is to be sent.
-    pub bytes: Bytes,
-    _of: Option<Arc<Frames>>,
-}
-
-impl From<Bytes> for Piece {
-    fn from(bytes: Bytes) -> Self {
-        Piece { bytes, _of: None }
-    }
 }
 
 /// How much may wait for a client.
@@ -117,16 +108,16 @@ impl Outbox {
         Outbox { limits, wire, notices, inner: Mutex::default() }
     }
 
-    /// Queues `frames`. In the client's stream the first of them has the number `first_seq`. `false` if that is too
+    /// Queues frames. In the client's stream the first of them has the number `first_seq`. `false` if that is too
     /// much for a client that is then to be [given up](Self::abandon).
     #[must_use]
-    pub fn push(&self, frames: &Arc<Frames>, first_seq: u64, now: Instant) -> bool {
+    pub fn push(&self, shared: &Arc<Shared>, first_seq: u64, now: Instant) -> bool {
         let mut inner = self.lock();
         if inner.close != Closing::No {
-            inner.dropped += frames.len() as u64;
+            inner.dropped += shared.frames().len() as u64;
             return true;
         }
-        inner.queue.push(frames, Some(first_seq), now);
+        inner.queue.push(shared, Some(first_seq), now);
         inner.waiting_since.get_or_insert(now);
         let fits = self.is_within_limits(&inner.queue, now);
         if !fits && self.limits.when_full == WhenFull::Drop {
@@ -136,13 +127,13 @@ impl Outbox {
         fits || self.limits.when_full == WhenFull::Drop
     }
 
-    /// Queues `frames`, which are of no stream, if nothing has to be dropped for them. A client with a full queue needs
+    /// Queues frames that are of no stream, if nothing has to be dropped for them. A client with a full queue needs
     /// no heartbeat.
-    pub fn push_if_room(&self, frames: &Arc<Frames>, now: Instant) {
+    pub fn push_if_room(&self, shared: &Arc<Shared>, now: Instant) {
         let mut inner = self.lock();
-        let bytes = inner.queue.bytes().saturating_add(frames.length(0, frames.len()));
+        let bytes = inner.queue.bytes().saturating_add(shared.frames().length(0, shared.frames().len()));
         if inner.close == Closing::No && bytes <= self.limits.bytes {
-            inner.queue.push(frames, None, now);
+            inner.queue.push(shared, None, now);
             inner.waiting_since.get_or_insert(now);
         }
         wake(inner);
@@ -300,10 +291,10 @@ impl Inner {
         }
         let most = if wire == Wire::Events { MAX_COPIED } else { MAX_WRITE };
         let taken = self.queue.take_notice(wire).or_else(|| self.queue.take(most));
-        let Some(Taken { bytes, messages, frames, since }) = taken else { return self.take_close() };
+        let Some(Taken { piece, messages, since }) = taken else { return self.take_close() };
         self.sent += messages as u64;
         self.under_way = since;
-        Some(Next::Frames(Piece { bytes, _of: Some(frames) }))
+        Some(Next::Frames(piece))
     }
 
     fn take_close(&mut self) -> Option<Next> {

@@ -1,8 +1,9 @@
 //! What waits for one client: the bytes are shared, only the places in them are its own. Pure: the time comes as an
 //! argument.
 
-use crate::message::{Frames, Wire, gap};
-use bytes::Bytes;
+use super::piece::Piece;
+use super::shared::Shared;
+use crate::message::{Wire, gap};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +22,7 @@ pub(super) struct Queue {
 /// Messages `from..to` of shared frames.
 #[derive(Debug)]
 struct Chunk {
-    frames: Arc<Frames>,
+    shared: Arc<Shared>,
     from: usize,
     to: usize,
     /// The number of the first of `frames` in the client's stream; none for what is of no stream, such as a heartbeat.
@@ -38,22 +39,20 @@ struct Gap {
 
 /// Frames to be sent.
 pub(super) struct Taken {
-    pub(super) bytes: Bytes,
+    pub(super) piece: Piece,
     /// Messages among them, notices not counted.
     pub(super) messages: usize,
-    /// What they are of.
-    pub(super) frames: Arc<Frames>,
     /// Since when they waited, if they did.
     pub(super) since: Option<Instant>,
 }
 
 impl Queue {
-    pub(super) fn push(&mut self, frames: &Arc<Frames>, first_seq: Option<u64>, since: Instant) {
-        let to = frames.len();
+    pub(super) fn push(&mut self, shared: &Arc<Shared>, first_seq: Option<u64>, since: Instant) {
+        let to = shared.frames().len();
         if to > 0 {
-            self.bytes += frames.length(0, to);
+            self.bytes += shared.frames().length(0, to);
             self.messages += to;
-            self.chunks.push_back(Chunk { frames: frames.clone(), from: 0, to, first_seq, since });
+            self.chunks.push_back(Chunk { shared: shared.clone(), from: 0, to, first_seq, since });
         }
     }
 
@@ -88,7 +87,7 @@ impl Queue {
             if self.bytes <= bytes && since.is_none_or(|since| chunk.since >= since) {
                 break;
             }
-            self.bytes -= chunk.frames.length(chunk.from, chunk.from + 1);
+            self.bytes -= chunk.shared.frames().length(chunk.from, chunk.from + 1);
             self.messages -= 1;
             if let Some(first) = chunk.first_seq {
                 let seq = first + chunk.from as u64;
@@ -106,7 +105,7 @@ impl Queue {
     pub(super) fn take_notice(&mut self, wire: Wire) -> Option<Taken> {
         let Gap { from_seq, to_seq } = self.gap.take()?;
         let frames = wire.single(gap(from_seq, to_seq).as_bytes());
-        Some(Taken { bytes: frames.slice(0, 1), messages: 0, frames, since: None })
+        Some(Taken { piece: frames.slice(0, 1).into(), messages: 0, since: None })
     }
 
     /// Nobody is to be told.
@@ -117,10 +116,10 @@ impl Queue {
     /// The oldest frames, of no more than `most` bytes, unless the first one alone has more.
     pub(super) fn take(&mut self, most: usize) -> Option<Taken> {
         let chunk = self.chunks.front_mut()?;
-        let to = chunk.to.min(chunk.from + chunk.frames.fitting(chunk.from, most));
-        let (bytes, messages) = (chunk.frames.slice(chunk.from, to), to - chunk.from);
-        let (frames, since) = (chunk.frames.clone(), Some(chunk.since));
-        self.bytes -= bytes.len();
+        let to = chunk.to.min(chunk.from + chunk.shared.frames().fitting(chunk.from, most));
+        let (piece, messages) = (Piece::of(&chunk.shared, chunk.from, to), to - chunk.from);
+        let since = Some(chunk.since);
+        self.bytes -= piece.bytes().len();
         self.messages -= messages;
         chunk.from = to;
         if chunk.from == chunk.to {
@@ -129,7 +128,7 @@ impl Queue {
         if self.chunks.is_empty() && self.chunks.capacity() > MOST_SPARE {
             self.chunks = VecDeque::new();
         }
-        Some(Taken { bytes, messages, frames, since })
+        Some(Taken { piece, messages, since })
     }
 }
 

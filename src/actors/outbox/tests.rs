@@ -1,7 +1,7 @@
 //! A client's queue, as the Broker fills it and the connection empties it.
 
 use super::*;
-use crate::message::{FramesBuilder, gap};
+use crate::message::{Frames, FramesBuilder, gap};
 use proptest::prelude::*;
 
 /// Room for `messages` of one character each.
@@ -9,10 +9,10 @@ fn outbox(messages: usize, notices: bool) -> Outbox {
     Outbox::new(QueueLimits { bytes: messages * 3, ..QueueLimits::NONE }, Wire::WebSocket, notices)
 }
 
-fn frames(texts: &[&str]) -> Arc<Frames> {
+fn frames(texts: &[&str]) -> Arc<Shared> {
     let mut builder = FramesBuilder::default();
     texts.iter().for_each(|t| builder.push(|out| out.extend_from_slice(t.as_bytes())));
-    builder.build()
+    Arc::new(builder.build().into())
 }
 
 fn push(outbox: &Outbox, texts: &[&str], first_seq: u64) {
@@ -26,7 +26,7 @@ fn next(outbox: &Outbox) -> Option<(Bytes, bool)> {
         Poll::Pending => return None,
     };
     Some(match next {
-        Next::Frames(piece) => (piece.bytes, false),
+        Next::Frames(piece) => (piece.bytes().clone(), false),
         Next::Close(frame) => (frame, true),
     })
 }
@@ -256,4 +256,40 @@ fn what_the_connection_holds_still_waits() {
     drop(piece);
     assert_eq!(next(&outbox), None);
     assert_eq!((Arc::strong_count(&shared), outbox.oldest()), (1, None));
+}
+
+/// Where many hear them, frames are sent from a file: it must hold what the pieces say.
+#[test]
+#[cfg(target_os = "linux")]
+fn pieces_say_where_in_the_file_their_bytes_are() {
+    use std::os::unix::fs::FileExt;
+    let text = "x".repeat(30_000);
+    let mut builder = FramesBuilder::default();
+    (0..40u8).for_each(|i| builder.push(|out| out.extend([text.as_bytes(), &[b'a' + i % 26]].concat())));
+    let shared = Shared::new(builder.build(), 1000);
+    let outbox = Outbox::new(QueueLimits::NONE, Wire::WebSocket, false);
+    assert!(outbox.push(&shared, 0, Instant::now()));
+    let (mut pieces, mut sent) = (0, 0);
+    while let Poll::Ready(next) = outbox.poll_next(&mut Context::from_waker(Waker::noop())) {
+        let Next::Frames(mut piece) = next else { panic!("{next:?}") };
+        pieces += 1;
+        while let Some((file, offset)) = piece.file() {
+            let mut bytes = vec![0; piece.bytes().len()];
+            file.read_exact_at(&mut bytes, offset).unwrap();
+            assert_eq!((&bytes, offset), (&piece.bytes().to_vec(), sent));
+            piece.advance(10_001);
+            sent += 10_001;
+        }
+        assert!(piece.bytes().len() < 16 * 1024, "few bytes are sent as they are");
+        sent += piece.bytes().len() as u64;
+    }
+    assert!(pieces > 1, "{pieces}");
+    assert_eq!(sent as usize, shared.frames().length(0, 40));
+}
+
+#[test]
+fn for_few_there_is_no_file() {
+    let shared = Shared::new(Frames::single(&[b'x'; 100_000]), 1);
+    assert!(shared.file().is_none());
+    assert_eq!(shared.bytes(), 100_010);
 }
