@@ -102,7 +102,11 @@ impl<T: Socket> Connection<T> {
         ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
         match buffer.filled() {
             [] => self.session.heard.end(),
-            bytes => self.session.heard.put(Bytes::copy_from_slice(bytes)),
+            bytes => {
+                // Nothing that clients say is asked for; that they say something shows that they are there.
+                self.session.client.heard();
+                self.session.heard.put(Bytes::copy_from_slice(bytes));
+            }
         }
         Poll::Ready(Ok(()))
     }

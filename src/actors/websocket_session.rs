@@ -23,6 +23,7 @@ use std::task::{Context, Poll};
 /// The control side of one client's connection.
 pub struct WebSocketSession {
     client: Arc<Client>,
+    heard: Heard,
     broker: Addr<Broker>,
 }
 
@@ -43,7 +44,7 @@ impl Session {
     fn new(client: Arc<Client>, broker: Addr<Broker>) -> Self {
         let heard = Heard::default();
         let incoming = Incoming::new(heard.clone(), client.outbox.wire == Wire::Deflate);
-        let actor = WebSocketSession { client: client.clone(), broker };
+        let actor = WebSocketSession { client: client.clone(), heard: heard.clone(), broker };
         let (address, answers) = WebsocketContext::create_with_addr(actor, incoming);
         Session { client, heard, answers: Box::pin(answers), _address: address }
     }
@@ -113,15 +114,14 @@ impl Actor for WebSocketSession {
 
 impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketSession {
     fn handle(&mut self, message: Result<ws::Message, ProtocolError>, ctx: &mut Self::Context) {
-        self.client.heard();
         match message {
             Ok(ws::Message::Ping(payload)) => ctx.pong(&payload),
             Ok(ws::Message::Close(reason)) => self.client_closed(reason, ctx),
-            // What clients say is not asked for; that they say something shows that they are there.
             Ok(_) => {}
             Err(error) => {
                 log::debug!("client {}: {error}", self.client.address);
-                self.client_closed(Some(CloseCode::Protocol.into()), ctx);
+                let code = self.heard.violation().map_or(CloseCode::Protocol, |v| v.close_code().into());
+                self.client_closed(Some(code.into()), ctx);
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::config::{self, Config, ConfigError, Log};
 use crate::demo::{DemoLog, DemoLogOptions, DemoProtocol};
 use crate::log_client::Proxies;
 use crate::message::Protocol;
+use crate::server::raise_limit;
 use crate::startup::{Application, StartError};
 use clap::{Args, Parser, Subcommand};
 use import::{ImportArgs, ImportError};
@@ -198,6 +199,7 @@ fn load_watching(cli: &Cli, log: Log) -> Result<Config, ConfigError> {
 }
 
 async fn serve(config: &Config) -> Result<(), Failure> {
+    raise_limit();
     let application = Application::build(config)?;
     let port = application.address().port();
     log::info!(

@@ -9,6 +9,8 @@
 //!                                                └── Frames of the domains stream    somebody wants it; compressed,
 //!                                                                                    or as events, likewise)
 //! ```
+//!
+//! And the other way, what clients say: [`ClientFrames`].
 
 #![cfg_attr(
     not(test),
@@ -18,12 +20,14 @@
 mod batch;
 mod certificate_update;
 mod chain;
+mod client_frames;
 mod frames;
 mod source;
 mod wire;
 
 pub use batch::{Demand, EntryBatch};
 pub use certificate_update::CertEntry;
+pub use client_frames::{ClientFrames, Violation};
 pub(crate) use frames::FramesBuilder;
 pub use frames::{Frames, close_frame};
 pub use source::{Protocol, Source};

@@ -1,6 +1,9 @@
 //! The HTTP server, and what becomes of a connection that leaves HTTP.
 
+mod descriptors;
 mod upgrade;
+
+pub use descriptors::raise_limit;
 
 use crate::config::Config;
 use crate::message::Stream;

@@ -7,6 +7,7 @@ mod helpers;
 mod hybrid_logs;
 mod misbehaviour;
 mod names_tiles;
+mod protocol;
 mod proxies;
 mod restarts;
 mod routes;

@@ -1,0 +1,395 @@
+//! What a client says (RFC 6455 section 5). Nobody reads its messages: they are held to the protocol and dropped as they
+//! come, so that they take no memory however long they are. Its control frames are passed on.
+
+use arrayvec::ArrayVec;
+
+const FIN: u8 = 0x80;
+const RSV1: u8 = 0x40;
+const RSV2_RSV3: u8 = 0x30;
+const MASK: u8 = 0x80;
+const CONTINUATION: u8 = 0x0;
+const TEXT: u8 = 0x1;
+const BINARY: u8 = 0x2;
+const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
+const PONG: u8 = 0xa;
+/// Bytes that the payload of a control frame has at most.
+const MOST_CONTROL: usize = 125;
+/// Bytes of the longest header: two, a length of eight, a mask of four.
+const MOST_HEADER: usize = 14;
+
+/// How a client broke the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A reserved bit that no extension has a use for there.
+    #[error("a reserved bit is set")]
+    Reserved,
+    /// An opcode that is not defined.
+    #[error("unknown opcode")]
+    Opcode,
+    /// A frame without a mask.
+    #[error("a frame is not masked")]
+    Unmasked,
+    /// A control frame of more than 125 bytes, or in fragments.
+    #[error("a control frame is too long or fragmented")]
+    Control,
+    /// A continuation of nothing, or a new message before the last one has ended.
+    #[error("fragments are out of order")]
+    Fragments,
+    /// A length of more than 63 bits.
+    #[error("a length has its highest bit set")]
+    Length,
+    /// A close frame whose payload is no close code, or one that must not be sent.
+    #[error("invalid close code")]
+    CloseCode,
+    /// Text that is not UTF-8.
+    #[error("text is not UTF-8")]
+    Utf8,
+}
+
+impl Violation {
+    /// The code to close the connection with (section 7.4.1).
+    pub fn close_code(self) -> u16 {
+        if self == Violation::Utf8 { 1007 } else { 1002 }
+    }
+}
+
+/// Follows the frames of one client, wherever they are cut.
+#[derive(Debug)]
+pub struct ClientFrames {
+    /// Messages may be compressed (RFC 7692).
+    deflate: bool,
+    header: ArrayVec<u8, MOST_HEADER>,
+    /// The frame whose payload comes.
+    frame: Option<Frame>,
+    /// The message that is not whole yet.
+    message: Option<Message>,
+    control: ArrayVec<u8, MOST_CONTROL>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Frame {
+    first: u8,
+    mask: [u8; 4],
+    /// Bytes of the payload so far.
+    at: u64,
+    length: u64,
+}
+
+#[derive(Debug)]
+struct Message {
+    /// What is left to be checked of a text that is not compressed.
+    text: Option<Utf8>,
+}
+
+/// Text that comes in parts: the bytes of a character that is not whole yet.
+#[derive(Debug, Default)]
+struct Utf8(ArrayVec<u8, 4>);
+
+impl ClientFrames {
+    /// Of a client that may compress its messages, or not.
+    pub fn new(deflate: bool) -> Self {
+        ClientFrames {
+            deflate,
+            header: ArrayVec::new(),
+            frame: None,
+            message: None,
+            control: ArrayVec::new(),
+            closed: false,
+        }
+    }
+
+    /// Takes the next bytes of the connection. Pings and close frames that end in them are put into `control`, as whole
+    /// frames. After a close frame everything is ignored.
+    ///
+    /// # Errors
+    /// When the client broke the protocol. The connection is then to be closed.
+    pub fn push(&mut self, mut bytes: &[u8], control: &mut Vec<u8>) -> Result<(), Violation> {
+        while !self.closed {
+            match &self.frame {
+                None => {
+                    let [byte, rest @ ..] = bytes else { break };
+                    bytes = rest;
+                    self.header.push(*byte);
+                    self.frame = self.frame_of_header()?;
+                }
+                Some(frame) if frame.at == frame.length => {
+                    let first = frame.first;
+                    self.frame = None;
+                    self.header.clear();
+                    self.end(first, control)?;
+                }
+                Some(_) => {
+                    if bytes.is_empty() {
+                        break;
+                    }
+                    bytes = self.payload(bytes)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The frame that the header announces, if it is whole. What is wrong is found out as soon as it is there.
+    fn frame_of_header(&mut self) -> Result<Option<Frame>, Violation> {
+        let [first, second, rest @ ..] = self.header.as_slice() else { return Ok(None) };
+        if rest.is_empty() {
+            self.check(*first, *second)?;
+        }
+        let short = [second & !MASK];
+        let parts = match short {
+            [126] => rest.split_at_checked(2),
+            [127] => rest.split_at_checked(8),
+            _ => Some((&short[..], rest)),
+        };
+        let Some((length, mask)) = parts else { return Ok(None) };
+        let Ok(mask) = mask.try_into() else { return Ok(None) };
+        let length = length.iter().fold(0, |length, byte| length << 8 | u64::from(*byte));
+        if length >> 63 != 0 {
+            return Err(Violation::Length);
+        }
+        let frame = Frame { first: *first, mask, at: 0, length };
+        match frame.first & 0xf {
+            TEXT | BINARY => {
+                let plain_text = frame.first & (RSV1 | 0xf) == TEXT;
+                self.message = Some(Message { text: plain_text.then(Utf8::default) });
+            }
+            CLOSE | PING | PONG => self.control.clear(),
+            _ => {}
+        }
+        Ok(Some(frame))
+    }
+
+    /// Checks the first two bytes of a frame.
+    fn check(&self, first: u8, second: u8) -> Result<(), Violation> {
+        let opcode = first & 0xf;
+        let compressed = first & RSV1 != 0;
+        if first & RSV2_RSV3 != 0 || compressed && !(self.deflate && matches!(opcode, TEXT | BINARY)) {
+            return Err(Violation::Reserved);
+        }
+        if second & MASK == 0 {
+            return Err(Violation::Unmasked);
+        }
+        match opcode {
+            CLOSE | PING | PONG => {
+                let fits = first & FIN != 0 && usize::from(second & !MASK) <= MOST_CONTROL;
+                if fits { Ok(()) } else { Err(Violation::Control) }
+            }
+            CONTINUATION if self.message.is_none() => Err(Violation::Fragments),
+            TEXT | BINARY if self.message.is_some() => Err(Violation::Fragments),
+            CONTINUATION | TEXT | BINARY => Ok(()),
+            _ => Err(Violation::Opcode),
+        }
+    }
+
+    /// Takes what belongs to the frame's payload; the rest.
+    fn payload<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Violation> {
+        let Some(frame) = &mut self.frame else { return Ok(bytes) };
+        let here = usize::try_from(frame.length - frame.at).map_or(bytes.len(), |left| left.min(bytes.len()));
+        let (bytes, rest) = bytes.split_at(here);
+        let is_control = matches!(frame.first & 0xf, CLOSE | PING | PONG);
+        for part in bytes.chunks(256) {
+            let mask = frame.mask.iter().cycle().skip((frame.at % 4) as usize);
+            let unmasked: ArrayVec<u8, 256> = part.iter().zip(mask).map(|(byte, mask)| byte ^ mask).collect();
+            frame.at += part.len() as u64;
+            if is_control {
+                // A control frame is no longer than there is room for.
+                let _ = self.control.try_extend_from_slice(&unmasked);
+            } else if let Some(Message { text: Some(text) }) = &mut self.message {
+                text.push(&unmasked)?;
+            }
+        }
+        Ok(rest)
+    }
+
+    /// The frame that began with `first` is whole.
+    fn end(&mut self, first: u8, control: &mut Vec<u8>) -> Result<(), Violation> {
+        match first & 0xf {
+            PONG => return Ok(()),
+            CLOSE => {
+                check_close(&self.control)?;
+                self.closed = true;
+            }
+            PING => {}
+            _ if first & FIN != 0 => {
+                let text = self.message.take().and_then(|message| message.text);
+                return text.map_or(Ok(()), |text| text.end());
+            }
+            _ => return Ok(()),
+        }
+        // With a mask that changes nothing.
+        control.extend([first, MASK | self.control.len() as u8, 0, 0, 0, 0]);
+        control.extend_from_slice(&self.control);
+        Ok(())
+    }
+}
+
+impl Utf8 {
+    fn push(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
+        while !self.0.is_empty() {
+            let [byte, rest @ ..] = bytes else { return Ok(()) };
+            bytes = rest;
+            // No character has more bytes than there is room for: before that it is whole or wrong.
+            self.0.try_push(*byte).map_err(|_| Violation::Utf8)?;
+            match std::str::from_utf8(&self.0) {
+                Ok(_) => self.0.clear(),
+                Err(error) if error.error_len().is_some() => return Err(Violation::Utf8),
+                Err(_) => {}
+            }
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(_) => {}
+            Err(error) if error.error_len().is_some() => return Err(Violation::Utf8),
+            Err(error) => self.0.extend(bytes.iter().skip(error.valid_up_to()).copied()),
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Violation> {
+        if self.0.is_empty() { Ok(()) } else { Err(Violation::Utf8) }
+    }
+}
+
+/// Checks the payload of a close frame (sections 5.5.1 and 7.4).
+fn check_close(payload: &[u8]) -> Result<(), Violation> {
+    let (code, reason) = match payload {
+        [] => return Ok(()),
+        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+        [_] => return Err(Violation::CloseCode),
+    };
+    match code {
+        1000..=1003 | 1007..=1014 | 3000..=4999 => {}
+        _ => return Err(Violation::CloseCode),
+    }
+    std::str::from_utf8(reason).map(|_| ()).map_err(|_| Violation::Utf8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![first];
+        match payload.len() {
+            n @ 0..126 => frame.push(MASK | n as u8),
+            n @ 126..=0xffff => {
+                frame.push(MASK | 126);
+                frame.extend((n as u16).to_be_bytes());
+            }
+            n => {
+                frame.push(MASK | 127);
+                frame.extend((n as u64).to_be_bytes());
+            }
+        }
+        frame.extend(KEY);
+        frame.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
+        frame
+    }
+
+    /// What is passed on when `bytes` come cut into parts of `cut`.
+    fn passed(deflate: bool, bytes: &[u8], cut: usize) -> (Vec<u8>, Result<(), Violation>) {
+        let (mut frames, mut control) = (ClientFrames::new(deflate), Vec::new());
+        let result = bytes.chunks(cut).try_for_each(|part| frames.push(part, &mut control));
+        (control, result)
+    }
+
+    /// The example of RFC 6455 section 5.7, and its ping in place of the text.
+    #[test]
+    fn the_frames_of_the_rfc_are_taken() {
+        let text = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+        assert_eq!(passed(false, &text, 1), (vec![], Ok(())));
+        let mut ping = text;
+        ping[0] = 0x89;
+        assert_eq!(passed(false, &ping, 1), (b"\x89\x85\0\0\0\0Hello".to_vec(), Ok(())));
+    }
+
+    #[test]
+    fn messages_are_dropped_whatever_their_length_and_fragments() {
+        for length in [0, 1, 125, 126, 127, 128, 65_535, 65_536, 300_000] {
+            for opcode in [0x81, 0x82] {
+                let mut bytes = frame(opcode, &vec![b'*'; length]);
+                bytes.extend(frame(0x89, b"after"));
+                let expected = (b"\x89\x85\0\0\0\0after".to_vec(), Ok(()));
+                assert_eq!(passed(false, &bytes, 997), expected, "{length}");
+            }
+        }
+        let fragments =
+            [frame(0x01, b"a"), frame(0x89, b""), frame(0x00, b""), frame(0x80, b"b"), frame(0x81, b"c")];
+        assert_eq!(passed(false, &fragments.concat(), 3), (b"\x89\x80\0\0\0\0".to_vec(), Ok(())));
+    }
+
+    #[test]
+    fn violations_are_told_apart() {
+        let text_of_two = |text: &[u8]| [frame(0x01, &text[..1]), frame(0x80, &text[1..])].concat();
+        let cases: &[(&str, Vec<u8>, Violation)] = &[
+            ("RSV1 without deflate", frame(0xc1, b"x"), Violation::Reserved),
+            ("RSV2", frame(0xa1, b"x"), Violation::Reserved),
+            ("RSV3", frame(0x91, b"x"), Violation::Reserved),
+            ("RSV1 on a ping", frame(0xc9, b""), Violation::Reserved),
+            ("opcode 3", frame(0x83, b""), Violation::Opcode),
+            ("opcode 11", frame(0x8b, b""), Violation::Opcode),
+            ("no mask", vec![0x81, 0x01], Violation::Unmasked),
+            ("a long ping", frame(0x89, &[0; 126]), Violation::Control),
+            ("a ping in fragments", frame(0x09, b""), Violation::Control),
+            ("a long close frame", frame(0x88, &[0; 126]), Violation::Control),
+            ("a continuation of nothing", frame(0x80, b""), Violation::Fragments),
+            (
+                "a message within a message",
+                [frame(0x01, b""), frame(0x81, b"")].concat(),
+                Violation::Fragments,
+            ),
+            ("64 bits", vec![0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4], Violation::Length),
+            ("one byte of code", frame(0x88, &[3]), Violation::CloseCode),
+            ("a reason in Latin-1", frame(0x88, b"\x03\xe8\xfc"), Violation::Utf8),
+            ("Latin-1", frame(0x81, b"\xfc"), Violation::Utf8),
+            ("a surrogate", frame(0x81, b"\xed\xa0\x80"), Violation::Utf8),
+            ("beyond Unicode", frame(0x81, b"\xf4\x90\x80\x80"), Violation::Utf8),
+            ("half of a character", frame(0x81, b"\xc3"), Violation::Utf8),
+            ("broken over fragments", text_of_two(b"\xc3\x28"), Violation::Utf8),
+        ];
+        for (what, bytes, violation) in cases {
+            for cut in [1, 2, 7, 1000] {
+                assert_eq!(passed(false, bytes, cut), (vec![], Err(*violation)), "{what}, in parts of {cut}");
+            }
+        }
+        assert_eq!(passed(false, &text_of_two("\u{fc}".as_bytes()), 1).1, Ok(()));
+        assert_eq!(passed(true, &[frame(0xc1, b"\xff"), frame(0xc2, b"")].concat(), 5).1, Ok(()));
+        assert_eq!(
+            passed(true, &[frame(0x41, b"\xff"), frame(0xc0, b"")].concat(), 5).1,
+            Err(Violation::Reserved)
+        );
+    }
+
+    #[test]
+    fn close_codes_are_those_that_may_be_sent() {
+        let verdict = |code: u16| passed(false, &frame(0x88, &code.to_be_bytes()), 9).1;
+        for code in [1000, 1001, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999] {
+            assert_eq!(verdict(code), Ok(()), "{code}");
+        }
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
+            assert_eq!(verdict(code), Err(Violation::CloseCode), "{code}");
+        }
+        let bytes = [frame(0x88, b""), frame(0x83, b"ignored")].concat();
+        assert_eq!(passed(false, &bytes, 2), (b"\x88\x80\0\0\0\0".to_vec(), Ok(())));
+    }
+
+    proptest! {
+        #[test]
+        fn where_the_bytes_are_cut_does_not_matter(
+            deflate: bool, bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 1usize..50,
+        ) {
+            prop_assert_eq!(passed(deflate, &bytes, cut), passed(deflate, &bytes, bytes.len().max(1)));
+        }
+
+        #[test]
+        fn text_is_taken_exactly_if_it_is_utf8(bytes in prop::collection::vec(any::<u8>(), 0..8), cut in 1usize..4) {
+            let fragments = bytes.chunks(cut).map(|part| frame(0x00, part)).collect::<Vec<_>>().concat();
+            let whole = [frame(0x01, b""), fragments, frame(0x80, b"")].concat();
+            prop_assert_eq!(passed(false, &whole, 100).1.is_ok(), std::str::from_utf8(&bytes).is_ok());
+        }
+    }
+}
