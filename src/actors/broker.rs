@@ -7,6 +7,7 @@ use super::client::{Client, GOING_AWAY};
 use super::joining::AllJoining;
 use super::outbox::Shared;
 use super::pace::{Load, Pace};
+use super::shrinkage::{self, Shrinkage};
 use crate::clock;
 use crate::config::ClientLimits;
 use crate::message::{CertEntry, Demand, EntryBatch, Stream, Wire, heartbeat};
@@ -118,6 +119,7 @@ pub struct Broker {
     /// Watchers that are to be told when they may go on, and since when they wait.
     held: Vec<(oneshot::Sender<()>, Instant)>,
     pace: Pace,
+    shrinkage: Shrinkage,
     /// Numbers of the next message, by stream.
     next_seq: [u64; Stream::ALL.len()],
     closing: bool,
@@ -137,6 +139,7 @@ impl Broker {
             backlog: Backlog::default(),
             held: Vec::new(),
             pace: Pace::new(Instant::now()),
+            shrinkage: Shrinkage::default(),
             next_seq: [0; Stream::ALL.len()],
             closing: false,
         }
@@ -222,6 +225,14 @@ impl Broker {
         }
     }
 
+    /// Gives back the memory of many clients who have gone.
+    fn shrink(&mut self) {
+        if self.shrinkage.is_over(self.connections.len()) {
+            self.connections.shrink_to_fit();
+            shrinkage::give_back();
+        }
+    }
+
     fn sweep_interval(&self) -> Duration {
         let shortest = self.limits.ping_interval.min(self.limits.stall_timeout);
         (shortest / 4).clamp(SWEEP_INTERVAL.0, SWEEP_INTERVAL.1)
@@ -273,6 +284,7 @@ impl Actor for Broker {
             let now = Instant::now();
             broker.connections.values_mut().for_each(|c| c.look_after(now, &broker.limits));
             broker.shed();
+            broker.shrink();
         });
     }
 }

@@ -21,5 +21,6 @@ pub mod log_directory;
 pub mod log_watcher;
 pub mod outbox;
 mod pace;
+mod shrinkage;
 pub mod socket;
 pub mod websocket_session;

@@ -1,0 +1,58 @@
+//! Memory of clients that have gone. The system's allocator would keep it for the next ones, who may never come.
+
+/// Clients who must have gone before it is worth a look: some megabyte.
+const WORTHWHILE: usize = 200;
+
+/// How many clients there were. Pure.
+#[derive(Debug, Default)]
+pub(super) struct Shrinkage {
+    most: usize,
+    last: usize,
+}
+
+impl Shrinkage {
+    /// There are so many now. Whether many have gone, and no more are going.
+    pub(super) fn is_over(&mut self, clients: usize) -> bool {
+        let calm = clients == self.last;
+        self.last = clients;
+        self.most = self.most.max(clients);
+        let over = calm && self.most - clients >= WORTHWHILE;
+        if over {
+            self.most = clients;
+        }
+        over
+    }
+}
+
+/// Gives back what is free, on a thread of its own.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub(super) fn give_back() {
+    let trim = || {
+        // SAFETY: may be called at any time, and touches nothing that is in use.
+        #[allow(unsafe_code)]
+        unsafe {
+            libc::malloc_trim(0);
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("give back".into()).spawn(trim) {
+        log::debug!("free memory is kept: {error}");
+    }
+}
+
+/// Other systems' allocators are left to themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(super) fn give_back() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_over_once_when_many_have_gone_and_no_more_are_going() {
+        let mut shrinkage = Shrinkage::default();
+        let over: Vec<_> =
+            [10_000, 10_000, 6000, 3000, 2900, 2900, 2900, 2800, 2800].map(|n| shrinkage.is_over(n)).into();
+        assert_eq!(over, [false, false, false, false, false, true, false, false, false]);
+        assert!(!shrinkage.is_over(2650) && shrinkage.is_over(2650), "few and few are many");
+    }
+}
