@@ -1,8 +1,8 @@
 //! How fast entries are let through to the clients. Pure: the time comes as an argument.
 //!
 //! A tree head can bring more at once than fits into a client's queue, and catching up brings no end of it. Then the
-//! watchers wait until the clients have taken some of it: but only for clients that do take, only while these are more
-//! than half of them, and not for long. Nobody waits for a slow client.
+//! watchers wait until the clients have taken some of it: but only for clients that do take, only while these are many,
+//! and not for long. Nobody waits for a slow client.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,9 @@ const MOST_AT_ONCE: Duration = Duration::from_millis(500);
 /// Longest time that batches wait altogether within [`WINDOW`]: the logs grow meanwhile.
 const MOST: Duration = Duration::from_secs(8);
 const WINDOW: Duration = Duration::from_secs(10);
+
+/// As many clients may be slow by themselves.
+const A_FEW: usize = 16;
 
 /// What has been waited for so far.
 #[derive(Debug)]
@@ -28,6 +31,14 @@ pub(super) struct Load {
     pub(super) filling: usize,
 }
 
+impl Load {
+    /// Whether the queues of many fill up: of more than half, or, where a fifth are more than a few, of that many. For
+    /// them it is us who are slow.
+    fn is_heavy(self) -> bool {
+        self.filling * 2 > self.taking || self.filling > A_FEW && self.filling * 5 > self.taking
+    }
+}
+
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
         Pace { window_since: now, waited: Duration::ZERO }
@@ -39,7 +50,7 @@ impl Pace {
             *self = Pace::new(now);
         }
         let waiting = now.saturating_duration_since(since);
-        load.filling * 2 > load.taking && waiting < MOST_AT_ONCE && self.waited + waiting < MOST
+        load.is_heavy() && waiting < MOST_AT_ONCE && self.waited + waiting < MOST
     }
 
     /// Batches waited from `since` to `now`.
@@ -58,6 +69,7 @@ mod tests {
         let holds = |taking, filling| Pace::new(now).holds(Load { taking, filling }, now, now);
         assert!(holds(1, 1) && holds(3, 2));
         assert!(!holds(0, 0) && !holds(2, 1) && !holds(10, 1));
+        assert!(holds(80, 17) && !holds(80, 16) && !holds(85, 17));
     }
 
     #[test]
