@@ -5,7 +5,9 @@ use std::fs::File;
 use std::sync::Arc;
 
 /// Clients from which on a file is worth making: for them the kernel then need not copy what they are sent.
-const WORTHWHILE: usize = 8;
+const MANY: usize = 8;
+/// Bytes from which on it is. Each file takes a descriptor for as long as somebody waits, so there must not be many.
+const MUCH: usize = 64 * 1024;
 
 /// Frames, and where many clients hear them a file in memory with the same bytes: what is sent from a file, the kernel
 /// sends as it lies there, to all of them. Sent from our memory, it would be copied for each one.
@@ -18,7 +20,8 @@ pub struct Shared {
 impl Shared {
     /// To be heard by so many clients.
     pub fn new(frames: Arc<Frames>, clients: usize) -> Arc<Self> {
-        let file = if clients < WORTHWHILE { None } else { in_memory(&frames) };
+        let much = clients >= MANY && frames.length(0, frames.len()) >= MUCH;
+        let file = if much { in_memory(&frames) } else { None };
         Arc::new(Shared { frames, file })
     }
 

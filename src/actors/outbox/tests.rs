@@ -288,7 +288,8 @@ fn pieces_say_where_in_the_file_their_bytes_are() {
 }
 
 #[test]
-fn for_few_there_is_no_file() {
+fn for_few_clients_or_bytes_there_is_no_file() {
+    assert!(Shared::new(Frames::single(&[b'x'; 65_000]), 1000).file().is_none());
     let shared = Shared::new(Frames::single(&[b'x'; 100_000]), 1);
     assert!(shared.file().is_none());
     assert_eq!(shared.bytes(), 100_010);
