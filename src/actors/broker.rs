@@ -23,8 +23,8 @@ const SWEEP_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duratio
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 /// How often clients are looked at while watchers wait for them.
 const PAUSE: Duration = Duration::from_millis(5);
-/// A client that has taken nothing for this long is not waited for.
-const RECENTLY: Duration = Duration::from_millis(200);
+/// A client whose socket has taken nothing for this long is not waited for.
+const RECENTLY: Duration = Duration::from_secs(1);
 /// Watchers wait for their answers and routes are few, so this is far above what is ever used.
 const MAILBOX: usize = 1024;
 

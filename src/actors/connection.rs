@@ -34,6 +34,7 @@ impl<T: Socket> Connection<T> {
     /// Connects `session` with `socket`, from which `read` was read already.
     pub fn new(socket: T, session: Session, read: Bytes) -> Self {
         session.heard.put(read);
+        socket.bound_unsent();
         Connection { socket, session, writing: Piece::default(), closing: None, done: false }
     }
 

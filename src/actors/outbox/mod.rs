@@ -216,10 +216,12 @@ impl Outbox {
         self.lock().waiting_since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
     }
 
-    /// Whether more waits than a quarter of what may; `None` for a client that has not taken any of it `recently`.
+    /// Whether more waits than a quarter of what may; `None` for a client whose socket has not taken any of it
+    /// `recently`. Where the connection has nothing under way, it is us who have not come to it yet.
     pub fn is_filling(&self, now: Instant, recently: Duration) -> Option<bool> {
         let inner = self.lock();
-        let takes = inner.waiting_since.is_none_or(|since| now.saturating_duration_since(since) < recently);
+        let long_ago = |since: Instant| now.saturating_duration_since(since) >= recently;
+        let takes = inner.under_way.is_none() || !inner.waiting_since.is_some_and(long_ago);
         takes.then(|| inner.queue.bytes() > self.limits.bytes / 4)
     }
 
