@@ -100,6 +100,8 @@ impl Application {
             streams: config.streams.clone(),
             root_stream: config.root_stream,
             logs: statuses.clone(),
+            health: config.health,
+            begin: std::time::Instant::now(),
             positions: positions.clone(),
         });
         let server = serve(listener, config, state, CLOSE_TIMEOUT + HTTP_TIMEOUT)

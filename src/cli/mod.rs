@@ -246,7 +246,7 @@ async fn health(cli: &Cli, args: &HealthArgs) -> Result<(), Failure> {
     let unhealthy = |why: String| Failure::Unhealthy(address.clone(), why);
     let request = awc::Client::builder().timeout(Duration::from_secs(3)).finish();
     let response =
-        request.get(format!("http://{address}/")).send().await.map_err(|e| unhealthy(e.to_string()))?;
+        request.get(format!("http://{address}/health")).send().await.map_err(|e| unhealthy(e.to_string()))?;
     if response.status().is_success() { Ok(()) } else { Err(unhealthy(response.status().to_string())) }
 }
 

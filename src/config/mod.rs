@@ -12,7 +12,7 @@ mod resolve;
 mod written;
 
 pub use error::ConfigError;
-pub use resolve::{ClientLimits, Config, Endpoint, ListConfig, ListedFacts, LogConfig};
+pub use resolve::{ClientLimits, Config, Endpoint, HealthLimits, ListConfig, ListedFacts, LogConfig};
 pub use written::{Log, StartAt, Written};
 
 use crate::log_client::Proxies;

@@ -37,6 +37,8 @@ pub struct Config {
     pub clients: ClientLimits,
     /// Messages kept for the JSON routes, at least 1.
     pub newest_messages: usize,
+    /// What is healthy.
+    pub health: HealthLimits,
     /// What is between us and the logs.
     pub proxies: Proxies,
     /// Longest time for a log's answer.
@@ -105,6 +107,15 @@ pub struct ClientLimits {
     pub pong_timeout: Duration,
 }
 
+/// What is healthy.
+#[derive(Debug, Clone, Copy)]
+pub struct HealthLimits {
+    /// For how long a log may be silent or behind.
+    pub log_patience: Duration,
+    /// Per cent of the logs that have to deliver, 1 to 100.
+    pub ready_percent: u32,
+}
+
 /// A log to watch.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
@@ -153,7 +164,7 @@ pub enum Endpoint {
 }
 
 /// Paths that mean something else already.
-const TAKEN_PATHS: [&str; 9] = [
+const TAKEN_PATHS: [&str; 11] = [
     "/",
     "/full-stream",
     "/lite-stream",
@@ -161,12 +172,14 @@ const TAKEN_PATHS: [&str; 9] = [
     "/develop",
     "/latest.json",
     "/example.json",
+    "/health",
+    "/health/ready",
     "/metrics",
     "/sse",
 ];
 
 pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) -> Result<Config, ConfigError> {
-    let Written { server, heartbeat, clients, newest, fetch, log_list, state, logging, .. } =
+    let Written { server, heartbeat, clients, newest, health, fetch, log_list, state, logging, .. } =
         &sources.written;
     Ok(Config {
         listen: listen(&sources, &server.listen, port)?,
@@ -177,6 +190,7 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) ->
         heartbeat_interval: positive(&sources, "heartbeat.interval", heartbeat.interval)?,
         clients: client_limits(&sources, clients)?,
         newest_messages: at_least_one(&sources, "newest.messages", newest.messages)?,
+        health: health_limits(&sources, health)?,
         proxies,
         fetch_timeout: positive(&sources, "fetch.timeout", fetch.timeout)?,
         names_tiles: names_tiles(&sources, fetch.names_tiles, &server.streams)?,
@@ -304,6 +318,14 @@ fn client_limits(sources: &Sources, clients: &written::Clients) -> Result<Client
         ping_interval,
         pong_timeout,
     })
+}
+
+fn health_limits(sources: &Sources, health: &written::Health) -> Result<HealthLimits, ConfigError> {
+    if !(1..=100).contains(&health.ready_percent) {
+        return Err(sources.error("health.ready_percent", "expected from 1 to 100"));
+    }
+    let log_patience = positive(sources, "health.log_patience", health.log_patience)?;
+    Ok(HealthLimits { log_patience, ready_percent: health.ready_percent })
 }
 
 fn state_dir(sources: &Sources, dir: &str) -> Result<PathBuf, ConfigError> {

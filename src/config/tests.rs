@@ -98,6 +98,7 @@ fn a_wrong_type_or_value_is_named_with_what_was_expected() {
             "[clients]\nflush_interval = \"101ms\"",
             "c.toml: clients.flush_interval: expected from 0ms to 100ms",
         ),
+        ("[health]\nready_percent = 0", "c.toml: health.ready_percent: expected from 1 to 100"),
         ("[clients]\nqueue_bytes = 0", "c.toml: clients.queue_bytes: expected at least 1"),
         (
             "[heartbeat]\ninterval = \"10 parsecs\"",

@@ -17,6 +17,8 @@ pub struct Written {
     pub clients: Clients,
     /// The JSON routes.
     pub newest: Newest,
+    /// What is healthy.
+    pub health: Health,
     /// How logs are asked.
     pub fetch: Fetch,
     /// The browsers' lists of logs.
@@ -122,6 +124,22 @@ pub struct Newest {
 impl Default for Newest {
     fn default() -> Self {
         Newest { messages: 25 }
+    }
+}
+
+/// `[health]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Health {
+    /// For how long a log may be silent or behind.
+    pub log_patience: Span,
+    /// Per cent of the logs that have to deliver.
+    pub ready_percent: u32,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Health { log_patience: Span::seconds(600), ready_percent: 50 }
     }
 }
 

@@ -7,10 +7,12 @@
 //! | `/sse` | one of the streams as Server-Sent Events |
 //! | `/develop` | the newest full messages, then the end |
 //! | `/latest.json`, `/example.json`, `/<stream path>/example.json` | the newest messages as JSON |
+//! | `/health`, `/health/ready` | whether the server is alive, and whether it delivers |
 //! | `/metrics` | how the logs are doing, for Prometheus |
 //! | the statistics path | connected clients and watched logs |
 
 mod front_page;
+mod health;
 mod json;
 mod metrics;
 mod stats;
@@ -18,13 +20,14 @@ mod streams;
 
 use crate::actors::broker::Broker;
 use crate::actors::log_directory::LogStatuses;
-use crate::config::ClientLimits;
+use crate::config::{ClientLimits, HealthLimits};
 use crate::message::Stream;
 use crate::state::Positions;
 use actix::Addr;
 use actix_web::http::header;
 use actix_web::{HttpResponse, Resource, web};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What the routes know.
 #[derive(Debug)]
@@ -39,6 +42,10 @@ pub struct AppState {
     pub root_stream: Stream,
     /// How the logs are doing.
     pub logs: LogStatuses,
+    /// What of them is healthy.
+    pub health: HealthLimits,
+    /// When the program started.
+    pub begin: Instant,
     /// Where they stand, and whether that can be saved.
     pub positions: Arc<Positions>,
 }
@@ -56,6 +63,8 @@ pub fn configure(app: &mut web::ServiceConfig, streams: &[Stream], stats_path: &
     )
     .service(json_resource("/latest.json", web::get().to(json::latest), web::head().to(json::latest)))
     .service(web::resource("/sse").route(web::get().to(streams::events)))
+    .service(json_resource("/health", web::get().to(health::alive), web::head().to(health::alive)))
+    .service(json_resource("/health/ready", web::get().to(health::ready), web::head().to(health::ready)))
     .service(web::resource("/metrics").route(web::get().to(metrics::metrics)))
     .service(example("/example.json", streams.first().copied().unwrap_or(Stream::Full)))
     .service(json_resource(stats_path, web::get().to(stats::stats), web::head().to(stats::stats)));

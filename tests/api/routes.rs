@@ -1,8 +1,9 @@
 //! What HTTP clients see.
 
-use crate::helpers::{TestApp, from_the_start, quiet_log, spawn_app};
+use crate::helpers::{PATIENCE, TestApp, from_the_start, quiet_log, spawn_app};
 use awc::http::Method;
 use awc::http::header::HeaderMap;
+use certstream_server::demo::{Fault, FaultOn};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -184,5 +185,50 @@ async fn metrics_say_what_became_of_each_logs_entries() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");
     }
+    app.stop().await;
+}
+
+async fn asked(app: &TestApp, path: &str) -> (u16, serde_json::Value) {
+    let mut response = awc::Client::default().get(app.http(path)).send().await.unwrap();
+    (response.status().as_u16(), serde_json::from_slice(&response.body().await.unwrap()).unwrap())
+}
+
+/// Asks until the server is `ready` or not, and says so with the right status.
+async fn until_ready_is(app: &TestApp, ready: bool) -> serde_json::Value {
+    let begin = std::time::Instant::now();
+    loop {
+        let (status, body) = asked(app, "/health/ready").await;
+        assert_eq!(status, if body["ready"] == true { 200 } else { 503 }, "{body}");
+        if body["ready"] == ready {
+            return body;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{body}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[actix_web::test]
+async fn the_server_is_ready_while_enough_logs_deliver() {
+    let (good, silent) = (quiet_log().await, quiet_log().await);
+    silent.set_fault(Fault::Status(500), FaultOn::Heads, None);
+    let health = "[health]\nlog_patience = '5s'\nready_percent = 100";
+    let app = spawn_app(health, vec![from_the_start(&good), from_the_start(&silent)]).await;
+    let (status, alive) = asked(&app, "/health").await;
+    assert_eq!((status, &alive["status"]), (200, &"alive".into()));
+    let body = until_ready_is(&app, false).await;
+    let others = body["not_delivering"].as_array().expect("logs");
+    assert!(others.iter().any(|log| log["url"] == silent.url()), "{body}");
+    silent.clear_faults();
+    assert_eq!(until_ready_is(&app, true).await["delivering"], 2);
+    // Entries that are shown and cannot be had.
+    good.set_fault(Fault::Status(500), FaultOn::Entries, None);
+    good.publish(10);
+    let body = until_ready_is(&app, false).await;
+    let behind = &body["not_delivering"][0];
+    assert_eq!((&behind["url"], &behind["state"]), (&good.url().into(), &"behind".into()), "{body}");
+    assert_eq!(behind["pending"], 10);
+    good.clear_faults();
+    until_ready_is(&app, true).await;
+    assert_eq!(asked(&app, "/health").await.0, 200, "alive all the time");
     app.stop().await;
 }

@@ -12,8 +12,8 @@ const MOST_BATCHES: usize = 1024;
 /// The delays of one log's newest messages.
 #[derive(Debug, Default)]
 pub struct Freshness {
-    /// The head that was there when the watching began: nobody knows since when.
-    base: Option<u64>,
+    /// The head that was there when the watching began, and when that was: nobody knows since when it was visible.
+    base: Option<(u64, Instant)>,
     /// Tree sizes, growing, and since when each has been visible.
     heads: VecDeque<(u64, Instant)>,
     /// Delays, and how many entries had each.
@@ -35,7 +35,7 @@ impl Freshness {
     /// A larger head came, which has been visible since about `visible`.
     pub fn head(&mut self, tree_size: u64, visible: Instant) {
         if self.base.is_none() {
-            self.base = Some(tree_size);
+            self.base = Some((tree_size, visible));
         } else if self.heads.len() < MOST_HEADS {
             self.heads.push_back((tree_size, visible));
         }
@@ -43,7 +43,7 @@ impl Freshness {
 
     /// The entries up to `end_exclusive` left at `now`, `count` of them together.
     pub fn sent(&mut self, end_exclusive: u64, count: u64, now: Instant) {
-        if self.base.is_none_or(|base| end_exclusive <= base) {
+        if self.base.is_none_or(|(base, _)| end_exclusive <= base) {
             return;
         }
         // A batch is as late as its first entries: those of the oldest head that has any in it.
@@ -56,6 +56,12 @@ impl Freshness {
             self.delays.pop_front();
         }
         self.delays.push_back((now.saturating_duration_since(*visible), count));
+    }
+
+    /// Since when the entry at `position` has been visible, if it is, as far as is known.
+    pub fn visible_since(&self, position: u64) -> Option<Instant> {
+        let mut heads = self.base.iter().chain(&self.heads);
+        heads.find(|(size, _)| *size > position).map(|(_, visible)| *visible)
     }
 
     /// The figures now.
@@ -103,6 +109,22 @@ mod tests {
         (1..=5).for_each(|n| freshness.head(n * 10, at(n * 1000)));
         freshness.sent(50, 50, at(5000));
         assert_eq!(freshness.figures().p99_ms, 4000);
+    }
+
+    #[test]
+    fn an_entry_is_visible_since_the_head_that_first_covered_it() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut freshness = Freshness::default();
+        assert_eq!(freshness.visible_since(0), None);
+        freshness.head(10, at(0));
+        freshness.head(20, at(1000));
+        freshness.head(30, at(2000));
+        let since = |position| freshness.visible_since(position);
+        assert_eq!(
+            [since(9), since(10), since(29), since(30)],
+            [Some(at(0)), Some(at(1000)), Some(at(2000)), None]
+        );
     }
 
     #[test]

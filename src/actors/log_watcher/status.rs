@@ -20,6 +20,8 @@ pub struct LogStatus {
     retried: AtomicU64,
     failures: AtomicU64,
     misbehaviours: AtomicU64,
+    /// When a head came last that could be believed.
+    heard_at: Mutex<Option<Instant>>,
     freshness: Mutex<Freshness>,
     last_error: Mutex<Option<String>>,
     last_misbehaviour: Mutex<Option<String>>,
@@ -65,6 +67,10 @@ pub struct LogSnapshot {
     pub retried: u64,
     /// Entries sent although their framing breaks RFC 6962, since the program started.
     pub misframed: u64,
+    /// Seconds since a head came that could be believed, if one has since the program started.
+    pub heard_seconds: Option<u64>,
+    /// For how long the entry at `position` has been visible, seconds; 0 if it is not.
+    pub behind_seconds: u64,
     /// Failed requests, since the program started.
     pub failures: u64,
     /// Lies about the tree and wrong entries, since the program started.
@@ -92,6 +98,7 @@ impl LogStatus {
             retried: AtomicU64::default(),
             failures: AtomicU64::default(),
             misbehaviours: AtomicU64::default(),
+            heard_at: Mutex::default(),
             freshness: Mutex::default(),
             last_error: Mutex::default(),
             last_misbehaviour: Mutex::default(),
@@ -108,6 +115,8 @@ impl LogStatus {
     pub fn snapshot(&self) -> LogSnapshot {
         let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
         let ledger = lock(&self.ledger).unwrap_or(Ledger::from(0));
+        let (heard, visible) = (*lock(&self.heard_at), lock(&self.freshness).visible_since(ledger.next));
+        let seconds = |since: Instant| since.elapsed().as_secs();
         // A head that is older than the position comes from a front end that lags behind.
         let tree_size = read(&self.tree_size).max(ledger.next);
         LogSnapshot {
@@ -123,6 +132,8 @@ impl LogStatus {
             skipped: ledger.skipped,
             retried: read(&self.retried),
             misframed: read(&self.misframed),
+            heard_seconds: heard.map(seconds),
+            behind_seconds: visible.map_or(0, seconds),
             failures: read(&self.failures),
             misbehaviours: read(&self.misbehaviours),
             freshness: lock(&self.freshness).figures(),
@@ -130,6 +141,11 @@ impl LogStatus {
             last_misbehaviour: lock(&self.last_misbehaviour).clone(),
             halted: lock(&self.halted).clone(),
         }
+    }
+
+    /// The log has answered, and nothing speaks against the answer.
+    pub(super) fn heard(&self, now: Instant) {
+        *lock(&self.heard_at) = Some(now);
     }
 
     /// A larger head came, which has been visible since about `visible`.

@@ -151,6 +151,7 @@ impl Watch {
     /// the head contradicts another one.
     fn take_head(&mut self, asked: Instant, head: Option<Head>) -> bool {
         let Some(head) = head else {
+            self.status.heard(asked.into());
             self.rhythm.unchanged(asked.into());
             return true;
         };
@@ -176,6 +177,7 @@ impl Watch {
     }
 
     fn believe(&mut self, asked: Instant, head: Head) {
+        self.status.heard(asked.into());
         self.check_clock(&head);
         if self.head.as_ref().is_some_and(|known| known.tree_size >= head.tree_size) {
             return self.rhythm.unchanged(asked.into());

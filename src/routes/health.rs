@@ -1,0 +1,122 @@
+//! Is it alive, and does it deliver: for those who start it again, and for those who send traffic to it.
+
+use super::{AppState, json_body};
+use crate::actors::broker::Newest;
+use crate::actors::log_watcher::LogSnapshot;
+use crate::config::HealthLimits;
+use actix_web::http::StatusCode;
+use actix_web::rt::time::timeout;
+use actix_web::{HttpResponse, web};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Within this time the Broker answers, unless something is badly wrong.
+const BROKER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a log is to those who wait for its entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Delivery {
+    /// What it shows is sent.
+    Delivering,
+    /// Nothing has come from it since the program started, for which it is too early.
+    Starting,
+    /// Nothing that can be believed comes from it.
+    Silent,
+    /// It shows entries that have not been sent.
+    Behind,
+    /// It is not watched any more because of an error.
+    Halted,
+}
+
+/// `/health`: whether the program is alive.
+pub(super) async fn alive(state: web::Data<AppState>) -> HttpResponse {
+    let answers = matches!(timeout(BROKER_PATIENCE, state.broker.send(Newest)).await, Ok(Ok(_)));
+    let status = if answers { "alive" } else { "stuck" };
+    let body = json!({ "status": status, "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": state.begin.elapsed().as_secs() });
+    answer(answers, &body)
+}
+
+/// `/health/ready`: whether it delivers, and which logs it does not deliver.
+pub(super) async fn ready(state: web::Data<AppState>) -> HttpResponse {
+    let up = state.begin.elapsed();
+    let logs: Vec<_> =
+        state.logs.all().iter().map(|log| (log.source().url().to_string(), log.snapshot())).collect();
+    let judged = logs.iter().map(|(url, log)| (delivery(log, state.health, up), url, log));
+    let (delivering, others): (Vec<_>, Vec<_>) = judged.partition(|(is, ..)| *is == Delivery::Delivering);
+    let ready = is_ready(delivering.len(), logs.len(), state.health);
+    let others: Vec<Value> = others.iter().map(|(is, url, log)| describe(*is, url, log)).collect();
+    let body = json!({ "ready": ready, "logs": logs.len(), "delivering": delivering.len(),
+        "not_delivering": others, "state_error": state.positions.error() });
+    answer(ready, &body)
+}
+
+fn delivery(log: &LogSnapshot, limits: HealthLimits, up: Duration) -> Delivery {
+    let patience = limits.log_patience.as_secs();
+    match log.heard_seconds {
+        _ if log.halted.is_some() => Delivery::Halted,
+        None if up < limits.log_patience => Delivery::Starting,
+        None => Delivery::Silent,
+        Some(ago) if ago >= patience => Delivery::Silent,
+        Some(_) if log.behind_seconds >= patience => Delivery::Behind,
+        Some(_) => Delivery::Delivering,
+    }
+}
+
+/// Without logs nothing is delivered.
+fn is_ready(delivering: usize, logs: usize, limits: HealthLimits) -> bool {
+    delivering > 0 && delivering * 100 >= logs * limits.ready_percent as usize
+}
+
+fn describe(is: Delivery, url: &str, log: &LogSnapshot) -> Value {
+    json!({ "url": url, "name": log.name, "state": is, "pending": log.pending, "behind_seconds": log.behind_seconds,
+        "heard_seconds": log.heard_seconds, "last_error": log.last_error, "halted": log.halted })
+}
+
+fn answer(well: bool, body: &Value) -> HttpResponse {
+    let mut response = json_body(body.to_string().into_bytes());
+    if !well {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::log_watcher::{LogStatus, Verification};
+    use crate::message::{Protocol, Source};
+
+    const LIMITS: HealthLimits = HealthLimits { log_patience: Duration::from_secs(600), ready_percent: 50 };
+
+    fn log() -> LogSnapshot {
+        let source = Source::new("https://log.example/", "Example", "", None, Protocol::Rfc6962);
+        LogStatus::new(source.into(), Verification::Signed).snapshot()
+    }
+
+    #[test]
+    fn a_log_that_delivers_nothing_is_never_healthy() {
+        let hour = Duration::from_secs(3600);
+        let heard = |heard, behind| LogSnapshot { heard_seconds: heard, behind_seconds: behind, ..log() };
+        for (log, expected) in [
+            (heard(None, 0), Delivery::Silent),
+            (heard(Some(600), 0), Delivery::Silent),
+            (heard(Some(599), 599), Delivery::Delivering),
+            (heard(Some(0), 600), Delivery::Behind),
+            (LogSnapshot { halted: Some("why".into()), ..heard(Some(0), 0) }, Delivery::Halted),
+        ] {
+            assert_eq!(delivery(&log, LIMITS, hour), expected);
+        }
+        assert_eq!(delivery(&log(), LIMITS, Duration::from_secs(5)), Delivery::Starting);
+    }
+
+    #[test]
+    fn it_is_ready_when_enough_logs_deliver() {
+        for (delivering, logs, ready) in
+            [(0, 0, false), (0, 1, false), (1, 2, true), (1, 3, false), (3, 3, true)]
+        {
+            assert_eq!(is_ready(delivering, logs, LIMITS), ready, "{delivering} of {logs}");
+        }
+    }
+}
