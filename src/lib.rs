@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! CT log ─► log_client ─► LogWatcher ─► ct (decode) ─► message (certificate → JSON, framed, once)
-//!        ─► Broker (number, newest messages) ─► Outbox (one per client, bounded) ─► socket
+//!        ─► Broker (number, newest messages) ─► Outbox (one per client, bounded) ─► Connection ─► socket
 //!              └─► /latest.json /example.json         Heartbeat ─ tick ─► Broker
 //! ```
 //!
