@@ -17,6 +17,8 @@ const PONG: u8 = 0xa;
 const MOST_CONTROL: usize = 125;
 /// Bytes of the longest header: two, a length of eight, a mask of four.
 const MOST_HEADER: usize = 14;
+/// Bytes of a message.
+const MOST_MESSAGE: u64 = 64 << 20;
 
 /// How a client broke the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +38,9 @@ pub enum Violation {
     /// A continuation of nothing, or a new message before the last one has ended.
     #[error("fragments are out of order")]
     Fragments,
+    /// A message of more than 64 MiB, of which nobody wants to hear a word.
+    #[error("a message is too long")]
+    TooLong,
     /// A length of more than 63 bits.
     #[error("a length has its highest bit set")]
     Length,
@@ -50,7 +55,11 @@ pub enum Violation {
 impl Violation {
     /// The code to close the connection with (section 7.4.1).
     pub fn close_code(self) -> u16 {
-        if self == Violation::Utf8 { 1007 } else { 1002 }
+        match self {
+            Violation::Utf8 => 1007,
+            Violation::TooLong => 1009,
+            _ => 1002,
+        }
     }
 }
 
@@ -79,6 +88,8 @@ struct Frame {
 
 #[derive(Debug)]
 struct Message {
+    /// Bytes of its frames so far, as their headers announce them.
+    length: u64,
     /// What is left to be checked of a text that is not compressed.
     text: Option<Utf8>,
 }
@@ -153,10 +164,17 @@ impl ClientFrames {
         match frame.first & 0xf {
             TEXT | BINARY => {
                 let plain_text = frame.first & (RSV1 | 0xf) == TEXT;
-                self.message = Some(Message { text: plain_text.then(Utf8::default) });
+                self.message = Some(Message { length, text: plain_text.then(Utf8::default) });
             }
             CLOSE | PING | PONG => self.control.clear(),
-            _ => {}
+            _ => {
+                if let Some(message) = &mut self.message {
+                    message.length = message.length.saturating_add(length);
+                }
+            }
+        }
+        if self.message.as_ref().is_some_and(|message| message.length > MOST_MESSAGE) {
+            return Err(Violation::TooLong);
         }
         Ok(Some(frame))
     }
@@ -196,7 +214,7 @@ impl ClientFrames {
             if is_control {
                 // A control frame is no longer than there is room for.
                 let _ = self.control.try_extend_from_slice(&unmasked);
-            } else if let Some(Message { text: Some(text) }) = &mut self.message {
+            } else if let Some(Message { text: Some(text), .. }) = &mut self.message {
                 text.push(&unmasked)?;
             }
         }
@@ -343,6 +361,12 @@ mod tests {
                 Violation::Fragments,
             ),
             ("64 bits", vec![0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4], Violation::Length),
+            ("64 MiB and 1", vec![0x82, 0xff, 0, 0, 0, 0, 4, 0, 0, 1, 1, 2, 3, 4], Violation::TooLong),
+            (
+                "the same in fragments",
+                [frame(0x02, b"x"), vec![0x80, 0xff, 0, 0, 0, 0, 4, 0, 0, 0, 1, 2, 3, 4]].concat(),
+                Violation::TooLong,
+            ),
             ("one byte of code", frame(0x88, &[3]), Violation::CloseCode),
             ("a reason in Latin-1", frame(0x88, b"\x03\xe8\xfc"), Violation::Utf8),
             ("Latin-1", frame(0x81, b"\xfc"), Violation::Utf8),

@@ -40,12 +40,12 @@ pub(super) async fn alive(state: web::Data<AppState>) -> HttpResponse {
 
 /// `/health/ready`: whether it delivers, and which logs it does not deliver.
 pub(super) async fn ready(state: web::Data<AppState>) -> HttpResponse {
-    let up = state.begin.elapsed();
+    let (up, limits) = (state.begin.elapsed(), state.live.rules().health);
     let logs: Vec<_> =
         state.logs.all().iter().map(|log| (log.source().url().to_string(), log.snapshot())).collect();
-    let judged = logs.iter().map(|(url, log)| (delivery(log, state.health, up), url, log));
+    let judged = logs.iter().map(|(url, log)| (delivery(log, limits, up), url, log));
     let (delivering, others): (Vec<_>, Vec<_>) = judged.partition(|(is, ..)| *is == Delivery::Delivering);
-    let ready = is_ready(delivering.len(), logs.len(), state.health);
+    let ready = is_ready(delivering.len(), logs.len(), limits);
     let others: Vec<Value> = others.iter().map(|(is, url, log)| describe(*is, url, log)).collect();
     let body = json!({ "ready": ready, "logs": logs.len(), "delivering": delivering.len(),
         "not_delivering": others, "state_error": state.positions.error() });
@@ -58,8 +58,8 @@ fn delivery(log: &LogSnapshot, limits: HealthLimits, up: Duration) -> Delivery {
         _ if log.halted.is_some() => Delivery::Halted,
         None if up < limits.log_patience => Delivery::Starting,
         None => Delivery::Silent,
-        Some(ago) if ago >= patience => Delivery::Silent,
         Some(_) if log.behind_seconds >= patience => Delivery::Behind,
+        Some(ago) if ago >= patience => Delivery::Silent,
         Some(_) => Delivery::Delivering,
     }
 }
@@ -104,6 +104,7 @@ mod tests {
             (heard(Some(600), 0), Delivery::Silent),
             (heard(Some(599), 599), Delivery::Delivering),
             (heard(Some(0), 600), Delivery::Behind),
+            (heard(Some(600), 600), Delivery::Behind),
             (LogSnapshot { halted: Some("why".into()), ..heard(Some(0), 0) }, Delivery::Halted),
         ] {
             assert_eq!(delivery(&log, LIMITS, hour), expected);
