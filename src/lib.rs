@@ -13,6 +13,7 @@
 //! | [`ct`] | the structures of RFC 6962 and static-ct-api, and proofs about their trees; pure |
 //! | [`certificate`] | X.509 to the fields and texts of the wire format; pure |
 //! | [`message`] | the messages of each stream, and their WebSocket frames; pure |
+//! | [`access`] | who may connect, what they may hear, how often; pure |
 //! | [`config`] | what the user wrote, and what it means |
 //! | [`log_list`] | the lists of logs: fetched, believed, kept |
 //! | [`log_client`] | one request to a log, one answer |
@@ -22,11 +23,13 @@
 //! | [`routes`] | what HTTP clients see |
 //! | [`server`] | the HTTP server, and the way out of HTTP |
 //! | [`startup`] | the only place that starts actors, threads and servers |
+//! | [`reload`] | another configuration for a server that runs |
 //! | [`demo`] | a CT log of our own, for trying out and for tests |
 //! | [`cli`] | the command line |
 //!
 //! Pure rooms do no input or output, know no clock, and import neither actix nor tokio.
 
+pub mod access;
 pub mod actors;
 pub mod certificate;
 pub mod cli;
@@ -35,9 +38,11 @@ pub mod config;
 pub mod ct;
 pub mod demo;
 pub mod evidence;
+mod live;
 pub mod log_client;
 pub mod log_list;
 pub mod message;
+pub mod reload;
 pub mod routes;
 pub mod server;
 pub mod startup;

@@ -5,23 +5,27 @@
 //! main thread: Heartbeat, signals
 //! ```
 
+use crate::access::Slots;
 use crate::actors::broker::{Broker, Clients, CloseClients, DisconnectClients};
 use crate::actors::heartbeat::Heartbeat;
 use crate::actors::log_directory::{LogDirectory, LogStatuses, StopWatching};
 use crate::actors::log_watcher::{self, Gate, LogStatus, LogWatcher};
-use crate::config::{Config, Endpoint, LogConfig};
+use crate::config::{Config, Endpoint, ListConfig, LogConfig};
 use crate::evidence::{Accused, Base64};
+use crate::live::{Live, Rules};
 use crate::log_client::{
     FetchSettings, Issuers, LogClient, OperatorLimits, Rfc6962Client, StaticCtClient, tls_connector,
 };
 use crate::log_list::{HttpSettings, LogListClient};
 use crate::message::Demand;
+use crate::reload::Reloader;
 use crate::routes::AppState;
-use crate::server::{listen, serve};
+use crate::server::{Listeners, Tls, TlsError, listen, serve};
 use crate::state::{EvidenceFolder, Positions, PositionsError, StateLock, StateLockError, Undecodable};
 use actix::dev::ArbiterHandle;
 use actix::prelude::*;
 use actix_web::dev::Server;
+use actix_web::rt::task::JoinHandle;
 use actix_web::web;
 use openssl::ssl::SslConnector;
 use std::collections::HashMap;
@@ -36,6 +40,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often positions are saved. They are saved as they were one interval before, which is how long messages have to
 /// reach the clients' sockets: a crash makes up to two intervals be repeated.
 const SAVE_INTERVAL: Duration = Duration::from_millis(300);
+/// How often the certificate's files are looked at.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(5);
 /// How long plain HTTP requests have to be answered after that.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -43,10 +49,12 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {error}; choose another with server.listen or PORT")]
+    #[error("cannot listen on {address}: {error}; choose another with {key}")]
     Listen {
         /// The address from the configuration.
         address: SocketAddr,
+        /// Where it is from.
+        key: &'static str,
         /// What the system says.
         error: io::Error,
     },
@@ -59,12 +67,17 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] openssl::error::ErrorStack),
+    /// The server's own certificate cannot be used.
+    #[error(transparent)]
+    ServerTls(#[from] TlsError),
 }
 
 /// A server that listens and watches.
 pub struct Application {
     server: Server,
     address: SocketAddr,
+    admin_address: Option<SocketAddr>,
+    reloader: Reloader,
     broker: Addr<Broker>,
     directory: Addr<LogDirectory>,
     heartbeat: Addr<Heartbeat>,
@@ -82,9 +95,10 @@ impl Application {
     pub fn build(config: &Config) -> Result<Self, StartError> {
         let tls = tls_connector()?;
         let (_state_lock, positions) = positions(config)?;
-        let listener =
-            listen(config.listen).map_err(|error| StartError::Listen { address: config.listen, error })?;
-        let address = listener.local_addr().unwrap_or(config.listen);
+        let server_tls = config.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
+        let listeners = listeners(config)?;
+        let address = listeners.clients.local_addr().unwrap_or(config.listen);
+        let admin_address = listeners.admin.as_ref().and_then(|listener| listener.local_addr().ok());
         let demand = Arc::new(Demand::default());
         let mut arbiters = vec![Arbiter::new()];
         let broker = {
@@ -93,19 +107,19 @@ impl Application {
             Broker::start_in_arbiter(&arbiters[0].handle(), move |_| Broker::new(demand, newest, limits))
         };
         let heartbeat = Heartbeat::new(&broker, config.heartbeat_interval).start();
-        let statuses = LogStatuses::default();
+        let (statuses, live) = (LogStatuses::default(), Arc::new(Live::new(Rules::of(config))));
         let state = web::Data::new(AppState {
             broker: broker.clone(),
-            limits: config.clients,
+            live: live.clone(),
+            slots: Arc::new(Slots::default()),
             streams: config.streams.clone(),
             root_stream: config.root_stream,
             logs: statuses.clone(),
-            health: config.health,
             begin: std::time::Instant::now(),
             positions: positions.clone(),
         });
-        let server = serve(listener, config, state, CLOSE_TIMEOUT + HTTP_TIMEOUT)
-            .map_err(|error| StartError::Listen { address: config.listen, error })?;
+        let server = serve(listeners, config, state, server_tls.clone(), CLOSE_TIMEOUT + HTTP_TIMEOUT)
+            .map_err(|error| cannot_listen(config.listen, CLIENTS_KEY, error))?;
 
         let watching: Vec<_> = (0..watcher_threads()).map(|_| Arbiter::new()).collect();
         let surroundings = Surroundings {
@@ -121,12 +135,40 @@ impl Application {
         let saver = Saver { positions, demand, gate: surroundings.gate.clone() };
         let directory = directory(config, surroundings, &watching, statuses);
         arbiters.extend(watching);
-        Ok(Application { server, address, broker, directory, heartbeat, arbiters, saver, _state_lock })
+        let reloader = Reloader {
+            in_force: config.written.clone(),
+            live,
+            tls: server_tls,
+            broker: broker.clone(),
+            directory: directory.clone(),
+        };
+        Ok(Application {
+            server,
+            address,
+            admin_address,
+            reloader,
+            broker,
+            directory,
+            heartbeat,
+            arbiters,
+            saver,
+            _state_lock,
+        })
     }
 
     /// The address that is listened on; its port is the one that was given out when 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address that is listened on for the statistics and the metrics, if it is one of their own.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// What puts another configuration in force.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Serves until `stop` ends; then stops fetching, hands out what is queued, says goodbye to the clients
@@ -135,10 +177,11 @@ impl Application {
     /// # Errors
     /// When the HTTP server itself fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Application { server, broker, directory, heartbeat, arbiters, mut saver, .. } = self;
+        let Application { server, broker, directory, heartbeat, arbiters, mut saver, reloader, .. } = self;
         let handle = server.handle();
         let mut serving = actix::spawn(server);
         let saving = actix::spawn(saver.clone().keep_saving());
+        let renewing = reloader.tls.map(|tls| actix::spawn(keep_renewed(tls)));
         tokio::select! {
             ended = &mut serving => return ended.unwrap_or_else(|e| Err(io::Error::other(e))),
             () = stop => {}
@@ -146,6 +189,7 @@ impl Application {
         let _ = directory.send(StopWatching).await;
         drop(heartbeat);
         saving.abort();
+        renewing.inspect(JoinHandle::abort);
         saver.count_clients();
         let stop_http = actix::spawn(handle.stop(true));
         close_clients(&broker).await;
@@ -159,6 +203,44 @@ impl Application {
         }
         log::info!("stopped");
         result
+    }
+}
+
+const CLIENTS_KEY: &str = "server.listen or PORT";
+
+fn listeners(config: &Config) -> Result<Listeners, StartError> {
+    let open = |address, key| listen(address).map_err(|error| cannot_listen(address, key, error));
+    Ok(Listeners {
+        clients: open(config.listen, CLIENTS_KEY)?,
+        admin: config.admin_listen.map(|address| open(address, "admin.listen")).transpose()?,
+    })
+}
+
+fn cannot_listen(address: SocketAddr, key: &'static str, error: io::Error) -> StartError {
+    StartError::Listen { address, key, error }
+}
+
+/// Takes a new certificate when there is one: they are renewed by programs that know nothing of us.
+async fn keep_renewed(tls: Arc<Tls>) {
+    let (mut known, mut told) = (tls.file_times(), None);
+    loop {
+        sleep(RENEWAL_INTERVAL).await;
+        let times = tls.file_times();
+        if times == known {
+            continue;
+        }
+        match tls.replace(tls.files()) {
+            Ok(()) => {
+                log::info!("TLS: the certificate was replaced, new connections see it");
+                known = times;
+            }
+            // Perhaps one of the two files is still to come.
+            Err(error) if told.as_ref() != Some(&times) => {
+                log::warn!("{error}; going on with the certificate of before");
+                told = Some(times);
+            }
+            Err(_) => {}
+        }
     }
 }
 
@@ -259,8 +341,9 @@ fn directory(
         user_agent: config.user_agent.clone(),
     };
     let dir = config.state_dir.join("log_lists");
-    let sources = config.lists.iter().flat_map(|lists| &lists.sources);
-    let clients = sources.map(|source| LogListClient::new(source.clone(), &dir, &http)).collect();
+    let clients = Box::new(move |lists: &ListConfig| {
+        lists.sources.iter().map(|source| LogListClient::new(source.clone(), &dir, &http)).collect()
+    });
     let mut threads = threads.iter().map(Arbiter::handle).collect::<Vec<_>>().into_iter().cycle();
     let mut limits: HashMap<String, Arc<OperatorLimits>> = HashMap::new();
     let settings = config.clone();

@@ -3,13 +3,14 @@
 //! It never waits for a client. It is the one that ends clients which take nothing, since such a client's own
 //! session does not run.
 
-use super::client::{Client, GOING_AWAY};
+use super::client::{Client, GOING_AWAY, NOT_ALLOWED};
 use super::joining::AllJoining;
 use super::outbox::Shared;
 use super::pace::{Load, Pace};
 use super::shrinkage::{self, Shrinkage};
 use crate::clock;
 use crate::config::ClientLimits;
+use crate::live::Rules;
 use crate::message::{CertEntry, Demand, EntryBatch, Stream, Wire, heartbeat};
 use actix::prelude::*;
 use std::collections::{HashMap, VecDeque};
@@ -67,6 +68,11 @@ pub struct Newest;
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Vec<Arc<Client>>")]
 pub struct Clients;
+
+/// Other rules are in force: those whom they do not let in are to go.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct NewRules(pub Arc<Rules>);
 
 /// Ends the clients: what is queued for them is still sent, then they are told to go.
 #[derive(Debug, Clone, Copy, Message)]
@@ -267,10 +273,13 @@ impl Connection {
     }
 
     fn abandon(&mut self, now: Instant, what: &str, reason: &str) {
-        let (address, outbox) = (self.client.address, &self.client.outbox);
-        let queued = outbox.queued();
-        log::info!("client {address} {what}, closing; {queued} messages were waiting");
-        outbox.abandon(GOING_AWAY, reason);
+        let queued = self.client.outbox.queued();
+        log::info!("client {} {what}, closing; {queued} messages were waiting", self.client.address);
+        self.give_up(now, GOING_AWAY, reason);
+    }
+
+    fn give_up(&mut self, now: Instant, code: u16, reason: &str) {
+        self.client.outbox.abandon(code, reason);
         self.abandoned_at = Some(now);
     }
 }
@@ -363,6 +372,23 @@ impl Handler<Unsubscribe> for Broker {
         let Some(Connection { client, .. }) = self.connections.remove(&id) else { return };
         if let Some(stream) = client.stream {
             self.demand.remove(stream, client.outbox.wire);
+        }
+    }
+}
+
+impl Handler<NewRules> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, NewRules(rules): NewRules, _: &mut Self::Context) {
+        let now = Instant::now();
+        self.limits = rules.clients;
+        for connection in self.connections.values_mut().filter(|c| c.abandoned_at.is_none()) {
+            let client = &connection.client;
+            let token = client.badge.as_ref().map(|badge| badge.digest);
+            if !rules.access.still_admits(client.address, token, client.stream) {
+                log::info!("client {}: not allowed by the new configuration, closing", client.address);
+                connection.give_up(now, NOT_ALLOWED, "not allowed any more");
+            }
         }
     }
 }

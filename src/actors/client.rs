@@ -1,6 +1,7 @@
 //! A connected client, as the Broker and the routes see it.
 
 use super::outbox::Outbox;
+use crate::access::{Slot, TokenDigest};
 use crate::message::Stream;
 use socket2::Socket;
 use std::net::{IpAddr, Shutdown};
@@ -10,8 +11,30 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Close code 1001, going away: the only one after which every client library comes back.
 pub const GOING_AWAY: u16 = 1001;
+/// Close code 1008, policy violation: new rules do not let it in.
+pub const NOT_ALLOWED: u16 = 1008;
 /// Close code 1000: everything asked for was sent.
 pub const NORMAL: u16 = 1000;
+
+/// Whose connection it is.
+#[derive(Debug)]
+pub struct Origin {
+    /// Where it connected from.
+    pub address: IpAddr,
+    /// The token that it showed.
+    pub badge: Option<Badge>,
+    /// What it takes up, beside those of its connection.
+    pub slots: Vec<Slot>,
+}
+
+/// A token that was shown, and found good.
+#[derive(Debug, Clone)]
+pub struct Badge {
+    /// Who has it.
+    pub name: Arc<str>,
+    /// What it is recognised by.
+    pub digest: TokenDigest,
+}
 
 /// One connection.
 #[derive(Debug)]
@@ -20,6 +43,8 @@ pub struct Client {
     pub id: u64,
     /// Where it connected from; an IPv4 address even where the socket is an IPv6 one.
     pub address: IpAddr,
+    /// The token that it showed.
+    pub badge: Option<Badge>,
     /// What it hears; `None` for one that only fetches what is there.
     pub stream: Option<Stream>,
     /// When its handshake was answered.
@@ -30,26 +55,25 @@ pub struct Client {
     /// Milliseconds from `begin` to the newest frame that came from it.
     heard_ms: AtomicU64,
     socket: Option<SocketHandle>,
+    /// Given back when it is gone.
+    _slots: Vec<Slot>,
 }
 
 impl Client {
     /// A client with this queue.
-    pub fn new(
-        address: IpAddr,
-        stream: Option<Stream>,
-        outbox: Outbox,
-        socket: Option<SocketHandle>,
-    ) -> Self {
+    pub fn new(origin: Origin, stream: Option<Stream>, outbox: Outbox, socket: Option<SocketHandle>) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Client {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            address: address.to_canonical(),
+            address: origin.address.to_canonical(),
+            badge: origin.badge,
             stream,
             connected_at: SystemTime::now(),
             outbox,
             begin: Instant::now(),
             heard_ms: AtomicU64::new(0),
             socket,
+            _slots: origin.slots,
         }
     }
 

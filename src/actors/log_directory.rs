@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! configured logs ───────────────┐
-//! lists, at start and hourly ─► selection ─► wanted ─► start what is new, stop what is gone
+//! lists, at start and hourly ─► selection ─► wanted ─► stop what is gone or changed, start what is new
 //! ```
 
 use super::log_watcher::{LogStatus, LogWatcher, Stop};
@@ -39,10 +39,23 @@ impl LogStatuses {
 /// Starts the watcher of one log.
 pub type StartWatcher = Box<dyn FnMut(&LogConfig, Arc<LogStatus>) -> Addr<LogWatcher>>;
 
+/// Makes the client of each list.
+pub type ListClients = Box<dyn Fn(&ListConfig) -> Vec<LogListClient>>;
+
 /// The lists, merged, as they are in force now.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Listed(LogList);
+
+/// Other logs are configured, or other lists.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Follow {
+    /// Watched whatever the lists say.
+    pub configured: Vec<LogConfig>,
+    /// What to select from the lists.
+    pub lists: Option<ListConfig>,
+}
 
 /// Stops all watchers; the answer comes when they have.
 #[derive(Debug, Clone, Copy, Message)]
@@ -53,52 +66,91 @@ pub struct StopWatching;
 pub struct LogDirectory {
     configured: Vec<LogConfig>,
     lists: Option<ListConfig>,
-    /// Taken when the actor starts.
-    clients: Vec<LogListClient>,
+    clients: ListClients,
+    following: Option<SpawnHandle>,
     start: StartWatcher,
     statuses: LogStatuses,
     running: BTreeMap<String, Running>,
 }
 
 struct Running {
+    config: LogConfig,
     watcher: Addr<LogWatcher>,
     status: Arc<LogStatus>,
 }
 
 impl LogDirectory {
-    /// Watches `configured`, and what `clients` list as far as `lists` selects it.
+    /// Watches `configured`, and what `lists` select.
     pub fn new(
         configured: Vec<LogConfig>,
         lists: Option<ListConfig>,
-        clients: Vec<LogListClient>,
+        clients: ListClients,
         statuses: LogStatuses,
         start: StartWatcher,
     ) -> Self {
-        LogDirectory { configured, lists, clients, start, statuses, running: BTreeMap::new() }
+        LogDirectory {
+            configured,
+            lists,
+            clients,
+            following: None,
+            start,
+            statuses,
+            running: BTreeMap::new(),
+        }
     }
 
-    /// Watches exactly what is configured and what `list` adds.
-    fn apply(&mut self, list: &LogList) {
+    /// Watches exactly what is configured and what `list` adds. A log that is to be watched otherwise than before begins
+    /// only when its old watcher has stopped, so that nothing is sent twice.
+    fn apply(&mut self, list: &LogList, ctx: &mut Context<Self>) {
         let mut wanted: BTreeMap<String, LogConfig> = BTreeMap::new();
         let listed = self.lists.iter().flat_map(|lists| lists.select(list, Utc::now().timestamp()));
         for log in self.configured.iter().cloned().chain(listed) {
             wanted.entry(log.source.url().to_string()).or_insert(log);
         }
+        let stopping = self.stop_all_but(&wanted);
+        if stopping.is_empty() {
+            return self.start_all_of(wanted);
+        }
+        let then = join_all(stopping).into_actor(self);
+        ctx.wait(then.map(|_, directory, _| directory.start_all_of(wanted)));
+    }
+
+    fn stop_all_but(&mut self, wanted: &BTreeMap<String, LogConfig>) -> Vec<Request<LogWatcher, Stop>> {
+        let mut stopping = Vec::new();
         self.running.retain(|url, running| {
-            let stays = wanted.contains_key(url);
+            let stays = wanted.get(url).is_some_and(|log| log.watched_as(&running.config));
             if !stays {
-                log::info!("{}: no longer listed, no longer watched", running.status.source().name());
-                running.watcher.do_send(Stop);
+                let why = if wanted.contains_key(url) { "configured anew" } else { "no longer watched" };
+                log::info!("{}: {why}", running.status.source().name());
+                stopping.push(running.watcher.send(Stop));
             }
             stays
         });
+        stopping
+    }
+
+    fn start_all_of(&mut self, wanted: BTreeMap<String, LogConfig>) {
+        let before = self.running.len();
         for (url, log) in wanted {
             self.running.entry(url).or_insert_with(|| {
                 let status = Arc::new(LogStatus::new(log.source.clone(), log.verification()));
-                Running { watcher: (self.start)(&log, status.clone()), status }
+                Running { watcher: (self.start)(&log, status.clone()), config: log, status }
             });
         }
         self.statuses.set(self.running.values().map(|running| running.status.clone()).collect());
+        if self.running.len() != before {
+            log::info!("watching {} logs", self.running.len());
+        }
+    }
+
+    /// Watches what is configured and what is known of the lists, and then what is new in them.
+    fn begin(&mut self, ctx: &mut Context<Self>) {
+        let Some(lists) = &self.lists else { return self.apply(&LogList::default(), ctx) };
+        let (clients, interval) = ((self.clients)(lists), lists.refresh_interval);
+        // At the start nothing is running that could be missed until the lists are there.
+        let known = if self.running.is_empty() { LogList::default() } else { merged(&clients) };
+        self.apply(&known, ctx);
+        self.following = Some(ctx.spawn(follow(clients, interval, ctx.address()).into_actor(self)));
     }
 }
 
@@ -106,20 +158,31 @@ impl Actor for LogDirectory {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.apply(&LogList::default());
-        if let Some(lists) = &self.lists {
-            let follow = follow(std::mem::take(&mut self.clients), lists.refresh_interval, ctx.address());
-            ctx.spawn(follow.into_actor(self));
-        }
+        self.begin(ctx);
     }
+}
+
+impl Handler<Follow> for LogDirectory {
+    type Result = ();
+
+    fn handle(&mut self, Follow { configured, lists }: Follow, ctx: &mut Self::Context) {
+        if let Some(following) = self.following.take() {
+            ctx.cancel_future(following);
+        }
+        (self.configured, self.lists) = (configured, lists);
+        self.begin(ctx);
+    }
+}
+
+fn merged(clients: &[LogListClient]) -> LogList {
+    LogList::merge(clients.iter().map(|client| client.in_force().list.clone()))
 }
 
 /// Asks for the lists, now and then again, and tells the directory what is in force.
 async fn follow(mut clients: Vec<LogListClient>, interval: Duration, directory: Addr<LogDirectory>) {
     loop {
         let failures = join_all(clients.iter_mut().map(refresh)).await.into_iter().filter(|ok| !ok).count();
-        let merged = LogList::merge(clients.iter().map(|client| client.in_force().list.clone()));
-        directory.do_send(Listed(merged));
+        directory.do_send(Listed(merged(&clients)));
         let jitter = 0.95 + 0.1 * rand::random::<f64>();
         sleep(if failures > 0 { interval.min(RETRY) } else { interval }.mul_f64(jitter)).await;
     }
@@ -140,12 +203,8 @@ async fn refresh(client: &mut LogListClient) -> bool {
 impl Handler<Listed> for LogDirectory {
     type Result = ();
 
-    fn handle(&mut self, Listed(list): Listed, _: &mut Self::Context) {
-        let before = self.running.len();
-        self.apply(&list);
-        if self.running.len() != before {
-            log::info!("watching {} logs", self.running.len());
-        }
+    fn handle(&mut self, Listed(list): Listed, ctx: &mut Self::Context) {
+        self.apply(&list, ctx);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: what to run, and with which configuration.
 
 mod import;
+mod logging;
 mod logs;
 mod pretty;
 mod show;
@@ -9,11 +10,15 @@ mod verify_evidence;
 use crate::config::{self, Config, ConfigError, Log};
 use crate::demo::{DemoLog, DemoLogOptions, DemoProtocol};
 use crate::log_client::Proxies;
-use crate::message::Protocol;
-use crate::server::raise_limit;
+use crate::message::{Protocol, Stream};
+use crate::reload::Reloader;
+use crate::server::{Tls, raise_limit};
 use crate::startup::{Application, StartError};
+use awc::Connector;
 use clap::{Args, Parser, Subcommand};
 use import::{ImportArgs, ImportError};
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use show::{CertArgs, EntryArgs, ShowError};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -148,35 +153,39 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli) -> Result<(), Failure> {
-    let config = config::load(cli.config.as_deref(), std::env::vars())?;
-    init_logging(&config);
+    let load = || config::load(cli.config.as_deref(), std::env::vars());
+    let config = load()?;
+    logging::init(&config);
     if !config.names_contact {
         log::warn!(
             "fetch.contact is empty: log operators cannot reach you, and give better limits to those whom they can"
         );
     }
-    serve(&config).await
+    serve(&config, load).await
 }
 
 async fn demo(cli: &Cli, args: &DemoArgs) -> Result<(), Failure> {
     // A wrong configuration is to start nothing, the log neither; what is watched is known only after it.
-    let mut config = load_watching(cli, Log::rfc6962("http://127.0.0.1"))?;
-    init_logging(&config);
-    let mut logs = Vec::new();
+    let config = load_watching(cli, vec![Log::rfc6962("http://127.0.0.1")])?;
+    logging::init(&config);
+    let (mut logs, mut watched_logs) = (Vec::new(), Vec::new());
     for (protocol, name) in
         [(DemoProtocol::Rfc6962, "Demo RFC 6962 log"), (DemoProtocol::StaticCt, "Demo static log")]
     {
         let options = DemoLogOptions { rate: args.rate / 2.0, protocol, ..DemoLogOptions::default() };
         let log = DemoLog::start(options).await.map_err(Failure::Demo)?;
-        config.logs.extend(load_watching(cli, watched(&log, protocol, name))?.logs);
+        watched_logs.push(watched(&log, protocol, name));
         logs.push(log);
     }
-    config.logs.remove(0);
-    // The demo's logs are on this machine, whatever is between it and others.
-    config.proxies = Proxies::none();
-    // They are new logs each time.
-    config.keeps_positions = false;
-    let result = serve(&config).await;
+    let load = || {
+        let mut config = load_watching(cli, watched_logs.clone())?;
+        // The demo's logs are on this machine, whatever is between it and others.
+        config.proxies = Proxies::none();
+        // They are new logs each time.
+        config.keeps_positions = false;
+        Ok(config)
+    };
+    let result = serve(&load()?, load).await;
     for log in logs {
         log.stop().await;
     }
@@ -194,31 +203,78 @@ fn watched(log: &DemoLog, protocol: DemoProtocol, name: &str) -> Log {
     }
 }
 
-fn load_watching(cli: &Cli, log: Log) -> Result<Config, ConfigError> {
-    config::load_with_logs(cli.config.as_deref(), std::env::vars(), vec![log])
+fn load_watching(cli: &Cli, logs: Vec<Log>) -> Result<Config, ConfigError> {
+    config::load_with_logs(cli.config.as_deref(), std::env::vars(), logs)
 }
 
-async fn serve(config: &Config) -> Result<(), Failure> {
+/// Serves until the first signal to stop; `load` gives the configuration as it is then.
+async fn serve(config: &Config, load: impl Fn() -> Result<Config, ConfigError>) -> Result<(), Failure> {
     raise_limit();
     let application = Application::build(config)?;
-    let port = application.address().port();
+    let (port, tls) = (application.address().port(), if config.tls.is_some() { "s" } else { "" });
     log::info!(
-        "listening on {}; open http://localhost:{port}/ or connect to ws://localhost:{port}/",
+        "listening on {}; open http{tls}://localhost:{port}/ or connect to ws{tls}://localhost:{port}/",
         application.address()
     );
-    application.run_until_stopped(stop_signal()).await.map_err(Failure::Run)
+    if let Some(address) = application.admin_address() {
+        log::info!("statistics and metrics on http://{address}/");
+    }
+    let reloading = keep_reloading(application.reloader(), load);
+    tokio::select! {
+        ended = application.run_until_stopped(stop_signal()) => ended.map_err(Failure::Run),
+        () = reloading => Ok(()),
+    }
 }
 
-fn init_logging(config: &Config) {
-    let default =
-        env_logger::Env::default().default_filter_or(format!("{},actix_server=warn", config.log_level));
-    env_logger::Builder::from_env(default).format_timestamp_millis().format_target(false).init();
+/// Puts the configuration in force anew at each SIGHUP.
+#[cfg(unix)]
+async fn keep_reloading(mut reloader: Reloader, load: impl Fn() -> Result<Config, ConfigError>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::hangup()) {
+        Ok(mut hangups) => {
+            while hangups.recv().await.is_some() {
+                log::info!("SIGHUP: reading the configuration");
+                reload(&mut reloader, load());
+            }
+        }
+        Err(error) => log::error!("SIGHUP cannot be received: {error}; a new configuration needs a restart"),
+    }
+    std::future::pending().await
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+async fn keep_reloading(_: Reloader, _: impl Fn() -> Result<Config, ConfigError>) {
+    std::future::pending().await
+}
+
+/// Puts `config` in force, or says why everything stays as it is.
+#[cfg(unix)]
+fn reload(reloader: &mut Reloader, config: Result<Config, ConfigError>) {
+    let result = config.map_err(|error| error.to_string()).and_then(|config| {
+        let changed = reloader.reload(&config).map_err(|error| error.to_string())?;
+        logging::change(&config);
+        Ok(changed)
+    });
+    match result {
+        Ok(changed) if changed.is_empty() => log::info!("configuration: nothing has changed"),
+        Ok(changed) => log::info!("configuration: now with other {}", changed.join(", ")),
+        Err(why) => log::error!("configuration: everything stays as it was: {why}"),
+    }
 }
 
 fn check_config(cli: &Cli) -> Result<(), Failure> {
     let config = config::load(cli.config.as_deref(), std::env::vars())?;
     let workers = config.workers;
-    println!("ok: would listen on {} with {workers} threads", config.listen);
+    let tls = if config.tls.is_some() { ", with TLS," } else { "" };
+    println!("ok: would listen on {}{tls} with {workers} threads", config.listen);
+    if let Some(files) = config.tls.clone() {
+        Tls::new(files).map_err(StartError::ServerTls)?;
+    }
+    for token in &config.access.tokens {
+        let streams: Vec<_> = token.streams.iter().map(Stream::to_string).collect();
+        println!("and let in whoever has the token of {} ({})", token.name, streams.join(", "));
+    }
     for source in config.lists.iter().flat_map(|lists| &lists.sources) {
         println!("and watch the logs of list {} ({})", source.name, source.url);
     }
@@ -239,15 +295,25 @@ async fn list_logs(cli: &Cli) -> Result<(), Failure> {
 }
 
 async fn health(cli: &Cli, args: &HealthArgs) -> Result<(), Failure> {
+    let config = load_watching(cli, vec![Log::rfc6962("http://127.0.0.1")])?;
     let address = match &args.address {
         Some(address) => address.clone(),
-        None => local_address(load_watching(cli, Log::rfc6962("http://127.0.0.1"))?.listen).to_string(),
+        None => local_address(config.listen).to_string(),
     };
     let unhealthy = |why: String| Failure::Unhealthy(address.clone(), why);
-    let request = awc::Client::builder().timeout(Duration::from_secs(3)).finish();
-    let response =
-        request.get(format!("http://{address}/health")).send().await.map_err(|e| unhealthy(e.to_string()))?;
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let connector = Connector::new().openssl(believing_all().map_err(StartError::Tls)?);
+    let client = awc::Client::builder().connector(connector).timeout(Duration::from_secs(3)).finish();
+    let request = client.get(format!("{scheme}://{address}/health"));
+    let response = request.send().await.map_err(|e| unhealthy(e.to_string()))?;
     if response.status().is_success() { Ok(()) } else { Err(unhealthy(response.status().to_string())) }
+}
+
+/// For our own server, whose certificate is for the name by which others know it.
+fn believing_all() -> Result<SslConnector, ErrorStack> {
+    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
+    builder.set_verify(SslVerifyMode::NONE);
+    Ok(builder.build())
 }
 
 /// Where a server that listens on `address` is reached from this machine.

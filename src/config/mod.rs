@@ -12,7 +12,9 @@ mod resolve;
 mod written;
 
 pub use error::ConfigError;
-pub use resolve::{ClientLimits, Config, Endpoint, HealthLimits, ListConfig, ListedFacts, LogConfig};
+pub use resolve::{
+    ClientLimits, Config, Endpoint, HealthLimits, ListConfig, ListedFacts, LogConfig, TlsFiles,
+};
 pub use written::{Log, StartAt, Written};
 
 use crate::log_client::Proxies;

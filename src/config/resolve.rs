@@ -3,6 +3,7 @@
 use super::ConfigError;
 use super::read::Sources;
 use super::written::{self, CatchUp, Span, StartAt, Verify, Written};
+use crate::access::{Access, Token, TokenDigest};
 use crate::actors::log_watcher::{Start, Verification, WatchSettings};
 use crate::actors::outbox::QueueLimits;
 use crate::ct::log_list::{self, ListedLog, LogList, LogState, Rule, Selection, TemporalInterval};
@@ -31,6 +32,14 @@ pub struct Config {
     pub stats_path: String,
     /// HTTP threads, at least 1.
     pub workers: usize,
+    /// Where the statistics and the metrics are, if not there.
+    pub admin_listen: Option<SocketAddr>,
+    /// What connections are encrypted with, if they are.
+    pub tls: Option<TlsFiles>,
+    /// Who may connect, and hear what.
+    pub access: Access,
+    /// How long a client may take to say what it wants.
+    pub handshake_timeout: Duration,
     /// Time between heartbeats.
     pub heartbeat_interval: Duration,
     /// What a client may cost.
@@ -65,6 +74,17 @@ pub struct Config {
     pub lists: Option<ListConfig>,
     /// The logs to watch whatever the lists say.
     pub logs: Vec<LogConfig>,
+    /// What this was made of.
+    pub written: Written,
+}
+
+/// PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The server's certificate, then those of its issuers.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// Which lists to follow, and what of them to watch.
@@ -132,6 +152,14 @@ pub struct LogConfig {
 }
 
 impl LogConfig {
+    /// Whether it is to be watched in the same way as `other`, whatever lists say of it.
+    pub fn watched_as(&self, other: &LogConfig) -> bool {
+        let (a, b) = (&self.source, &other.source);
+        let same_log = a.url() == b.url() && a.log_id() == b.log_id() && a.protocol() == b.protocol();
+        let called_the_same = a.name() == b.name() && self.operator == other.operator;
+        same_log && called_the_same && self.endpoint.origin() == other.endpoint.origin()
+    }
+
     /// What is checked before one of its entries is sent.
     pub fn verification(&self) -> Verification {
         match self.source.log_id() {
@@ -163,6 +191,16 @@ pub enum Endpoint {
     StaticCt(StaticCtLog),
 }
 
+impl Endpoint {
+    /// The name in the log's checkpoints, if it has any.
+    pub fn origin(&self) -> Option<&str> {
+        match self {
+            Endpoint::Rfc6962 { .. } => None,
+            Endpoint::StaticCt(log) => Some(&log.origin),
+        }
+    }
+}
+
 /// Paths that mean something else already.
 const TAKEN_PATHS: [&str; 11] = [
     "/",
@@ -179,11 +217,16 @@ const TAKEN_PATHS: [&str; 11] = [
 ];
 
 pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) -> Result<Config, ConfigError> {
-    let Written { server, heartbeat, clients, newest, health, fetch, log_list, state, logging, .. } =
-        &sources.written;
+    let Written { server, tls, access, heartbeat, clients, newest, health, fetch, .. } = &sources.written;
+    let Written { admin, log_list, state, logging, .. } = &sources.written;
+    let streams = streams(&sources, &server.streams)?;
     Ok(Config {
         listen: listen(&sources, &server.listen, port)?,
-        streams: streams(&sources, &server.streams)?,
+        admin_listen: admin_listen(&sources, &admin.listen)?,
+        tls: tls_files(&sources, tls)?,
+        access: resolve_access(&sources, &streams)?,
+        handshake_timeout: positive(&sources, "access.handshake_timeout", access.handshake_timeout)?,
+        streams,
         root_stream: root_stream(&sources, server)?,
         stats_path: stats_path(&sources, &server.stats_path)?,
         workers: workers(server.workers),
@@ -215,22 +258,102 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) ->
         })?,
         lists: if log_list.enabled { Some(lists(&sources, log_list)?) } else { None },
         logs: logs(&sources)?,
+        written: sources.written,
+    })
+}
+
+fn address(sources: &Sources, key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| {
+        let problem = format!(
+            "expected an address with a port such as \"[::]:8080\" or \"127.0.0.1:8080\", found {text:?}"
+        );
+        sources.error(key, problem)
     })
 }
 
 fn listen(sources: &Sources, text: &str, port: Option<&str>) -> Result<SocketAddr, ConfigError> {
-    let mut address: SocketAddr = text.parse().map_err(|_| {
-        let problem = format!(
-            "expected an address with a port such as \"[::]:8080\" or \"127.0.0.1:8080\", found {text:?}"
-        );
-        sources.error("server.listen", problem)
-    })?;
+    let mut address = address(sources, "server.listen", text)?;
     if let Some(port) = port {
         let expected =
             || ConfigError::of("PORT", format!("expected a port number from 0 to 65535, found {port:?}"));
         address.set_port(port.parse().map_err(|_| expected())?);
     }
     Ok(address)
+}
+
+fn admin_listen(sources: &Sources, text: &str) -> Result<Option<SocketAddr>, ConfigError> {
+    if text.is_empty() { Ok(None) } else { address(sources, "admin.listen", text).map(Some) }
+}
+
+fn tls_files(sources: &Sources, tls: &written::Tls) -> Result<Option<TlsFiles>, ConfigError> {
+    match (tls.certificate.as_str(), tls.key.as_str()) {
+        ("", "") => Ok(None),
+        ("", _) => Err(sources.error("tls.certificate", "expected a PEM file, since there is a tls.key")),
+        (_, "") => Err(sources.error("tls.key", "expected a PEM file, since there is a tls.certificate")),
+        (certificate, key) => Ok(Some(TlsFiles { certificate: certificate.into(), key: key.into() })),
+    }
+}
+
+fn resolve_access(sources: &Sources, streams: &[Stream]) -> Result<Access, ConfigError> {
+    let Written { access, admin, tokens, .. } = &sources.written;
+    let tokens = tokens.iter().enumerate().map(|(i, token)| resolve_token(sources, i, token, streams));
+    let tokens = tokens.collect::<Result<Vec<Token>, _>>()?;
+    for (i, token) in tokens.iter().enumerate() {
+        let earlier = || tokens.iter().take(i);
+        if earlier().any(|other| other.name == token.name) {
+            let problem = format!("{:?} is the name of another token too", token.name);
+            return Err(sources.error(&format!("tokens[{i}].name"), problem));
+        }
+        if earlier().any(|other| other.digest == token.digest) {
+            return Err(sources.error(&format!("tokens[{i}]"), "it is the same as another token"));
+        }
+    }
+    Ok(Access {
+        allow: access.allow.clone(),
+        deny: access.deny.clone(),
+        trusted_proxies: access.trusted_proxies.clone(),
+        insiders: admin.allow.clone(),
+        insiders_only: admin.only,
+        tokens,
+        connections: at_least_one(sources, "access.connections", access.connections)?,
+        connections_per_address: access.connections_per_address,
+    })
+}
+
+/// Shorter tokens can be guessed.
+const SHORTEST_TOKEN: usize = 16;
+
+fn resolve_token(
+    sources: &Sources,
+    i: usize,
+    token: &written::Token,
+    offered: &[Stream],
+) -> Result<Token, ConfigError> {
+    let error = |key: &str, problem: &str| sources.error(&format!("tokens[{i}].{key}"), problem);
+    if token.name.is_empty() {
+        return Err(error("name", "expected a name, by which the statistics tell whose client it is"));
+    }
+    let digest = match (&token.token, &token.sha256) {
+        (Some(secret), None) => {
+            // So that it can stand in a URL and in a header as it is.
+            let plain = secret.0.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
+            if !plain || secret.0.len() < SHORTEST_TOKEN {
+                let problem = "expected at least 16 letters, digits, \"-\", \".\", \"_\" or \"~\", such as \
+                               `openssl rand -hex 32` prints";
+                return Err(error("token", problem));
+            }
+            TokenDigest::of(secret.0.as_bytes())
+        }
+        (None, Some(digest)) => TokenDigest::parse(&digest.0)
+            .ok_or_else(|| error("sha256", "expected the 64 hexadecimal digits of a SHA-256"))?,
+        _ => return Err(error("token", "expected either token or sha256")),
+    };
+    let streams = if token.streams.is_empty() { offered } else { &token.streams };
+    if let Some(stream) = streams.iter().find(|stream| !offered.contains(stream)) {
+        return Err(error("streams", &format!("\"{stream}\" is not among server.streams")));
+    }
+    let (name, streams, connections) = (token.name.clone(), streams.to_vec(), token.connections);
+    Ok(Token { name, digest, streams, connections })
 }
 
 fn streams(sources: &Sources, streams: &[Stream]) -> Result<Vec<Stream>, ConfigError> {

@@ -1,5 +1,6 @@
 //! The configuration as it is written. `config/certstream.toml` explains every key.
 
+use crate::access::Networks;
 use crate::actors::outbox::WhenFull;
 use crate::message::{Protocol, Stream};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -11,6 +12,12 @@ use std::time::Duration;
 pub struct Written {
     /// Where clients connect.
     pub server: Server,
+    /// How connections are encrypted.
+    pub tls: Tls,
+    /// Who may connect.
+    pub access: Access,
+    /// Who may see what is not for strangers.
+    pub admin: Admin,
     /// The clients' clock.
     pub heartbeat: Heartbeat,
     /// What a client may cost.
@@ -27,6 +34,8 @@ pub struct Written {
     pub state: State,
     /// The log file.
     pub logging: Logging,
+    /// Who may hear something, if not everybody may.
+    pub tokens: Vec<Token>,
     /// The logs to watch.
     pub logs: Vec<Log>,
 }
@@ -55,6 +64,110 @@ impl Default for Server {
             root_stream: Stream::Full,
             stats_path: "/stats".into(),
             workers: 0,
+        }
+    }
+}
+
+/// `[tls]`
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// A PEM file: the server's certificate, then those of its issuers.
+    pub certificate: String,
+    /// A PEM file: its private key.
+    pub key: String,
+}
+
+/// `[access]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Access {
+    /// Networks that may connect; without any, all.
+    pub allow: Networks,
+    /// Networks that may not.
+    pub deny: Networks,
+    /// Proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: Networks,
+    /// Most connections at the same time.
+    pub connections: usize,
+    /// Most from one address; 0: no limit.
+    pub connections_per_address: usize,
+    /// How long a client may take to say what it wants.
+    pub handshake_timeout: Span,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Access {
+            allow: Networks::default(),
+            deny: Networks::default(),
+            trusted_proxies: Networks::default(),
+            connections: 50_000,
+            connections_per_address: 0,
+            handshake_timeout: Span::seconds(10),
+        }
+    }
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// An address of their own for the statistics and the metrics; empty: where clients connect.
+    pub listen: String,
+    /// Networks of those who may see the addresses of clients.
+    pub allow: Networks,
+    /// Whether the statistics and the metrics are for them alone.
+    pub only: bool,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        let allow = Networks::parse(["127.0.0.0/8", "::1/128"]).unwrap_or_default();
+        Admin { listen: String::new(), allow, only: false }
+    }
+}
+
+/// One of `[[tokens]]`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// Who has it.
+    pub name: String,
+    /// The token.
+    pub token: Option<Secret>,
+    /// Or its SHA-256.
+    pub sha256: Option<Secret>,
+    /// What may be heard with it; without any, all.
+    #[serde(default)]
+    pub streams: Vec<Stream>,
+    /// Most connections with it at the same time; 0: no limit.
+    #[serde(default)]
+    pub connections: usize,
+}
+
+/// A text that is shown to nobody, not in errors either.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Written as its digest, by which two configurations can be compared.
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(openssl::sha::sha256(self.0.as_bytes()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => Ok(Secret(text)),
+            _ => Err(de::Error::custom("expected a text in quotes")),
         }
     }
 }

@@ -1,13 +1,18 @@
 //! The newest messages as JSON.
 
+use super::visitors::may_hear;
 use super::{AppState, json_body};
 use crate::actors::broker::Newest;
 use crate::message::{CertEntry, Stream};
-use actix_web::{HttpResponse, error, web};
+use actix_web::{HttpRequest, HttpResponse, error, web};
 use std::sync::Arc;
 
 /// `/latest.json`: the newest full messages, oldest first.
-pub(super) async fn latest(state: web::Data<AppState>) -> Result<HttpResponse, actix_web::Error> {
+pub(super) async fn latest(
+    req: HttpRequest,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, actix_web::Error> {
+    may_hear(&req, &state, Stream::Full)?;
     let mut body = br#"{"messages":["#.to_vec();
     for (i, message) in newest(&state).await?.iter().filter_map(|e| e.json(Stream::Full)).enumerate() {
         if i > 0 {
@@ -22,8 +27,10 @@ pub(super) async fn latest(state: web::Data<AppState>) -> Result<HttpResponse, a
 /// `/example.json`: the newest message of `stream`, `{}` before the first.
 pub(super) async fn example(
     stream: Stream,
+    req: HttpRequest,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
+    may_hear(&req, &state, stream)?;
     let newest = newest(&state).await?;
     Ok(json_body(newest.last().and_then(|entry| entry.json(stream)).unwrap_or_else(|| b"{}".to_vec())))
 }

@@ -17,14 +17,20 @@ mod json;
 mod metrics;
 mod stats;
 mod streams;
+mod visitors;
 
+pub use visitors::admit;
+
+use crate::access::Slots;
 use crate::actors::broker::Broker;
 use crate::actors::log_directory::LogStatuses;
-use crate::config::{ClientLimits, HealthLimits};
+use crate::config::Config;
+use crate::live::Live;
 use crate::message::Stream;
 use crate::state::Positions;
 use actix::Addr;
 use actix_web::http::header;
+use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, Resource, web};
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,28 +40,69 @@ use std::time::Instant;
 pub struct AppState {
     /// Where the messages are.
     pub broker: Addr<Broker>,
-    /// What a client may cost.
-    pub limits: ClientLimits,
+    /// The rules in force.
+    pub live: Arc<Live>,
+    /// The connections that are taken.
+    pub slots: Arc<Slots>,
     /// The streams that clients can have.
     pub streams: Vec<Stream>,
     /// What `/` streams.
     pub root_stream: Stream,
     /// How the logs are doing.
     pub logs: LogStatuses,
-    /// What of them is healthy.
-    pub health: HealthLimits,
     /// When the program started.
     pub begin: Instant,
     /// Where they stand, and whether that can be saved.
     pub positions: Arc<Positions>,
 }
 
+/// Who asks at an address that is listened on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Clients; the statistics and the metrics are elsewhere.
+    Clients,
+    /// Clients, and whoever wants to see the statistics.
+    ClientsAndInsiders,
+    /// Insiders alone, who hear nothing here.
+    Insiders,
+}
+
+/// What the configuration says of the paths.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    streams: Vec<Stream>,
+    stats: String,
+}
+
+impl Paths {
+    /// As `config` has them.
+    pub fn of(config: &Config) -> Self {
+        Paths { streams: config.streams.clone(), stats: config.stats_path.clone() }
+    }
+}
+
 /// The paths of the streams.
 const STREAMS: [(&str, Stream); 3] =
     [("/full-stream", Stream::Full), ("/lite-stream", Stream::Lite), ("/domains-only", Stream::Domains)];
 
-/// Adds all routes, those of the streams that are offered; the statistics are at `stats_path`.
-pub fn configure(app: &mut web::ServiceConfig, streams: &[Stream], stats_path: &str) {
+/// Adds the routes that are for `audience`.
+pub fn configure(app: &mut web::ServiceConfig, audience: Audience, paths: &Paths) {
+    app.service(json_resource("/health", web::get().to(health::alive), web::head().to(health::alive)))
+        .service(json_resource("/health/ready", web::get().to(health::ready), web::head().to(health::ready)));
+    if audience != Audience::Clients {
+        let stats = json_resource(&paths.stats, web::get().to(stats::stats), web::head().to(stats::stats));
+        let metrics = web::resource("/metrics").route(web::get().to(metrics::metrics));
+        app.service(stats.wrap(from_fn(visitors::insiders_if_so_configured)))
+            .service(metrics.wrap(from_fn(visitors::insiders_if_so_configured)));
+    }
+    if audience != Audience::Insiders {
+        configure_for_clients(app, &paths.streams);
+    }
+    app.default_service(web::to(not_found));
+}
+
+/// The streams that are offered, and what there is to see of them.
+fn configure_for_clients(app: &mut web::ServiceConfig, streams: &[Stream]) {
     app.service(
         web::resource("/")
             .route(web::get().to(front_page::stream_or_page))
@@ -63,11 +110,7 @@ pub fn configure(app: &mut web::ServiceConfig, streams: &[Stream], stats_path: &
     )
     .service(json_resource("/latest.json", web::get().to(json::latest), web::head().to(json::latest)))
     .service(web::resource("/sse").route(web::get().to(streams::events)))
-    .service(json_resource("/health", web::get().to(health::alive), web::head().to(health::alive)))
-    .service(json_resource("/health/ready", web::get().to(health::ready), web::head().to(health::ready)))
-    .service(web::resource("/metrics").route(web::get().to(metrics::metrics)))
-    .service(example("/example.json", streams.first().copied().unwrap_or(Stream::Full)))
-    .service(json_resource(stats_path, web::get().to(stats::stats), web::head().to(stats::stats)));
+    .service(example("/example.json", streams.first().copied().unwrap_or(Stream::Full)));
     if streams.contains(&Stream::Full) {
         app.service(web::resource("/develop").route(web::get().to(streams::develop)));
     }
@@ -76,11 +119,10 @@ pub fn configure(app: &mut web::ServiceConfig, streams: &[Stream], stats_path: &
         app.service(web::resource(path).route(web::get().to(open)))
             .service(example(&format!("{path}/example.json"), stream));
     }
-    app.default_service(web::to(not_found));
 }
 
 fn example(path: &str, stream: Stream) -> Resource {
-    let handler = move |state| json::example(stream, state);
+    let handler = move |req, state| json::example(stream, req, state);
     json_resource(path, web::get().to(handler), web::head().to(handler))
 }
 

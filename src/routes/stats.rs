@@ -1,14 +1,22 @@
 //! The statistics: who is connected, and how the logs are doing.
 
+use super::visitors::{name_of, visitor};
 use super::{AppState, json_body};
 use crate::actors::broker::Clients;
 use crate::actors::client::Client;
-use actix_web::{HttpResponse, error, web};
+use actix_web::{HttpRequest, HttpResponse, error, web};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// `/stats`, in the original's shape, with what it did not count beside it.
-pub(super) async fn stats(state: web::Data<AppState>) -> Result<HttpResponse, actix_web::Error> {
+/// What strangers see in place of an address.
+const HIDDEN: &str = "hidden";
+
+/// `/stats`, in the original's shape, with what it did not count beside it. Strangers do not see where clients are.
+pub(super) async fn stats(
+    req: HttpRequest,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let all = visitor(&req).is_insider;
     let clients = state.broker.send(Clients).await.map_err(error::ErrorServiceUnavailable)?;
     let logs: Map<String, Value> = state
         .logs
@@ -16,20 +24,25 @@ pub(super) async fn stats(state: web::Data<AppState>) -> Result<HttpResponse, ac
         .iter()
         .map(|log| Ok((log.source().url().to_string(), serde_json::to_value(log.snapshot())?)))
         .collect::<Result<_, serde_json::Error>>()?;
-    let by_name: Map<String, Value> = clients.iter().map(|c| (name(c), describe(c))).collect();
+    let by_name: Map<String, Value> = clients.iter().map(|c| (name(c, all), describe(c, all))).collect();
     let body = json!({ "connected_client_count": clients.len(), "clients": by_name, "logs": logs,
         "state_error": state.positions.error() });
     Ok(json_body(serde_json::to_vec_pretty(&body)?))
 }
 
-fn name(client: &Client) -> String {
-    format!("{}-{}-{}", client.address, client.connected_unix(), client.id)
+fn name(client: &Client, all: bool) -> String {
+    format!("{}-{}-{}", address(client, all), client.connected_unix(), client.id)
 }
 
-fn describe(client: &Client) -> Value {
+fn address(client: &Client, all: bool) -> String {
+    if all { client.address.to_string() } else { HIDDEN.into() }
+}
+
+fn describe(client: &Client, all: bool) -> Value {
     let connected = client.connected_unix();
     json!({
-        "ip_address": client.address,
+        "ip_address": address(client, all),
+        "token": name_of(client.badge.as_ref()).filter(|_| all).as_deref(),
         "connection_time": connected,
         "conection_time": connected, // as the original spells it
         "connection_length": length(client.connected_for()),

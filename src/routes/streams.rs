@@ -1,5 +1,6 @@
 //! From a WebSocket handshake to a client.
 
+use super::visitors::origin;
 use super::{AppState, json};
 use crate::actors::client::{Client, NORMAL, SocketHandle};
 use crate::actors::event_session::EventSession;
@@ -9,7 +10,6 @@ use crate::message::{Frames, Stream, Wire};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use socket2::Socket;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,11 +19,15 @@ pub(super) async fn open(
     req: HttpRequest,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let deflate = state.limits.deflate && websocket_session::deflate_offer(&req).is_some();
+    if !asks_for_websocket(req.headers()) {
+        return Ok(upgrade_required());
+    }
+    let (origin, limits) = (origin(&req, &state, stream)?, state.live.rules().clients);
+    let deflate = limits.deflate && websocket_session::deflate_offer(&req).is_some();
     let wire = if deflate { Wire::Deflate } else { Wire::WebSocket };
-    let outbox = Outbox::new(state.limits.queue, wire, wants_notices(req.query_string()));
-    let client = client(&req, Some(stream), outbox, None);
-    start(&req, client, &state)
+    let outbox = Outbox::new(limits.queue, wire, wants_notices(req.query_string()));
+    let client = Client::new(origin, Some(stream), outbox, None);
+    Ok(websocket_session::start(&req, Arc::new(client), state.broker.clone()))
 }
 
 /// `/develop`: the newest full messages, then a normal close.
@@ -31,13 +35,17 @@ pub(super) async fn develop(
     req: HttpRequest,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
+    if !asks_for_websocket(req.headers()) {
+        return Ok(upgrade_required());
+    }
+    let origin = origin(&req, &state, Stream::Full)?;
     let newest = json::newest(&state).await?;
-    let client = client(&req, None, Outbox::new(QueueLimits::NONE, Wire::WebSocket, false), None);
+    let client = Client::new(origin, None, Outbox::new(QueueLimits::NONE, Wire::WebSocket, false), None);
     for message in newest.iter().filter_map(|entry| entry.json(Stream::Full)) {
         client.outbox.push_if_room(&Arc::new(Frames::single(&message).into()), Instant::now());
     }
     client.outbox.close(NORMAL, "");
-    start(&req, client, &state)
+    Ok(websocket_session::start(&req, Arc::new(client), state.broker.clone()))
 }
 
 /// Whether `headers` ask for a WebSocket (RFC 6455 section 4.2.1).
@@ -47,23 +55,28 @@ pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
 }
 
 /// `/sse?stream=full|lite|domains`: the same as Server-Sent Events; without `stream`, what `/` streams.
-pub(super) async fn events(req: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+pub(super) async fn events(
+    req: HttpRequest,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, actix_web::Error> {
     let asked = req.query_string().split('&').find_map(|pair| pair.strip_prefix("stream="));
     let named =
         |stream: &Stream| asked.map_or(*stream == state.root_stream, |name| name == stream.to_string());
     let Some(stream) = state.streams.iter().copied().find(named) else {
         let offered: Vec<_> = state.streams.iter().map(Stream::to_string).collect();
         let error = format!("stream must be one of: {}", offered.join(", "));
-        return HttpResponse::BadRequest().json(serde_json::json!({ "error": error }));
+        return Ok(HttpResponse::BadRequest().json(serde_json::json!({ "error": error })));
     };
-    let outbox = Outbox::new(state.limits.queue, Wire::Events, wants_notices(req.query_string()));
+    let origin = origin(&req, &state, stream)?;
+    let outbox =
+        Outbox::new(state.live.rules().clients.queue, Wire::Events, wants_notices(req.query_string()));
     let socket = req.conn_data::<Arc<Socket>>().cloned().map(SocketHandle);
-    let client = Arc::new(client(&req, Some(stream), outbox, socket));
-    HttpResponse::Ok()
+    let client = Arc::new(Client::new(origin, Some(stream), outbox, socket));
+    Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-        .streaming(EventSession::start(client, state.broker.clone()))
+        .streaming(EventSession::start(client, state.broker.clone())))
 }
 
 /// Whether a client wants to be told of its losses and of logs that misbehave: `notices=1` or `notices=true`.
@@ -71,16 +84,8 @@ fn wants_notices(query: &str) -> bool {
     query.split('&').any(|pair| matches!(pair, "notices=1" | "notices=true"))
 }
 
-fn start(req: &HttpRequest, client: Client, state: &AppState) -> Result<HttpResponse, actix_web::Error> {
-    if !asks_for_websocket(req.headers()) {
-        return Ok(HttpResponse::UpgradeRequired()
-            .insert_header((header::UPGRADE, "websocket"))
-            .json(serde_json::json!({ "error": "Please use this url with a websocket client!" })));
-    }
-    Ok(websocket_session::start(req, Arc::new(client), state.broker.clone()))
-}
-
-fn client(req: &HttpRequest, stream: Option<Stream>, outbox: Outbox, socket: Option<SocketHandle>) -> Client {
-    let address = req.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip());
-    Client::new(address, stream, outbox, socket)
+fn upgrade_required() -> HttpResponse {
+    HttpResponse::UpgradeRequired()
+        .insert_header((header::UPGRADE, "websocket"))
+        .json(serde_json::json!({ "error": "Please use this url with a websocket client!" }))
 }

@@ -1,78 +1,114 @@
-//! The HTTP server, and what becomes of a connection that leaves HTTP.
+//! The HTTP server: who is let in, what answers, and what becomes of a connection that leaves HTTP.
 
 mod descriptors;
+mod gate;
+mod tls;
+mod transport;
 mod upgrade;
 
-pub use descriptors::raise_limit;
+pub use descriptors::{raise_limit, room};
+pub use tls::{Tls, TlsError};
 
 use crate::config::Config;
-use crate::message::Stream;
-use crate::routes::{self, AppState};
+use crate::routes::{self, AppState, Audience};
 use actix_http::{Extensions, HttpService, Request};
-use actix_service::{ServiceFactory, map_config};
+use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::{AppConfig, Server, ServiceResponse};
 use actix_web::http::header;
-use actix_web::middleware::{DefaultHeaders, NormalizePath};
+use actix_web::middleware::{DefaultHeaders, NormalizePath, from_fn};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, Error, web};
+use gate::Gate;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
+use transport::Transport;
 use upgrade::Upgrade;
 
 /// Connections waiting to be accepted: many clients come back in one moment after a restart.
 const BACKLOG: i32 = 2048;
 
-/// Serves the routes on `listener`. When told to stop, requests have `shutdown_timeout` to be answered.
+/// Where is listened.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For clients.
+    pub clients: TcpListener,
+    /// For the statistics and the metrics, if not there.
+    pub admin: Option<TcpListener>,
+}
+
+/// Serves the routes. When told to stop, requests have `shutdown_timeout` to be answered.
 ///
 /// # Errors
-/// When the listener cannot be used.
+/// When a listener cannot be used.
 pub fn serve(
-    listener: TcpListener,
+    listeners: Listeners,
     config: &Config,
     state: web::Data<AppState>,
+    tls: Option<Arc<Tls>>,
     shutdown_timeout: Duration,
 ) -> io::Result<Server> {
-    let (streams, stats_path) = (config.streams.clone(), config.stats_path.clone());
-    let address = listener.local_addr()?;
-    let service = move || {
-        let app = || app(state.clone(), &streams, &stats_path);
-        HttpService::build()
-            .local_addr(address)
-            .tcp_nodelay(true)
-            .on_connect_ext(keep_socket)
-            .upgrade(Upgrade(app()))
-            .finish(app())
-            .tcp()
-    };
-    Ok(Server::build()
+    let server = Server::build()
         .workers(config.workers)
         .disable_signals()
-        .shutdown_timeout(shutdown_timeout.as_secs())
-        .listen("http", listener, service)?
-        .run())
+        .shutdown_timeout(shutdown_timeout.as_secs());
+    let patience = config.handshake_timeout;
+    let gate = Gate { live: state.live.clone(), slots: state.slots.clone(), tls, patience };
+    let audience = if listeners.admin.is_some() { Audience::Clients } else { Audience::ClientsAndInsiders };
+    let (paths, data, inside) = (routes::Paths::of(config), state.clone(), gate.clone());
+    let clients = move || service(inside.clone(), data.clone(), audience, paths.clone());
+    let server = server.listen("clients", listeners.clients, clients)?;
+    let Some(listener) = listeners.admin else { return Ok(server.run()) };
+    // Who may ask here is on a network of ours.
+    let (paths, gate) = (routes::Paths::of(config), Gate { tls: None, ..gate });
+    let admin = move || service(gate.clone(), state.clone(), Audience::Insiders, paths.clone());
+    Ok(server.listen("admin", listener, admin)?.run())
+}
+
+/// What becomes of each connection.
+fn service(
+    gate: Gate,
+    state: web::Data<AppState>,
+    audience: Audience,
+    paths: routes::Paths,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = (), InitError = ()> {
+    let app = move || app(state.clone(), audience, &paths);
+    let http = HttpService::build()
+        .client_request_timeout(gate.patience)
+        .on_connect_ext(keep_socket)
+        .upgrade(Upgrade(app()))
+        .h1(app())
+        .map_err(|error| log::debug!("connection: {error}"));
+    fn_service(move |tcp| {
+        let gate = gate.clone();
+        async move { gate.admit(tcp).await.ok_or(()) }
+    })
+    .into_factory()
+    .and_then(http)
 }
 
 /// What answers requests, those for an upgrade among them.
 fn app(
     state: web::Data<AppState>,
-    streams: &[Stream],
-    stats_path: &str,
+    audience: Audience,
+    paths: &routes::Paths,
 ) -> impl ServiceFactory<Request, Config = (), Response = ServiceResponse, Error = Error, InitError = ()> + use<>
 {
     let app = App::new()
+        .wrap(from_fn(routes::admit))
         .wrap(NormalizePath::trim())
         .wrap(DefaultHeaders::new().add((header::X_CONTENT_TYPE_OPTIONS, "nosniff")))
         .app_data(state)
-        .configure(|app| routes::configure(app, streams, stats_path));
+        .app_data(audience)
+        .configure(|app| routes::configure(app, audience, paths));
     map_config(app, |()| AppConfig::default())
 }
 
 /// Keeps a second descriptor of each connection's socket where a session over HTTP finds it.
-fn keep_socket(stream: &TcpStream, data: &mut Extensions) {
-    if let Ok(socket) = SockRef::from(stream).try_clone() {
+fn keep_socket(stream: &Transport, data: &mut Extensions) {
+    if let Ok(socket) = SockRef::from(stream.tcp()).try_clone() {
         data.insert(Arc::new(socket));
     }
 }

@@ -1,9 +1,10 @@
 //! A server of one's own for each test, and clients for it.
 
-use certstream_server::config::{self, Log, StartAt};
+use certstream_server::config::{self, Config, Log, StartAt};
 use certstream_server::demo::{DemoLog, DemoLogOptions};
 use certstream_server::evidence::Evidence;
 use certstream_server::message::Protocol;
+use certstream_server::reload::Reloader;
 use certstream_server::startup::{Application, StartError};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A server on a free port, on its own thread's actix system.
 pub struct TestApp {
     pub address: SocketAddr,
+    pub admin_address: Option<SocketAddr>,
+    reloader: Reloader,
     dir: tempfile::TempDir,
     stop: Option<oneshot::Sender<()>>,
     ended: actix_web::rt::task::JoinHandle<std::io::Result<()>>,
@@ -70,10 +73,11 @@ pub async fn spawn_app_in(
     logs: Vec<Log>,
 ) -> TestApp {
     let application = build(&dir, variables, toml, logs).expect("a server that starts");
-    let address = application.address();
+    let (address, admin_address) = (application.address(), application.admin_address());
+    let reloader = application.reloader();
     let (stop, stopped) = oneshot::channel();
     let ended = actix_web::rt::spawn(application.run_until_stopped(async { drop(stopped.await) }));
-    TestApp { address, dir, stop: Some(stop), ended }
+    TestApp { address, admin_address, reloader, dir, stop: Some(stop), ended }
 }
 
 /// A server that has not begun to run.
@@ -83,6 +87,11 @@ pub fn build(
     toml: &str,
     logs: Vec<Log>,
 ) -> Result<Application, StartError> {
+    Application::build(&configuration(dir, variables, toml, logs))
+}
+
+/// What `toml` means to a server in `dir`.
+fn configuration(dir: &tempfile::TempDir, variables: &[(&str, &str)], toml: &str, logs: Vec<Log>) -> Config {
     let file = dir.path().join("certstream.toml");
     std::fs::write(&file, toml).expect("a temporary file");
     let state = dir.path().join("state");
@@ -94,11 +103,21 @@ pub fn build(
         ("CERTSTREAM_FETCH_POLL_INTERVAL", "50ms"),
     ];
     let environment = environment.iter().chain(variables).map(|(k, v)| (k.to_string(), v.to_string()));
-    let config = config::load_with_logs(Some(&file), environment, logs).expect("a right configuration");
-    Application::build(&config)
+    config::load_with_logs(Some(&file), environment, logs).expect("a right configuration")
 }
 
 impl TestApp {
+    /// Puts another configuration in force; what has changed, or why nothing has.
+    pub fn reload(&mut self, toml: &str, logs: Vec<Log>) -> Result<Vec<String>, String> {
+        let config = configuration(&self.dir, &[], toml, logs);
+        self.reloader.reload(&config).map_err(|error| error.to_string())
+    }
+
+    /// A file in the server's folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     pub fn http(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

@@ -1,5 +1,6 @@
 //! The server as its users meet it: over real sockets and real HTTP, against a CT log that misbehaves on demand.
 
+mod access;
 mod command_line;
 mod faults;
 mod following;
@@ -9,10 +10,12 @@ mod misbehaviour;
 mod names_tiles;
 mod protocol;
 mod proxies;
+mod reload;
 mod restarts;
 mod routes;
 mod shutdown;
 mod slow_clients;
 mod static_logs;
 mod streams;
+mod tls;
 mod wires;

@@ -1,0 +1,67 @@
+//! Why somebody is turned away, in words that say what to do.
+
+use serde::Serialize;
+
+/// A reason, each with a status of its own kind (RFC 9110 section 15.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// By the lists of networks.
+    #[error("this address may not connect")]
+    Network,
+    /// A proxy of ours passes on what is no address.
+    #[error("X-Forwarded-For does not hold addresses")]
+    Forwarding,
+    /// All connections are taken.
+    #[error("the server has as many connections as it may have; try again later")]
+    Full,
+    /// All connections of one address are.
+    #[error("there are as many connections from this address as there may be; close some")]
+    AddressFull,
+    /// All connections of a token are.
+    #[error("there are as many connections with this token as there may be; close some")]
+    TokenFull,
+    /// Nothing is heard without a token.
+    #[error("a token is needed: send it as \"Authorization: Bearer TOKEN\" or as ?token=TOKEN")]
+    TokenMissing,
+    /// There is no such token.
+    #[error("this token is not known")]
+    TokenUnknown,
+    /// It is for other streams.
+    #[error("this token is not for this stream")]
+    TokenStream,
+    /// For insiders alone.
+    #[error("this is not for strangers; see [admin] in the configuration")]
+    Stranger,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Refusal; 9] = [
+        Refusal::Network,
+        Refusal::Forwarding,
+        Refusal::Full,
+        Refusal::AddressFull,
+        Refusal::TokenFull,
+        Refusal::TokenMissing,
+        Refusal::TokenUnknown,
+        Refusal::TokenStream,
+        Refusal::Stranger,
+    ];
+
+    /// The HTTP status.
+    pub fn status(self) -> u16 {
+        match self {
+            Refusal::Forwarding => 400,
+            Refusal::TokenMissing | Refusal::TokenUnknown => 401,
+            Refusal::Network | Refusal::TokenStream | Refusal::Stranger => 403,
+            Refusal::AddressFull | Refusal::TokenFull => 429,
+            Refusal::Full => 503,
+        }
+    }
+
+    /// Whether it may be otherwise in a while.
+    pub fn passes(self) -> bool {
+        matches!(self, Refusal::Full | Refusal::AddressFull | Refusal::TokenFull)
+    }
+}

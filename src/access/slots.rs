@@ -1,0 +1,78 @@
+//! How many connections there are, and whose.
+
+use super::TokenDigest;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Of an IPv6 address, what one subscriber is commonly given (RFC 6177): a /64.
+const SUBSCRIBER: u128 = !0 << 64;
+
+/// Who takes up connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Holder {
+    /// All together.
+    Everyone,
+    /// Those who are just being told that they may not.
+    Refused,
+    /// An address, or of IPv6 a /64.
+    Address(IpAddr),
+    /// Who shows this token.
+    Token(TokenDigest),
+}
+
+impl Holder {
+    /// Whoever is at `address`.
+    pub fn at(address: IpAddr) -> Self {
+        Holder::Address(match address.to_canonical() {
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & SUBSCRIBER).into(),
+            address => address,
+        })
+    }
+}
+
+/// The connections that are taken.
+#[derive(Debug, Default)]
+pub struct Slots(Mutex<HashMap<Holder, usize>>);
+
+/// One connection of somebody; given back when it is dropped.
+#[derive(Debug)]
+pub struct Slot {
+    slots: Arc<Slots>,
+    holder: Holder,
+}
+
+impl Slots {
+    /// One more for `holder`, unless it has `most` already.
+    pub fn take(self: &Arc<Self>, holder: Holder, most: usize) -> Option<Slot> {
+        let mut taken = self.lock();
+        // One who is refused is not to be remembered.
+        if taken.get(&holder).copied().unwrap_or(0) >= most {
+            return None;
+        }
+        *taken.entry(holder).or_insert(0) += 1;
+        Some(Slot { slots: self.clone(), holder })
+    }
+
+    /// How many `holder` has.
+    pub fn taken(&self, holder: Holder) -> usize {
+        self.lock().get(&holder).copied().unwrap_or(0)
+    }
+
+    /// What is locked here is right at every step, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, HashMap<Holder, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut taken = self.slots.lock();
+        if let Some(of_holder) = taken.get_mut(&self.holder) {
+            *of_holder -= 1;
+            if *of_holder == 0 {
+                taken.remove(&self.holder);
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What can change while the server runs.
+
+use crate::access::Access;
+use crate::config::{ClientLimits, Config, HealthLimits};
+use crate::server;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// One state of it.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Who may connect, and hear what.
+    pub access: Access,
+    /// What a client may cost.
+    pub clients: ClientLimits,
+    /// What is healthy.
+    pub health: HealthLimits,
+}
+
+impl Rules {
+    /// As `config` has them, as far as the system lets us.
+    pub fn of(config: &Config) -> Self {
+        let mut access = config.access.clone();
+        access.connections = access.connections.min(server::room());
+        Rules { access, clients: config.clients, health: config.health }
+    }
+}
+
+/// The state in force; it changes as a whole.
+#[derive(Debug)]
+pub struct Live(RwLock<Arc<Rules>>);
+
+impl Live {
+    /// Begins with `rules`.
+    pub fn new(rules: Rules) -> Self {
+        Live(RwLock::new(Arc::new(rules)))
+    }
+
+    /// The rules in force now.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts others in force.
+    pub fn replace(&self, rules: Rules) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+}

@@ -1,0 +1,133 @@
+//! Another configuration for a server that runs: all of it is put in force, or nothing.
+
+use crate::actors::broker::{Broker, NewRules};
+use crate::actors::log_directory::{Follow, LogDirectory};
+use crate::config::{Config, Written};
+use crate::live::{Live, Rules};
+use crate::server::{Tls, TlsError};
+use actix::Addr;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What can change at run time: sections, or keys of them.
+const CHANGEABLE: [&str; 13] = [
+    "access.allow",
+    "access.deny",
+    "access.trusted_proxies",
+    "access.connections",
+    "access.connections_per_address",
+    "admin.allow",
+    "admin.only",
+    "clients",
+    "health",
+    "log_list",
+    "logging",
+    "logs",
+    "tokens",
+];
+/// And where there is TLS already, its files.
+const TLS: &str = "tls";
+
+/// Why everything stays as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// These keys changed, and are looked at only at the start.
+    #[error("{} cannot change while the server runs; restart it for that", .0.join(", "))]
+    NeedsRestart(Vec<String>),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Changes a running server.
+#[derive(Clone)]
+pub struct Reloader {
+    pub(crate) in_force: Written,
+    pub(crate) live: Arc<Live>,
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) broker: Addr<Broker>,
+    pub(crate) directory: Addr<LogDirectory>,
+}
+
+impl Reloader {
+    /// Puts `config` in force, and reads the certificate anew. Returns the keys that changed.
+    ///
+    /// # Errors
+    /// When it cannot be put in force whole; then nothing has changed.
+    pub fn reload(&mut self, config: &Config) -> Result<Vec<String>, ReloadError> {
+        let changed = changed(&self.in_force, &config.written);
+        let fixed: Vec<_> = changed.iter().filter(|key| !self.can_change(key, config)).cloned().collect();
+        if !fixed.is_empty() {
+            return Err(ReloadError::NeedsRestart(fixed));
+        }
+        if let (Some(tls), Some(files)) = (&self.tls, &config.tls) {
+            tls.replace(files.clone())?;
+        }
+        self.live.replace(Rules::of(config));
+        self.broker.do_send(NewRules(self.live.rules()));
+        let is_of_logs = |key: &String| key == "logs" || key.starts_with("log_list.");
+        if changed.iter().any(is_of_logs) {
+            let follow = Follow { configured: config.logs.clone(), lists: config.lists.clone() };
+            self.directory.do_send(follow);
+        }
+        self.in_force = config.written.clone();
+        Ok(changed)
+    }
+
+    fn can_change(&self, key: &str, config: &Config) -> bool {
+        let section = key.split_once('.').map_or(key, |(section, _)| section);
+        let other_files = section == TLS && self.tls.is_some() && config.tls.is_some();
+        other_files || CHANGEABLE.contains(&key) || CHANGEABLE.contains(&section)
+    }
+}
+
+/// The keys, with their sections, that are not the same in both.
+fn changed(old: &Written, new: &Written) -> Vec<String> {
+    let (old, new) = (values(old), values(new));
+    old.symmetric_difference(&new).map(|(key, _)| key.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Each key with its value, as text.
+fn values(written: &Written) -> BTreeSet<(String, String)> {
+    let sections = serde_json::to_value(written).unwrap_or_default();
+    let mut values = BTreeSet::new();
+    for (section, value) in sections.as_object().into_iter().flatten() {
+        match value {
+            Value::Object(keys) => {
+                values
+                    .extend(keys.iter().map(|(key, value)| (format!("{section}.{key}"), value.to_string())));
+            }
+            value => {
+                values.insert((section.clone(), value.to_string()));
+            }
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changed_keys_are_named_and_secrets_are_compared_without_showing_them() {
+        let written = |toml: &str| toml::from_str::<Written>(toml).expect("a configuration");
+        let old = written("[server]\nlisten = '127.0.0.1:1'\n[[tokens]]\nname = 'a'\ntoken = 'one'");
+        assert_eq!(changed(&old, &old), Vec::<String>::new());
+        let new = written(
+            "[server]\nlisten = '127.0.0.1:2'\n[clients]\ndeflate = false\n[[tokens]]\nname = 'a'\ntoken = 'two'",
+        );
+        assert_eq!(changed(&old, &new), ["clients.deflate", "server.listen", "tokens"]);
+        assert!(values(&new).iter().all(|(_, value)| !value.contains("two")));
+    }
+
+    #[test]
+    fn what_can_change_exists() {
+        let known = values(&Written::default());
+        for name in CHANGEABLE {
+            let is = |key: &str| key == name || key.starts_with(&format!("{name}."));
+            assert!(known.iter().any(|(key, _)| is(key)), "{name}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Who asks, whether they may, and in whose name.
+
+use super::{AppState, Audience};
+use crate::access::{Access, Holder, Refusal, Slot, Visitor};
+use crate::actors::client::{Badge, Origin};
+use crate::message::Stream;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The other ways to say that somebody else asks, which make nobody an insider either.
+const FORWARDED: [HeaderName; 2] = [header::FORWARDED, HeaderName::from_static("x-real-ip")];
+/// When to ask again, seconds.
+const RETRY_AFTER: &str = "30";
+
+/// A [`Refusal`] as an answer.
+#[derive(Debug)]
+pub(super) struct Refused(Refusal);
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Refused(refusal)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::FORBIDDEN)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
+        if self.status_code() == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if self.0.passes() {
+            response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
+        }
+        response.json(serde_json::json!({ "error": self.0.to_string() }))
+    }
+}
+
+/// Finds out who asks before anything is answered.
+pub async fn admit(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    match visitor_of(&request) {
+        Ok(visitor) => {
+            request.extensions_mut().insert(visitor);
+            Ok(next.call(request).await?.map_into_boxed_body())
+        }
+        Err(refusal) => Ok(request.into_response(Refused(refusal).error_response())),
+    }
+}
+
+fn visitor_of(request: &ServiceRequest) -> Result<Visitor, Refusal> {
+    // Without them nothing can be judged, and nobody is let in.
+    let state = request.app_data::<web::Data<AppState>>().ok_or(Refusal::Stranger)?;
+    let audience = request.app_data::<Audience>().ok_or(Refusal::Stranger)?;
+    let peer = request.peer_addr().ok_or(Refusal::Network)?.ip();
+    let headers = request.headers();
+    let is_forwarded = FORWARDED.iter().any(|name| headers.contains_key(name));
+    let access = &state.live.rules().access;
+    if *audience == Audience::Insiders {
+        return access.insider(peer, is_forwarded || headers.contains_key(FORWARDED_FOR));
+    }
+    let forwarded = headers.get_all(FORWARDED_FOR).map(|value| value.as_bytes());
+    let mut visitor = access.visitor(peer, forwarded)?;
+    visitor.is_insider &= visitor.is_proxied || !is_forwarded;
+    Ok(visitor)
+}
+
+/// Keeps a route for insiders where the configuration wants it.
+pub(super) async fn insiders_if_so_configured(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let rules = request.app_data::<web::Data<AppState>>().map(|state| state.live.rules());
+    let restricted = rules.is_none_or(|rules| rules.access.insiders_only);
+    if restricted && !visitor(request.request()).is_insider {
+        return Ok(request.into_response(Refused(Refusal::Stranger).error_response()));
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// Who asks, as [`admit`] found out.
+pub(super) fn visitor(request: &HttpRequest) -> Visitor {
+    let nobody = Visitor { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), is_insider: false, is_proxied: false };
+    request.extensions().get::<Visitor>().copied().unwrap_or(nobody)
+}
+
+/// Whether whoever asks may hear `stream`.
+pub(super) fn may_hear(request: &HttpRequest, state: &AppState, stream: Stream) -> Result<(), Refused> {
+    state.live.rules().access.token(presented(request).as_deref(), stream)?;
+    Ok(())
+}
+
+/// Whose client it is that wants to hear `stream`, with the slots that it takes up.
+pub(super) fn origin(request: &HttpRequest, state: &AppState, stream: Stream) -> Result<Origin, Refused> {
+    let (rules, visitor) = (state.live.rules(), visitor(request));
+    let token = rules.access.token(presented(request).as_deref(), stream)?;
+    let mut slots = Vec::new();
+    if let Some(token) = token.filter(|token| token.connections > 0) {
+        let slot = state.slots.take(Holder::Token(token.digest), token.connections);
+        slots.push(slot.ok_or(Refusal::TokenFull)?);
+    }
+    slots.extend(slot_behind_a_proxy(&rules.access, visitor, state)?);
+    let badge = token.map(|token| Badge { name: token.name.as_str().into(), digest: token.digest });
+    Ok(Origin { address: visitor.address, badge, slots })
+}
+
+/// Others have theirs since they were let in.
+fn slot_behind_a_proxy(access: &Access, visitor: Visitor, state: &AppState) -> Result<Option<Slot>, Refusal> {
+    if !visitor.is_proxied || access.connections_per_address == 0 {
+        return Ok(None);
+    }
+    let slot = state.slots.take(Holder::at(visitor.address), access.connections_per_address);
+    slot.map(Some).ok_or(Refusal::AddressFull)
+}
+
+/// The token in the header, or else in the query.
+fn presented(request: &HttpRequest) -> Option<Vec<u8>> {
+    bearer(request.headers()).or_else(|| {
+        let mut pairs = form_urlencoded::parse(request.query_string().as_bytes());
+        let token = pairs.find(|(key, _)| key == "token");
+        token.map(|(_, token)| token.into_owned().into_bytes())
+    })
+}
+
+/// RFC 6750 section 2.1.
+fn bearer(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii().into())
+}
+
+/// What clients of a name are called.
+pub(super) fn name_of(badge: Option<&Badge>) -> Option<Arc<str>> {
+    badge.map(|badge| badge.name.clone())
+}

@@ -1,0 +1,95 @@
+//! What happens to a connection before anything is read from it.
+
+use super::tls::Tls;
+use super::transport::{Io, Transport};
+use crate::access::{Holder, Refusal, Slot, Slots};
+use crate::live::Live;
+use actix_web::http::StatusCode;
+use actix_web::rt::net::TcpStream;
+use actix_web::rt::time::timeout;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// How long somebody has to take the answer that they may not connect.
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+/// To how many this is told at the same time; others are left without a word.
+const MOST_REFUSED: usize = 128;
+
+/// Lets connections in.
+#[derive(Clone)]
+pub(super) struct Gate {
+    pub(super) live: Arc<Live>,
+    pub(super) slots: Arc<Slots>,
+    pub(super) tls: Option<Arc<Tls>>,
+    /// How long a handshake may take.
+    pub(super) patience: Duration,
+}
+
+impl Gate {
+    /// The connection as the HTTP server takes it, and where it comes from; `None` if it may not come in.
+    pub(super) async fn admit(&self, tcp: TcpStream) -> Option<(Transport, Option<SocketAddr>)> {
+        let peer = tcp.peer_addr().ok()?;
+        let slots = match self.take_slots(peer) {
+            Ok(slots) => slots,
+            Err(refusal) => {
+                self.refuse(tcp, refusal).await;
+                return None;
+            }
+        };
+        // What is sent is sent whole; waiting for more would only delay it.
+        let _ = tcp.set_nodelay(true);
+        let io = match &self.tls {
+            None => Io::Clear(tcp),
+            Some(tls) => match timeout(self.patience, tls.accept(tcp)).await {
+                Ok(Ok(stream)) => Io::Tls(Box::new(stream)),
+                Ok(Err(error)) => {
+                    log::debug!("client {}: no TLS: {error}", peer.ip());
+                    return None;
+                }
+                Err(_) => return None,
+            },
+        };
+        Some((Transport::new(io, slots), Some(peer)))
+    }
+
+    fn take_slots(&self, peer: SocketAddr) -> Result<Vec<Slot>, Refusal> {
+        let (rules, peer) = (self.live.rules(), peer.ip());
+        let access = &rules.access;
+        access.admit_peer(peer)?;
+        let mut slots = vec![self.slots.take(Holder::Everyone, access.connections).ok_or(Refusal::Full)?];
+        // Behind a proxy are many; whoever hears a stream through it is counted then.
+        if access.connections_per_address > 0 && !access.trusted_proxies.contain(peer) {
+            let slot = self.slots.take(Holder::at(peer), access.connections_per_address);
+            slots.push(slot.ok_or(Refusal::AddressFull)?);
+        }
+        Ok(slots)
+    }
+
+    /// Says why, as HTTP, to those who listen.
+    async fn refuse(&self, mut tcp: TcpStream, refusal: Refusal) {
+        let Some(_slot) = self.slots.take(Holder::Refused, MOST_REFUSED) else { return };
+        if self.tls.is_some() {
+            return;
+        }
+        let _ = timeout(REFUSAL_TIME, async {
+            // A connection with something unread is reset, and then nobody sees the answer.
+            let mut request = [0; 4096];
+            let _ = tcp.read(&mut request).await;
+            tcp.write_all(answer(refusal).as_bytes()).await?;
+            tcp.shutdown().await
+        })
+        .await;
+    }
+}
+
+fn answer(refusal: Refusal) -> String {
+    let body = serde_json::json!({ "error": refusal.to_string() }).to_string();
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN);
+    let retry = if refusal.passes() { "retry-after: 30\r\n" } else { "" };
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n{retry}connection: close\r\n\r\n{body}",
+        body.len()
+    )
+}

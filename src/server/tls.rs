@@ -1,0 +1,105 @@
+//! The server's certificate, which can be replaced while it is in use.
+
+use crate::config::TlsFiles;
+use actix_web::rt::net::TcpStream;
+use openssl::error::ErrorStack;
+use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslFiletype, SslMethod, select_next_proto};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{PoisonError, RwLock};
+use std::time::SystemTime;
+use tokio_openssl::SslStream;
+
+/// HTTP/1.1 (RFC 7301): in HTTP/2 WebSocket clients would need RFC 8441, which hardly any knows.
+const PROTOCOLS: &[u8] = b"\x08http/1.1";
+
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The certificates cannot be used.
+    #[error("tls.certificate: {0} is no PEM file with a certificate: {1}")]
+    Certificate(PathBuf, String),
+    /// The key cannot be used.
+    #[error("tls.key: {0} is no PEM file with the certificate's private key: {1}")]
+    Key(PathBuf, String),
+    /// OpenSSL does not work.
+    #[error("TLS cannot be set up: {0}")]
+    OpenSsl(#[from] ErrorStack),
+}
+
+/// Accepts TLS connections with the newest certificate that could be read.
+pub struct Tls(RwLock<InUse>);
+
+struct InUse {
+    files: TlsFiles,
+    acceptor: SslAcceptor,
+}
+
+/// When the files were written, as far as that can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileTimes([Option<SystemTime>; 2]);
+
+impl Tls {
+    /// With what is in `files` now.
+    ///
+    /// # Errors
+    /// When they do not hold a certificate and its key.
+    pub fn new(files: TlsFiles) -> Result<Self, TlsError> {
+        let acceptor = acceptor(&files)?;
+        Ok(Tls(RwLock::new(InUse { files, acceptor })))
+    }
+
+    /// Takes what is in `files` now for connections from now on; those that exist live on.
+    ///
+    /// # Errors
+    /// When they do not hold a certificate and its key; then nothing changes.
+    pub fn replace(&self, files: TlsFiles) -> Result<(), TlsError> {
+        let acceptor = acceptor(&files)?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = InUse { files, acceptor };
+        Ok(())
+    }
+
+    /// Where the certificate and its key are.
+    pub fn files(&self) -> TlsFiles {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).files.clone()
+    }
+
+    /// When they were written.
+    pub fn file_times(&self) -> FileTimes {
+        let modified = |file: &PathBuf| file.metadata().and_then(|data| data.modified()).ok();
+        let files = self.files();
+        FileTimes([modified(&files.certificate), modified(&files.key)])
+    }
+
+    /// Shakes hands over `tcp`.
+    pub(super) async fn accept(&self, tcp: TcpStream) -> Result<SslStream<TcpStream>, openssl::ssl::Error> {
+        let ssl = {
+            let in_use = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            Ssl::new(in_use.acceptor.context())?
+        };
+        let mut stream = SslStream::new(ssl, tcp)?;
+        Pin::new(&mut stream).accept().await?;
+        Ok(stream)
+    }
+}
+
+fn acceptor(files: &TlsFiles) -> Result<SslAcceptor, TlsError> {
+    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
+    let bad_certificate = |why: String| TlsError::Certificate(files.certificate.clone(), why);
+    let bad_key = |why: String| TlsError::Key(files.key.clone(), why);
+    // OpenSSL says of a file that is not there what nobody understands.
+    std::fs::File::open(&files.certificate).map_err(|e| bad_certificate(e.to_string()))?;
+    std::fs::File::open(&files.key).map_err(|e| bad_key(e.to_string()))?;
+    builder.set_certificate_chain_file(&files.certificate).map_err(|e| bad_certificate(reason(&e)))?;
+    builder.set_private_key_file(&files.key, SslFiletype::PEM).map_err(|e| bad_key(reason(&e)))?;
+    builder.check_private_key().map_err(|e| bad_key(reason(&e)))?;
+    builder.set_alpn_select_callback(|_, offered| {
+        select_next_proto(PROTOCOLS, offered).ok_or(AlpnError::ALERT_FATAL)
+    });
+    Ok(builder.build())
+}
+
+fn reason(errors: &ErrorStack) -> String {
+    let mut reasons = errors.errors().iter().filter_map(|error| error.reason());
+    reasons.next_back().unwrap_or("it cannot be read").to_string()
+}

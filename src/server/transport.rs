@@ -1,0 +1,88 @@
+//! A connection of ours: TCP, in clear or under TLS, and the slots that it takes up.
+
+use crate::access::Slot;
+use crate::actors::outbox::Piece;
+use crate::actors::socket::Socket;
+use actix_web::rt::net::TcpStream;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_openssl::SslStream;
+
+/// See the module. The slots are given back when it is dropped.
+pub(super) struct Transport {
+    io: Io,
+    _slots: Vec<Slot>,
+}
+
+pub(super) enum Io {
+    Clear(TcpStream),
+    Tls(Box<SslStream<TcpStream>>),
+}
+
+impl Transport {
+    pub(super) fn new(io: Io, slots: Vec<Slot>) -> Self {
+        Transport { io, _slots: slots }
+    }
+
+    pub(super) fn tcp(&self) -> &TcpStream {
+        match &self.io {
+            Io::Clear(tcp) => tcp,
+            Io::Tls(tls) => tls.get_ref(),
+        }
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Io::Clear(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Io::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.io {
+            Io::Clear(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Io::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Io::Clear(tcp) => Pin::new(tcp).poll_flush(cx),
+            Io::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.io {
+            Io::Clear(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Io::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
+        }
+    }
+}
+
+impl Socket for Transport {
+    fn poll_send(&mut self, cx: &mut Context<'_>, piece: &Piece) -> Poll<io::Result<usize>> {
+        match &mut self.io {
+            Io::Clear(tcp) => tcp.poll_send(cx, piece),
+            Io::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, piece.bytes()),
+        }
+    }
+
+    fn bound_unsent(&self) {
+        self.tcp().bound_unsent();
+    }
+
+    fn forget_unsent(&self) {
+        self.tcp().forget_unsent();
+    }
+}

@@ -1,0 +1,299 @@
+//! Who is let in, and what is told to those who are not.
+
+use crate::helpers::{Subscriber, TestApp, from_the_start, quiet_log, spawn_app};
+use actix_web::http::header::HeaderMap;
+use serde_json::Value;
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::Request;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+const TOKENS: &str = "
+[[tokens]]
+name = 'alice'
+token = 'alice-has-this-token'
+streams = ['lite']
+connections = 2
+[[tokens]]
+name = 'bob'
+sha256 = '350bc5f8d059529d18cb330953077e9d993dc597196a2b439b6dae64d474701e'
+";
+
+async fn app(toml: &str) -> TestApp {
+    let log = quiet_log().await;
+    log.publish(3);
+    spawn_app(&format!("[heartbeat]\ninterval = '200ms'\n{toml}"), vec![from_the_start(&log)]).await
+}
+
+fn request(app: &TestApp, path: &str, headers: &[(&'static str, &str)]) -> Request<()> {
+    let mut request = format!("ws://{}{path}", app.address).into_client_request().expect("a request");
+    for (name, value) in headers {
+        request.headers_mut().append(*name, value.parse().expect("a value"));
+    }
+    request
+}
+
+/// Why there is no stream.
+async fn refused(app: &TestApp, path: &str, headers: &[(&'static str, &str)]) -> (u16, String) {
+    match tokio_tungstenite::connect_async(request(app, path, headers)).await {
+        Err(Error::Http(response)) => {
+            let body: Value =
+                serde_json::from_slice(response.body().as_deref().unwrap_or_default()).expect("a reason");
+            (response.status().as_u16(), body["error"].as_str().expect("a text").into())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn asked(
+    address: impl std::fmt::Display,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> (u16, HeaderMap, String) {
+    let mut request = awc::Client::default().get(format!("http://{address}{path}"));
+    for (name, value) in headers {
+        request = request.append_header((*name, *value));
+    }
+    let mut response = request.send().await.expect("an answer");
+    let body = response.body().limit(10 << 20).await.expect("a body");
+    let mut all = HeaderMap::new();
+    response.headers().iter().for_each(|(name, value)| all.append(name.clone(), value.clone()));
+    (response.status().as_u16(), all, String::from_utf8(body.to_vec()).expect("UTF-8"))
+}
+
+#[actix_web::test]
+async fn without_a_token_nothing_is_heard_where_there_are_some() {
+    let app = app(TOKENS).await;
+    for path in ["/", "/full-stream", "/lite-stream", "/domains-only", "/develop"] {
+        let (status, why) = refused(&app, path, &[]).await;
+        assert_eq!(status, 401, "{path}");
+        assert!(why.contains("?token=TOKEN"), "{why}");
+    }
+    for path in ["/latest.json", "/example.json", "/lite-stream/example.json", "/sse?stream=lite"] {
+        let (status, headers, _) = asked(app.address, path, &[]).await;
+        assert_eq!(status, 401, "{path}");
+        assert_eq!(headers.get("www-authenticate").expect("a header"), "Bearer");
+    }
+    for path in ["/", "/health", "/stats", "/metrics"] {
+        assert_eq!(asked(app.address, path, &[]).await.0, 200, "{path}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_token_in_the_header_or_the_query_opens_its_own_streams() {
+    let app = app(TOKENS).await;
+    let header = [("authorization", "Bearer alice-has-this-token")];
+    let mut by_header = Subscriber::connect(request(&app, "/lite-stream", &header)).await;
+    let mut by_query =
+        Subscriber::connect(request(&app, "/lite-stream?notices=1&token=alice-has-this-token", &[])).await;
+    by_header.any_message().await;
+    by_query.any_message().await;
+    let (status, why) = refused(&app, "/full-stream", &header).await;
+    assert_eq!((status, why.as_str()), (403, "this token is not for this stream"));
+    assert_eq!(asked(app.address, "/latest.json", &header).await.0, 403);
+    assert_eq!(asked(app.address, "/lite-stream/example.json", &header).await.0, 200);
+    for wrong in ["alice-has-this-toke", "Alice-has-this-token", ""] {
+        let (status, why) = refused(&app, &format!("/lite-stream?token={wrong}"), &[]).await;
+        assert_eq!((status, why.as_str()), (401, "this token is not known"), "{wrong}");
+    }
+    let stats = app.get("/stats").await;
+    assert!(stats["clients"].as_object().expect("clients").values().all(|client| client["token"] == "alice"));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_token_known_by_its_digest_opens_every_stream() {
+    let app = app(TOKENS).await;
+    for path in ["/", "/lite-stream", "/domains-only"] {
+        let path = format!("{path}?token=bob-is-known-by-a-digest");
+        Subscriber::connect(request(&app, &path, &[])).await.any_message().await;
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_token_has_so_many_connections_and_gets_them_back() {
+    let app = app(TOKENS).await;
+    let path = "/lite-stream?token=alice-has-this-token";
+    let one = app.connect(path).await;
+    let _two = app.connect(path).await;
+    assert_eq!(refused(&app, path, &[]).await.0, 429);
+    drop(one);
+    app.wait_for_clients(1).await;
+    let _three = app.connect(path).await;
+    assert_eq!(refused(&app, path, &[]).await.0, 429);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn all_and_each_address_have_so_many_connections() {
+    for (access, status) in [("connections = 3", 503), ("connections_per_address = 3", 429)] {
+        let app = app(&format!("[access]\n{access}")).await;
+        let clients = [app.connect("/").await, app.connect("/").await, app.connect("/").await];
+        let (refused_with, why) = refused(&app, "/", &[]).await;
+        assert_eq!(refused_with, status, "{why}");
+        drop(clients);
+        // A connection ends a moment after its client has gone.
+        let begin = std::time::Instant::now();
+        while tokio_tungstenite::connect_async(request(&app, "/", &[])).await.is_err() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "a slot was not given back");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        app.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_handshake_that_is_aborted_gives_its_slot_back() {
+    use tokio::io::AsyncWriteExt;
+    let app = app("[access]\nconnections = 2").await;
+    let handshake = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    for end in (0..handshake.len()).step_by(7) {
+        let mut stream = tokio::net::TcpStream::connect(app.address).await.expect("a connection");
+        // One that was refused may be closed already.
+        let _ = stream.write_all(&handshake.as_bytes()[..end]).await;
+        drop(stream);
+    }
+    let begin = std::time::Instant::now();
+    loop {
+        let both = [
+            tokio_tungstenite::connect_async(request(&app, "/", &[])).await,
+            tokio_tungstenite::connect_async(request(&app, "/", &[])).await,
+        ];
+        if both.iter().all(Result::is_ok) {
+            break;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "a slot was not given back");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn networks_are_let_in_or_not() {
+    let denied = app("[access]\ndeny = ['127.0.0.0/8']").await;
+    let (status, _, body) = asked(denied.address, "/health", &[]).await;
+    assert_eq!((status, body.contains("may not connect")), (403, true));
+    assert_eq!(refused(&denied, "/", &[]).await.0, 403);
+    denied.stop().await;
+    let elsewhere = app("[access]\nallow = ['192.0.2.0/24']").await;
+    assert_eq!(refused(&elsewhere, "/", &[]).await.0, 403);
+    elsewhere.stop().await;
+}
+
+#[actix_web::test]
+async fn only_a_trusted_proxy_says_who_asks() {
+    let rules =
+        "[access]\ntrusted_proxies = ['127.0.0.1']\ndeny = ['198.51.100.66']\nconnections_per_address = 1";
+    let app = app(rules).await;
+    let from = |address| [("x-forwarded-for", address)];
+    let _one = Subscriber::connect(request(&app, "/", &from("203.0.113.5"))).await;
+    assert_eq!(refused(&app, "/", &from("203.0.113.5")).await.0, 429);
+    let _other = Subscriber::connect(request(&app, "/", &from("192.0.2.1, 203.0.113.6"))).await;
+    assert_eq!(refused(&app, "/", &from("198.51.100.66")).await.0, 403);
+    assert_eq!(refused(&app, "/", &from("nonsense")).await.0, 400);
+    app.wait_for_clients(2).await;
+    let stats = app.get("/stats").await.to_string();
+    assert!(!stats.contains("203.0.113.5"), "the proxy itself is no insider here: {stats}");
+    app.stop().await;
+
+    let app = self::app("[access]\ndeny = ['198.51.100.66']").await;
+    let _client = Subscriber::connect(request(&app, "/", &from("198.51.100.66"))).await;
+    app.wait_for_clients(1).await;
+    let stats = app.get("/stats").await.to_string();
+    assert!(stats.contains("127.0.0.1") && !stats.contains("198.51.100.66"), "{stats}");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn strangers_do_not_see_where_clients_are() {
+    let app = app("[admin]\nallow = ['192.0.2.1']\n").await;
+    let _client = app.connect("/").await;
+    app.wait_for_clients(1).await;
+    let stats = app.get("/stats").await;
+    let (name, client) = stats["clients"].as_object().expect("clients").iter().next().expect("a client");
+    assert!(name.starts_with("hidden-"), "{name}");
+    assert_eq!(client["ip_address"], "hidden");
+    app.stop().await;
+
+    // Who comes through a proxy that nobody told us of is a stranger, though the proxy is on this machine.
+    let app = self::app("").await;
+    let _client = app.connect("/").await;
+    app.wait_for_clients(1).await;
+    assert!(asked(app.address, "/stats", &[]).await.2.contains("127.0.0.1"));
+    for header in ["x-forwarded-for", "forwarded", "x-real-ip"] {
+        let (_, _, body) = asked(app.address, "/stats", &[(header, "203.0.113.5")]).await;
+        assert!(!body.contains("127.0.0.1\""), "{header}: {body}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn statistics_and_metrics_can_be_for_insiders_alone() {
+    let app = app("[admin]\nallow = ['192.0.2.1']\nonly = true").await;
+    for path in ["/stats", "/metrics"] {
+        let (status, _, body) = asked(app.address, path, &[]).await;
+        assert_eq!((status, body.contains("[admin]")), (403, true), "{path}");
+    }
+    assert_eq!(asked(app.address, "/health", &[]).await.0, 200);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn statistics_and_metrics_can_have_an_address_of_their_own() {
+    let app = app("[admin]\nlisten = '127.0.0.1:0'").await;
+    let admin = app.admin_address.expect("an address");
+    for path in ["/stats", "/metrics"] {
+        assert_eq!(asked(app.address, path, &[]).await.0, 404, "{path}");
+        assert_eq!(asked(admin, path, &[]).await.0, 200, "{path}");
+    }
+    for path in ["/", "/full-stream", "/latest.json", "/sse"] {
+        assert_eq!(asked(admin, path, &[]).await.0, 404, "{path}");
+    }
+    assert_eq!(asked(admin, "/health", &[]).await.0, 200);
+    app.stop().await;
+
+    let app = self::app("[admin]\nlisten = '127.0.0.1:0'\nallow = []").await;
+    assert_eq!(asked(app.admin_address.expect("an address"), "/stats", &[]).await.0, 403);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn who_says_nothing_is_not_waited_for() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let app = app("[access]\nhandshake_timeout = '500ms'").await;
+    for said in ["", "GET / HTTP/1.1\r\nHost: "] {
+        let mut stream = tokio::net::TcpStream::connect(app.address).await.expect("a connection");
+        stream.write_all(said.as_bytes()).await.expect("a beginning");
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(crate::helpers::PATIENCE, stream.read_to_end(&mut answer)).await;
+        read.expect("an end in time").expect("an end");
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn new_rules_end_those_whom_they_do_not_let_in() {
+    let mut app = app(TOKENS).await;
+    let mut alice = app.connect("/lite-stream?token=alice-has-this-token").await;
+    let mut bob = app.connect("/lite-stream?token=bob-is-known-by-a-digest").await;
+    app.wait_for_clients(2).await;
+    let without_alice = TOKENS.split_once("[[tokens]]\nname = 'bob'").expect("bob's").1;
+    let log = quiet_log().await;
+    let changed = app.reload(
+        &format!("[heartbeat]\ninterval = '200ms'\n[[tokens]]\nname = 'bob'{without_alice}"),
+        vec![from_the_start(&log)],
+    );
+    assert_eq!(changed, Ok(vec!["logs".into(), "tokens".into()]));
+    let (_, close) = alice.until_closed().await;
+    assert_eq!(close.expect("a close frame").code, CloseCode::Policy);
+    assert_eq!(refused(&app, "/lite-stream?token=alice-has-this-token", &[]).await.0, 401);
+    log.publish(2);
+    assert_eq!(bob.message().await["message_type"], "certificate_update");
+    app.stop().await;
+}

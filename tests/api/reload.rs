@@ -1,0 +1,124 @@
+//! Another configuration for a server that runs.
+
+use crate::helpers::{from_the_start, quiet_log, spawn_app};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+#[actix_web::test]
+async fn logs_come_and_go_without_a_hole_or_a_repetition() {
+    let (staying, leaving, coming) = (quiet_log().await, quiet_log().await, quiet_log().await);
+    let mut app = spawn_app("", vec![from_the_start(&staying), from_the_start(&leaving)]).await;
+    let mut client = app.connect("/lite-stream").await;
+    app.wait_for_clients(1).await;
+    staying.publish(5);
+    assert_eq!(client.indexes(5).await, [0, 1, 2, 3, 4]);
+    let changed = app.reload("", vec![from_the_start(&staying), from_the_start(&coming)]);
+    assert_eq!(changed, Ok(vec!["logs".into()]));
+    app.wait_for(|stats| stats["logs"][coming.url()].is_object()).await;
+    let stats = app.get("/stats").await;
+    assert!(stats["logs"][leaving.url()].is_null(), "{stats}");
+    leaving.publish(1);
+    staying.publish(2);
+    assert_eq!(client.indexes(2).await, [5, 6]);
+    coming.publish(3);
+    assert_eq!(client.indexes(3).await, [0, 1, 2]);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_log_that_is_configured_anew_goes_on_where_it_was() {
+    let log = quiet_log().await;
+    let mut app = spawn_app("", vec![from_the_start(&log)]).await;
+    let mut client = app.connect("/lite-stream").await;
+    app.wait_for_clients(1).await;
+    log.publish(3);
+    assert_eq!(client.indexes(3).await, [0, 1, 2]);
+    let mut renamed = from_the_start(&log);
+    renamed.description = Some("Another name".into());
+    app.reload("", vec![renamed]).expect("a reload");
+    app.wait_for(|stats| stats["logs"][log.url()]["name"] == "Another name").await;
+    log.publish(2);
+    let message = client.message().await;
+    assert_eq!(
+        (&message["data"]["cert_index"], &message["data"]["source"]["name"]),
+        (&3.into(), &"Another name".into())
+    );
+    assert_eq!(client.indexes(1).await, [4]);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_cannot_change_is_named_and_then_nothing_changes() {
+    let log = quiet_log().await;
+    let mut app = spawn_app("", vec![from_the_start(&log)]).await;
+    let other = "[newest]\nmessages = 3\n[server]\nroot_stream = 'lite'\n[clients]\ndeflate = false";
+    let why = app.reload(other, vec![from_the_start(&quiet_log().await)]).expect_err("a refusal");
+    assert!(why.starts_with("newest.messages, server.root_stream cannot change"), "{why}");
+    let stats = app.get("/stats").await;
+    assert!(stats["logs"][log.url()].is_object(), "the logs are still those: {stats}");
+    assert_eq!(app.reload("", vec![from_the_start(&log)]), Ok(vec![]));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn new_limits_hold_for_new_clients() {
+    let log = quiet_log().await;
+    let mut app = spawn_app("", vec![from_the_start(&log)]).await;
+    let logs = || vec![from_the_start(&log)];
+    assert_eq!(app.reload("[health]\nready_percent = 100", logs()), Ok(vec!["health.ready_percent".into()]));
+    let changed = app.reload("[access]\nconnections = 1", logs());
+    assert_eq!(changed, Ok(vec!["access.connections".into(), "health.ready_percent".into()]));
+    let _client = app.connect("/").await;
+    let second = tokio_tungstenite::connect_async(format!("ws://{}/", app.address)).await;
+    assert!(second.is_err());
+    app.stop().await;
+}
+
+/// Lines of the log file until one has `what` in it.
+fn until(lines: &mpsc::Receiver<String>, what: &str) -> String {
+    loop {
+        let line = lines.recv_timeout(Duration::from_secs(30)).expect("a line in time");
+        if line.contains(what) {
+            return line;
+        }
+    }
+}
+
+#[test]
+fn sighup_reads_the_file_anew_and_refuses_what_is_wrong() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("certstream.toml");
+    let write = |text: &str| std::fs::write(&file, text).expect("a file");
+    write("[clients]\ndeflate = true");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_certstream-server"))
+        .args(["demo", "--config", file.to_str().expect("a path")])
+        .env("CERTSTREAM_SERVER_LISTEN", "127.0.0.1:0")
+        .env_remove("RUST_LOG")
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let (line, lines) = mpsc::channel();
+    let log = BufReader::new(child.stderr.take().expect("its log"));
+    std::thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|text| line.send(text)));
+    let hang_up = || {
+        let status = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    };
+    until(&lines, "listening on");
+    write("[clients]\ndeflate = false\n[logging]\nlevel = 'debug'");
+    hang_up();
+    let told = until(&lines, "configuration:");
+    assert!(told.ends_with("configuration: now with other clients.deflate, logging.level"), "{told}");
+    write("[clients]\ndeflat = false");
+    hang_up();
+    let told = until(&lines, "configuration:");
+    assert!(told.contains("everything stays as it was") && told.contains("clients.deflat:"), "{told}");
+    write("[clients]\ndeflate = false\n[logging]\nlevel = 'debug'\n[server]\nworkers = 7");
+    hang_up();
+    let told = until(&lines, "configuration:");
+    assert!(told.contains("server.workers cannot change while the server runs"), "{told}");
+    child.kill().expect("it is killed");
+    child.wait().expect("it ends");
+}
