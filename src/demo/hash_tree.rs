@@ -1,17 +1,22 @@
-//! All hashes of the log's tree that its tiles have, so that any proof is made without its leaves.
+//! The hashes of the log's tree that its tiles have, so that proofs are made without its leaves.
 //!
-//! They are kept for ever, while entries are forgotten: 32 bytes for each entry, and a 255th of that for the levels
-//! above. A vector that grows may hold twice as much for room: a log of a million entries takes 32 to 64 MB.
+//! Those of leaves are forgotten with their entries; those of full tiles of leaves are kept for ever, an eighth of a byte
+//! for each entry. What is left is enough for every proof from a size on whose leaves are still there.
 
 use crate::ct::consistency::{self, Node};
 use crate::ct::hash_tile::{HashTile, node_root, tile_root};
 use crate::ct::merkle::Hash;
 use crate::ct::tile_path::TILE_WIDTH;
 
+/// Tiles of leaves that are forgotten together, so that what stays is seldom moved.
+const FORGET_TILES: usize = 16;
+
 #[derive(Default)]
 pub struct HashTree {
     /// By level of tiles: of leaves, of full tiles of leaves, of full tiles of those, and so on.
     levels: Vec<Vec<Hash>>,
+    /// Leaves that are forgotten; whole tiles.
+    forgotten: usize,
 }
 
 impl HashTree {
@@ -27,12 +32,22 @@ impl HashTree {
         }
     }
 
+    /// Forgets the leaves before `index`, in a while.
+    pub fn forget_before(&mut self, index: u64) {
+        let (step, index) =
+            (FORGET_TILES * TILE_WIDTH as usize, usize::try_from(index).unwrap_or(usize::MAX));
+        let Some(leaves) = self.levels.first_mut() else { return };
+        let old = (index.saturating_sub(self.forgotten) / step * step).min(leaves.len() / step * step);
+        leaves.drain(..old);
+        self.forgotten += old;
+    }
+
     /// The hashes of a tile, as far as all of them are there.
     pub fn tile(&self, tile: HashTile) -> Option<&[Hash]> {
-        let start = tile.index.checked_mul(TILE_WIDTH)?;
+        let forgotten = if tile.level == 0 { self.forgotten } else { 0 };
+        let start = usize::try_from(tile.index.checked_mul(TILE_WIDTH)?).ok()?.checked_sub(forgotten)?;
         let end = start.checked_add(tile.width.into())?;
-        let hashes = self.levels.get(usize::from(tile.level))?;
-        hashes.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+        self.levels.get(usize::from(tile.level))?.get(start..end)
     }
 
     /// The consistency proof between two sizes that the tree had.
@@ -81,6 +96,28 @@ mod tests {
             assert_eq!(tree.root(size as u64), Some(slow_root(&leaves[..size])), "at size {size}");
         }
         assert_eq!(tree.root(65_837), None);
+    }
+
+    #[test]
+    fn forgotten_leaves_are_in_no_tile_but_in_every_root_and_in_the_proofs_from_later_sizes() {
+        let leaves = leaves(10_000);
+        let (mut tree, whole) = (HashTree::default(), tree_of(&leaves));
+        for (i, leaf) in leaves.iter().enumerate() {
+            tree.push(*leaf);
+            tree.forget_before((i as u64).saturating_sub(1_000));
+        }
+        assert_eq!((tree.forgotten, tree.levels[0].len()), (8_192, 1_808));
+        let tile = |level, index, width| HashTile { level, index, width };
+        assert_eq!(tree.tile(tile(0, 31, 256)), None);
+        for kept in [tile(0, 32, 256), tile(0, 39, 16), tile(1, 0, 39)] {
+            assert_eq!(tree.tile(kept), whole.tile(kept));
+        }
+        for (first, second) in [(8_192, 10_000), (8_300, 9_000), (9_999, 10_000), (4_096, 9_500)] {
+            let proof = whole.consistency_proof(first, second);
+            assert!(proof.is_some() && tree.consistency_proof(first, second) == proof, "{first} to {second}");
+            assert_eq!(tree.root(second), whole.root(second));
+        }
+        assert_eq!(tree.consistency_proof(5, 10_000), None);
     }
 
     #[test]

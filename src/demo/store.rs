@@ -176,6 +176,8 @@ impl Store {
         state.entries.push_back(Arc::new(entry));
         if state.entries.len() > self.retain {
             state.entries.pop_front();
+            let oldest = state.oldest();
+            state.hashes.forget_before(oldest);
         }
     }
 
