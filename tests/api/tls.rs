@@ -60,7 +60,8 @@ async fn connect(app: &TestApp) -> (SslStream<TcpStream>, String) {
     Pin::new(&mut stream).connect().await.expect("a handshake");
     assert_eq!(stream.ssl().selected_alpn_protocol(), Some(&b"http/1.1"[..]));
     let certificate = stream.ssl().peer_certificate().expect("a certificate");
-    let name = certificate.subject_name().entries().next().expect("a name").data().as_utf8().expect("UTF-8");
+    let name =
+        certificate.subject_name().entries().next().expect("a name").data().to_string().expect("UTF-8");
     let name = name.to_string();
     (stream, name)
 }
