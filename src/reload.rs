@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What can change at run time: sections, or keys of them.
-const CHANGEABLE: [&str; 13] = [
+const CHANGEABLE: [&str; 14] = [
     "access.allow",
     "access.deny",
     "access.trusted_proxies",
@@ -24,9 +24,9 @@ const CHANGEABLE: [&str; 13] = [
     "log_list",
     "logging",
     "logs",
+    TLS,
     "tokens",
 ];
-/// And where there is TLS already, its files.
 const TLS: &str = "tls";
 
 /// Why everything stays as it was.
@@ -76,10 +76,18 @@ impl Reloader {
     }
 
     fn can_change(&self, key: &str, config: &Config) -> bool {
-        let section = key.split_once('.').map_or(key, |(section, _)| section);
-        let other_files = section == TLS && self.tls.is_some() && config.tls.is_some();
-        other_files || CHANGEABLE.contains(&key) || CHANGEABLE.contains(&section)
+        let is_tls = section(key) == TLS;
+        can_change_at_run_time(key) && (!is_tls || self.tls.is_some() == config.tls.is_some())
     }
+}
+
+/// Whether `key` can be given another value while the server runs; those of TLS only where there is TLS before and after.
+pub(crate) fn can_change_at_run_time(key: &str) -> bool {
+    CHANGEABLE.contains(&key) || CHANGEABLE.contains(&section(key))
+}
+
+fn section(key: &str) -> &str {
+    key.split_once('.').map_or(key, |(section, _)| section)
 }
 
 /// The keys, with their sections, that are not the same in both.

@@ -20,7 +20,7 @@ use import::{ImportArgs, ImportError};
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use show::{CertArgs, EntryArgs, ShowError};
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -60,6 +60,8 @@ enum Command {
     Run,
     /// Watch two CT logs of our own, one of each protocol, with made-up certificates and without internet
     Demo(DemoArgs),
+    /// Print a configuration file with every key, its explanation and its default
+    Config,
     /// Check the configuration and say what it means, without starting anything
     CheckConfig,
     /// Print the logs that would be watched, with their present sizes
@@ -106,6 +108,8 @@ enum Failure {
     Demo(io::Error),
     #[error("the server failed: {0}")]
     Run(io::Error),
+    #[error("the output cannot be written: {0}")]
+    Print(io::Error),
     #[error(transparent)]
     Show(#[from] ShowError),
     #[error(transparent)]
@@ -121,7 +125,11 @@ impl Failure {
     fn status(&self) -> u8 {
         match self {
             Failure::Config(_) | Failure::Start(_) | Failure::Demo(_) | Failure::Import(_) => NOTHING_STARTED,
-            Failure::Run(_) | Failure::Show(_) | Failure::Evidence(_) | Failure::Unhealthy(..) => 1,
+            Failure::Run(_)
+            | Failure::Print(_)
+            | Failure::Show(_)
+            | Failure::Evidence(_)
+            | Failure::Unhealthy(..) => 1,
         }
     }
 }
@@ -134,6 +142,7 @@ pub fn main() -> ExitCode {
         match &cli.command {
             None | Some(Command::Run) => run(&cli).await,
             Some(Command::Demo(args)) => demo(&cli, args).await,
+            Some(Command::Config) => print_config(),
             Some(Command::CheckConfig) => check_config(&cli),
             Some(Command::Logs) => list_logs(&cli).await,
             Some(Command::Entry(args)) => Ok(show::entry(args).await?),
@@ -261,6 +270,10 @@ fn reload(reloader: &mut Reloader, config: Result<Config, ConfigError>) {
         Ok(changed) => log::info!("configuration: now with other {}", changed.join(", ")),
         Err(why) => log::error!("configuration: everything stays as it was: {why}"),
     }
+}
+
+fn print_config() -> Result<(), Failure> {
+    io::stdout().write_all(config::EXPLAINED.as_bytes()).map_err(Failure::Print)
 }
 
 fn check_config(cli: &Cli) -> Result<(), Failure> {

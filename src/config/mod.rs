@@ -8,10 +8,12 @@
 
 mod error;
 mod read;
+mod reference;
 mod resolve;
 mod written;
 
 pub use error::ConfigError;
+pub use reference::EXPLAINED;
 pub use resolve::{
     ClientLimits, Config, Endpoint, HealthLimits, ListConfig, ListedFacts, LogConfig, TlsFiles,
 };

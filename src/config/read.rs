@@ -90,7 +90,8 @@ fn overlay(
     Ok(set)
 }
 
-fn variable_of(key: &str) -> String {
+/// The environment variable of a key.
+pub(super) fn variable_of(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
 }
 

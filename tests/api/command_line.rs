@@ -80,6 +80,42 @@ fn check_config_says_what_would_happen() {
 }
 
 #[test]
+fn the_explained_configuration_can_be_used_as_it_is() {
+    let printed = run(&["config"], &[]);
+    assert_eq!(printed.status.code(), Some(0));
+    let path = file(&String::from_utf8(printed.stdout).expect("UTF-8"));
+    let checked = run(&["check-config", "--config", path.to_str().expect("a path")], &[]);
+    assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[test]
+fn security_settings_with_something_wrong_start_nothing() {
+    for (text, key) in [
+        ("[access]\nallowed = ['10.0.0.0/8']", "access.allowed"),
+        ("[access]\nallow = ['10.0.0.0/33']", "access.allow"),
+        ("[acess]\nallow = ['10.0.0.0/8']", "acess"),
+        ("[access]\nconnections = 0", "access.connections"),
+        ("[admin]\nlisten = '9090'", "admin.listen"),
+        ("[tls]\ncertificate = '/etc/hostname'", "tls.key"),
+        ("[tls]\ncertificate = '/etc/hostname'\nkey = '/etc/hostname'", "tls.certificate"),
+        ("[tls]\ncertificate = '/no/such/file'\nkey = '/no/such/key'", "/no/such/file"),
+        ("[[tokens]]\nname = 'a'\ntoken = 'short'", "tokens[0].token"),
+        ("[[tokens]]\nname = 'a'\ntoken = 1234567890123456", "tokens[0].token"),
+        ("[[tokens]]\nname = 'a'", "tokens[0].token"),
+        ("[[tokens]]\nname = 'a'\nsha256 = 'abc'", "tokens[0].sha256"),
+        ("[[tokens]]\nname = 'a'\ntoken = 'sixteen-letters-x'\nstreams = ['all']", "tokens[0].streams[0]"),
+        ("[[tokens]]\nname = 'a'\ntoken = 'sixteen-letters-x'\nstream = ['lite']", "tokens[0].stream"),
+    ] {
+        let path = file(&format!("{text}\n"));
+        let error = refused(&["demo", "--config", path.to_str().expect("a path")], &[("RUST_LOG", "off")]);
+        assert!(error.contains(key), "{error} does not name {key}");
+        assert!(!error.contains("1234567890") && !error.contains("short\""), "a token is shown: {error}");
+    }
+    let error = refused(&["demo"], &[("CERTSTREAM_ACCESS_ALLOW", "10.0.0.0/8")]);
+    assert!(error.contains("CERTSTREAM_ACCESS_ALLOW: access.allow"), "{error}");
+}
+
+#[test]
 fn help_and_version_are_there() {
     let help = String::from_utf8(run(&["--help"], &[]).stdout).expect("UTF-8");
     for word in ["demo", "check-config", "--config", "Examples:", "PORT"] {
