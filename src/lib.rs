@@ -41,6 +41,7 @@ pub mod evidence;
 mod live;
 pub mod log_client;
 pub mod log_list;
+mod memory;
 pub mod message;
 pub mod reload;
 pub mod routes;

@@ -7,10 +7,11 @@ use super::client::{Client, GOING_AWAY, NOT_ALLOWED};
 use super::joining::AllJoining;
 use super::outbox::Shared;
 use super::pace::{Load, Pace};
-use super::shrinkage::{self, Shrinkage};
+use super::shrinkage::Shrinkage;
 use crate::clock;
 use crate::config::ClientLimits;
 use crate::live::Rules;
+use crate::memory;
 use crate::message::{CertEntry, Demand, EntryBatch, Stream, Wire, heartbeat};
 use actix::prelude::*;
 use std::collections::{HashMap, VecDeque};
@@ -235,7 +236,7 @@ impl Broker {
     fn shrink(&mut self) {
         if self.shrinkage.is_over(self.connections.len()) {
             self.connections.shrink_to_fit();
-            shrinkage::give_back();
+            memory::give_back();
         }
     }
 

@@ -1,4 +1,5 @@
-//! Memory of clients that have gone. The system's allocator would keep it for the next ones, who may never come.
+//! When to give back the memory of clients that have gone. The system's allocator would keep it for the next ones, who
+//! may never come.
 
 /// Clients who must have gone before it is worth a look: some megabyte.
 const WORTHWHILE: usize = 200;
@@ -23,25 +24,6 @@ impl Shrinkage {
         over
     }
 }
-
-/// Gives back what is free, on a thread of its own.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(super) fn give_back() {
-    let trim = || {
-        // SAFETY: may be called at any time, and touches nothing that is in use.
-        #[allow(unsafe_code)]
-        unsafe {
-            libc::malloc_trim(0);
-        }
-    };
-    if let Err(error) = std::thread::Builder::new().name("give back".into()).spawn(trim) {
-        log::debug!("free memory is kept: {error}");
-    }
-}
-
-/// Other systems' allocators are left to themselves.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(super) fn give_back() {}
 
 #[cfg(test)]
 mod tests {

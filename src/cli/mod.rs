@@ -10,6 +10,7 @@ mod verify_evidence;
 use crate::config::{self, Config, ConfigError, Log};
 use crate::demo::{DemoLog, DemoLogOptions, DemoProtocol};
 use crate::log_client::Proxies;
+use crate::memory;
 use crate::message::{Protocol, Stream};
 use crate::reload::Reloader;
 use crate::server::{Tls, raise_limit};
@@ -136,6 +137,7 @@ impl Failure {
 
 /// Parses the arguments and does what they say.
 pub fn main() -> ExitCode {
+    memory::be_frugal();
     let cli = Cli::parse();
     let system = actix::System::new();
     let result = system.block_on(async {

@@ -1,4 +1,5 @@
-//! The issuers of all static-ct logs: each fetched once, by its SHA-256, and kept on disk.
+//! The issuers of all logs: in memory once, however many entries they stand behind. Those of static-ct logs are fetched
+//! once, by their SHA-256, and kept on disk.
 //!
 //! An issuer is the same wherever it came from, so logs share them; the hash that names it proves it.
 
@@ -14,6 +15,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Most bytes of certificates in memory. Those of the web need about 10 MiB.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// The same for those that come with the entries themselves.
+const MAX_SENT_BYTES: u64 = 16 * 1024 * 1024;
+/// A certificate larger than this is not shared: a hostile log could otherwise drive all others out.
+const MAX_SHARED: usize = 16 * 1024;
 /// How many that will be, about.
 const EXPECTED: usize = 8192;
 /// Most files on disk; a hostile log could otherwise fill it.
@@ -23,6 +28,8 @@ const MAX_FILES: usize = 50_000;
 #[derive(Debug)]
 pub struct Issuers {
     known: Cache<Fingerprint, Bytes, Size>,
+    /// Those that came with entries, by themselves.
+    sent: Cache<Bytes, Bytes, Size>,
     /// `None`: they are not kept.
     dir: Option<PathBuf>,
     written: AtomicUsize,
@@ -37,6 +44,12 @@ impl Weighter<Fingerprint, Bytes> for Size {
     }
 }
 
+impl Weighter<Bytes, Bytes> for Size {
+    fn weight(&self, _: &Bytes, der: &Bytes) -> u64 {
+        der.len() as u64 + 64
+    }
+}
+
 impl Issuers {
     /// Keeps issuers in `dir`, which is made when it is first needed.
     pub fn new(dir: PathBuf) -> Self {
@@ -46,7 +59,21 @@ impl Issuers {
     /// Keeps issuers for as long as it lives.
     pub fn in_memory() -> Self {
         let known = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
-        Issuers { known, dir: None, written: AtomicUsize::new(0) }
+        let sent = Cache::with_weighter(EXPECTED, MAX_SENT_BYTES, Size);
+        Issuers { known, sent, dir: None, written: AtomicUsize::new(0) }
+    }
+
+    /// The same certificate, in the memory that all who sent it share; one that is too large in memory of its own.
+    pub fn shared(&self, der: &[u8]) -> Bytes {
+        if der.len() > MAX_SHARED {
+            return Bytes::copy_from_slice(der);
+        }
+        if let Some(shared) = self.sent.get(der) {
+            return shared;
+        }
+        let copy = Bytes::copy_from_slice(der);
+        self.sent.insert(copy.clone(), copy.clone());
+        copy
     }
 
     /// The issuer, from memory or disk.
@@ -102,6 +129,17 @@ pub(super) fn hex(fingerprint: &Fingerprint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_issuer_that_comes_again_takes_no_more_memory() {
+        let issuers = Issuers::in_memory();
+        for (length, shares) in [(0, true), (MAX_SHARED, true), (MAX_SHARED + 1, false)] {
+            let der = vec![7; length];
+            let (first, second) = (issuers.shared(&der), issuers.shared(&der));
+            assert_eq!((&first, &second), (&Bytes::from(der.clone()), &Bytes::from(der)));
+            assert_eq!(first.as_ptr() == second.as_ptr(), shares, "{length} bytes");
+        }
+    }
 
     #[test]
     fn an_issuer_is_kept_over_restarts_and_believed_only_under_its_own_hash() {

@@ -11,6 +11,7 @@ use crate::ct::head::Head;
 use crate::ct::merkle::{Hash, leaf_hash};
 use crate::ct::proof_json;
 use crate::ct::sth::SignedTreeHead;
+use bytes::Bytes;
 use openssl::pkey::{PKey, Public};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -28,6 +29,7 @@ pub struct Rfc6962Client {
     base: String,
     /// Without one, heads are believed unsigned.
     key: Option<PKey<Public>>,
+    issuers: Arc<Issuers>,
     tiles: Tiles,
     offer: Cell<Offer>,
     /// Held by whoever asks for the first tile: one finds out for all.
@@ -57,7 +59,8 @@ impl Rfc6962Client {
         Rfc6962Client {
             base: format!("{}/ct/v1", url.trim_end_matches('/')),
             key,
-            tiles: Tiles::new(http.clone(), url, LeafIndex::Optional, issuers),
+            tiles: Tiles::new(http.clone(), url, LeafIndex::Optional, issuers.clone()),
+            issuers,
             http,
             offer: Cell::new(Offer::Unknown),
             asking: Mutex::new(()),
@@ -151,19 +154,29 @@ impl Rfc6962Client {
         if page.is_empty() {
             return Err(FetchError::EmptyPage);
         }
-        Ok(page.into_iter().map(|raw| fetched(raw, range.confirming)).collect())
+        Ok(page.into_iter().map(|raw| fetched(raw, range.confirming, &self.issuers)).collect())
     }
 }
 
-fn fetched(raw: Result<RawEntry, NotBase64>, confirming: bool) -> Fetched {
+fn fetched(raw: Result<RawEntry, NotBase64>, confirming: bool, issuers: &Issuers) -> Fetched {
     let leaf_input = match &raw {
         Ok(raw) => Some(raw.leaf_input.clone()),
         Err(broken) => broken.salvage_leaf_input(),
     };
     let leaf_hash = leaf_input.as_deref().map(leaf_hash);
-    let content = decode(raw, confirming);
+    let mut content = decode(raw, confirming);
+    if let Ok(Content::Entry(entry)) = &mut content {
+        keep_only_what_differs(entry, issuers);
+    }
     let misbehaves = matches!(&content, Ok(Content::Entry(entry)) if entry.misbehaviour().is_some());
     Fetched { leaf_hash, content, evidence: leaf_input.filter(|_| misbehaves) }
+}
+
+/// Lets go of the bytes that the entry came in, three quarters of which are issuers: entries wait in memory until they
+/// are proven.
+fn keep_only_what_differs(entry: &mut LogEntry, issuers: &Issuers) {
+    entry.certificate = Bytes::copy_from_slice(&entry.certificate);
+    entry.chain.iter_mut().for_each(|issuer| *issuer = issuers.shared(issuer));
 }
 
 /// An entry that cannot be decoded may have been damaged on its way: only one that is so again (`confirming`)
