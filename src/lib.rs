@@ -48,3 +48,4 @@ pub mod routes;
 pub mod server;
 pub mod startup;
 pub mod state;
+pub mod tally;

@@ -14,7 +14,7 @@ use crate::config::{Config, Endpoint, ListConfig, LogConfig};
 use crate::evidence::{Accused, Base64};
 use crate::live::{Live, Rules};
 use crate::log_client::{
-    FetchSettings, Issuers, LogClient, OperatorLimits, Rfc6962Client, StaticCtClient, tls_connector,
+    FetchSettings, Issuers, LogClient, OperatorLimits, Rfc6962Client, StaticCtClient, Traffic, tls_connector,
 };
 use crate::log_list::{HttpSettings, LogListClient};
 use crate::message::Demand;
@@ -22,6 +22,7 @@ use crate::reload::Reloader;
 use crate::routes::AppState;
 use crate::server::{Listeners, Tls, TlsError, listen, serve};
 use crate::state::{EvidenceFolder, Positions, PositionsError, StateLock, StateLockError, Undecodable};
+use crate::tally::Tally;
 use actix::dev::ArbiterHandle;
 use actix::prelude::*;
 use actix_web::dev::Server;
@@ -99,18 +100,21 @@ impl Application {
         let listeners = listeners(config)?;
         let address = listeners.clients.local_addr().unwrap_or(config.listen);
         let admin_address = listeners.admin.as_ref().and_then(|listener| listener.local_addr().ok());
-        let demand = Arc::new(Demand::default());
+        let (demand, tally) = (Arc::new(Demand::default()), Arc::new(Tally::default()));
         let mut arbiters = vec![Arbiter::new()];
         let broker = {
-            let (demand, newest) = (demand.clone(), config.newest_messages);
-            let limits = config.clients;
-            Broker::start_in_arbiter(&arbiters[0].handle(), move |_| Broker::new(demand, newest, limits))
+            let (demand, tally) = (demand.clone(), tally.clone());
+            let (newest, limits) = (config.newest_messages, config.clients);
+            let broker = move |_: &mut Context<Broker>| Broker::new(demand, tally, newest, limits);
+            Broker::start_in_arbiter(&arbiters[0].handle(), broker)
         };
         let heartbeat = Heartbeat::new(&broker, config.heartbeat_interval).start();
         let (statuses, live) = (LogStatuses::default(), Arc::new(Live::new(Rules::of(config))));
         let state = web::Data::new(AppState {
             broker: broker.clone(),
             live: live.clone(),
+            tally,
+            demand: demand.clone(),
             slots: Arc::new(Slots::default()),
             streams: config.streams.clone(),
             root_stream: config.root_stream,
@@ -351,7 +355,7 @@ fn directory(
         // Logs without an operator are taken for logs of the same.
         let limits =
             limits.entry(log.operator.clone()).or_insert_with(|| Arc::new(operator_limits(&settings)));
-        let fetch = surroundings.fetch_settings(&settings, limits.clone());
+        let fetch = surroundings.fetch_settings(&settings, limits.clone(), status.traffic().clone());
         // There is at least one thread, and it is asked for in turn without end.
         let thread = threads.next().unwrap_or_else(Arbiter::current);
         surroundings.clone().watch(log, fetch, status, &thread)
@@ -377,11 +381,16 @@ struct Surroundings {
 }
 
 impl Surroundings {
-    fn fetch_settings(&self, config: &Config, limits: Arc<OperatorLimits>) -> FetchSettings {
+    fn fetch_settings(
+        &self,
+        config: &Config,
+        limits: Arc<OperatorLimits>,
+        traffic: Arc<Traffic>,
+    ) -> FetchSettings {
         let (timeout, user_agent) = (config.fetch_timeout, config.user_agent.clone());
         let names_tiles = config.names_tiles;
         let proxies = config.proxies.clone();
-        FetchSettings { tls: self.tls.clone(), proxies, timeout, user_agent, limits, names_tiles }
+        FetchSettings { tls: self.tls.clone(), proxies, timeout, user_agent, limits, traffic, names_tiles }
     }
 
     fn watch(

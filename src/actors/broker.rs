@@ -13,6 +13,7 @@ use crate::config::ClientLimits;
 use crate::live::Rules;
 use crate::memory;
 use crate::message::{CertEntry, Demand, EntryBatch, Stream, Wire, heartbeat};
+use crate::tally::{Ending, Tally};
 use actix::prelude::*;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
@@ -75,6 +76,20 @@ pub struct Clients;
 #[rtype(result = "()")]
 pub struct NewRules(pub Arc<Rules>);
 
+/// Asks how much waits for the clients.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Queues")]
+pub struct QueueDepths;
+
+/// How much waits for the clients.
+#[derive(Debug, Clone, Copy, Default, MessageResponse)]
+pub struct Queues {
+    /// For all of them together; what several wait for counts once.
+    pub bytes: usize,
+    /// For the one for which most waits.
+    pub longest_bytes: usize,
+}
+
 /// Ends the clients: what is queued for them is still sent, then they are told to go.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
@@ -114,6 +129,7 @@ impl Backlog {
 pub struct Broker {
     connections: HashMap<u64, Connection>,
     demand: Arc<Demand>,
+    tally: Arc<Tally>,
     newest: VecDeque<Arc<CertEntry>>,
     keep: usize,
     limits: ClientLimits,
@@ -134,10 +150,11 @@ pub struct Broker {
 
 impl Broker {
     /// Keeps the `keep` newest messages.
-    pub fn new(demand: Arc<Demand>, keep: usize, limits: ClientLimits) -> Self {
+    pub fn new(demand: Arc<Demand>, tally: Arc<Tally>, keep: usize, limits: ClientLimits) -> Self {
         Broker {
             connections: HashMap::new(),
             demand,
+            tally,
             newest: VecDeque::with_capacity(keep),
             keep,
             limits,
@@ -201,7 +218,7 @@ impl Broker {
             self.backlog.add(&shared);
             let hears = |c: &&mut Connection| c.client.stream == Some(stream) && c.client.outbox.wire == wire;
             let listeners = self.connections.values_mut().filter(hears);
-            listeners.for_each(|c| c.send(&shared, first_seq, now));
+            listeners.for_each(|c| c.send(&shared, first_seq, now, &self.tally));
         }
     }
 
@@ -224,6 +241,7 @@ impl Broker {
                 slowest.outbox.shed();
             } else {
                 log::info!("client {address}: disconnected, all clients together are too far behind");
+                self.tally.ended(Ending::Shed);
                 slowest.disconnect();
             }
             if self.backlog.bytes() <= limit {
@@ -249,16 +267,18 @@ impl Broker {
 impl Connection {
     /// Pings the client when it is time, gives it up when it has stalled or fallen silent, and
     /// disconnects it when it does not go.
-    fn look_after(&mut self, now: Instant, limits: &ClientLimits) {
+    fn look_after(&mut self, now: Instant, limits: &ClientLimits, tally: &Tally) {
         if let Some(since) = self.abandoned_at {
             if now.saturating_duration_since(since) >= CLOSE_GRACE {
                 self.client.disconnect();
             }
         } else if self.client.outbox.is_stalled(now, limits.stall_timeout) {
+            tally.ended(Ending::Stalled);
             self.abandon(now, &format!("took nothing for {:?}", limits.stall_timeout), "too slow");
         } else if self.client.outbox.wire == Wire::Events {
             // Who hears events has no way to say anything.
         } else if self.client.silent_for(now) >= limits.pong_timeout {
+            tally.ended(Ending::Silent);
             self.abandon(now, &format!("said nothing for {:?}", limits.pong_timeout), "no answer to pings");
         } else if now.saturating_duration_since(self.pinged_at) >= limits.ping_interval {
             self.pinged_at = now;
@@ -267,8 +287,9 @@ impl Connection {
     }
 
     /// Queues messages of its stream, or gives it up where that is too much for it.
-    fn send(&mut self, shared: &Arc<Shared>, first_seq: u64, now: Instant) {
+    fn send(&mut self, shared: &Arc<Shared>, first_seq: u64, now: Instant, tally: &Tally) {
         if !self.client.outbox.push(shared, first_seq, now) && self.abandoned_at.is_none() {
+            tally.ended(Ending::TooFarBehind);
             self.abandon(now, "is too far behind", "too slow");
         }
     }
@@ -292,7 +313,7 @@ impl Actor for Broker {
         ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(self.sweep_interval(), |broker, _| {
             let now = Instant::now();
-            broker.connections.values_mut().for_each(|c| c.look_after(now, &broker.limits));
+            broker.connections.values_mut().for_each(|c| c.look_after(now, &broker.limits, &broker.tally));
             broker.shed();
             broker.shrink();
         });
@@ -388,9 +409,19 @@ impl Handler<NewRules> for Broker {
             let token = client.badge.as_ref().map(|badge| badge.digest);
             if !rules.access.still_admits(client.address, token, client.stream) {
                 log::info!("client {}: not allowed by the new configuration, closing", client.address);
+                self.tally.ended(Ending::NotAllowed);
                 connection.give_up(now, NOT_ALLOWED, "not allowed any more");
             }
         }
+    }
+}
+
+impl Handler<QueueDepths> for Broker {
+    type Result = Queues;
+
+    fn handle(&mut self, _: QueueDepths, _: &mut Self::Context) -> Queues {
+        let longest_bytes = self.clients().map(|client| client.outbox.queued_bytes()).max().unwrap_or(0);
+        Queues { bytes: self.backlog.bytes(), longest_bytes }
     }
 }
 

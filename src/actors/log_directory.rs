@@ -9,13 +9,14 @@
 use super::log_watcher::{LogStatus, LogWatcher, Stop};
 use crate::config::{ListConfig, LogConfig};
 use crate::ct::log_list::LogList;
-use crate::log_list::LogListClient;
+use crate::log_list::{LogListClient, Origin};
 use actix::prelude::*;
 use chrono::Utc;
 use futures_util::future::join_all;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
 
 /// After a list could not be had, when to ask again; or at the ordinary time, if that is sooner.
@@ -23,16 +24,51 @@ const RETRY: Duration = Duration::from_secs(5 * 60);
 
 /// How the watched logs are doing, readable from any thread.
 #[derive(Debug, Clone, Default)]
-pub struct LogStatuses(Arc<RwLock<Vec<Arc<LogStatus>>>>);
+pub struct LogStatuses(Arc<RwLock<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    logs: Vec<Arc<LogStatus>>,
+    lists: Vec<ListStatus>,
+}
+
+/// A list of logs that is followed.
+#[derive(Debug, Clone)]
+pub struct ListStatus {
+    /// What it is called.
+    pub name: Cow<'static, str>,
+    origin: Origin,
+}
+
+impl ListStatus {
+    /// How old what is in force of it is; `None` where nobody knows.
+    pub fn age(&self, now: SystemTime) -> Option<Duration> {
+        let from = match self.origin {
+            Origin::Fetched { at } => at,
+            Origin::Saved { fetched, .. } => fetched,
+            Origin::BuiltIn { made } => made?,
+        };
+        Some(now.duration_since(from.into()).unwrap_or_default())
+    }
+}
 
 impl LogStatuses {
     /// The logs watched now, by URL.
     pub fn all(&self) -> Vec<Arc<LogStatus>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).logs.clone()
+    }
+
+    /// The lists that are followed.
+    pub fn lists(&self) -> Vec<ListStatus> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).lists.clone()
     }
 
     fn set(&self, statuses: Vec<Arc<LogStatus>>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = statuses;
+        self.0.write().unwrap_or_else(PoisonError::into_inner).logs = statuses;
+    }
+
+    fn set_lists(&self, lists: Vec<ListStatus>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).lists = lists;
     }
 }
 
@@ -45,7 +81,7 @@ pub type ListClients = Box<dyn Fn(&ListConfig) -> Vec<LogListClient>>;
 /// The lists, merged, as they are in force now.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Listed(LogList);
+struct Listed(LogList, Vec<ListStatus>);
 
 /// Other logs are configured, or other lists.
 #[derive(Message)]
@@ -145,7 +181,10 @@ impl LogDirectory {
 
     /// Watches what is configured and what is known of the lists, and then what is new in them.
     fn begin(&mut self, ctx: &mut Context<Self>) {
-        let Some(lists) = &self.lists else { return self.apply(&LogList::default(), ctx) };
+        let Some(lists) = &self.lists else {
+            self.statuses.set_lists(Vec::new());
+            return self.apply(&LogList::default(), ctx);
+        };
         let (clients, interval) = ((self.clients)(lists), lists.refresh_interval);
         // At the start nothing is running that could be missed until the lists are there.
         let known = if self.running.is_empty() { LogList::default() } else { merged(&clients) };
@@ -174,6 +213,10 @@ impl Handler<Follow> for LogDirectory {
     }
 }
 
+fn status(client: &LogListClient) -> ListStatus {
+    ListStatus { name: client.source().name.clone(), origin: client.in_force().origin.clone() }
+}
+
 fn merged(clients: &[LogListClient]) -> LogList {
     LogList::merge(clients.iter().map(|client| client.in_force().list.clone()))
 }
@@ -182,7 +225,7 @@ fn merged(clients: &[LogListClient]) -> LogList {
 async fn follow(mut clients: Vec<LogListClient>, interval: Duration, directory: Addr<LogDirectory>) {
     loop {
         let failures = join_all(clients.iter_mut().map(refresh)).await.into_iter().filter(|ok| !ok).count();
-        directory.do_send(Listed(merged(&clients)));
+        directory.do_send(Listed(merged(&clients), clients.iter().map(status).collect()));
         let jitter = 0.95 + 0.1 * rand::random::<f64>();
         sleep(if failures > 0 { interval.min(RETRY) } else { interval }.mul_f64(jitter)).await;
     }
@@ -203,7 +246,8 @@ async fn refresh(client: &mut LogListClient) -> bool {
 impl Handler<Listed> for LogDirectory {
     type Result = ();
 
-    fn handle(&mut self, Listed(list): Listed, ctx: &mut Self::Context) {
+    fn handle(&mut self, Listed(list, statuses): Listed, ctx: &mut Self::Context) {
+        self.statuses.set_lists(statuses);
         self.apply(&list, ctx);
     }
 }

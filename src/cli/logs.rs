@@ -40,6 +40,7 @@ pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
         timeout: TIMEOUT,
         user_agent,
         limits,
+        traffic: Default::default(),
         names_tiles: false,
     };
     let issuers = Arc::new(Issuers::new(config.state_dir.join("issuers")));

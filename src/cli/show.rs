@@ -63,7 +63,9 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
     let limits = Arc::new(OperatorLimits::new(1, 10));
     let tls = tls_connector()?;
     let proxies = Proxies::of(&std::env::vars().collect())?;
-    let settings = FetchSettings { tls, proxies, timeout: TIMEOUT, user_agent, limits, names_tiles: false };
+    let traffic = Default::default();
+    let settings =
+        FetchSettings { tls, proxies, timeout: TIMEOUT, user_agent, limits, traffic, names_tiles: false };
     let fetched = single_entry(&url, index, &settings).await;
     let (protocol, entry) = fetched.map_err(|error| ShowError::Fetch { url: url.clone(), index, error })?;
     let undecodable = |reason: String| ShowError::Undecodable { url: url.clone(), index, reason };

@@ -124,6 +124,9 @@ pub enum Proof {
 }
 
 impl Misbehaviour {
+    /// All kinds.
+    pub const KINDS: [&str; 5] = ["bad_signature", "rollback", "fork", "inconsistent", "wrong_entry"];
+
     /// Its name in files, metrics and alerts.
     pub fn kind(&self) -> &'static str {
         match self {

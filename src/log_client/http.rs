@@ -1,6 +1,7 @@
 //! One GET request to a log, with every answer bounded in time and size.
 
 use super::limits::OperatorLimits;
+use super::traffic::{Outcome, Traffic};
 use super::{FetchError, FetchSettings};
 use awc::error::{PayloadError, SendRequestError};
 use awc::http::StatusCode;
@@ -22,6 +23,7 @@ pub(super) struct Http {
     client: awc::Client,
     timeout: Duration,
     limits: Arc<OperatorLimits>,
+    traffic: Arc<Traffic>,
 }
 
 /// How to ask.
@@ -54,7 +56,8 @@ impl Http {
             .disable_redirects()
             .add_default_header(("User-Agent", settings.user_agent.as_str()))
             .finish();
-        Http { client, timeout: settings.timeout, limits: settings.limits.clone() }
+        let (limits, traffic) = (settings.limits.clone(), settings.traffic.clone());
+        Http { client, timeout: settings.timeout, limits, traffic }
     }
 
     /// The body at `url`, at most `limit` bytes.
@@ -68,9 +71,15 @@ impl Http {
     pub(super) async fn get(&self, url: &str, ask: Ask<'_>) -> Result<Answer, FetchError> {
         let _turn = self.limits.turn().await;
         // awc's own time-out ends with the headers; a body that trickles must not hold us either.
-        tokio::time::timeout(self.timeout, self.get_unbounded(url, ask))
+        let answer = tokio::time::timeout(self.timeout, self.get_unbounded(url, ask))
             .await
-            .unwrap_or(Err(FetchError::Timeout(self.timeout)))
+            .unwrap_or(Err(FetchError::Timeout(self.timeout)));
+        match &answer {
+            Ok(Answer::Body { bytes, .. }) => self.traffic.body(bytes.len()),
+            Ok(Answer::NotModified) => self.traffic.count(Outcome::NotModified),
+            Err(error) => self.traffic.failed(error),
+        }
+        answer
     }
 
     async fn get_unbounded(&self, url: &str, ask: Ask<'_>) -> Result<Answer, FetchError> {

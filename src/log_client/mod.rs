@@ -14,6 +14,7 @@ mod rfc6962;
 mod single_entry;
 mod static_ct;
 mod tiles;
+mod traffic;
 
 pub use error::FetchError;
 pub use http::tls_connector;
@@ -23,6 +24,7 @@ pub use proxy::{BadProxy, Proxies};
 pub use rfc6962::Rfc6962Client;
 pub use single_entry::single_entry;
 pub use static_ct::{StaticCtClient, StaticCtLog};
+pub use traffic::{Outcome, Traffic};
 
 use crate::ct::consistency::{self, ProofError};
 use crate::ct::entry::Content;
@@ -48,6 +50,8 @@ pub struct FetchSettings {
     pub user_agent: String,
     /// What the log's operator gets from us.
     pub limits: Arc<OperatorLimits>,
+    /// Where requests are counted.
+    pub traffic: Arc<Traffic>,
     /// Whether names are enough: of static-ct logs that offer names tiles, these are read.
     pub names_tiles: bool,
 }

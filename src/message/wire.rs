@@ -27,6 +27,15 @@ pub enum Wire {
 }
 
 impl Wire {
+    /// Its name, as statistics show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Wire::WebSocket => "websocket",
+            Wire::Deflate => "deflate",
+            Wire::Events => "events",
+        }
+    }
+
     /// All, in the order of their discriminants.
     pub const ALL: [Wire; 3] = [Wire::WebSocket, Wire::Deflate, Wire::Events];
 

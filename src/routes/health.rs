@@ -16,7 +16,7 @@ const BROKER_PATIENCE: Duration = Duration::from_secs(2);
 /// What a log is to those who wait for its entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Delivery {
+pub(super) enum Delivery {
     /// What it shows is sent.
     Delivering,
     /// Nothing has come from it since the program started, for which it is too early.
@@ -52,7 +52,8 @@ pub(super) async fn ready(state: web::Data<AppState>) -> HttpResponse {
     answer(ready, &body)
 }
 
-fn delivery(log: &LogSnapshot, limits: HealthLimits, up: Duration) -> Delivery {
+/// What the log is to those who wait, after the program has been up for so long.
+pub(super) fn delivery(log: &LogSnapshot, limits: HealthLimits, up: Duration) -> Delivery {
     let patience = limits.log_patience.as_secs();
     match log.heard_seconds {
         _ if log.halted.is_some() => Delivery::Halted,

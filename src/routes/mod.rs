@@ -26,8 +26,9 @@ use crate::actors::broker::Broker;
 use crate::actors::log_directory::LogStatuses;
 use crate::config::Config;
 use crate::live::Live;
-use crate::message::Stream;
+use crate::message::{Demand, Stream};
 use crate::state::Positions;
+use crate::tally::Tally;
 use actix::Addr;
 use actix_web::http::header;
 use actix_web::middleware::from_fn;
@@ -42,6 +43,10 @@ pub struct AppState {
     pub broker: Addr<Broker>,
     /// The rules in force.
     pub live: Arc<Live>,
+    /// What happened to clients.
+    pub tally: Arc<Tally>,
+    /// How many clients hear what.
+    pub demand: Arc<Demand>,
     /// The connections that are taken.
     pub slots: Arc<Slots>,
     /// The streams that clients can have.

@@ -26,6 +26,7 @@ pub(super) async fn open(
     let deflate = limits.deflate && websocket_session::deflate_offer(&req).is_some();
     let wire = if deflate { Wire::Deflate } else { Wire::WebSocket };
     let outbox = Outbox::new(limits.queue, wire, wants_notices(req.query_string()));
+    let outbox = outbox.counted(&state.tally, stream);
     let client = Client::new(origin, Some(stream), outbox, None);
     Ok(websocket_session::start(&req, Arc::new(client), state.broker.clone()))
 }
@@ -68,8 +69,9 @@ pub(super) async fn events(
         return Ok(HttpResponse::BadRequest().json(serde_json::json!({ "error": error })));
     };
     let origin = origin(&req, &state, stream)?;
-    let outbox =
-        Outbox::new(state.live.rules().clients.queue, Wire::Events, wants_notices(req.query_string()));
+    let limits = state.live.rules().clients.queue;
+    let outbox = Outbox::new(limits, Wire::Events, wants_notices(req.query_string()));
+    let outbox = outbox.counted(&state.tally, stream);
     let socket = req.conn_data::<Arc<Socket>>().cloned().map(SocketHandle);
     let client = Arc::new(Client::new(origin, Some(stream), outbox, socket));
     Ok(HttpResponse::Ok()

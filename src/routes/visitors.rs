@@ -24,12 +24,6 @@ const RETRY_AFTER: &str = "30";
 #[derive(Debug)]
 pub(super) struct Refused(Refusal);
 
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        Refused(refusal)
-    }
-}
-
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -64,8 +58,15 @@ pub async fn admit(
             request.extensions_mut().insert(visitor);
             Ok(next.call(request).await?.map_into_boxed_body())
         }
-        Err(refusal) => Ok(request.into_response(Refused(refusal).error_response())),
+        Err(refusal) => Ok(turn_away(request, refusal)),
     }
+}
+
+fn turn_away(request: ServiceRequest, refusal: Refusal) -> ServiceResponse<BoxBody> {
+    if let Some(state) = request.app_data::<web::Data<AppState>>() {
+        state.tally.refused(refusal);
+    }
+    request.into_response(Refused(refusal).error_response())
 }
 
 fn visitor_of(request: &ServiceRequest) -> Result<Visitor, Refusal> {
@@ -93,7 +94,7 @@ pub(super) async fn insiders_if_so_configured(
     let rules = request.app_data::<web::Data<AppState>>().map(|state| state.live.rules());
     let restricted = rules.is_none_or(|rules| rules.access.insiders_only);
     if restricted && !visitor(request.request()).is_insider {
-        return Ok(request.into_response(Refused(Refusal::Stranger).error_response()));
+        return Ok(turn_away(request, Refusal::Stranger));
     }
     Ok(next.call(request).await?.map_into_boxed_body())
 }
@@ -106,12 +107,23 @@ pub(super) fn visitor(request: &HttpRequest) -> Visitor {
 
 /// Whether whoever asks may hear `stream`.
 pub(super) fn may_hear(request: &HttpRequest, state: &AppState, stream: Stream) -> Result<(), Refused> {
-    state.live.rules().access.token(presented(request).as_deref(), stream)?;
-    Ok(())
+    let rules = state.live.rules();
+    let may = rules.access.token(presented(request).as_deref(), stream);
+    may.map(drop).map_err(|refusal| counted(state, refusal))
+}
+
+fn counted(state: &AppState, refusal: Refusal) -> Refused {
+    state.tally.refused(refusal);
+    Refused(refusal)
 }
 
 /// Whose client it is that wants to hear `stream`, with the slots that it takes up.
 pub(super) fn origin(request: &HttpRequest, state: &AppState, stream: Stream) -> Result<Origin, Refused> {
+    let origin = origin_or_refusal(request, state, stream);
+    origin.map_err(|refusal| counted(state, refusal))
+}
+
+fn origin_or_refusal(request: &HttpRequest, state: &AppState, stream: Stream) -> Result<Origin, Refusal> {
     let (rules, visitor) = (state.live.rules(), visitor(request));
     let token = rules.access.token(presented(request).as_deref(), stream)?;
     let mut slots = Vec::new();

@@ -4,6 +4,7 @@ use super::tls::Tls;
 use super::transport::{Io, Transport};
 use crate::access::{Holder, Refusal, Slot, Slots};
 use crate::live::Live;
+use crate::tally::Tally;
 use actix_web::http::StatusCode;
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::time::timeout;
@@ -22,6 +23,7 @@ const MOST_REFUSED: usize = 128;
 pub(super) struct Gate {
     pub(super) live: Arc<Live>,
     pub(super) slots: Arc<Slots>,
+    pub(super) tally: Arc<Tally>,
     pub(super) tls: Option<Arc<Tls>>,
     /// How long a handshake may take.
     pub(super) patience: Duration,
@@ -69,6 +71,7 @@ impl Gate {
 
     /// Says why, as HTTP, to those who listen.
     async fn refuse(&self, mut tcp: TcpStream, refusal: Refusal) {
+        self.tally.refused(refusal);
         let Some(_slot) = self.slots.take(Holder::Refused, MOST_REFUSED) else { return };
         if self.tls.is_some() {
             return;

@@ -55,7 +55,8 @@ pub fn serve(
         .disable_signals()
         .shutdown_timeout(shutdown_timeout.as_secs());
     let patience = config.handshake_timeout;
-    let gate = Gate { live: state.live.clone(), slots: state.slots.clone(), tls, patience };
+    let (live, slots, tally) = (state.live.clone(), state.slots.clone(), state.tally.clone());
+    let gate = Gate { live, slots, tally, tls, patience };
     let audience = if listeners.admin.is_some() { Audience::Clients } else { Audience::ClientsAndInsiders };
     let (paths, data, inside) = (routes::Paths::of(config), state.clone(), gate.clone());
     let clients = move || service(inside.clone(), data.clone(), audience, paths.clone());

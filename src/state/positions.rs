@@ -16,6 +16,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 const FILE: &str = "positions.json";
 /// The only version of the file so far.
@@ -107,6 +108,8 @@ struct State {
     settling: Option<BTreeMap<String, Position>>,
     /// Why the newest save failed, if it did.
     error: Option<String>,
+    /// When everything that was to be saved was.
+    saved_at: Option<Instant>,
 }
 
 impl Positions {
@@ -161,6 +164,11 @@ impl Positions {
         self.lock().error.clone()
     }
 
+    /// How long ago everything that was to be saved by then was; `None` if that was never so, or nothing is kept.
+    pub fn saved_ago(&self) -> Option<Duration> {
+        self.lock().saved_at.map(|at| at.elapsed())
+    }
+
     /// Replaces the file by the positions as they were at the call before this one, if they had changed. Blocks
     /// until the disk has it.
     ///
@@ -193,12 +201,18 @@ impl Positions {
     }
 
     fn write(&self, by_url: Option<BTreeMap<String, Position>>) -> io::Result<()> {
-        let (Some(dir), Some(by_url)) = (&self.dir, by_url) else { return Ok(()) };
+        let Some(dir) = &self.dir else { return Ok(()) };
+        let Some(by_url) = by_url else {
+            self.lock().saved_at = Some(Instant::now());
+            return Ok(());
+        };
         let text = encode(&by_url, self.clients());
         let written = replace_file(&dir.join(FILE), text.as_bytes());
         let mut state = self.lock();
         state.error = written.as_ref().err().map(io::Error::to_string);
-        if written.is_err() {
+        if written.is_ok() {
+            state.saved_at = Some(Instant::now());
+        } else {
             // Older than what is settling now, if anything is.
             state.settling.get_or_insert(by_url);
         }

@@ -6,6 +6,7 @@ mod faults;
 mod following;
 mod helpers;
 mod hybrid_logs;
+mod metrics;
 mod misbehaviour;
 mod names_tiles;
 mod protocol;

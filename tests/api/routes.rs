@@ -163,31 +163,6 @@ async fn unknown_paths_and_methods_are_refused() {
     app.stop().await;
 }
 
-#[actix_web::test]
-async fn metrics_say_what_became_of_each_logs_entries() {
-    let log = quiet_log().await;
-    let app = spawn_app("", vec![from_the_start(&log)]).await;
-    log.publish(30);
-    app.wait_for(|s| s["logs"][log.url()]["position"] == 30).await;
-    let mut response = awc::Client::default().get(app.http("/metrics")).send().await.unwrap();
-    let kind = response.headers().get("content-type").unwrap().to_str().unwrap().to_string();
-    assert!(kind.starts_with("application/openmetrics-text; version=1.0.0"), "{kind}");
-    let text = String::from_utf8(response.body().await.unwrap().to_vec()).unwrap();
-    let url = log.url();
-    for line in [
-        format!("certstream_log_tree_size{{log=\"{url}\"}} 30"),
-        format!("certstream_log_verified_size{{log=\"{url}\"}} 30"),
-        format!("certstream_log_pending{{log=\"{url}\"}} 0"),
-        format!("certstream_log_entries_total{{log=\"{url}\",outcome=\"delivered\"}} 30"),
-        format!("certstream_log_misbehaviours_total{{log=\"{url}\"}} 0"),
-        "certstream_positions_saved 1".into(),
-        "# EOF".into(),
-    ] {
-        assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");
-    }
-    app.stop().await;
-}
-
 async fn asked(app: &TestApp, path: &str) -> (u16, serde_json::Value) {
     let mut response = awc::Client::default().get(app.http(path)).send().await.unwrap();
     (response.status().as_u16(), serde_json::from_slice(&response.body().await.unwrap()).unwrap())

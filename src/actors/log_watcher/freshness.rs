@@ -1,6 +1,7 @@
 //! How fresh messages are: the time from an entry becoming visible in a head to its message standing in the
 //! clients' queues. Pure: the time comes as an argument.
 
+use super::latency::Latency;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ pub struct Freshness {
     heads: VecDeque<(u64, Instant)>,
     /// Delays, and how many entries had each.
     delays: VecDeque<(Duration, u64)>,
+    latency: Latency,
 }
 
 /// What the delays were, over at most the newest 1,024 batches.
@@ -55,7 +57,14 @@ impl Freshness {
         if self.delays.len() == MOST_BATCHES {
             self.delays.pop_front();
         }
-        self.delays.push_back((now.saturating_duration_since(*visible), count));
+        let delay = now.saturating_duration_since(*visible);
+        self.delays.push_back((delay, count));
+        self.latency.add(delay, count);
+    }
+
+    /// All delays so far, in steps.
+    pub fn latency(&self) -> Latency {
+        self.latency
     }
 
     /// Since when the entry at `position` has been visible, if it is, as far as is known.

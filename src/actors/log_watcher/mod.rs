@@ -18,6 +18,7 @@ mod freshness;
 mod gate;
 mod heads;
 mod held;
+pub mod latency;
 mod page_size;
 mod place;
 mod progress;

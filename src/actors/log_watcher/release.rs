@@ -166,6 +166,9 @@ impl Watch {
         for arrived in entries {
             match arrived.content {
                 Ok(entry) => {
+                    if let Content::Entry(whole) = &entry.content {
+                        self.status.sent_one(whole.entry_type);
+                    }
                     self.look_at(&entry, arrived.evidence);
                     decoded.push(entry);
                 }

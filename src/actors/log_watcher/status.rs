@@ -1,7 +1,10 @@
 //! What a watcher tells of itself, readable from any thread.
 
 use super::freshness::{Freshness, FreshnessFigures};
-use crate::log_client::FetchError;
+use super::latency::Latency;
+use crate::ct::entry::LogEntryType;
+use crate::evidence::Misbehaviour;
+use crate::log_client::{FetchError, Traffic};
 use crate::message::Source;
 use crate::state::Ledger;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +22,12 @@ pub struct LogStatus {
     misframed: AtomicU64,
     retried: AtomicU64,
     failures: AtomicU64,
-    misbehaviours: AtomicU64,
+    /// By kind.
+    misbehaviours: [AtomicU64; Misbehaviour::KINDS.len()],
+    heads_verified: AtomicU64,
+    certificates: AtomicU64,
+    precertificates: AtomicU64,
+    traffic: Arc<Traffic>,
     /// When a head came last that could be believed.
     heard_at: Mutex<Option<Instant>>,
     freshness: Mutex<Freshness>,
@@ -97,7 +105,11 @@ impl LogStatus {
             misframed: AtomicU64::default(),
             retried: AtomicU64::default(),
             failures: AtomicU64::default(),
-            misbehaviours: AtomicU64::default(),
+            misbehaviours: Default::default(),
+            heads_verified: AtomicU64::default(),
+            certificates: AtomicU64::default(),
+            precertificates: AtomicU64::default(),
+            traffic: Arc::default(),
             heard_at: Mutex::default(),
             freshness: Mutex::default(),
             last_error: Mutex::default(),
@@ -109,6 +121,32 @@ impl LogStatus {
     /// The log.
     pub fn source(&self) -> &Arc<Source> {
         &self.source
+    }
+
+    /// What became of the requests to it.
+    pub fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
+    }
+
+    /// How long its messages took.
+    pub fn latency(&self) -> Latency {
+        lock(&self.freshness).latency()
+    }
+
+    /// Heads that were verified since the program started.
+    pub fn heads_verified(&self) -> u64 {
+        self.heads_verified.load(Ordering::Relaxed)
+    }
+
+    /// How many certificates and how many precertificates were sent since the program started.
+    pub fn sent_by_type(&self) -> [(&'static str, u64); 2] {
+        let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        [("x509", read(&self.certificates)), ("precert", read(&self.precertificates))]
+    }
+
+    /// How often it lied, by kind.
+    pub fn misbehaviours(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Misbehaviour::KINDS.into_iter().zip(self.misbehaviours.iter().map(|n| n.load(Ordering::Relaxed)))
     }
 
     /// The figures now.
@@ -135,7 +173,7 @@ impl LogStatus {
             heard_seconds: heard.map(seconds),
             behind_seconds: visible.map_or(0, seconds),
             failures: read(&self.failures),
-            misbehaviours: read(&self.misbehaviours),
+            misbehaviours: self.misbehaviours.iter().map(read).sum(),
             freshness: lock(&self.freshness).figures(),
             last_error: lock(&self.last_error).clone(),
             last_misbehaviour: lock(&self.last_misbehaviour).clone(),
@@ -157,6 +195,7 @@ impl LogStatus {
     /// Everything held was proven to lead to a head of `tree_size`.
     pub(super) fn verified(&self, tree_size: u64) {
         self.verified_size.store(tree_size, Ordering::Relaxed);
+        self.heads_verified.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The messages of `count` entries, up to `end_exclusive`, stand in the clients' queues.
@@ -166,6 +205,14 @@ impl LogStatus {
 
     pub(super) fn account(&self, ledger: Ledger) {
         *lock(&self.ledger) = Some(ledger);
+    }
+
+    pub(super) fn sent_one(&self, entry_type: LogEntryType) {
+        let counter = match entry_type {
+            LogEntryType::X509 => &self.certificates,
+            LogEntryType::Precert => &self.precertificates,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn retried(&self, entries: u64) {
@@ -181,8 +228,11 @@ impl LogStatus {
         *lock(&self.last_error) = Some(error.to_string());
     }
 
-    pub(super) fn misbehaved(&self, problem: &str) {
-        self.misbehaviours.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn misbehaved(&self, kind: &str, problem: &str) {
+        let mut kinds = Misbehaviour::KINDS.into_iter().zip(&self.misbehaviours);
+        if let Some((_, count)) = kinds.find(|(known, _)| *known == kind) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         *lock(&self.last_misbehaviour) = Some(problem.into());
     }
 

@@ -12,7 +12,8 @@ mod tests;
 pub use piece::Piece;
 pub use shared::Shared;
 
-use crate::message::{Wire, close_frame};
+use crate::message::{Stream, Wire, close_frame};
+use crate::tally::Tally;
 use bytes::Bytes;
 use queue::{Queue, Taken};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,6 +67,8 @@ pub struct Outbox {
     pub wire: Wire,
     /// Whether the client asked for notices.
     pub notices: bool,
+    /// Where what becomes of the messages is counted beside, over all clients.
+    tally: Option<(Arc<Tally>, Stream)>,
     inner: Mutex<Inner>,
 }
 
@@ -105,7 +108,12 @@ impl QueueLimits {
 impl Outbox {
     /// A queue within `limits` for a client on `wire`, with `notices` of gaps or without.
     pub fn new(limits: QueueLimits, wire: Wire, notices: bool) -> Self {
-        Outbox { limits, wire, notices, inner: Mutex::default() }
+        Outbox { limits, wire, notices, tally: None, inner: Mutex::default() }
+    }
+
+    /// Counts what becomes of the messages in `tally` too, as those of `stream`.
+    pub fn counted(self, tally: &Arc<Tally>, stream: Stream) -> Self {
+        Outbox { tally: Some((tally.clone(), stream)), ..self }
     }
 
     /// Queues frames. In the client's stream the first of them has the number `first_seq`. `false` if that is too
@@ -114,7 +122,7 @@ impl Outbox {
     pub fn push(&self, shared: &Arc<Shared>, first_seq: u64, now: Instant) -> bool {
         let mut inner = self.lock();
         if inner.close != Closing::No {
-            inner.dropped += shared.frames().len() as u64;
+            self.dropped_of(&mut inner, shared.frames().len() as u64);
             return true;
         }
         inner.queue.push(shared, Some(first_seq), now);
@@ -195,7 +203,11 @@ impl Outbox {
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
         let mut inner = self.lock();
         inner.under_way = None;
+        let sent_before = inner.sent;
         let next = inner.take(self.wire);
+        if let (Some((tally, stream)), Some(Next::Frames(piece))) = (&self.tally, &next) {
+            tally.of(*stream).sent(inner.sent - sent_before, piece.bytes().len() as u64);
+        }
         inner.waiting_since = inner.has_more().then(Instant::now);
         match next {
             Some(next) => Poll::Ready(next),
@@ -257,9 +269,17 @@ impl Outbox {
     }
 
     fn shrink(&self, inner: &mut Inner, bytes: usize, since: Option<Instant>) {
-        inner.dropped += inner.queue.shrink(bytes, since) as u64;
+        let dropped = inner.queue.shrink(bytes, since) as u64;
+        self.dropped_of(inner, dropped);
         if !self.notices {
             inner.queue.forget_gap();
+        }
+    }
+
+    fn dropped_of(&self, inner: &mut Inner, messages: u64) {
+        inner.dropped += messages;
+        if let Some((tally, stream)) = &self.tally {
+            tally.of(*stream).dropped(messages);
         }
     }
 

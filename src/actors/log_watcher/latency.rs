@@ -1,0 +1,58 @@
+//! How long messages took, counted in steps: over all of the time, where [`Freshness`](super::freshness::Freshness)
+//! remembers the newest ones exactly.
+
+use std::time::Duration;
+
+/// Upper ends of the steps, seconds.
+pub const STEPS: [f64; 13] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// Entries by the time from their becoming visible to their messages standing in the clients' queues.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Latency {
+    steps: [u64; STEPS.len()],
+    longer: u64,
+    /// All of the times together, seconds.
+    sum: f64,
+}
+
+impl Latency {
+    /// So many entries took so long.
+    pub(super) fn add(&mut self, delay: Duration, entries: u64) {
+        let seconds = delay.as_secs_f64();
+        let step = self.steps.iter_mut().zip(STEPS).find(|(_, end)| seconds <= *end);
+        *step.map_or(&mut self.longer, |(count, _)| count) += entries;
+        self.sum += seconds * entries as f64;
+    }
+
+    /// Seconds of all entries together.
+    pub fn sum(&self) -> f64 {
+        self.sum
+    }
+
+    /// Number of entries.
+    pub fn count(&self) -> u64 {
+        self.steps.iter().sum::<u64>() + self.longer
+    }
+
+    /// Each step's upper end and entries; the last one has no end.
+    pub fn steps(&self) -> impl Iterator<Item = (f64, u64)> {
+        STEPS.into_iter().zip(self.steps).chain([(f64::MAX, self.longer)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_counted_in_the_step_that_they_fit_in() {
+        let mut latency = Latency::default();
+        for (ms, entries) in [(0, 1), (10, 2), (11, 4), (300_000, 8), (300_001, 16)] {
+            latency.add(Duration::from_millis(ms), entries);
+        }
+        let steps: Vec<_> = latency.steps().filter(|(_, entries)| *entries > 0).collect();
+        assert_eq!(steps, [(0.01, 3), (0.025, 4), (300.0, 8), (f64::MAX, 16)]);
+        assert_eq!(latency.count(), 31);
+        assert!((latency.sum() - (0.02 + 0.044 + 2400.0 + 4800.016)).abs() < 1e-9);
+    }
+}

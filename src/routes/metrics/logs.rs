@@ -1,0 +1,129 @@
+//! The figures of each log.
+
+use super::AppState;
+use super::families::{Families, Labels};
+use crate::actors::log_watcher::LogSnapshot;
+use crate::actors::log_watcher::latency::Latency;
+use crate::routes::health::{Delivery, delivery};
+use std::fmt::Error;
+
+/// One log at one moment.
+#[derive(Debug)]
+pub(super) struct LogFigures {
+    url: String,
+    is_delivering: bool,
+    snapshot: LogSnapshot,
+    latency: Latency,
+    heads_verified: u64,
+    received_bytes: u64,
+    requests: Vec<(&'static str, u64)>,
+    sent_by_type: Vec<(&'static str, u64)>,
+    misbehaviours: Vec<(&'static str, u64)>,
+}
+
+/// Where a figure stands among those of a log.
+type Read = fn(&LogFigures) -> u64;
+/// Name, meaning, and place.
+type Figure = (&'static str, &'static str, Read);
+/// The same with a figure for each value of a label.
+type Split = (&'static str, &'static str, &'static str, fn(&LogFigures) -> Vec<(&'static str, u64)>);
+
+const GAUGES: [Figure; 7] = [
+    ("certstream_log_delivering", "Whether what the log shows is sent, as /health/ready judges it", |log| {
+        log.is_delivering.into()
+    }),
+    ("certstream_log_halted", "Whether the log is not watched any more because of an error", |log| {
+        log.snapshot.halted.is_some().into()
+    }),
+    ("certstream_log_tree_size", "Entries in the newest tree head", |log| log.snapshot.tree_size),
+    ("certstream_log_verified_size", "Entries in the newest tree head that was verified", |log| {
+        log.snapshot.verified_size
+    }),
+    ("certstream_log_position", "The next index to be sent", |log| log.snapshot.position),
+    ("certstream_log_pending", "Entries of the newest tree head that are still to be sent", |log| {
+        log.snapshot.pending
+    }),
+    ("certstream_log_behind_seconds", "For how long the next entry to be sent has been visible", |log| {
+        log.snapshot.behind_seconds
+    }),
+];
+
+const COUNTERS: [Figure; 5] = [
+    ("certstream_log_retried", "Entries asked for once more", |log| log.snapshot.retried),
+    ("certstream_log_misframed", "Entries sent although their framing is wrong", |log| {
+        log.snapshot.misframed
+    }),
+    ("certstream_log_failures", "Requests that brought nothing that could be used", |log| {
+        log.snapshot.failures
+    }),
+    ("certstream_log_heads_verified", "Tree heads that were proven", |log| log.heads_verified),
+    ("certstream_log_received_bytes", "Bytes of the log's answers, decompressed", |log| log.received_bytes),
+];
+
+const SPLIT_COUNTERS: [Split; 4] = [
+    ("certstream_log_entries", "Entries since watching began, by what became of them", "outcome", |log| {
+        let LogSnapshot { delivered, undecodable, skipped, .. } = log.snapshot;
+        vec![("delivered", delivered), ("undecodable", undecodable), ("skipped", skipped)]
+    }),
+    ("certstream_log_certificates", "Entries sent since the program started, by type", "type", |log| {
+        log.sent_by_type.clone()
+    }),
+    ("certstream_log_requests", "Requests, by what became of them", "outcome", |log| log.requests.clone()),
+    ("certstream_log_misbehaviours", "Lies of the log about its tree, and wrong entries", "kind", |log| {
+        log.misbehaviours.clone()
+    }),
+];
+
+/// All logs now.
+pub(super) fn read(state: &AppState) -> Vec<LogFigures> {
+    let (limits, up) = (state.live.rules().health, state.begin.elapsed());
+    let read = |log: std::sync::Arc<crate::actors::log_watcher::LogStatus>| {
+        let snapshot = log.snapshot();
+        LogFigures {
+            url: log.source().url().into(),
+            is_delivering: delivery(&snapshot, limits, up) == Delivery::Delivering,
+            snapshot,
+            latency: log.latency(),
+            heads_verified: log.heads_verified(),
+            received_bytes: log.traffic().bytes(),
+            requests: log.traffic().requests().map(|(outcome, count)| (outcome.name(), count)).into(),
+            sent_by_type: log.sent_by_type().into(),
+            misbehaviours: log.misbehaviours().collect(),
+        }
+    };
+    state.logs.all().into_iter().map(read).collect()
+}
+
+pub(super) fn write(logs: &[LogFigures], families: &mut Families) -> Result<(), Error> {
+    for (name, help, read) in GAUGES {
+        families.gauge(name, help, logs.iter().map(|log| (of(log), read(log) as f64)))?;
+    }
+    let heard = |log: &LogFigures| Some((of(log), log.snapshot.heard_seconds? as f64));
+    families.gauge(
+        "certstream_log_head_age_seconds",
+        "Time since a tree head came that could be believed",
+        logs.iter().filter_map(heard),
+    )?;
+    for (name, help, read) in COUNTERS {
+        families.counter(name, help, logs.iter().map(|log| (of(log), read(log))))?;
+    }
+    for (name, help, label, read) in SPLIT_COUNTERS {
+        let split =
+            |log| read(log).into_iter().map(move |(value, count)| (with(of(log), label, value), count));
+        families.counter(name, help, logs.iter().flat_map(split))?;
+    }
+    families.histogram(
+        "certstream_log_latency_seconds",
+        "Time from an entry becoming visible to its message standing in the clients' queues",
+        logs.iter().map(|log| (of(log), log.latency)),
+    )
+}
+
+fn of(log: &LogFigures) -> Labels {
+    vec![("log", log.url.clone())]
+}
+
+fn with(mut labels: Labels, label: &'static str, value: &str) -> Labels {
+    labels.push((label, value.into()));
+    labels
+}

@@ -1,0 +1,61 @@
+//! `/metrics`: how the logs and the clients are doing, for Prometheus. docs/metrics.md explains each name.
+
+mod families;
+mod logs;
+mod process;
+mod server;
+mod text;
+
+use super::AppState;
+use crate::actors::broker::QueueDepths;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, error, web};
+use families::Families;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+
+/// OpenMetrics 1.0, for those who ask for it.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Prometheus's own text format, which everything reads.
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// All figures at one moment.
+#[derive(Debug)]
+struct Figures {
+    logs: Vec<logs::LogFigures>,
+    server: server::ServerFigures,
+    process: Option<process::ProcessFigures>,
+}
+
+impl Collector for Figures {
+    fn encode(&self, encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        let mut families = Families(encoder);
+        logs::write(&self.logs, &mut families)?;
+        self.server.write(&mut families)?;
+        self.process.as_ref().map_or(Ok(()), |process| process.write(&mut families))
+    }
+}
+
+pub(super) async fn metrics(
+    req: HttpRequest,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let queues = state.broker.send(QueueDepths).await.map_err(error::ErrorServiceUnavailable)?;
+    let figures = Figures {
+        logs: logs::read(&state),
+        server: server::ServerFigures::read(&state, queues),
+        process: process::ProcessFigures::read(),
+    };
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(figures));
+    let mut open_metrics = String::new();
+    encode(&mut open_metrics, &registry).map_err(error::ErrorInternalServerError)?;
+    let accept = req.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    Ok(if accept.is_some_and(|accept| accept.contains("application/openmetrics-text")) {
+        HttpResponse::Ok().content_type(OPEN_METRICS).body(open_metrics)
+    } else {
+        HttpResponse::Ok().content_type(PROMETHEUS).body(text::for_prometheus(&open_metrics))
+    })
+}

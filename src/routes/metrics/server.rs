@@ -1,0 +1,144 @@
+//! The figures of the server and its clients.
+
+use super::AppState;
+use super::families::{Families, Labels};
+use crate::access::Holder;
+use crate::actors::broker::Queues;
+use crate::actors::log_directory::ListStatus;
+use crate::message::{Stream, Wire};
+use std::fmt::Error;
+use std::time::SystemTime;
+
+/// The server at one moment.
+#[derive(Debug)]
+pub(super) struct ServerFigures {
+    logs: usize,
+    lists: Vec<ListStatus>,
+    clients: Vec<(Stream, Wire, usize)>,
+    /// By stream: messages, bytes, dropped messages.
+    streams: Vec<(Stream, (u64, u64, u64))>,
+    endings: Vec<(&'static str, u64)>,
+    refusals: Vec<(String, u64)>,
+    connections: usize,
+    most_connections: usize,
+    queues: Queues,
+    most_queued_bytes: usize,
+    are_positions_saved: bool,
+    saved_seconds_ago: Option<f64>,
+    uptime_seconds: f64,
+}
+
+impl ServerFigures {
+    pub(super) fn read(state: &AppState, queues: Queues) -> Self {
+        let rules = state.live.rules();
+        let pairs = Stream::ALL.into_iter().flat_map(|stream| Wire::ALL.map(|wire| (stream, wire)));
+        let name = |refusal| serde_json::to_value(refusal).ok().and_then(|name| Some(name.as_str()?.into()));
+        ServerFigures {
+            logs: state.logs.all().len(),
+            lists: state.logs.lists(),
+            clients: pairs
+                .map(|(stream, wire)| (stream, wire, state.demand.clients_of(stream, wire)))
+                .collect(),
+            streams: Stream::ALL.map(|stream| (stream, state.tally.of(stream).read())).into(),
+            endings: state.tally.endings().map(|(why, count)| (why.name(), count)).collect(),
+            refusals: state.tally.refusals().filter_map(|(why, count)| Some((name(why)?, count))).collect(),
+            connections: state.slots.taken(Holder::Everyone),
+            most_connections: rules.access.connections,
+            queues,
+            most_queued_bytes: rules.clients.all_queues_bytes,
+            are_positions_saved: state.positions.error().is_none(),
+            saved_seconds_ago: state.positions.saved_ago().map(|ago| ago.as_secs_f64()),
+            uptime_seconds: state.begin.elapsed().as_secs_f64(),
+        }
+    }
+
+    pub(super) fn write(&self, families: &mut Families) -> Result<(), Error> {
+        self.write_clients(families)?;
+        self.write_queues(families)?;
+        let version = vec![("version", env!("CARGO_PKG_VERSION").to_string())];
+        families.info("certstream_build", "The program", version)?;
+        families.gauge(
+            "certstream_uptime_seconds",
+            "Time since the program started",
+            one(self.uptime_seconds),
+        )?;
+        families.gauge("certstream_logs", "Logs that are watched", one(self.logs as f64))?;
+        let now = SystemTime::now();
+        let age =
+            |list: &ListStatus| Some((vec![("list", list.name.to_string())], list.age(now)?.as_secs_f64()));
+        families.gauge(
+            "certstream_log_list_age_seconds",
+            "Time since the publisher of the log list in force sent it, or said that it is still the newest",
+            self.lists.iter().filter_map(age),
+        )?;
+        families.gauge(
+            "certstream_positions_saved",
+            "Whether the logs' positions could be saved the last time",
+            one(u8::from(self.are_positions_saved).into()),
+        )?;
+        families.gauge(
+            "certstream_positions_saved_age_seconds",
+            "Time since the logs' positions were saved, or found to be saved already",
+            self.saved_seconds_ago.into_iter().flat_map(one),
+        )
+    }
+
+    fn write_clients(&self, families: &mut Families) -> Result<(), Error> {
+        let of = |stream: Stream| vec![("stream", stream.to_string())];
+        let clients = self.clients.iter().map(|(stream, wire, count)| {
+            let mut labels = of(*stream);
+            labels.push(("wire", wire.name().into()));
+            (labels, *count as f64)
+        });
+        families.gauge("certstream_clients", "Clients that hear the stream", clients)?;
+        let streams = || self.streams.iter();
+        families.counter(
+            "certstream_sent_messages",
+            "Messages handed to clients' connections",
+            streams().map(|(stream, (messages, ..))| (of(*stream), *messages)),
+        )?;
+        families.counter(
+            "certstream_sent_bytes",
+            "Bytes handed to clients' connections, as they go over the network but for TLS",
+            streams().map(|(stream, (_, bytes, _))| (of(*stream), *bytes)),
+        )?;
+        families.counter(
+            "certstream_dropped_messages",
+            "Messages that clients missed because they were too slow",
+            streams().map(|(stream, (.., dropped))| (of(*stream), *dropped)),
+        )?;
+        let endings = self.endings.iter().map(|(why, count)| (vec![("reason", why.to_string())], *count));
+        families.counter("certstream_clients_ended", "Clients that the server ended", endings)?;
+        let refusals = self.refusals.iter().map(|(why, count)| (vec![("reason", why.clone())], *count));
+        families.counter("certstream_refused", "Connections and requests that were turned away", refusals)?;
+        families.gauge("certstream_connections", "Open connections", one(self.connections as f64))?;
+        families.gauge(
+            "certstream_connections_limit",
+            "Open connections that there may be",
+            one(self.most_connections as f64),
+        )
+    }
+
+    fn write_queues(&self, families: &mut Families) -> Result<(), Error> {
+        families.gauge(
+            "certstream_queued_bytes",
+            "Bytes that wait for all clients together; what several wait for counts once",
+            one(self.queues.bytes as f64),
+        )?;
+        families.gauge(
+            "certstream_queued_bytes_limit",
+            "Bytes that may wait for all clients together",
+            one(self.most_queued_bytes as f64),
+        )?;
+        families.gauge(
+            "certstream_longest_queue_bytes",
+            "Bytes that wait for the client for which most waits",
+            one(self.queues.longest_bytes as f64),
+        )
+    }
+}
+
+/// The only sample of its family.
+fn one(value: f64) -> [(Labels, f64); 1] {
+    [(Labels::new(), value)]
+}

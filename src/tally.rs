@@ -1,0 +1,128 @@
+//! What happened to clients since the program started. Counted where it happens, read by `/metrics`.
+
+use crate::access::Refusal;
+use crate::message::Stream;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Why the server ended a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It took nothing for too long.
+    Stalled,
+    /// It said nothing for too long.
+    Silent,
+    /// Too much was queued for it.
+    TooFarBehind,
+    /// Too much was queued for all together, and it was the slowest.
+    Shed,
+    /// New rules do not let it in.
+    NotAllowed,
+}
+
+impl Ending {
+    /// All of them, in the order of their discriminants.
+    pub const ALL: [Ending; 5] =
+        [Ending::Stalled, Ending::Silent, Ending::TooFarBehind, Ending::Shed, Ending::NotAllowed];
+
+    /// Its name among the metrics' labels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Ending::Stalled => "stalled",
+            Ending::Silent => "silent",
+            Ending::TooFarBehind => "too_far_behind",
+            Ending::Shed => "shed",
+            Ending::NotAllowed => "not_allowed",
+        }
+    }
+}
+
+/// The counts.
+#[derive(Debug, Default)]
+pub struct Tally {
+    streams: [StreamTally; Stream::ALL.len()],
+    ended: [AtomicU64; Ending::ALL.len()],
+    refused: [AtomicU64; Refusal::ALL.len()],
+}
+
+/// What became of the messages of one stream, over all of its clients.
+#[derive(Debug, Default)]
+pub struct StreamTally {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl StreamTally {
+    /// So many messages were handed to a connection, with so many bytes.
+    pub fn sent(&self, messages: u64, bytes: u64) {
+        self.messages.fetch_add(messages, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A client missed so many messages.
+    pub fn dropped(&self, messages: u64) {
+        self.dropped.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// Messages and bytes that were sent, and messages that were dropped.
+    pub fn read(&self) -> (u64, u64, u64) {
+        let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        (read(&self.messages), read(&self.bytes), read(&self.dropped))
+    }
+}
+
+impl Tally {
+    /// The counts of `stream`.
+    pub fn of(&self, stream: Stream) -> &StreamTally {
+        let [full, lite, domains] = &self.streams;
+        match stream {
+            Stream::Full => full,
+            Stream::Lite => lite,
+            Stream::Domains => domains,
+        }
+    }
+
+    /// A client was ended.
+    pub fn ended(&self, why: Ending) {
+        count(self.ended.get(why as usize));
+    }
+
+    /// Somebody was turned away.
+    pub fn refused(&self, why: Refusal) {
+        count(self.refused.get(why as usize));
+    }
+
+    /// How many clients were ended, by reason.
+    pub fn endings(&self) -> impl Iterator<Item = (Ending, u64)> {
+        Ending::ALL.into_iter().zip(self.ended.iter().map(|n| n.load(Ordering::Relaxed)))
+    }
+
+    /// How many were turned away, by reason.
+    pub fn refusals(&self) -> impl Iterator<Item = (Refusal, u64)> {
+        Refusal::ALL.into_iter().zip(self.refused.iter().map(|n| n.load(Ordering::Relaxed)))
+    }
+}
+
+fn count(counter: Option<&AtomicU64>) {
+    if let Some(counter) = counter {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_count_of_its_own() {
+        let tally = Tally::default();
+        for (i, why) in Ending::ALL.into_iter().enumerate() {
+            (0..=i).for_each(|_| tally.ended(why));
+        }
+        for (i, why) in Refusal::ALL.into_iter().enumerate() {
+            (0..=i).for_each(|_| tally.refused(why));
+        }
+        assert!(tally.endings().enumerate().all(|(i, (_, count))| count == i as u64 + 1));
+        assert!(tally.refusals().enumerate().all(|(i, (_, count))| count == i as u64 + 1));
+    }
+}

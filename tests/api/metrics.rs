@@ -1,0 +1,155 @@
+//! What Prometheus sees, and what is said of it.
+
+use crate::helpers::{PATIENCE, TestApp, from_the_start, log_with, quiet_log, spawn_app, with_its_key};
+use certstream_server::demo::{DemoLogOptions, Fault, FaultOn};
+use certstream_server::message::Protocol;
+use std::collections::BTreeSet;
+
+async fn asked(app: &TestApp, accept: &str) -> (String, String) {
+    let request = awc::Client::default().get(app.http("/metrics")).insert_header(("Accept", accept));
+    let mut response = request.send().await.expect("an answer");
+    assert_eq!(response.status(), 200);
+    let kind = response.headers().get("content-type").expect("a type").to_str().expect("text").to_string();
+    let body = response.body().await.expect("a body");
+    (kind, String::from_utf8(body.to_vec()).expect("UTF-8"))
+}
+
+/// Asks until every one of `lines` is there.
+async fn wait_for_lines(app: &TestApp, lines: &[String]) {
+    let begin = std::time::Instant::now();
+    loop {
+        let (_, text) = asked(app, "*/*").await;
+        let Some(missing) = lines.iter().find(|line| !text.lines().any(|found| found == line.as_str()))
+        else {
+            return;
+        };
+        assert!(begin.elapsed() < PATIENCE, "{missing} is not in:\n{text}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[actix_web::test]
+async fn metrics_say_what_became_of_each_logs_entries_and_requests() {
+    let log = log_with(DemoLogOptions { max_page: 10, ..DemoLogOptions::default() }).await;
+    let app = spawn_app("", vec![with_its_key(&log, Protocol::Rfc6962)]).await;
+    // Nobody knows for how long that has been visible which was there before.
+    app.wait_for(|s| s["logs"][log.url()]["heard_seconds"].is_u64()).await;
+    log.set_fault(Fault::Status(503), FaultOn::Entries, Some(2));
+    log.publish(30);
+    app.wait_for(|s| s["logs"][log.url()]["position"] == 30).await;
+    let url = log.url();
+    wait_for_lines(
+        &app,
+        &[
+            format!("certstream_log_delivering{{log=\"{url}\"}} 1.0"),
+            format!("certstream_log_tree_size{{log=\"{url}\"}} 30.0"),
+            format!("certstream_log_verified_size{{log=\"{url}\"}} 30.0"),
+            format!("certstream_log_pending{{log=\"{url}\"}} 0.0"),
+            format!("certstream_log_entries_total{{log=\"{url}\",outcome=\"delivered\"}} 30"),
+            format!("certstream_log_requests_total{{log=\"{url}\",outcome=\"server_error\"}} 2"),
+            format!("certstream_log_misbehaviours_total{{log=\"{url}\",kind=\"fork\"}} 0"),
+            format!("certstream_log_latency_seconds_count{{log=\"{url}\"}} 30"),
+            "certstream_positions_saved 1.0".into(),
+            "certstream_logs 1.0".into(),
+        ],
+    )
+    .await;
+    let (_, text) = asked(&app, "*/*").await;
+    let of_type = |kind: &str| {
+        let name = format!("certstream_log_certificates_total{{log=\"{url}\",type=\"{kind}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&name)?.parse::<u64>().ok()).expect("a count")
+    };
+    assert_eq!(of_type("x509") + of_type("precert"), 30);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn metrics_remember_clients_that_have_gone() {
+    let log = quiet_log().await;
+    let app =
+        spawn_app("[clients]\nqueue_bytes = '20 KiB'\nflush_interval = '0ms'", vec![from_the_start(&log)])
+            .await;
+    let mut client = app.connect("/domains-only").await;
+    let slow = app.connect("/full-stream").await;
+    app.wait_for_clients(2).await;
+    log.publish(2000);
+    for _ in 0..2000 {
+        assert_eq!(client.message().await["message_type"], "dns_entries");
+    }
+    app.wait_for(|s| s["logs"][log.url()]["position"] == 2000).await;
+    drop((client, slow));
+    app.wait_for_clients(0).await;
+    wait_for_lines(
+        &app,
+        &[
+            "certstream_sent_messages_total{stream=\"domains\"} 2000".into(),
+            "certstream_dropped_messages_total{stream=\"domains\"} 0".into(),
+            "certstream_clients{stream=\"domains\",wire=\"websocket\"} 0.0".into(),
+        ],
+    )
+    .await;
+    let (_, text) = asked(&app, "*/*").await;
+    let count = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.parse::<u64>().ok());
+        line.unwrap_or_else(|| panic!("{name} is not in:\n{text}"))
+    };
+    let dropped = count("certstream_dropped_messages_total{stream=\"full\"} ");
+    assert!(dropped > 0, "20 KiB are a message or two");
+    assert_eq!(dropped + count("certstream_sent_messages_total{stream=\"full\"} "), 2000);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn metrics_are_in_openmetrics_for_who_asks_for_that() {
+    let app = spawn_app("", vec![from_the_start(&quiet_log().await)]).await;
+    let (kind, text) = asked(&app, "application/openmetrics-text;version=1.0.0,text/plain;q=0.5").await;
+    assert!(kind.starts_with("application/openmetrics-text; version=1.0.0"), "{kind}");
+    assert!(text.contains("# TYPE certstream_refused counter\n") && text.ends_with("# EOF\n"), "{text}");
+    let (kind, text) = asked(&app, "*/*").await;
+    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+    assert!(text.contains("# TYPE certstream_refused_total counter\n") && !text.contains("# EOF"), "{text}");
+    app.stop().await;
+}
+
+/// Every name of a metric in a text.
+fn names(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let ours = words.filter(|word| word.starts_with("certstream_") || word.starts_with("process_"));
+    ours.map(|word| word.trim_end_matches("_bucket").into()).collect()
+}
+
+#[actix_web::test]
+async fn the_page_explains_what_is_served_and_dashboard_and_alerts_use_nothing_else() {
+    let log = quiet_log().await;
+    let app = spawn_app("", vec![from_the_start(&log)]).await;
+    log.publish(1);
+    wait_for_lines(&app, &[format!("certstream_log_position{{log=\"{}\"}} 1.0", log.url())]).await;
+    let begin = std::time::Instant::now();
+    let mut served: BTreeSet<String> = loop {
+        let (_, text) = asked(&app, "*/*").await;
+        let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+        let families: BTreeSet<_> = families.map(String::from).collect();
+        // Positions have to be saved once.
+        if families.contains("certstream_positions_saved_age_seconds") {
+            break families;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{families:?}");
+    };
+    // This server follows no list.
+    served.insert("certstream_log_list_age_seconds".into());
+    let page = include_str!("../../docs/metrics.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    assert_eq!(rows.map(String::from).collect::<BTreeSet<_>>(), served);
+    for used in [
+        include_str!("../../config/grafana/dashboard.json"),
+        include_str!("../../config/prometheus/alerts.yml"),
+    ] {
+        let unknown: Vec<_> = names(used).difference(&served).cloned().collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+    let alerts = include_str!("../../config/prometheus/alerts.yml");
+    for alert in alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        assert!(page.contains(&format!("| {alert} |")), "docs/metrics.md does not explain {alert}");
+    }
+    app.stop().await;
+}
