@@ -202,7 +202,7 @@ impl Endpoint {
 }
 
 /// Paths that mean something else already.
-const TAKEN_PATHS: [&str; 11] = [
+const TAKEN_PATHS: [&str; 12] = [
     "/",
     "/full-stream",
     "/lite-stream",
@@ -213,6 +213,7 @@ const TAKEN_PATHS: [&str; 11] = [
     "/health",
     "/health/ready",
     "/metrics",
+    "/status.json",
     "/sse",
 ];
 

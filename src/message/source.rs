@@ -30,6 +30,7 @@ impl Protocol {
 pub struct Source {
     url: String,
     name: String,
+    operator: String,
     log_id: Option<[u8; 32]>,
     protocol: Protocol,
     /// `"source":{...` up to the value of `timestamp`.
@@ -49,6 +50,7 @@ impl Source {
         Source {
             url: url.into(),
             name: name.into(),
+            operator: operator.into(),
             log_id,
             protocol,
             json: format!("\"source\":{open},\"timestamp\":"),
@@ -63,6 +65,11 @@ impl Source {
     /// The log's description.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Who runs the log; may be empty.
+    pub fn operator(&self) -> &str {
+        &self.operator
     }
 
     /// SHA-256 of the log's public key, if that is known.

@@ -8,7 +8,8 @@
 //! | `/develop` | the newest full messages, then the end |
 //! | `/latest.json`, `/example.json`, `/<stream path>/example.json` | the newest messages as JSON |
 //! | `/health`, `/health/ready` | whether the server is alive, and whether it delivers |
-//! | `/metrics` | how the logs are doing, for Prometheus |
+//! | `/status.json` | logs and numbers of clients, for the front page |
+//! | `/metrics` | how logs and clients are doing, for Prometheus |
 //! | the statistics path | connected clients and watched logs |
 
 mod front_page;
@@ -16,6 +17,7 @@ mod health;
 mod json;
 mod metrics;
 mod stats;
+mod status;
 mod streams;
 mod visitors;
 
@@ -114,6 +116,7 @@ fn configure_for_clients(app: &mut web::ServiceConfig, streams: &[Stream]) {
             .route(web::head().to(front_page::stream_or_page)),
     )
     .service(json_resource("/latest.json", web::get().to(json::latest), web::head().to(json::latest)))
+    .service(json_resource("/status.json", web::get().to(status::status), web::head().to(status::status)))
     .service(web::resource("/sse").route(web::get().to(streams::events)))
     .service(example("/example.json", streams.first().copied().unwrap_or(Stream::Full)));
     if streams.contains(&Stream::Full) {

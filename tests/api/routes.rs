@@ -61,7 +61,7 @@ async fn every_stream_path_has_an_example_in_its_form() {
 #[actix_web::test]
 async fn json_routes_can_be_read_by_pages_of_any_origin() {
     let app = app_with(1).await;
-    for path in ["/latest.json", "/example.json", "/lite-stream/example.json", "/stats"] {
+    for path in ["/latest.json", "/example.json", "/lite-stream/example.json", "/stats", "/status.json"] {
         for method in [Method::GET, Method::HEAD] {
             let (status, headers, body) = ask(&app, method.clone(), path).await;
             assert_eq!(status, 200, "{method} {path}");
@@ -103,6 +103,32 @@ async fn statistics_can_be_moved() {
     let app = spawn_app("[server]\nstats_path = '/a/secret'", vec![from_the_start(&log)]).await;
     assert_eq!(app.get("/a/secret").await["connected_client_count"], 0);
     assert_eq!(ask(&app, Method::GET, "/stats").await.0, 404);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_status_shows_logs_and_numbers_of_clients_and_no_addresses() {
+    let log = quiet_log().await;
+    let app = spawn_app("", vec![from_the_start(&log)]).await;
+    let _client = app.connect("/lite-stream").await;
+    app.wait_for_clients(1).await;
+    log.publish(3);
+    app.wait_for(|s| s["logs"][log.url()]["position"] == 3).await;
+    let status = app.get("/status.json").await;
+    assert_eq!(status["clients"], json!({ "full": 0, "lite": 1, "domains": 0 }));
+    let shown = &status["logs"][0];
+    for (key, value) in [
+        ("name", json!("Test log")),
+        ("url", json!(log.url())),
+        ("protocol", json!("rfc6962")),
+        ("state", json!("delivering")),
+        ("tree_size", json!(3)),
+        ("position", json!(3)),
+        ("last_error", json!(null)),
+    ] {
+        assert_eq!(shown[key], value, "{key} of {shown}");
+    }
+    assert!(!status.to_string().contains("ip_address"));
     app.stop().await;
 }
 

@@ -1,0 +1,194 @@
+'use strict';
+// Looks at the front page as scripts/browser.sh says: browser.js busy|whole URL [DOWN UP [PICTURE]]
+const { chromium } = require('playwright-core');
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+
+const [what, url, down, up, picture] = process.argv.slice(2);
+const PATIENCE = 30000;
+
+async function main() {
+  const browser = await chromium.launch({ executablePath: process.env.BROWSER, args: ['--no-sandbox'] });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
+  page.setDefaultTimeout(PATIENCE);
+  const problems = watch(page);
+  try {
+    await page.goto(url);
+    await page.waitForFunction(() => document.querySelectorAll('#feed tr').length >= 3);
+    if (what === 'busy') await busy(page);
+    else await whole(page, problems);
+    assert.deepEqual(problems, []);
+  } finally {
+    problems.forEach(problem => console.error(problem));
+    await browser.close();
+  }
+}
+
+// Errors, and requests to anybody else, from now on.
+function watch(page) {
+  const problems = [];
+  page.on('pageerror', error => problems.push(`error: ${error.message}`));
+  page.on('console', message => { if (message.type() === 'error') problems.push(`console: ${message.text()}`); });
+  const ours = new URL(url).host;
+  const elsewhere = asked => { if (new URL(asked).host !== ours) problems.push(`a request to ${asked}`); };
+  page.on('request', request => { if (!request.url().startsWith('data:')) elsewhere(request.url()); });
+  page.on('websocket', socket => elsewhere(socket.url()));
+  return problems;
+}
+
+const number = async (page, id) => Number((await page.textContent(id)).replace(/\D/g, ''));
+const firstRow = page => page.evaluate(() => document.querySelector('#feed tr')?.textContent);
+const moves = (page, before) =>
+  page.waitForFunction(was => document.querySelector('#feed tr')?.textContent !== was, before);
+
+// A thousand certificates a second, or as many as this machine makes: all are counted, and the page can be used.
+async function busy(page) {
+  const look = () => page.evaluate(async () => {
+    const { logs } = await (await fetch('status.json')).json();
+    const shown = document.querySelector('#total').textContent;
+    return [Number(shown.replace(/\D/g, '')), logs.reduce((sum, log) => sum + log.position, 0)];
+  });
+  await page.waitForTimeout(3000);
+  const [counted, sent] = await look();
+  await page.waitForTimeout(8000);
+  const [countedLater, sentLater] = await look();
+  const share = (countedLater - counted) / (sentLater - sent);
+  assert.ok(share > 0.7 && share < 1.3, `the page counted ${share} of what was sent`);
+  const rate = await number(page, '#rate');
+  assert.ok(rate > 100, `${rate} certificates a second are shown`);
+  const begin = Date.now();
+  await page.click('#pause');
+  await page.waitForSelector('#pause[aria-pressed=true]');
+  const took = Date.now() - begin;
+  assert.ok(took < 1000, `a click took ${took} ms`);
+  assert.ok(await page.locator('#feed tr').count() <= 30);
+  console.log(`busy: ${rate} certificates a second, a click in ${took} ms`);
+}
+
+async function whole(page, problems) {
+  await feedMoves(page);
+  await filterFilters(page);
+  await pausePauses(page);
+  await certificateOpens(page);
+  await logsAreThere(page);
+  await samplesAreOfThisHost(page);
+  await chartIsDrawn(page);
+  if (picture) await takePicture(page);
+  await phone(page);
+  await comesBack(page, problems);
+}
+
+async function feedMoves(page) {
+  await moves(page, await firstRow(page));
+  assert.equal(await page.textContent('#state'), 'live');
+}
+
+async function filterFilters(page) {
+  const name = (await page.textContent('#feed tr td:nth-child(3)')).split(' ')[0];
+  const needle = name.split('.').pop();
+  await page.keyboard.press('/');
+  await page.keyboard.type(needle.toUpperCase());
+  const texts = await page.$$eval('#feed tr', rows => rows.map(row => row.textContent.toLowerCase()));
+  assert.ok(texts.length > 0 && texts.every(text => text.includes(needle)), `${needle} is not in each of ${texts}`);
+  await page.waitForFunction(() => /^[1-9].* match/.test(document.querySelector('#matches').textContent));
+  const later = await page.$$eval('#feed tr', rows => rows.map(row => row.textContent.toLowerCase()));
+  assert.ok(later.every(text => text.includes(needle)));
+  await page.fill('#filter', 'no name has this in it');
+  assert.equal(await page.locator('#feed tr').count(), 0);
+  assert.ok(await page.isVisible('#empty'));
+  await page.fill('#filter', '');
+  await page.waitForFunction(() => document.querySelectorAll('#feed tr').length >= 3);
+  await page.locator('#filter').blur();
+}
+
+async function pausePauses(page) {
+  await page.keyboard.press('p');
+  const [before, counted] = [await firstRow(page), await number(page, '#total')];
+  await page.waitForTimeout(2500);
+  assert.equal(await firstRow(page), before, 'the feed moves though it is paused');
+  assert.ok(await number(page, '#total') > counted, 'what comes while it is paused is not counted');
+  await page.click('#pause');
+  await moves(page, before);
+}
+
+async function certificateOpens(page) {
+  await page.click('#pause');
+  await page.focus('#feed tr');
+  const names = await page.textContent('#feed tr td:nth-child(3)');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#details[open]');
+  assert.equal(await page.textContent('#details-title'), names.split(' ')[0]);
+  const facts = await page.textContent('#facts');
+  for (const word of ['issuer', 'valid until', 'serial number', 'SHA-256', 'subjectAltName', 'log']) {
+    assert.ok(facts.includes(word), `${word} is not among ${facts}`);
+  }
+  assert.equal(JSON.parse(await page.textContent('#raw')).message_type, 'certificate_update');
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('#details', { state: 'hidden' });
+  await page.click('#pause');
+}
+
+async function logsAreThere(page) {
+  await page.waitForFunction(() => document.querySelectorAll('#logs td.delivering').length === 2);
+  const logs = await page.textContent('#logs');
+  for (const text of ['Demo RFC 6962 log', 'Demo static log', 'rfc6962', 'static-ct']) assert.ok(logs.includes(text));
+  assert.ok(await number(page, '#clients') >= 1);
+  // The rate of a log needs two looks.
+  await page.waitForFunction(() => Number(document.querySelector('#logs tr td:nth-child(7)').textContent) > 0);
+}
+
+async function samplesAreOfThisHost(page) {
+  const seen = [];
+  await page.focus('#tabs [role=tab]');
+  for (let i = 0; i < 5; i++) {
+    seen.push(await page.textContent('#tabs [aria-selected=true]'));
+    const code = await page.textContent('#code');
+    assert.ok(code.includes(new URL(url).host), `${seen.at(-1)}: ${code}`);
+    await page.keyboard.press('ArrowRight');
+  }
+  assert.deepEqual(seen, ['Python', 'JavaScript', 'Go', 'Rust', 'Shell']);
+  assert.equal(await page.textContent('#tabs [aria-selected=true]'), 'Python', 'around the end');
+  await page.click('#copy');
+  await page.waitForFunction(() => /Copied|Selected/.test(document.querySelector('#copy').textContent));
+}
+
+async function chartIsDrawn(page) {
+  await page.waitForFunction(() => (document.querySelector('#line').getAttribute('d') || '').split('L').length > 5);
+  assert.match(await page.textContent('#chart-text'), /now \d+, at most \d+/);
+}
+
+async function takePicture(page) {
+  await page.waitForTimeout(60000); // for something to be seen in the chart
+  await page.focus('#tabs [role=tab]');
+  await page.evaluate(() => { document.activeElement.blur(); document.querySelector('#copy').textContent = 'Copy'; scrollTo(0, 0); });
+  await page.screenshot({ path: picture });
+}
+
+async function phone(page) {
+  for (const colorScheme of ['dark', 'light']) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.waitForTimeout(300);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= 360, `the page is ${wide} wide on a phone of 360`);
+  }
+  await page.setViewportSize({ width: 1280, height: 1000 });
+}
+
+// The server is stopped and started again; errors of that are none of the page's.
+async function comesBack(page, problems) {
+  assert.deepEqual(problems, []);
+  fs.writeFileSync(down, '');
+  await page.waitForFunction(() => document.querySelector('#state').textContent.includes('lost'));
+  while (!fs.existsSync(up)) await page.waitForTimeout(100);
+  await page.waitForFunction(() => document.querySelector('#state').textContent === 'live');
+  await moves(page, await firstRow(page));
+  const others = problems.filter(problem => !/WebSocket connection|Failed to load resource|ERR_CONNECTION/.test(problem));
+  assert.deepEqual(others, []);
+  problems.length = 0;
+}
+
+main().catch(error => {
+  console.error(error);
+  process.exit(1);
+});

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The front page in a real browser: scripts/browser.sh [--screenshot FILE]
+#
+# Starts `certstream-server demo` and looks at its page with a headless Chromium: the feed moves, the filter filters, pause
+# pauses, a certificate opens, the logs and the samples are there, the page comes back after a restart of the server, and
+# it asks no other host for anything.
+#
+# SERVER   the binary; target/release/certstream-server
+# BROWSER  the browser; chromium
+# CLIENTS  folder for the driver's package, kept and used again when given; a temporary one
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/lib.sh
+
+picture=
+if [ "${1:-}" = --screenshot ]; then
+  picture=$(absolute "$2")
+fi
+server=${SERVER:-target/release/certstream-server}
+temporary_folder work
+packages=$(absolute "${CLIENTS:-$work/packages}")
+if [ ! -d "$packages/node_modules/playwright-core" ]; then
+  npm install --silent --no-audit --no-fund --prefix "$packages" playwright-core@1.65.1
+fi
+
+start_server "$server" demo --rate 1000
+NODE_PATH="$packages/node_modules" BROWSER=$(command -v "${BROWSER:-chromium}") \
+  node scripts/browser.js busy "http://$address/" || fail "see above"
+stop_server
+
+start_server "$server" demo
+port=${address##*:}
+NODE_PATH="$packages/node_modules" BROWSER=$(command -v "${BROWSER:-chromium}") \
+  node scripts/browser.js whole "http://$address/" "$work/down" "$work/up" "$picture" &
+looking=$!
+started+=("$looking")
+# The page says when it wants the server to be restarted.
+wait_for 180 test -e "$work/down" -o ! -d "/proc/$looking" || fail "the browser never came to the restart"
+if [ -e "$work/down" ]; then
+  stop_server
+  PORT=$port RUST_LOG=info "$server" demo >"$work/second.log" 2>&1 </dev/null &
+  server_pid=$!
+  started+=("$server_pid")
+  touch "$work/up"
+fi
+wait "$looking" || fail "see above"
+stop_server
+echo "passed: the front page in a browser"

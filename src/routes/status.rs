@@ -1,0 +1,43 @@
+//! How the server is doing, for the front page: nothing in it is for insiders alone.
+
+use super::health::delivery;
+use super::{AppState, json_body};
+use crate::actors::log_watcher::LogStatus;
+use crate::config::HealthLimits;
+use crate::message::{Stream, Wire};
+use actix_web::{HttpResponse, web};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// `/status.json`
+pub(super) async fn status(state: web::Data<AppState>) -> HttpResponse {
+    let (limits, up) = (state.live.rules().health, state.begin.elapsed());
+    let logs: Vec<_> = state.logs.all().iter().map(|log| describe(log, limits, up)).collect();
+    let clients: Map<_, _> =
+        state.streams.iter().map(|stream| (stream.to_string(), clients_of(&state, *stream).into())).collect();
+    let body = json!({ "version": env!("CARGO_PKG_VERSION"), "uptime_seconds": up.as_secs(),
+        "clients": clients, "logs": logs });
+    json_body(body.to_string().into_bytes())
+}
+
+fn clients_of(state: &AppState, stream: Stream) -> usize {
+    Wire::ALL.into_iter().map(|wire| state.demand.clients_of(stream, wire)).sum()
+}
+
+fn describe(log: &LogStatus, limits: HealthLimits, up: Duration) -> Value {
+    let (source, figures) = (log.source(), log.snapshot());
+    json!({
+        "name": source.name(),
+        "operator": source.operator(),
+        "url": source.url(),
+        "protocol": source.protocol().as_str(),
+        "state": delivery(&figures, limits, up),
+        "tree_size": figures.tree_size,
+        "position": figures.position,
+        "pending": figures.pending,
+        "behind_seconds": figures.behind_seconds,
+        "heard_seconds": figures.heard_seconds,
+        "last_error": figures.last_error,
+        "halted": figures.halted,
+    })
+}
