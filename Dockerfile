@@ -1,8 +1,15 @@
 FROM rust:1.95-bookworm AS builder
 WORKDIR /build
+# Dependencies first: they change seldom, and are built once. OpenSSL is among them.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir -p src benches \
+ && echo 'fn main() {}' | tee src/main.rs benches/fanout.rs benches/messages.rs benches/verification.rs >/dev/null \
+ && touch src/lib.rs \
+ && cargo build --release --locked
 COPY . .
 # Debugging information is for those who build themselves; backtraces keep their function names.
-RUN cargo build --release --locked \
+RUN touch src/main.rs src/lib.rs \
+ && cargo build --release --locked \
  && strip --strip-debug target/release/certstream-server
 
 FROM debian:bookworm-slim
@@ -15,10 +22,17 @@ COPY --from=builder /build/target/release/certstream-server /usr/local/bin/certs
 COPY config/certstream.toml /etc/certstream-server/certstream.toml
 RUN certstream-server check-config --config /etc/certstream-server/certstream.toml
 
+LABEL org.opencontainers.image.title="certstream-server" \
+      org.opencontainers.image.description="Streams the certificates of the Certificate Transparency logs" \
+      org.opencontainers.image.licenses="MIT"
 USER 10001
+# The only place that is written to: the root file system may be read-only.
+ENV CERTSTREAM_STATE_DIR=/var/lib/certstream-server
 WORKDIR /var/lib/certstream-server
+VOLUME /var/lib/certstream-server
 EXPOSE 8080
+STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s \
-  CMD certstream-server health --address "127.0.0.1:${PORT:-8080}"
+  CMD ["certstream-server", "health", "--config", "/etc/certstream-server/certstream.toml"]
 ENTRYPOINT ["certstream-server"]
 CMD ["--config", "/etc/certstream-server/certstream.toml"]

@@ -43,6 +43,7 @@ pub mod log_client;
 pub mod log_list;
 mod memory;
 pub mod message;
+mod notify;
 pub mod reload;
 pub mod routes;
 pub mod server;

@@ -6,7 +6,7 @@
 //! ```
 
 use crate::access::Slots;
-use crate::actors::broker::{Broker, Clients, CloseClients, DisconnectClients};
+use crate::actors::broker::{Broker, Clients, CloseClients, DisconnectClients, QueueDepths};
 use crate::actors::heartbeat::Heartbeat;
 use crate::actors::log_directory::{LogDirectory, LogStatuses, StopWatching};
 use crate::actors::log_watcher::{self, Gate, LogStatus, LogWatcher};
@@ -34,13 +34,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long clients have to take what is queued for them and to say goodbye when the server stops.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often positions are saved. They are saved as they were one interval before, which is how long messages have to
 /// reach the clients' sockets: a crash makes up to two intervals be repeated.
 const SAVE_INTERVAL: Duration = Duration::from_millis(300);
+/// Within this time the Broker answers, unless something is badly wrong.
+const BROKER_PATIENCE: Duration = Duration::from_secs(2);
 /// How often the certificate's files are looked at.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(5);
 /// How long plain HTTP requests have to be answered after that.
@@ -111,6 +113,7 @@ impl Application {
         let heartbeat = Heartbeat::new(&broker, config.heartbeat_interval).start();
         let (statuses, live) = (LogStatuses::default(), Arc::new(Live::new(Rules::of(config))));
         let state = web::Data::new(AppState {
+            liveness: Liveness(broker.clone()),
             broker: broker.clone(),
             live: live.clone(),
             tally,
@@ -170,6 +173,11 @@ impl Application {
         self.admin_address
     }
 
+    /// What tells whether it is alive.
+    pub fn liveness(&self) -> Liveness {
+        Liveness(self.broker.clone())
+    }
+
     /// What puts another configuration in force.
     pub fn reloader(&self) -> Reloader {
         self.reloader.clone()
@@ -207,6 +215,17 @@ impl Application {
         }
         log::info!("stopped");
         result
+    }
+}
+
+/// Whether a server is alive.
+#[derive(Debug, Clone)]
+pub struct Liveness(Addr<Broker>);
+
+impl Liveness {
+    /// The Broker, through which everything goes, answers within 2 s.
+    pub async fn holds(&self) -> bool {
+        matches!(timeout(BROKER_PATIENCE, self.0.send(QueueDepths)).await, Ok(Ok(_)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: what to run, and with which configuration.
 
+mod generate;
 mod import;
 mod logging;
 mod logs;
@@ -12,11 +13,13 @@ use crate::demo::{DemoLog, DemoLogOptions, DemoProtocol};
 use crate::log_client::Proxies;
 use crate::memory;
 use crate::message::{Protocol, Stream};
+use crate::notify;
 use crate::reload::Reloader;
 use crate::server::{Tls, raise_limit};
 use crate::startup::{Application, StartError};
 use awc::Connector;
 use clap::{Args, Parser, Subcommand};
+use generate::CompletionsArgs;
 use import::{ImportArgs, ImportError};
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
@@ -75,6 +78,10 @@ enum Command {
     Import(ImportArgs),
     /// Check evidence that logs misbehaved; exit status 0 if all of it holds
     VerifyEvidence(VerifyEvidenceArgs),
+    /// Print the manual page
+    Man,
+    /// Print what a shell needs to complete the command line
+    Completions(CompletionsArgs),
     /// Ask a running server whether it answers; exit status 0 if it does
     Health(HealthArgs),
 }
@@ -151,6 +158,10 @@ pub fn main() -> ExitCode {
             Some(Command::Cert(args)) => Ok(show::cert(args)?),
             Some(Command::Import(args)) => import(&cli, args),
             Some(Command::VerifyEvidence(args)) => Ok(verify_evidence::verify(args)?),
+            Some(Command::Man) => generate::man(command()).map_err(Failure::Print),
+            Some(Command::Completions(args)) => {
+                generate::completions(command(), args).map_err(Failure::Print)
+            }
             Some(Command::Health(args)) => health(&cli, args).await,
         }
     });
@@ -230,10 +241,14 @@ async fn serve(config: &Config, load: impl Fn() -> Result<Config, ConfigError>) 
     if let Some(address) = application.admin_address() {
         log::info!("statistics and metrics on http://{address}/");
     }
+    notify::ready();
+    let alive = application.liveness();
+    let alive = notify::keep_alive(async || alive.holds().await);
     let reloading = keep_reloading(application.reloader(), load);
     tokio::select! {
         ended = application.run_until_stopped(stop_signal()) => ended.map_err(Failure::Run),
         () = reloading => Ok(()),
+        () = alive => Ok(()),
     }
 }
 
@@ -245,7 +260,9 @@ async fn keep_reloading(mut reloader: Reloader, load: impl Fn() -> Result<Config
         Ok(mut hangups) => {
             while hangups.recv().await.is_some() {
                 log::info!("SIGHUP: reading the configuration");
+                notify::reloading();
                 reload(&mut reloader, load());
+                notify::ready();
             }
         }
         Err(error) => log::error!("SIGHUP cannot be received: {error}; a new configuration needs a restart"),
@@ -346,6 +363,7 @@ fn local_address(mut address: SocketAddr) -> SocketAddr {
 async fn stop_signal() {
     let name = next_signal().await;
     log::info!("{name}: stopping");
+    notify::stopping();
     actix::spawn(async {
         next_signal().await;
         std::process::exit(130);

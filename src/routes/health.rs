@@ -1,17 +1,12 @@
 //! Is it alive, and does it deliver: for those who start it again, and for those who send traffic to it.
 
 use super::{AppState, json_body};
-use crate::actors::broker::Newest;
 use crate::actors::log_watcher::LogSnapshot;
 use crate::config::HealthLimits;
 use actix_web::http::StatusCode;
-use actix_web::rt::time::timeout;
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 use std::time::Duration;
-
-/// Within this time the Broker answers, unless something is badly wrong.
-const BROKER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a log is to those who wait for its entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -31,7 +26,7 @@ pub(super) enum Delivery {
 
 /// `/health`: whether the program is alive.
 pub(super) async fn alive(state: web::Data<AppState>) -> HttpResponse {
-    let answers = matches!(timeout(BROKER_PATIENCE, state.broker.send(Newest)).await, Ok(Ok(_)));
+    let answers = state.liveness.holds().await;
     let status = if answers { "alive" } else { "stuck" };
     let body = json!({ "status": status, "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": state.begin.elapsed().as_secs() });

@@ -29,6 +29,7 @@ use crate::actors::log_directory::LogStatuses;
 use crate::config::Config;
 use crate::live::Live;
 use crate::message::{Demand, Stream};
+use crate::startup::Liveness;
 use crate::state::Positions;
 use crate::tally::Tally;
 use actix::Addr;
@@ -43,6 +44,8 @@ use std::time::Instant;
 pub struct AppState {
     /// Where the messages are.
     pub broker: Addr<Broker>,
+    /// Whether they go on.
+    pub liveness: Liveness,
     /// The rules in force.
     pub live: Arc<Live>,
     /// What happened to clients.

@@ -327,3 +327,61 @@ async fn evidence_is_confirmed_by_a_command_and_doctored_evidence_is_not() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("the signature is right"));
     drop(dir);
 }
+
+#[test]
+fn the_manual_page_has_every_command_and_shells_can_complete_them() {
+    let page = String::from_utf8(run(&["man"], &[]).stdout).expect("UTF-8");
+    let commands = certstream_server::cli::command();
+    let names: Vec<_> = commands.get_subcommands().map(|command| command.get_name().to_string()).collect();
+    assert!(names.len() > 8);
+    for shell in ["bash", "zsh", "fish"] {
+        let script = String::from_utf8(run(&["completions", shell], &[]).stdout).expect("UTF-8");
+        for name in &names {
+            assert!(script.contains(name.as_str()), "{name} is not in what {shell} is told");
+        }
+    }
+    for name in names {
+        assert!(page.contains(&name.replace('-', "\\-")), "{name} is not in:\n{page}");
+    }
+    for section in ["NAME", "SYNOPSIS", "OPTIONS", "COMMANDS", "EXTRA"] {
+        assert!(page.contains(&format!(".SH {section}")), "{section} is not in:\n{page}");
+    }
+}
+
+/// What a service manager is told, in order.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_service_manager_hears_when_it_is_ready_when_it_reloads_and_when_it_stops() {
+    use std::os::unix::net::UnixDatagram;
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("notify");
+    let manager = UnixDatagram::bind(&path).expect("a socket");
+    manager.set_read_timeout(Some(crate::helpers::PATIENCE)).expect("a time-out");
+    let hear = |what: &str| loop {
+        let mut text = [0; 512];
+        let length = manager.recv(&mut text).expect("a word in time");
+        let text = String::from_utf8_lossy(&text[..length]).into_owned();
+        if text.contains(what) {
+            return text;
+        }
+        assert!(text.contains("WATCHDOG=1"), "{text} in place of {what}");
+    };
+    let mut server = Command::new(env!("CARGO_BIN_EXE_certstream-server"))
+        .args(["demo", "--rate", "1"])
+        .envs([("PORT", "0"), ("NOTIFY_SOCKET", path.to_str().expect("a path")), ("RUST_LOG", "off")])
+        .env("WATCHDOG_USEC", "600000")
+        .spawn()
+        .expect("the program starts");
+    let signal = |name: &str| {
+        let status = Command::new("kill").args([name, &server.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    };
+    hear("READY=1");
+    hear("WATCHDOG=1");
+    signal("-HUP");
+    assert!(hear("RELOADING=1").contains("MONOTONIC_USEC="), "by which one reload is told from another");
+    hear("READY=1");
+    signal("-TERM");
+    hear("STOPPING=1");
+    assert!(server.wait().expect("it ends").success());
+}
