@@ -10,14 +10,17 @@ mod error;
 mod read;
 mod reference;
 mod resolve;
+mod resolved;
+mod values;
 mod written;
 
 pub use error::ConfigError;
 pub use reference::EXPLAINED;
-pub use resolve::{
+pub use resolved::{
     ClientLimits, Config, Endpoint, HealthLimits, ListConfig, ListedFacts, LogConfig, TlsFiles,
 };
-pub use written::{Log, StartAt, Written};
+pub use values::StartAt;
+pub use written::{Log, Written};
 
 use crate::log_client::Proxies;
 use std::collections::BTreeMap;

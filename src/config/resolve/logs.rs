@@ -1,0 +1,156 @@
+//! Which logs to watch, and how.
+
+use super::{ConfigError, Endpoint, ListConfig, LogConfig, Sources, at_least_one, positive, written};
+use crate::actors::log_watcher::{Start, WatchSettings};
+use crate::config::resolved::ListedFacts;
+use crate::config::values::{CatchUp, StartAt, Verify};
+use crate::ct::log_list::{self, ListedLog, LogState, Rule, Selection};
+use crate::log_client::StaticCtLog;
+use crate::log_list::ListSource;
+use crate::message::{Protocol, Source};
+use awc::http::Uri;
+use openssl::pkey::{PKey, Public};
+use openssl::sha::sha256;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+pub(super) fn lists(sources: &Sources, written: &written::LogList) -> Result<ListConfig, ConfigError> {
+    let at = |key: &str, i: usize| format!("log_list.{key}[{i}]");
+    let source = |(i, name): (usize, &String)| match name.as_str() {
+        "chrome" => Ok(ListSource::CHROME),
+        "chrome-all" => Ok(ListSource::CHROME_ALL),
+        "apple" => Ok(ListSource::APPLE),
+        url => {
+            let problem = |_| {
+                format!("expected \"chrome\", \"chrome-all\", \"apple\" or the URL of a list, found {url:?}")
+            };
+            check_url(url).map_err(|e| sources.error(&at("lists", i), problem(e)))?;
+            Ok(ListSource { name: format!("list {i}").into(), url: url.to_string().into(), signed: None })
+        }
+    };
+    let list_sources = written.lists.iter().enumerate().map(source).collect::<Result<Vec<_>, _>>()?;
+    if list_sources.is_empty() {
+        return Err(
+            sources.error("log_list.lists", "expected at least one list, or log_list.enabled = false")
+        );
+    }
+    let state = |(i, text): (usize, &String)| {
+        text.parse::<LogState>().map_err(|error| sources.error(&at("states", i), error))
+    };
+    let rules = |key: &'static str, rules: &[String]| {
+        let rule =
+            |(i, text): (usize, &String)| text.parse::<Rule>().map_err(|e| sources.error(&at(key, i), e));
+        rules.iter().enumerate().map(rule).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(ListConfig {
+        sources: list_sources,
+        refresh_interval: positive(sources, "log_list.refresh_interval", written.refresh_interval)?,
+        selection: Selection {
+            states: written.states.iter().enumerate().map(state).collect::<Result<_, _>>()?,
+            include: rules("include", &written.include)?,
+            exclude: rules("exclude", &written.exclude)?,
+        },
+        watch: watch_settings(sources, StartAt::Head)?,
+    })
+}
+
+/// How a log of a list is watched; `None` for one whose key is none that a log may have.
+pub(in crate::config) fn listed_log(log: &ListedLog, watch: WatchSettings) -> Option<LogConfig> {
+    let key = PKey::public_key_from_der(&log.key);
+    let key = key.inspect_err(|e| log::warn!("{}: its key cannot be read: {e}", log.description)).ok()?;
+    let (protocol, endpoint) = match &log.endpoint {
+        log_list::Endpoint::Rfc6962 { .. } => (Protocol::Rfc6962, Endpoint::Rfc6962 { key: Some(key) }),
+        log_list::Endpoint::StaticCt { monitoring_url, .. } => {
+            let (url, origin) = (monitoring_url.clone(), log.endpoint.origin().unwrap_or_default().into());
+            let static_ct = StaticCtLog { url, origin, key: Some(key), log_id: Some(log.log_id) };
+            (Protocol::StaticCt, Endpoint::StaticCt(static_ct))
+        }
+    };
+    let source = Source::new(log.endpoint.url(), &log.description, &log.operator, Some(log.log_id), protocol);
+    let listed = Some(ListedFacts { state: log.state, temporal_interval: log.temporal_interval });
+    let operator = log.operator.clone();
+    Some(LogConfig { source: Arc::new(source), operator, endpoint, watch, listed })
+}
+
+fn watch_settings(sources: &Sources, start: StartAt) -> Result<WatchSettings, ConfigError> {
+    let fetch = &sources.written.fetch;
+    if fetch.page_size == 0 {
+        return Err(sources.error("fetch.page_size", "expected at least 1"));
+    }
+    Ok(WatchSettings {
+        start: match start {
+            StartAt::Head => Start::Head,
+            StartAt::Number(n) if n < 0 => Start::BeforeHead(n.unsigned_abs()),
+            StartAt::Number(n) => Start::Index(n.unsigned_abs()),
+        },
+        partial_tile_wait: fetch.partial_tile_wait.0,
+        poll_interval: positive(sources, "fetch.poll_interval", fetch.poll_interval)?,
+        page_size: fetch.page_size,
+        in_flight: at_least_one(sources, "fetch.in_flight", fetch.in_flight)?,
+        // Names tiles have no place in the tree.
+        verify: fetch.verify == Verify::Enforce && !fetch.names_tiles,
+        catch_up: match fetch.catch_up {
+            CatchUp::All => None,
+            CatchUp::Entries(n) => Some(n),
+        },
+    })
+}
+
+pub(super) fn logs(sources: &Sources) -> Result<Vec<LogConfig>, ConfigError> {
+    let written = &sources.written.logs;
+    if written.is_empty() && !sources.written.log_list.enabled {
+        let problem = "no logs to watch; enable log_list, or list some under [[logs]], \
+                       or try: certstream-server demo";
+        return Err(sources.error("logs", problem));
+    }
+    let mut urls = BTreeSet::new();
+    written
+        .iter()
+        .enumerate()
+        .map(|(i, log)| {
+            let resolved = resolve_log(sources, i, log)?;
+            if urls.insert(log.url.trim_end_matches('/')) {
+                Ok(resolved)
+            } else {
+                Err(sources.error(&format!("logs[{i}].url"), format!("{:?} is listed twice", log.url)))
+            }
+        })
+        .collect()
+}
+
+fn resolve_log(sources: &Sources, i: usize, log: &written::Log) -> Result<LogConfig, ConfigError> {
+    let error = |key: &str, problem: &str| sources.error(&format!("logs[{i}].{key}"), problem);
+    check_url(&log.url).map_err(|problem| error("url", &format!("{problem}, found {:?}", log.url)))?;
+    let key = log.key.as_deref().map(public_key).transpose().map_err(|problem| error("key", &problem))?;
+    let log_id = key.as_ref().map(|(_, log_id)| *log_id);
+    let bare = log.url.split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
+    let endpoint = match log.protocol {
+        Protocol::Rfc6962 => Endpoint::Rfc6962 { key: key.map(|(key, _)| key) },
+        Protocol::StaticCt => Endpoint::StaticCt(StaticCtLog {
+            url: log.url.clone(),
+            origin: log.origin.clone().unwrap_or(bare.into()),
+            key: key.map(|(key, _)| key),
+            log_id,
+        }),
+    };
+    let name = log.description.as_deref().unwrap_or(bare);
+    let watch = watch_settings(sources, log.start)?;
+    let source = Source::new(&log.url, name, &log.operator, log_id, log.protocol);
+    Ok(LogConfig { source: Arc::new(source), operator: log.operator.clone(), endpoint, watch, listed: None })
+}
+
+fn check_url(url: &str) -> Result<(), &'static str> {
+    let expected = "expected a URL such as \"https://ct.example.com/2026\"";
+    let uri: Uri = url.parse().map_err(|_| expected)?;
+    let http = matches!(uri.scheme_str(), Some("http" | "https"));
+    let bare = uri.host().is_some_and(|h| !h.is_empty()) && uri.query().is_none();
+    if http && bare { Ok(()) } else { Err(expected) }
+}
+
+/// A log's key, and its id: the SHA-256 of the key (RFC 6962 section 3.2).
+fn public_key(key: &str) -> Result<(PKey<Public>, [u8; 32]), String> {
+    let der = base64_simd::STANDARD.decode_to_vec(key).map_err(|_| "expected base64".to_string())?;
+    let key = PKey::public_key_from_der(&der);
+    let key = key.map_err(|_| "expected a SubjectPublicKeyInfo, the `key` of a log list")?;
+    Ok((key, sha256(&der)))
+}

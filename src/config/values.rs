@@ -1,0 +1,220 @@
+//! How values are written that are neither texts nor numbers.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::time::Duration;
+
+/// `"head"`, an index, or a negative number of entries before the head.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StartAt {
+    /// `"head"`
+    #[default]
+    Head,
+    /// An index, or how many entries before the head.
+    Number(i64),
+}
+
+impl Serialize for StartAt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            StartAt::Head => serializer.serialize_str("head"),
+            StartAt::Number(n) => serializer.serialize_i64(*n),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for StartAt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = StartAt;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(r#""head", an index, or -N for N entries before the head"#)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<StartAt, E> {
+                let head = (text == "head").then_some(StartAt::Head);
+                head.ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<StartAt, E> {
+                Ok(StartAt::Number(n))
+            }
+
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<StartAt, E> {
+                let fits = i64::try_from(n).map(StartAt::Number);
+                fits.map_err(|_| E::invalid_value(de::Unexpected::Unsigned(n), &self))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// What to do about entries that are not proven to be in the log's tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// They are not sent.
+    Enforce,
+    /// Nothing is proven, and everything is sent.
+    Off,
+}
+
+/// `"all"`, or a number of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CatchUp {
+    /// `"all"`
+    All,
+    /// At most so many.
+    Entries(u64),
+}
+
+impl Serialize for CatchUp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            CatchUp::All => serializer.serialize_str("all"),
+            CatchUp::Entries(n) => serializer.serialize_u64(*n),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for CatchUp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = CatchUp;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(r#""all", or a number of entries"#)
+            }
+
+            /// Environment variables are texts, whatever they hold.
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<CatchUp, E> {
+                let all = (text == "all").then_some(CatchUp::All);
+                let entries = || text.parse().ok().map(CatchUp::Entries);
+                all.or_else(entries).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<CatchUp, E> {
+                let fits = u64::try_from(n).map(CatchUp::Entries);
+                fits.map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &self))
+            }
+
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<CatchUp, E> {
+                Ok(CatchUp::Entries(n))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A number of bytes as text: `"8 MiB"`, `"500 KiB"`, or as a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub usize);
+
+impl Size {
+    const UNITS: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+    fn parse(text: &str) -> Option<Self> {
+        let (number, unit) = Self::UNITS
+            .iter()
+            .find_map(|(name, bytes)| Some((text.strip_suffix(name)?, *bytes)))
+            .unwrap_or((text, 1));
+        number.trim().parse::<usize>().ok()?.checked_mul(unit).map(Size)
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fits = |(_, bytes): &&(&str, usize)| self.0.is_multiple_of(*bytes);
+        let (name, bytes) = Self::UNITS.iter().find(fits).unwrap_or(&("B", 1));
+        serializer.collect_str(&format_args!("{} {name}", self.0 / bytes))
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Size;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(r#"a number of bytes such as "8 MiB" or "500 KiB""#)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Size, E> {
+                Size::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Size, E> {
+                usize::try_from(n).map(Size).map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &self))
+            }
+
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<Size, E> {
+                usize::try_from(n).map(Size).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(n), &self))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A duration as text: `"10s"`, `"500ms"`, `"1m 30s"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl Span {
+    pub(super) const fn seconds(n: u64) -> Self {
+        Span(Duration::from_secs(n))
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Span;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(r#"a duration such as "10s", "500ms" or "1m 30s""#)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+                let parsed = humantime::parse_duration(text).map(Span);
+                parsed.map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+/// A text that is shown to nobody, not in errors either.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Written as its digest, by which two configurations can be compared.
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(openssl::sha::sha256(self.0.as_bytes()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => Ok(Secret(text)),
+            _ => Err(de::Error::custom("expected a text in quotes")),
+        }
+    }
+}
