@@ -232,6 +232,8 @@ fn load_watching(cli: &Cli, logs: Vec<Log>) -> Result<Config, ConfigError> {
 /// Serves until the first signal to stop; `load` gives the configuration as it is then.
 async fn serve(config: &Config, load: impl Fn() -> Result<Config, ConfigError>) -> Result<(), Failure> {
     raise_limit();
+    // A signal that comes before it is waited for would end the program.
+    let hangups = Hangups::new();
     let application = Application::build(config)?;
     let (port, tls) = (application.address().port(), if config.tls.is_some() { "s" } else { "" });
     log::info!(
@@ -244,7 +246,7 @@ async fn serve(config: &Config, load: impl Fn() -> Result<Config, ConfigError>) 
     notify::ready();
     let alive = application.liveness();
     let alive = notify::keep_alive(async || alive.holds().await);
-    let reloading = keep_reloading(application.reloader(), load);
+    let reloading = keep_reloading(hangups, application.reloader(), load);
     tokio::select! {
         ended = application.run_until_stopped(stop_signal()) => ended.map_err(Failure::Run),
         () = reloading => Ok(()),
@@ -253,31 +255,21 @@ async fn serve(config: &Config, load: impl Fn() -> Result<Config, ConfigError>) 
 }
 
 /// Puts the configuration in force anew at each SIGHUP.
-#[cfg(unix)]
-async fn keep_reloading(mut reloader: Reloader, load: impl Fn() -> Result<Config, ConfigError>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::hangup()) {
-        Ok(mut hangups) => {
-            while hangups.recv().await.is_some() {
-                log::info!("SIGHUP: reading the configuration");
-                notify::reloading();
-                reload(&mut reloader, load());
-                notify::ready();
-            }
-        }
-        Err(error) => log::error!("SIGHUP cannot be received: {error}; a new configuration needs a restart"),
+async fn keep_reloading(
+    mut hangups: Hangups,
+    mut reloader: Reloader,
+    load: impl Fn() -> Result<Config, ConfigError>,
+) {
+    loop {
+        hangups.next().await;
+        log::info!("SIGHUP: reading the configuration");
+        notify::reloading();
+        reload(&mut reloader, load());
+        notify::ready();
     }
-    std::future::pending().await
-}
-
-/// There is no such signal here.
-#[cfg(not(unix))]
-async fn keep_reloading(_: Reloader, _: impl Fn() -> Result<Config, ConfigError>) {
-    std::future::pending().await
 }
 
 /// Puts `config` in force, or says why everything stays as it is.
-#[cfg(unix)]
 fn reload(reloader: &mut Reloader, config: Result<Config, ConfigError>) {
     let result = config.map_err(|error| error.to_string()).and_then(|config| {
         let changed = reloader.reload(&config).map_err(|error| error.to_string())?;
@@ -368,6 +360,46 @@ async fn stop_signal() {
         next_signal().await;
         std::process::exit(130);
     });
+}
+
+/// The SIGHUPs that come.
+#[cfg(unix)]
+struct Hangups(Option<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Hangups {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let hangups = signal(SignalKind::hangup()).inspect_err(|error| {
+            log::error!("SIGHUP cannot be received: {error}; a new configuration needs a restart");
+        });
+        Hangups(hangups.ok())
+    }
+
+    async fn next(&mut self) {
+        let hangup = match &mut self.0 {
+            Some(hangups) => hangups.recv().await,
+            None => None,
+        };
+        if hangup.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+struct Hangups;
+
+#[cfg(not(unix))]
+impl Hangups {
+    fn new() -> Self {
+        Hangups
+    }
+
+    async fn next(&mut self) {
+        std::future::pending().await
+    }
 }
 
 #[cfg(unix)]

@@ -176,10 +176,14 @@ impl TestApp {
     pub fn evidence(&self) -> Vec<Evidence> {
         let Ok(folder) = std::fs::read_dir(self.state().join("evidence")) else { return Vec::new() };
         let read = |file: std::io::Result<std::fs::DirEntry>| {
-            let json = std::fs::read(file.expect("a file").path()).expect("its content");
-            serde_json::from_slice(&json).expect("evidence")
+            let path = file.expect("a file").path();
+            // Others are still being written.
+            let whole = path.extension().is_some_and(|extension| extension == "json");
+            whole.then(|| {
+                serde_json::from_slice(&std::fs::read(path).expect("its content")).expect("evidence")
+            })
         };
-        folder.map(read).collect()
+        folder.filter_map(read).collect()
     }
 
     /// Tells the server to stop and waits until it has; its folder is left.

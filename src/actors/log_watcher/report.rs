@@ -37,21 +37,23 @@ impl Reporter {
 
     /// The log lied about its tree. What to do about it is up to the caller.
     pub(super) fn misbehaved(&mut self, problem: String, misbehaviour: Misbehaviour) {
-        self.status.misbehaved(misbehaviour.kind(), &problem);
-        self.tell(problem, misbehaviour);
+        // Who sees the count finds the evidence.
+        let kind = misbehaviour.kind();
+        self.tell(problem.clone(), misbehaviour);
+        self.status.misbehaved(kind, &problem);
     }
 
     /// The log has a wrong entry, which is sent all the same.
     pub(super) fn wrong_entry(&mut self, problem: String, misbehaviour: impl FnOnce() -> Misbehaviour) {
-        self.status.misbehaved("wrong_entry", &problem);
         let now = Instant::now();
         if now >= self.entries.1 {
             self.entries = (MOST_ENTRIES, now + ENTRIES_INTERVAL);
         }
         if self.entries.0 > 0 {
             self.entries.0 -= 1;
-            self.tell(problem, misbehaviour());
+            self.tell(problem.clone(), misbehaviour());
         }
+        self.status.misbehaved("wrong_entry", &problem);
     }
 
     fn tell(&self, problem: String, misbehaviour: Misbehaviour) {
