@@ -84,7 +84,8 @@ fn service(
         .map_err(|error| log::debug!("connection: {error}"));
     fn_service(move |tcp| {
         let gate = gate.clone();
-        async move { gate.admit(tcp).await.ok_or(()) }
+        // In a box, which is given back when it is over: otherwise its room would be kept for as long as the connection.
+        Box::pin(async move { gate.admit(tcp).await.ok_or(()) })
     })
     .into_factory()
     .and_then(http)
