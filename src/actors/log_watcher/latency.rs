@@ -1,5 +1,4 @@
-//! How long messages took, counted in steps: over all of the time, where [`Freshness`](super::freshness::Freshness)
-//! remembers the newest ones exactly.
+//! How long messages took, counted in steps, over all of the time; the newest ones are remembered exactly elsewhere.
 
 use std::time::Duration;
 
