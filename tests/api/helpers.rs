@@ -139,6 +139,20 @@ impl TestApp {
         stats["logs"].as_object().and_then(|l| l.values().next()).cloned().expect("a log")
     }
 
+    /// What Prometheus is told.
+    pub async fn metrics(&self) -> String {
+        let mut response = awc::Client::default().get(self.http("/metrics")).send().await.expect("an answer");
+        let body = response.body().await.expect("a body");
+        String::from_utf8(body.to_vec()).expect("UTF-8")
+    }
+
+    /// How many clients the server has ended for `reason`.
+    pub async fn ended_clients(&self, reason: &str) -> u64 {
+        let metrics = self.metrics().await;
+        let name = format!("certstream_clients_ended_total{{reason=\"{reason}\"}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).expect("a count")
+    }
+
     /// Asks until `what` holds for the statistics.
     pub async fn wait_for(&self, what: impl Fn(&Value) -> bool) -> Value {
         let asked = async {

@@ -18,7 +18,7 @@ async fn asked(app: &TestApp, accept: &str) -> (String, String) {
 async fn wait_for_lines(app: &TestApp, lines: &[String]) {
     let begin = std::time::Instant::now();
     loop {
-        let (_, text) = asked(app, "*/*").await;
+        let text = app.metrics().await;
         let Some(missing) = lines.iter().find(|line| !text.lines().any(|found| found == line.as_str()))
         else {
             return;
@@ -54,7 +54,7 @@ async fn metrics_say_what_became_of_each_logs_entries_and_requests() {
         ],
     )
     .await;
-    let (_, text) = asked(&app, "*/*").await;
+    let text = app.metrics().await;
     let of_type = |kind: &str| {
         let name = format!("certstream_log_certificates_total{{log=\"{url}\",type=\"{kind}\"}} ");
         text.lines().find_map(|line| line.strip_prefix(&name)?.parse::<u64>().ok()).expect("a count")
@@ -66,8 +66,9 @@ async fn metrics_say_what_became_of_each_logs_entries_and_requests() {
 #[actix_web::test]
 async fn metrics_remember_clients_that_have_gone() {
     let log = quiet_log().await;
-    // A batch is more than may wait.
-    let app = spawn_app("[clients]\nqueue_bytes = '20 KiB'", vec![from_the_start(&log)]).await;
+    // A batch is more than may wait, and no heartbeat is counted among the messages.
+    let toml = "[clients]\nqueue_bytes = '20 KiB'\n[heartbeat]\ninterval = '1h'";
+    let app = spawn_app(toml, vec![from_the_start(&log)]).await;
     let (mut full, mut domains) = (app.connect("/full-stream").await, app.connect("/domains-only").await);
     let reading = [
         actix_web::rt::spawn(async move { while full.frame().await.is_some() {} }),
@@ -82,7 +83,7 @@ async fn metrics_remember_clients_that_have_gone() {
     .await;
     reading.iter().for_each(actix_web::rt::task::JoinHandle::abort);
     app.wait_for_clients(0).await;
-    let (_, text) = asked(&app, "*/*").await;
+    let text = app.metrics().await;
     let count = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
         line.unwrap_or_else(|| panic!("{name} is not in:\n{text}"))
@@ -126,7 +127,7 @@ async fn the_page_explains_what_is_served_and_dashboard_and_alerts_use_nothing_e
     wait_for_lines(&app, &[format!("certstream_log_position{{log=\"{}\"}} 1.0", log.url())]).await;
     let begin = std::time::Instant::now();
     let mut served: BTreeSet<String> = loop {
-        let (_, text) = asked(&app, "*/*").await;
+        let text = app.metrics().await;
         let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
         let families: BTreeSet<_> = families.map(String::from).collect();
         // Positions have to be saved once.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+use tokio::time::sleep;
 
 /// A client that has subscribed to the full stream and reads nothing. Its receive buffer is small, so that it
 /// is felt soon.
@@ -88,17 +89,12 @@ async fn a_stalled_client_that_reads_again_is_told_to_come_back() {
     let app = spawn_app(clients, vec![from_the_start(&log)]).await;
     let mut stalled = stalled_client(app.address);
     app.wait_for_clients(1).await;
-    // Given up is for whom nothing waits and who is sent nothing, though messages come.
-    let mut sent_before = u64::MAX;
-    loop {
-        let published = log.publish(20);
-        let stats = app.wait_for(|s| s["logs"][log.url()]["delivered"] == published).await;
-        let client = stats["clients"].as_object().and_then(|c| c.values().next()).expect("the client");
-        let sent = client["messages_sent"].as_u64().expect("a number");
-        if client["queue_size"] == 0 && sent == sent_before {
-            break;
-        }
-        sent_before = sent;
+    let begin = Instant::now();
+    // Asked often: once given up, it has only seconds left to hear of it.
+    while app.ended_clients("stalled").await == 0 {
+        assert!(begin.elapsed() < 2 * PATIENCE, "the stalled client is kept");
+        log.publish(5);
+        sleep(Duration::from_millis(20)).await;
     }
     let received = actix_web::rt::task::spawn_blocking(move || {
         let mut received = Vec::new();

@@ -4,12 +4,16 @@ use crate::helpers::{TestApp, log_with, spawn_app, with_its_key};
 use certstream_server::config::Log;
 use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol, Fault, FaultOn};
 use certstream_server::message::Protocol;
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Looks at partial tiles at once, so that tests need not wait.
-const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\ntimeout = '1s'\n";
+const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n";
+/// The same, and soon tired of a log that does not answer.
+const IMPATIENT: &str = "[fetch]\npartial_tile_wait = '0s'\ntimeout = '1s'\n";
+/// So many servers at once leave each of them enough of the machine to be in time.
+const AT_ONCE: usize = 6;
 
 async fn static_log(options: DemoLogOptions) -> DemoLog {
     log_with(DemoLogOptions { protocol: DemoProtocol::StaticCt, ..options }).await
@@ -57,7 +61,7 @@ async fn every_entry_of_a_static_log_arrives_once_with_its_chain() {
 #[actix_web::test]
 async fn a_tile_that_is_not_full_is_left_until_it_is_or_its_entries_have_waited() {
     let log = static_log(DemoLogOptions::default()).await;
-    let app = spawn_app("[fetch]\npartial_tile_wait = '2s'", vec![watched(&log)]).await;
+    let app = spawn_app("[fetch]\npartial_tile_wait = '6s'", vec![watched(&log)]).await;
     log.publish(300);
     wait_for_position(&app, &log, 256).await;
     log.publish(212);
@@ -100,7 +104,7 @@ async fn a_start_inside_a_tile_fetches_no_tile_twice() {
 
 async fn survives(fault: Fault, on: FaultOn, count: u64) {
     let log = static_log(DemoLogOptions::default()).await;
-    let app = spawn_app(EAGER, vec![watched(&log)]).await;
+    let app = spawn_app(IMPATIENT, vec![watched(&log)]).await;
     let mut client = app.connect("/lite-stream").await;
     app.wait_for_clients(1).await;
     log.set_fault(fault.clone(), on, Some(count));
@@ -135,7 +139,8 @@ async fn faults_of_tiles_checkpoints_and_issuers_are_outlasted() {
     let of = |faults: &[Fault], on| faults.iter().map(|f| (f.clone(), on)).collect::<Vec<_>>();
     let all =
         [of(&tiles, FaultOn::Entries), of(&heads, FaultOn::Heads), of(&issuers, FaultOn::Issuers)].concat();
-    join_all(all.into_iter().map(|(fault, on)| survives(fault, on, 1))).await;
+    let outlasted = stream::iter(all).map(|(fault, on)| survives(fault, on, 1));
+    outlasted.buffer_unordered(AT_ONCE).collect::<()>().await;
 }
 
 #[actix_web::test]
