@@ -7,8 +7,10 @@
 //!
 //! A beat that is not known is searched for after a head: soon at first, then at ever longer steps. It is searched for
 //! anew where it seems to have become slower, since a pause, and heads that were not asked for, look like that too.
-//! Now and then one request at half the beat finds out whether the log has become faster. A log that does not grow is
-//! asked ever more rarely.
+//! Now and then one request at half the beat finds out whether the log has become faster.
+//!
+//! Many logs sign their tree anew at every beat, though it has not grown: from such heads the beat is known before the
+//! first entry comes. A log that does not grow is asked ever more rarely, and where it has a beat just after one.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -25,6 +27,8 @@ const PROBE_EVERY: u32 = 16;
 const REQUESTS_PER_HEAD: f64 = 2.0;
 /// Requests that may be saved up.
 const MOST_SAVED: f64 = 24.0;
+/// What of them a head costs that is new, but covers no more than the one before.
+const COST_OF_NO_GROWTH: f64 = 0.5;
 /// By how much each step of a search is longer than all before it together.
 const SEARCH_STEP: f64 = 0.3;
 /// A log that has only just been begun to be watched is asked this often, seconds.
@@ -44,9 +48,13 @@ pub struct Rhythm {
     /// When the newest head was signed, unix milliseconds.
     signed_ms: Option<u64>,
     /// When the newest head was asked for.
+    met_at: f64,
+    /// When the newest head that covers more than those before it was asked for.
     grew_at: f64,
-    /// Whether it has grown since the first head.
-    seen_growing: bool,
+    /// Whether there was another head since the first one.
+    moving: bool,
+    /// Beats were left out before the next request.
+    resting: bool,
     /// Requests go out before the next head is expected, to find out when it comes.
     searching: bool,
     /// The smallest time from a head's signature to the request that brought it, by clocks that may differ.
@@ -59,6 +67,8 @@ pub struct Rhythm {
     heads_to_probe: u32,
     /// Requests in a row that brought nothing new, probes aside.
     misses: u32,
+    /// When the last of them was made.
+    missed_at: f64,
     saved: f64,
 }
 
@@ -72,8 +82,10 @@ impl Rhythm {
             period: FIRST_PERIOD.max(shortest),
             intervals: VecDeque::with_capacity(HISTORY),
             signed_ms: None,
+            met_at: 0.0,
             grew_at: 0.0,
-            seen_growing: false,
+            moving: false,
+            resting: false,
             searching: false,
             lateness: f64::INFINITY,
             nudge: 0.0,
@@ -82,6 +94,7 @@ impl Rhythm {
             probing: false,
             heads_to_probe: 0,
             misses: 0,
+            missed_at: 0.0,
             saved: MOST_SAVED,
         }
     }
@@ -95,35 +108,36 @@ impl Rhythm {
     /// about how long that had been visible.
     pub fn grew(&mut self, asked: Instant, signed_ms: u64) -> Duration {
         let asked = self.seconds(asked);
-        if let Some(before) = self.signed_ms.replace(signed_ms) {
-            self.learn(signed_ms.saturating_sub(before) as f64 / 1000.0);
-        }
+        let behind = self.met(asked, signed_ms, true);
         self.grew_at = asked;
-        // Without a request that came too early we may be late, and try sooner next time, ever bolder.
-        let sooner = if self.misses == 0 { self.nudge } else { 0.0 };
-        let cautious = (self.period / 100.0).clamp(0.002, 0.05);
-        self.nudge =
-            if self.misses == 0 { (self.nudge * 2.0).min(self.period / 8.0) } else { 0.0 }.max(cautious);
-        let late = asked - signed_ms as f64 / 1000.0;
-        self.lateness = late.min(self.lateness + FORGET);
-        let behind = late - self.lateness;
-        self.expected = (asked + self.period - behind - sooner).max(asked + self.shortest / 2.0);
-        self.misses = 0;
         self.saved = (self.saved + REQUESTS_PER_HEAD - 1.0).min(MOST_SAVED);
         self.heads_to_probe = self.heads_to_probe.saturating_sub(1);
-        let known = self.seen_growing && !self.searching;
+        let known = self.moving && !self.searching;
         self.probing = known && self.heads_to_probe == 0 && self.period / 2.0 >= self.shortest;
-        // A little after half the beat: a head that comes then must not be missed.
-        let half = asked + (self.period - behind) / 2.0 + self.period / 20.0;
-        self.next = match (self.searching, self.probing) {
-            (true, _) => self.expected.min(asked + self.shortest),
-            (_, true) => self.expected.min(half),
-            _ => self.expected,
-        };
-        if !self.seen_growing {
-            self.next = asked + BEGINNING;
+        if self.probing {
+            // A little after half the beat: a head that comes then must not be missed.
+            let half = asked + (self.expected - asked) / 2.0 + self.period / 20.0;
+            self.next = self.expected.min(half);
         }
         Duration::from_secs_f64(behind.clamp(0.0, LONGEST))
+    }
+
+    /// The request sent at `asked` brought the tree that was known, signed at `signed_ms` (unix milliseconds).
+    pub fn stayed(&mut self, asked: Instant, signed_ms: u64) {
+        if self.signed_ms.is_some_and(|before| before >= signed_ms) {
+            return self.unchanged(asked);
+        }
+        let asked = self.seconds(asked);
+        self.met(asked, signed_ms, false);
+        self.probing = false;
+        self.saved = (self.saved - COST_OF_NO_GROWTH).max(0.0);
+        if self.moving && !self.searching {
+            let earliest = asked + self.rest(asked);
+            let beats = ((earliest - self.expected) / self.period).ceil().max(0.0);
+            self.resting = beats > 0.0;
+            self.expected += beats * self.period;
+            self.next = self.expected;
+        }
     }
 
     /// The request sent at `asked` brought nothing new.
@@ -133,24 +147,75 @@ impl Rhythm {
         if std::mem::take(&mut self.probing) {
             self.heads_to_probe = PROBE_EVERY;
             self.next = self.expected.max(asked);
-        } else if self.searching && asked < self.expected {
+        } else if self.searching && asked + self.shortest / 4.0 < self.expected {
             self.search_on(asked);
         } else {
             self.searching = false;
             self.next = asked + self.wait(asked);
             self.misses = self.misses.saturating_add(1);
         }
+        self.missed_at = asked;
+    }
+
+    /// Learns from a head that is newer than those before it, and aims at the next one. Returns for about how long it
+    /// had been visible.
+    fn met(&mut self, asked: f64, signed_ms: u64, grew: bool) -> f64 {
+        if let Some(before) = self.signed_ms.replace(signed_ms) {
+            self.learn(signed_ms.saturating_sub(before) as f64 / 1000.0, grew);
+        }
+        let late = asked - signed_ms as f64 / 1000.0;
+        let behind = late - self.lateness.min(late);
+        // A time that was wrong once, or a log that has become slower, is not to mislead us for ever.
+        self.lateness = if behind > PAUSE { late } else { late.min(self.lateness + FORGET) };
+        let since_beat = (late - self.lateness).rem_euclid(self.period);
+        let sooner = self.sooner(signed_ms);
+        self.expected = (asked + self.period - since_beat - sooner).max(asked + self.shortest / 2.0);
+        self.next = match (self.moving, self.searching) {
+            (false, _) => asked + BEGINNING,
+            (true, true) => self.expected.min(asked + self.shortest),
+            (true, false) => self.expected,
+        };
+        self.met_at = asked;
+        self.misses = 0;
+        self.resting = false;
+        behind
+    }
+
+    /// By how much to try sooner next time. Without a request that came too early we may be late, and become ever
+    /// bolder; with one the moment lies between it and the soonest that was late enough.
+    fn sooner(&mut self, signed_ms: u64) -> f64 {
+        let (cautious, boldest) = ((self.period / 100.0).clamp(0.002, 0.05), self.period / 8.0);
+        if self.misses == 0 {
+            let sooner = self.nudge;
+            self.nudge = (self.nudge * 2.0).min(boldest).max(cautious);
+            return sooner;
+        }
+        let too_early = self.missed_at - signed_ms as f64 / 1000.0;
+        let half = ((self.lateness - too_early) / 2.0).min(boldest);
+        self.nudge = half.max(cautious);
+        if half > self.period / 40.0 { half } else { 0.0 }
+    }
+
+    /// For how long to leave a log alone whose head is new but covers no more than the one before it.
+    fn rest(&self, asked: f64) -> f64 {
+        let idle = asked - self.grew_at;
+        let rest = match (self.saved < 1.0, idle < PAUSE) {
+            (true, _) => idle,
+            (false, true) => 0.0,
+            (false, false) => idle / 4.0,
+        };
+        rest.clamp(BEGINNING, LONGEST)
     }
 
     fn search_on(&mut self, asked: f64) {
-        let step = self.shortest.max((asked - self.grew_at) * SEARCH_STEP);
+        let step = self.shortest.max((asked - self.met_at) * SEARCH_STEP);
         self.next = if self.saved < 1.0 { self.expected } else { self.expected.min(asked + step) };
     }
 
     /// How long to leave a log alone whose next head is overdue.
     fn wait(&self, asked: f64) -> f64 {
         let idle = asked - self.grew_at;
-        let wait = if !self.seen_growing && idle < PAUSE {
+        let wait = if !self.moving && idle < PAUSE {
             BEGINNING.max(idle / 8.0)
         } else {
             // A head that is a little late is met soon; the longer it is overdue, the less the next moment matters.
@@ -180,12 +245,20 @@ impl Rhythm {
         time.saturating_duration_since(self.begin).as_secs_f64()
     }
 
-    fn learn(&mut self, interval: f64) {
-        // For how long the log had not grown when we came to it says nothing.
-        if !std::mem::replace(&mut self.seen_growing, true) {
+    fn learn(&mut self, interval: f64, grew: bool) {
+        // How old its head was when we came to the log says nothing.
+        if !std::mem::replace(&mut self.moving, true) {
             self.searching = true;
             return;
         }
+        let idle = !grew && (self.resting || interval > PAUSE);
+        if idle {
+            // A tree that is signed anew from time to time has no beat, and of ours we have left some out.
+            self.searching = false;
+            return;
+        }
+        let beats = if self.resting { (interval / self.period).round().max(1.0) } else { 1.0 };
+        let interval = interval / beats;
         let found = std::mem::take(&mut self.searching);
         let faster = std::mem::take(&mut self.probing);
         if found || faster {
@@ -337,5 +410,82 @@ mod tests {
             requests += 1;
         }
         assert!(requests < 60 + 40, "{requests} requests in an hour");
+    }
+
+    /// A log that signs its tree anew at every beat, first `phase_ms` after we came to it, and grows from its head
+    /// number `grows_from` on. How late each head after that is met, milliseconds, and how many requests were made up
+    /// to the last one and for how many heads that grew.
+    fn met_of_beating(phase_ms: u64, beat_ms: u64, grows_from: u64, heads: u64) -> (Vec<u64>, u32) {
+        let start = Instant::now();
+        let mut rhythm = Rhythm::new(start, Duration::from_millis(100));
+        let (mut late, mut requests, mut known) = (Vec::new(), 0, 0);
+        while known < heads {
+            let asked = rhythm.next();
+            let now = (asked - start).as_millis() as u64;
+            requests += 1;
+            let newest = (now + beat_ms - phase_ms.min(now + beat_ms)) / beat_ms;
+            let signed_ms = 5_000_000 + phase_ms + newest * beat_ms;
+            if newest > known.max(grows_from) {
+                late.push(now + beat_ms - phase_ms - newest * beat_ms);
+                known = newest;
+                rhythm.grew(asked, signed_ms);
+            } else {
+                known = newest;
+                rhythm.stayed(asked, signed_ms);
+            }
+        }
+        (late, requests)
+    }
+
+    #[test]
+    fn a_tree_that_is_signed_anew_gives_its_beat_away_before_it_grows() {
+        for phase_ms in (0..1000).step_by(37) {
+            for idle in [3, 4, 6, 9] {
+                let (late, requests) = met_of_beating(phase_ms, 1000, idle, idle + 24);
+                assert!(late.len() >= 23, "{phase_ms}, {idle}: {} of 24 heads", late.len());
+                assert!(late.iter().all(|late| *late < 120), "{phase_ms}, {idle}: {late:?}");
+                assert!(requests < 66, "{phase_ms}, {idle}: {requests} requests");
+            }
+        }
+    }
+
+    #[test]
+    fn an_idle_log_that_is_signed_anew_is_asked_ever_more_rarely_too() {
+        for beat_ms in [1, 100, 1000, 5000] {
+            let now = Instant::now();
+            let mut rhythm = Rhythm::new(now, Duration::from_millis(100));
+            let mut requests = 0;
+            while rhythm.next() < now + Duration::from_secs(3600) {
+                let asked = rhythm.next();
+                let beat = (asked - now).as_millis() as u64 / beat_ms;
+                rhythm.stayed(asked, 5_000_000 + beat * beat_ms);
+                requests += 1;
+            }
+            assert!(requests < 60 + 90, "{beat_ms}: {requests} requests in an hour");
+        }
+    }
+
+    #[test]
+    fn a_wrong_time_of_signature_does_not_mislead_for_long() {
+        let now = Instant::now();
+        for wrong_ms in [0, 4_000_000, 5_600_000, u64::MAX] {
+            let mut rhythm = Rhythm::new(now, Duration::from_millis(100));
+            let mut known = 0;
+            let mut late = Vec::new();
+            while known < 120 {
+                let asked = rhythm.next();
+                let ms = (asked - now).as_millis() as u64;
+                let newest = (ms + 300) / 1000;
+                if newest > known {
+                    late.push(ms + 300 - newest * 1000);
+                    known = newest;
+                    rhythm.grew(asked, if newest == 20 { wrong_ms } else { 5_000_000 + newest * 1000 });
+                } else {
+                    rhythm.unchanged(asked);
+                }
+            }
+            assert!(late.len() > 100, "{wrong_ms}: {} of 120 heads", late.len());
+            assert!(late[late.len() - 50..].iter().all(|late| *late < 150), "{wrong_ms}: {late:?}");
+        }
     }
 }

@@ -18,6 +18,7 @@ use crate::state::{Positions, Undecodable};
 use actix::Addr;
 use futures_util::FutureExt;
 use std::cell::Cell;
+use std::cmp::Ordering;
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -179,8 +180,10 @@ impl Watch {
     fn believe(&mut self, asked: Instant, head: Head) {
         self.status.heard(asked.into());
         self.check_clock(&head);
-        if self.head.as_ref().is_some_and(|known| known.tree_size >= head.tree_size) {
-            return self.rhythm.unchanged(asked.into());
+        match self.head.as_ref().map(|known| known.tree_size.cmp(&head.tree_size)) {
+            Some(Ordering::Greater) => return self.rhythm.unchanged(asked.into()),
+            Some(Ordering::Equal) => return self.rhythm.stayed(asked.into(), head.timestamp_ms),
+            Some(Ordering::Less) | None => {}
         }
         let visible_for = self.rhythm.grew(asked.into(), head.timestamp_ms);
         let asked: std::time::Instant = asked.into();
