@@ -6,7 +6,7 @@
 use super::client::{Client, GOING_AWAY, NOT_ALLOWED};
 use super::joining::AllJoining;
 use super::outbox::Shared;
-use super::pace::{Load, Pace};
+use super::pace::Pace;
 use super::shrinkage::Shrinkage;
 use crate::clock;
 use crate::config::ClientLimits;
@@ -26,8 +26,6 @@ const SWEEP_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duratio
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 /// How often clients are looked at while watchers wait for them.
 const PAUSE: Duration = Duration::from_millis(5);
-/// A client whose socket has taken nothing for this long is not waited for.
-const RECENTLY: Duration = Duration::from_secs(1);
 /// Watchers wait for their answers and routes are few, so this is far above what is ever used.
 const MAILBOX: usize = 1024;
 
@@ -187,11 +185,7 @@ impl Broker {
     fn let_on(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
         let Some((_, since)) = self.held.first() else { return };
-        let each = self.clients().filter_map(|client| client.outbox.is_filling(now, RECENTLY));
-        let load = each.fold(Load::default(), |load, filling| Load {
-            taking: load.taking + 1,
-            filling: load.filling + usize::from(filling),
-        });
+        let load = self.clients().filter_map(|client| client.outbox.filling(now)).collect();
         if self.pace.holds(load, *since, now) {
             ctx.run_later(PAUSE, Self::let_on_again);
             return;

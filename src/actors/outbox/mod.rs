@@ -25,6 +25,10 @@ use std::time::{Duration, Instant};
 const MAX_WRITE: usize = 256 * 1024;
 /// The same where they are copied into a buffer: more would only lie there, beyond our counting.
 const MAX_COPIED: usize = 32 * 1024;
+/// A client whose socket has taken nothing for this long is not waited for.
+const RECENTLY: Duration = Duration::from_secs(1);
+/// Whoever had nothing queued within this time keeps up, but for a burst. At a steady rate a queue takes longer to fill.
+const KEEPS_UP: Duration = Duration::from_secs(2);
 /// A ping without payload (RFC 6455 section 5.5.2).
 const PING: Bytes = Bytes::from_static(&[0x89, 0]);
 
@@ -72,6 +76,17 @@ pub struct Outbox {
     inner: Mutex<Inner>,
 }
 
+/// How full a queue is, of a client that takes from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filling {
+    /// At most a quarter.
+    No,
+    /// More than that: slower clients still have room then.
+    Yes,
+    /// More than half, of a client for whom nothing was queued a moment ago.
+    Suddenly,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     queue: Queue,
@@ -84,6 +99,8 @@ struct Inner {
     cut: bool,
     /// Since when the connection has had what it took last.
     under_way: Option<Instant>,
+    /// When nothing was queued last, as far as was seen.
+    empty_at: Option<Instant>,
     /// Since when there was something to take and nobody took anything.
     waiting_since: Option<Instant>,
     waker: Option<Waker>,
@@ -124,6 +141,9 @@ impl Outbox {
         if inner.close != Closing::No {
             self.dropped_of(&mut inner, shared.frames().len() as u64);
             return true;
+        }
+        if inner.queue.is_empty() {
+            inner.empty_at = Some(now);
         }
         inner.queue.push(shared, Some(first_seq), now);
         inner.waiting_since.get_or_insert(now);
@@ -228,13 +248,21 @@ impl Outbox {
         self.lock().waiting_since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
     }
 
-    /// Whether more waits than a quarter of what may; `None` for a client whose socket has not taken any of it
-    /// `recently`. Where the connection has nothing under way, it is us who have not come to it yet.
-    pub fn is_filling(&self, now: Instant, recently: Duration) -> Option<bool> {
+    /// How much waits for a client; `None` for one whose socket has not taken any of it for [`RECENTLY`]. Where the
+    /// connection has nothing under way, it is us who have not come to it yet.
+    pub fn filling(&self, now: Instant) -> Option<Filling> {
         let inner = self.lock();
-        let long_ago = |since: Instant| now.saturating_duration_since(since) >= recently;
-        let takes = inner.under_way.is_none() || !inner.waiting_since.is_some_and(long_ago);
-        takes.then(|| inner.queue.bytes() > self.limits.bytes / 4)
+        let within = |since: Instant, limit| now.saturating_duration_since(since) < limit;
+        if inner.under_way.is_some() && inner.waiting_since.is_some_and(|since| !within(since, RECENTLY)) {
+            return None;
+        }
+        let (bytes, most) = (inner.queue.bytes(), self.limits.bytes);
+        let kept_up = inner.empty_at.is_some_and(|at| within(at, KEEPS_UP));
+        Some(match bytes {
+            _ if bytes > most / 2 && kept_up => Filling::Suddenly,
+            _ if bytes > most / 4 => Filling::Yes,
+            _ => Filling::No,
+        })
     }
 
     /// Messages waiting now.

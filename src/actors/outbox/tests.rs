@@ -258,6 +258,39 @@ fn what_the_connection_holds_still_waits() {
     assert_eq!((Arc::strong_count(&shared), outbox.oldest()), (1, None));
 }
 
+#[test]
+fn a_queue_that_fills_within_a_moment_is_told_from_one_that_is_always_full() {
+    let (begin, frame, outbox) = (Instant::now(), frames(&["a"]), outbox(8, false));
+    let at = |ms| begin + Duration::from_millis(ms);
+    let push = |count, ms| (0..count).for_each(|i| assert!(outbox.push(&frame, i, at(ms))));
+    assert_eq!(outbox.filling(begin), Some(Filling::No));
+    push(2, 0);
+    assert_eq!(outbox.filling(at(1)), Some(Filling::No), "a quarter");
+    push(2, 1);
+    assert_eq!(outbox.filling(at(2)), Some(Filling::Yes));
+    push(1, 2);
+    assert_eq!(outbox.filling(at(3)), Some(Filling::Suddenly));
+    push(1, 1998);
+    assert_eq!(outbox.filling(at(1999)), Some(Filling::Suddenly));
+    assert_eq!(outbox.filling(at(2000)), Some(Filling::Yes), "it has not kept up");
+    assert_eq!(heard(&outbox).len(), 6);
+    push(5, 2500);
+    assert_eq!(outbox.filling(at(2501)), Some(Filling::Suddenly), "it has caught up");
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_not_waited_for() {
+    let (begin, shared) = (Instant::now(), frames(&["a", "b"]));
+    let outbox = outbox(2, false);
+    assert!(outbox.push(&shared, 0, begin));
+    let taken = outbox.poll_next(&mut Context::from_waker(Waker::noop()));
+    assert!(outbox.push(&shared, 2, begin));
+    assert_eq!(outbox.filling(begin), Some(Filling::Suddenly));
+    assert_eq!(outbox.filling(Instant::now() + Duration::from_secs(2)), None, "{taken:?} is under way");
+    assert_eq!(heard(&outbox), ["a", "b"]);
+    assert_eq!(outbox.filling(Instant::now() + Duration::from_secs(2)), Some(Filling::No));
+}
+
 /// Where many hear them, frames are sent from a file: it must hold what the pieces say.
 #[test]
 #[cfg(target_os = "linux")]
