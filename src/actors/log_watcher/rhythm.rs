@@ -466,6 +466,27 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_signs_for_whoever_asks_is_not_asked_more_for_it() {
+        let now = Instant::now();
+        for growth_ms in [2000, 7000] {
+            let mut rhythm = Rhythm::new(now, Duration::from_millis(100));
+            let (mut requests, mut grown, heads) = (0, 0, 200);
+            while grown < heads {
+                let asked = rhythm.next();
+                let ms = (asked - now).as_millis() as u64;
+                if ms / growth_ms > grown {
+                    grown = ms / growth_ms;
+                    rhythm.grew(asked, 5_000_000 + ms);
+                } else {
+                    rhythm.stayed(asked, 5_000_000 + ms);
+                }
+                requests += 1;
+            }
+            assert!(requests < heads * 6, "{growth_ms}: {requests} requests for {heads} heads");
+        }
+    }
+
+    #[test]
     fn a_wrong_time_of_signature_does_not_mislead_for_long() {
         let now = Instant::now();
         for wrong_ms in [0, 4_000_000, 5_600_000, u64::MAX] {

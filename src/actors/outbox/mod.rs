@@ -248,7 +248,7 @@ impl Outbox {
         self.lock().waiting_since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
     }
 
-    /// How much waits for a client; `None` for one whose socket has not taken any of it for [`RECENTLY`]. Where the
+    /// How much waits for a client; `None` for one whose socket has not taken any of it for a second. Where the
     /// connection has nothing under way, it is us who have not come to it yet.
     pub fn filling(&self, now: Instant) -> Option<Filling> {
         let inner = self.lock();
