@@ -155,3 +155,35 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// Without the zero bytes that the kernel fills up with.
+    fn congestion_control(socket: SockRef<'_>) -> Vec<u8> {
+        let name = socket.tcp_congestion().expect("a name");
+        name.into_iter().take_while(|byte| *byte != 0).collect()
+    }
+
+    #[test]
+    fn only_what_never_leaves_the_machine_is_exempt_from_the_systems_congestion_control() {
+        let systems = std::fs::read("/proc/sys/net/ipv4/tcp_congestion_control").expect("a setting");
+        let of = |address: &str| {
+            let listener = listen(address.parse().expect("an address")).expect("a listener");
+            congestion_control(SockRef::from(&listener))
+        };
+        assert_eq!(of("127.0.0.1:0"), UNPACED);
+        assert_eq!(of("0.0.0.0:0"), systems.trim_ascii());
+    }
+
+    #[test]
+    fn accepted_connections_inherit_it() {
+        let listener = listen("127.0.0.1:0".parse().expect("an address")).expect("a listener");
+        listener.set_nonblocking(false).expect("a blocking listener");
+        let _client =
+            std::net::TcpStream::connect(listener.local_addr().expect("an address")).expect("a client");
+        let (accepted, _) = listener.accept().expect("its connection");
+        assert_eq!(congestion_control(SockRef::from(&accepted)), UNPACED);
+    }
+}

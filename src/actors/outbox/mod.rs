@@ -27,7 +27,8 @@ const MAX_WRITE: usize = 256 * 1024;
 const MAX_COPIED: usize = 32 * 1024;
 /// A client whose socket has taken nothing for this long is not waited for.
 const RECENTLY: Duration = Duration::from_secs(1);
-/// Whoever had nothing queued within this time keeps up, but for a burst. At a steady rate a queue takes longer to fill.
+/// Whoever had nothing queued within this time keeps up, but for a burst: a slow client's queue does not become empty
+/// again.
 const KEEPS_UP: Duration = Duration::from_secs(2);
 /// A ping without payload (RFC 6455 section 5.5.2).
 const PING: Bytes = Bytes::from_static(&[0x89, 0]);
@@ -142,11 +143,7 @@ impl Outbox {
             self.dropped_of(&mut inner, shared.frames().len() as u64);
             return true;
         }
-        if inner.queue.is_empty() {
-            inner.empty_at = Some(now);
-        }
-        inner.queue.push(shared, Some(first_seq), now);
-        inner.waiting_since.get_or_insert(now);
+        inner.push(shared, Some(first_seq), now);
         let fits = self.is_within_limits(&inner.queue, now);
         if !fits && self.limits.when_full == WhenFull::Drop {
             self.shrink(&mut inner, self.limits.bytes, now.checked_sub(self.limits.age));
@@ -161,8 +158,7 @@ impl Outbox {
         let mut inner = self.lock();
         let bytes = inner.queue.bytes().saturating_add(shared.frames().length(0, shared.frames().len()));
         if inner.close == Closing::No && bytes <= self.limits.bytes {
-            inner.queue.push(shared, None, now);
-            inner.waiting_since.get_or_insert(now);
+            inner.push(shared, None, now);
         }
         wake(inner);
     }
@@ -335,6 +331,14 @@ fn wake(mut inner: MutexGuard<'_, Inner>) {
 }
 
 impl Inner {
+    fn push(&mut self, shared: &Arc<Shared>, first_seq: Option<u64>, now: Instant) {
+        if self.queue.is_empty() {
+            self.empty_at = Some(now);
+        }
+        self.queue.push(shared, first_seq, now);
+        self.waiting_since.get_or_insert(now);
+    }
+
     fn take(&mut self, wire: Wire) -> Option<Next> {
         if std::mem::take(&mut self.ping) {
             return Some(Next::Frames(PING.into()));

@@ -12,6 +12,9 @@
 //! Many logs sign their tree anew at every beat, though it has not grown: from such heads the beat is known before the
 //! first entry comes. A log that does not grow is asked ever more rarely, and where it has a beat just after one.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -59,6 +62,8 @@ pub struct Rhythm {
     searching: bool,
     /// The smallest time from a head's signature to the request that brought it, by clocks that may differ.
     lateness: f64,
+    /// The largest such time after which a request came too early for it.
+    too_early: f64,
     /// By how much the next request is aimed before the moment at which the last one came.
     nudge: f64,
     expected: f64,
@@ -67,7 +72,7 @@ pub struct Rhythm {
     heads_to_probe: u32,
     /// Requests in a row that brought nothing new, probes aside.
     misses: u32,
-    /// When the last of them was made.
+    /// When the last request was made that brought nothing new.
     missed_at: f64,
     saved: f64,
 }
@@ -88,6 +93,7 @@ impl Rhythm {
             resting: false,
             searching: false,
             lateness: f64::INFINITY,
+            too_early: f64::NEG_INFINITY,
             nudge: 0.0,
             expected: 0.0,
             next: 0.0,
@@ -182,7 +188,7 @@ impl Rhythm {
     }
 
     /// By how much to try sooner next time. Without a request that came too early we may be late, and become ever
-    /// bolder; with one the moment lies between it and the soonest that was late enough.
+    /// bolder; with one the moment lies between the last that was too early and the first that was late enough.
     fn sooner(&mut self, signed_ms: u64) -> f64 {
         let (cautious, boldest) = ((self.period / 100.0).clamp(0.002, 0.05), self.period / 8.0);
         if self.misses == 0 {
@@ -191,7 +197,8 @@ impl Rhythm {
             return sooner;
         }
         let too_early = self.missed_at - signed_ms as f64 / 1000.0;
-        let half = ((self.lateness - too_early) / 2.0).min(boldest);
+        self.too_early = too_early.max(self.too_early - FORGET);
+        let half = ((self.lateness - self.too_early) / 2.0).min(boldest);
         self.nudge = half.max(cautious);
         if half > self.period / 40.0 { half } else { 0.0 }
     }
@@ -277,236 +284,5 @@ impl Rhythm {
         self.period = median.min(2.0 * before).clamp(self.shortest, LONGEST);
         let slower = self.period > before * 1.5;
         self.searching = faster || slower && !found;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// How late each head is met of a log whose heads become visible at the intervals that are given, asked over a
-    /// network that takes 10 ms each way; and how many requests were made for it and those that were met with it.
-    fn met(heads: usize, mut interval: impl FnMut(usize) -> Duration) -> Vec<(Duration, u32)> {
-        let start = Instant::now();
-        let mut rhythm = Rhythm::new(start, Duration::from_millis(100));
-        let trip = Duration::from_millis(10);
-        let mut visible = vec![start];
-        while visible.len() <= heads {
-            visible.push(*visible.last().unwrap() + interval(visible.len()));
-        }
-        let (mut met, mut requests, mut free): (Vec<(Duration, u32)>, _, _) = (Vec::new(), 0, start);
-        while met.len() <= heads {
-            let asked = rhythm.next().max(free);
-            let answered = asked + trip;
-            free = answered + trip;
-            let newest = visible.partition_point(|v| *v <= answered);
-            requests += 1;
-            if newest > met.len() {
-                for v in &visible[met.len()..newest] {
-                    met.push((free - *v, std::mem::take(&mut requests)));
-                }
-                rhythm.grew(asked, 5_000_000 + (visible[newest - 1] - start).as_millis() as u64);
-            } else {
-                rhythm.unchanged(asked);
-            }
-        }
-        met
-    }
-
-    /// Requests per head, and how late a head is met in the median and at the 99th percentile, after a while.
-    fn run(heads: usize, interval: impl FnMut(usize) -> Duration) -> (f64, Duration, Duration) {
-        let met = met(heads, interval).split_off(heads / 3);
-        let requests = met.iter().map(|(_, requests)| f64::from(*requests)).sum::<f64>() / met.len() as f64;
-        let mut delays: Vec<_> = met.into_iter().map(|(late, _)| late).collect();
-        delays.sort_unstable();
-        let at = |share: f64| delays[((delays.len() - 1) as f64 * share) as usize];
-        (requests, at(0.5), at(0.99))
-    }
-
-    #[test]
-    fn a_log_that_begins_to_grow_is_met_soon_and_its_beat_known_from_the_second_head_on() {
-        for pause_ms in [500, 1900, 2700, 3800] {
-            for beat_ms in [100, 250, 1000] {
-                let met = met(24, |i| Duration::from_millis(if i == 1 { pause_ms } else { beat_ms }));
-                // Of heads that are met together the oldest counts.
-                let first = met.iter().filter(|(_, requests)| *requests > 0);
-                let late: Vec<_> = first.map(|(late, _)| late.as_millis() as u64).collect();
-                let requests: u32 = met.iter().map(|(_, requests)| requests).sum();
-                assert!(late[1] < 220 + pause_ms / 8, "{pause_ms}, {beat_ms}: {late:?}");
-                assert!(late[2] < 130 + beat_ms * 3 / 10, "{pause_ms}, {beat_ms}: {late:?}");
-                assert!(late[3..].iter().all(|late| *late < 160), "{pause_ms}, {beat_ms}: {late:?}");
-                assert!(requests < 70, "{pause_ms}, {beat_ms}: {requests} requests");
-            }
-        }
-    }
-
-    #[test]
-    fn a_steady_log_is_asked_little_more_than_once_a_head_and_just_after_it() {
-        for ms in [200, 500, 1000, 1700, 5000, 30_000] {
-            let (requests, median, most) = run(300, |_| Duration::from_millis(ms));
-            let late = Duration::from_millis(40 + ms / 20);
-            assert!(requests < 2.2, "{ms}: {requests} requests per head");
-            assert!(median < late, "{ms}: {median:?} late");
-            assert!(most < late * 2 + Duration::from_millis(ms / 10), "{ms}: {most:?} late at worst");
-        }
-    }
-
-    #[test]
-    fn a_beat_that_wavers_is_followed_too() {
-        let mut state = 7u64;
-        let mut random = move || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            state >> 33
-        };
-        let (requests, median, most) = run(400, |_| Duration::from_millis(970 + random() % 60));
-        assert!(requests < 2.2, "{requests} requests per head");
-        assert!(
-            median < Duration::from_millis(80) && most < Duration::from_millis(250),
-            "{median:?} {most:?}"
-        );
-    }
-
-    #[test]
-    fn a_log_without_a_beat_is_not_asked_more_than_is_allowed_for() {
-        let mut state = 7u64;
-        let mut random = move || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            state >> 33
-        };
-        let (requests, _, _) = run(400, |_| Duration::from_millis(100 + random() % 4000));
-        assert!(requests < 2.4, "{requests} requests per head");
-    }
-
-    #[test]
-    fn a_log_that_becomes_faster_or_slower_is_followed() {
-        let change = |from, to| move |i| Duration::from_millis(if i < 100 { from } else { to });
-        for (from, to) in [(4000, 500), (500, 4000)] {
-            let (requests, median, _) = run(300, change(from, to));
-            assert!(requests < 2.2, "{from} to {to}: {requests} requests per head");
-            assert!(median < Duration::from_millis(40 + to / 20), "{from} to {to}: {median:?} late");
-        }
-    }
-
-    #[test]
-    fn a_log_that_begins_to_grow_after_a_pause_is_followed_at_its_beat() {
-        for pause_ms in [300, 1300, 2700, 4300, 6300, 10_300, 30_000] {
-            let interval = |i| Duration::from_millis(if i == 1 { pause_ms } else { 1000 });
-            let (requests, median, most) = run(90, interval);
-            assert!(requests < 2.2, "{pause_ms}: {requests} requests per head");
-            let late = Duration::from_millis(90);
-            assert!(median < late && most < late * 2, "{pause_ms}: {median:?}, {most:?} at worst");
-        }
-    }
-
-    #[test]
-    fn an_idle_log_is_asked_ever_more_rarely_down_to_once_a_minute() {
-        let mut now = Instant::now();
-        let mut rhythm = Rhythm::new(now, Duration::from_millis(100));
-        let end = now + Duration::from_secs(3600);
-        let mut requests = 0;
-        while now < end {
-            rhythm.unchanged(now);
-            now = rhythm.next();
-            requests += 1;
-        }
-        assert!(requests < 60 + 40, "{requests} requests in an hour");
-    }
-
-    /// A log that signs its tree anew at every beat, first `phase_ms` after we came to it, and grows from its head
-    /// number `grows_from` on. How late each head after that is met, milliseconds, and how many requests were made up
-    /// to the last one and for how many heads that grew.
-    fn met_of_beating(phase_ms: u64, beat_ms: u64, grows_from: u64, heads: u64) -> (Vec<u64>, u32) {
-        let start = Instant::now();
-        let mut rhythm = Rhythm::new(start, Duration::from_millis(100));
-        let (mut late, mut requests, mut known) = (Vec::new(), 0, 0);
-        while known < heads {
-            let asked = rhythm.next();
-            let now = (asked - start).as_millis() as u64;
-            requests += 1;
-            let newest = (now + beat_ms - phase_ms.min(now + beat_ms)) / beat_ms;
-            let signed_ms = 5_000_000 + phase_ms + newest * beat_ms;
-            if newest > known.max(grows_from) {
-                late.push(now + beat_ms - phase_ms - newest * beat_ms);
-                known = newest;
-                rhythm.grew(asked, signed_ms);
-            } else {
-                known = newest;
-                rhythm.stayed(asked, signed_ms);
-            }
-        }
-        (late, requests)
-    }
-
-    #[test]
-    fn a_tree_that_is_signed_anew_gives_its_beat_away_before_it_grows() {
-        for phase_ms in (0..1000).step_by(37) {
-            for idle in [3, 4, 6, 9] {
-                let (late, requests) = met_of_beating(phase_ms, 1000, idle, idle + 24);
-                assert!(late.len() >= 23, "{phase_ms}, {idle}: {} of 24 heads", late.len());
-                assert!(late.iter().all(|late| *late < 120), "{phase_ms}, {idle}: {late:?}");
-                assert!(requests < 66, "{phase_ms}, {idle}: {requests} requests");
-            }
-        }
-    }
-
-    #[test]
-    fn an_idle_log_that_is_signed_anew_is_asked_ever_more_rarely_too() {
-        for beat_ms in [1, 100, 1000, 5000] {
-            let now = Instant::now();
-            let mut rhythm = Rhythm::new(now, Duration::from_millis(100));
-            let mut requests = 0;
-            while rhythm.next() < now + Duration::from_secs(3600) {
-                let asked = rhythm.next();
-                let beat = (asked - now).as_millis() as u64 / beat_ms;
-                rhythm.stayed(asked, 5_000_000 + beat * beat_ms);
-                requests += 1;
-            }
-            assert!(requests < 60 + 90, "{beat_ms}: {requests} requests in an hour");
-        }
-    }
-
-    #[test]
-    fn a_log_that_signs_for_whoever_asks_is_not_asked_more_for_it() {
-        let now = Instant::now();
-        for growth_ms in [2000, 7000] {
-            let mut rhythm = Rhythm::new(now, Duration::from_millis(100));
-            let (mut requests, mut grown, heads) = (0, 0, 200);
-            while grown < heads {
-                let asked = rhythm.next();
-                let ms = (asked - now).as_millis() as u64;
-                if ms / growth_ms > grown {
-                    grown = ms / growth_ms;
-                    rhythm.grew(asked, 5_000_000 + ms);
-                } else {
-                    rhythm.stayed(asked, 5_000_000 + ms);
-                }
-                requests += 1;
-            }
-            assert!(requests < heads * 6, "{growth_ms}: {requests} requests for {heads} heads");
-        }
-    }
-
-    #[test]
-    fn a_wrong_time_of_signature_does_not_mislead_for_long() {
-        let now = Instant::now();
-        for wrong_ms in [0, 4_000_000, 5_600_000, u64::MAX] {
-            let mut rhythm = Rhythm::new(now, Duration::from_millis(100));
-            let mut known = 0;
-            let mut late = Vec::new();
-            while known < 120 {
-                let asked = rhythm.next();
-                let ms = (asked - now).as_millis() as u64;
-                let newest = (ms + 300) / 1000;
-                if newest > known {
-                    late.push(ms + 300 - newest * 1000);
-                    known = newest;
-                    rhythm.grew(asked, if newest == 20 { wrong_ms } else { 5_000_000 + newest * 1000 });
-                } else {
-                    rhythm.unchanged(asked);
-                }
-            }
-            assert!(late.len() > 100, "{wrong_ms}: {} of 120 heads", late.len());
-            assert!(late[late.len() - 50..].iter().all(|late| *late < 150), "{wrong_ms}: {late:?}");
-        }
     }
 }
