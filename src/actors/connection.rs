@@ -18,12 +18,18 @@ const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// Bytes read at once, into a buffer that lasts no longer than the reading: a client that says nothing costs none.
 const READ: usize = 4096;
 
+/// Bytes from which on more than one segment is sent. The kernel takes them by 64 KiB, of which a small rest would be a
+/// segment of its own, every time: with large segments, on the machine itself, that is two of five.
+const SEGMENTS: usize = 64 * 1024;
+
 /// Ends when the connection does; dropped, it ends it.
 pub struct Connection<T> {
     socket: T,
     session: Session,
     /// What the socket has not taken yet.
     writing: Piece,
+    /// Less than a whole segment is held back, since more comes.
+    holding: bool,
     /// Set once our close frame is sent: when to stop waiting for the client's.
     closing: Option<Pin<Box<Sleep>>>,
     /// Nothing more is to be written.
@@ -35,7 +41,7 @@ impl<T: Socket> Connection<T> {
     pub fn new(socket: T, session: Session, read: Bytes) -> Self {
         session.heard.put(read);
         socket.bound_unsent();
-        Connection { socket, session, writing: Piece::default(), closing: None, done: false }
+        Connection { socket, session, writing: Piece::default(), holding: false, closing: None, done: false }
     }
 
     /// Carries what there is, until the connection ends.
@@ -57,13 +63,26 @@ impl<T: Socket> Connection<T> {
             // What was sent is kept for nobody while this one waits.
             self.writing = Piece::default();
             match self.poll_next(cx)? {
-                Poll::Ready(Some(piece)) => self.writing = piece,
+                Poll::Ready(Some(piece)) => {
+                    self.writing = piece;
+                    if self.writing.bytes().len() > SEGMENTS {
+                        self.hold_rest(true);
+                    }
+                }
                 Poll::Ready(None) => self.done = true,
                 Poll::Pending => {
                     ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+                    self.hold_rest(false);
                     return Poll::Pending;
                 }
             }
+        }
+    }
+
+    fn hold_rest(&mut self, hold: bool) {
+        if self.holding != hold {
+            self.holding = hold;
+            self.socket.hold_rest(hold);
         }
     }
 

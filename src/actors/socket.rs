@@ -22,6 +22,9 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin {
     /// Bounds what the kernel holds for the client beyond our counting.
     fn bound_unsent(&self);
 
+    /// Whether the kernel is to wait for more before it sends less than a whole segment.
+    fn hold_rest(&self, hold: bool);
+
     /// Makes that nothing is kept of the connection when it is dropped, not even what was not sent yet.
     fn forget_unsent(&self);
 }
@@ -38,6 +41,14 @@ impl Socket for TcpStream {
     fn bound_unsent(&self) {
         // One that cannot be told so takes more, which does no harm to this client.
         let _ = SockRef::from(self).set_send_buffer_size(SEND_BUFFER);
+    }
+
+    fn hold_rest(&self, hold: bool) {
+        // One that cannot be told so sends more segments.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::net::sockopt::set_tcp_cork(self, hold);
+        #[cfg(not(target_os = "linux"))]
+        let _ = hold;
     }
 
     fn forget_unsent(&self) {

@@ -82,6 +82,10 @@ impl Socket for Transport {
         self.tcp().bound_unsent();
     }
 
+    fn hold_rest(&self, hold: bool) {
+        self.tcp().hold_rest(hold);
+    }
+
     fn forget_unsent(&self) {
         self.tcp().forget_unsent();
     }
