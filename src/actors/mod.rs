@@ -21,6 +21,8 @@ pub mod log_directory;
 pub mod log_watcher;
 pub mod outbox;
 mod pace;
+#[cfg(target_os = "linux")]
+mod page_pipe;
 mod shrinkage;
 pub mod socket;
 pub mod websocket_session;

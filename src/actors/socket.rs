@@ -1,6 +1,8 @@
 //! How bytes get from a piece to the network.
 
 use super::outbox::Piece;
+#[cfg(target_os = "linux")]
+use super::page_pipe;
 use actix_web::rt::net::TcpStream;
 use socket2::SockRef;
 use std::io;
@@ -32,8 +34,8 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin {
 impl Socket for TcpStream {
     fn poll_send(&mut self, cx: &mut Context<'_>, piece: &Piece) -> Poll<io::Result<usize>> {
         #[cfg(target_os = "linux")]
-        if let Some((file, offset)) = piece.file() {
-            return poll_send_file(self, cx, file, offset, piece.bytes().len());
+        if let Some(sent) = std::task::ready!(poll_send_pages(self, cx, piece))? {
+            return Poll::Ready(Ok(sent));
         }
         Pin::new(self).poll_write(cx, piece.bytes())
     }
@@ -57,23 +59,120 @@ impl Socket for TcpStream {
     }
 }
 
-/// Sends from a file, whose pages the kernel takes as they are.
+/// Sends some of `piece` without a copy; `None` where that cannot be done.
 #[cfg(target_os = "linux")]
-fn poll_send_file(
+fn poll_send_pages(
     socket: &TcpStream,
     cx: &mut Context<'_>,
-    file: &std::fs::File,
-    offset: u64,
-    length: usize,
-) -> Poll<io::Result<usize>> {
+    piece: &Piece,
+) -> Poll<io::Result<Option<usize>>> {
     loop {
         std::task::ready!(socket.poll_write_ready(cx))?;
-        let mut offset = offset;
-        let send = || Ok(rustix::fs::sendfile(socket, file, Some(&mut offset), length)?);
-        match socket.try_io(tokio::io::Interest::WRITABLE, send) {
+        match socket.try_io(tokio::io::Interest::WRITABLE, || page_pipe::send(socket, piece)) {
             // It was not ready after all, and is waited for again.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             sent => return Poll::Ready(sent),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::outbox::{Next, Outbox, QueueLimits, Shared};
+    use crate::message::{Frames, Wire};
+    use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::task::Waker;
+    use std::time::Instant;
+    use tokio::io::AsyncReadExt;
+
+    /// Bytes of one message, of which a socket takes a part at a time.
+    const LARGE: usize = 3_000_000;
+
+    /// Many hear it, so that it is sent by pages where that is possible.
+    fn large(fill: u8) -> Arc<Shared> {
+        Shared::new(Frames::single(&vec![fill; LARGE]), 1000)
+    }
+
+    fn piece(shared: &Arc<Shared>) -> Piece {
+        let outbox = Outbox::new(QueueLimits::NONE, Wire::WebSocket, false);
+        assert!(outbox.push(shared, 0, Instant::now()));
+        match outbox.poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Next::Frames(piece)) => piece,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn connected() -> (TcpStream, TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let client = TcpStream::connect(listener.local_addr().expect("an address"));
+        let (client, server) = tokio::join!(client, listener.accept());
+        (client.expect("a client"), server.expect("its connection").0)
+    }
+
+    async fn send_all(socket: &mut TcpStream, mut piece: Piece) -> usize {
+        let mut parts = 0;
+        while !piece.bytes().is_empty() {
+            let sent = poll_fn(|cx| socket.poll_send(cx, &piece)).await.expect("a client that reads");
+            piece.advance(sent);
+            parts += 1;
+        }
+        parts
+    }
+
+    async fn receive(client: &mut TcpStream) -> Vec<u8> {
+        let mut received = vec![0; LARGE];
+        let mut header = [0; 10];
+        client.read_exact(&mut header).await.expect("a frame");
+        client.read_exact(&mut received).await.expect("its message");
+        received
+    }
+
+    /// The parts of two messages go through the same pipe in turn, and neither socket takes all that it is offered.
+    #[actix_web::test]
+    async fn what_is_sent_to_two_clients_at_once_arrives_at_each_as_it_was() {
+        let ((mut one, mut to_one), (mut two, mut to_two)) = (connected().await, connected().await);
+        for socket in [&to_one, &to_two] {
+            SockRef::from(socket).set_send_buffer_size(50_000).expect("a small buffer");
+        }
+        let (first, second) = (large(b'1'), large(b'2'));
+        let sending = async {
+            tokio::join!(send_all(&mut to_one, piece(&first)), send_all(&mut to_two, piece(&second)))
+        };
+        let receiving = async { tokio::join!(receive(&mut one), receive(&mut two)) };
+        let (parts, received) = tokio::join!(sending, receiving);
+        assert!(parts.0 > 1 && parts.1 > 1, "{parts:?}");
+        assert!(received.0.iter().all(|byte| *byte == b'1') && received.1.iter().all(|byte| *byte == b'2'));
+    }
+
+    /// The kernel still has their pages, which must not become those of something else.
+    #[actix_web::test]
+    async fn messages_that_are_gone_when_they_are_read_arrive_as_they_were() {
+        let (mut client, mut socket) = connected().await;
+        let mut sent = piece(&large(b'1'));
+        let part = poll_fn(|cx| socket.poll_send(cx, &sent)).await.expect("room for a part");
+        sent.advance(part);
+        assert!(!sent.bytes().is_empty(), "the socket took all");
+        drop(sent);
+        let others: Vec<_> = (0..20).map(|_| large(b'2')).collect();
+        let mut received = vec![0; part];
+        client.read_exact(&mut received).await.expect("what was sent");
+        assert!(received.iter().skip(10).all(|byte| *byte == b'1'), "written by one of {}", others.len());
+    }
+
+    /// Left on, it would delay each message that comes alone.
+    #[actix_web::test]
+    #[cfg(target_os = "linux")]
+    async fn rests_are_held_back_until_that_is_ended() {
+        let (mut client, mut socket) = connected().await;
+        socket.hold_rest(true);
+        assert_eq!(rustix::net::sockopt::tcp_cork(&socket), Ok(true));
+        send_all(&mut socket, Frames::single(b"rest").slice(0, 1).into()).await;
+        socket.hold_rest(false);
+        assert_eq!(rustix::net::sockopt::tcp_cork(&socket), Ok(false));
+        let mut received = [0; 6];
+        client.read_exact(&mut received).await.expect("the message");
+        assert_eq!(&received, b"\x81\x04rest");
     }
 }

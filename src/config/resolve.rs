@@ -154,9 +154,11 @@ fn stats_path(sources: &Sources, path: &str) -> Result<String, ConfigError> {
     Ok(path.into())
 }
 
+/// One core less than there are is for the logs and, with clients on the machine itself, such as a proxy, for these: that
+/// they can read while they are sent to brings the last message to them sooner.
 fn workers(wanted: usize) -> usize {
     match wanted {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)),
         n => n,
     }
 }

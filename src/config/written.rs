@@ -53,7 +53,7 @@ pub struct Server {
     pub root_stream: Stream,
     /// Where the statistics are.
     pub stats_path: String,
-    /// HTTP threads; 0: one per core.
+    /// Threads that serve clients; 0: one less than there are cores.
     pub workers: usize,
 }
 

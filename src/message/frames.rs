@@ -46,6 +46,17 @@ impl Frames {
         Arc::new(Frames { bytes: bytes.into(), spans })
     }
 
+    /// The same, of a copy of its bytes.
+    pub(crate) fn lying_in(&self, copy: Bytes) -> Frames {
+        debug_assert_eq!(copy, self.bytes);
+        Frames { bytes: copy, spans: self.spans.clone() }
+    }
+
+    /// The frames of all messages.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Number of messages.
     pub fn len(&self) -> usize {
         self.spans.len()

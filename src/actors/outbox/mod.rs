@@ -3,6 +3,7 @@
 //! It stands in place of the session's mailbox because a session does not run while its socket takes nothing:
 //! its mailbox would grow without bound, and no message could end it.
 
+mod pages;
 mod piece;
 mod queue;
 mod shared;
