@@ -18,8 +18,8 @@ const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// Bytes read at once, into a buffer that lasts no longer than the reading: a client that says nothing costs none.
 const READ: usize = 4096;
 
-/// Bytes from which on more than one segment is sent. The kernel takes them by 64 KiB, of which a small rest would be a
-/// segment of its own, every time: with large segments, on the machine itself, that is two of five.
+/// Bytes that the kernel may take at once. Of more, each 64 KiB would leave a rest that is sent as a segment of its own:
+/// on the machine itself, where segments are large, these are two of five.
 const SEGMENTS: usize = 64 * 1024;
 
 /// Ends when the connection does; dropped, it ends it.
@@ -141,5 +141,86 @@ impl<T: Socket> Future for Connection<T> {
             log::debug!("client {}: {error}", self.session.client.address);
         }
         Poll::Ready(())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::actors::broker::Broker;
+    use crate::actors::client::{Client, Origin};
+    use crate::actors::outbox::{Outbox, QueueLimits, Shared, WhenFull};
+    use crate::config::ClientLimits;
+    use crate::message::{Frames, Wire};
+    use actix::Actor;
+    use socket2::SockRef;
+    use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::time::Instant;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    const LARGE: usize = 5_000_000;
+
+    fn limits() -> ClientLimits {
+        let queue = QueueLimits { bytes: usize::MAX, age: Duration::MAX, when_full: WhenFull::Drop };
+        ClientLimits {
+            flush_interval: Duration::ZERO,
+            queue,
+            all_queues_bytes: usize::MAX,
+            deflate: false,
+            stall_timeout: Duration::MAX,
+            ping_interval: Duration::MAX,
+            pong_timeout: Duration::MAX,
+        }
+    }
+
+    /// Its other end, the client whose it is, and itself.
+    async fn connection() -> (TcpStream, Arc<Client>, Connection<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        let (other, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let outbox = Outbox::new(QueueLimits::NONE, Wire::WebSocket, false);
+        let origin = Origin { address: address.ip(), badge: None, slots: Vec::new() };
+        let client = Arc::new(Client::new(origin, None, outbox, None));
+        let broker = Broker::new(Arc::default(), Arc::default(), 0, limits()).start();
+        let session = Session::new(client.clone(), broker);
+        (
+            other.expect("a client"),
+            client,
+            Connection::new(accepted.expect("its connection").0, session, Bytes::new()),
+        )
+    }
+
+    /// Polls it once; whether it holds rests of segments back then.
+    async fn holds(connection: &mut Connection<TcpStream>) -> bool {
+        poll_fn(|cx| {
+            assert!(Pin::new(&mut *connection).poll(cx).is_pending(), "it goes on");
+            Poll::Ready(())
+        })
+        .await;
+        SockRef::from(&connection.socket).tcp_cork().expect("an option")
+    }
+
+    /// Held back for longer, each message that comes alone would be late.
+    #[actix_web::test]
+    async fn rests_of_segments_are_held_back_only_while_more_is_to_be_sent() {
+        let (mut other, client, mut connection) = connection().await;
+        let push = |length: usize| {
+            let shared: Arc<Shared> = Arc::new(Frames::single(&vec![b'x'; length]).into());
+            assert!(client.outbox.push(&shared, 0, Instant::now()));
+        };
+        push(1000);
+        assert!(!holds(&mut connection).await, "one message alone");
+        push(LARGE);
+        assert!(holds(&mut connection).await, "it did not wait for the client");
+        let mut received = vec![0; 4 + 1000 + 10 + LARGE];
+        let mut reading = Box::pin(other.read_exact(&mut received));
+        let read = poll_fn(|cx| {
+            assert!(Pin::new(&mut connection).poll(cx).is_pending(), "it goes on");
+            reading.as_mut().poll(cx)
+        });
+        read.await.expect("both messages");
+        assert!(!holds(&mut connection).await, "nothing more is to be sent");
     }
 }

@@ -8,40 +8,76 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 
-/// Bytes that a pipe is to hold: the largest piece, wherever it begins in a page, rounded up to what the kernel gives.
+/// Bytes that a pipe is to hold: a piece of many messages, wherever it begins in a page, rounded up to what the kernel
+/// gives.
 const PIPE: usize = 512 * 1024;
 
 thread_local! {
+    static WAY: RefCell<Way> = const { RefCell::new(Way::Unknown) };
+}
+
+/// Whether pages can be sent so.
+enum Way {
+    Unknown,
     /// Empty whenever nobody uses it.
-    static KEPT: RefCell<Option<PagePipe>> = const { RefCell::new(None) };
+    Open(PagePipe),
+    /// The system does not let us.
+    Closed,
 }
 
 /// A pipe, and where that goes which a socket did not take of its content.
 struct PagePipe {
     read: OwnedFd,
     write: OwnedFd,
-    nowhere: File,
+    dev_null: File,
 }
 
-/// Sends some of `piece`, and says how many bytes; `None` if it is none to be sent [by pages](Piece::by_pages), or the
-/// system does not let us do so. Neither the pipe nor the socket is waited for.
+/// Sends some of `piece`, and says how many bytes; `None` if it is none to be sent so, or if it cannot be for whatever
+/// reason but that the socket has no room: copied, it goes, or the error shows.
 ///
 /// # Errors
 ///
-/// Those of the socket, "would block" among them.
+/// [`WouldBlock`](io::ErrorKind::WouldBlock), if the socket has no room.
 pub(super) fn send(socket: impl AsFd, piece: &Piece) -> io::Result<Option<usize>> {
-    if !piece.by_pages() {
-        return Ok(None);
-    }
-    KEPT.with_borrow_mut(|kept| {
-        let Some(pipe) = kept.take().or_else(|| PagePipe::open().ok()) else { return Ok(None) };
-        let Ok(taken) = pipe.take(piece) else { return Ok(None) };
-        let sent = splice(&pipe.read, None, socket, None, taken, SpliceFlags::NONBLOCK | SpliceFlags::MOVE);
-        if pipe.empty(taken - sent.unwrap_or(0)) {
-            *kept = Some(pipe);
+    let Some(bytes) = piece.in_own_pages() else { return Ok(None) };
+    WAY.with_borrow_mut(|way| {
+        let Some(pipe) = way.pipe() else { return Ok(None) };
+        // SAFETY: nobody writes what lies in pages of its own, and these are unmapped rather than used again.
+        #[allow(unsafe_code)]
+        let taken = match unsafe { pipe.take(bytes) } {
+            Ok(taken) => taken,
+            Err(error) => {
+                *way = Way::after(error);
+                return Ok(None);
+            }
+        };
+        let sent = splice(&pipe.read, None, socket, None, taken, SpliceFlags::NONBLOCK);
+        if !pipe.drain(taken - sent.unwrap_or(0)) {
+            *way = Way::Unknown;
         }
-        Ok(Some(sent?))
+        match sent {
+            Ok(sent) => Ok(Some(sent)),
+            Err(Errno::AGAIN) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(_) => Ok(None),
+        }
     })
+}
+
+impl Way {
+    fn pipe(&mut self) -> Option<&PagePipe> {
+        if let Way::Unknown = self
+            && let Ok(pipe) = PagePipe::open()
+        {
+            *self = Way::Open(pipe);
+        }
+        if let Way::Open(pipe) = self { Some(pipe) } else { None }
+    }
+
+    /// When pages could not be taken.
+    fn after(error: Errno) -> Self {
+        log::debug!("messages are copied for each client: {error}");
+        if matches!(error, Errno::NOSYS | Errno::PERM | Errno::INVAL) { Way::Closed } else { Way::Unknown }
+    }
 }
 
 impl PagePipe {
@@ -49,22 +85,85 @@ impl PagePipe {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         // One that is smaller takes less at once.
         let _ = fcntl_setpipe_size(&write, PIPE);
-        Ok(PagePipe { read, write, nowhere: File::options().write(true).open("/dev/null")? })
+        Ok(PagePipe { read, write, dev_null: File::options().write(true).open("/dev/null")? })
     }
 
-    /// Takes references to the pages of as much of `piece`, which is to be sent by pages, as it has room for.
-    fn take(&self, piece: &Piece) -> Result<usize, Errno> {
-        let slices = [IoSliceRaw::from_slice(piece.bytes())];
-        // SAFETY: it is the writing end, so the kernel reads this memory, and only that. It may do so for as long as it
-        // likes: what is sent by pages lies in a mapping that is never written, and is unmapped rather than used again.
-        #[allow(unsafe_code)]
-        unsafe {
-            vmsplice(&self.write, &slices, SpliceFlags::NONBLOCK)
+    /// Takes references to the pages of as many of `bytes` as it has room for.
+    ///
+    /// # Safety
+    ///
+    /// The kernel reads these pages for as long as it likes, even when `bytes` are gone: they must not be written, nor be
+    /// used for anything else.
+    #[allow(unsafe_code)]
+    unsafe fn take(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        let slices = [IoSliceRaw::from_slice(bytes)];
+        // SAFETY: it is the writing end, so the kernel only reads; the rest is promised.
+        unsafe { vmsplice(&self.write, &slices, SpliceFlags::NONBLOCK) }
+    }
+
+    /// Empties it of what a socket did not take. Whether it is empty.
+    fn drain(&self, rest: usize) -> bool {
+        rest == 0 || splice(&self.read, None, &self.dev_null, None, rest, SpliceFlags::NONBLOCK) == Ok(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::outbox::tests::piece;
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+
+    fn connected() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let client = TcpStream::connect(listener.local_addr().expect("an address")).expect("a client");
+        let (server, _) = listener.accept().expect("its connection");
+        server.set_nonblocking(true).expect("a socket that does not wait");
+        (client, server)
+    }
+
+    #[test]
+    fn a_socket_takes_pages_until_it_is_full_and_the_next_one_gets_nothing_of_the_rest() {
+        let ((mut client, socket), (mut next_client, next_socket)) = (connected(), connected());
+        let (ones, twos) = (piece(b'1', 200_000, 8), piece(b'2', 200_000, 8));
+        let mut sent = 0;
+        let full = loop {
+            match send(&socket, &ones) {
+                Ok(Some(some)) => sent += some,
+                full => break full,
+            }
+        };
+        assert_eq!(full.map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock));
+        let next_sent = send(&next_socket, &twos).expect("room").expect("a piece that is sent so");
+        assert!(sent > 200_000 && next_sent > 0, "{sent} and {next_sent}");
+        for (client, sent, text) in [(&mut client, sent, b'1'), (&mut next_client, next_sent, b'2')] {
+            let mut received = vec![0; sent];
+            client.read_exact(&mut received).expect("what was sent");
+            let others = received.iter().filter(|byte| ![text, 0x81, 127].contains(byte)).count();
+            // Each piece begins with a header.
+            assert!(others <= 10 * (1 + sent / 200_000), "{others} other bytes");
         }
     }
 
-    /// Makes it empty again of what a socket did not take. Whether it is.
-    fn empty(&self, rest: usize) -> bool {
-        rest == 0 || splice(&self.read, None, &self.nowhere, None, rest, SpliceFlags::NONBLOCK) == Ok(rest)
+    #[test]
+    fn what_does_not_lie_in_pages_of_its_own_is_not_sent_so() {
+        let (_client, socket) = connected();
+        assert_eq!(send(&socket, &piece(b'1', 200_000, 7)).expect("no error"), None);
+        assert_eq!(send(&socket, &piece(b'1', 10_000, 8)).expect("no error"), None);
+    }
+
+    #[test]
+    fn errors_of_the_socket_are_left_to_whoever_copies() {
+        let (_client, socket) = connected();
+        socket.shutdown(std::net::Shutdown::Write).expect("a connected socket");
+        assert_eq!(send(&socket, &piece(b'1', 200_000, 8)).expect("no error"), None);
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_not_tried_again() {
+        for refused in [Errno::NOSYS, Errno::PERM, Errno::INVAL] {
+            assert!(Way::after(refused).pipe().is_none(), "{refused}");
+        }
+        assert!(Way::after(Errno::NOMEM).pipe().is_some());
     }
 }

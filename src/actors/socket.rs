@@ -34,7 +34,9 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin {
 impl Socket for TcpStream {
     fn poll_send(&mut self, cx: &mut Context<'_>, piece: &Piece) -> Poll<io::Result<usize>> {
         #[cfg(target_os = "linux")]
-        if let Some(sent) = std::task::ready!(poll_send_pages(self, cx, piece))? {
+        if piece.in_own_pages().is_some()
+            && let Some(sent) = std::task::ready!(poll_send_pages(self, cx, piece))?
+        {
             return Poll::Ready(Ok(sent));
         }
         Pin::new(self).poll_write(cx, piece.bytes())
@@ -48,7 +50,7 @@ impl Socket for TcpStream {
     fn hold_rest(&self, hold: bool) {
         // One that cannot be told so sends more segments.
         #[cfg(target_os = "linux")]
-        let _ = rustix::net::sockopt::set_tcp_cork(self, hold);
+        let _ = SockRef::from(self).set_tcp_cork(hold);
         #[cfg(not(target_os = "linux"))]
         let _ = hold;
     }
@@ -79,30 +81,9 @@ fn poll_send_pages(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::outbox::{Next, Outbox, QueueLimits, Shared};
-    use crate::message::{Frames, Wire};
+    use crate::actors::outbox::tests::piece;
     use std::future::poll_fn;
-    use std::sync::Arc;
-    use std::task::Waker;
-    use std::time::Instant;
     use tokio::io::AsyncReadExt;
-
-    /// Bytes of one message, of which a socket takes a part at a time.
-    const LARGE: usize = 3_000_000;
-
-    /// Many hear it, so that it is sent by pages where that is possible.
-    fn large(fill: u8) -> Arc<Shared> {
-        Shared::new(Frames::single(&vec![fill; LARGE]), 1000)
-    }
-
-    fn piece(shared: &Arc<Shared>) -> Piece {
-        let outbox = Outbox::new(QueueLimits::NONE, Wire::WebSocket, false);
-        assert!(outbox.push(shared, 0, Instant::now()));
-        match outbox.poll_next(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Next::Frames(piece)) => piece,
-            other => panic!("{other:?}"),
-        }
-    }
 
     async fn connected() -> (TcpStream, TcpStream) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
@@ -121,58 +102,38 @@ mod tests {
         parts
     }
 
-    async fn receive(client: &mut TcpStream) -> Vec<u8> {
-        let mut received = vec![0; LARGE];
-        let mut header = [0; 10];
-        client.read_exact(&mut header).await.expect("a frame");
-        client.read_exact(&mut received).await.expect("its message");
-        received
+    async fn receive(client: &mut TcpStream, length: usize) -> Vec<u8> {
+        let mut received = vec![0; 10 + length];
+        client.read_exact(&mut received).await.expect("a frame");
+        received.split_off(10)
     }
 
     /// The parts of two messages go through the same pipe in turn, and neither socket takes all that it is offered.
     #[actix_web::test]
     async fn what_is_sent_to_two_clients_at_once_arrives_at_each_as_it_was() {
+        const LARGE: usize = 3_000_000;
         let ((mut one, mut to_one), (mut two, mut to_two)) = (connected().await, connected().await);
         for socket in [&to_one, &to_two] {
             SockRef::from(socket).set_send_buffer_size(50_000).expect("a small buffer");
         }
-        let (first, second) = (large(b'1'), large(b'2'));
-        let sending = async {
-            tokio::join!(send_all(&mut to_one, piece(&first)), send_all(&mut to_two, piece(&second)))
-        };
-        let receiving = async { tokio::join!(receive(&mut one), receive(&mut two)) };
+        let (first, second) = (piece(b'1', LARGE, 8), piece(b'2', LARGE, 8));
+        let sending = async { tokio::join!(send_all(&mut to_one, first), send_all(&mut to_two, second)) };
+        let receiving = async { tokio::join!(receive(&mut one, LARGE), receive(&mut two, LARGE)) };
         let (parts, received) = tokio::join!(sending, receiving);
         assert!(parts.0 > 1 && parts.1 > 1, "{parts:?}");
         assert!(received.0.iter().all(|byte| *byte == b'1') && received.1.iter().all(|byte| *byte == b'2'));
     }
 
-    /// The kernel still has their pages, which must not become those of something else.
+    /// The kernel still has their pages, which must not become those of something else. The length is one for which
+    /// other memory would be used again.
     #[actix_web::test]
     async fn messages_that_are_gone_when_they_are_read_arrive_as_they_were() {
+        const LENGTH: usize = 100_000;
         let (mut client, mut socket) = connected().await;
-        let mut sent = piece(&large(b'1'));
-        let part = poll_fn(|cx| socket.poll_send(cx, &sent)).await.expect("room for a part");
-        sent.advance(part);
-        assert!(!sent.bytes().is_empty(), "the socket took all");
-        drop(sent);
-        let others: Vec<_> = (0..20).map(|_| large(b'2')).collect();
-        let mut received = vec![0; part];
-        client.read_exact(&mut received).await.expect("what was sent");
-        assert!(received.iter().skip(10).all(|byte| *byte == b'1'), "written by one of {}", others.len());
-    }
-
-    /// Left on, it would delay each message that comes alone.
-    #[actix_web::test]
-    #[cfg(target_os = "linux")]
-    async fn rests_are_held_back_until_that_is_ended() {
-        let (mut client, mut socket) = connected().await;
-        socket.hold_rest(true);
-        assert_eq!(rustix::net::sockopt::tcp_cork(&socket), Ok(true));
-        send_all(&mut socket, Frames::single(b"rest").slice(0, 1).into()).await;
-        socket.hold_rest(false);
-        assert_eq!(rustix::net::sockopt::tcp_cork(&socket), Ok(false));
-        let mut received = [0; 6];
-        client.read_exact(&mut received).await.expect("the message");
-        assert_eq!(&received, b"\x81\x04rest");
+        socket.bound_unsent();
+        assert_eq!(send_all(&mut socket, piece(b'1', LENGTH, 8)).await, 1, "more than one part");
+        let others: Vec<_> = (0..100).map(|_| (piece(b'2', LENGTH, 8), vec![b'3'; LENGTH])).collect();
+        let received = receive(&mut client, LENGTH).await;
+        assert!(received.iter().all(|byte| *byte == b'1'), "written by one of {}", others.len());
     }
 }

@@ -41,7 +41,7 @@ pub struct Session {
 }
 
 impl Session {
-    fn new(client: Arc<Client>, broker: Addr<Broker>) -> Self {
+    pub(super) fn new(client: Arc<Client>, broker: Addr<Broker>) -> Self {
         let heard = Heard::default();
         let incoming = Incoming::new(heard.clone(), client.outbox.wire == Wire::Deflate);
         let actor = WebSocketSession { client: client.clone(), heard: heard.clone(), broker };

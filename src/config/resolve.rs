@@ -154,8 +154,8 @@ fn stats_path(sources: &Sources, path: &str) -> Result<String, ConfigError> {
     Ok(path.into())
 }
 
-/// One core less than there are is for the logs and, with clients on the machine itself, such as a proxy, for these: that
-/// they can read while they are sent to brings the last message to them sooner.
+/// One core is left to the logs and to clients on the machine itself, such as a proxy: these hear sooner if they can read
+/// while they are sent to.
 fn workers(wanted: usize) -> usize {
     match wanted {
         0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)),

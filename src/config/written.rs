@@ -53,7 +53,7 @@ pub struct Server {
     pub root_stream: Stream,
     /// Where the statistics are.
     pub stats_path: String,
-    /// Threads that serve clients; 0: one less than there are cores.
+    /// Threads that serve clients; 0: one less than there are cores, at least one.
     pub workers: usize,
 }
 

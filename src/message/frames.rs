@@ -46,9 +46,9 @@ impl Frames {
         Arc::new(Frames { bytes: bytes.into(), spans })
     }
 
-    /// The same, of a copy of its bytes.
-    pub(crate) fn lying_in(&self, copy: Bytes) -> Frames {
-        debug_assert_eq!(copy, self.bytes);
+    /// The same, with a copy of their bytes in place of these.
+    pub(crate) fn with_bytes(&self, copy: Bytes) -> Frames {
+        debug_assert!(copy == self.bytes, "it is no copy");
         Frames { bytes: copy, spans: self.spans.clone() }
     }
 

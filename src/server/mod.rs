@@ -59,6 +59,8 @@ pub fn serve(
 ) -> io::Result<Server> {
     let server = Server::build()
         .workers(config.workers)
+        // The slots of the gate are what limits connections; of those who find none, each is told so.
+        .max_concurrent_connections(usize::MAX)
         .disable_signals()
         .shutdown_timeout(shutdown_timeout.as_secs());
     let patience = config.handshake_timeout;

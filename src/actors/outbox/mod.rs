@@ -3,12 +3,13 @@
 //! It stands in place of the session's mailbox because a session does not run while its socket takes nothing:
 //! its mailbox would grow without bound, and no message could end it.
 
+#[cfg(target_os = "linux")]
 mod pages;
 mod piece;
 mod queue;
 mod shared;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use piece::Piece;
 pub use shared::Shared;

@@ -25,9 +25,11 @@ impl Piece {
         &self.bytes
     }
 
-    /// Whether the kernel may keep the pages in which they lie, since nobody will write them, and that pays.
-    pub fn by_pages(&self) -> bool {
-        self.bytes.len() >= BY_PAGES && self.of.as_ref().is_some_and(|shared| shared.in_pages())
+    /// The same, if nobody will write the pages in which it lies, so that the kernel may keep these, and if that pays.
+    pub fn in_own_pages(&self) -> Option<&Bytes> {
+        let pays = self.bytes.len() >= BY_PAGES;
+        let own = self.of.as_ref().is_some_and(|shared| shared.is_in_own_pages());
+        (pays && own).then_some(&self.bytes)
     }
 
     /// So many bytes were sent.

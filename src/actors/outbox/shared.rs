@@ -1,12 +1,13 @@
 //! What waits for many clients at once, kept once for all of them.
 
-use super::pages::Pages;
 use crate::message::Frames;
 use std::sync::Arc;
 
 /// Clients from which on pages of their own pay for frames: the kernel then need not copy what it sends to them.
+#[cfg(target_os = "linux")]
 const MANY: usize = 8;
 /// Bytes from which on they do.
+#[cfg(target_os = "linux")]
 const MUCH: usize = 64 * 1024;
 
 /// Frames. Where many clients hear them, they lie in pages of their own: what is never written again, the kernel sends
@@ -14,21 +15,22 @@ const MUCH: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Shared {
     frames: Arc<Frames>,
-    /// Bytes of the pages, if they are the frames' own.
-    pages: Option<usize>,
+    in_own_pages: bool,
 }
 
 impl Shared {
     /// To be heard by so many clients.
     pub fn new(frames: Arc<Frames>, clients: usize) -> Arc<Self> {
-        let much = clients >= MANY && frames.length(0, frames.len()) >= MUCH;
-        let pages = if cfg!(target_os = "linux") && much { Pages::of(frames.bytes()) } else { None };
-        Arc::new(match pages {
-            Some(Pages { bytes, taken }) => {
-                Shared { frames: Arc::new(frames.lying_in(bytes)), pages: Some(taken) }
-            }
-            None => Shared { frames, pages: None },
-        })
+        #[cfg(target_os = "linux")]
+        if clients >= MANY
+            && frames.bytes().len() >= MUCH
+            && let Some(copy) = super::pages::copied(frames.bytes())
+        {
+            return Arc::new(Shared { frames: Arc::new(frames.with_bytes(copy)), in_own_pages: true });
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = clients;
+        Arc::new(frames.into())
     }
 
     /// The frames.
@@ -36,19 +38,19 @@ impl Shared {
         &self.frames
     }
 
-    /// Whether they lie in pages that nobody writes, even when they themselves are gone.
-    pub fn in_pages(&self) -> bool {
-        self.pages.is_some()
+    /// Whether nobody will write the memory in which the frames lie, even when they are gone.
+    pub fn is_in_own_pages(&self) -> bool {
+        self.in_own_pages
     }
 
     /// Bytes of memory that it takes.
     pub fn bytes(&self) -> usize {
-        self.pages.unwrap_or(self.frames.length(0, self.frames.len()))
+        self.frames.bytes().len()
     }
 }
 
 impl From<Arc<Frames>> for Shared {
     fn from(frames: Arc<Frames>) -> Self {
-        Shared { frames, pages: None }
+        Shared { frames, in_own_pages: false }
     }
 }

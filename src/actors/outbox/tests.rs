@@ -291,6 +291,17 @@ fn a_client_that_takes_nothing_is_not_waited_for() {
     assert_eq!(outbox.filling(Instant::now() + Duration::from_secs(2)), Some(Filling::No));
 }
 
+/// One message of `length` times `fill`, to be heard by so many clients, as it is taken from a queue.
+pub(in crate::actors) fn piece(fill: u8, length: usize, clients: usize) -> Piece {
+    let shared = Shared::new(Frames::single(&vec![fill; length]), clients);
+    let outbox = Outbox::new(QueueLimits::NONE, Wire::WebSocket, false);
+    assert!(outbox.push(&shared, 0, Instant::now()));
+    match outbox.poll_next(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Next::Frames(piece)) => piece,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn what_many_hear_is_sent_by_pages_but_for_small_rests() {
@@ -305,7 +316,7 @@ fn what_many_hear_is_sent_by_pages_but_for_small_rests() {
     while let Poll::Ready(next) = outbox.poll_next(&mut Context::from_waker(Waker::noop())) {
         let Next::Frames(mut piece) = next else { panic!("{next:?}") };
         pieces += 1;
-        while piece.by_pages() {
+        while piece.in_own_pages().is_some() {
             sent.extend_from_slice(piece.bytes().get(..10_001).unwrap());
             piece.advance(10_001);
         }
@@ -318,8 +329,8 @@ fn what_many_hear_is_sent_by_pages_but_for_small_rests() {
 
 #[test]
 fn for_few_clients_or_bytes_there_are_no_pages() {
-    assert!(!Shared::new(Frames::single(&[b'x'; 65_000]), 1000).in_pages());
+    assert!(!Shared::new(Frames::single(&[b'x'; 65_000]), 1000).is_in_own_pages());
     let shared = Shared::new(Frames::single(&[b'x'; 100_000]), 1);
-    assert!(!shared.in_pages());
+    assert!(!shared.is_in_own_pages());
     assert_eq!(shared.bytes(), 100_010);
 }
