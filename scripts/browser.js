@@ -84,8 +84,13 @@ async function feedMoves(page) {
 }
 
 async function filterFilters(page) {
-  const name = (await page.textContent('#feed tr td:nth-child(3)')).split(' ')[0];
-  const needle = name.split('.').pop();
+  // What two of them have in common, others will have: the name of one may be an address, or no domain at all.
+  const common = await page.waitForFunction(() => {
+    const names = [...document.querySelectorAll('#feed tr td:nth-child(3)')].map(cell => cell.textContent.split(' ')[0]);
+    const ends = names.map(name => name.split('.').pop().toLowerCase());
+    return ends.find((end, i) => ends.indexOf(end) < i);
+  });
+  const needle = await common.jsonValue();
   await page.keyboard.press('/');
   await page.keyboard.type(needle.toUpperCase());
   const texts = await page.$$eval('#feed tr', rows => rows.map(row => row.textContent.toLowerCase()));
