@@ -19,7 +19,7 @@ const CLOSE_GRACE: Duration = Duration::from_secs(2);
 const READ: usize = 4096;
 
 /// Bytes that the kernel may take at once. Of more, each 64 KiB would leave a rest that is sent as a segment of its own:
-/// on the machine itself, where segments are large, these are two of five.
+/// on the machine itself, where segments are large, these were one of eight, and in the worst case two of five.
 const SEGMENTS: usize = 64 * 1024;
 
 /// Ends when the connection does; dropped, it ends it.
