@@ -44,6 +44,7 @@ pub mod log_list;
 mod memory;
 pub mod message;
 mod notify;
+mod rate;
 pub mod reload;
 pub mod routes;
 pub mod server;

@@ -21,7 +21,9 @@ impl Rules {
     pub fn of(config: &Config) -> Self {
         let mut access = config.access.clone();
         access.connections = access.connections.min(server::room());
-        Rules { access, clients: config.clients, health: config.health }
+        let mut clients = config.clients;
+        clients.all_unsent_bytes = clients.all_unsent_bytes.min(server::kernel_room());
+        Rules { access, clients, health: config.health }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::actors::broker::{Broker, NewRules};
 use crate::actors::log_directory::{Follow, LogDirectory};
 use crate::config::{Config, Written};
 use crate::live::{Live, Rules};
-use crate::server::{Tls, TlsError};
+use crate::server::{Connections, Tls, TlsError};
 use actix::Addr;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -45,6 +45,7 @@ pub enum ReloadError {
 pub struct Reloader {
     pub(crate) in_force: Written,
     pub(crate) live: Arc<Live>,
+    pub(crate) connections: Arc<Connections>,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) broker: Addr<Broker>,
     pub(crate) directory: Addr<LogDirectory>,
@@ -65,7 +66,9 @@ impl Reloader {
             tls.replace(files.clone())?;
         }
         self.live.replace(Rules::of(config));
-        self.broker.do_send(NewRules(self.live.rules()));
+        let rules = self.live.rules();
+        self.connections.readmit(|peer| rules.access.admit_peer(peer).is_ok());
+        self.broker.do_send(NewRules(rules));
         let is_of_logs = |key: &String| key == "logs" || key.starts_with("log_list.");
         if changed.iter().any(is_of_logs) {
             let follow = Follow { configured: config.logs.clone(), lists: config.lists.clone() };

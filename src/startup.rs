@@ -19,8 +19,8 @@ use crate::log_client::{
 use crate::log_list::{HttpSettings, LogListClient};
 use crate::message::Demand;
 use crate::reload::Reloader;
-use crate::routes::AppState;
-use crate::server::{Listeners, Tls, TlsError, listen, serve};
+use crate::routes::{Answers, AppState};
+use crate::server::{Connections, Listeners, SWEEP_INTERVAL, Tls, TlsError, listen, serve};
 use crate::state::{EvidenceFolder, Positions, PositionsError, StateLock, StateLockError, Undecodable};
 use crate::tally::Tally;
 use actix::dev::ArbiterHandle;
@@ -86,6 +86,7 @@ pub struct Application {
     heartbeat: Addr<Heartbeat>,
     arbiters: Vec<Arbiter>,
     saver: Saver,
+    budget: Budget,
     _state_lock: Option<StateLock>,
 }
 
@@ -111,14 +112,17 @@ impl Application {
             Broker::start_in_arbiter(&arbiters[0].handle(), broker)
         };
         let heartbeat = Heartbeat::new(&broker, config.heartbeat_interval).start();
+        let connections = Arc::new(Connections::default());
         let (statuses, live) = (LogStatuses::default(), Arc::new(Live::new(Rules::of(config))));
         let state = web::Data::new(AppState {
             liveness: Liveness(broker.clone()),
             broker: broker.clone(),
             live: live.clone(),
-            tally,
+            tally: tally.clone(),
             demand: demand.clone(),
             slots: Arc::new(Slots::default()),
+            connections: connections.clone(),
+            answers: Answers::default(),
             streams: config.streams.clone(),
             root_stream: config.root_stream,
             logs: statuses.clone(),
@@ -139,12 +143,14 @@ impl Application {
             broker: broker.clone(),
             demand: demand.clone(),
         };
+        let budget = Budget { connections: connections.clone(), live: live.clone(), tally };
         let saver = Saver { positions, demand, gate: surroundings.gate.clone() };
         let directory = directory(config, surroundings, &watching, statuses);
         arbiters.extend(watching);
         let reloader = Reloader {
             in_force: config.written.clone(),
             live,
+            connections,
             tls: server_tls,
             broker: broker.clone(),
             directory: directory.clone(),
@@ -159,6 +165,7 @@ impl Application {
             heartbeat,
             arbiters,
             saver,
+            budget,
             _state_lock,
         })
     }
@@ -189,10 +196,12 @@ impl Application {
     /// # Errors
     /// When the HTTP server itself fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Application { server, broker, directory, heartbeat, arbiters, mut saver, reloader, .. } = self;
+        let Application { server, broker, directory, heartbeat, arbiters, mut saver, budget, reloader, .. } = self;
         let handle = server.handle();
         let mut serving = actix::spawn(server);
         let saving = actix::spawn(saver.clone().keep_saving());
+        let connections = budget.connections.clone();
+        let bounding = actix::spawn(budget.keep());
         let renewing = reloader.tls.map(|tls| actix::spawn(keep_renewed(tls)));
         tokio::select! {
             ended = &mut serving => return ended.unwrap_or_else(|e| Err(io::Error::other(e))),
@@ -201,8 +210,10 @@ impl Application {
         let _ = directory.send(StopWatching).await;
         drop(heartbeat);
         saving.abort();
+        bounding.abort();
         renewing.inspect(JoinHandle::abort);
         saver.count_clients();
+        connections.stop();
         let stop_http = actix::spawn(handle.stop(true));
         close_clients(&broker).await;
         // Everything that was handed on has reached the clients, or is counted as lost for them.
@@ -274,6 +285,22 @@ fn positions(config: &Config) -> Result<(Option<StateLock>, Arc<Positions>), Sta
     }
     let lock = StateLock::take(&config.state_dir)?;
     Ok((Some(lock), Arc::new(Positions::load(&config.state_dir)?)))
+}
+
+/// Keeps what all connections hold within its limit.
+struct Budget {
+    connections: Arc<Connections>,
+    live: Arc<Live>,
+    tally: Arc<Tally>,
+}
+
+impl Budget {
+    async fn keep(self) {
+        loop {
+            sleep(SWEEP_INTERVAL).await;
+            self.connections.keep_within(self.live.rules().clients.all_unsent_bytes, &self.tally);
+        }
+    }
 }
 
 /// Saves where the logs stand.

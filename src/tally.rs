@@ -4,7 +4,7 @@ use crate::access::Refusal;
 use crate::message::Stream;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Why the server ended a client.
+/// Why the server ended a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// It took nothing for too long.
@@ -17,12 +17,26 @@ pub enum Ending {
     Shed,
     /// New rules do not let it in.
     NotAllowed,
+    /// It sent more control frames than anybody needs.
+    Flooding,
+    /// All connections together held too much, and it took least.
+    OverBudget,
+    /// What it said was no handshake or request, or was not said in time.
+    BadRequest,
 }
 
 impl Ending {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Ending; 5] =
-        [Ending::Stalled, Ending::Silent, Ending::TooFarBehind, Ending::Shed, Ending::NotAllowed];
+    pub const ALL: [Ending; 8] = [
+        Ending::Stalled,
+        Ending::Silent,
+        Ending::TooFarBehind,
+        Ending::Shed,
+        Ending::NotAllowed,
+        Ending::Flooding,
+        Ending::OverBudget,
+        Ending::BadRequest,
+    ];
 
     /// Its name among the metrics' labels.
     pub fn name(self) -> &'static str {
@@ -32,6 +46,9 @@ impl Ending {
             Ending::TooFarBehind => "too_far_behind",
             Ending::Shed => "shed",
             Ending::NotAllowed => "not_allowed",
+            Ending::Flooding => "flooding",
+            Ending::OverBudget => "over_budget",
+            Ending::BadRequest => "bad_request",
         }
     }
 }

@@ -13,6 +13,8 @@ const SUBSCRIBER: u128 = !0 << 64;
 pub enum Holder {
     /// All together.
     Everyone,
+    /// Those who came to the admins' own listener.
+    Admins,
     /// Those who are just being told that they may not.
     Refused,
     /// An address, or of IPv6 a /64.

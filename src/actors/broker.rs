@@ -208,9 +208,7 @@ impl Broker {
         }
         let now = Instant::now();
         for (stream, wire, frames, first_seq) in self.joining.take() {
-            // HTTP copies what it sends in any case.
-            let hearing = if wire == Wire::Events { 0 } else { self.demand.clients_of(stream, wire) };
-            let shared = Shared::new(frames, hearing);
+            let shared = Shared::new(frames, self.demand.clients_of(stream, wire));
             self.backlog.add(&shared);
             let hears = |c: &&mut Connection| c.client.stream == Some(stream) && c.client.outbox.wire == wire;
             let listeners = self.connections.values_mut().filter(hears);

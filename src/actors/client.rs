@@ -3,8 +3,7 @@
 use super::outbox::Outbox;
 use crate::access::{Slot, TokenDigest};
 use crate::message::Stream;
-use socket2::Socket;
-use std::net::{IpAddr, Shutdown};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -54,14 +53,13 @@ pub struct Client {
     begin: Instant,
     /// Milliseconds from `begin` to the newest frame that came from it.
     heard_ms: AtomicU64,
-    socket: Option<SocketHandle>,
     /// Given back when it is gone.
     _slots: Vec<Slot>,
 }
 
 impl Client {
     /// A client with this queue.
-    pub fn new(origin: Origin, stream: Option<Stream>, outbox: Outbox, socket: Option<SocketHandle>) -> Self {
+    pub fn new(origin: Origin, stream: Option<Stream>, outbox: Outbox) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Client {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
@@ -72,7 +70,6 @@ impl Client {
             outbox,
             begin: Instant::now(),
             heard_ms: AtomicU64::new(0),
-            socket,
             _slots: origin.slots,
         }
     }
@@ -101,15 +98,5 @@ impl Client {
     /// Ends the connection at once, whatever it is doing.
     pub fn disconnect(&self) {
         self.outbox.cut();
-        // A body over HTTP is not asked for more while its socket takes nothing, so it is ended from outside.
-        if let Some(SocketHandle(socket)) = &self.socket {
-            // Without lingering the kernel frees at once what it still holds for a peer that does not read.
-            let _ = socket.set_linger(Some(Duration::ZERO));
-            let _ = socket.shutdown(Shutdown::Both);
-        }
     }
 }
-
-/// A second descriptor of the socket of a client that is served over HTTP.
-#[derive(Debug)]
-pub struct SocketHandle(pub Arc<Socket>);

@@ -1,10 +1,9 @@
-//! The connection of a WebSocket client after its handshake: what is queued for it goes to the socket by reference, and
-//! what it says goes to its session.
+//! The connection of a client of a stream, after its request was answered: what is queued for it goes to the socket by
+//! reference, and what it says goes to its session.
 
 use super::outbox::{Next, Piece};
 use super::socket::Socket;
-use super::websocket_session::Session;
-use bytes::Bytes;
+use super::session::Session;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -15,6 +14,9 @@ use tokio::time::{Sleep, sleep};
 
 /// How long a client has to answer our close frame before the connection is ended.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
+/// How long a client has to end its side after we have ended ours. With something unread the kernel would reset the
+/// connection, and the client might never see our close frame.
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// Bytes read at once, into a buffer that lasts no longer than the reading: a client that says nothing costs none.
 const READ: usize = 4096;
 
@@ -34,19 +36,29 @@ pub struct Connection<T> {
     closing: Option<Pin<Box<Sleep>>>,
     /// Nothing more is to be written.
     done: bool,
+    /// Set once our side has ended: when to stop waiting for the client to end its.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T: Socket> Connection<T> {
     /// Connects `session` with `socket`, from which `read` was read already.
-    pub fn new(socket: T, session: Session, read: Bytes) -> Self {
-        session.heard.put(read);
+    pub fn new(socket: T, session: Session, read: &[u8]) -> Self {
+        session.receive(read);
         socket.bound_unsent();
-        Connection { socket, session, writing: Piece::default(), holding: false, closing: None, done: false }
+        Connection {
+            socket,
+            session,
+            writing: Piece::default(),
+            holding: false,
+            closing: None,
+            done: false,
+            lingering: None,
+        }
     }
 
     /// Carries what there is, until the connection ends.
     fn carry(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.session.client.outbox.poll_cut(cx).is_ready() {
+        if self.session.client().outbox.poll_cut(cx).is_ready() {
             self.socket.forget_unsent();
             return Poll::Ready(Ok(()));
         }
@@ -58,7 +70,7 @@ impl<T: Socket> Connection<T> {
                 }
             }
             if self.done {
-                return Pin::new(&mut self.socket).poll_shutdown(cx);
+                return self.poll_end(cx);
             }
             // What was sent is kept for nobody while this one waits.
             self.writing = Piece::default();
@@ -79,6 +91,23 @@ impl<T: Socket> Connection<T> {
         }
     }
 
+    /// Ends our side, and waits until the client has ended its.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+        }
+        let lingering = self.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        while lingering.as_mut().poll(cx).is_pending() {
+            let mut ignored = [MaybeUninit::uninit(); READ];
+            let mut ignored = ReadBuf::uninit(&mut ignored);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut ignored))?;
+            if ignored.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     fn hold_rest(&mut self, hold: bool) {
         if self.holding != hold {
             self.holding = hold;
@@ -90,6 +119,9 @@ impl<T: Socket> Connection<T> {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Piece>>> {
         loop {
             let read = self.poll_read(cx)?;
+            if let Poll::Ready(true) = read {
+                return Poll::Ready(Ok(None));
+            }
             if let Poll::Ready(answer) = self.session.poll_answer(cx) {
                 return Poll::Ready(Ok(answer.map(Piece::from)));
             }
@@ -98,8 +130,10 @@ impl<T: Socket> Connection<T> {
             }
         }
         if self.closing.is_none() {
-            match ready!(self.session.client.outbox.poll_next(cx)) {
+            match ready!(self.session.client().outbox.poll_next(cx)) {
                 Next::Frames(frames) => return Poll::Ready(Ok(Some(frames))),
+                // Clients of events come back by themselves.
+                Next::Close(_) if !self.session.has_close_frames() => return Poll::Ready(Ok(None)),
                 Next::Close(frame) => {
                     self.closing = Some(Box::pin(sleep(CLOSE_GRACE)));
                     return Poll::Ready(Ok(Some(frame.into())));
@@ -112,23 +146,21 @@ impl<T: Socket> Connection<T> {
         Poll::Ready(Ok(None))
     }
 
-    /// Reads for the session, if it has taken what was read before.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.session.heard.has_room() {
+    /// Reads for the session, if it has dealt with what was read before. Whether the session ends with that.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if !self.session.has_room() {
             return Poll::Pending;
         }
         let mut buffer = [MaybeUninit::uninit(); READ];
         let mut buffer = ReadBuf::uninit(&mut buffer);
         ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
-        match buffer.filled() {
-            [] => self.session.heard.end(),
+        Poll::Ready(Ok(match buffer.filled() {
+            [] => self.session.end(),
             bytes => {
-                // Nothing that clients say is asked for; that they say something shows that they are there.
-                self.session.client.heard();
-                self.session.heard.put(Bytes::copy_from_slice(bytes));
+                self.session.receive(bytes);
+                false
             }
-        }
-        Poll::Ready(Ok(()))
+        }))
     }
 }
 
@@ -138,7 +170,7 @@ impl<T: Socket> Future for Connection<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let ended = ready!(self.carry(cx));
         if let Err(error) = ended {
-            log::debug!("client {}: {error}", self.session.client.address);
+            log::debug!("client {}: {error}", self.session.client().address);
         }
         Poll::Ready(())
     }
@@ -149,6 +181,7 @@ mod tests {
     use super::*;
     use crate::actors::broker::Broker;
     use crate::actors::client::{Client, Origin};
+    use crate::actors::websocket_session::WebSocketControl;
     use crate::actors::outbox::{Outbox, QueueLimits, Shared, WhenFull};
     use crate::config::ClientLimits;
     use crate::message::{Frames, Wire};
@@ -168,6 +201,7 @@ mod tests {
             flush_interval: Duration::ZERO,
             queue,
             all_queues_bytes: usize::MAX,
+            all_unsent_bytes: usize::MAX,
             deflate: false,
             stall_timeout: Duration::MAX,
             ping_interval: Duration::MAX,
@@ -182,13 +216,13 @@ mod tests {
         let (other, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let outbox = Outbox::new(QueueLimits::NONE, Wire::WebSocket, false);
         let origin = Origin { address: address.ip(), badge: None, slots: Vec::new() };
-        let client = Arc::new(Client::new(origin, None, outbox, None));
+        let client = Arc::new(Client::new(origin, None, outbox));
         let broker = Broker::new(Arc::default(), Arc::default(), 0, limits()).start();
-        let session = Session::new(client.clone(), broker);
+        let session = Session::WebSocket(WebSocketControl::new(client.clone(), broker));
         (
             other.expect("a client"),
             client,
-            Connection::new(accepted.expect("its connection").0, session, Bytes::new()),
+            Connection::new(accepted.expect("its connection").0, session, b""),
         )
     }
 

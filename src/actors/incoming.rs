@@ -1,6 +1,7 @@
 //! The way of what a client says, from its connection to its session.
 
 use crate::message::{ClientFrames, Violation};
+use crate::rate::{Rate, TokenBucket};
 use actix_web::error::PayloadError;
 use bytes::Bytes;
 use futures_util::Stream;
@@ -10,6 +11,10 @@ use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// Control frames (pings, pongs, close) that a client may send. Clients ping every few seconds at most.
+pub(crate) const CONTROL_FRAMES: Rate = Rate { per_second: 10, burst: 100 };
 
 /// What was read from a connection and not passed on yet: put in by the [`Connection`](super::connection::Connection),
 /// taken out by its session, which is polled right after that. So nobody is to be woken.
@@ -46,17 +51,20 @@ impl Heard {
     }
 }
 
-/// The control frames of a client.
+/// The control frames of a client, of which those that need no answer are left out: no more than one ping and a close
+/// frame come at once.
 #[derive(Debug)]
 pub struct Incoming {
     heard: Heard,
     frames: ClientFrames,
+    budget: TokenBucket,
 }
 
 impl Incoming {
     /// Among what is put into `heard`; with `deflate`, messages may be compressed.
     pub fn new(heard: Heard, deflate: bool) -> Self {
-        Incoming { heard, frames: ClientFrames::new(deflate) }
+        let budget = TokenBucket::new(CONTROL_FRAMES, Instant::now());
+        Incoming { heard, frames: ClientFrames::new(deflate), budget }
     }
 }
 
@@ -64,12 +72,16 @@ impl Stream for Incoming {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Incoming { heard, frames } = self.get_mut();
+        let Incoming { heard, frames, budget } = self.get_mut();
         let mut read = heard.0.borrow_mut();
         let bytes = mem::take(&mut read.bytes);
         let mut control = Vec::new();
         if read.violation.is_none() {
-            read.violation = frames.push(&bytes, &mut control).err();
+            read.violation = match frames.push(&bytes, &mut control) {
+                Ok(0) => None,
+                Ok(count) => (!budget.take(count.into(), Instant::now()).is_zero()).then_some(Violation::Flood),
+                Err(violation) => Some(violation),
+            };
         }
         match (control.is_empty(), read.violation) {
             (false, _) => Poll::Ready(Some(Ok(control.into()))),

@@ -23,6 +23,7 @@ pub mod outbox;
 mod pace;
 #[cfg(target_os = "linux")]
 mod page_pipe;
+pub mod session;
 mod shrinkage;
 pub mod socket;
 pub mod websocket_session;

@@ -6,15 +6,19 @@ use super::page_pipe;
 use actix_web::rt::net::TcpStream;
 use socket2::SockRef;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Bytes that the kernel may hold for one client, half of what it then takes with its own accounts. Left to itself it
 /// takes 4 MB, and with some hundred clients its memory for TCP runs out: it drops what it had taken, and those clients
 /// hear nothing for seconds. At 100 ms to the client and back this carries 5 MB/s, more than the full stream.
-const SEND_BUFFER: usize = 512 * 1024;
+pub(crate) const SEND_BUFFER: usize = 512 * 1024;
+
+/// Bytes of them that may lie unsent before no more are taken. What is under way to the client is not among them, so a
+/// client far away is not slowed down; one that does not read holds this much and a segment, in place of all of
+/// [`SEND_BUFFER`].
+pub(crate) const UNSENT: u32 = 192 * 1024;
 
 /// What carries the bytes of a connection.
 pub trait Socket: AsyncRead + AsyncWrite + Unpin {
@@ -31,46 +35,64 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin {
     fn forget_unsent(&self);
 }
 
-impl Socket for TcpStream {
-    fn poll_send(&mut self, cx: &mut Context<'_>, piece: &Piece) -> Poll<io::Result<usize>> {
-        #[cfg(target_os = "linux")]
-        if piece.in_own_pages().is_some()
-            && let Some(sent) = std::task::ready!(poll_send_pages(self, cx, piece))?
-        {
-            return Poll::Ready(Ok(sent));
+/// Writes some of `bytes`.
+pub(crate) fn poll_write(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(stream.poll_write_ready(cx))?;
+        match stream.try_write(bytes) {
+            // It was not ready after all, and is waited for again.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            written => return Poll::Ready(written),
         }
-        Pin::new(self).poll_write(cx, piece.bytes())
     }
+}
 
-    fn bound_unsent(&self) {
-        // One that cannot be told so takes more, which does no harm to this client.
-        let _ = SockRef::from(self).set_send_buffer_size(SEND_BUFFER);
+/// Sends some of `piece`, without a copy where that can be done and pays.
+pub(crate) fn poll_send(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    piece: &Piece,
+) -> Poll<io::Result<usize>> {
+    #[cfg(target_os = "linux")]
+    if piece.in_own_pages().is_some()
+        && let Some(sent) = ready!(poll_send_pages(stream, cx, piece))?
+    {
+        return Poll::Ready(Ok(sent));
     }
+    poll_write(stream, cx, piece.bytes())
+}
 
-    fn hold_rest(&self, hold: bool) {
-        // One that cannot be told so sends more segments.
-        #[cfg(target_os = "linux")]
-        let _ = SockRef::from(self).set_tcp_cork(hold);
-        #[cfg(not(target_os = "linux"))]
-        let _ = hold;
-    }
+pub(crate) fn bound_unsent(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
+    // One that cannot be told so takes more, which the budget of all connections bounds.
+    let _ = socket.set_send_buffer_size(SEND_BUFFER);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_notsent_lowat(UNSENT);
+}
 
-    fn forget_unsent(&self) {
-        // A socket that cannot be told so is closed nonetheless.
-        let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
-    }
+pub(crate) fn hold_rest(stream: &TcpStream, hold: bool) {
+    // One that cannot be told so sends more segments.
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(stream).set_tcp_cork(hold);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, hold);
+}
+
+pub(crate) fn forget_unsent(stream: &TcpStream) {
+    // A socket that cannot be told so is closed nonetheless.
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 /// Sends some of `piece` without a copy; `None` where that cannot be done.
 #[cfg(target_os = "linux")]
 fn poll_send_pages(
-    socket: &TcpStream,
+    stream: &TcpStream,
     cx: &mut Context<'_>,
     piece: &Piece,
 ) -> Poll<io::Result<Option<usize>>> {
     loop {
-        std::task::ready!(socket.poll_write_ready(cx))?;
-        match socket.try_io(tokio::io::Interest::WRITABLE, || page_pipe::send(socket, piece)) {
+        ready!(stream.poll_write_ready(cx))?;
+        match stream.try_io(tokio::io::Interest::WRITABLE, || page_pipe::send(stream, piece)) {
             // It was not ready after all, and is waited for again.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             sent => return Poll::Ready(sent),
@@ -84,6 +106,24 @@ mod tests {
     use crate::actors::outbox::tests::piece;
     use std::future::poll_fn;
     use tokio::io::AsyncReadExt;
+
+    impl Socket for TcpStream {
+        fn poll_send(&mut self, cx: &mut Context<'_>, piece: &Piece) -> Poll<io::Result<usize>> {
+            super::poll_send(self, cx, piece)
+        }
+
+        fn bound_unsent(&self) {
+            super::bound_unsent(self);
+        }
+
+        fn hold_rest(&self, hold: bool) {
+            super::hold_rest(self, hold);
+        }
+
+        fn forget_unsent(&self) {
+            super::forget_unsent(self);
+        }
+    }
 
     async fn connected() -> (TcpStream, TcpStream) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");

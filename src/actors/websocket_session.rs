@@ -9,16 +9,24 @@
 use super::broker::{Broker, Subscribe, Unsubscribe};
 use super::client::Client;
 use super::incoming::{Heard, Incoming};
-use crate::message::{Wire, accept_deflate};
+use super::session::Session;
+use crate::message::{Violation, Wire, accept_deflate};
+use crate::tally::Ending;
 use actix::prelude::*;
-use actix_web::http::header;
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
+use actix_web::http::Version;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{Error, HttpRequest, HttpResponse};
 use actix_web_actors::ws::{self, CloseCode, CloseReason, ProtocolError, WebsocketContext};
 use bytes::Bytes;
 use futures_util::Stream;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+
+/// The version of RFC 6455, the only one that is spoken.
+const VERSION: &str = "13";
+/// Bytes of a handshake's key (section 4.1).
+const KEY_LENGTH: usize = 16;
 
 /// The control side of one client's connection.
 pub struct WebSocketSession {
@@ -27,12 +35,8 @@ pub struct WebSocketSession {
     broker: Addr<Broker>,
 }
 
-/// In the extensions of a request whose connection can become a session's: it asks for an upgrade, and comes to the
-/// server in a way that lets go of the connection.
-pub struct CanUpgrade;
-
-/// A session and its client, in the extensions of the answer to the handshake until its connection is there.
-pub struct Session {
+/// The actor of a client, as its connection runs it.
+pub struct WebSocketControl {
     pub(super) client: Arc<Client>,
     pub(super) heard: Heard,
     answers: Pin<Box<dyn Stream<Item = Result<Bytes, Error>>>>,
@@ -40,13 +44,13 @@ pub struct Session {
     _address: Addr<WebSocketSession>,
 }
 
-impl Session {
+impl WebSocketControl {
     pub(super) fn new(client: Arc<Client>, broker: Addr<Broker>) -> Self {
         let heard = Heard::default();
         let incoming = Incoming::new(heard.clone(), client.outbox.wire == Wire::Deflate);
         let actor = WebSocketSession { client: client.clone(), heard: heard.clone(), broker };
         let (address, answers) = WebsocketContext::create_with_addr(actor, incoming);
-        Session { client, heard, answers: Box::pin(answers), _address: address }
+        WebSocketControl { client, heard, answers: Box::pin(answers), _address: address }
     }
 
     /// Lets the actor hear what was heard. What it answers; `None` when it has ended.
@@ -59,12 +63,9 @@ impl Session {
 ///
 /// What is no proper handshake (RFC 6455 section 4.2.1) is answered with what is missing.
 pub fn start(req: &HttpRequest, client: Arc<Client>, broker: Addr<Broker>) -> HttpResponse {
-    let mut response = match ws::handshake(req) {
-        Ok(_) if req.extensions().get::<CanUpgrade>().is_none() => {
-            return refused("a WebSocket handshake has no body");
-        }
+    let mut response = match check(req).and_then(|()| ws::handshake(req).map_err(|error| error.to_string())) {
         Ok(response) => response,
-        Err(error) => return refused(&error.to_string()),
+        Err(error) => return refused(&error),
     };
     if client.outbox.wire == Wire::Deflate
         && let Some(extension) = deflate_offer(req)
@@ -72,8 +73,31 @@ pub fn start(req: &HttpRequest, client: Arc<Client>, broker: Addr<Broker>) -> Ht
         response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, extension));
     }
     let mut response = response.finish();
-    response.extensions_mut().insert(Session::new(client, broker));
+    response.extensions_mut().insert(Session::WebSocket(WebSocketControl::new(client, broker)));
     response
+}
+
+/// Checks what [`ws::handshake`] does not (RFC 6455 section 4.2.1).
+fn check(req: &HttpRequest) -> Result<(), String> {
+    if req.version() != Version::HTTP_11 {
+        return Err("a WebSocket handshake is a request of HTTP/1.1".into());
+    }
+    let has_body = |name| req.headers().contains_key(name);
+    if has_body(header::CONTENT_LENGTH) || has_body(header::TRANSFER_ENCODING) {
+        return Err("a WebSocket handshake has no body".into());
+    }
+    let mut versions = req.headers().get_all(header::SEC_WEBSOCKET_VERSION);
+    if versions.next().is_none_or(|version| version != VERSION) || versions.next().is_some() {
+        return Err("Sec-WebSocket-Version has to be 13".into());
+    }
+    let mut keys = req.headers().get_all(header::SEC_WEBSOCKET_KEY);
+    let is_key = |key: &HeaderValue| {
+        base64_simd::STANDARD.decode_to_vec(key.as_bytes()).is_ok_and(|key| key.len() == KEY_LENGTH)
+    };
+    if !keys.next().is_some_and(is_key) || keys.next().is_some() {
+        return Err("Sec-WebSocket-Key has to be the base64 of 16 bytes".into());
+    }
+    Ok(())
 }
 
 /// What to answer to an offer of permessage-deflate (RFC 7692) in `req`, if it can be taken. Offers may be spread over
@@ -85,7 +109,7 @@ pub fn deflate_offer(req: &HttpRequest) -> Option<&'static str> {
 
 fn refused(error: &str) -> HttpResponse {
     HttpResponse::BadRequest()
-        .insert_header((header::SEC_WEBSOCKET_VERSION, "13"))
+        .insert_header((header::SEC_WEBSOCKET_VERSION, VERSION))
         .json(serde_json::json!({ "error": error }))
 }
 
@@ -120,6 +144,9 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketSession {
             Ok(_) => {}
             Err(error) => {
                 log::debug!("client {}: {error}", self.client.address);
+                if self.heard.violation() == Some(Violation::Flood) {
+                    self.client.outbox.ended(Ending::Flooding);
+                }
                 let code = self.heard.violation().map_or(CloseCode::Protocol, |v| v.close_code().into());
                 self.client_closed(Some(code.into()), ctx);
             }

@@ -193,6 +193,7 @@ fn client_limits(sources: &Sources, clients: &written::Clients) -> Result<Client
             when_full: clients.when_full,
         },
         all_queues_bytes: at_least_one(sources, "clients.all_queues_bytes", clients.all_queues_bytes.0)?,
+        all_unsent_bytes: at_least_one(sources, "clients.all_unsent_bytes", clients.all_unsent_bytes.0)?,
         deflate: clients.deflate,
         stall_timeout: positive(sources, "clients.stall_timeout", clients.stall_timeout)?,
         ping_interval,

@@ -113,6 +113,8 @@ pub struct ClientLimits {
     pub queue: QueueLimits,
     /// Bytes that may wait for all of them together.
     pub all_queues_bytes: usize,
+    /// Bytes that all connections whose clients take nothing may hold together, in the kernel and in answers.
+    pub all_unsent_bytes: usize,
     /// Whether messages are compressed for WebSocket clients that offer it.
     pub deflate: bool,
     /// How long it may take nothing.

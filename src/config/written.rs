@@ -175,6 +175,8 @@ pub struct Clients {
     pub when_full: WhenFull,
     /// Bytes that may wait for all clients together.
     pub all_queues_bytes: Size,
+    /// Bytes that all connections whose clients take nothing may hold together, in the kernel and in answers.
+    pub all_unsent_bytes: Size,
     /// Whether messages are compressed for WebSocket clients that offer it.
     pub deflate: bool,
     /// A client that takes nothing for so long is closed.
@@ -193,6 +195,7 @@ impl Default for Clients {
             queue_age: Span::seconds(120),
             when_full: WhenFull::Drop,
             all_queues_bytes: Size(256 << 20),
+            all_unsent_bytes: Size(512 << 20),
             deflate: true,
             stall_timeout: Span::seconds(60),
             ping_interval: Span::seconds(30),

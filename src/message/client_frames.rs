@@ -50,6 +50,9 @@ pub enum Violation {
     /// Text that is not UTF-8.
     #[error("text is not UTF-8")]
     Utf8,
+    /// More control frames than anybody needs.
+    #[error("too many control frames")]
+    Flood,
 }
 
 impl Violation {
@@ -58,6 +61,8 @@ impl Violation {
         match self {
             Violation::Utf8 => 1007,
             Violation::TooLong => 1009,
+            // Going away: a client that only has a fault comes back, and can do better.
+            Violation::Flood => 1001,
             _ => 1002,
         }
     }
@@ -111,12 +116,14 @@ impl ClientFrames {
         }
     }
 
-    /// Takes the next bytes of the connection. Pings and close frames that end in them are put into `control`, as whole
-    /// frames. After a close frame everything is ignored.
+    /// Takes the next bytes of the connection, and returns how many control frames end in them. The newest of the pings
+    /// among these replaces what is in `control` (section 5.5.3: older ones need no answer), a close frame is put behind
+    /// it, each as a whole frame. After a close frame everything is ignored.
     ///
     /// # Errors
     /// When the client broke the protocol. The connection is then to be closed.
-    pub fn push(&mut self, mut bytes: &[u8], control: &mut Vec<u8>) -> Result<(), Violation> {
+    pub fn push(&mut self, mut bytes: &[u8], control: &mut Vec<u8>) -> Result<u32, Violation> {
+        let mut control_frames = 0;
         while !self.closed {
             match &self.frame {
                 None => {
@@ -129,6 +136,7 @@ impl ClientFrames {
                     let first = frame.first;
                     self.frame = None;
                     self.header.clear();
+                    control_frames += u32::from(is_control(first));
                     self.end(first, control)?;
                 }
                 Some(_) => {
@@ -139,7 +147,7 @@ impl ClientFrames {
                 }
             }
         }
-        Ok(())
+        Ok(control_frames)
     }
 
     /// The frame that the header announces, if it is whole. What is wrong is found out as soon as it is there.
@@ -206,7 +214,7 @@ impl ClientFrames {
         let Some(frame) = &mut self.frame else { return Ok(bytes) };
         let here = usize::try_from(frame.length - frame.at).map_or(bytes.len(), |left| left.min(bytes.len()));
         let (bytes, rest) = bytes.split_at(here);
-        let is_control = matches!(frame.first & 0xf, CLOSE | PING | PONG);
+        let is_control = is_control(frame.first);
         for part in bytes.chunks(256) {
             let mask = frame.mask.iter().cycle().skip((frame.at % 4) as usize);
             let unmasked: ArrayVec<u8, 256> = part.iter().zip(mask).map(|(byte, mask)| byte ^ mask).collect();
@@ -229,7 +237,7 @@ impl ClientFrames {
                 check_close(&self.control)?;
                 self.closed = true;
             }
-            PING => {}
+            PING => control.clear(),
             _ if first & FIN != 0 => {
                 let text = self.message.take().and_then(|message| message.text);
                 return text.map_or(Ok(()), |text| text.end());
@@ -241,6 +249,10 @@ impl ClientFrames {
         control.extend_from_slice(&self.control);
         Ok(())
     }
+}
+
+fn is_control(first: u8) -> bool {
+    matches!(first & 0xf, CLOSE | PING | PONG)
 }
 
 impl Utf8 {
@@ -311,7 +323,7 @@ mod tests {
     /// What is passed on when `bytes` come cut into parts of `cut`.
     fn passed(deflate: bool, bytes: &[u8], cut: usize) -> (Vec<u8>, Result<(), Violation>) {
         let (mut frames, mut control) = (ClientFrames::new(deflate), Vec::new());
-        let result = bytes.chunks(cut).try_for_each(|part| frames.push(part, &mut control));
+        let result = bytes.chunks(cut).try_for_each(|part| frames.push(part, &mut control).map(drop));
         (control, result)
     }
 
@@ -323,6 +335,17 @@ mod tests {
         let mut ping = text;
         ping[0] = 0x89;
         assert_eq!(passed(false, &ping, 1), (b"\x89\x85\0\0\0\0Hello".to_vec(), Ok(())));
+    }
+
+    #[test]
+    fn control_frames_are_counted_and_only_the_newest_ping_is_passed_on() {
+        let frames = [frame(0x89, b"1"), frame(0x8a, b""), frame(0x82, b"x"), frame(0x89, b"2"), frame(0x88, b"")];
+        let mut control = Vec::new();
+        assert_eq!(ClientFrames::new(false).push(&frames.concat(), &mut control), Ok(4));
+        assert_eq!(control, b"\x89\x81\0\0\0\x002\x88\x80\0\0\0\0");
+        let flood = frame(0x89, b"").repeat(10_000);
+        assert_eq!(ClientFrames::new(false).push(&flood, &mut control), Ok(10_000));
+        assert_eq!(control, b"\x89\x80\0\0\0\0");
     }
 
     #[test]

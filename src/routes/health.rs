@@ -1,6 +1,7 @@
 //! Is it alive, and does it deliver: for those who start it again, and for those who send traffic to it.
 
-use super::{AppState, json_body};
+use super::on_demand::Answer;
+use super::{AppState, json_answer};
 use crate::actors::log_watcher::LogSnapshot;
 use crate::config::HealthLimits;
 use actix_web::http::StatusCode;
@@ -25,16 +26,24 @@ pub(super) enum Delivery {
 }
 
 /// `/health`: whether the program is alive.
-pub(super) async fn alive(state: web::Data<AppState>) -> HttpResponse {
-    let answers = state.liveness.holds().await;
-    let status = if answers { "alive" } else { "stuck" };
-    let body = json!({ "status": status, "version": env!("CARGO_PKG_VERSION"),
-        "uptime_seconds": state.begin.elapsed().as_secs() });
-    answer(answers, &body)
+pub(super) async fn alive(state: web::Data<AppState>) -> Result<HttpResponse, actix_web::Error> {
+    let make = async {
+        let answers = state.liveness.holds().await;
+        let status = if answers { "alive" } else { "stuck" };
+        let body = json!({ "status": status, "version": env!("CARGO_PKG_VERSION"),
+            "uptime_seconds": state.begin.elapsed().as_secs() });
+        Ok::<_, actix_web::Error>(answer(answers, &body))
+    };
+    Ok(json_answer(state.answers.alive.get(make).await?))
 }
 
 /// `/health/ready`: whether it delivers, and which logs it does not deliver.
-pub(super) async fn ready(state: web::Data<AppState>) -> HttpResponse {
+pub(super) async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, actix_web::Error> {
+    let make = async { Ok::<_, actix_web::Error>(readiness(&state)) };
+    Ok(json_answer(state.answers.ready.get(make).await?))
+}
+
+fn readiness(state: &AppState) -> Answer {
     let (up, limits) = (state.begin.elapsed(), state.live.rules().health);
     let logs: Vec<_> =
         state.logs.all().iter().map(|log| (log.source().url().to_string(), log.snapshot())).collect();
@@ -70,12 +79,9 @@ fn describe(is: Delivery, url: &str, log: &LogSnapshot) -> Value {
         "heard_seconds": log.heard_seconds, "last_error": log.last_error, "halted": log.halted })
 }
 
-fn answer(well: bool, body: &Value) -> HttpResponse {
-    let mut response = json_body(body.to_string().into_bytes());
-    if !well {
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    }
-    response
+fn answer(well: bool, body: &Value) -> Answer {
+    let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, body.to_string().into_bytes().into())
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The newest messages as JSON.
 
 use super::visitors::may_hear;
-use super::{AppState, json_body};
+use super::{AppState, json_answer};
 use crate::actors::broker::Newest;
 use crate::message::{CertEntry, Stream};
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, error, web};
 use std::sync::Arc;
 
@@ -13,15 +14,18 @@ pub(super) async fn latest(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
     may_hear(&req, &state, Stream::Full)?;
-    let mut body = br#"{"messages":["#.to_vec();
-    for (i, message) in newest(&state).await?.iter().filter_map(|e| e.json(Stream::Full)).enumerate() {
-        if i > 0 {
-            body.push(b',');
+    let make = async {
+        let mut body = br#"{"messages":["#.to_vec();
+        for (i, message) in newest(&state).await?.iter().filter_map(|e| e.json(Stream::Full)).enumerate() {
+            if i > 0 {
+                body.push(b',');
+            }
+            body.extend(message);
         }
-        body.extend(message);
-    }
-    body.extend(b"]}");
-    Ok(json_body(body))
+        body.extend(b"]}");
+        Ok::<_, actix_web::Error>((StatusCode::OK, body.into()))
+    };
+    Ok(json_answer(state.answers.latest.get(make).await?))
 }
 
 /// `/example.json`: the newest message of `stream`, `{}` before the first.
@@ -31,8 +35,18 @@ pub(super) async fn example(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
     may_hear(&req, &state, stream)?;
-    let newest = newest(&state).await?;
-    Ok(json_body(newest.last().and_then(|entry| entry.json(stream)).unwrap_or_else(|| b"{}".to_vec())))
+    let make = async {
+        let newest = newest(&state).await?;
+        let example = newest.last().and_then(|entry| entry.json(stream)).unwrap_or_else(|| b"{}".to_vec());
+        Ok::<_, actix_web::Error>((StatusCode::OK, example.into()))
+    };
+    let [full, lite, domains] = &state.answers.examples;
+    let examples = match stream {
+        Stream::Full => full,
+        Stream::Lite => lite,
+        Stream::Domains => domains,
+    };
+    Ok(json_answer(examples.get(make).await?))
 }
 
 pub(super) async fn newest(state: &AppState) -> Result<Vec<Arc<CertEntry>>, actix_web::Error> {

@@ -16,11 +16,13 @@ mod front_page;
 mod health;
 mod json;
 mod metrics;
+mod on_demand;
 mod stats;
 mod status;
 mod streams;
 mod visitors;
 
+pub(crate) use on_demand::MAKING;
 pub use visitors::admit;
 
 use crate::access::Slots;
@@ -29,6 +31,7 @@ use crate::actors::log_directory::LogStatuses;
 use crate::config::Config;
 use crate::live::Live;
 use crate::message::{Demand, Stream};
+use crate::server::Connections;
 use crate::startup::Liveness;
 use crate::state::Positions;
 use crate::tally::Tally;
@@ -36,6 +39,7 @@ use actix::Addr;
 use actix_web::http::header;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, Resource, web};
+use on_demand::{Answer, OnDemand};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -54,6 +58,10 @@ pub struct AppState {
     pub demand: Arc<Demand>,
     /// The connections that are taken.
     pub slots: Arc<Slots>,
+    /// The connections themselves.
+    pub(crate) connections: Arc<Connections>,
+    /// What is answered.
+    pub(crate) answers: Answers,
     /// The streams that clients can have.
     pub streams: Vec<Stream>,
     /// What `/` streams.
@@ -64,6 +72,21 @@ pub struct AppState {
     pub begin: Instant,
     /// Where they stand, and whether that can be saved.
     pub positions: Arc<Positions>,
+}
+
+/// The answers that are made on demand.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    latest: OnDemand,
+    /// By stream.
+    examples: [OnDemand; Stream::ALL.len()],
+    status: OnDemand,
+    alive: OnDemand,
+    ready: OnDemand,
+    /// With what only admins see, and without.
+    stats: [OnDemand; 2],
+    /// As OpenMetrics, and as Prometheus's own format.
+    metrics: [OnDemand; 2],
 }
 
 /// Who asks at an address that is listened on.
@@ -120,16 +143,22 @@ fn configure_for_clients(app: &mut web::ServiceConfig, streams: &[Stream]) {
     )
     .service(json_resource("/latest.json", web::get().to(json::latest), web::head().to(json::latest)))
     .service(json_resource("/status.json", web::get().to(status::status), web::head().to(status::status)))
-    .service(web::resource("/sse").route(web::get().to(streams::events)))
+    .service(web::resource(with_slash("/sse")).route(web::get().to(streams::events)))
     .service(example("/example.json", streams.first().copied().unwrap_or(Stream::Full)));
     if streams.contains(&Stream::Full) {
-        app.service(web::resource("/develop").route(web::get().to(streams::develop)));
+        app.service(web::resource(with_slash("/develop")).route(web::get().to(streams::develop)));
     }
     for (path, stream) in STREAMS.into_iter().filter(|(_, stream)| streams.contains(stream)) {
         let open = move |req, state| streams::open(stream, req, state);
-        app.service(web::resource(path).route(web::get().to(open)))
+        app.service(web::resource(with_slash(path)).route(web::get().to(open)))
             .service(example(&format!("{path}/example.json"), stream));
     }
+}
+
+/// A stream's path, which some clients end with a slash. Other routes have one spelling, the one that a proxy's rules
+/// name: the router would also take one with percent-encoded letters, which [`admit`] does not let through.
+fn with_slash(path: &str) -> [String; 2] {
+    [path.to_string(), format!("{path}/")]
 }
 
 fn example(path: &str, stream: Stream) -> Resource {
@@ -154,8 +183,8 @@ async fn preflight() -> HttpResponse {
         .finish()
 }
 
-fn json_body(body: Vec<u8>) -> HttpResponse {
-    HttpResponse::Ok()
+fn json_answer((status, body): Answer) -> HttpResponse {
+    HttpResponse::build(status)
         .content_type("application/json")
         .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
         .body(body)

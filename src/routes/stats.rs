@@ -1,9 +1,11 @@
 //! The statistics: who is connected, and how the logs are doing.
 
 use super::visitors::{name_of, visitor};
-use super::{AppState, json_body};
+use super::on_demand::Answer;
+use super::{AppState, json_answer};
 use crate::actors::broker::Clients;
 use crate::actors::client::Client;
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, error, web};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -17,6 +19,12 @@ pub(super) async fn stats(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let all = visitor(&req).is_insider;
+    let [stats, hidden] = &state.answers.stats;
+    let stats = if all { stats } else { hidden };
+    Ok(json_answer(stats.get(body(&state, all)).await?))
+}
+
+async fn body(state: &AppState, all: bool) -> Result<Answer, actix_web::Error> {
     let clients = state.broker.send(Clients).await.map_err(error::ErrorServiceUnavailable)?;
     let logs: Map<String, Value> = state
         .logs
@@ -27,7 +35,7 @@ pub(super) async fn stats(
     let by_name: Map<String, Value> = clients.iter().map(|c| (name(c, all), describe(c, all))).collect();
     let body = json!({ "connected_client_count": clients.len(), "clients": by_name, "logs": logs,
         "state_error": state.positions.error() });
-    Ok(json_body(serde_json::to_vec_pretty(&body)?))
+    Ok((StatusCode::OK, serde_json::to_vec_pretty(&body)?.into()))
 }
 
 fn name(client: &Client, all: bool) -> String {

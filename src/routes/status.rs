@@ -1,23 +1,29 @@
 //! How the server is doing, for the front page: nothing in it is for insiders alone.
 
 use super::health::delivery;
-use super::{AppState, json_body};
+use super::{AppState, json_answer};
 use crate::actors::log_watcher::LogStatus;
 use crate::config::HealthLimits;
 use crate::message::{Stream, Wire};
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// `/status.json`
-pub(super) async fn status(state: web::Data<AppState>) -> HttpResponse {
+pub(super) async fn status(state: web::Data<AppState>) -> Result<HttpResponse, actix_web::Error> {
+    let make = async { Ok::<_, actix_web::Error>((StatusCode::OK, body(&state).into())) };
+    Ok(json_answer(state.answers.status.get(make).await?))
+}
+
+fn body(state: &AppState) -> Vec<u8> {
     let (limits, up) = (state.live.rules().health, state.begin.elapsed());
     let logs: Vec<_> = state.logs.all().iter().map(|log| describe(log, limits, up)).collect();
     let clients: Map<_, _> =
-        state.streams.iter().map(|stream| (stream.to_string(), clients_of(&state, *stream).into())).collect();
+        state.streams.iter().map(|stream| (stream.to_string(), clients_of(state, *stream).into())).collect();
     let body = json!({ "version": env!("CARGO_PKG_VERSION"), "uptime_seconds": up.as_secs(),
         "clients": clients, "logs": logs });
-    json_body(body.to_string().into_bytes())
+    body.to_string().into_bytes()
 }
 
 fn clients_of(state: &AppState, stream: Stream) -> usize {

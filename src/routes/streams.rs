@@ -2,14 +2,14 @@
 
 use super::visitors::origin;
 use super::{AppState, json};
-use crate::actors::client::{Client, NORMAL, SocketHandle};
+use crate::actors::client::{Client, NORMAL};
 use crate::actors::event_session::EventSession;
 use crate::actors::outbox::{Outbox, QueueLimits};
+use crate::actors::session::Session;
 use crate::actors::websocket_session;
 use crate::message::{Frames, Stream, Wire};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
-use socket2::Socket;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,7 +27,7 @@ pub(super) async fn open(
     let wire = if deflate { Wire::Deflate } else { Wire::WebSocket };
     let outbox = Outbox::new(limits.queue, wire, wants_notices(req.query_string()));
     let outbox = outbox.counted(&state.tally, stream);
-    let client = Client::new(origin, Some(stream), outbox, None);
+    let client = Client::new(origin, Some(stream), outbox);
     Ok(websocket_session::start(&req, Arc::new(client), state.broker.clone()))
 }
 
@@ -41,7 +41,7 @@ pub(super) async fn develop(
     }
     let origin = origin(&req, &state, Stream::Full)?;
     let newest = json::newest(&state).await?;
-    let client = Client::new(origin, None, Outbox::new(QueueLimits::NONE, Wire::WebSocket, false), None);
+    let client = Client::new(origin, None, Outbox::new(QueueLimits::NONE, Wire::WebSocket, false));
     for message in newest.iter().filter_map(|entry| entry.json(Stream::Full)) {
         client.outbox.push_if_room(&Arc::new(Frames::single(&message).into()), Instant::now());
     }
@@ -72,13 +72,15 @@ pub(super) async fn events(
     let limits = state.live.rules().clients.queue;
     let outbox = Outbox::new(limits, Wire::Events, wants_notices(req.query_string()));
     let outbox = outbox.counted(&state.tally, stream);
-    let socket = req.conn_data::<Arc<Socket>>().cloned().map(SocketHandle);
-    let client = Arc::new(Client::new(origin, Some(stream), outbox, socket));
-    Ok(HttpResponse::Ok()
+    let client = Arc::new(Client::new(origin, Some(stream), outbox));
+    let mut response = HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-        .streaming(EventSession::start(client, state.broker.clone())))
+        .finish();
+    let session = Session::Events(EventSession::start(client, state.broker.clone()));
+    response.extensions_mut().insert(session);
+    Ok(response)
 }
 
 /// Whether a client wants to be told of its losses and of logs that misbehave: `notices=1` or `notices=true`.

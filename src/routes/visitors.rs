@@ -53,6 +53,10 @@ pub async fn admit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    // Paths of ours need no encoding, so one that has it is meant to look like another to somebody.
+    if request.path().contains('%') || request.path().contains("//") {
+        return Ok(request.into_response(super::not_found().await.map_into_boxed_body()));
+    }
     match visitor_of(&request) {
         Ok(visitor) => {
             request.extensions_mut().insert(visitor);

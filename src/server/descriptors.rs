@@ -1,24 +1,53 @@
 //! Each client takes a file descriptor, and what a shell allows is soon used up.
 
-/// Descriptors that are for other things than clients: logs, files, threads.
+use super::gate::MOST_ADMINS;
+
+/// Descriptors that are for other things than clients: logs, files, threads. Where there are few, half of them.
 const OTHERS: u64 = 512;
+/// Of these, for connections that are just being told that there is no room. Where there are few, an eighth of all.
+const REFUSED: u64 = 128;
 /// Fewer clients than this are worth a word.
 const FEW: u64 = 10_000;
 
-/// How many connections the limit on open descriptors leaves room for.
+/// How the descriptors are divided that a process may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Division {
+    clients: u64,
+    refused: u64,
+}
+
+/// Divides `limit` descriptors. Every connection takes one.
+fn divide(limit: u64) -> Division {
+    let others = OTHERS.min(limit / 2);
+    Division { clients: (limit - others).max(1), refused: REFUSED.min(limit / 8).max(1) }
+}
+
 #[cfg(unix)]
-pub fn room() -> usize {
+fn division() -> Division {
     use rustix::process::{Resource, getrlimit};
 
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    // A session over HTTP has a second descriptor of its connection, and so has every other one while it shakes hands.
-    usize::try_from(limit.saturating_sub(OTHERS)).unwrap_or(usize::MAX).max(1)
+    divide(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
 }
 
 /// There is no such limit here.
 #[cfg(not(unix))]
+fn division() -> Division {
+    divide(u64::MAX)
+}
+
+/// How many connections the limit on open descriptors leaves room for.
 pub fn room() -> usize {
-    usize::MAX
+    usize::try_from(division().clients).unwrap_or(usize::MAX)
+}
+
+/// How many connections may be told at the same time that there is no room for them. Others are closed without a word.
+pub(super) fn most_refused() -> usize {
+    usize::try_from(division().refused).unwrap_or(usize::MAX)
+}
+
+/// How many connections may be accepted at the same time, whatever becomes of them.
+pub(super) fn most_accepted() -> usize {
+    room().saturating_add(most_refused()).saturating_add(MOST_ADMINS)
 }
 
 /// Raises the limit on open descriptors as far as the system lets us, and says so if it is low even then.
@@ -31,7 +60,7 @@ pub fn raise_limit() {
     let Some(before) = current else { return };
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let limit = if raised.is_ok() { maximum } else { Some(before) };
-    if let Some(clients) = limit.map(|limit| limit.saturating_sub(OTHERS)).filter(|clients| *clients < FEW) {
+    if let Some(clients) = limit.map(|limit| divide(limit).clients).filter(|clients| *clients < FEW) {
         log::warn!(
             "the limit on open files leaves room for {clients} clients; raise it with ulimit -Hn or LimitNOFILE"
         );
@@ -41,3 +70,18 @@ pub fn raise_limit() {
 /// There is no such limit here.
 #[cfg(not(unix))]
 pub fn raise_limit() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn something_is_left_for_everybody() {
+        for (limit, clients, refused) in
+            [(0, 1, 1), (64, 32, 8), (256, 128, 32), (1024, 512, 128), (2048, 1536, 128), (20_000, 19_488, 128)]
+        {
+            assert_eq!(divide(limit), Division { clients, refused }, "{limit}");
+        }
+        assert!(room() > 1 && most_accepted() > room() + MOST_ADMINS);
+    }
+}

@@ -1,10 +1,12 @@
 //! What happens to a connection before anything is read from it.
 
+use super::descriptors;
+use super::http::Settings;
+use super::tcp::Tcp;
 use super::tls::Tls;
-use super::transport::{Io, Transport};
+use super::transport::{Claim, Io, Transport};
 use crate::access::{Holder, Refusal, Slot, Slots};
-use crate::live::Live;
-use crate::tally::Tally;
+use crate::tally::Ending;
 use actix_web::http::StatusCode;
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::time::timeout;
@@ -14,24 +16,23 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How long somebody has to take the answer that they may not connect.
-const REFUSAL_TIME: Duration = Duration::from_secs(1);
-/// To how many this is told at the same time; others are left without a word.
-const MOST_REFUSED: usize = 128;
+pub(crate) const REFUSAL_TIME: Duration = Duration::from_secs(1);
+/// Connections that admins may have where they have a listener of their own. Clients cannot take these up.
+pub(crate) const MOST_ADMINS: usize = 16;
 
 /// Lets connections in.
 #[derive(Clone)]
 pub(super) struct Gate {
-    pub(super) live: Arc<Live>,
+    pub(super) settings: Settings,
     pub(super) slots: Arc<Slots>,
-    pub(super) tally: Arc<Tally>,
     pub(super) tls: Option<Arc<Tls>>,
-    /// How long a handshake may take.
-    pub(super) patience: Duration,
+    /// Whether it is in front of the admins' listener.
+    pub(super) is_for_admins: bool,
 }
 
 impl Gate {
-    /// The connection as the HTTP server takes it, and where it comes from; `None` if it may not come in.
-    pub(super) async fn admit(&self, tcp: TcpStream) -> Option<(Transport, Option<SocketAddr>)> {
+    /// The connection as HTTP takes it, and where it comes from; `None` if it may not come in.
+    pub(super) async fn admit(&self, tcp: TcpStream) -> Option<(Transport, SocketAddr)> {
         let peer = tcp.peer_addr().ok()?;
         let slots = match self.take_slots(peer) {
             Ok(slots) => slots,
@@ -42,23 +43,34 @@ impl Gate {
         };
         // What is sent is sent whole; waiting for more would only delay it.
         let _ = tcp.set_nodelay(true);
+        let tcp = Arc::new(tcp);
+        let (registration, record) = self.settings.connections.register(&tcp, peer.ip().to_canonical());
+        let claim = Claim { _slots: slots, _registration: registration };
+        let tcp = Tcp::new(tcp, record);
         let io = match &self.tls {
             None => Io::Clear(tcp),
-            Some(tls) => match timeout(self.patience, tls.accept(tcp)).await {
+            Some(tls) => match timeout(self.settings.patience, tls.accept(tcp)).await {
                 Ok(Ok(stream)) => Io::Tls(Box::new(stream)),
                 Ok(Err(error)) => {
                     log::debug!("client {}: no TLS: {error}", peer.ip());
+                    self.settings.tally.ended(Ending::BadRequest);
                     return None;
                 }
-                Err(_) => return None,
+                Err(_) => {
+                    self.settings.tally.ended(Ending::BadRequest);
+                    return None;
+                }
             },
         };
-        Some((Transport::new(io, slots), Some(peer)))
+        Some((Transport::new(io, claim), peer))
     }
 
     fn take_slots(&self, peer: SocketAddr) -> Result<Vec<Slot>, Refusal> {
-        let (rules, peer) = (self.live.rules(), peer.ip());
+        let (rules, peer) = (self.settings.live.rules(), peer.ip());
         let access = &rules.access;
+        if self.is_for_admins {
+            return Ok(vec![self.slots.take(Holder::Admins, MOST_ADMINS).ok_or(Refusal::Full)?]);
+        }
         access.admit_peer(peer)?;
         let mut slots = vec![self.slots.take(Holder::Everyone, access.connections).ok_or(Refusal::Full)?];
         // Behind a proxy are many; whoever hears a stream through it is counted then.
@@ -71,8 +83,8 @@ impl Gate {
 
     /// Says why, as HTTP, to those who listen.
     async fn refuse(&self, mut tcp: TcpStream, refusal: Refusal) {
-        self.tally.refused(refusal);
-        let Some(_slot) = self.slots.take(Holder::Refused, MOST_REFUSED) else { return };
+        self.settings.tally.refused(refusal);
+        let Some(_slot) = self.slots.take(Holder::Refused, descriptors::most_refused()) else { return };
         if self.tls.is_some() {
             return;
         }

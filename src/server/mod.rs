@@ -1,34 +1,45 @@
 //! The HTTP server: who is let in, what answers, and what becomes of a connection that leaves HTTP.
 
+mod connections;
 mod descriptors;
 mod gate;
+mod http;
+mod kernel_memory;
+mod tcp;
 mod tls;
 mod transport;
-mod upgrade;
 
+pub(crate) use connections::{Connections, SWEEP_INTERVAL};
 pub use descriptors::{raise_limit, room};
+pub(crate) use kernel_memory::room as kernel_room;
 pub use tls::{Tls, TlsError};
 
 use crate::config::Config;
 use crate::routes::{self, AppState, Audience};
-use actix_http::{Extensions, HttpService, Request};
+use actix_http::Request;
 use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::{AppConfig, Server, ServiceResponse};
 use actix_web::http::header;
-use actix_web::middleware::{DefaultHeaders, NormalizePath, from_fn};
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, Error, web};
 use gate::Gate;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use http::{Http, Settings};
+use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
-use transport::Transport;
-use upgrade::Upgrade;
 
 /// Connections waiting to be accepted: many clients come back in one moment after a restart.
 const BACKLOG: i32 = 2048;
+
+/// Bytes that the kernel may hold of what a client has said, half of what it then takes with its own accounts.
+pub(crate) const RECEIVE_BUFFER: usize = 64 * 1024;
+/// Bytes that it may hold of answers to a client, likewise.
+pub(crate) const ANSWER_BUFFER: usize = 192 * 1024;
+/// Bytes of answers that may lie unsent before no more are taken.
+pub(crate) const ANSWER_UNSENT: u32 = 128 * 1024;
 
 /// The congestion control of connections that never leave this machine, those of a proxy in front of us above all. Where
 /// the system's is BBR it paces each of them by timers, which spares the queues of a network; here there is none, and it
@@ -59,20 +70,24 @@ pub fn serve(
 ) -> io::Result<Server> {
     let server = Server::build()
         .workers(config.workers)
-        // The slots of the gate are what limits connections; of those who find none, each is told so.
-        .max_concurrent_connections(usize::MAX)
+        // The gate limits connections, and tells so to those who are too many. Beyond these they wait to be accepted.
+        .max_concurrent_connections(descriptors::most_accepted().div_ceil(config.workers))
         .disable_signals()
         .shutdown_timeout(shutdown_timeout.as_secs());
-    let patience = config.handshake_timeout;
-    let (live, slots, tally) = (state.live.clone(), state.slots.clone(), state.tally.clone());
-    let gate = Gate { live, slots, tally, tls, patience };
+    let settings = Settings {
+        live: state.live.clone(),
+        tally: state.tally.clone(),
+        connections: state.connections.clone(),
+        patience: config.handshake_timeout,
+    };
+    let gate = Gate { settings, slots: state.slots.clone(), tls, is_for_admins: false };
     let audience = if listeners.admin.is_some() { Audience::Clients } else { Audience::ClientsAndInsiders };
     let (paths, data, inside) = (routes::Paths::of(config), state.clone(), gate.clone());
     let clients = move || service(inside.clone(), data.clone(), audience, paths.clone());
     let server = server.listen("clients", listeners.clients, clients)?;
     let Some(listener) = listeners.admin else { return Ok(server.run()) };
     // Who may ask here is on a network of ours.
-    let (paths, gate) = (routes::Paths::of(config), Gate { tls: None, ..gate });
+    let (paths, gate) = (routes::Paths::of(config), Gate { tls: None, is_for_admins: true, ..gate });
     let admin = move || service(gate.clone(), state.clone(), Audience::Insiders, paths.clone());
     Ok(server.listen("admin", listener, admin)?.run())
 }
@@ -84,13 +99,7 @@ fn service(
     audience: Audience,
     paths: routes::Paths,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = (), InitError = ()> {
-    let app = move || app(state.clone(), audience, &paths);
-    let http = HttpService::build()
-        .client_request_timeout(gate.patience)
-        .on_connect_ext(keep_socket)
-        .upgrade(Upgrade(app()))
-        .h1(app())
-        .map_err(|error| log::debug!("connection: {error}"));
+    let http = Http { app: app(state, audience, &paths), settings: gate.settings.clone() };
     fn_service(move |tcp| {
         let gate = gate.clone();
         // In a box, which is given back when it is over: otherwise its room would be kept for as long as the connection.
@@ -100,7 +109,7 @@ fn service(
     .and_then(http)
 }
 
-/// What answers requests, those for an upgrade among them.
+/// What answers requests.
 fn app(
     state: web::Data<AppState>,
     audience: Audience,
@@ -109,19 +118,11 @@ fn app(
 {
     let app = App::new()
         .wrap(from_fn(routes::admit))
-        .wrap(NormalizePath::trim())
         .wrap(DefaultHeaders::new().add((header::X_CONTENT_TYPE_OPTIONS, "nosniff")))
         .app_data(state)
         .app_data(audience)
         .configure(|app| routes::configure(app, audience, paths));
     map_config(app, |()| AppConfig::default())
-}
-
-/// Keeps a second descriptor of each connection's socket where a session over HTTP finds it.
-fn keep_socket(stream: &Transport, data: &mut Extensions) {
-    if let Ok(socket) = SockRef::from(stream.tcp()).try_clone() {
-        data.insert(Arc::new(socket));
-    }
 }
 
 /// Listens on `address`; on both families for the unspecified IPv6 one, on IPv4 alone where there is no IPv6.
@@ -146,6 +147,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     }
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
+    bound_buffers(&socket, address);
     #[cfg(target_os = "linux")]
     if address.ip().is_loopback()
         && let Err(error) = socket.set_tcp_congestion(UNPACED)
@@ -158,9 +160,20 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// Bounds what the kernel holds of accepted connections, which inherit it. Streams are given more.
+fn bound_buffers(socket: &Socket, address: SocketAddr) {
+    let bounded = socket.set_recv_buffer_size(RECEIVE_BUFFER).and(socket.set_send_buffer_size(ANSWER_BUFFER));
+    #[cfg(target_os = "linux")]
+    let bounded = bounded.and(socket.set_tcp_notsent_lowat(ANSWER_UNSENT));
+    if let Err(error) = bounded {
+        log::debug!("{address}: the system's buffers stay: {error}");
+    }
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use socket2::SockRef;
 
     /// Without the zero bytes that the kernel fills up with.
     fn congestion_control(socket: SockRef<'_>) -> Vec<u8> {

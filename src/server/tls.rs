@@ -1,7 +1,7 @@
 //! The server's certificate, which can be replaced while it is in use.
 
 use crate::config::TlsFiles;
-use actix_web::rt::net::TcpStream;
+use super::tcp::Tcp;
 use openssl::error::ErrorStack;
 use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslFiletype, SslMethod, select_next_proto};
 use std::path::PathBuf;
@@ -72,7 +72,7 @@ impl Tls {
     }
 
     /// Shakes hands over `tcp`.
-    pub(super) async fn accept(&self, tcp: TcpStream) -> Result<SslStream<TcpStream>, openssl::ssl::Error> {
+    pub(super) async fn accept(&self, tcp: Tcp) -> Result<SslStream<Tcp>, openssl::ssl::Error> {
         let ssl = {
             let in_use = self.0.read().unwrap_or_else(PoisonError::into_inner);
             Ssl::new(in_use.acceptor.context())?

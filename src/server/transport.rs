@@ -1,36 +1,49 @@
-//! A connection of ours: TCP, in clear or under TLS, and the slots that it takes up.
+//! A client's connection: TCP, in clear or under TLS, and what it takes up.
 
+use super::connections::{Record, Registration};
+use super::tcp::Tcp;
 use crate::access::Slot;
 use crate::actors::outbox::Piece;
 use crate::actors::socket::Socket;
-use actix_web::rt::net::TcpStream;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_openssl::SslStream;
 
-/// See the module. The slots are given back when it is dropped.
+/// See the module. What it takes up is given back when it is dropped.
 pub(super) struct Transport {
     io: Io,
-    _slots: Vec<Slot>,
+    _claim: Claim,
+}
+
+/// What a connection takes up from the moment it is accepted.
+pub(super) struct Claim {
+    pub(super) _slots: Vec<Slot>,
+    pub(super) _registration: Registration,
 }
 
 pub(super) enum Io {
-    Clear(TcpStream),
-    Tls(Box<SslStream<TcpStream>>),
+    Clear(Tcp),
+    Tls(Box<SslStream<Tcp>>),
 }
 
 impl Transport {
-    pub(super) fn new(io: Io, slots: Vec<Slot>) -> Self {
-        Transport { io, _slots: slots }
+    pub(super) fn new(io: Io, claim: Claim) -> Self {
+        Transport { io, _claim: claim }
     }
 
-    pub(super) fn tcp(&self) -> &TcpStream {
+    fn tcp(&self) -> &Tcp {
         match &self.io {
             Io::Clear(tcp) => tcp,
             Io::Tls(tls) => tls.get_ref(),
         }
+    }
+
+    /// How the connection is doing.
+    pub(super) fn record(&self) -> &Arc<Record> {
+        self.tcp().record()
     }
 }
 

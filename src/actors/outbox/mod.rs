@@ -15,7 +15,7 @@ pub use piece::Piece;
 pub use shared::Shared;
 
 use crate::message::{Stream, Wire, close_frame};
-use crate::tally::Tally;
+use crate::tally::{Ending, Tally};
 use bytes::Bytes;
 use queue::{Queue, Taken};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,8 +25,6 @@ use std::time::{Duration, Instant};
 /// Bytes handed to a connection at once. The kernel takes a large piece for two thirds of what the same bytes cost it in
 /// pieces of 32 KiB.
 const MAX_WRITE: usize = 256 * 1024;
-/// The same where they are copied into a buffer: more would only lie there, beyond our counting.
-const MAX_COPIED: usize = 32 * 1024;
 /// A client whose socket has taken nothing for this long is not waited for.
 const RECENTLY: Duration = Duration::from_secs(1);
 /// Whoever had nothing queued within this time keeps up, but for a burst: a slow client's queue does not become empty
@@ -236,6 +234,13 @@ impl Outbox {
         }
     }
 
+    /// Counts that the server has ended the client.
+    pub fn ended(&self, why: Ending) {
+        if let Some((tally, _)) = &self.tally {
+            tally.ended(why);
+        }
+    }
+
     /// Whether the close frame has been handed to the connection.
     pub fn has_closed(&self) -> bool {
         self.lock().close == Closing::Sent
@@ -345,8 +350,7 @@ impl Inner {
         if std::mem::take(&mut self.ping) {
             return Some(Next::Frames(PING.into()));
         }
-        let most = if wire == Wire::Events { MAX_COPIED } else { MAX_WRITE };
-        let taken = self.queue.take_notice(wire).or_else(|| self.queue.take(most));
+        let taken = self.queue.take_notice(wire).or_else(|| self.queue.take(MAX_WRITE));
         let Some(Taken { piece, messages, since }) = taken else { return self.take_close() };
         self.sent += messages as u64;
         self.under_way = since;

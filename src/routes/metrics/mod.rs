@@ -7,8 +7,9 @@ mod server;
 mod text;
 
 use super::AppState;
+use super::on_demand::Answer;
 use crate::actors::broker::QueueDepths;
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, error, web};
 use families::Families;
 use prometheus_client::collector::Collector;
@@ -42,20 +43,26 @@ pub(super) async fn metrics(
     req: HttpRequest,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
+    let accept = req.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let as_open_metrics = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
+    let [open_metrics, prometheus] = &state.answers.metrics;
+    let (answers, content_type) =
+        if as_open_metrics { (open_metrics, OPEN_METRICS) } else { (prometheus, PROMETHEUS) };
+    let (status, body) = answers.get(text(&state, as_open_metrics)).await?;
+    Ok(HttpResponse::build(status).content_type(content_type).body(body))
+}
+
+async fn text(state: &AppState, as_open_metrics: bool) -> Result<Answer, actix_web::Error> {
     let queues = state.broker.send(QueueDepths).await.map_err(error::ErrorServiceUnavailable)?;
     let figures = Figures {
-        logs: logs::read(&state),
-        server: server::ServerFigures::read(&state, queues),
+        logs: logs::read(state),
+        server: server::ServerFigures::read(state, queues),
         process: process::ProcessFigures::read(),
     };
     let mut registry = Registry::default();
     registry.register_collector(Box::new(figures));
     let mut open_metrics = String::new();
     encode(&mut open_metrics, &registry).map_err(error::ErrorInternalServerError)?;
-    let accept = req.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    Ok(if accept.is_some_and(|accept| accept.contains("application/openmetrics-text")) {
-        HttpResponse::Ok().content_type(OPEN_METRICS).body(open_metrics)
-    } else {
-        HttpResponse::Ok().content_type(PROMETHEUS).body(text::for_prometheus(&open_metrics))
-    })
+    let text = if as_open_metrics { open_metrics } else { text::for_prometheus(&open_metrics) };
+    Ok((StatusCode::OK, text.into()))
 }

@@ -23,6 +23,8 @@ pub(super) struct ServerFigures {
     most_connections: usize,
     queues: Queues,
     most_queued_bytes: usize,
+    unsent_bytes: usize,
+    most_unsent_bytes: usize,
     are_positions_saved: bool,
     saved_seconds_ago: Option<f64>,
     uptime_seconds: f64,
@@ -46,6 +48,8 @@ impl ServerFigures {
             most_connections: rules.access.connections,
             queues,
             most_queued_bytes: rules.clients.all_queues_bytes,
+            unsent_bytes: state.connections.held(),
+            most_unsent_bytes: rules.clients.all_unsent_bytes,
             are_positions_saved: state.positions.error().is_none(),
             saved_seconds_ago: state.positions.saved_ago().map(|ago| ago.as_secs_f64()),
             uptime_seconds: state.begin.elapsed().as_secs_f64(),
@@ -108,7 +112,7 @@ impl ServerFigures {
             streams().map(|(stream, (.., dropped))| (of(*stream), *dropped)),
         )?;
         let endings = self.endings.iter().map(|(why, count)| (vec![("reason", why.to_string())], *count));
-        families.counter("certstream_clients_ended", "Clients that the server ended", endings)?;
+        families.counter("certstream_clients_ended", "Connections that the server ended", endings)?;
         let refusals = self.refusals.iter().map(|(why, count)| (vec![("reason", why.clone())], *count));
         families.counter("certstream_refused", "Connections and requests that were turned away", refusals)?;
         families.gauge("certstream_connections", "Open connections", one(self.connections as f64))?;
@@ -129,6 +133,16 @@ impl ServerFigures {
             "certstream_queued_bytes_limit",
             "Bytes that may wait for all clients together",
             one(self.most_queued_bytes as f64),
+        )?;
+        families.gauge(
+            "certstream_unsent_bytes",
+            "Bytes that connections hold whose clients take nothing, in the kernel and in answers",
+            one(self.unsent_bytes as f64),
+        )?;
+        families.gauge(
+            "certstream_unsent_bytes_limit",
+            "Bytes that they may hold",
+            one(self.most_unsent_bytes as f64),
         )?;
         families.gauge(
             "certstream_longest_queue_bytes",

@@ -1,0 +1,79 @@
+//! Token buckets: how much of something may happen per second. Pure: the time comes as an argument.
+
+use std::time::{Duration, Instant};
+
+/// A rate that may be exceeded for a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rate {
+    /// Units per second on average, at least 1.
+    pub(crate) per_second: u32,
+    /// Units that may come at once after a pause, at least 1.
+    pub(crate) burst: u32,
+}
+
+impl Rate {
+    /// Time in which `units` are earned.
+    fn time_for(self, units: u64) -> Duration {
+        let nanos = u128::from(units) * 1_000_000_000 / u128::from(self.per_second.max(1));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+/// What is left of a [`Rate`] at the moment.
+#[derive(Debug)]
+pub(crate) struct TokenBucket {
+    rate: Rate,
+    /// When the bucket is full again, if nothing more is taken.
+    full_at: Instant,
+}
+
+impl TokenBucket {
+    /// A full bucket.
+    pub(crate) fn new(rate: Rate, now: Instant) -> Self {
+        TokenBucket { rate, full_at: now }
+    }
+
+    /// Takes `units`, even if fewer are left. Returns how long to wait until the bucket is out of debt; zero if it is not
+    /// in debt.
+    pub(crate) fn take(&mut self, units: u64, now: Instant) -> Duration {
+        self.full_at = self.full_at.max(now) + self.rate.time_for(units);
+        let whole = self.rate.time_for(self.rate.burst.into());
+        self.full_at.saturating_duration_since(now).saturating_sub(whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const RATE: Rate = Rate { per_second: 10, burst: 30 };
+
+    #[test]
+    fn a_burst_is_free_and_then_the_rate_holds() {
+        let begin = Instant::now();
+        let at = |ms| begin + Duration::from_millis(ms);
+        let mut bucket = TokenBucket::new(RATE, begin);
+        assert!((0..30).all(|_| bucket.take(1, begin).is_zero()));
+        assert_eq!(bucket.take(1, begin), Duration::from_millis(100));
+        assert_eq!(bucket.take(1, at(100)), Duration::from_millis(100));
+        assert_eq!(bucket.take(1, at(300)), Duration::ZERO);
+        // After a long pause it is full, and no fuller.
+        assert_eq!(bucket.take(31, at(60_000)), Duration::from_millis(100));
+    }
+
+    proptest! {
+        /// Whoever waits as told gets no more than the burst and what is earned meanwhile.
+        #[test]
+        fn no_more_is_taken_than_the_rate_allows(units in prop::collection::vec(1u64..100, 1..50), pause in 0u64..200) {
+            let begin = Instant::now();
+            let (mut now, mut bucket, mut taken) = (begin, TokenBucket::new(RATE, begin), 0);
+            for units in units {
+                taken += units;
+                now += bucket.take(units, now) + Duration::from_millis(pause);
+                let earned = 30.0 + (now - begin).as_secs_f64() * 10.0;
+                prop_assert!(taken as f64 <= earned + 0.01, "{taken} of {earned}");
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Answers that cost something to make, such as the statistics of ten thousand clients. However many ask at the same time,
+//! one is made at a time, and all who asked before it was begun share it; what making them takes is bounded. Nobody gets
+//! an answer from before the question.
+
+use crate::rate::{Rate, TokenBucket};
+use actix_web::http::StatusCode;
+use bytes::Bytes;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+
+/// Time that making answers of one kind may take, in microseconds: a twentieth of a core, after a burst.
+pub(crate) const MAKING: Rate = Rate { per_second: 50_000, burst: 200_000 };
+
+/// An answer's status and body.
+pub(super) type Answer = (StatusCode, Bytes);
+
+/// Answers of one kind.
+#[derive(Debug)]
+pub(super) struct OnDemand {
+    /// How many were begun.
+    begun: AtomicU64,
+    /// How many ask.
+    asking: AtomicUsize,
+    last: Mutex<Last>,
+}
+
+#[derive(Debug)]
+struct Last {
+    /// The newest answer and its number, while others wait for one.
+    answer: Option<(u64, Answer)>,
+    time: TokenBucket,
+    not_before: Instant,
+}
+
+impl Default for OnDemand {
+    fn default() -> Self {
+        let now = Instant::now();
+        let last = Last { answer: None, time: TokenBucket::new(MAKING, now), not_before: now };
+        OnDemand { begun: AtomicU64::new(0), asking: AtomicUsize::new(0), last: Mutex::new(last) }
+    }
+}
+
+/// Counts one who asks for as long as it exists.
+struct Asking<'a>(&'a AtomicUsize);
+
+impl<'a> Asking<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Asking(count)
+    }
+
+    fn is_alone(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == 1
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl OnDemand {
+    /// An answer that was begun after this call: made by `make`, or by somebody else who asked meanwhile.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(super) async fn get<E>(&self, make: impl Future<Output = Result<Answer, E>>) -> Result<Answer, E> {
+        let asking = Asking::new(&self.asking);
+        let begun_before = self.begun.load(Ordering::SeqCst);
+        let mut last = self.last.lock().await;
+        let answer = match last.answer.take() {
+            Some((number, answer)) if number > begun_before => (number, answer),
+            _ => {
+                sleep(last.not_before.saturating_duration_since(Instant::now())).await;
+                let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+                let begin = Instant::now();
+                let answer = make.await;
+                let now = Instant::now();
+                let took = now.saturating_duration_since(begin).as_micros() as u64;
+                last.not_before = now + last.time.take(took, now);
+                (number, answer?)
+            }
+        };
+        // It is not kept for nobody.
+        if !asking.is_alone() {
+            last.answer = Some(answer.clone());
+        }
+        Ok(answer.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::join_all;
+    use std::convert::Infallible;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    async fn number(made: &AtomicUsize) -> Result<Answer, Infallible> {
+        sleep(Duration::from_millis(20)).await;
+        let number = made.fetch_add(1, Ordering::SeqCst);
+        Ok((StatusCode::OK, Bytes::from(number.to_string())))
+    }
+
+    #[actix_web::test]
+    async fn those_who_ask_at_once_share_an_answer_and_it_is_not_kept() {
+        let (answers, made) = (OnDemand::default(), AtomicUsize::new(0));
+        let all = join_all((0..100).map(|_| answers.get(number(&made)))).await;
+        // The first began when the others had asked.
+        assert!(all.iter().all(|answer| answer == &Ok((StatusCode::OK, Bytes::from_static(b"0")))));
+        assert!(answers.last.lock().await.answer.is_none());
+        assert_eq!(answers.get(number(&made)).await, Ok((StatusCode::OK, Bytes::from_static(b"1"))));
+    }
+
+    #[actix_web::test]
+    async fn nobody_gets_an_answer_that_was_begun_before_the_question() {
+        let (answers, made) = (OnDemand::default(), AtomicUsize::new(0));
+        let mut first = Box::pin(answers.get(number(&made)));
+        assert!(timeout(Duration::from_millis(5), &mut first).await.is_err(), "it is under way");
+        let (first, second) = tokio::join!(first, answers.get(number(&made)));
+        assert_eq!((first, second).0, Ok((StatusCode::OK, Bytes::from_static(b"0"))));
+        assert_eq!(made.load(Ordering::SeqCst), 2, "the second was made after the first");
+    }
+
+    #[actix_web::test]
+    async fn what_making_takes_is_bounded_and_one_who_gives_up_blocks_nobody() {
+        let (answers, made) = (OnDemand::default(), AtomicUsize::new(0));
+        let asked = async {
+            loop {
+                let _ = answers.get(number(&made)).await;
+            }
+        };
+        assert!(timeout(Duration::from_secs(1), asked).await.is_err(), "it has no end");
+        // 200 ms at once and a twentieth of the rest would be 12; without the bound there were 50.
+        let count = made.load(Ordering::SeqCst);
+        assert!((1..=14).contains(&count), "{count}");
+        assert_eq!(answers.asking.load(Ordering::SeqCst), 0);
+        assert!(timeout(Duration::from_secs(30), answers.get(number(&made))).await.is_ok());
+    }
+}

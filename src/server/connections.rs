@@ -1,0 +1,200 @@
+//! All connections of clients, whatever they speak: what each holds, whether it makes progress, and how it is ended from
+//! outside.
+//!
+//! A connection is run by its own task. That task cannot be relied on to end it: it sleeps while the client takes
+//! nothing. So whoever has a reason (the budget, new rules, the end of the program) shuts its socket down, which wakes
+//! the task with an error.
+
+use super::kernel_memory;
+use crate::tally::{Ending, Tally};
+use actix_web::rt::net::TcpStream;
+use socket2::SockRef;
+use std::collections::HashMap;
+use std::net::{IpAddr, Shutdown};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+/// How often the budget is looked at.
+pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// It shakes hands, or is to say what it wants.
+    Asking = 0,
+    /// It is being answered.
+    Answering = 1,
+    /// It receives a stream; the Broker looks after it.
+    Streaming = 2,
+}
+
+/// How one connection is doing: written by its own task, read by others.
+#[derive(Debug)]
+pub(super) struct Record {
+    id: u64,
+    peer: IpAddr,
+    stream: Weak<TcpStream>,
+    phase: AtomicU8,
+    /// Bytes of an answer that the kernel has not taken yet.
+    answer_bytes: AtomicUsize,
+    /// Bytes that the kernel has taken.
+    sent: AtomicU64,
+    /// What `sent` was when the budget was looked at last.
+    sent_before: AtomicU64,
+    /// The kernel takes nothing more until the client has taken some.
+    full: AtomicBool,
+}
+
+impl Record {
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    fn is_in(&self, phase: Phase) -> bool {
+        self.phase.load(Ordering::Relaxed) == phase as u8
+    }
+
+    /// So many bytes of the answer are left.
+    pub(super) fn has_left(&self, answer_bytes: usize) {
+        self.answer_bytes.store(answer_bytes, Ordering::Relaxed);
+    }
+
+    /// The kernel has taken so many bytes.
+    pub(super) fn sent(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        if self.full.load(Ordering::Relaxed) {
+            self.full.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// The kernel takes nothing more at the moment.
+    pub(super) fn is_full(&self) {
+        self.full.store(true, Ordering::Relaxed);
+    }
+
+    /// Bytes that it holds in the kernel and in an answer. Only asked of those whose socket is full: others hold what is
+    /// under way to them.
+    fn held(&self) -> usize {
+        let kernel = self.stream.upgrade().map_or(0, |stream| kernel_memory::of(&stream));
+        kernel + self.answer_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that the kernel has taken since the last call.
+    fn sent_since(&self) -> u64 {
+        let sent = self.sent.load(Ordering::Relaxed);
+        sent - self.sent_before.swap(sent, Ordering::Relaxed).min(sent)
+    }
+
+    /// Ends the connection, whatever it is doing. Its task is woken with an error.
+    fn cut(&self) {
+        if let Some(stream) = self.stream.upgrade() {
+            let socket = SockRef::from(&*stream);
+            // Without lingering the kernel frees at once what it still holds for a client that does not read.
+            let _ = socket.set_linger(Some(Duration::ZERO));
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// The connections that there are. See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    records: Mutex<HashMap<u64, Arc<Record>>>,
+    next_id: AtomicU64,
+    stopping: AtomicBool,
+    /// Bytes that those whose sockets are full held when the budget was looked at last.
+    held: AtomicUsize,
+}
+
+/// A connection is among [`Connections`] for as long as this exists.
+pub(super) struct Registration {
+    connections: Arc<Connections>,
+    record: Arc<Record>,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.connections.lock().remove(&self.record.id);
+    }
+}
+
+impl Connections {
+    /// Adds the connection of `peer`.
+    pub(super) fn register(self: &Arc<Self>, stream: &Arc<TcpStream>, peer: IpAddr) -> (Registration, Arc<Record>) {
+        let record = Arc::new(Record {
+            id: self.next_id.fetch_add(1, Ordering::Relaxed),
+            peer,
+            stream: Arc::downgrade(stream),
+            phase: AtomicU8::new(Phase::Asking as u8),
+            answer_bytes: AtomicUsize::new(0),
+            sent: AtomicU64::new(0),
+            sent_before: AtomicU64::new(0),
+            full: AtomicBool::new(false),
+        });
+        self.lock().insert(record.id, record.clone());
+        (Registration { connections: self.clone(), record: record.clone() }, record)
+    }
+
+    /// Whether the server is stopping: no further request is to be read.
+    pub(super) fn are_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Ends those who ask for nothing at the moment, and those who are being answered after their answer. Streams are
+    /// ended by the Broker.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.cut_where(|record| record.is_in(Phase::Asking));
+    }
+
+    /// Ends those of peers that are not admitted any more. Streams are ended by the Broker, with a reason.
+    pub(crate) fn readmit(&self, is_admitted: impl Fn(IpAddr) -> bool) {
+        self.cut_where(|record| !record.is_in(Phase::Streaming) && !is_admitted(record.peer));
+    }
+
+    fn cut_where(&self, is_meant: impl Fn(&Record) -> bool) {
+        self.lock().values().filter(|record| is_meant(record)).for_each(|record| record.cut());
+    }
+
+    /// Bytes that connections whose sockets are full held when that was looked at last.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Ends connections until what all of them hold is within `limit`: first those who have taken least since the last
+    /// call, and of them those who hold most.
+    pub(crate) fn keep_within(&self, limit: usize, tally: &Tally) {
+        let records: Vec<_> = self.lock().values().cloned().collect();
+        let measured = records.iter().map(|record| (record.sent_since(), record));
+        let mut full: Vec<_> = measured
+            .filter(|(_, record)| record.full.load(Ordering::Relaxed))
+            .map(|(sent, record)| (sent, record.held(), record))
+            .collect();
+        let mut held: usize = full.iter().map(|(_, held, _)| held).sum();
+        if held > limit {
+            full.sort_unstable_by_key(|(sent, held, _)| (*sent, std::cmp::Reverse(*held)));
+            let mut ended = 0;
+            for (_, bytes, record) in &full {
+                if held <= limit {
+                    break;
+                }
+                record.cut();
+                tally.ended(Ending::OverBudget);
+                held -= bytes;
+                ended += 1;
+            }
+            log::warn!(
+                "all connections together held more than clients.all_unsent_bytes ({limit} bytes): the {ended} that took \
+                 least were ended"
+            );
+        }
+        self.held.store(held, Ordering::Relaxed);
+    }
+
+    /// What is locked here is right at every step, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Record>>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

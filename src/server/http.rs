@@ -1,0 +1,375 @@
+//! HTTP/1.1 over one client's connection (RFC 9112): one request is read, answered, and its answer taken, before the next
+//! is read. Where the answer is a session, the connection leaves HTTP and becomes that session's.
+//!
+//! ```text
+//! ┌─► read a head ─► App (routes) ─► send the answer ─► rate ─┐        within handshake_timeout, 16 KiB
+//! └───────────────────────────────────────────────────────────┘        the answer: some of it every stall_timeout
+//!                        └─► session ─► Connection, until it ends
+//! ```
+//!
+//! The HTTP server of actix decodes whatever has come, and keeps thousands of requests for a client that sends them and
+//! reads no answers. Here a client has one request and one answer at a time, whatever it sends. Bodies are not read: no
+//! route has a use for one.
+
+use super::connections::{Connections, Phase};
+use super::transport::Transport;
+use crate::actors::connection::Connection;
+use crate::actors::session::Session;
+use crate::actors::socket::Socket;
+use crate::live::Live;
+use crate::rate::{Rate, TokenBucket};
+use crate::tally::{Ending, Tally};
+use actix_codec::{Decoder, Encoder};
+use actix_http::h1::{Codec, Message, MessageType};
+use actix_http::{ConnectionType, KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, StatusCode};
+use actix_service::{Service, ServiceFactory};
+use actix_web::body::{BodySize, MessageBody, to_bytes};
+use actix_web::dev::ServiceResponse;
+use actix_web::http::Method;
+use actix_web::{Error, HttpResponse};
+use bytes::{Bytes, BytesMut};
+use futures_util::future::LocalBoxFuture;
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::{sleep, timeout};
+
+/// Bytes of the longest request head.
+pub(crate) const MAX_REQUEST_HEAD: usize = 16 * 1024;
+/// Requests on one connection. Above that the next one is read later.
+pub(crate) const REQUESTS: Rate = Rate { per_second: 100, burst: 500 };
+/// How long a client whose connection ends has to take the last answer and to end its side.
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
+/// Bytes read at once, into a buffer that lasts no longer than the reading.
+const READ: usize = 4096;
+/// Bodies up to this many bytes are sent together with their head.
+const JOINED: usize = 16 * 1024;
+
+/// What all connections share.
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) live: Arc<Live>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) connections: Arc<Connections>,
+    /// How long a client may take for the head of a request.
+    pub(super) patience: Duration,
+}
+
+/// Serves connections with the service inside.
+pub(super) struct Http<S> {
+    pub(super) app: S,
+    pub(super) settings: Settings,
+}
+
+/// The same on one thread.
+pub(super) struct HttpService<S> {
+    app: Rc<S>,
+    settings: Settings,
+    config: ServiceConfig,
+}
+
+/// What becomes of a connection: it speaks HTTP, and may then carry a session.
+pub(super) enum Serving {
+    Http(LocalBoxFuture<'static, Option<Connection<Transport>>>),
+    Session(Connection<Transport>),
+}
+
+impl<S> ServiceFactory<(Transport, SocketAddr)> for Http<S>
+where
+    S: ServiceFactory<Request, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>,
+    S::Service: 'static,
+    S::Future: 'static,
+{
+    type Response = ();
+    type Error = ();
+    type Config = ();
+    type Service = HttpService<S::Service>;
+    type InitError = ();
+    type Future = LocalBoxFuture<'static, Result<Self::Service, ()>>;
+
+    fn new_service(&self, (): ()) -> Self::Future {
+        let (app, settings) = (self.app.new_service(()), self.settings.clone());
+        Box::pin(async move {
+            let config = ServiceConfigBuilder::new().keep_alive(KeepAlive::Os).build();
+            Ok(HttpService { app: Rc::new(app.await?), settings, config })
+        })
+    }
+}
+
+impl<S> Service<(Transport, SocketAddr)> for HttpService<S>
+where
+    S: Service<Request, Response = ServiceResponse, Error = Error> + 'static,
+{
+    type Response = ();
+    type Error = ();
+    type Future = Serving;
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        self.app.poll_ready(cx).map_err(|error| log::error!("the HTTP service cannot answer: {error}"))
+    }
+
+    fn call(&self, (io, peer): (Transport, SocketAddr)) -> Self::Future {
+        let (app, settings) = (self.app.clone(), self.settings.clone());
+        let conversation = Conversation { io, peer, reader: RequestReader::new(self.config.clone()), settings };
+        Serving::Http(Box::pin(conversation.run(app)))
+    }
+}
+
+impl Future for Serving {
+    type Output = Result<(), ()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Serving::Http(conversation) = &mut *self {
+            match ready!(conversation.as_mut().poll(cx)) {
+                Some(connection) => *self = Serving::Session(connection),
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+        match &mut *self {
+            Serving::Session(connection) => Pin::new(connection).poll(cx).map(Ok),
+            Serving::Http(_) => Poll::Pending,
+        }
+    }
+}
+
+/// A connection while it speaks HTTP.
+struct Conversation {
+    io: Transport,
+    peer: SocketAddr,
+    reader: RequestReader,
+    settings: Settings,
+}
+
+impl Conversation {
+    /// Answers requests until the connection ends, or carries a session from then on.
+    async fn run<S>(mut self, app: Rc<S>) -> Option<Connection<Transport>>
+    where
+        S: Service<Request, Response = ServiceResponse, Error = Error>,
+    {
+        let mut requests = TokenBucket::new(REQUESTS, Instant::now());
+        while let Some(mut request) = self.next_request().await {
+            self.io.record().enter(Phase::Answering);
+            request.head_mut().peer_addr = Some(self.peer);
+            let is_head = request.method() == Method::HEAD;
+            let answer = app.call(request).await;
+            let mut answer = answer.map_or_else(|error| error.error_response(), HttpResponse::from);
+            let session = answer.extensions_mut().remove::<Session>();
+            if let Some(session) = session {
+                return self.into_session(session, answer).await;
+            }
+            let goes_on = self.answer(answer, is_head).await?;
+            if !goes_on {
+                self.finish().await;
+                return None;
+            }
+            let wait = requests.take(1, Instant::now());
+            if !wait.is_zero() {
+                sleep(wait).await;
+            }
+        }
+        None
+    }
+
+    /// The next request; `None` at the end of the connection.
+    async fn next_request(&mut self) -> Option<Request> {
+        let record = self.io.record();
+        record.enter(Phase::Asking);
+        // After this either the one who stops the server sees that we ask, or we see that it stops.
+        if self.settings.connections.are_stopping() {
+            return None;
+        }
+        let request = timeout(self.settings.patience, self.reader.next(&mut self.io)).await;
+        let status = match request {
+            Ok(Ok(Some(request))) => return Some(request),
+            Ok(Ok(None) | Err(RequestError::Io(_))) => return None,
+            Ok(Err(RequestError::TooLarge)) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Ok(Err(RequestError::Malformed(error))) => {
+                log::debug!("client {}: malformed request: {error}", self.peer.ip());
+                StatusCode::BAD_REQUEST
+            }
+            Err(_) if self.reader.is_empty() => return None,
+            Err(_) => StatusCode::REQUEST_TIMEOUT,
+        };
+        self.settings.tally.ended(Ending::BadRequest);
+        let mut answer = HttpResponse::new(status);
+        answer.head_mut().set_connection_type(ConnectionType::Close);
+        self.answer(answer, false).await?;
+        self.finish().await;
+        None
+    }
+
+    /// Sends `answer`. Whether the connection goes on; `None` if it has ended.
+    async fn answer(&mut self, mut answer: HttpResponse, is_head: bool) -> Option<bool> {
+        if !self.reader.can_go_on() || self.settings.connections.are_stopping() {
+            answer.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        let (head, body) = answer.into_parts();
+        let size = body.size();
+        let body = match body.try_into_bytes() {
+            Ok(body) => body,
+            // No route streams an answer that is no session.
+            Err(body) => to_bytes(body).await.ok()?,
+        };
+        let mut bytes = self.reader.encode(head, size).ok()?;
+        let body = if is_head { Bytes::new() } else { body };
+        let sent = if body.len() <= JOINED {
+            bytes.extend_from_slice(&body);
+            self.send(bytes.freeze()).await
+        } else {
+            match self.send(bytes.freeze()).await {
+                Ok(()) => self.send(body).await,
+                error => error,
+            }
+        };
+        if let Err(error) = sent {
+            log::debug!("client {}: {error}", self.peer.ip());
+            if error.kind() == io::ErrorKind::TimedOut {
+                self.settings.tally.ended(Ending::Stalled);
+            }
+            self.io.forget_unsent();
+            return None;
+        }
+        Some(self.reader.codec.keep_alive())
+    }
+
+    /// Sends `bytes`, of which the client has to take some within the stall timeout, again and again.
+    async fn send(&mut self, mut bytes: Bytes) -> io::Result<()> {
+        let stall_timeout = self.settings.live.rules().clients.stall_timeout;
+        while !bytes.is_empty() {
+            self.io.record().has_left(bytes.len());
+            let writing = poll_fn(|cx| Pin::new(&mut self.io).poll_write(cx, &bytes));
+            match timeout(stall_timeout, writing).await?? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => drop(bytes.split_to(written)),
+            }
+        }
+        self.io.record().has_left(0);
+        timeout(stall_timeout, self.io.flush()).await?
+    }
+
+    /// Sends the head of `answer`; the connection is the session's from then on.
+    async fn into_session(
+        mut self,
+        session: Session,
+        mut answer: HttpResponse,
+    ) -> Option<Connection<Transport>> {
+        if !session.has_close_frames() {
+            // What has no length ends with the connection (RFC 9112 section 6.3).
+            answer.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        let (head, _) = answer.into_parts();
+        let head = self.reader.encode(head, BodySize::None).ok()?;
+        self.send(head.freeze()).await.ok()?;
+        self.io.record().enter(Phase::Streaming);
+        Some(Connection::new(self.io, session, &self.reader.buffer))
+    }
+
+    /// Ends the connection so that the client gets what was sent: with something unread the kernel would reset it.
+    async fn finish(&mut self) {
+        let ending = async {
+            self.io.shutdown().await?;
+            let mut rest = BytesMut::new();
+            while poll_fn(|cx| poll_read(&mut self.io, cx, &mut rest)).await? > 0 {
+                rest.clear();
+            }
+            io::Result::Ok(())
+        };
+        // Whoever does not end it in time is cut off.
+        let _ = timeout(LINGER, ending).await;
+    }
+}
+
+/// Reads some bytes; how many, 0 at the end.
+fn poll_read<T: AsyncRead + Unpin>(
+    io: &mut T,
+    cx: &mut Context<'_>,
+    buffer: &mut BytesMut,
+) -> Poll<io::Result<usize>> {
+    let mut read = [MaybeUninit::uninit(); READ];
+    let mut read = ReadBuf::uninit(&mut read);
+    ready!(Pin::new(io).poll_read(cx, &mut read))?;
+    buffer.extend_from_slice(read.filled());
+    Poll::Ready(Ok(read.filled().len()))
+}
+
+/// Why there is no request.
+#[derive(Debug, thiserror::Error)]
+enum RequestError {
+    #[error("the head of the request is too long")]
+    TooLarge,
+    #[error(transparent)]
+    Malformed(actix_http::error::ParseError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Reads the heads of requests one by one, and writes those of their answers.
+struct RequestReader {
+    codec: Codec,
+    /// What was read and is not a whole head yet, or comes after one.
+    buffer: BytesMut,
+}
+
+impl RequestReader {
+    fn new(config: ServiceConfig) -> Self {
+        RequestReader { codec: Codec::new(config), buffer: BytesMut::new() }
+    }
+
+    /// Whether nothing of a request has come.
+    fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// Whether another request can come after the last one: not after one with a body, which is not read.
+    fn can_go_on(&self) -> bool {
+        self.codec.message_type() == MessageType::None
+    }
+
+    /// The next request; `None` when the client has ended the connection.
+    async fn next<T: AsyncRead + Unpin>(&mut self, io: &mut T) -> Result<Option<Request>, RequestError> {
+        let (mut searched, mut parse_at) = (0, 1);
+        loop {
+            // Not at every byte: a head that comes one by one would be parsed thousands of times.
+            if ends_a_head(&self.buffer, searched) || self.buffer.len() >= parse_at {
+                if let Some(message) = self.codec.decode(&mut self.buffer).map_err(RequestError::Malformed)? {
+                    if self.buffer.is_empty() {
+                        // The room of a head is not kept for as long as the connection.
+                        self.buffer = BytesMut::new();
+                    }
+                    return Ok(match message {
+                        Message::Item(request) => Some(request),
+                        // Nobody asks for another request after one with a body.
+                        Message::Chunk(_) => None,
+                    });
+                }
+                parse_at = self.buffer.len() * 2;
+            }
+            if self.buffer.len() > MAX_REQUEST_HEAD {
+                return Err(RequestError::TooLarge);
+            }
+            searched = self.buffer.len();
+            if poll_fn(|cx| poll_read(io, cx, &mut self.buffer)).await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn encode(&mut self, head: HttpResponse<()>, size: BodySize) -> io::Result<BytesMut> {
+        let mut bytes = BytesMut::new();
+        self.codec.encode(Message::Item((Response::from(head), size)), &mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// Whether an empty line ends in `bytes` behind the first `searched` of them, which no head does without.
+fn ends_a_head(bytes: &[u8], searched: usize) -> bool {
+    let news = bytes.get(searched.saturating_sub(2)..).unwrap_or_default();
+    news.windows(2).any(|pair| pair == b"\n\n") || news.windows(3).any(|three| three == b"\n\r\n")
+}

@@ -1,0 +1,77 @@
+//! What the kernel holds for connections.
+
+use actix_web::rt::net::TcpStream;
+
+/// Share of what the system's TCP may take before it saves memory that is left to our connections: one in this many.
+#[cfg(target_os = "linux")]
+const SHARE: usize = 2;
+
+/// Bytes of memory that the kernel holds for `stream`: what is not sent or not acknowledged yet, and what has come and is
+/// not read yet, with the kernel's own accounts.
+#[cfg(target_os = "linux")]
+pub(super) fn of(stream: &TcpStream) -> usize {
+    use std::os::fd::AsRawFd;
+
+    /// Values that are read, of which `SK_MEMINFO_RMEM_ALLOC` is at 0 and `SK_MEMINFO_WMEM_QUEUED` at 5
+    /// (linux/sock_diag.h).
+    const VALUES: usize = 9;
+    let mut values = [0u32; VALUES];
+    let mut length = size_of_val(&values) as libc::socklen_t;
+    // SAFETY: the descriptor is open for as long as `stream` is, and the kernel writes no more than `length` bytes.
+    #[allow(unsafe_code)]
+    let result = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            values.as_mut_ptr().cast(),
+            &mut length,
+        )
+    };
+    // A socket that has just been closed holds nothing.
+    if result == 0 { (values[0] + values[5]) as usize } else { 0 }
+}
+
+/// Elsewhere what it may hold at most.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn of(_: &TcpStream) -> usize {
+    2 * crate::actors::socket::SEND_BUFFER
+}
+
+/// Bytes that our connections may hold together before the system's TCP as a whole comes under pressure; then it drops
+/// what it had taken, of all programs.
+#[cfg(target_os = "linux")]
+pub(crate) fn room() -> usize {
+    // Three numbers of pages: low, pressure, high (tcp(7)).
+    let pages = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_mem").ok();
+    let pressure = pages.and_then(|pages| pages.split_whitespace().nth(1)?.parse::<usize>().ok());
+    pressure.map_or(usize::MAX, |pages| pages.saturating_mul(rustix::param::page_size()) / SHARE)
+}
+
+/// There is no such limit here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn room() -> usize {
+    usize::MAX
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+
+    #[actix_web::test]
+    async fn what_is_not_taken_is_counted_until_it_is() {
+        const SENT: usize = 100_000;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let client = TcpStream::connect(listener.local_addr().expect("an address"));
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        let (mut client, server) = (client.expect("a client"), accepted.expect("its connection").0);
+        let (before, before_client) = (of(&server), of(&client));
+        let sent = server.try_write(&vec![0; SENT]).expect("room");
+        // On one machine the receiver holds what it has not read.
+        assert!(of(&server) + of(&client) >= before + before_client + sent, "{sent} bytes are somewhere");
+        let mut received = vec![0; sent];
+        client.read_exact(&mut received).await.expect("what was sent");
+        assert_eq!((of(&server), of(&client)), (before, before_client));
+    }
+}

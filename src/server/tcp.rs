@@ -1,0 +1,115 @@
+//! The TCP socket of a client's connection, below TLS: what it may say per second, and how it is doing.
+
+use super::connections::Record;
+use crate::actors::outbox::Piece;
+use crate::actors::socket::{self, Socket};
+use crate::rate::{Rate, TokenBucket};
+use actix_web::rt::net::TcpStream;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// Bytes that a client may send, whatever it speaks. Above that the server reads more slowly, and the client's own TCP
+/// holds it back. Clients have little to say: a handshake, pings, pongs.
+pub(crate) const RECEIVE_RATE: Rate = Rate { per_second: 256 * 1024, burst: 4 * 1024 * 1024 };
+
+/// A connected socket. Its record tells others how it is doing for as long as it exists.
+pub(super) struct Tcp {
+    stream: Arc<TcpStream>,
+    record: Arc<Record>,
+    received: TokenBucket,
+    /// Set while the client has sent more than [`RECEIVE_RATE`] allows.
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl Tcp {
+    pub(super) fn new(stream: Arc<TcpStream>, record: Arc<Record>) -> Self {
+        let received = TokenBucket::new(RECEIVE_RATE, Instant::now());
+        Tcp { stream, record, received, pause: None }
+    }
+
+    /// How the connection is doing.
+    pub(super) fn record(&self) -> &Arc<Record> {
+        &self.record
+    }
+
+    /// Notes what became of an attempt to send.
+    fn note(&self, sent: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &sent {
+            Poll::Ready(Ok(bytes)) => self.record.sent(*bytes),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.record.is_full(),
+        }
+        sent
+    }
+}
+
+impl AsyncRead for Tcp {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        loop {
+            ready!(self.stream.poll_read_ready(cx))?;
+            match self.stream.try_read_buf(buffer) {
+                Ok(read) => {
+                    let wait = self.received.take(read as u64, Instant::now());
+                    if !wait.is_zero() {
+                        self.pause = Some(Box::pin(sleep(wait)));
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                // It was not ready after all, and is waited for again.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Tcp {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.note(socket::poll_write(&self.stream, cx, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Nothing is kept back here.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ended = socket2::SockRef::from(&*self.stream).shutdown(std::net::Shutdown::Write);
+        Poll::Ready(match ended {
+            // The client was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            ended => ended,
+        })
+    }
+}
+
+impl Socket for Tcp {
+    fn poll_send(&mut self, cx: &mut Context<'_>, piece: &Piece) -> Poll<io::Result<usize>> {
+        self.note(socket::poll_send(&self.stream, cx, piece))
+    }
+
+    fn bound_unsent(&self) {
+        socket::bound_unsent(&self.stream);
+    }
+
+    fn hold_rest(&self, hold: bool) {
+        socket::hold_rest(&self.stream, hold);
+    }
+
+    fn forget_unsent(&self) {
+        socket::forget_unsent(&self.stream);
+    }
+}
