@@ -196,7 +196,9 @@ impl Application {
     /// # Errors
     /// When the HTTP server itself fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Application { server, broker, directory, heartbeat, arbiters, mut saver, budget, reloader, .. } = self;
+        let Application {
+            server, broker, directory, heartbeat, arbiters, mut saver, budget, reloader, ..
+        } = self;
         let handle = server.handle();
         let mut serving = actix::spawn(server);
         let saving = actix::spawn(saver.clone().keep_saving());

@@ -2,8 +2,10 @@
 //! reference, and what it says goes to its session.
 
 use super::outbox::{Next, Piece};
-use super::socket::Socket;
 use super::session::Session;
+use super::socket::Socket;
+use arrayvec::ArrayVec;
+use bytes::Bytes;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -24,12 +26,20 @@ const READ: usize = 4096;
 /// on the machine itself, where segments are large, these were one of eight, and in the worst case two of five.
 const SEGMENTS: usize = 64 * 1024;
 
+/// What ends a chunk (RFC 9112 section 7.1), and the last one.
+const CHUNK_END: &[u8] = b"\r\n";
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+/// Up to so many bytes are copied, to be sent together with what is around them.
+const JOINED: usize = 16 * 1024;
+
 /// Ends when the connection does; dropped, it ends it.
 pub struct Connection<T> {
     socket: T,
     session: Session,
     /// What the socket has not taken yet.
     writing: Piece,
+    /// What comes right after it.
+    behind: ArrayVec<Piece, 2>,
     /// Less than a whole segment is held back, since more comes.
     holding: bool,
     /// Set once our close frame is sent: when to stop waiting for the client's.
@@ -49,6 +59,7 @@ impl<T: Socket> Connection<T> {
             socket,
             session,
             writing: Piece::default(),
+            behind: ArrayVec::new(),
             holding: false,
             closing: None,
             done: false,
@@ -69,6 +80,10 @@ impl<T: Socket> Connection<T> {
                     written => self.writing.advance(written),
                 }
             }
+            if let Some(next) = self.behind.pop_at(0) {
+                self.writing = next;
+                continue;
+            }
             if self.done {
                 return self.poll_end(cx);
             }
@@ -76,12 +91,22 @@ impl<T: Socket> Connection<T> {
             self.writing = Piece::default();
             match self.poll_next(cx)? {
                 Poll::Ready(Some(piece)) => {
+                    let is_long = piece.bytes().len() > SEGMENTS;
                     self.writing = piece;
-                    if self.writing.bytes().len() > SEGMENTS {
+                    if self.session.is_in_chunks() {
+                        self.wrap_in_chunk();
+                    }
+                    if is_long || !self.behind.is_empty() {
                         self.hold_rest(true);
                     }
                 }
-                Poll::Ready(None) => self.done = true,
+                Poll::Ready(None) => {
+                    self.done = true;
+                    if self.session.is_in_chunks() {
+                        self.writing = Bytes::from_static(LAST_CHUNK).into();
+                    }
+                    self.hold_rest(false);
+                }
                 Poll::Pending => {
                     ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
                     self.hold_rest(false);
@@ -89,6 +114,18 @@ impl<T: Socket> Connection<T> {
                 }
             }
         }
+    }
+
+    /// Makes one chunk of what is to be written.
+    fn wrap_in_chunk(&mut self) {
+        let piece = std::mem::take(&mut self.writing);
+        let head = format!("{:x}\r\n", piece.bytes().len());
+        if piece.bytes().len() <= JOINED {
+            self.writing = Bytes::from([head.as_bytes(), piece.bytes(), CHUNK_END].concat()).into();
+            return;
+        }
+        self.writing = Bytes::from(head).into();
+        self.behind = ArrayVec::from([piece, Bytes::from_static(CHUNK_END).into()]);
     }
 
     /// Ends our side, and waits until the client has ended its.
@@ -181,8 +218,8 @@ mod tests {
     use super::*;
     use crate::actors::broker::Broker;
     use crate::actors::client::{Client, Origin};
-    use crate::actors::websocket_session::WebSocketControl;
     use crate::actors::outbox::{Outbox, QueueLimits, Shared, WhenFull};
+    use crate::actors::websocket_session::WebSocketControl;
     use crate::config::ClientLimits;
     use crate::message::{Frames, Wire};
     use actix::Actor;
@@ -219,11 +256,7 @@ mod tests {
         let client = Arc::new(Client::new(origin, None, outbox));
         let broker = Broker::new(Arc::default(), Arc::default(), 0, limits()).start();
         let session = Session::WebSocket(WebSocketControl::new(client.clone(), broker));
-        (
-            other.expect("a client"),
-            client,
-            Connection::new(accepted.expect("its connection").0, session, b""),
-        )
+        (other.expect("a client"), client, Connection::new(accepted.expect("its connection").0, session, b""))
     }
 
     /// Polls it once; whether it holds rests of segments back then.

@@ -9,13 +9,15 @@ use std::sync::Arc;
 pub struct EventSession {
     client: Arc<Client>,
     broker: Addr<Broker>,
+    /// Whether what is sent is in chunks (RFC 9112 section 7.1), of which HTTP/1.0 knows nothing.
+    pub(super) in_chunks: bool,
 }
 
 impl EventSession {
-    /// Subscribes `client`.
-    pub fn start(client: Arc<Client>, broker: Addr<Broker>) -> Self {
+    /// Subscribes `client`, to which events go in chunks or as they are.
+    pub fn start(client: Arc<Client>, broker: Addr<Broker>, in_chunks: bool) -> Self {
         broker.do_send(Subscribe(client.clone()));
-        EventSession { client, broker }
+        EventSession { client, broker, in_chunks }
     }
 
     pub(super) fn client(&self) -> &Arc<Client> {

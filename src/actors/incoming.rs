@@ -79,7 +79,9 @@ impl Stream for Incoming {
         if read.violation.is_none() {
             read.violation = match frames.push(&bytes, &mut control) {
                 Ok(0) => None,
-                Ok(count) => (!budget.take(count.into(), Instant::now()).is_zero()).then_some(Violation::Flood),
+                Ok(count) => {
+                    (!budget.take(count.into(), Instant::now()).is_zero()).then_some(Violation::Flood)
+                }
                 Err(violation) => Some(violation),
             };
         }

@@ -59,7 +59,17 @@ impl Session {
     }
 
     /// Whether the client is told with a frame of its own that the session ends.
-    pub(crate) fn has_close_frames(&self) -> bool {
+    pub(super) fn has_close_frames(&self) -> bool {
         matches!(self, Session::WebSocket(_))
+    }
+
+    /// Whether what is sent is in chunks of HTTP.
+    pub(crate) fn is_in_chunks(&self) -> bool {
+        matches!(self, Session::Events(session) if session.in_chunks)
+    }
+
+    /// What the connection can be used for in the end: nothing more.
+    pub(crate) fn ends_connection(&self) -> bool {
+        matches!(self, Session::Events(_))
     }
 }

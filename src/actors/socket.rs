@@ -48,11 +48,7 @@ pub(crate) fn poll_write(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8])
 }
 
 /// Sends some of `piece`, without a copy where that can be done and pays.
-pub(crate) fn poll_send(
-    stream: &TcpStream,
-    cx: &mut Context<'_>,
-    piece: &Piece,
-) -> Poll<io::Result<usize>> {
+pub(crate) fn poll_send(stream: &TcpStream, cx: &mut Context<'_>, piece: &Piece) -> Poll<io::Result<usize>> {
     #[cfg(target_os = "linux")]
     if piece.in_own_pages().is_some()
         && let Some(sent) = ready!(poll_send_pages(stream, cx, piece))?

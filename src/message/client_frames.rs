@@ -339,7 +339,8 @@ mod tests {
 
     #[test]
     fn control_frames_are_counted_and_only_the_newest_ping_is_passed_on() {
-        let frames = [frame(0x89, b"1"), frame(0x8a, b""), frame(0x82, b"x"), frame(0x89, b"2"), frame(0x88, b"")];
+        let frames =
+            [frame(0x89, b"1"), frame(0x8a, b""), frame(0x82, b"x"), frame(0x89, b"2"), frame(0x88, b"")];
         let mut control = Vec::new();
         assert_eq!(ClientFrames::new(false).push(&frames.concat(), &mut control), Ok(4));
         assert_eq!(control, b"\x89\x81\0\0\0\x002\x88\x80\0\0\0\0");

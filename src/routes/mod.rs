@@ -22,7 +22,6 @@ mod status;
 mod streams;
 mod visitors;
 
-pub(crate) use on_demand::MAKING;
 pub use visitors::admit;
 
 use crate::access::Slots;

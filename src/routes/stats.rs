@@ -1,7 +1,7 @@
 //! The statistics: who is connected, and how the logs are doing.
 
-use super::visitors::{name_of, visitor};
 use super::on_demand::Answer;
+use super::visitors::{name_of, visitor};
 use super::{AppState, json_answer};
 use crate::actors::broker::Clients;
 use crate::actors::client::Client;

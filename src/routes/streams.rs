@@ -8,6 +8,7 @@ use crate::actors::outbox::{Outbox, QueueLimits};
 use crate::actors::session::Session;
 use crate::actors::websocket_session;
 use crate::message::{Frames, Stream, Wire};
+use actix_web::http::Version;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::sync::Arc;
@@ -73,12 +74,13 @@ pub(super) async fn events(
     let outbox = Outbox::new(limits, Wire::Events, wants_notices(req.query_string()));
     let outbox = outbox.counted(&state.tally, stream);
     let client = Arc::new(Client::new(origin, Some(stream), outbox));
+    let in_chunks = req.version() >= Version::HTTP_11;
     let mut response = HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
         .finish();
-    let session = Session::Events(EventSession::start(client, state.broker.clone()));
+    let session = Session::Events(EventSession::start(client, state.broker.clone(), in_chunks));
     response.extensions_mut().insert(session);
     Ok(response)
 }

@@ -122,7 +122,11 @@ impl Drop for Registration {
 
 impl Connections {
     /// Adds the connection of `peer`.
-    pub(super) fn register(self: &Arc<Self>, stream: &Arc<TcpStream>, peer: IpAddr) -> (Registration, Arc<Record>) {
+    pub(super) fn register(
+        self: &Arc<Self>,
+        stream: &Arc<TcpStream>,
+        peer: IpAddr,
+    ) -> (Registration, Arc<Record>) {
         let record = Arc::new(Record {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             peer,

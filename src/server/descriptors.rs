@@ -77,9 +77,14 @@ mod tests {
 
     #[test]
     fn something_is_left_for_everybody() {
-        for (limit, clients, refused) in
-            [(0, 1, 1), (64, 32, 8), (256, 128, 32), (1024, 512, 128), (2048, 1536, 128), (20_000, 19_488, 128)]
-        {
+        for (limit, clients, refused) in [
+            (0, 1, 1),
+            (64, 32, 8),
+            (256, 128, 32),
+            (1024, 512, 128),
+            (2048, 1536, 128),
+            (20_000, 19_488, 128),
+        ] {
             assert_eq!(divide(limit), Division { clients, refused }, "{limit}");
         }
         assert!(room() > 1 && most_accepted() > room() + MOST_ADMINS);

@@ -21,7 +21,9 @@ use crate::rate::{Rate, TokenBucket};
 use crate::tally::{Ending, Tally};
 use actix_codec::{Decoder, Encoder};
 use actix_http::h1::{Codec, Message, MessageType};
-use actix_http::{ConnectionType, KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, StatusCode};
+use actix_http::{
+    ConnectionType, KeepAlive, Request, Response, ServiceConfig, ServiceConfigBuilder, StatusCode,
+};
 use actix_service::{Service, ServiceFactory};
 use actix_web::body::{BodySize, MessageBody, to_bytes};
 use actix_web::dev::ServiceResponse;
@@ -117,7 +119,8 @@ where
 
     fn call(&self, (io, peer): (Transport, SocketAddr)) -> Self::Future {
         let (app, settings) = (self.app.clone(), self.settings.clone());
-        let conversation = Conversation { io, peer, reader: RequestReader::new(self.config.clone()), settings };
+        let conversation =
+            Conversation { io, peer, reader: RequestReader::new(self.config.clone()), settings };
         Serving::Http(Box::pin(conversation.run(app)))
     }
 }
@@ -260,12 +263,13 @@ impl Conversation {
         session: Session,
         mut answer: HttpResponse,
     ) -> Option<Connection<Transport>> {
-        if !session.has_close_frames() {
-            // What has no length ends with the connection (RFC 9112 section 6.3).
+        if session.ends_connection() {
             answer.head_mut().set_connection_type(ConnectionType::Close);
         }
         let (head, _) = answer.into_parts();
-        let head = self.reader.encode(head, BodySize::None).ok()?;
+        // What has no length ends with the connection, unless it is in chunks (RFC 9112 section 6.3).
+        let size = if session.is_in_chunks() { BodySize::Stream } else { BodySize::None };
+        let head = self.reader.encode(head, size).ok()?;
         self.send(head.freeze()).await.ok()?;
         self.io.record().enter(Phase::Streaming);
         Some(Connection::new(self.io, session, &self.reader.buffer))

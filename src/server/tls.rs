@@ -1,7 +1,7 @@
 //! The server's certificate, which can be replaced while it is in use.
 
-use crate::config::TlsFiles;
 use super::tcp::Tcp;
+use crate::config::TlsFiles;
 use openssl::error::ErrorStack;
 use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslFiletype, SslMethod, select_next_proto};
 use std::path::PathBuf;

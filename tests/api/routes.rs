@@ -167,12 +167,32 @@ async fn what_is_no_handshake_is_told_what_to_do() {
 #[actix_web::test]
 async fn a_handshake_that_lacks_something_is_told_what() {
     let app = app_with(0).await;
-    let request = awc::Client::default().get(app.http("/")).insert_header(("Upgrade", "websocket"));
-    let mut response = request.insert_header(("Connection", "upgrade")).send().await.expect("an answer");
-    assert_eq!(response.status(), 400);
-    assert_eq!(header(response.headers(), "sec-websocket-version"), "13");
-    let body = response.body().await.expect("a body");
-    assert!(String::from_utf8_lossy(&body).contains("is expected"), "{body:?}");
+    let whole = "HTTP/1.1|Host: localhost|Upgrade: websocket|Connection: upgrade|Sec-WebSocket-Version: 13|\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    for (right, wrong, told) in [
+        ("Upgrade: websocket", "Upgrade: websocket|Content-Length: 5", "has no body"),
+        ("Upgrade: websocket", "Upgrade: websocket|Transfer-Encoding: chunked", "has no body"),
+        ("HTTP/1.1|", "HTTP/1.0|", "HTTP/1.1"),
+        ("Sec-WebSocket-Version: 13|", "", "has to be 13"),
+        ("Version: 13", "Version: 8", "has to be 13"),
+        ("Version: 13", "Version: 13|Sec-WebSocket-Version: 13", "has to be 13"),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "junk", "base64 of 16 bytes"),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ", "base64 of 16 bytes"),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZTE=", "base64 of 16 bytes"),
+        ("|Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "", "base64 of 16 bytes"),
+        ("Connection: upgrade", "Connection: keep-alive", "is expected"),
+    ] {
+        let request = format!("GET / {}\r\n\r\n", whole.replacen(right, wrong, 1).replace('|', "\r\n"));
+        let mut stream = tokio::net::TcpStream::connect(app.address).await.expect("a connection");
+        stream.write_all(request.as_bytes()).await.expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        assert!(
+            answer.starts_with("HTTP/1.1 400 ") || answer.starts_with("HTTP/1.0 400 "),
+            "{request}{answer}"
+        );
+        assert!(answer.contains("sec-websocket-version: 13") && answer.contains(told), "{request}{answer}");
+    }
     app.stop().await;
 }
 

@@ -145,3 +145,73 @@ async fn streams_are_there_as_events_too() {
     assert!(std::str::from_utf8(&body).unwrap().contains("full, lite, domains"));
     app.stop().await;
 }
+
+/// A client of events over HTTP of this version, past the head of the answer.
+fn events_over(address: SocketAddr, version: &str) -> (String, BufReader<TcpStream>) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    write!(stream, "GET /sse?stream=domains {version}\r\nHost: {address}\r\n\r\n").unwrap();
+    let (mut reader, mut head) = (BufReader::new(stream), String::new());
+    while !head.ends_with("\r\n\r\n") {
+        reader.read_line(&mut head).unwrap();
+    }
+    (head.to_lowercase(), reader)
+}
+
+/// HTTP/1.0 knows no chunks, and some proxies speak nothing else.
+#[actix_web::test]
+async fn events_go_in_chunks_only_to_those_who_know_them() {
+    let log = quiet_log().await;
+    let app = spawn_app("", vec![from_the_start(&log)]).await;
+    let address = app.address;
+    let connecting = actix_web::rt::task::spawn_blocking(move || {
+        (events_over(address, "HTTP/1.0"), events_over(address, "HTTP/1.1"))
+    });
+    let ((plain_head, mut plain), (chunked_head, mut chunked)) = connecting.await.unwrap();
+    assert!(
+        !plain_head.contains("transfer-encoding") && !plain_head.contains("content-length"),
+        "{plain_head}"
+    );
+    assert!(chunked_head.contains("transfer-encoding: chunked"), "{chunked_head}");
+    app.wait_for_clients(2).await;
+    // What comes at once has many sizes: joined with what is around it, and by itself.
+    for count in [1, 300, 2000] {
+        log.publish(count);
+    }
+    let stopping = actix_web::rt::spawn(app.stop());
+    let reading = actix_web::rt::task::spawn_blocking(move || {
+        let mut events = String::new();
+        plain.read_to_string(&mut events).unwrap();
+        let (mut joined, mut size) = (Vec::new(), String::new());
+        loop {
+            size.clear();
+            chunked.read_line(&mut size).unwrap();
+            let length = usize::from_str_radix(size.trim_end(), 16).expect("a length");
+            let mut chunk = vec![0; length + 2];
+            chunked.read_exact(&mut chunk).unwrap();
+            assert!(chunk.ends_with(b"\r\n"));
+            joined.extend(&chunk[..length]);
+            if length == 0 {
+                assert_eq!(chunked.read(&mut [0]).unwrap(), 0, "the last chunk ends it");
+                return (events, String::from_utf8(joined).unwrap());
+            }
+        }
+    });
+    let (plain, joined) = reading.await.unwrap();
+    stopping.await.unwrap();
+    assert_eq!(plain, joined);
+    assert!(plain.starts_with("id: 0\ndata: {") && plain.ends_with("}\n\n"));
+}
+
+/// Nothing is sent meanwhile that could fail.
+#[actix_web::test]
+async fn a_client_of_events_that_hangs_up_is_gone_at_once() {
+    let log = quiet_log().await;
+    let app = spawn_app("[heartbeat]\ninterval = '1h'", vec![from_the_start(&log)]).await;
+    let address = app.address;
+    let client = actix_web::rt::task::spawn_blocking(move || events_over(address, "HTTP/1.1")).await.unwrap();
+    app.wait_for_clients(1).await;
+    drop(client);
+    app.wait_for_clients(0).await;
+    app.stop().await;
+}

@@ -107,7 +107,7 @@ fn a_heartbeat_that_does_not_fit_is_no_loss() {
 fn one_write_is_bounded_and_holds_whole_frames() {
     let text = "x".repeat(20_000);
     let long = "y".repeat(300_000);
-    for (wire, most) in [(Wire::WebSocket, 262_144), (Wire::Events, 32_768)] {
+    for (wire, most) in [(Wire::WebSocket, 262_144), (Wire::Events, 262_144)] {
         let outbox = Outbox::new(QueueLimits::NONE, wire, false);
         push(&outbox, &[&*text; 50], 0);
         let mut sent = 0;
