@@ -202,3 +202,103 @@ impl Connections {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use tokio::io::AsyncReadExt;
+
+    /// A registered connection and its client.
+    struct Pair {
+        stream: Arc<TcpStream>,
+        record: Arc<Record>,
+        _registration: Registration,
+        client: TcpStream,
+    }
+
+    impl Pair {
+        async fn new(connections: &Arc<Connections>, peer: &str, phase: Phase) -> Self {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+            let client = TcpStream::connect(listener.local_addr().expect("an address"));
+            let (client, accepted) = tokio::join!(client, listener.accept());
+            let stream = Arc::new(accepted.expect("a connection").0);
+            let (registration, record) = connections.register(&stream, peer.parse().expect("an address"));
+            record.enter(phase);
+            Pair { stream, record, _registration: registration, client: client.expect("a client") }
+        }
+
+        /// Fills the kernel's buffers; how many bytes these took.
+        fn fill(&self) -> usize {
+            let mut filled = 0;
+            while let Ok(sent) = self.stream.try_write(&[0; 1 << 16]) {
+                self.record.sent(sent);
+                filled += sent;
+            }
+            self.record.is_full();
+            filled
+        }
+
+        /// Whether the connection has ended for its own task.
+        fn is_cut(&self) -> bool {
+            // The socket itself is asked: what is known of it may be old.
+            match io::Read::read(&mut &*SockRef::from(&*self.stream), &mut [0; 8]) {
+                Ok(read) => read == 0,
+                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    #[actix_web::test]
+    async fn those_who_ask_nothing_are_ended_when_the_server_stops() {
+        let connections = Arc::new(Connections::default());
+        let asking = Pair::new(&connections, "192.0.2.1", Phase::Asking).await;
+        let answering = Pair::new(&connections, "192.0.2.1", Phase::Answering).await;
+        let streaming = Pair::new(&connections, "192.0.2.1", Phase::Streaming).await;
+        connections.stop();
+        assert!(connections.are_stopping() && asking.is_cut());
+        assert!(!answering.is_cut() && !streaming.is_cut());
+    }
+
+    #[actix_web::test]
+    async fn those_not_admitted_any_more_are_ended_but_for_streams() {
+        let connections = Arc::new(Connections::default());
+        let good = Pair::new(&connections, "192.0.2.1", Phase::Asking).await;
+        let asking = Pair::new(&connections, "192.0.2.2", Phase::Asking).await;
+        let answering = Pair::new(&connections, "192.0.2.2", Phase::Answering).await;
+        let streaming = Pair::new(&connections, "192.0.2.2", Phase::Streaming).await;
+        connections.readmit(|peer| peer.to_string() == "192.0.2.1");
+        assert!(asking.is_cut() && answering.is_cut());
+        assert!(!good.is_cut() && !streaming.is_cut(), "the Broker ends streams");
+    }
+
+    #[actix_web::test]
+    async fn above_the_budget_those_go_first_who_take_least() {
+        let (connections, tally) = (Arc::new(Connections::default()), Tally::default());
+        let idle = Pair::new(&connections, "192.0.2.1", Phase::Streaming).await;
+        let mut taking = Pair::new(&connections, "192.0.2.1", Phase::Streaming).await;
+        let stuck = Pair::new(&connections, "192.0.2.1", Phase::Streaming).await;
+        let answered = Pair::new(&connections, "192.0.2.1", Phase::Answering).await;
+        for pair in [&taking, &stuck, &answered] {
+            assert!(pair.fill() > 0);
+        }
+        answered.record.has_left(1 << 30);
+        connections.keep_within(usize::MAX, &tally);
+        let held = connections.held();
+        assert!(held > 1 << 30, "{held}");
+        // One of them takes some, and its buffers are filled again.
+        let mut taken = vec![0; 1 << 20];
+        taking.client.read_exact(&mut taken).await.expect("what was sent");
+        taking.stream.writable().await.expect("room");
+        assert!(taking.fill() > 0);
+        connections.keep_within(connections.held() - 1, &tally);
+        assert!(answered.is_cut(), "it took nothing and holds most");
+        assert!(!stuck.is_cut() && !taking.is_cut() && !idle.is_cut());
+        connections.keep_within(0, &tally);
+        assert!(stuck.is_cut() && taking.is_cut() && !idle.is_cut());
+        let ended = tally.endings().find(|(why, _)| *why == Ending::OverBudget);
+        assert_eq!(ended.map(|(_, count)| count), Some(4), "one of them was still there the second time");
+        drop(answered);
+        assert_eq!(connections.lock().len(), 3);
+    }
+}

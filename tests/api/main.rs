@@ -5,6 +5,7 @@ mod command_line;
 mod faults;
 mod following;
 mod helpers;
+mod http;
 mod hybrid_logs;
 mod metrics;
 mod misbehaviour;
