@@ -1,6 +1,6 @@
 //! The way of what a client says, from its connection to its session.
 
-use crate::message::{ClientFrames, Violation};
+use crate::message::{ClientFrames, FrameCount, Violation};
 use crate::rate::{Rate, TokenBucket};
 use actix_web::error::PayloadError;
 use bytes::Bytes;
@@ -15,6 +15,8 @@ use std::time::Instant;
 
 /// Control frames (pings, pongs, close) that a client may send. Clients ping every few seconds at most.
 pub(crate) const CONTROL_FRAMES: Rate = Rate { per_second: 10, burst: 100 };
+/// Frames of any kind that it may send: short ones cost more to look at than their bytes.
+pub(crate) const FRAMES: Rate = Rate { per_second: 1000, burst: 20_000 };
 
 /// What was read from a connection and not passed on yet: put in by the [`Connection`](super::connection::Connection),
 /// taken out by its session, which is polled right after that. So nobody is to be woken.
@@ -57,14 +59,27 @@ impl Heard {
 pub struct Incoming {
     heard: Heard,
     frames: ClientFrames,
+    control_budget: TokenBucket,
     budget: TokenBucket,
 }
 
 impl Incoming {
     /// Among what is put into `heard`; with `deflate`, messages may be compressed.
     pub fn new(heard: Heard, deflate: bool) -> Self {
-        let budget = TokenBucket::new(CONTROL_FRAMES, Instant::now());
-        Incoming { heard, frames: ClientFrames::new(deflate), budget }
+        let now = Instant::now();
+        Incoming {
+            heard,
+            frames: ClientFrames::new(deflate),
+            control_budget: TokenBucket::new(CONTROL_FRAMES, now),
+            budget: TokenBucket::new(FRAMES, now),
+        }
+    }
+
+    /// Whether so many frames are more than the client may send.
+    fn is_flood(&mut self, count: FrameCount) -> bool {
+        let now = Instant::now();
+        let (control, all) = (self.control_budget.take(count.control, now), self.budget.take(count.all, now));
+        !(control.is_zero() && all.is_zero())
     }
 }
 
@@ -72,16 +87,14 @@ impl Stream for Incoming {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Incoming { heard, frames, budget } = self.get_mut();
+        let incoming = self.get_mut();
+        let heard = incoming.heard.clone();
         let mut read = heard.0.borrow_mut();
         let bytes = mem::take(&mut read.bytes);
         let mut control = Vec::new();
         if read.violation.is_none() {
-            read.violation = match frames.push(&bytes, &mut control) {
-                Ok(0) => None,
-                Ok(count) => {
-                    (!budget.take(count.into(), Instant::now()).is_zero()).then_some(Violation::Flood)
-                }
+            read.violation = match incoming.frames.push(&bytes, &mut control) {
+                Ok(count) => (count.all > 0 && incoming.is_flood(count)).then_some(Violation::Flood),
                 Err(violation) => Some(violation),
             };
         }

@@ -50,9 +50,18 @@ pub enum Violation {
     /// Text that is not UTF-8.
     #[error("text is not UTF-8")]
     Utf8,
-    /// More control frames than anybody needs.
-    #[error("too many control frames")]
+    /// More frames than anybody needs.
+    #[error("too many frames")]
     Flood,
+}
+
+/// How many frames there were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FrameCount {
+    /// All of them.
+    pub all: u64,
+    /// Those of them that are control frames: pings, pongs, close.
+    pub control: u64,
 }
 
 impl Violation {
@@ -116,14 +125,14 @@ impl ClientFrames {
         }
     }
 
-    /// Takes the next bytes of the connection, and returns how many control frames end in them. The newest of the pings
+    /// Takes the next bytes of the connection, and returns how many frames end in them. The newest of the pings
     /// among these replaces what is in `control` (section 5.5.3: older ones need no answer), a close frame is put behind
     /// it, each as a whole frame. After a close frame everything is ignored.
     ///
     /// # Errors
     /// When the client broke the protocol. The connection is then to be closed.
-    pub fn push(&mut self, mut bytes: &[u8], control: &mut Vec<u8>) -> Result<u32, Violation> {
-        let mut control_frames = 0;
+    pub fn push(&mut self, mut bytes: &[u8], control: &mut Vec<u8>) -> Result<FrameCount, Violation> {
+        let mut count = FrameCount::default();
         while !self.closed {
             match &self.frame {
                 None => {
@@ -136,7 +145,8 @@ impl ClientFrames {
                     let first = frame.first;
                     self.frame = None;
                     self.header.clear();
-                    control_frames += u32::from(is_control(first));
+                    count.all += 1;
+                    count.control += u64::from(is_control(first));
                     self.end(first, control)?;
                 }
                 Some(_) => {
@@ -147,7 +157,7 @@ impl ClientFrames {
                 }
             }
         }
-        Ok(control_frames)
+        Ok(count)
     }
 
     /// The frame that the header announces, if it is whole. What is wrong is found out as soon as it is there.
@@ -342,10 +352,12 @@ mod tests {
         let frames =
             [frame(0x89, b"1"), frame(0x8a, b""), frame(0x82, b"x"), frame(0x89, b"2"), frame(0x88, b"")];
         let mut control = Vec::new();
-        assert_eq!(ClientFrames::new(false).push(&frames.concat(), &mut control), Ok(4));
+        let count = FrameCount { all: 5, control: 4 };
+        assert_eq!(ClientFrames::new(false).push(&frames.concat(), &mut control), Ok(count));
         assert_eq!(control, b"\x89\x81\0\0\0\x002\x88\x80\0\0\0\0");
         let flood = frame(0x89, b"").repeat(10_000);
-        assert_eq!(ClientFrames::new(false).push(&flood, &mut control), Ok(10_000));
+        let count = FrameCount { all: 10_000, control: 10_000 };
+        assert_eq!(ClientFrames::new(false).push(&flood, &mut control), Ok(count));
         assert_eq!(control, b"\x89\x80\0\0\0\0");
     }
 

@@ -27,7 +27,7 @@ mod wire;
 
 pub use batch::{Demand, EntryBatch};
 pub use certificate_update::CertEntry;
-pub use client_frames::{ClientFrames, Violation};
+pub use client_frames::{ClientFrames, FrameCount, Violation};
 pub(crate) use frames::FramesBuilder;
 pub use frames::{Frames, close_frame};
 pub use source::{Protocol, Source};

@@ -35,11 +35,11 @@ use std::time::Duration;
 const BACKLOG: i32 = 2048;
 
 /// Bytes that the kernel may hold of what a client has said, half of what it then takes with its own accounts.
-pub(crate) const RECEIVE_BUFFER: usize = 64 * 1024;
+pub(crate) const RECEIVE_BUFFER: usize = 32 * 1024;
 /// Bytes that it may hold of answers to a client, likewise.
-pub(crate) const ANSWER_BUFFER: usize = 192 * 1024;
+pub(crate) const ANSWER_BUFFER: usize = 128 * 1024;
 /// Bytes of answers that may lie unsent before no more are taken.
-pub(crate) const ANSWER_UNSENT: u32 = 128 * 1024;
+pub(crate) const ANSWER_UNSENT: u32 = 96 * 1024;
 
 /// The congestion control of connections that never leave this machine, those of a proxy in front of us above all. Where
 /// the system's is BBR it paces each of them by timers, which spares the queues of a network; here there is none, and it

@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep};
 
 /// Bytes that a client may send, whatever it speaks. Above that the server reads more slowly, and the client's own TCP
 /// holds it back. Clients have little to say: a handshake, pings, pongs.
-pub(crate) const RECEIVE_RATE: Rate = Rate { per_second: 256 * 1024, burst: 4 * 1024 * 1024 };
+pub(crate) const RECEIVE_RATE: Rate = Rate { per_second: 256 * 1024, burst: 1024 * 1024 };
 
 /// A connected socket. Its record tells others how it is doing for as long as it exists.
 pub(super) struct Tcp {

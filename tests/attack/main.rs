@@ -1,18 +1,24 @@
 //! A server under attack by one address, while others listen: they notice nothing, the limits hold, nothing is left
 //! over, and no secret is in the log file.
 
+#[cfg(target_os = "linux")]
+mod descriptors;
+#[cfg(target_os = "linux")]
+mod floods;
+mod server;
+#[cfg(target_os = "linux")]
+mod stateful;
+
 use futures_util::{SinkExt, StreamExt, stream};
 use serde_json::Value;
+use server::Server;
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
 /// No step takes longer than this.
@@ -28,100 +34,6 @@ const TOKEN: &str = "the-token-of-the-listeners";
 const GUESS: &str = "a-guess-at-a-token";
 const HANDSHAKE_HEADERS: &str = "Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                                  Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-
-/// The program, watching the logs of its demo.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-    log: PathBuf,
-}
-
-impl Server {
-    async fn start(dir: &Path) -> Self {
-        let (file, log) = (dir.join("certstream.toml"), dir.join("log"));
-        let rules = format!(
-            "[server]\nlisten = '127.0.0.1:0'\n[access]\nconnections = 1000\n\
-             connections_per_address = {PER_ADDRESS}\nhandshake_timeout = '{}s'\n[admin]\nallow = ['{OTHERS}']\n\
-             [[tokens]]\nname = 'listeners'\ntoken = '{TOKEN}'\n",
-            HANDSHAKE.as_secs()
-        );
-        std::fs::write(&file, rules).expect("a file");
-        let child = Command::new(env!("CARGO_BIN_EXE_certstream-server"))
-            .args(["demo", "--rate", "100", "--config"])
-            .arg(&file)
-            .env("RUST_LOG", "debug")
-            .stderr(std::fs::File::create(&log).expect("a file"))
-            .spawn()
-            .expect("the program starts");
-        let mut server = Server { child, address: (OTHERS, 0).into(), log };
-        let begin = Instant::now();
-        loop {
-            // Trying to connect would not do: to a port of this machine that nobody listens on, one can connect oneself.
-            if let Some(address) =
-                server.log().split("listening on ").nth(1).and_then(|rest| rest.split_once(';'))
-            {
-                server.address = address.0.parse().expect("an address");
-                return server;
-            }
-            assert!(begin.elapsed() < PATIENCE, "it never listened: {}", server.log());
-            sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    async fn connect(&self, from: Ipv4Addr) -> std::io::Result<TcpStream> {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind((from, 0).into())?;
-        socket.connect(self.address).await
-    }
-
-    /// Sends `request` from the attacker's address, and reads the answer until the server ends it.
-    async fn attack(&self, request: &[u8]) -> Vec<u8> {
-        let mut stream = self.connect(ATTACKER).await.expect("a connection");
-        // What is sent into a connection that was refused may meet its end.
-        let _ = stream.write_all(request).await;
-        let mut answer = Vec::new();
-        let ended = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
-        assert!(
-            ended.is_ok(),
-            "no end after {:?}",
-            String::from_utf8_lossy(&request[..request.len().min(300)])
-        );
-        answer
-    }
-
-    async fn subscribe(&self, from: Ipv4Addr, path: &str) -> Result<WebSocketStream<TcpStream>, String> {
-        let stream = self.connect(from).await.expect("a connection");
-        let request = format!("ws://localhost{path}").into_client_request().expect("a request");
-        let connected = tokio_tungstenite::client_async(request, stream).await;
-        connected.map(|(socket, _)| socket).map_err(|error| error.to_string())
-    }
-
-    async fn stats(&self, from: Ipv4Addr, header: &str) -> Value {
-        let mut stream = self.connect(from).await.expect("a connection");
-        let request = format!("GET /stats HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}\r\n");
-        stream.write_all(request.as_bytes()).await.expect("a request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("an answer");
-        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
-        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
-    }
-
-    #[cfg(target_os = "linux")]
-    fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the descriptors").count()
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).expect("the log file")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// Hears the lite stream until told to stop: for each log the indexes that came.
 async fn listen(
@@ -245,7 +157,13 @@ async fn spoofed_addresses(server: &Server) {
 #[actix_web::test]
 async fn others_notice_nothing_of_an_attack_and_nothing_is_left_of_it() {
     let dir = tempfile::tempdir().expect("a folder");
-    let server = Server::start(dir.path()).await;
+    let rules = format!(
+        "[access]\nconnections = 1000\nconnections_per_address = {PER_ADDRESS}\nhandshake_timeout = '{}s'\n\
+         [admin]\nallow = ['{OTHERS}']\n[[tokens]]\nname = 'listeners'\ntoken = '{TOKEN}'\n",
+        HANDSHAKE.as_secs()
+    );
+    let arguments = ["demo", "--rate", "100"];
+    let server = Server::start(dir.path(), &rules, &arguments, &[("RUST_LOG", "debug")], None).await;
     let path = format!("/lite-stream?token={TOKEN}");
     let (end, over) = tokio::sync::watch::channel(false);
     let mut listeners = Vec::new();

@@ -1,0 +1,258 @@
+//! Hundreds of connections that cost as much as they can: what each adds to the memory of the server and of the system is
+//! bounded, each is ended, and others receive everything.
+//!
+//! ATTACK_SECONDS is how long each kind goes on (6, or until its clients are given up).
+
+use crate::server::Server;
+use crate::{ATTACKER, HANDSHAKE_HEADERS, OTHERS, PATIENCE};
+use certstream_server::demo::{DemoLog, DemoLogOptions};
+use futures_util::StreamExt;
+use serde_json::Value;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::protocol::Message;
+
+/// Hostile connections of one kind at the same time.
+const HOSTILE: usize = 200;
+/// Who receives the lite stream meanwhile.
+const HONEST: usize = 20;
+/// Entries per second that they are sent.
+const RATE: f64 = 100.0;
+/// Bytes that a hostile connection may add to the server's memory, and to the system's.
+const PROCESS_BYTES: usize = 64 << 10;
+const KERNEL_BYTES: usize = 512 << 10;
+/// What the server's memory may grow meanwhile by itself.
+const NOISE: usize = 8 << 20;
+/// The server's time-outs.
+const STALL_SECONDS: u64 = 4;
+/// How long a connection may last after a time-out on a machine that is busy.
+const SLACK: Duration = Duration::from_secs(25);
+
+/// What a hostile connection does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    /// Sends small requests without end and reads no answer.
+    Requests,
+    /// The same for large answers.
+    LargeRequests,
+    /// Asks for events and does not read them.
+    Events,
+    /// Subscribes to the full stream and does not read it.
+    WebSocket,
+    /// Sends pings without end.
+    Pings,
+    /// Sends empty frames without end.
+    Frames,
+    /// Sends a request with a body that never ends.
+    Body,
+    /// Sends what is no request.
+    Garbage,
+}
+
+impl Kind {
+    const ALL: [Kind; 8] = [
+        Kind::Requests,
+        Kind::LargeRequests,
+        Kind::Events,
+        Kind::WebSocket,
+        Kind::Pings,
+        Kind::Frames,
+        Kind::Body,
+        Kind::Garbage,
+    ];
+
+    /// What is said first, and what again and again after that.
+    fn says(self) -> (String, Vec<u8>) {
+        let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let handshake = |path: &str| format!("GET {path} HTTP/1.1\r\n{HANDSHAKE_HEADERS}\r\n");
+        match self {
+            Kind::Requests => {
+                (String::new(), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1000).into_bytes())
+            }
+            Kind::LargeRequests => (String::new(), get("/latest.json").repeat(1000).into_bytes()),
+            Kind::Events => (get("/sse?stream=full"), Vec::new()),
+            Kind::WebSocket => (handshake("/full-stream"), Vec::new()),
+            Kind::Pings => (handshake("/domains-only"), b"\x89\x8e\0\0\0\0fourteen bytes".repeat(1000)),
+            Kind::Frames => (handshake("/domains-only"), b"\x82\x80\0\0\0\0".repeat(5000)),
+            Kind::Body => {
+                let begin = "GET /health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+                (begin.into(), b"1\r\nx\r\n".to_vec())
+            }
+            Kind::Garbage => (String::new(), vec![0x16; 100]),
+        }
+    }
+}
+
+/// What the attackers have seen.
+#[derive(Default)]
+struct Seen {
+    ended: AtomicUsize,
+    /// The longest that a connection lasted, in milliseconds.
+    longest_ms: AtomicUsize,
+}
+
+/// Attacks until `over`, coming back whenever the connection is ended.
+async fn attack(address: SocketAddr, kind: Kind, over: Arc<AtomicBool>, seen: Arc<Seen>) {
+    let (first, again) = kind.says();
+    while !over.load(Ordering::Relaxed) {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        // What waits at the attacker is not the server's.
+        socket.set_send_buffer_size(16 << 10).expect("a small buffer");
+        socket.set_recv_buffer_size(4096).expect("a small buffer");
+        socket.bind((ATTACKER, 0).into()).expect("an address");
+        let Ok(mut stream) = socket.connect(address).await else { continue };
+        let begin = Instant::now();
+        let ended = timeout(PATIENCE, async {
+            if stream.write_all(first.as_bytes()).await.is_err() {
+                return;
+            }
+            if again.is_empty() {
+                // Without reading, the end shows when nothing can be sent any more: here a pong that nobody asked for.
+                while !over.load(Ordering::Relaxed) && stream.write_all(b"\x8a\x80\0\0\0\0").await.is_ok() {
+                    sleep(Duration::from_millis(200)).await;
+                }
+            } else if kind == Kind::Body {
+                while !over.load(Ordering::Relaxed) && stream.write_all(&again).await.is_ok() {
+                    sleep(Duration::from_millis(300)).await;
+                }
+            } else {
+                let write = async { while stream.write_all(&again).await.is_ok() {} };
+                let end = async {
+                    while !over.load(Ordering::Relaxed) {
+                        sleep(Duration::from_millis(50)).await
+                    }
+                };
+                tokio::select! { () = write => {}, () = end => {} }
+            }
+        });
+        assert!(ended.await.is_ok(), "{kind:?}: a connection is not ended");
+        if !over.load(Ordering::Relaxed) {
+            seen.ended.fetch_add(1, Ordering::Relaxed);
+            seen.longest_ms.fetch_max(begin.elapsed().as_millis() as usize, Ordering::Relaxed);
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Receives the lite stream until `over`. Nothing may be missing.
+async fn listen(server: Arc<Server>, over: Arc<AtomicBool>) -> usize {
+    let mut socket = server.subscribe(OTHERS, "/lite-stream").await.expect("a stream");
+    let mut expected: Option<u64> = None;
+    let mut count = 0;
+    while !over.load(Ordering::Relaxed) {
+        let frame = timeout(PATIENCE, socket.next()).await.expect("something in time");
+        let Message::Text(text) = frame.expect("the stream goes on").expect("a frame") else { continue };
+        let message: Value = serde_json::from_str(&text).expect("JSON");
+        let Some(index) = message["data"]["cert_index"].as_u64() else { continue };
+        assert!(expected.is_none_or(|expected| expected == index), "{expected:?} is missing, {index} came");
+        expected = Some(index + 1);
+        count += 1;
+    }
+    count
+}
+
+/// Milliseconds that an answer took, from another address.
+async fn health(server: &Server) -> u128 {
+    let begin = Instant::now();
+    let mut stream = server.connect(Ipv4Addr::new(127, 0, 0, 77)).await.expect("a connection");
+    let request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.expect("a request");
+    let mut answer = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("in time").expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    begin.elapsed().as_millis()
+}
+
+/// Bytes of memory of the system's TCP.
+fn kernel_memory() -> usize {
+    let sockets = std::fs::read_to_string("/proc/net/sockstat").expect("its figures");
+    let line = sockets.lines().find(|line| line.starts_with("TCP:")).expect("those of TCP");
+    let pages = line.split(" mem ").nth(1).expect("its memory");
+    pages.trim().parse::<usize>().expect("a number") * 4096
+}
+
+async fn figures(address: SocketAddr, name: &str) -> f64 {
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    let line = answer.lines().find(|line| line.starts_with(name)).expect("a figure");
+    line.split_whitespace().last().and_then(|value| value.parse().ok()).expect("a number")
+}
+
+#[actix_web::test]
+async fn hostile_connections_are_bounded_and_ended_and_others_miss_nothing() {
+    let seconds = std::env::var("ATTACK_SECONDS").map_or(6, |s| s.parse().expect("ATTACK_SECONDS: a number"));
+    let dir = tempfile::tempdir().expect("a folder");
+    let options = DemoLogOptions { rate: RATE, ..DemoLogOptions::default() };
+    let log = DemoLog::start(options).await.expect("the log starts");
+    let rules = format!(
+        "[log_list]\nenabled = false\n[access]\nhandshake_timeout = '{STALL_SECONDS}s'\n\
+         [clients]\nstall_timeout = '{STALL_SECONDS}s'\n[[logs]]\nurl = '{}'\n",
+        log.url()
+    );
+    let server = Arc::new(Server::start(dir.path(), &rules, &[], &[], None).await);
+    let over = Arc::new(AtomicBool::new(false));
+    let listeners: Vec<_> =
+        (0..HONEST).map(|_| actix_web::rt::spawn(listen(server.clone(), over.clone()))).collect();
+    // Until all buffers have the size that they need.
+    sleep(Duration::from_secs(5)).await;
+    let began = Instant::now();
+    for kind in Kind::ALL {
+        let (process, kernel) = (server.memory(), kernel_memory());
+        let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Seen::default()));
+        let attackers: Vec<_> = (0..HOSTILE)
+            .map(|_| actix_web::rt::spawn(attack(server.address, kind, stop.clone(), seen.clone())))
+            .collect();
+        let (begin, mut answers, mut most) = (Instant::now(), Vec::new(), (process, kernel));
+        // Clients of streams have a while to take the end of theirs.
+        let goes_on = |seen: &Seen| {
+            let waits = matches!(kind, Kind::Events | Kind::WebSocket)
+                && seen.ended.load(Ordering::Relaxed) < HOSTILE;
+            waits && begin.elapsed() < PATIENCE || begin.elapsed() < Duration::from_secs(seconds)
+        };
+        while goes_on(&seen) {
+            answers.push(health(&server).await);
+            most = (most.0.max(server.memory()), most.1.max(kernel_memory()));
+            sleep(Duration::from_millis(100)).await;
+        }
+        stop.store(true, Ordering::Relaxed);
+        for attacker in attackers {
+            attacker.await.expect("no panic");
+        }
+        answers.sort_unstable();
+        let (process, kernel) = ((most.0 - process) / HOSTILE, (most.1 - kernel) / HOSTILE);
+        let (ended, longest) = (seen.ended.load(Ordering::Relaxed), seen.longest_ms.load(Ordering::Relaxed));
+        println!(
+            "{kind:?}: {process} bytes in the process and {kernel} in the kernel for each; {ended} ended, the longest \
+             after {longest} ms; /health: median {} ms, 99th {} ms",
+            answers[answers.len() / 2],
+            answers[answers.len() * 99 / 100]
+        );
+        assert!(process <= PROCESS_BYTES + NOISE / HOSTILE, "{kind:?}: {process} bytes each");
+        assert!(kernel <= KERNEL_BYTES, "{kind:?}: {kernel} bytes of the kernel each");
+        assert!(ended >= HOSTILE, "{kind:?}: {ended} were ended");
+        let most = Duration::from_secs(STALL_SECONDS) + SLACK;
+        assert!(Duration::from_millis(longest as u64) <= most, "{kind:?}: one lasted {longest} ms");
+    }
+    assert!(
+        figures(server.address, "certstream_clients_ended_total{reason=\"flooding\"}").await
+            >= HOSTILE as f64
+    );
+    over.store(true, Ordering::Relaxed);
+    for listener in listeners {
+        assert!(listener.await.expect("nothing is missing") > 100);
+    }
+    let (log, seconds) = (server.log(), began.elapsed().as_secs() as usize);
+    let lines = log.lines().count();
+    println!("{lines} lines of log, {} bytes, in {seconds} s", log.len());
+    assert!(lines < 10 * seconds, "{lines} lines in {seconds} s");
+    let bad = log.lines().find(|line| line.contains("panicked") || line.contains(" ERROR "));
+    assert_eq!(bad, None);
+}

@@ -1,0 +1,123 @@
+//! The server under attack.
+
+use crate::{ATTACKER, OTHERS, PATIENCE};
+use serde_json::Value;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+/// The program as a process of its own.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Server {
+    /// With `rules` as its configuration, and no more than so many open files if that is given.
+    pub async fn start(
+        dir: &Path,
+        rules: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        open_files: Option<u32>,
+    ) -> Self {
+        let (file, log) = (dir.join("certstream.toml"), dir.join("log"));
+        std::fs::write(&file, format!("[server]\nlisten = '127.0.0.1:0'\n{rules}")).expect("a file");
+        let program = env!("CARGO_BIN_EXE_certstream-server");
+        let limit = open_files.map_or(String::new(), |limit| format!("ulimit -n {limit} && "));
+        // The shell's own process becomes the program's.
+        let child = Command::new("sh")
+            .args(["-c", &format!("{limit}exec \"$0\" \"$@\""), program])
+            .args(arguments)
+            .arg("--config")
+            .arg(&file)
+            .env("CERTSTREAM_STATE_DIR", dir.join("state"))
+            .envs(variables.iter().copied())
+            .stderr(std::fs::File::create(&log).expect("a file"))
+            .spawn()
+            .expect("the program starts");
+        let mut server = Server { child, address: (OTHERS, 0).into(), log };
+        let begin = Instant::now();
+        loop {
+            // Trying to connect would not do: to a port of this machine that nobody listens on, one can connect oneself.
+            if let Some(address) =
+                server.log().split("listening on ").nth(1).and_then(|rest| rest.split_once(';'))
+            {
+                server.address = address.0.parse().expect("an address");
+                return server;
+            }
+            assert!(begin.elapsed() < PATIENCE, "it never listened: {}", server.log());
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub async fn connect(&self, from: Ipv4Addr) -> std::io::Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        socket.connect(self.address).await
+    }
+
+    /// Sends `request` from the attacker's address, and reads the answer until the server ends it.
+    pub async fn attack(&self, request: &[u8]) -> Vec<u8> {
+        let mut stream = self.connect(ATTACKER).await.expect("a connection");
+        // What is sent into a connection that was refused may meet its end.
+        let _ = stream.write_all(request).await;
+        let mut answer = Vec::new();
+        let ended = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+        assert!(
+            ended.is_ok(),
+            "no end after {:?}",
+            String::from_utf8_lossy(&request[..request.len().min(300)])
+        );
+        answer
+    }
+
+    pub async fn subscribe(&self, from: Ipv4Addr, path: &str) -> Result<WebSocketStream<TcpStream>, String> {
+        let stream = self.connect(from).await.expect("a connection");
+        let request = format!("ws://localhost{path}").into_client_request().expect("a request");
+        let connected = tokio_tungstenite::client_async(request, stream).await;
+        connected.map(|(socket, _)| socket).map_err(|error| error.to_string())
+    }
+
+    pub async fn stats(&self, from: Ipv4Addr, header: &str) -> Value {
+        let mut stream = self.connect(from).await.expect("a connection");
+        let request = format!("GET /stats HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{header}\r\n");
+        stream.write_all(request.as_bytes()).await.expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+        serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    }
+
+    /// Bytes of memory that it has.
+    #[cfg(target_os = "linux")]
+    pub fn memory(&self) -> usize {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
+        let kib = status.split("VmRSS:").nth(1).and_then(|rest| rest.split_whitespace().next());
+        kib.expect("its memory").parse::<usize>().expect("a number") << 10
+    }
+
+    #[cfg(target_os = "linux")]
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("the descriptors").count()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).expect("the log file")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
