@@ -25,6 +25,7 @@
 //! | [`startup`] | the only place that starts actors, threads and servers |
 //! | [`reload`] | another configuration for a server that runs |
 //! | [`demo`] | a CT log of our own, for trying out and for tests |
+//! | [`printable`] | outside text made safe to print; pure |
 //! | [`cli`] | the command line |
 //!
 //! Pure rooms do no input or output, know no clock, and import neither actix nor tokio.
@@ -45,6 +46,7 @@ mod memory;
 pub mod message;
 mod notify;
 mod rate;
+pub mod printable;
 pub mod reload;
 pub mod routes;
 pub mod server;

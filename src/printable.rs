@@ -1,0 +1,96 @@
+//! Outside text made safe to print: in log lines, on a terminal, on one line. Pure.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// Most characters of one piece of outside text that are printed, for callers without a limit of their own.
+pub(crate) const MOST_CHARS: usize = 500;
+
+/// What stands in place of the characters that a limit cut off.
+const CUT: char = '…';
+
+/// `text` with every character that a terminal or a viewer acts on, or does not show, written as `\u{..}`, and cut off
+/// after its first `most_chars` characters.
+///
+/// Escaped are the controls of C0 (line breaks and tabs too) and C1, DEL, and the invisible and the direction-changing
+/// format characters: U+00AD, U+061C, U+180E, U+200B to U+200F, U+2028 to U+202E, U+2060 to U+206F, U+FEFF,
+/// U+FFF9 to U+FFFB and U+E0000 to U+E007F. The backslash is not, so the result is for people, not for parsers.
+pub fn escaped(text: &str, most_chars: usize) -> Cow<'_, str> {
+    let end = text.char_indices().nth(most_chars).map(|(i, _)| i);
+    let kept = end.and_then(|end| text.get(..end)).unwrap_or(text);
+    if end.is_none() && !kept.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(kept.len() + CUT.len_utf8());
+    for c in kept.chars() {
+        if is_unsafe(c) {
+            // Writing to a String cannot fail.
+            let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            safe.push(c);
+        }
+    }
+    if end.is_some() {
+        safe.push(CUT);
+    }
+    Cow::Owned(safe)
+}
+
+fn is_unsafe(c: char) -> bool {
+    matches!(c,
+        '\0'..='\u{1f}'
+        | '\u{7f}'..='\u{9f}'
+        | '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_of_any_script_is_borrowed_as_it_is() {
+        for text in ["", "ct.example.com", "Zürich «x» 漢字 عربي עברית 🦀", r"back\slash"] {
+            assert!(matches!(escaped(text, MOST_CHARS), Cow::Borrowed(same) if same == text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_terminal_acts_on_or_hides_is_escaped() {
+        for (text, expected) in [
+            ("\u{1b}[2J\u{7}", r"\u{1b}[2J\u{7}"),
+            ("a\nb\r\tc", r"a\u{a}b\u{d}\u{9}c"),
+            ("\u{7f}\u{9b}31m", r"\u{7f}\u{9b}31m"),
+            ("moc\u{202e}x\u{202c}", r"moc\u{202e}x\u{202c}"),
+            ("a\u{2028}b\u{2029}c\u{200b}\u{200f}", r"a\u{2028}b\u{2029}c\u{200b}\u{200f}"),
+            (
+                "\u{ad}\u{61c}\u{180e}\u{2060}\u{2066}\u{206f}",
+                r"\u{ad}\u{61c}\u{180e}\u{2060}\u{2066}\u{206f}",
+            ),
+            ("\u{feff}\u{fff9}\u{fffb}\u{e0001}\u{e007f}", r"\u{feff}\u{fff9}\u{fffb}\u{e0001}\u{e007f}"),
+        ] {
+            assert_eq!(escaped(text, MOST_CHARS), expected);
+        }
+        for just_outside in
+            ["\u{20}", "\u{7e}", "\u{a0}", "\u{200a}", "\u{2010}", "\u{2027}", "\u{2070}", "\u{fffc}"]
+        {
+            assert_eq!(escaped(just_outside, MOST_CHARS), just_outside);
+        }
+    }
+
+    #[test]
+    fn long_text_is_cut_by_characters_and_says_so() {
+        assert_eq!(escaped("äöü", 3), "äöü");
+        assert_eq!(escaped("äöüß", 3), "äöü…");
+        assert_eq!(escaped("\n\n\n", 2), r"\u{a}\u{a}…");
+        assert_eq!(escaped("x", 0), "…");
+        assert_eq!(escaped("", 0), "");
+    }
+}
