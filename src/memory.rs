@@ -8,15 +8,27 @@ const LARGE: libc::c_int = 512 * 1024;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const HEAPS: libc::c_int = 2;
 
-/// Makes the program take little more memory than it uses. To be called before there are threads.
+/// Makes the program take little more memory than it uses. Returns whether it could.
+///
+/// The settings may only be changed while there is one thread, so with several, or where nobody can tell, nothing is
+/// changed.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub fn be_frugal() {
-    // SAFETY: these are settings of the allocator, which knows no wrong values of them, and there is one thread.
+pub fn tune_allocator() -> bool {
+    if !is_single_threaded() {
+        return false;
+    }
+    // SAFETY: mallopt is not to be called while another thread may allocate. This is the only thread, as was just seen, and
+    // no other can start before this one goes on. Any value of these settings is allowed.
     #[allow(unsafe_code)]
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
-        libc::mallopt(libc::M_ARENA_MAX, HEAPS);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) == 1 && libc::mallopt(libc::M_ARENA_MAX, HEAPS) == 1
     }
+}
+
+/// Whether this thread is the only one of the process; `false` if the system does not say.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn is_single_threaded() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
 }
 
 /// Gives back what is free, on a thread of its own.
@@ -36,8 +48,22 @@ pub fn give_back() {
 
 /// Nothing here.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub fn be_frugal() {}
+pub fn tune_allocator() -> bool {
+    false
+}
 
 /// Nothing here.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn give_back() {}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn with_several_threads_the_allocator_is_left_alone() {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || stopped.recv());
+        assert!(!super::tune_allocator());
+        drop(stop);
+        assert!(other.join().is_ok());
+    }
+}
