@@ -36,6 +36,18 @@ pub fn escaped(text: &str, most_chars: usize) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// `url` with `***` in place of what stands before the `@` of its authority (RFC 3986 section 3.2.1): a name, and perhaps
+/// a password. Also for what is no URL, as long as a password would stand there.
+pub fn without_password(url: &str) -> Cow<'_, str> {
+    let start = url.find("://").map_or(0, |i| i + "://".len());
+    let Some((scheme, rest)) = url.split_at_checked(start) else { return Cow::Borrowed(url) };
+    // A password may hold "/" or "?" by mistake: rather too much is hidden than too little.
+    match rest.rsplit_once('@') {
+        Some((_, host)) => Cow::Owned(format!("{scheme}***@{host}")),
+        None => Cow::Borrowed(url),
+    }
+}
+
 fn is_unsafe(c: char) -> bool {
     matches!(c,
         '\0'..='\u{1f}'
@@ -82,6 +94,20 @@ mod tests {
             ["\u{20}", "\u{7e}", "\u{a0}", "\u{200a}", "\u{2010}", "\u{2027}", "\u{2070}", "\u{fffc}"]
         {
             assert_eq!(escaped(just_outside, MOST_CHARS), just_outside);
+        }
+    }
+
+    #[test]
+    fn names_and_passwords_in_urls_are_hidden() {
+        for (url, shown) in [
+            ("https://ct.example/2026", "https://ct.example/2026"),
+            ("https://user:secret@ct.example/2026", "https://***@ct.example/2026"),
+            ("http://user@ct.example", "http://***@ct.example"),
+            ("user:secret@ct.example", "***@ct.example"),
+            ("http://user:sec/r@et@ct.example/x", "http://***@ct.example/x"),
+            ("", ""),
+        ] {
+            assert_eq!(without_password(url), shown);
         }
     }
 

@@ -1,9 +1,11 @@
 //! Another configuration for a server that runs: all of it is put in force, or nothing.
 
+use crate::access::openings;
 use crate::actors::broker::{Broker, NewRules};
 use crate::actors::log_directory::{Follow, LogDirectory};
 use crate::config::{Config, Written};
 use crate::live::{Live, Rules};
+use crate::printable::{MOST_CHARS, escaped};
 use crate::server::{Connections, Tls, TlsError};
 use actix::Addr;
 use serde_json::Value;
@@ -11,13 +13,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What can change at run time: sections, or keys of them.
-const CHANGEABLE: [&str; 14] = [
+const CHANGEABLE: [&str; 16] = [
     "access.allow",
     "access.deny",
     "access.trusted_proxies",
     "access.connections",
     "access.connections_per_address",
+    "access.allow_opening",
     "admin.allow",
+    "admin.hosts",
     "admin.only",
     "clients",
     "health",
@@ -35,6 +39,12 @@ pub enum ReloadError {
     /// These keys changed, and are looked at only at the start.
     #[error("{} cannot change while the server runs; restart it for that", .0.join(", "))]
     NeedsRestart(Vec<String>),
+    /// Each of these restrictions would fall; a file that was cut off looks like that.
+    #[error(
+        "restrictions would fall ({}); restart the server for that, or write access.allow_opening = true",
+        .0.join("; ")
+    )]
+    Opens(Vec<String>),
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -52,20 +62,29 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Puts `config` in force, and reads the certificate anew. Returns the keys that changed.
+    /// Puts `config` in force, and reads the certificate anew. Returns the keys that changed. Whatever it opens is said in
+    /// the log file.
     ///
     /// # Errors
-    /// When it cannot be put in force whole; then nothing has changed.
+    /// When it cannot be put in force whole, or opens what was closed without saying that it may; then nothing has changed.
     pub fn reload(&mut self, config: &Config) -> Result<Vec<String>, ReloadError> {
         let changed = changed(&self.in_force, &config.written);
         let fixed: Vec<_> = changed.iter().filter(|key| !self.can_change(key, config)).cloned().collect();
         if !fixed.is_empty() {
             return Err(ReloadError::NeedsRestart(fixed));
         }
+        let rules = Rules::of(config);
+        let openings = openings(&self.live.rules().access, &rules.access);
+        for opening in &openings {
+            log::warn!("configuration: a restriction falls: {}", escaped(opening, MOST_CHARS));
+        }
+        if !openings.is_empty() && !config.allow_opening {
+            return Err(ReloadError::Opens(openings));
+        }
         if let (Some(tls), Some(files)) = (&self.tls, &config.tls) {
             tls.replace(files.clone())?;
         }
-        self.live.replace(Rules::of(config));
+        self.live.replace(rules);
         let rules = self.live.rules();
         self.connections.readmit(|peer| rules.access.admit_peer(peer).is_ok());
         self.broker.do_send(NewRules(rules));

@@ -3,17 +3,23 @@
 //! ```text
 //! connection ─► networks (deny, allow) ─► slots (all, per address) ─► TLS, HTTP
 //! request    ─► address behind a trusted proxy ─► networks again ─► token ─► slots (per token, per address)
+//! admin      ─► no proxy ─► networks of admins ─► the name that was asked for ─► the page that asks
 //! ```
 
 mod address;
+mod address_set;
+mod browser;
 mod networks;
+mod openings;
 mod refusal;
 mod slots;
 #[cfg(test)]
 mod tests;
 mod token;
 
+pub use browser::{Claims, host_name};
 pub use networks::Networks;
+pub use openings::{openings, warnings};
 pub use refusal::Refusal;
 pub use slots::{Holder, Slot, Slots};
 pub use token::{Token, TokenDigest};
@@ -30,10 +36,14 @@ pub struct Access {
     pub deny: Networks,
     /// Whose word on where a request comes from is taken.
     pub trusted_proxies: Networks,
-    /// Who may see the clients' addresses, and what else strangers may not.
-    pub insiders: Networks,
-    /// Whether the statistics and the metrics are for insiders alone.
-    pub insiders_only: bool,
+    /// Who may see the clients' addresses, and what else others may not, where clients connect.
+    pub admins: Networks,
+    /// The same at the listener of their own.
+    pub listener_admins: Networks,
+    /// Whether the statistics and the metrics are for admins alone.
+    pub admins_only: bool,
+    /// Names of this server by which admins ask it, beside `localhost` and addresses; lower case.
+    pub admin_hosts: Vec<String>,
     /// Without any, nobody needs one.
     pub tokens: Vec<Token>,
     /// Most connections at the same time.
@@ -47,7 +57,7 @@ pub struct Access {
 pub struct Visitor {
     /// Where they are, an IPv4 address even where the socket is an IPv6 one.
     pub address: IpAddr,
-    /// Whether they may see what is not for strangers.
+    /// Whether they are an admin, who may see what others may not.
     pub is_insider: bool,
     /// Whether a trusted proxy stands between them and us.
     pub is_proxied: bool,
@@ -79,26 +89,43 @@ impl Access {
         let peer = peer.to_canonical();
         let mut forwarded = forwarded.peekable();
         if !self.trusted_proxies.contain(peer) {
+            // The rules may have changed since the connection was let in.
+            self.admit_address(peer)?;
             // Who comes through a proxy that we do not know may be anybody.
-            let is_insider = forwarded.peek().is_none() && self.insiders.contain(peer);
+            let is_insider = forwarded.peek().is_none() && self.admins.contain(peer);
             return Ok(Visitor { address: peer, is_insider, is_proxied: false });
         }
         let address = address::behind(peer, forwarded, &self.trusted_proxies)?;
         self.admit_address(address)?;
         // A proxy that does not say for whom it asks may ask for anybody.
-        let is_insider = self.insiders.contain(address) && !self.trusted_proxies.contain(address);
+        let is_insider = self.admins.contain(address) && !self.trusted_proxies.contain(address);
         Ok(Visitor { address, is_insider, is_proxied: true })
     }
 
-    /// Who it is that asks at the insiders' own address, where there are no proxies.
+    /// Who it is that asks at the admins' own listener, where there are no proxies.
     ///
     /// # Errors
-    /// When they are none.
-    pub fn insider(&self, peer: IpAddr, is_forwarded: bool) -> Result<Visitor, Refusal> {
+    /// When they are none, or may not connect any more.
+    pub fn admin(&self, peer: IpAddr, is_forwarded: bool) -> Result<Visitor, Refusal> {
         let address = peer.to_canonical();
-        let is_insider = !is_forwarded && self.insiders.contain(address);
+        self.admit_peer(address)?;
+        let is_insider = !is_forwarded && self.listener_admins.contain(address);
         let visitor = Visitor { address, is_insider, is_proxied: false };
         if is_insider { Ok(visitor) } else { Err(Refusal::Stranger) }
+    }
+
+    /// Whether an admin may be answered as one, by what the request says of itself.
+    ///
+    /// # Errors
+    /// When it may be a page of another site that asks, through an admin's browser.
+    pub fn admit_as_admin(&self, claims: &Claims) -> Result<(), Refusal> {
+        if !claims.has_known_host(&self.admin_hosts) {
+            Err(Refusal::Host)
+        } else if claims.is_cross_site() {
+            Err(Refusal::CrossSite)
+        } else {
+            Ok(())
+        }
     }
 
     /// The token that was `presented`, if it may hear `stream`; `None` where nobody needs one.
@@ -109,7 +136,9 @@ impl Access {
         if self.tokens.is_empty() {
             return Ok(None);
         }
-        let token = Token::find(&self.tokens, presented.ok_or(Refusal::TokenMissing)?);
+        let presented = presented.ok_or(Refusal::TokenMissing)?;
+        // Nobody was given an empty one, whatever digest the configuration has.
+        let token = Token::find(&self.tokens, presented).filter(|_| !presented.is_empty());
         let token = token.ok_or(Refusal::TokenUnknown)?;
         if token.streams.contains(&stream) { Ok(Some(token)) } else { Err(Refusal::TokenStream) }
     }

@@ -30,14 +30,22 @@ pub enum Refusal {
     /// It is for other streams.
     #[error("this token is not for this stream")]
     TokenStream,
-    /// For insiders alone.
-    #[error("this is not for strangers; see [admin] in the configuration")]
+    /// For admins alone.
+    #[error("this is for admins alone; see [admin] in the configuration")]
     Stranger,
+    /// An admin asked for it by a name that may be anybody's.
+    #[error(
+        "admins are answered only where they ask by an IP address, localhost, or a name listed in admin.hosts"
+    )]
+    Host,
+    /// An admin's browser asks for it on behalf of another site's page.
+    #[error("this is not for pages of other sites")]
+    CrossSite,
 }
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Refusal; 9] = [
+    pub const ALL: [Refusal; 11] = [
         Refusal::Network,
         Refusal::Forwarding,
         Refusal::Full,
@@ -47,6 +55,8 @@ impl Refusal {
         Refusal::TokenUnknown,
         Refusal::TokenStream,
         Refusal::Stranger,
+        Refusal::Host,
+        Refusal::CrossSite,
     ];
 
     /// The HTTP status.
@@ -54,7 +64,11 @@ impl Refusal {
         match self {
             Refusal::Forwarding => 400,
             Refusal::TokenMissing | Refusal::TokenUnknown => 401,
-            Refusal::Network | Refusal::TokenStream | Refusal::Stranger => 403,
+            Refusal::Network
+            | Refusal::TokenStream
+            | Refusal::Stranger
+            | Refusal::Host
+            | Refusal::CrossSite => 403,
             Refusal::AddressFull | Refusal::TokenFull => 429,
             Refusal::Full => 503,
         }

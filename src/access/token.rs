@@ -15,6 +15,10 @@ impl TokenDigest {
         TokenDigest(sha256(token))
     }
 
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// From 64 hexadecimal digits, as `sha256sum` prints them.
     pub fn parse(hex: &str) -> Option<Self> {
         let bytes = hex.as_bytes();
@@ -27,6 +31,38 @@ impl TokenDigest {
             *byte = (digit(0)? * 16 + digit(1)?) as u8;
         }
         Some(TokenDigest(digest))
+    }
+}
+
+/// What a token is where a variable was not set, or an example was not filled in.
+const UNSET: [&str; 20] = [
+    "",
+    " ",
+    "\0",
+    "\r",
+    "-",
+    "...",
+    "…",
+    "''",
+    "\"\"",
+    "TOKEN",
+    "$TOKEN",
+    "${TOKEN}",
+    "$token",
+    "token",
+    "YOUR_TOKEN",
+    "null",
+    "None",
+    "undefined",
+    "secret",
+    "changeme",
+];
+
+impl TokenDigest {
+    /// Whether it is the digest of no token at all: of an empty text or of a placeholder, with a line break or without.
+    pub fn is_of_unset(self) -> bool {
+        let is = |text: String| TokenDigest::of(text.as_bytes()) == self;
+        UNSET.iter().any(|text| is(text.to_string()) || is(format!("{text}\n")) || is(format!("{text}\r\n")))
     }
 }
 

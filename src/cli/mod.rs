@@ -6,6 +6,7 @@ mod logging;
 mod logs;
 mod pretty;
 mod show;
+mod token;
 mod verify_evidence;
 
 use crate::config::{self, Config, ConfigError, Log};
@@ -14,6 +15,7 @@ use crate::log_client::Proxies;
 use crate::memory;
 use crate::message::{Protocol, Stream};
 use crate::notify;
+use crate::printable::{MOST_CHARS, escaped};
 use crate::reload::Reloader;
 use crate::server::{Tls, raise_limit};
 use crate::startup::{Application, StartError};
@@ -24,11 +26,13 @@ use import::{ImportArgs, ImportError};
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use show::{CertArgs, EntryArgs, ShowError};
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use token::{TokenArgs, TokenError};
 use verify_evidence::{EvidenceError, VerifyEvidenceArgs};
 
 /// The exit status when nothing was started.
@@ -78,6 +82,8 @@ enum Command {
     Import(ImportArgs),
     /// Check evidence that logs misbehaved; exit status 0 if all of it holds
     VerifyEvidence(VerifyEvidenceArgs),
+    /// Make a token: its section of the configuration on standard output, the token itself on standard error
+    Token(TokenArgs),
     /// Print the manual page
     Man,
     /// Print what a shell needs to complete the command line
@@ -124,6 +130,8 @@ enum Failure {
     Import(#[from] ImportError),
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
     #[error("no answer from {0}: {1}")]
     Unhealthy(String, String),
 }
@@ -137,6 +145,7 @@ impl Failure {
             | Failure::Print(_)
             | Failure::Show(_)
             | Failure::Evidence(_)
+            | Failure::Token(_)
             | Failure::Unhealthy(..) => 1,
         }
     }
@@ -144,7 +153,8 @@ impl Failure {
 
 /// Parses the arguments and does what they say.
 pub fn main() -> ExitCode {
-    memory::be_frugal();
+    // Where it cannot be tuned, the program takes more memory, and nothing else changes.
+    let _ = memory::tune_allocator();
     let cli = Cli::parse();
     let system = actix::System::new();
     let result = system.block_on(async {
@@ -158,6 +168,7 @@ pub fn main() -> ExitCode {
             Some(Command::Cert(args)) => Ok(show::cert(args)?),
             Some(Command::Import(args)) => import(&cli, args),
             Some(Command::VerifyEvidence(args)) => Ok(verify_evidence::verify(args)?),
+            Some(Command::Token(args)) => Ok(token::token(args)?),
             Some(Command::Man) => generate::man(command()).map_err(Failure::Print),
             Some(Command::Completions(args)) => {
                 generate::completions(command(), args).map_err(Failure::Print)
@@ -232,6 +243,7 @@ fn load_watching(cli: &Cli, logs: Vec<Log>) -> Result<Config, ConfigError> {
 /// Serves until the first signal to stop; `load` gives the configuration as it is then.
 async fn serve(config: &Config, load: impl Fn() -> Result<Config, ConfigError>) -> Result<(), Failure> {
     raise_limit();
+    warn(config);
     // A signal that comes before it is waited for would end the program.
     let hangups = Hangups::new();
     let application = Application::build(config)?;
@@ -274,12 +286,20 @@ fn reload(reloader: &mut Reloader, config: Result<Config, ConfigError>) {
     let result = config.map_err(|error| error.to_string()).and_then(|config| {
         let changed = reloader.reload(&config).map_err(|error| error.to_string())?;
         logging::change(&config);
+        warn(&config);
         Ok(changed)
     });
     match result {
         Ok(changed) if changed.is_empty() => log::info!("configuration: nothing has changed"),
         Ok(changed) => log::info!("configuration: now with other {}", changed.join(", ")),
         Err(why) => log::error!("configuration: everything stays as it was: {why}"),
+    }
+}
+
+/// Says what is allowed, and is hardly meant.
+fn warn(config: &Config) {
+    for warning in config.warnings() {
+        log::warn!("configuration: {warning}");
     }
 }
 
@@ -297,15 +317,24 @@ fn check_config(cli: &Cli) -> Result<(), Failure> {
     }
     for token in &config.access.tokens {
         let streams: Vec<_> = token.streams.iter().map(Stream::to_string).collect();
-        println!("and let in whoever has the token of {} ({})", token.name, streams.join(", "));
+        println!("and let in whoever has the token of {} ({})", shown(&token.name), streams.join(", "));
     }
     for source in config.lists.iter().flat_map(|lists| &lists.sources) {
-        println!("and watch the logs of list {} ({})", source.name, source.url);
+        println!("and watch the logs of list {} ({})", shown(&source.name), shown(&source.url));
     }
     for log in &config.logs {
-        println!("and watch {} ({}), starting at {}", log.source.name(), log.source.url(), log.watch.start);
+        let (name, url) = (shown(log.source.name()), shown(log.source.url()));
+        println!("and watch {name} ({url}), starting at {}", log.watch.start);
+    }
+    for warning in config.warnings() {
+        println!("warning: {warning}");
     }
     Ok(())
+}
+
+/// Text of a configuration, as it can be printed to a terminal.
+fn shown(text: &str) -> Cow<'_, str> {
+    escaped(text, MOST_CHARS)
 }
 
 fn import(cli: &Cli, args: &ImportArgs) -> Result<(), Failure> {

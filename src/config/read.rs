@@ -4,7 +4,13 @@ use super::error::one_line;
 use super::{ConfigError, Written};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Bytes of a configuration file; longer ones are refused. A token takes some 150.
+pub(crate) const MAX_FILE_BYTES: usize = 4 << 20;
 
 /// Every variable that begins like this is ours, and must be known.
 const PREFIX: &str = "CERTSTREAM_";
@@ -42,27 +48,69 @@ pub(super) fn read(
     let mut tree = file.map_or(Ok(Value::Object(Map::new())), read_file)?;
     let variables = overlay(&mut tree, environment)?;
     let file = file.map_or(String::new(), |f| f.display().to_string());
-    let written = serde_path_to_error::deserialize(tree).map_err(|error| {
+    let written = serde_path_to_error::deserialize(&tree).map_err(|error| {
         let key = error.path().to_string();
         error_at(&file, &variables, &key, &error.into_inner().to_string())
-    })?;
-    Ok(Sources { written, file, variables })
+    });
+    wipe(&mut tree);
+    Ok(Sources { written: written?, file, variables })
+}
+
+/// Overwrites every text of `tree`: some are tokens.
+fn wipe(tree: &mut Value) {
+    match tree {
+        Value::String(text) => text.zeroize(),
+        Value::Array(values) => values.iter_mut().for_each(wipe),
+        Value::Object(values) => values.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn read_file(path: &Path) -> Result<Value, ConfigError> {
-    let error = |problem: &dyn ToString| ConfigError::of(path.display(), problem.to_string());
-    let text = std::fs::read_to_string(path).map_err(|e| error(&format!("cannot be read: {e}")))?;
-    let tree: Value = match path.extension().and_then(|e| e.to_str()) {
-        Some("toml") => toml::from_str(&text).map_err(|e| error(&e))?,
-        Some("yaml" | "yml") => serde_saphyr::from_str(&text).map_err(|e| error(&e))?,
-        Some("json") => serde_json::from_str(&text).map_err(|e| error(&e))?,
-        _ => return Err(error(&"the name must end in .toml, .yaml, .yml or .json")),
+    let error = |problem: String| ConfigError::of(path.display(), problem);
+    let text = text_of(path).map_err(|e| error(format!("cannot be read: {e}")))?;
+    // What parsers print of the file is left out: it may be a line with a token.
+    let mut tree: Value = match path.extension().and_then(|e| e.to_str()) {
+        Some("toml") => toml::from_str(&text).map_err(|e| error(toml_problem(&e, &text)))?,
+        Some("yaml" | "yml") => {
+            serde_saphyr::from_str(&text).map_err(|e| error(e.without_snippet().to_string()))?
+        }
+        Some("json") => serde_json::from_str(&text).map_err(|e| error(e.to_string()))?,
+        _ => return Err(error("the name must end in .toml, .yaml, .yml or .json".into())),
     };
     match tree {
         Value::Object(_) => Ok(tree),
         Value::Null => Ok(Value::Object(Map::new())),
-        _ => Err(error(&"expected sections with keys")),
+        _ => {
+            wipe(&mut tree);
+            Err(error("expected sections with keys".into()))
+        }
     }
+}
+
+/// The text of a file, overwritten when it is dropped.
+fn text_of(path: &Path) -> io::Result<Zeroizing<String>> {
+    let file = File::open(path)?;
+    let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(MAX_FILE_BYTES);
+    // With room for all of it from the start nothing is copied, and left behind, while it grows.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size + 1));
+    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(io::Error::other(format!("it has more than {MAX_FILE_BYTES} bytes")));
+    }
+    match String::from_utf8(std::mem::take(&mut bytes)) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        Err(error) => {
+            drop(Zeroizing::new(error.into_bytes()));
+            Err(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+        }
+    }
+}
+
+fn toml_problem(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    format!("line {line}: {}", error.message())
 }
 
 /// Puts the values of environment variables into `tree`; returns the variables by key.

@@ -42,6 +42,7 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) ->
         admin_listen: admin_listen(&sources, &admin.listen)?,
         tls: tls_files(&sources, tls)?,
         access: access::access(&sources, &streams)?,
+        allow_opening: access.allow_opening,
         handshake_timeout: positive(&sources, "access.handshake_timeout", access.handshake_timeout)?,
         streams,
         root_stream: root_stream(&sources, server)?,

@@ -2,7 +2,7 @@
 
 use super::resolve::listed_log;
 use super::written::Written;
-use crate::access::Access;
+use crate::access::{self, Access};
 use crate::actors::log_watcher::{Verification, WatchSettings};
 use crate::actors::outbox::QueueLimits;
 use crate::ct::log_list::{LogList, LogState, Selection, TemporalInterval};
@@ -34,6 +34,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Who may connect, and hear what.
     pub access: Access,
+    /// Whether other rules may be put in force that open what these keep closed.
+    pub allow_opening: bool,
     /// How long a client may take to say what it wants.
     pub handshake_timeout: Duration,
     /// Time between heartbeats.
@@ -72,6 +74,13 @@ pub struct Config {
     pub logs: Vec<LogConfig>,
     /// What this was made of.
     pub written: Written,
+}
+
+impl Config {
+    /// What is allowed, and is hardly meant.
+    pub fn warnings(&self) -> Vec<String> {
+        access::warnings(&self.access, self.admin_listen.is_some())
+    }
 }
 
 /// PEM files.

@@ -137,6 +137,25 @@ fn a_wrong_type_or_value_is_named_with_what_was_expected() {
             "[log_list]\nlists = [\"firefox\"]",
             "c.toml: log_list.lists[0]: expected \"chrome\", \"chrome-all\", \"apple\" or the URL",
         ),
+        (
+            "[log_list]\nlists = [\"https://user:secret@lists.example/a.json\"]",
+            "c.toml: log_list.lists[0]: expected \"chrome\", \"chrome-all\", \"apple\" or the URL of a list without name \
+             and password, found \"https://***@lists.example/a.json\"",
+        ),
+        (
+            "[access]\ndeny = ['192.0.2.1/24']",
+            "c.toml: access.deny: \"192.0.2.1/24\" has bits set beyond its prefix",
+        ),
+        (
+            "[access]\ntrusted_proxies = ['::/64']",
+            "c.toml: access.trusted_proxies: \"::/64\" holds all IPv4-mapped",
+        ),
+        ("[admin]\nhosts = ['http://a.example']", "c.toml: admin.hosts[0]: expected the name of a host"),
+        ("[admin]\nallow = '127.0.0.1'", "c.toml: admin.allow: invalid type"),
+        (
+            "[[tokens]]\nname = 'a'\nsha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'",
+            "c.toml: tokens[0].sha256: it is that of an empty text or of a placeholder",
+        ),
         ("[log_list]\nlists = []", "c.toml: log_list.lists: expected at least one list"),
         ("[log_list]\nstates = [\"fine\"]", "c.toml: log_list.states[0]: "),
         ("[log_list]\nexclude = [\"Google\"]", "c.toml: log_list.exclude[0]: rule \"Google\" is none of"),
@@ -153,6 +172,11 @@ fn a_wrong_log_is_named_by_its_place() {
         ("url = \"ct.example\"", "logs[1].url: expected a URL such as"),
         ("url = \"ftp://ct.example\"", "logs[1].url: expected a URL such as"),
         ("url = \"http://127.0.0.1:9001/\"", "logs[1].url: \"http://127.0.0.1:9001/\" is listed twice"),
+        (
+            "url = \"http://user:secret@b.example\"",
+            "logs[1].url: expected a URL without name and password, such as \"https://ct.example.com/2026\", found \
+             \"http://***@b.example\"",
+        ),
         ("description = \"x\"", "logs[1]: missing field `url`"),
         (
             "url = \"http://b.example\"\nstart = \"now\"",
@@ -242,4 +266,52 @@ fn the_logs_of_a_list_are_watched_with_their_own_protocol_and_key() {
     }
     let is_static = |log: &&LogConfig| matches!(log.endpoint, Endpoint::StaticCt(_));
     assert!(logs.iter().filter(is_static).count() > 10);
+}
+
+#[test]
+fn nobody_is_an_admin_where_clients_connect_unless_it_is_written() {
+    let local: std::net::IpAddr = [127, 0, 0, 1].into();
+    let access = |text: &str| toml(text).unwrap().access;
+    let unwritten = access("");
+    assert!(!unwritten.admins.contain(local) && unwritten.listener_admins.contain(local));
+    let nobody = access("[admin]\nallow = []");
+    assert!(!nobody.admins.contain(local) && !nobody.listener_admins.contain(local));
+    let written = access("[admin]\nallow = ['127.0.0.1']\nhosts = ['Stats.example']");
+    assert!(written.admins.contain(local) && written.listener_admins.contain(local));
+    assert_eq!(written.admin_hosts, ["stats.example"]);
+    let config = env(&[("CERTSTREAM_ADMIN_ALLOW", "[\"127.0.0.0/8\"]")]).unwrap();
+    assert!(config.access.admins.contain(local));
+    assert!(config.warnings()[0].starts_with("admin.allow holds this machine itself"));
+    let elsewhere = toml("[admin]\nallow = ['127.0.0.1']\nlisten = '127.0.0.1:9'").unwrap();
+    assert_eq!(elsewhere.warnings(), Vec::<String>::new());
+    assert_eq!(toml("").unwrap().warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn errors_show_no_line_of_the_file_and_no_control_characters() {
+    for (name, text) in [
+        ("c.toml", "[[tokens]]\nname = 'a'\ntoken = 'a-secret-of-sixteen"),
+        ("c.toml", "[[tokens]]\nname = 'a'\ntoken = 'a-secret-of-sixteen' x"),
+        ("c.toml", "[[tokens]]\nname = 'a'\ntoken = ['a-secret-of-sixteen']"),
+        ("c.yaml", "tokens:\n- name: a\n  token: \"a-secret-of-sixteen\n  sha256: ["),
+        ("c.yaml", "tokens:\n- name: a\n  token: {a-secret-of-sixteen: 1}"),
+        ("c.json", "{\"tokens\": [{\"name\": \"a\", \"token\": \"a-secret-of-sixteen\" x}]}"),
+        ("c.json", "{\"tokens\": [{\"name\": \"a\", \"token\": [\"a-secret-of-sixteen\"]}]}"),
+    ] {
+        let error = loaded(name, text, &[]).unwrap_err().to_string();
+        assert!(!error.contains("a-secret") && error.starts_with(name), "{text}: {error}");
+    }
+    for text in
+        ["\"a\\u001b[31mb\" = 1", "[logging]\nlevel = \"\\u001b[31m\"", "[log_list]\nlists = [\"\\u202ex\"]"]
+    {
+        let error = toml(text).unwrap_err().to_string();
+        assert!(error.contains("\\u{") && !error.contains(['\u{1b}', '\u{202e}']), "{error:?}");
+    }
+}
+
+#[test]
+fn a_file_of_any_size_is_not_read() {
+    let text = format!("{}\n{ONE_LOG}", "#".repeat(5 << 20));
+    let error = loaded("c.toml", &text, &[]).unwrap_err().to_string();
+    assert!(error.starts_with("c.toml: cannot be read: it has more than 4194304 bytes"), "{error}");
 }

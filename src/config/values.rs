@@ -1,7 +1,10 @@
 //! How values are written that are neither texts nor numbers.
 
+use crate::access::TokenDigest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::marker::PhantomData;
 use std::time::Duration;
+use zeroize::Zeroize;
 
 /// `"head"`, an index, or a negative number of entries before the head.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -193,28 +196,96 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// A text that is shown to nobody, not in errors either.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
+/// A token as it is written: its digest is all that is kept, and it is shown to nobody, not in errors either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlainToken {
+    pub(super) digest: TokenDigest,
+    /// Whether it can stand in a URL and in a header as it is, and is long enough.
+    pub(super) is_fit: bool,
+}
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(..)")
+/// Shorter tokens can be guessed; characters.
+pub(crate) const SHORTEST_TOKEN: usize = 16;
+
+impl From<&str> for PlainToken {
+    fn from(text: &str) -> Self {
+        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
+        PlainToken { digest: TokenDigest::of(text.as_bytes()), is_fit: plain && text.len() >= SHORTEST_TOKEN }
     }
 }
 
-/// Written as its digest, by which two configurations can be compared.
-impl Serialize for Secret {
+/// The SHA-256 of a token as it is written; `None` for what is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrittenDigest(pub(super) Option<TokenDigest>);
+
+impl From<&str> for WrittenDigest {
+    fn from(text: &str) -> Self {
+        WrittenDigest(TokenDigest::parse(text))
+    }
+}
+
+/// By their digests two configurations can be compared.
+impl Serialize for PlainToken {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(openssl::sha::sha256(self.0.as_bytes()))
+        serializer.collect_seq(self.digest.bytes())
     }
 }
 
-impl<'de> Deserialize<'de> for Secret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(text) => Ok(Secret(text)),
-            _ => Err(de::Error::custom("expected a text in quotes")),
-        }
+impl Serialize for WrittenDigest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().flat_map(TokenDigest::bytes))
     }
+}
+
+impl<'de> Deserialize<'de> for PlainToken {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SecretText(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for WrittenDigest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SecretText(PhantomData))
+    }
+}
+
+/// Takes what it needs from a text without a copy of it, and names no value in errors.
+struct SecretText<T>(PhantomData<T>);
+
+impl<'de, T: for<'a> From<&'a str>> de::Visitor<'de> for SecretText<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a text in quotes")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        Ok(T::from(text))
+    }
+
+    fn visit_string<E: de::Error>(self, mut text: String) -> Result<T, E> {
+        let value = T::from(&text);
+        text.zeroize();
+        Ok(value)
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<T, E> {
+        Err(no_text())
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<T, E> {
+        Err(no_text())
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<T, E> {
+        Err(no_text())
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<T, E> {
+        Err(no_text())
+    }
+}
+
+fn no_text<E: de::Error>() -> E {
+    E::custom("expected a text in quotes")
 }

@@ -1,6 +1,6 @@
 //! The configuration as it is written. `config/certstream.toml` explains every key.
 
-use super::values::{CatchUp, Secret, Size, Span, StartAt, Verify};
+use super::values::{CatchUp, PlainToken, Size, Span, StartAt, Verify, WrittenDigest};
 use crate::access::Networks;
 use crate::actors::outbox::WhenFull;
 use crate::message::{Protocol, Stream};
@@ -17,7 +17,7 @@ pub struct Written {
     pub tls: Tls,
     /// Who may connect.
     pub access: Access,
-    /// Who may see what is not for strangers.
+    /// Who may see what is not for everybody.
     pub admin: Admin,
     /// The clients' clock.
     pub heartbeat: Heartbeat,
@@ -95,6 +95,8 @@ pub struct Access {
     pub connections_per_address: usize,
     /// How long a client may take to say what it wants.
     pub handshake_timeout: Span,
+    /// Whether a reload may remove restrictions.
+    pub allow_opening: bool,
 }
 
 impl Default for Access {
@@ -106,27 +108,24 @@ impl Default for Access {
             connections: 50_000,
             connections_per_address: 0,
             handshake_timeout: Span::seconds(10),
+            allow_opening: false,
         }
     }
 }
 
 /// `[admin]`
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
-    /// An address of their own for the statistics and the metrics; empty: where clients connect.
+    /// A listener of their own for the statistics and the metrics; empty: where clients connect.
     pub listen: String,
-    /// Networks of those who may see the addresses of clients.
-    pub allow: Networks,
+    /// Networks of those who may see the addresses of clients; not written: nobody where clients connect, and this
+    /// machine itself at `listen`.
+    pub allow: Option<Networks>,
+    /// Names of this server by which admins ask it.
+    pub hosts: Vec<String>,
     /// Whether the statistics and the metrics are for them alone.
     pub only: bool,
-}
-
-impl Default for Admin {
-    fn default() -> Self {
-        let allow = Networks::parse(["127.0.0.0/8", "::1/128"]).unwrap_or_default();
-        Admin { listen: String::new(), allow, only: false }
-    }
 }
 
 /// One of `[[tokens]]`.
@@ -136,9 +135,9 @@ pub struct Token {
     /// Who has it.
     pub name: String,
     /// The token.
-    pub token: Option<Secret>,
+    pub token: Option<PlainToken>,
     /// Or its SHA-256.
-    pub sha256: Option<Secret>,
+    pub sha256: Option<WrittenDigest>,
     /// What may be heard with it; without any, all.
     #[serde(default)]
     pub streams: Vec<Stream>,

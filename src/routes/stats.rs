@@ -1,8 +1,8 @@
 //! The statistics: who is connected, and how the logs are doing.
 
+use super::AppState;
 use super::on_demand::Answer;
-use super::visitors::{name_of, visitor};
-use super::{AppState, json_answer};
+use super::visitors::{json_for, name_of, visitor};
 use crate::actors::broker::Clients;
 use crate::actors::client::Client;
 use actix_web::http::StatusCode;
@@ -18,10 +18,11 @@ pub(super) async fn stats(
     req: HttpRequest,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let all = visitor(&req).is_insider;
+    let visitor = visitor(&req);
+    let all = visitor.is_insider;
     let [stats, hidden] = &state.answers.stats;
     let stats = if all { stats } else { hidden };
-    Ok(json_answer(stats.get(body(&state, all)).await?))
+    Ok(json_for(visitor, stats.get(body(&state, all)).await?))
 }
 
 async fn body(state: &AppState, all: bool) -> Result<Answer, actix_web::Error> {

@@ -1,7 +1,8 @@
 //! Who asks, whether they may, and in whose name.
 
-use super::{AppState, Audience};
-use crate::access::{Access, Holder, Refusal, Slot, Visitor};
+use super::on_demand::Answer;
+use super::{AppState, Audience, json_answer};
+use crate::access::{Access, Claims, Holder, Refusal, Slot, Visitor};
 use crate::actors::client::{Badge, Origin};
 use crate::message::Stream;
 use actix_web::body::{BoxBody, MessageBody};
@@ -15,8 +16,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// The other ways to say that somebody else asks, which make nobody an insider either.
+/// The other ways to say that somebody else asks, which make nobody an admin either.
 const FORWARDED: [HeaderName; 2] = [header::FORWARDED, HeaderName::from_static("x-real-ip")];
+/// A browser's word on whose page asks (Fetch Metadata).
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// When to ask again, seconds.
 const RETRY_AFTER: &str = "30";
 
@@ -82,23 +85,43 @@ fn visitor_of(request: &ServiceRequest) -> Result<Visitor, Refusal> {
     let is_forwarded = FORWARDED.iter().any(|name| headers.contains_key(name));
     let access = &state.live.rules().access;
     if *audience == Audience::Insiders {
-        return access.insider(peer, is_forwarded || headers.contains_key(FORWARDED_FOR));
+        let admin = access.admin(peer, is_forwarded || headers.contains_key(FORWARDED_FOR))?;
+        admit_as_admin(access, request)?;
+        return Ok(admin);
     }
     let forwarded = headers.get_all(FORWARDED_FOR).map(|value| value.as_bytes());
     let mut visitor = access.visitor(peer, forwarded)?;
     visitor.is_insider &= visitor.is_proxied || !is_forwarded;
+    visitor.is_insider &= admit_as_admin(access, request).is_ok();
     Ok(visitor)
 }
 
-/// Keeps a route for insiders where the configuration wants it.
+/// Whether an admin may be answered as one, by what the request's head says.
+fn admit_as_admin(access: &Access, request: &ServiceRequest) -> Result<(), Refusal> {
+    let headers = request.headers();
+    let values = |name: HeaderName| headers.get_all(name).map(|value| value.as_bytes()).collect::<Vec<_>>();
+    access.admit_as_admin(&Claims {
+        authority: request.uri().authority().map(|authority| authority.as_str()),
+        hosts: &values(header::HOST),
+        origins: &values(header::ORIGIN),
+        fetch_sites: &values(FETCH_SITE),
+    })
+}
+
+/// Keeps a route for admins where the configuration wants it.
 pub(super) async fn insiders_if_so_configured(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let rules = request.app_data::<web::Data<AppState>>().map(|state| state.live.rules());
-    let restricted = rules.is_none_or(|rules| rules.access.insiders_only);
-    if restricted && !visitor(request.request()).is_insider {
-        return Ok(turn_away(request, Refusal::Stranger));
+    let restricted = rules.as_ref().is_none_or(|rules| rules.access.admins_only);
+    let visitor = visitor(request.request());
+    if restricted && !visitor.is_insider {
+        // An admin is told what else is wrong.
+        let access = rules.as_ref().map(|rules| &rules.access);
+        let access = access.filter(|access| access.admins.contain(visitor.address));
+        let why = access.and_then(|access| admit_as_admin(access, &request).err());
+        return Ok(turn_away(request, why.unwrap_or(Refusal::Stranger)));
     }
     Ok(next.call(request).await?.map_into_boxed_body())
 }
@@ -107,6 +130,18 @@ pub(super) async fn insiders_if_so_configured(
 pub(super) fn visitor(request: &HttpRequest) -> Visitor {
     let nobody = Visitor { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), is_insider: false, is_proxied: false };
     request.extensions().get::<Visitor>().copied().unwrap_or(nobody)
+}
+
+/// JSON that holds what `visitor` may see: for pages of any origin, unless it is for admins.
+pub(super) fn json_for(visitor: Visitor, answer: Answer) -> HttpResponse {
+    if !visitor.is_insider {
+        return json_answer(answer);
+    }
+    let (status, body) = answer;
+    HttpResponse::build(status)
+        .content_type("application/json")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(body)
 }
 
 /// Whether whoever asks may hear `stream`.

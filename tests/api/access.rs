@@ -20,6 +20,8 @@ name = 'bob'
 sha256 = '350bc5f8d059529d18cb330953077e9d993dc597196a2b439b6dae64d474701e'
 ";
 
+const LOCAL_ADMINS: &str = "[admin]\nallow = ['127.0.0.0/8', '::1']\n";
+
 async fn app(toml: &str) -> TestApp {
     let log = quiet_log().await;
     log.publish(3);
@@ -83,7 +85,7 @@ async fn without_a_token_nothing_is_heard_where_there_are_some() {
 
 #[actix_web::test]
 async fn a_token_in_the_header_or_the_query_opens_its_own_streams() {
-    let app = app(TOKENS).await;
+    let app = app(&format!("{LOCAL_ADMINS}{TOKENS}")).await;
     let header = [("authorization", "Bearer alice-has-this-token")];
     let mut by_header = Subscriber::connect(request(&app, "/lite-stream", &header)).await;
     let mut by_query =
@@ -188,7 +190,7 @@ async fn networks_are_let_in_or_not() {
 async fn only_a_trusted_proxy_says_who_asks() {
     let rules =
         "[access]\ntrusted_proxies = ['127.0.0.1']\ndeny = ['198.51.100.66']\nconnections_per_address = 1";
-    let app = app(rules).await;
+    let app = app(&format!("{LOCAL_ADMINS}{rules}")).await;
     let from = |address| [("x-forwarded-for", address)];
     let _one = Subscriber::connect(request(&app, "/", &from("203.0.113.5"))).await;
     assert_eq!(refused(&app, "/", &from("203.0.113.5")).await.0, 429);
@@ -197,10 +199,10 @@ async fn only_a_trusted_proxy_says_who_asks() {
     assert_eq!(refused(&app, "/", &from("nonsense")).await.0, 400);
     app.wait_for_clients(2).await;
     let stats = app.get("/stats").await.to_string();
-    assert!(!stats.contains("203.0.113.5"), "the proxy itself is no insider here: {stats}");
+    assert!(!stats.contains("203.0.113.5"), "the proxy itself is no admin here: {stats}");
     app.stop().await;
 
-    let app = self::app("[access]\ndeny = ['198.51.100.66']").await;
+    let app = self::app(&format!("{LOCAL_ADMINS}[access]\ndeny = ['198.51.100.66']")).await;
     let _client = Subscriber::connect(request(&app, "/", &from("198.51.100.66"))).await;
     app.wait_for_clients(1).await;
     let stats = app.get("/stats").await.to_string();
@@ -209,18 +211,21 @@ async fn only_a_trusted_proxy_says_who_asks() {
 }
 
 #[actix_web::test]
-async fn strangers_do_not_see_where_clients_are() {
-    let app = app("[admin]\nallow = ['192.0.2.1']\n").await;
-    let _client = app.connect("/").await;
-    app.wait_for_clients(1).await;
-    let stats = app.get("/stats").await;
-    let (name, client) = stats["clients"].as_object().expect("clients").iter().next().expect("a client");
-    assert!(name.starts_with("hidden-"), "{name}");
-    assert_eq!(client["ip_address"], "hidden");
-    app.stop().await;
+async fn nobody_sees_where_clients_are_unless_they_are_named_as_admins() {
+    // By default a request that a proxy on this machine passes on without a header would look just like this.
+    for rules in ["", "[admin]\nallow = ['192.0.2.1']\n"] {
+        let app = app(rules).await;
+        let _client = app.connect("/").await;
+        app.wait_for_clients(1).await;
+        let stats = app.get("/stats").await;
+        let (name, client) = stats["clients"].as_object().expect("clients").iter().next().expect("a client");
+        assert!(name.starts_with("hidden-"), "{name}");
+        assert_eq!(client["ip_address"], "hidden");
+        app.stop().await;
+    }
 
-    // Who comes through a proxy that nobody told us of is a stranger, though the proxy is on this machine.
-    let app = self::app("").await;
+    // Who comes through a proxy that nobody told us of is no admin, though the proxy is on this machine.
+    let app = self::app(LOCAL_ADMINS).await;
     let _client = app.connect("/").await;
     app.wait_for_clients(1).await;
     assert!(asked(app.address, "/stats", &[]).await.2.contains("127.0.0.1"));
@@ -232,13 +237,99 @@ async fn strangers_do_not_see_where_clients_are() {
 }
 
 #[actix_web::test]
-async fn statistics_and_metrics_can_be_for_insiders_alone() {
+async fn statistics_and_metrics_can_be_for_admins_alone() {
     let app = app("[admin]\nallow = ['192.0.2.1']\nonly = true").await;
     for path in ["/stats", "/metrics"] {
         let (status, _, body) = asked(app.address, path, &[]).await;
         assert_eq!((status, body.contains("[admin]")), (403, true), "{path}");
     }
     assert_eq!(asked(app.address, "/health", &[]).await.0, 200);
+    app.stop().await;
+
+    let app = self::app(&format!("{LOCAL_ADMINS}only = true")).await;
+    for path in ["/stats", "/metrics"] {
+        assert_eq!(asked(app.address, path, &[]).await.0, 200, "{path}");
+        let (status, _, body) = asked(app.address, path, &[("host", "attacker.example")]).await;
+        assert_eq!((status, body.contains("admin.hosts")), (403, true), "{path}: {body}");
+        let (status, _, body) = asked(app.address, path, &[("sec-fetch-site", "cross-site")]).await;
+        assert_eq!((status, body.contains("pages of other sites")), (403, true), "{path}: {body}");
+    }
+    app.stop().await;
+}
+
+/// What a page of another site, or one whose name leads here, makes an admin's browser ask.
+const FOREIGN: [(&str, &str); 6] = [
+    ("host", "attacker.example"),
+    ("host", "127.0.0.1.attacker.example:8080"),
+    ("origin", "http://attacker.example"),
+    ("origin", "null"),
+    ("sec-fetch-site", "cross-site"),
+    ("sec-fetch-site", "same-site"),
+];
+
+#[actix_web::test]
+async fn an_admins_browser_shows_other_sites_nothing_of_what_admins_see() {
+    let app = app(&format!("{LOCAL_ADMINS}hosts = ['stats.example']")).await;
+    let _client = app.connect("/").await;
+    app.wait_for_clients(1).await;
+    let own = format!("http://{}", app.address);
+    for header in [("host", "localhost"), ("host", "Stats.example:8080"), ("origin", own.as_str())] {
+        let (status, headers, body) = asked(app.address, "/stats", &[header]).await;
+        assert_eq!((status, body.contains("\"127.0.0.1\"")), (200, true), "{header:?}: {body}");
+        assert!(headers.get("access-control-allow-origin").is_none(), "{header:?}");
+        assert_eq!(headers.get("cache-control").expect("a header"), "no-store", "{header:?}");
+    }
+    for header in FOREIGN {
+        let (status, headers, body) = asked(app.address, "/stats", &[header]).await;
+        assert_eq!((status, body.contains("\"127.0.0.1\"")), (200, false), "{header:?}: {body}");
+        assert_eq!(headers.get("access-control-allow-origin").expect("a header"), "*", "{header:?}");
+    }
+    app.stop().await;
+
+    let app = self::app("[admin]\nlisten = '127.0.0.1:0'").await;
+    let admin = app.admin_address.expect("an address");
+    for header in FOREIGN {
+        for path in ["/stats", "/metrics"] {
+            let (status, _, body) = asked(admin, path, &[header]).await;
+            assert_eq!(status, 403, "{header:?} {path}: {body}");
+        }
+    }
+    let (status, headers, _) = asked(admin, "/stats", &[]).await;
+    assert_eq!((status, headers.get("access-control-allow-origin")), (200, None));
+    app.stop().await;
+}
+
+/// One connection, on which one request follows the other.
+struct KeptAlive(tokio::net::TcpStream);
+
+impl KeptAlive {
+    async fn get(&mut self, path: &str) -> u16 {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        self.0.write_all(request.as_bytes()).await.expect("a request");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.0.read_u8().await.expect("an answer"));
+        }
+        let head = String::from_utf8(head).expect("a head").to_lowercase();
+        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+        let mut body = vec![0; length.expect("a length").parse().expect("a number")];
+        self.0.read_exact(&mut body).await.expect("a body");
+        head.split(' ').nth(1).expect("a status").parse().expect("a number")
+    }
+}
+
+#[actix_web::test]
+async fn an_address_that_is_denied_later_is_denied_on_its_connections_too() {
+    let log = quiet_log().await;
+    log.publish(3);
+    let logs = || vec![from_the_start(&log)];
+    let mut app = spawn_app("", logs()).await;
+    app.wait_for(|stats| stats["logs"][log.url()]["position"] == 3).await;
+    let mut connection = KeptAlive(tokio::net::TcpStream::connect(app.address).await.expect("a connection"));
+    assert_eq!(connection.get("/latest.json").await, 200);
+    app.reload("[access]\ndeny = ['127.0.0.1']", logs()).expect("a reload");
+    assert_eq!(connection.get("/latest.json").await, 403);
     app.stop().await;
 }
 
@@ -274,6 +365,17 @@ async fn who_says_nothing_is_not_waited_for() {
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
     }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn networks_of_ipv4_mapped_addresses_hold_for_ipv4_clients() {
+    let denied = app("[access]\ndeny = ['::ffff:127.0.0.0/104']").await;
+    assert_eq!(asked(denied.address, "/health", &[]).await.0, 403);
+    denied.stop().await;
+    let app = app("[access]\ntrusted_proxies = ['::ffff:127.0.0.1/128']\ndeny = ['198.51.100.66']").await;
+    let from = [("x-forwarded-for", "198.51.100.66")];
+    assert_eq!(asked(app.address, "/health", &from).await.0, 403);
     app.stop().await;
 }
 

@@ -80,6 +80,44 @@ fn check_config_says_what_would_happen() {
 }
 
 #[test]
+fn check_config_shows_no_control_characters_and_warns_of_what_is_hardly_meant() {
+    let path = file(
+        "[access]\ntrusted_proxies = ['0.0.0.0/0']\n\
+         [[tokens]]\nname = \"red\\u001b[31m\\u202e\"\ntoken = 'a-token-of-sixteen'\n\
+         [[logs]]\nurl = 'http://127.0.0.1:1/x/'\ndescription = \"a\\u001b]0;title\\u0007\"\n",
+    );
+    let output = run(&["check-config", "--config", path.to_str().expect("a path")], &[]);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains(r"red\u{1b}[31m\u{202e}") && text.contains(r"a\u{1b}]0;title\u{7}"), "{text:?}");
+    assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
+    assert!(text.contains("warning: access.trusted_proxies holds large parts of the internet"), "{text}");
+    let path = file("[admin]\nallow = ['127.0.0.1']\n[[logs]]\nurl = 'http://127.0.0.1:1/x/'\n");
+    let output = run(&["check-config", "--config", path.to_str().expect("a path")], &[]);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.contains("warning: admin.allow holds this machine itself"), "{text}");
+}
+
+#[test]
+fn a_token_that_is_made_opens_what_its_section_says() {
+    let output = run(&["token", "--name", "research"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let section = String::from_utf8(output.stdout).expect("UTF-8");
+    let told = String::from_utf8(output.stderr).expect("UTF-8");
+    let token = told.trim().rsplit(' ').next().expect("a token").to_string();
+    assert!(token.len() == 64 && !section.contains(&token), "{section}");
+    let digest: String =
+        openssl::sha::sha256(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(section, format!("[[tokens]]\nname = \"research\"\nsha256 = \"{digest}\"\n"));
+    let path = file(&section);
+    let checked = run(&["check-config", "--config", path.to_str().expect("a path")], &[]);
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("the token of research"));
+    let again = run(&["token"], &[]);
+    assert!(!String::from_utf8_lossy(&again.stderr).contains(&token));
+    assert_eq!(run(&["token", "--name", "a\"\nb"], &[]).status.code(), Some(2));
+}
+
+#[test]
 fn the_explained_configuration_can_be_used_as_it_is() {
     let printed = run(&["config"], &[]);
     assert_eq!(printed.status.code(), Some(0));
@@ -103,6 +141,13 @@ fn security_settings_with_something_wrong_start_nothing() {
         ("[[tokens]]\nname = 'a'\ntoken = 1234567890123456", "tokens[0].token"),
         ("[[tokens]]\nname = 'a'", "tokens[0].token"),
         ("[[tokens]]\nname = 'a'\nsha256 = 'abc'", "tokens[0].sha256"),
+        (
+            "[[tokens]]\nname = 'a'\nsha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'",
+            "tokens[0].sha256",
+        ),
+        ("[access]\ndeny = ['192.0.2.7/24']", "access.deny"),
+        ("[access]\ntrusted_proxies = ['::/64']", "access.trusted_proxies"),
+        ("[admin]\nhosts = ['*']", "admin.hosts[0]"),
         ("[[tokens]]\nname = 'a'\ntoken = 'sixteen-letters-x'\nstreams = ['all']", "tokens[0].streams[0]"),
         ("[[tokens]]\nname = 'a'\ntoken = 'sixteen-letters-x'\nstream = ['lite']", "tokens[0].stream"),
     ] {

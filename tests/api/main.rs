@@ -15,6 +15,8 @@ mod proxies;
 mod reload;
 mod restarts;
 mod routes;
+#[cfg(target_os = "linux")]
+mod secrets;
 mod shutdown;
 mod slow_clients;
 mod static_logs;

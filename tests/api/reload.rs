@@ -76,6 +76,38 @@ async fn new_limits_hold_for_new_clients() {
     app.stop().await;
 }
 
+#[actix_web::test]
+async fn a_file_that_was_cut_off_opens_nothing_unless_it_says_so() {
+    let log = quiet_log().await;
+    let logs = || vec![from_the_start(&log)];
+    let access = "[access]\nallow = ['127.0.0.0/8']\nconnections_per_address = 100\n";
+    let admin = "[admin]\nallow = ['192.0.2.0/24']\nonly = true\n";
+    let tokens =
+        "[[tokens]]\nname = 'a'\ntoken = 'a-token-of-sixteen'\nstreams = ['lite']\nconnections = 3\n";
+    let whole = format!("[clients]\ndeflate = false\n{access}{admin}{tokens}");
+    let mut app = spawn_app(&whole, logs()).await;
+    for (kept, key) in [
+        ("connections = 3\n", "tokens: that of \"a\" for connections: no limit in place of 3"),
+        ("streams = ['lite']\n", "tokens: that of \"a\" is good for full, domains too"),
+        ("[[tokens]]", "tokens: nobody needs one any more"),
+        ("only = true", "admin.only"),
+        ("connections_per_address = 100\n", "access.connections_per_address: no limit in place of 100"),
+        ("[access]", "access.allow"),
+    ] {
+        let (cut, _) = whole.split_once(kept).expect("a part");
+        let why = app.reload(cut, logs()).expect_err("a refusal");
+        assert!(why.contains(key) && why.contains("access.allow_opening"), "{kept}: {why}");
+        let refused = tokio_tungstenite::connect_async(format!("ws://{}/lite-stream", app.address)).await;
+        assert!(refused.is_err(), "{kept}: everything is as it was");
+    }
+    assert_eq!(app.reload(&whole, logs()), Ok(vec![]));
+    let opening = "[clients]\ndeflate = false\n[access]\nallow_opening = true\n";
+    let changed = app.reload(opening, logs()).expect("a reload");
+    assert!(changed.contains(&"access.allow".into()) && changed.contains(&"tokens".into()), "{changed:?}");
+    app.connect("/lite-stream").await;
+    app.stop().await;
+}
+
 /// Lines of the log file until one has `what` in it.
 fn until(lines: &mpsc::Receiver<String>, what: &str) -> String {
     loop {
@@ -115,6 +147,18 @@ fn sighup_reads_the_file_anew_and_refuses_what_is_wrong() {
     hang_up();
     let told = until(&lines, "configuration:");
     assert!(told.contains("everything stays as it was") && told.contains("clients.deflat:"), "{told}");
+    write("[clients]\ndeflate = false\n[logging]\nlevel = 'debug'\n[access]\nconnections_per_address = 5");
+    hang_up();
+    until(&lines, "now with other access.connections_per_address");
+    write("[clients]\ndeflate = false\n[logging]\nlevel = 'debug'\n");
+    hang_up();
+    let warned = until(&lines, "a restriction falls");
+    assert!(warned.contains(" WARN ") && warned.ends_with("no limit in place of 5"), "{warned}");
+    until(&lines, "everything stays as it was: restrictions would fall");
+    write("[clients]\ndeflate = false\n[logging]\nlevel = 'debug'\n[access]\nallow_opening = true\n");
+    hang_up();
+    until(&lines, "a restriction falls");
+    until(&lines, "now with other access.allow_opening, access.connections_per_address");
     write("[clients]\ndeflate = false\n[logging]\nlevel = 'debug'\n[server]\nworkers = 7");
     hang_up();
     let told = until(&lines, "configuration:");

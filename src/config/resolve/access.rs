@@ -1,7 +1,7 @@
 //! Who may connect.
 
 use super::{ConfigError, Sources, Stream, Written, at_least_one, written};
-use crate::access::{Access, Token, TokenDigest};
+use crate::access::{Access, Networks, Token, host_name};
 
 pub(super) fn access(sources: &Sources, streams: &[Stream]) -> Result<Access, ConfigError> {
     let Written { access, admin, tokens, .. } = &sources.written;
@@ -21,16 +21,22 @@ pub(super) fn access(sources: &Sources, streams: &[Stream]) -> Result<Access, Co
         allow: access.allow.clone(),
         deny: access.deny.clone(),
         trusted_proxies: access.trusted_proxies.clone(),
-        insiders: admin.allow.clone(),
-        insiders_only: admin.only,
+        admins: admin.allow.clone().unwrap_or_default(),
+        listener_admins: admin.allow.clone().unwrap_or_else(Networks::loopback),
+        admins_only: admin.only,
+        admin_hosts: admin_hosts(sources, &admin.hosts)?,
         tokens,
         connections: at_least_one(sources, "access.connections", access.connections)?,
         connections_per_address: access.connections_per_address,
     })
 }
 
-/// Shorter tokens can be guessed.
-const SHORTEST_TOKEN: usize = 16;
+fn admin_hosts(sources: &Sources, hosts: &[String]) -> Result<Vec<String>, ConfigError> {
+    let host = |(i, host): (usize, &String)| {
+        host_name(host).map_err(|problem| sources.error(&format!("admin.hosts[{i}]"), problem))
+    };
+    hosts.iter().enumerate().map(host).collect()
+}
 
 fn resolve_token(
     sources: &Sources,
@@ -42,21 +48,25 @@ fn resolve_token(
     if token.name.is_empty() {
         return Err(error("name", "expected a name, by which the statistics tell whose client it is"));
     }
-    let digest = match (&token.token, &token.sha256) {
-        (Some(secret), None) => {
-            // So that it can stand in a URL and in a header as it is.
-            let plain = secret.0.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
-            if !plain || secret.0.len() < SHORTEST_TOKEN {
-                let problem = "expected at least 16 letters, digits, \"-\", \".\", \"_\" or \"~\", such as \
-                               `openssl rand -hex 32` prints";
-                return Err(error("token", problem));
-            }
-            TokenDigest::of(secret.0.as_bytes())
+    let (key, digest) = match (token.token, token.sha256) {
+        (Some(token), None) if token.is_fit => ("token", token.digest),
+        (Some(_), None) => {
+            let problem = "expected at least 16 letters, digits, \"-\", \".\", \"_\" or \"~\", such as \
+                           `certstream-server token` prints";
+            return Err(error("token", problem));
         }
-        (None, Some(digest)) => TokenDigest::parse(&digest.0)
-            .ok_or_else(|| error("sha256", "expected the 64 hexadecimal digits of a SHA-256"))?,
+        (None, Some(written)) => {
+            let problem =
+                "expected the 64 hexadecimal digits of a SHA-256, such as `certstream-server token` prints";
+            ("sha256", written.0.ok_or_else(|| error("sha256", problem))?)
+        }
         _ => return Err(error("token", "expected either token or sha256")),
     };
+    if digest.is_of_unset() {
+        let problem = "it is that of an empty text or of a placeholder: was a variable not set where it was made? \
+                       `certstream-server token` makes a new one";
+        return Err(error(key, problem));
+    }
     let streams = if token.streams.is_empty() { offered } else { &token.streams };
     if let Some(stream) = streams.iter().find(|stream| !offered.contains(stream)) {
         return Err(error("streams", &format!("\"{stream}\" is not among server.streams")));

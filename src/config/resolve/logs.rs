@@ -8,6 +8,7 @@ use crate::ct::log_list::{self, ListedLog, LogState, Rule, Selection};
 use crate::log_client::StaticCtLog;
 use crate::log_list::ListSource;
 use crate::message::{Protocol, Source};
+use crate::printable::without_password;
 use awc::http::Uri;
 use openssl::pkey::{PKey, Public};
 use openssl::sha::sha256;
@@ -22,7 +23,11 @@ pub(super) fn lists(sources: &Sources, written: &written::LogList) -> Result<Lis
         "apple" => Ok(ListSource::APPLE),
         url => {
             let problem = |_| {
-                format!("expected \"chrome\", \"chrome-all\", \"apple\" or the URL of a list, found {url:?}")
+                format!(
+                    "expected \"chrome\", \"chrome-all\", \"apple\" or the URL of a list without name and password, \
+                     found {:?}",
+                    without_password(url)
+                )
             };
             check_url(url).map_err(|e| sources.error(&at("lists", i), problem(e)))?;
             Ok(ListSource { name: format!("list {i}").into(), url: url.to_string().into(), signed: None })
@@ -120,7 +125,8 @@ pub(super) fn logs(sources: &Sources) -> Result<Vec<LogConfig>, ConfigError> {
 
 fn resolve_log(sources: &Sources, i: usize, log: &written::Log) -> Result<LogConfig, ConfigError> {
     let error = |key: &str, problem: &str| sources.error(&format!("logs[{i}].{key}"), problem);
-    check_url(&log.url).map_err(|problem| error("url", &format!("{problem}, found {:?}", log.url)))?;
+    check_url(&log.url)
+        .map_err(|problem| error("url", &format!("{problem}, found {:?}", without_password(&log.url))))?;
     let key = log.key.as_deref().map(public_key).transpose().map_err(|problem| error("key", &problem))?;
     let log_id = key.as_ref().map(|(_, log_id)| *log_id);
     let bare = log.url.split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
@@ -142,6 +148,10 @@ fn resolve_log(sources: &Sources, i: usize, log: &written::Log) -> Result<LogCon
 fn check_url(url: &str) -> Result<(), &'static str> {
     let expected = "expected a URL such as \"https://ct.example.com/2026\"";
     let uri: Uri = url.parse().map_err(|_| expected)?;
+    // They would be sent to nobody, and shown to everybody: clients are told each log's URL.
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err("expected a URL without name and password, such as \"https://ct.example.com/2026\"");
+    }
     let http = matches!(uri.scheme_str(), Some("http" | "https"));
     let bare = uri.host().is_some_and(|h| !h.is_empty()) && uri.query().is_none();
     if http && bare { Ok(()) } else { Err(expected) }

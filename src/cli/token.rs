@@ -1,0 +1,61 @@
+//! `token`: a new token, and what the configuration keeps of it.
+
+use crate::access::TokenDigest;
+use clap::Args;
+use openssl::error::ErrorStack;
+use openssl::rand::rand_bytes;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use zeroize::{Zeroize, Zeroizing};
+
+/// Random bytes of a token; written as twice as many hexadecimal digits.
+pub(crate) const TOKEN_BYTES: usize = 32;
+
+#[derive(Debug, Args)]
+pub(super) struct TokenArgs {
+    /// Whose it is
+    #[arg(long, default_value = "somebody", value_parser = parse_name)]
+    name: String,
+}
+
+fn parse_name(text: &str) -> Result<String, String> {
+    let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b" -._@".contains(&b));
+    if plain {
+        Ok(text.into())
+    } else {
+        Err("expected letters, digits, spaces, \"-\", \".\", \"_\" or \"@\"".into())
+    }
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TokenError {
+    #[error("no random bytes can be had: {0}")]
+    Random(#[from] ErrorStack),
+    #[error("the token cannot be written: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// The section goes where it can be appended to a file, the token where it is seen: it is not to stand in that file.
+pub(super) fn token(args: &TokenArgs) -> Result<(), TokenError> {
+    let token = new_token()?;
+    let mut digest = String::with_capacity(64);
+    for byte in TokenDigest::of(token.as_bytes()).bytes() {
+        // Writing to a String cannot fail.
+        let _ = write!(digest, "{byte:02x}");
+    }
+    writeln!(io::stdout(), "[[tokens]]\nname = \"{}\"\nsha256 = \"{digest}\"", args.name)?;
+    writeln!(io::stderr(), "the token, which is kept nowhere: {}", *token)?;
+    Ok(())
+}
+
+fn new_token() -> Result<Zeroizing<String>, ErrorStack> {
+    let mut bytes = [0; TOKEN_BYTES];
+    rand_bytes(&mut bytes)?;
+    let mut token = Zeroizing::new(String::with_capacity(2 * TOKEN_BYTES));
+    for byte in bytes {
+        let _ = write!(token, "{byte:02x}");
+    }
+    bytes.zeroize();
+    Ok(token)
+}
