@@ -1,5 +1,5 @@
 'use strict';
-// Looks at the front page as scripts/browser.sh says: browser.js busy|whole URL [DOWN UP [PICTURE]]
+// Looks at the front page as scripts/browser.sh says: browser.js busy|whole|token URL [DOWN UP [PICTURE]]
 const { chromium } = require('playwright-core');
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
@@ -14,9 +14,10 @@ async function main() {
   const problems = watch(page);
   try {
     await page.goto(url);
-    await page.waitForFunction(() => document.querySelectorAll('#feed tr').length >= 3);
+    if (what === 'token') await asksForAToken(page, problems);
+    else await page.waitForFunction(() => document.querySelectorAll('#feed tr').length >= 3);
     if (what === 'busy') await busy(page);
-    else await whole(page, problems);
+    if (what === 'whole') await whole(page, problems);
     assert.deepEqual(problems, []);
   } finally {
     problems.forEach(problem => console.error(problem));
@@ -70,6 +71,7 @@ async function whole(page, problems) {
   await filterFilters(page);
   await pausePauses(page);
   await certificateOpens(page);
+  await hostileNamesAreShown(page);
   await logsAreThere(page);
   await samplesAreOfThisHost(page);
   await chartIsDrawn(page);
@@ -131,6 +133,71 @@ async function certificateOpens(page) {
   await page.keyboard.press('Escape');
   await page.waitForSelector('#details', { state: 'hidden' });
   await page.click('#pause');
+}
+
+// A name that turns what follows around, one that hides, one that is a line of its own, and one of markup.
+async function hostileNamesAreShown(page) {
+  await page.click('#pause');
+  const hostile = ['evil\u202egro.elpmaxe', 'hid\u200bden.example', 'two\nlines.example', '<img src=x>.example', 'עברית.example'];
+  const shown = ['evil\\u{202e}gro.elpmaxe', 'hid\\u{200b}den.example', 'two\\u{a}lines.example', '<img src=x>.example',
+                 'עברית.example'];
+  await page.evaluate(names => {
+    const name = { O: 'Issuer\u202e', CN: 'x', aggregated: '/O=Issuer\u202e/CN=x\u{e0041}' };
+    const leaf = { all_domains: names, issuer: name, subject: name, not_before: 0, not_after: 0, serial_number: '1', sha256: '',
+                   signature_algorithm: '', extensions: { keyUsage: 'one\u2066\ntwo' } };
+    const message = { data: { leaf_cert: leaf, seen: 0, update_type: 'X', cert_index: 0, source: { name: 'log\u061c' } } };
+    document.querySelector('#feed').prepend(row(described(message)));
+    const log = { name: 'log\u202e', operator: 'operator\u200f', protocol: 'p', state: 'behind', url: 'https://x\u202e/',
+                  pending: 0, behind_seconds: 0, tree_size: 0, last_error: 'error\u2067\n', position: 0 };
+    document.querySelector('#empty').append(logRow(log, null));
+  }, hostile);
+  const cell = '#feed tr:first-child td:nth-child(3)';
+  assert.deepEqual(await page.$$eval(`${cell} bdi`, names => names.map(name => name.textContent)), shown);
+  const isolation = await page.$eval(`${cell} bdi`, name => getComputedStyle(name).unicodeBidi);
+  assert.equal(isolation, 'isolate');
+  await page.focus('#feed tr');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#details[open]');
+  assert.equal(await page.textContent('#details-title'), shown[0]);
+  const raw = await page.textContent('#raw');
+  assert.ok(raw.includes('evil\\u202egro') && raw.includes('\\udb40\\udc41'), raw);
+  assert.deepEqual(JSON.parse(raw).data.leaf_cert.all_domains, hostile, 'the message is whole');
+  const all = await page.evaluate(() => document.body.innerText +
+    [...document.querySelectorAll('[title]')].map(element => element.title).join(' '));
+  assert.equal(all.search(/[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|[\u{e0000}-\u{e007f}]/u), -1, all);
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('#details', { state: 'hidden' });
+  await page.evaluate(() => {
+    document.querySelector('#feed tr').remove();
+    document.querySelector('#empty').replaceChildren();
+  });
+  await page.click('#pause');
+}
+
+// Where a token is needed the page says so, takes one, and asks no more in vain until it has one.
+async function asksForAToken(page, problems) {
+  await page.waitForSelector('#token-form', { state: 'visible' });
+  assert.equal(await page.textContent('#state'), 'a token is needed');
+  assert.match(await page.textContent('#token-text'), /a token is needed/);
+  let sockets = 0;
+  page.on('websocket', () => sockets++);
+  await page.waitForTimeout(3000);
+  assert.equal(sockets, 0, 'it tries again without a token');
+  await page.fill('#token', 'this-is-not-the-token');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => /not known/.test(document.querySelector('#token-text').textContent));
+  assert.equal(await page.textContent('#state'), 'the token is not accepted');
+  await page.fill('#token', process.env.TOKEN);
+  await page.click('#token-form button');
+  await page.waitForFunction(() => document.querySelector('#state').textContent === 'live');
+  await page.waitForSelector('#token-form', { state: 'hidden' });
+  await page.waitForFunction(() => document.querySelectorAll('#feed tr').length >= 3);
+  assert.ok(!page.url().includes('token'), 'the token is in the address');
+  assert.ok((await page.textContent('#code')).includes('YOUR_TOKEN'));
+  assert.ok(!(await page.content()).includes(process.env.TOKEN));
+  const others = problems.filter(problem => !/WebSocket connection|401/.test(problem));
+  assert.deepEqual(others, []);
+  problems.length = 0;
 }
 
 async function logsAreThere(page) {

@@ -2,8 +2,9 @@
 # The front page in a real browser: scripts/browser.sh [--screenshot FILE]
 #
 # Starts `certstream-server demo` and looks at its page with a headless Chromium: the feed moves, the filter filters, pause
-# pauses, a certificate opens, the logs and the samples are there, the page comes back after a restart of the server, and
-# it asks no other host for anything.
+# pauses, a certificate opens, the logs and the samples are there, names that turn others around or hide are shown as they
+# are, the page comes back after a restart of the server, asks for a token where one is needed, and it asks no other host
+# for anything.
 #
 # SERVER   the binary; target/release/certstream-server
 # BROWSER  the browser; chromium
@@ -44,5 +45,11 @@ if [ -e "$work/down" ]; then
   touch "$work/up"
 fi
 wait "$looking" || fail "see above"
+stop_server
+
+"$server" token --name page >"$work/tokens.toml" 2>"$work/token"
+start_server "$server" demo --config "$work/tokens.toml"
+NODE_PATH="$packages/node_modules" BROWSER=$(command -v "${BROWSER:-chromium}") \
+  TOKEN=$(sed 's/.* //' "$work/token") node scripts/browser.js token "http://$address/" || fail "see above"
 stop_server
 echo "passed: the front page in a browser"

@@ -3,7 +3,7 @@
 const ROWS = 30, PER_TURN = 3, TURN_MS = 250, CHART_SECONDS = 300, STATUS_MS = 2000, MOST_RETRY_MS = 30000;
 const $ = id => document.getElementById(id);
 const base = new URL('.', location.href);
-const token = new URLSearchParams(location.search).get('token');
+let token = new URLSearchParams(location.search).get('token');
 
 function address(path, scheme) {
   const url = new URL(path, base);
@@ -21,7 +21,8 @@ const shown = new WeakMap();  // what the rows on the page are of
 
 function connect() {
   const socket = new WebSocket(address(document.body.dataset.feed, true));
-  socket.onopen = () => { retryMs = 1000; state('live', true); };
+  let opened = false;
+  socket.onopen = () => { opened = true; retryMs = 1000; state('live', true); askForToken(''); };
   socket.onmessage = event => {
     const message = JSON.parse(event.data);
     if (message.message_type === 'heartbeat') return;
@@ -34,11 +35,66 @@ function connect() {
     if (fresh.length === PER_TURN) fresh.shift();
     if (!paused && !document.hidden) fresh.push(entry);
   };
-  socket.onclose = () => {
+  socket.onclose = async () => {
     state('connection lost, trying again', false);
+    const refusal = opened ? null : await whyRefused();
+    if (refusal && (refusal.status === 401 || refusal.status === 403)) {
+      state(token ? 'the token is not accepted' : 'a token is needed', false);
+      askForToken(refusal.text);
+      return;
+    }
+    if (refusal) state(`${refusal.text}; trying again`, false);
     setTimeout(connect, retryMs * (0.75 + Math.random() / 2));
     retryMs = Math.min(retryMs * 2, MOST_RETRY_MS);
   };
+}
+
+// A browser does not tell a page why a WebSocket was refused; the stream's JSON route is refused for the same reasons.
+async function whyRefused() {
+  try {
+    const headers = token ? { authorization: `Bearer ${token}` } : {};
+    const answer = await fetch(new URL(`${document.body.dataset.feed}/example.json`, base), { headers });
+    if (![401, 403, 429, 503].includes(answer.status)) return null;
+    const { error } = await answer.json();
+    return { status: answer.status, text: visible(String(error)) };
+  } catch {
+    return null;
+  }
+}
+
+// Shows the form for a token, with what the server says; without a text it is put away.
+function askForToken(text) {
+  $('token-form').hidden = !text;
+  $('token-text').textContent = text;
+}
+
+function takeToken(event) {
+  event.preventDefault();
+  const given = $('token').value.trim();
+  if (!given) return;
+  // It is kept by this page alone, and does not get into its address.
+  token = given;
+  $('token').value = '';
+  $('token-text').textContent = '';
+  state('connecting', false);
+  connect();
+  document.querySelector('#tabs [aria-selected=true]').click();
+}
+
+// ---- outside text
+
+// What is not shown, or changes the direction of what stands beside it: as the server's log file shows it.
+const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+const escapeOf = c => `\\u{${c.codePointAt(0).toString(16)}}`;
+const visible = text => text.replace(HIDDEN, escapeOf);
+// The same where line breaks are the server's own.
+const visibleLines = text => text.split('\n').map(visible).join('\n');
+
+// A text with a direction of its own, which does not reach its neighbours.
+function isolated(text) {
+  const bdi = document.createElement('bdi');
+  bdi.textContent = visible(text); // never as HTML: names come from whoever asked for a certificate
+  return bdi;
 }
 
 function state(text, open) {
@@ -49,23 +105,24 @@ function state(text, open) {
 function described(message) {
   const { leaf_cert: leaf, seen, update_type } = message.data;
   const issuer = leaf.issuer.O || leaf.issuer.CN || leaf.issuer.aggregated || '';
-  const names = leaf.all_domains.length ? leaf.all_domains.join(' ') : leaf.subject.aggregated || '';
+  const names = leaf.all_domains.length ? leaf.all_domains : [leaf.subject.aggregated || ''];
   return { message, cells: [time(seen * 1000), update_type === 'PrecertLogEntry' ? 'precert' : 'x509', names, issuer],
-           text: `${names} ${issuer} ${leaf.issuer.CN || ''}`.toLowerCase() };
+           text: `${names.join(' ')} ${issuer} ${leaf.issuer.CN || ''}`.toLowerCase() };
 }
 
 function onlyNames(message) {
-  const names = message.data.join(' ');
-  return { message, cells: [time(Date.now()), '', names, ''], text: names.toLowerCase() };
+  const names = message.data;
+  return { message, cells: [time(Date.now()), '', names, ''], text: names.join(' ').toLowerCase() };
 }
 
 function time(ms) {
   return new Date(ms).toLocaleTimeString([], { hour12: false });
 }
 
-function cell(text, className) {
+// Of one text, or of several with spaces between them.
+function cell(texts, className) {
   const td = document.createElement('td');
-  td.textContent = text; // never as HTML: names come from whoever asked for a certificate
+  td.append(...[texts].flat().flatMap((text, i) => i ? [' ', isolated(text)] : [isolated(text)]));
   if (className) td.className = className;
   return td;
 }
@@ -75,7 +132,7 @@ function row(entry) {
   tr.tabIndex = 0;
   tr.setAttribute('aria-haspopup', 'dialog');
   tr.append(...entry.cells.map(text => cell(text)));
-  tr.title = entry.cells[2];
+  tr.title = entry.cells[2].map(visible).join('\n');
   shown.set(tr, entry);
   return tr;
 }
@@ -190,7 +247,7 @@ function logRow(log, rate) {
   tr.append(cell(log.name), cell(log.operator), cell(log.protocol), cell(log.state, log.state),
             cell(log.tree_size.toLocaleString(), 'number'), cell(lag, 'number'),
             cell(rate === null ? '' : rate.toFixed(rate < 10 ? 1 : 0), 'number'), cell(log.halted || log.last_error || ''));
-  tr.title = [log.url, log.halted || log.last_error].filter(Boolean).join('\n');
+  tr.title = [log.url, log.halted || log.last_error].filter(Boolean).map(visible).join('\n');
   return tr;
 }
 
@@ -205,21 +262,26 @@ function duration(seconds) {
 
 function open(tr) {
   const { message } = shown.get(tr);
-  const facts = message.data.leaf_cert ? factsOf(message.data) : [['names', message.data.join('\n')]];
-  $('details-title').textContent = facts.find(([name]) => name === 'names')[1].split('\n')[0] || 'certificate';
+  const leaf = message.data.leaf_cert;
+  const names = (leaf ? leaf.all_domains : message.data).map(visible);
+  const facts = [['names', names.join('\n')], ...(leaf ? factsOf(message.data) : [])];
+  $('details-title').replaceChildren(isolated(names[0] || 'certificate'));
   $('facts').replaceChildren(...facts.filter(([, value]) => value).flatMap(([name, value]) => {
     const [dt, dd] = [document.createElement('dt'), document.createElement('dd')];
-    [dt.textContent, dd.textContent] = [name, value];
+    dt.textContent = visible(name);
+    dd.append(...visibleLines(value).split('\n').flatMap((line, i) => i ? ['\n', isolated(line)] : [isolated(line)]));
     return [dt, dd];
   }));
-  $('raw').textContent = JSON.stringify(message, null, 2);
+  // In JSON each of them can be written as one or two \\uXXXX; line breaks between values are ours.
+  const unit = c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  const asJson = c => c === '\n' ? c : c.split('').map(unit).join('');
+  $('raw').textContent = JSON.stringify(message, null, 2).replace(HIDDEN, asJson);
   $('details').showModal();
 }
 
 function factsOf(data) {
   const leaf = data.leaf_cert, day = seconds => new Date(seconds * 1000).toISOString().replace('.000', '');
   return [
-    ['names', leaf.all_domains.join('\n')],
     ['subject', leaf.subject.aggregated],
     ['issuer', leaf.issuer.aggregated],
     ['valid from', day(leaf.not_before)],
@@ -307,8 +369,7 @@ curl -s '${http('latest.json')}' | jq -r '.messages[].data.leaf_cert.all_domains
 }
 
 function makeTabs() {
-  const texts = samples();
-  const tabs = Object.keys(texts).map(name => {
+  const tabs = Object.keys(samples()).map(name => {
     const tab = document.createElement('button');
     Object.assign(tab, { type: 'button', id: `tab-${name}`, textContent: name });
     tab.setAttribute('role', 'tab');
@@ -322,7 +383,7 @@ function makeTabs() {
       tab.tabIndex = tab === chosen ? 0 : -1;
     }
     $('sample').setAttribute('aria-labelledby', chosen.id);
-    $('code').textContent = texts[chosen.textContent];
+    $('code').textContent = samples()[chosen.textContent]; // they say where a token goes, once there is one
     $('copy').textContent = 'Copy';
   };
   $('tabs').append(...tabs);
@@ -354,6 +415,7 @@ async function copy() {
 $('pause').onclick = pause;
 $('filter').oninput = filter;
 $('copy').onclick = copy;
+$('token-form').onsubmit = takeToken;
 $('close').onclick = () => $('details').close();
 $('feed').onclick = event => { const tr = event.target.closest('tr'); if (tr) open(tr); };
 $('feed').onkeydown = event => {

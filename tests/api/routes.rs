@@ -147,6 +147,15 @@ async fn the_front_page_runs_only_its_own_script() {
 }
 
 #[actix_web::test]
+async fn the_front_page_gives_away_no_token_in_its_address() {
+    let app = app_with(0).await;
+    let (_, headers, _) = ask(&app, Method::GET, "/?token=a-token-of-sixteen").await;
+    assert_eq!(header(&headers, "referrer-policy"), "no-referrer");
+    assert_eq!(header(&headers, "cache-control"), "no-store");
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn what_is_no_handshake_is_told_what_to_do() {
     let app = app_with(0).await;
     for path in ["/full-stream", "/lite-stream", "/domains-only", "/develop", "/full-stream/"] {
