@@ -36,6 +36,25 @@ pub fn escaped(text: &str, most_chars: usize) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// The same for text that is JSON already: each such character as one or two `\\uXXXX`, which mean it (RFC 8259 section 7).
+/// For what stands between quotes; nothing is cut off.
+pub fn json_escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unsafe(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
+}
+
 /// `url` with `***` in place of what stands before the `@` of its authority (RFC 3986 section 3.2.1): a name, and perhaps
 /// a password. Also for what is no URL, as long as a password would stand there.
 pub fn without_password(url: &str) -> Cow<'_, str> {
@@ -95,6 +114,16 @@ mod tests {
         {
             assert_eq!(escaped(just_outside, MOST_CHARS), just_outside);
         }
+    }
+
+    #[test]
+    fn json_means_the_same_when_it_is_escaped() {
+        let text = "a\u{202e}b\u{9b}c\u{e0041}d";
+        let json = serde_json::to_string(text).expect("JSON");
+        let escaped = json_escaped(&json);
+        assert_eq!(escaped, r#""a\u202eb\u009bc\udb40\udc41d""#);
+        assert_eq!(serde_json::from_str::<String>(&escaped).expect("JSON"), text);
+        assert!(matches!(json_escaped("plain"), Cow::Borrowed("plain")));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::config::{Config, LogConfig};
 use crate::ct::log_list::LogList;
 use crate::log_client::{FetchSettings, Issuers, LogClient, OperatorLimits, tls_connector};
 use crate::log_list::{HttpSettings, LogListClient};
+use crate::printable::{MOST_CHARS, escaped};
 use crate::startup;
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
@@ -62,7 +63,7 @@ async fn listed(config: &Config, http: &HttpSettings) -> LogList {
     for source in config.lists.iter().flat_map(|lists| &lists.sources) {
         let mut client = LogListClient::new(source.clone(), &dir, http);
         if let Err(error) = client.refresh().await {
-            eprintln!("log list {}: {error}", source.name);
+            eprintln!("log list {}: {}", source.name, escaped(&error.to_string(), MOST_CHARS));
         }
         eprintln!("log list {}: {}", source.name, client.in_force().origin);
         lists.push(client.in_force().list.clone());
@@ -88,6 +89,7 @@ async fn row(log: &LogConfig, client: LogClient) -> Row {
         interval.map_or(String::new(), |i| format!("{} to {}", day(i.start_unix_s), day(i.end_unix_s))),
         entries,
     ]
+    .map(|cell| escaped(&cell, MOST_CHARS).into_owned())
 }
 
 fn print_table(rows: &[Row]) {

@@ -9,7 +9,7 @@ mod show;
 mod token;
 mod verify_evidence;
 
-use crate::config::{self, Config, ConfigError, Log};
+use crate::config::{self, Config, ConfigError, Log, MOST_PROBLEM_CHARS};
 use crate::demo::{DemoLog, DemoLogOptions, DemoProtocol};
 use crate::log_client::Proxies;
 use crate::memory;
@@ -179,7 +179,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("certstream-server: {failure}");
+            eprintln!("certstream-server: {}", escaped(&failure.to_string(), MOST_PROBLEM_CHARS));
             ExitCode::from(failure.status())
         }
     }

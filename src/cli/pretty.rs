@@ -1,4 +1,7 @@
-//! JSON for the eye: indented, in the order in which it stands, with colours on a terminal.
+//! JSON for the eye: indented, in the order in which it stands, with colours on a terminal, and with what a terminal would
+//! act on or hide written as `\uXXXX`.
+
+use crate::printable::json_escaped;
 
 /// ANSI colours of member names, texts, and numbers and words.
 const NAME: &str = "\x1b[36m";
@@ -19,8 +22,8 @@ pub(super) fn pretty(json: &str, colours: bool) -> String {
             b'}' | b']' => printer.close(token),
             b',' => printer.next_item(),
             b':' => printer.out.push_str(": "),
-            b'"' if rest.starts_with(':') => printer.coloured(NAME, token),
-            b'"' => printer.coloured(TEXT, token),
+            b'"' if rest.starts_with(':') => printer.coloured(NAME, &json_escaped(token)),
+            b'"' => printer.coloured(TEXT, &json_escaped(token)),
             _ => printer.coloured(OTHER, token),
         }
     }

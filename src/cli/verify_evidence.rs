@@ -1,6 +1,7 @@
 //! `verify-evidence`: whether what is in a folder of evidence holds.
 
 use crate::evidence::Evidence;
+use crate::printable::{MOST_CHARS, escaped};
 use clap::Args;
 use std::fs;
 use std::io;
@@ -32,11 +33,12 @@ pub(super) fn verify(args: &VerifyEvidenceArgs) -> Result<(), EvidenceError> {
         match check(file) {
             Ok(evidence) => {
                 let Evidence { log, problem, misbehaviour, .. } = evidence;
-                println!("confirmed: {}: {} ({}): {problem}", file.display(), log.name, misbehaviour.kind());
+                let (name, problem) = (escaped(&log.name, MOST_CHARS), escaped(&problem, MOST_CHARS));
+                println!("confirmed: {}: {name} ({}): {problem}", file.display(), misbehaviour.kind());
             }
             Err(why) => {
                 unconfirmed += 1;
-                println!("NOT CONFIRMED: {}: {why}", file.display());
+                println!("NOT CONFIRMED: {}: {}", file.display(), escaped(&why, MOST_CHARS));
             }
         }
     }

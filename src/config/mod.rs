@@ -15,6 +15,7 @@ mod values;
 mod written;
 
 pub use error::ConfigError;
+pub(crate) use error::MOST_PROBLEM_CHARS;
 pub use reference::EXPLAINED;
 pub use resolved::{
     ClientLimits, Config, Endpoint, HealthLimits, ListConfig, ListedFacts, LogConfig, TlsFiles,
