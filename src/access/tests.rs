@@ -247,6 +247,8 @@ mod openings {
         }
     }
 
+    type Change = fn(&mut Access);
+
     fn opened(change: impl FnOnce(&mut Access)) -> Vec<String> {
         let mut new = strict();
         change(&mut new);
@@ -255,7 +257,7 @@ mod openings {
 
     #[test]
     fn the_same_or_stricter_rules_open_nothing() {
-        let changes: [fn(&mut Access); 15] = [
+        let changes: [Change; 15] = [
             |_| {},
             |new| {
                 new.allow =
@@ -289,7 +291,7 @@ mod openings {
 
     #[test]
     fn each_restriction_that_falls_is_named() {
-        let changes: [(fn(&mut Access), &str); 22] = [
+        let changes: [(Change, &str); 22] = [
             (
                 |new| new.allow = Networks::default(),
                 "access.allow, access.deny: 0.0.0.0 to 192.0.1.255 and 3 more may",
