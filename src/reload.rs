@@ -75,9 +75,7 @@ impl Reloader {
         }
         let rules = Rules::of(config);
         let openings = openings(&self.live.rules().access, &rules.access);
-        for opening in &openings {
-            log::warn!("configuration: a restriction falls: {}", escaped(opening, MOST_CHARS));
-        }
+        warn_of(&openings);
         if !openings.is_empty() && !config.allow_opening {
             return Err(ReloadError::Opens(openings));
         }
@@ -100,6 +98,18 @@ impl Reloader {
     fn can_change(&self, key: &str, config: &Config) -> bool {
         let is_tls = section(key) == TLS;
         can_change_at_run_time(key) && (!is_tls || self.tls.is_some() == config.tls.is_some())
+    }
+}
+
+/// Restrictions that fall with one reload which have a line of their own in the log file.
+pub(crate) const MOST_NAMED: usize = 50;
+
+fn warn_of(openings: &[String]) {
+    for opening in openings.iter().take(MOST_NAMED) {
+        log::warn!("configuration: a restriction falls: {}", escaped(opening, MOST_CHARS));
+    }
+    if openings.len() > MOST_NAMED {
+        log::warn!("configuration: {} more restrictions fall", openings.len() - MOST_NAMED);
     }
 }
 

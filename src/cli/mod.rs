@@ -44,6 +44,7 @@ Examples:
   certstream-server --config config/certstream.toml        watch the logs of that file
   certstream-server                                        watch all logs that Chrome trusts
   certstream-server logs                                   list them
+  certstream-server token --name research >>my.toml        make a token for a client
   certstream-server check-config --config my.toml          say what is wrong with a file
   certstream-server entry https://ct.example.com/2026 1234 show one entry of a log
   certstream-server cert leaf.pem                          show a certificate as clients would receive it
@@ -292,7 +293,9 @@ fn reload(reloader: &mut Reloader, config: Result<Config, ConfigError>) {
     match result {
         Ok(changed) if changed.is_empty() => log::info!("configuration: nothing has changed"),
         Ok(changed) => log::info!("configuration: now with other {}", changed.join(", ")),
-        Err(why) => log::error!("configuration: everything stays as it was: {why}"),
+        Err(why) => {
+            log::error!("configuration: everything stays as it was: {}", escaped(&why, MOST_PROBLEM_CHARS));
+        }
     }
 }
 
