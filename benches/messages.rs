@@ -57,7 +57,8 @@ fn input() -> Input {
     let recorded = recorded();
     let page: Vec<&Recorded> = recorded.iter().cycle().take(PAGE).collect();
     let page = serde_json::to_vec(&serde_json::json!({ "entries": page })).expect("a page");
-    let raw = get_entries::parse(&page).expect("a page").into_iter().map(|raw| raw.expect("base64"));
+    let raw =
+        get_entries::parse(&page, usize::MAX).expect("a page").into_iter().map(|raw| raw.expect("base64"));
     let raw: Vec<_> = raw.collect();
     let entries: Vec<_> =
         raw.iter().map(|raw| entry::decode(&raw.leaf_input, &raw.extra_data).expect("an entry")).collect();
@@ -98,7 +99,10 @@ impl Input {
     }
 
     fn page_batch(&self) -> EntryBatch {
-        let raw = get_entries::parse(&self.page).expect("a page").into_iter().map(|raw| raw.expect("base64"));
+        let raw = get_entries::parse(&self.page, usize::MAX)
+            .expect("a page")
+            .into_iter()
+            .map(|raw| raw.expect("base64"));
         self.batch(raw.map(|raw| entry::decode(&raw.leaf_input, &raw.extra_data).expect("an entry")))
     }
 
@@ -116,7 +120,7 @@ fn benches(c: &mut Criterion) {
     let mut group = c.benchmark_group("entry");
     group.throughput(Throughput::Elements(PAGE as u64));
     group.bench_function("decode a get-entries page", |b| {
-        b.iter(|| get_entries::parse(black_box(&input.page)))
+        b.iter(|| get_entries::parse(black_box(&input.page), usize::MAX))
     });
     group.bench_function("word the leaf", |b| {
         let mut out = Vec::with_capacity(1 << 20);

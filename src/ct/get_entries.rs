@@ -3,8 +3,9 @@
 //! An entry's base64 may be broken while the rest of the page is sound, so each entry is judged by itself.
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
+use std::fmt;
 
 /// `leaf_input` and `extra_data` of one entry, decoded from base64.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,13 +53,8 @@ fn lenient(text: &str) -> Option<Vec<u8>> {
 #[error("no get-entries answer: {0}")]
 pub struct NotAPage(#[from] serde_json::Error);
 
-#[derive(Deserialize)]
-struct Page<'a> {
-    #[serde(borrow)]
-    entries: Vec<Texts<'a>>,
-}
-
-#[derive(Deserialize)]
+/// An entry as the page has it; borrowed where nothing in it is escaped.
+#[derive(serde::Deserialize)]
 struct Texts<'a> {
     #[serde(borrow)]
     leaf_input: Cow<'a, str>,
@@ -66,10 +62,92 @@ struct Texts<'a> {
     extra_data: Cow<'a, str>,
 }
 
-/// Reads a page; entries come in the log's order, those that are no base64 as an error in their place.
-pub fn parse(body: &[u8]) -> Result<Vec<Result<RawEntry, NotBase64>>, NotAPage> {
-    let page: Page<'_> = serde_json::from_slice(body)?;
-    Ok(page.entries.iter().map(raw_entry).collect())
+/// One of a page.
+pub type PageEntry = Result<RawEntry, NotBase64>;
+
+/// Reads a page of at most `most` entries, as many as were asked for; they come in the log's order, those that are no
+/// base64 as an error in their place.
+///
+/// # Errors
+/// For what is no page, and for a page of more entries, which is not read on: an entry costs some hundred bytes of
+/// memory, and no more than two or three of the page.
+pub fn parse(body: &[u8], most: usize) -> Result<Vec<PageEntry>, NotAPage> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let page = PageSeed { most }.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(page)
+}
+
+/// `{"entries": [...]}`; other members are allowed and ignored.
+struct PageSeed {
+    most: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for PageSeed {
+    type Value = Vec<PageEntry>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for PageSeed {
+    type Value = Vec<PageEntry>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with \"entries\"")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut entries = None;
+        while let Some(name) = members.next_key::<Name<'de>>()? {
+            if name.0 != "entries" {
+                members.next_value::<IgnoredAny>()?;
+            } else if entries.is_some() {
+                return Err(Error::duplicate_field("entries"));
+            } else {
+                entries = Some(members.next_value_seed(EntriesSeed { most: self.most })?);
+            }
+        }
+        entries.ok_or_else(|| Error::missing_field("entries"))
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+struct EntriesSeed {
+    most: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for EntriesSeed {
+    type Value = Vec<PageEntry>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for EntriesSeed {
+    type Value = Vec<PageEntry>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an array of at most {} entries", self.most)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = texts.next_element::<Texts<'de>>()? {
+            if entries.len() == self.most {
+                return Err(Error::custom(format_args!(
+                    "more than the {} entries that were asked for",
+                    self.most
+                )));
+            }
+            entries.push(raw_entry(&entry));
+        }
+        Ok(entries)
+    }
 }
 
 /// Both members in one allocation, which lives exactly as long as the entry.
@@ -96,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_page_yields_its_entries_in_order() {
-        let page = parse(br#"{"entries":[{"leaf_input":"AAE=","extra_data":""},{"extra_data":"\/w==","leaf_input":"Ag=="}]}"#);
+        let page = parse(br#"{"entries":[{"leaf_input":"AAE=","extra_data":""},{"extra_data":"\/w==","leaf_input":"Ag=="}]}"#, 2);
         let page: Vec<_> = page.unwrap().into_iter().map(Result::unwrap).collect();
         assert_eq!(page[0], RawEntry { leaf_input: vec![0, 1].into(), extra_data: vec![].into() });
         assert_eq!(page[1], RawEntry { leaf_input: vec![2].into(), extra_data: vec![255].into() });
@@ -104,20 +182,39 @@ mod tests {
 
     #[test]
     fn one_broken_entry_costs_only_itself() {
-        let page = parse(br#"{"entries":[{"leaf_input":"!!!!","extra_data":""},{"leaf_input":"Ag==","extra_data":"A"}, {"leaf_input":"Ag==","extra_data":""}]}"#).unwrap();
+        let page = parse(br#"{"entries":[{"leaf_input":"!!!!","extra_data":""},{"leaf_input":"Ag==","extra_data":"A"}, {"leaf_input":"Ag==","extra_data":""}]}"#, 1000).unwrap();
         assert_eq!(page[0].as_ref().unwrap_err().to_string(), "leaf_input is no base64");
         assert_eq!(page[1].as_ref().unwrap_err().to_string(), "extra_data is no base64");
         assert!(page[2].is_ok());
     }
 
+    /// One that cannot be parsed behind them is not even looked at.
+    #[test]
+    fn a_page_of_more_entries_than_asked_for_is_not_read_on() {
+        let entries = r#"{"leaf_input":"","extra_data":""},"#.repeat(4);
+        let page = format!(r#"{{"entries":[{entries}!!!"#);
+        let error = parse(page.as_bytes(), 3).unwrap_err().to_string();
+        assert!(error.contains("more than the 3 entries"), "{error}");
+        assert!(!parse(page.as_bytes(), 4).unwrap_err().to_string().contains("more than"));
+    }
+
     #[test]
     fn anything_else_is_no_page() {
-        for body in
-            ["", "{}", "[]", "<html>", r#"{"entries":[{"leaf_input":"AA=="}]}"#, r#"{"entries":[{"le"#]
-        {
-            assert!(parse(body.as_bytes()).is_err(), "{body}");
+        for body in [
+            "",
+            "{}",
+            "[]",
+            "<html>",
+            r#"{"entries":[{"leaf_input":"AA=="}]}"#,
+            r#"{"entries":[{"le"#,
+            r#"{"entries":[]} {}"#,
+            r#"{"entries":[],"entries":[]}"#,
+            r#"{"entries":{}}"#,
+        ] {
+            assert!(parse(body.as_bytes(), 10).is_err(), "{body}");
         }
-        assert_eq!(parse(br#"{"entries":[]}"#).unwrap().len(), 0);
+        assert_eq!(parse(br#"{"entries":[]}"#, 10).unwrap().len(), 0);
+        assert_eq!(parse(br#"{"a":[{}],"entries":[],"b":1}"#, 10).unwrap().len(), 0);
     }
 
     #[test]

@@ -3,7 +3,16 @@
 //!
 //! A names tile is not part of the log's tree: nothing proves what it says.
 
-use serde::Deserialize;
+use super::tile_path::TILE_WIDTH;
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use std::fmt;
+
+/// Most names of one entry; certificates have up to some thousand.
+pub(crate) const MAX_ENTRY_NAMES: usize = 20_000;
+/// Most names of a whole tile; honest ones have some thousand.
+pub(crate) const MAX_TILE_NAMES: usize = 100_000;
+/// One line more than there should be shows that there are too many.
+const MAX_LINES: usize = TILE_WIDTH as usize + 1;
 
 /// What a names tile says of one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,17 +34,17 @@ pub struct NamesTileError {
 }
 
 /// `{"Timestamp": 1753375092043, "Subject": {"CommonName": "example.com"}, "DNS": ["example.com"], "IP": [...]}`
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Line {
     #[serde(rename = "Timestamp")]
     timestamp_ms: u64,
     #[serde(rename = "Subject", default)]
     subject: Subject,
     #[serde(rename = "DNS", default)]
-    dns: Option<Vec<String>>,
+    dns: Option<Names>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, serde::Deserialize)]
 struct Subject {
     #[serde(rename = "CommonName", default)]
     common_name: String,
@@ -50,23 +59,59 @@ pub fn entries(tile: &[u8]) -> Result<Vec<NamesEntry>, NamesTileError> {
     if tile.is_empty() {
         return Ok(Vec::new());
     }
-    let entry = |(line, text): (usize, &[u8])| match serde_json::from_slice(text) {
-        Ok(line) => Ok(entry(line)),
-        Err(error) => Err(NamesTileError { line: line + 1, error }),
+    let mut names = 0;
+    let mut entry = |(line, text): (usize, &[u8])| {
+        let entry = serde_json::from_slice(text).map(entry);
+        let entry = entry.and_then(|entry| {
+            names += entry.names.len();
+            if names > MAX_TILE_NAMES { Err(Error::custom("there are too many names")) } else { Ok(entry) }
+        });
+        entry.map_err(|error| NamesTileError { line: line + 1, error })
     };
-    tile.split(|byte| *byte == b'\n').enumerate().map(entry).collect()
+    let lines = tile.split(|byte| *byte == b'\n').take(MAX_LINES);
+    lines.enumerate().map(&mut entry).collect()
 }
 
 fn entry(Line { timestamp_ms, subject, dns }: Line) -> NamesEntry {
     let common_name = Some(subject.common_name).filter(|name| !name.is_empty());
     let mut names: Vec<String> = Vec::new();
     let mut seen = std::collections::HashSet::new();
-    for name in common_name.into_iter().chain(dns.unwrap_or_default()) {
+    for name in common_name.into_iter().chain(dns.map(|names| names.0).unwrap_or_default()) {
         if seen.insert(name.clone()) {
             names.push(name);
         }
     }
     NamesEntry { timestamp_ms, names }
+}
+
+/// At most [`MAX_ENTRY_NAMES`]: a list is not read on beyond that.
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(NamesVisitor)
+    }
+}
+
+struct NamesVisitor;
+
+impl<'de> Visitor<'de> for NamesVisitor {
+    type Value = Names;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an array of at most {MAX_ENTRY_NAMES} names")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Names, A::Error> {
+        let mut names = Vec::new();
+        while let Some(name) = texts.next_element()? {
+            if names.len() == MAX_ENTRY_NAMES {
+                return Err(Error::custom(format_args!("more than {MAX_ENTRY_NAMES} names")));
+            }
+            names.push(name);
+        }
+        Ok(Names(names))
+    }
 }
 
 #[cfg(test)]
@@ -99,5 +144,23 @@ mod tests {
         ] {
             assert_eq!(entries(tile).unwrap_err().line, line);
         }
+    }
+
+    #[test]
+    fn memory_is_bounded_by_what_a_tile_may_hold() {
+        let line = |names: usize| format!("{{\"Timestamp\":1,\"DNS\":[{}]}}", vec!["\"\""; names].join(","));
+        assert!(entries(line(MAX_ENTRY_NAMES).as_bytes()).is_ok());
+        let error = entries(line(MAX_ENTRY_NAMES + 1).as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("more than 20000 names"), "{error}");
+        let lines = vec![line(0); MAX_LINES + 100].join("\n");
+        assert_eq!(
+            entries(lines.as_bytes()).unwrap().len(),
+            MAX_LINES,
+            "one more than a tile has, and no more"
+        );
+        let names: Vec<_> = (0..MAX_ENTRY_NAMES).map(|i| format!("\"{i}\"")).collect();
+        let line = format!("{{\"Timestamp\":1,\"DNS\":[{}]}}", names.join(","));
+        let error = entries([line.as_str(); 6].join("\n").as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("line 6") && error.contains("too many names"), "{error}");
     }
 }

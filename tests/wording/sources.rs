@@ -56,7 +56,7 @@ impl Recorded {
     pub fn bytes(&self) -> Option<(bytes::Bytes, bytes::Bytes)> {
         let page = serde_json::json!({ "entries":
             [{ "leaf_input": self.leaf_input, "extra_data": self.extra_data }] });
-        let page = certstream_server::ct::get_entries::parse(page.to_string().as_bytes()).expect("a page");
+        let page = certstream_server::ct::get_entries::parse(page.to_string().as_bytes(), 1).expect("a page");
         let raw = match page.into_iter().next()? {
             Ok(raw) => raw,
             Err(not_base64) => not_base64.salvage()?,
