@@ -4,6 +4,7 @@
 //! An issuer is the same wherever it came from, so logs share them; the hash that names it proves it.
 
 use crate::ct::tile::Fingerprint;
+use crate::state::Usage;
 use bytes::Bytes;
 use openssl::sha::sha256;
 use quick_cache::Weighter;
@@ -11,18 +12,20 @@ use quick_cache::sync::Cache;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-/// Most bytes of certificates in memory. Those of the web need about 10 MiB.
-const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// Most bytes of fetched issuers in memory. Those of the web need about 10 MiB.
+pub(crate) const MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// The same for those that come with the entries themselves.
-const MAX_SENT_BYTES: u64 = 16 * 1024 * 1024;
-/// A certificate larger than this is not shared: a hostile log could otherwise drive all others out.
-const MAX_SHARED: usize = 16 * 1024;
+pub(crate) const MAX_SENT_BYTES: u64 = 16 * 1024 * 1024;
+/// Largest certificate that entries share, bytes: a hostile log could otherwise drive all others out.
+pub(crate) const MAX_SHARED: usize = 16 * 1024;
 /// How many that will be, about.
 const EXPECTED: usize = 8192;
-/// Most files on disk; a hostile log could otherwise fill it.
-const MAX_FILES: usize = 50_000;
+/// Most files in the issuers' folder; a hostile log could otherwise fill the disk. The web has some thousand issuers.
+pub(crate) const MAX_FILES: usize = 50_000;
+/// Most bytes of all of them together.
+pub(crate) const MAX_DISK_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Certificates by fingerprint.
 #[derive(Debug)]
@@ -32,7 +35,8 @@ pub struct Issuers {
     sent: Cache<Bytes, Bytes, Size>,
     /// `None`: they are not kept.
     dir: Option<PathBuf>,
-    written: AtomicUsize,
+    /// What is in the folder; unknown until the first one is written.
+    on_disk: Mutex<Option<Usage>>,
 }
 
 #[derive(Debug, Clone)]
@@ -60,7 +64,7 @@ impl Issuers {
     pub fn in_memory() -> Self {
         let known = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
         let sent = Cache::with_weighter(EXPECTED, MAX_SENT_BYTES, Size);
-        Issuers { known, sent, dir: None, written: AtomicUsize::new(0) }
+        Issuers { known, sent, dir: None, on_disk: Mutex::new(None) }
     }
 
     /// The same certificate, in the memory that all who sent it share; one that is too large in memory of its own.
@@ -106,14 +110,23 @@ impl Issuers {
 
     fn save(&self, fingerprint: &Fingerprint, der: &[u8]) -> io::Result<()> {
         let Some(dir) = &self.dir else { return Ok(()) };
-        if self.written.fetch_add(1, Ordering::Relaxed) >= MAX_FILES {
+        let mut on_disk = self.on_disk.lock().unwrap_or_else(PoisonError::into_inner);
+        let usage = match *on_disk {
+            Some(usage) => usage,
+            None => *on_disk.insert(Usage::of(dir)?),
+        };
+        let path = path(dir, fingerprint);
+        // One that was damaged is replaced.
+        let usage = if let Ok(old) = path.metadata() { usage.without(old.len()) } else { usage };
+        let with_it = usage.with(der.len() as u64);
+        if with_it.files > MAX_FILES || with_it.bytes > MAX_DISK_BYTES {
             return Err(io::Error::other("there are too many"));
         }
-        fs::create_dir_all(dir)?;
-        let path = path(dir, fingerprint);
         let unfinished = path.with_extension("new");
         fs::write(&unfinished, der)?;
-        fs::rename(unfinished, path)
+        fs::rename(unfinished, path)?;
+        *on_disk = Some(with_it);
+        Ok(())
     }
 }
 
@@ -156,5 +169,32 @@ mod tests {
         assert_eq!(again.get(&fingerprint), Some(der));
         fs::write(path(&dir.path().join("issuers"), &fingerprint), b"damaged").unwrap();
         assert_eq!(Issuers::new(dir.path().join("issuers")).get(&fingerprint), None);
+    }
+
+    #[test]
+    fn the_folder_is_bounded_also_over_restarts() {
+        let dir = tempfile::tempdir().unwrap();
+        let insert = |issuers: &Issuers, n: u32| {
+            let der = Bytes::from(n.to_be_bytes().to_vec());
+            let fingerprint = sha256(&der);
+            assert!(issuers.insert(&fingerprint, der));
+            path(dir.path(), &fingerprint).exists()
+        };
+        // As if earlier runs had filled it, but for one.
+        let large = fs::File::create(dir.path().join("0.der")).unwrap();
+        large.set_len(MAX_DISK_BYTES - 6).unwrap();
+        let issuers = Issuers::new(dir.path().into());
+        assert!(insert(&issuers, 1));
+        assert!(!insert(&issuers, 2), "its bytes are too many");
+        assert!(insert(&issuers, 1), "it is there already");
+        assert!(!insert(&Issuers::new(dir.path().into()), 3), "a restart does not count anew");
+
+        large.set_len(0).unwrap();
+        for i in 3..MAX_FILES {
+            fs::File::create(dir.path().join(format!("{i}.der"))).unwrap();
+        }
+        let again = Issuers::new(dir.path().into());
+        assert!(insert(&again, 4));
+        assert!(!insert(&again, 5), "there are {MAX_FILES} files");
     }
 }

@@ -13,8 +13,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// A list as a JSON string: each of its quotes and line breaks takes two bytes there.
-const MAX_FILE_BYTES: usize = 2 * MAX_LIST_BYTES;
+/// Largest file of a saved list, bytes. It has the list as a JSON string: each of its quotes and line breaks takes two bytes
+/// there. There is one file for each list that is or was configured.
+pub(crate) const MAX_FILE_BYTES: usize = 2 * MAX_LIST_BYTES;
 
 /// The file.
 #[derive(Debug, Deserialize, Serialize)]

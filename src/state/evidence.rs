@@ -1,15 +1,19 @@
 //! Keeps evidence of what logs did wrong: one file each, in a folder that is bounded.
 
+use super::Usage;
 use super::file::replace_file;
 use crate::evidence::Evidence;
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-/// Most files of one kind of misbehaviour: a flood of one must not hide another. A file has at most some 200 KB, which
-/// is a proof and the leaf hashes of 2,048 entries.
-const MAX_FILES_OF_KIND: usize = 100;
+/// Most files of one kind of misbehaviour: a flood of one must not hide another.
+pub(crate) const MAX_FILES_OF_KIND: usize = 100;
+/// Most bytes of them together.
+pub(crate) const MAX_BYTES_OF_KIND: u64 = 64 * 1024 * 1024;
+/// Largest file, bytes. Most evidence has some 200 KB, which is a proof and the leaf hashes of 2,048 entries; the rest is
+/// room for an entry with its chain.
+pub(crate) const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The folder.
 #[derive(Debug)]
@@ -32,9 +36,18 @@ impl EvidenceFolder {
     pub fn keep(&self, evidence: &Evidence) -> io::Result<PathBuf> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let kind = evidence.misbehaviour.kind();
-        let count = self.count(kind)?;
+        let usage = self.usage(kind)?;
+        let count = usage.files;
         if count >= MAX_FILES_OF_KIND {
             return Err(io::Error::other(format!("{} has {count} files of it already", self.dir.display())));
+        }
+        let json = serde_json::to_vec_pretty(evidence)?;
+        if json.len() > MAX_FILE_BYTES {
+            return Err(io::Error::other(format!("its {} bytes are too many", json.len())));
+        }
+        if usage.with(json.len() as u64).bytes > MAX_BYTES_OF_KIND {
+            let bytes = usage.bytes;
+            return Err(io::Error::other(format!("{} has {bytes} bytes of it already", self.dir.display())));
         }
         let url = &evidence.log.url;
         let bare = url.split_once("://").map_or(url.as_str(), |(_scheme, rest)| rest);
@@ -42,15 +55,12 @@ impl EvidenceFolder {
         let log: String = bare.chars().map(plain).take(100).collect();
         let name = format!("{kind}-{log}-{}-{count}.json", evidence.detected_ms);
         let path = self.dir.join(name);
-        replace_file(&path, &serde_json::to_vec_pretty(evidence)?)?;
+        replace_file(&path, &json)?;
         Ok(path)
     }
 
-    fn count(&self, kind: &str) -> io::Result<usize> {
-        fs::create_dir_all(&self.dir)?;
-        let of_kind = |name: &std::ffi::OsString| name.to_string_lossy().starts_with(&format!("{kind}-"));
-        let names = fs::read_dir(&self.dir)?.map(|file| file.map(|file| file.file_name()));
-        Ok(names.collect::<io::Result<Vec<_>>>()?.iter().filter(|name| of_kind(name)).count())
+    fn usage(&self, kind: &str) -> io::Result<Usage> {
+        Usage::of_those(&self.dir, |name| name.starts_with(&format!("{kind}-")))
     }
 }
 
@@ -59,6 +69,7 @@ mod tests {
     use super::*;
     use crate::evidence::{Accused, Base64, Misbehaviour};
     use crate::message::Protocol;
+    use std::fs;
 
     fn evidence() -> Evidence {
         let log = Accused {
@@ -93,5 +104,17 @@ mod tests {
         let (first, second_head) = (Base64(b"1".to_vec()), Base64(b"2".to_vec()));
         let fork = Misbehaviour::Fork { first, second: second_head };
         second.keep(&Evidence::new(8, evidence().log, String::new(), fork)).unwrap();
+    }
+
+    #[test]
+    fn its_bytes_are_bounded_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = EvidenceFolder::new(dir.path().into());
+        let large = Misbehaviour::BadSignature { head: Base64(vec![0; MAX_FILE_BYTES]) };
+        let large = Evidence::new(7, evidence().log, String::new(), large);
+        assert!(folder.keep(&large).unwrap_err().to_string().contains("bytes are too many"));
+        let full = fs::File::create(dir.path().join("bad_signature-x.json")).unwrap();
+        full.set_len(MAX_BYTES_OF_KIND - 100).unwrap();
+        assert!(folder.keep(&evidence()).unwrap_err().to_string().contains("bytes of it already"));
     }
 }

@@ -7,6 +7,7 @@ mod ledger;
 mod lock;
 mod positions;
 mod undecodable;
+mod usage;
 
 pub use evidence::EvidenceFolder;
 pub use file::replace_file;
@@ -15,3 +16,4 @@ pub use ledger::{Ledger, OutOfTurn};
 pub use lock::{StateLock, StateLockError};
 pub use positions::{Position, Positions, PositionsError};
 pub use undecodable::{Undecodable, UndecodableEntry};
+pub(crate) use usage::Usage;

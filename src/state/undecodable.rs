@@ -3,15 +3,20 @@
 //! A hostile log could send nothing else, so the folder is bounded; when it is full, entries are still
 //! counted and named in the log file, but not kept.
 
+use super::Usage;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 /// Most files in the folder.
-const MAX_FILES: usize = 1_000;
-/// Largest entry that is kept, as JSON; larger ones would be no entries of a certificate.
-const MAX_ENTRY_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_FILES: usize = 1_000;
+/// Most bytes of all of them together.
+pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// Largest entry that is kept, bytes of JSON; larger ones would be no entries of a certificate.
+pub(crate) const MAX_ENTRY_BYTES: usize = 1024 * 1024;
+/// Longest name of a log in a file's name, characters.
+const MAX_NAME_CHARS: usize = 100;
 
 /// An entry as the log gave it.
 #[derive(Debug, serde::Serialize)]
@@ -32,14 +37,14 @@ pub struct UndecodableEntry<'a> {
 #[derive(Debug)]
 pub struct Undecodable {
     dir: PathBuf,
-    /// Files in the folder; unknown until the first one is written.
-    files: Mutex<Option<usize>>,
+    /// What is in the folder; unknown until the first one is written.
+    usage: Mutex<Option<Usage>>,
 }
 
 impl Undecodable {
     /// Keeps entries in `dir`, which is made when it is first needed.
     pub fn new(dir: PathBuf) -> Self {
-        Undecodable { dir, files: Mutex::new(None) }
+        Undecodable { dir, usage: Mutex::new(None) }
     }
 
     /// Writes one file. An entry that is there already is not written again.
@@ -49,31 +54,37 @@ impl Undecodable {
     pub fn keep(&self, entry: &UndecodableEntry<'_>) -> io::Result<PathBuf> {
         let bare = entry.url.split_once("://").map_or(entry.url, |(_scheme, rest)| rest);
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
-        let name = format!("{}-{}.json", bare.chars().map(plain).collect::<String>(), entry.index);
-        let path = self.dir.join(name);
-        let json = serde_json::to_vec_pretty(entry)?;
-        if json.len() > MAX_ENTRY_BYTES {
-            return Err(io::Error::other(format!("its {} bytes are too many", json.len())));
-        }
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = match *files {
-            Some(count) => count,
-            None => self.count()?,
+        let log: String = bare.chars().map(plain).take(MAX_NAME_CHARS).collect();
+        let path = self.dir.join(format!("{log}-{}.json", entry.index));
+        let mut known = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        let usage = match *known {
+            Some(usage) => usage,
+            None => *known.insert(Usage::of(&self.dir)?),
         };
         if path.exists() {
             return Ok(path);
         }
-        if count >= MAX_FILES {
-            return Err(io::Error::other(format!("{} is full", self.dir.display())));
+        // A hostile log can have a million of them: what is not written is not encoded.
+        let full = || Err(io::Error::other(format!("{} is full", self.dir.display())));
+        let too_large = |length| Err(io::Error::other(format!("its {length} bytes are too many")));
+        if usage.files >= MAX_FILES || usage.bytes >= MAX_BYTES {
+            return full();
+        }
+        let length = entry.leaf_input.len() + entry.extra_data.len();
+        if length > MAX_ENTRY_BYTES {
+            return too_large(length);
+        }
+        let json = serde_json::to_vec_pretty(entry)?;
+        let with_it = usage.with(json.len() as u64);
+        if json.len() > MAX_ENTRY_BYTES {
+            return too_large(json.len());
+        }
+        if with_it.bytes > MAX_BYTES {
+            return full();
         }
         fs::write(&path, json)?;
-        *files = Some(count + 1);
+        *known = Some(with_it);
         Ok(path)
-    }
-
-    fn count(&self) -> io::Result<usize> {
-        fs::create_dir_all(&self.dir)?;
-        Ok(fs::read_dir(&self.dir)?.count())
     }
 }
 
@@ -105,5 +116,17 @@ mod tests {
         let second = Undecodable::new(dir.path().into());
         assert!(second.keep(&entry(5000)).is_ok());
         assert!(second.keep(&entry(5001)).unwrap_err().to_string().contains("is full"));
+    }
+
+    #[test]
+    fn its_bytes_are_bounded_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let full = fs::File::create(dir.path().join("large.json")).unwrap();
+        full.set_len(MAX_BYTES - 100).unwrap();
+        let kept = Undecodable::new(dir.path().into());
+        assert!(kept.keep(&entry(1)).unwrap_err().to_string().contains("is full"));
+        let large = "A".repeat(MAX_ENTRY_BYTES + 1);
+        let large = UndecodableEntry { leaf_input: &large, ..entry(2) };
+        assert!(kept.keep(&large).unwrap_err().to_string().contains("too many"));
     }
 }
