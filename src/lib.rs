@@ -20,6 +20,7 @@
 //! | [`actors`] | LogWatcher, Broker, WebSocketSession, Heartbeat, and what they say to each other |
 //! | [`evidence`] | what a log did wrong, in a form that others can check; pure |
 //! | [`state`] | what is kept on disk |
+//! | [`digest`] | what logs do wrong, summed up for the log file |
 //! | [`routes`] | what HTTP clients see |
 //! | [`server`] | the HTTP server, and the way out of HTTP |
 //! | [`startup`] | the only place that starts actors, threads and servers |
@@ -38,6 +39,7 @@ mod clock;
 pub mod config;
 pub mod ct;
 pub mod demo;
+pub mod digest;
 pub mod evidence;
 mod live;
 pub mod log_client;
@@ -49,6 +51,7 @@ mod rate;
 pub mod printable;
 pub mod reload;
 pub mod routes;
+mod sanitize;
 pub mod server;
 pub mod startup;
 pub mod state;

@@ -13,6 +13,9 @@ pub mod ct;
 #[allow(dead_code)]
 #[path = "../../src/message/mod.rs"]
 pub mod message;
+#[allow(dead_code)]
+#[path = "../../src/sanitize.rs"]
+pub mod sanitize;
 
 pub mod meter;
 

@@ -2,7 +2,7 @@
 
 mod generate;
 mod import;
-mod logging;
+pub(crate) mod logging;
 mod logs;
 mod pretty;
 mod show;
@@ -177,6 +177,7 @@ pub fn main() -> ExitCode {
             Some(Command::Health(args)) => health(&cli, args).await,
         }
     });
+    logging::finish();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -259,11 +260,13 @@ async fn serve(config: &Config, load: impl Fn() -> Result<Config, ConfigError>) 
     notify::ready();
     let alive = application.liveness();
     let alive = notify::keep_alive(async || alive.holds().await);
+    let telling = logging::keep_telling();
     let reloading = keep_reloading(hangups, application.reloader(), load);
     tokio::select! {
         ended = application.run_until_stopped(stop_signal()) => ended.map_err(Failure::Run),
         () = reloading => Ok(()),
         () = alive => Ok(()),
+        () = telling => Ok(()),
     }
 }
 

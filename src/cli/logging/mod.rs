@@ -1,0 +1,178 @@
+//! The log file, which is standard error.
+//!
+//! ```text
+//! log::warn! ─► level, target ─► budget ─► sanitised, cut ─► standard error
+//!                                  └─ spent: counted, and told in one line a minute
+//! ```
+
+pub(crate) mod budget;
+
+use crate::config::Config;
+use crate::sanitize::{MAX_LINE_CHARS, sanitize};
+use budget::{Budgets, LeftOut};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// Wins over the configuration, at run time too.
+const VARIABLE: &str = "RUST_LOG";
+/// Our own modules.
+const OURS: &str = env!("CARGO_CRATE_NAME");
+/// Libraries write a line about each malformed request, aborted handshake or broken stream, which are what strangers do:
+/// these write nothing, unless RUST_LOG asks for them. Of the other libraries warnings are shown.
+const SILENT: [&str; 9] = [
+    "actix_http",
+    "actix_web",
+    "actix_web_actors",
+    "actix_tls",
+    "actix_server::service",
+    "h2",
+    "hyper_util",
+    "tokio_openssl",
+    "tokio_util",
+];
+/// How often it is looked whether there is something to tell of lines that were left out.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+static LOGGER: OnceLock<Logger> = OnceLock::new();
+
+/// Begins with the configured level.
+pub(super) fn init(config: &Config) {
+    let mut builder = env_logger::Builder::new();
+    builder.format_timestamp_millis().format_target(false);
+    let level = if from_environment() {
+        builder.parse_default_env();
+        None
+    } else {
+        default_filters(&mut builder);
+        Some(config.log_level)
+    };
+    let out = builder.build();
+    let level = level.unwrap_or(out.filter());
+    let logger = LOGGER.get_or_init(|| Logger { out, budgets: Mutex::new(Budgets::new(Instant::now())) });
+    // Only a program that has a logger already gets here twice.
+    if log::set_logger(logger).is_ok() {
+        log::set_max_level(level);
+    }
+}
+
+/// Everything of ours passes the filter, so that the level can change later.
+fn default_filters(builder: &mut env_logger::Builder) {
+    builder.filter_level(LevelFilter::Warn).filter_module(OURS, LevelFilter::Trace);
+    for target in SILENT {
+        builder.filter_module(target, LevelFilter::Off);
+    }
+}
+
+/// Goes on with the configured level.
+pub(super) fn change(config: &Config) {
+    if !from_environment() {
+        log::set_max_level(config.log_level);
+    }
+}
+
+/// Tells of lines that were left out, for as long as it is polled.
+pub(super) async fn keep_telling() {
+    loop {
+        sleep(LOOK_INTERVAL).await;
+        if let Some(logger) = LOGGER.get() {
+            logger.tell_left_out(false);
+        }
+    }
+}
+
+/// Tells of all lines that were left out and that nobody was told of.
+pub(super) fn finish() {
+    if let Some(logger) = LOGGER.get() {
+        logger.tell_left_out(true);
+    }
+}
+
+fn from_environment() -> bool {
+    std::env::var_os(VARIABLE).is_some_and(|value| !value.is_empty())
+}
+
+/// Writes lines that are safe to look at, and not too many of them.
+struct Logger {
+    out: env_logger::Logger,
+    budgets: Mutex<Budgets>,
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.out.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.out.matches(record) && self.may_write(record) {
+            self.write(record);
+        }
+    }
+
+    fn flush(&self) {
+        self.out.flush();
+    }
+}
+
+impl Logger {
+    /// Whoever asked for debug or trace wants to see all of it.
+    fn may_write(&self, record: &Record<'_>) -> bool {
+        if record.level() > Level::Info {
+            return true;
+        }
+        let place = record.module_path_static().zip(record.line());
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        budgets.take(place, record.level(), Instant::now())
+    }
+
+    fn write(&self, record: &Record<'_>) {
+        let text = match record.args().as_str() {
+            Some(text) => text.into(),
+            None => record.args().to_string(),
+        };
+        let record = |args| {
+            let (level, target, line) = (record.level(), record.target(), record.line());
+            let mut record = Record::builder();
+            record.level(level).target(target).line(line).args(args).build()
+        };
+        self.out.log(&record(format_args!("{}", sanitize(&text, MAX_LINE_CHARS))));
+    }
+
+    fn tell_left_out(&self, at_end: bool) {
+        let due = self.budgets.lock().unwrap_or_else(PoisonError::into_inner).due(Instant::now(), at_end);
+        for LeftOut { place: (module, line), level, count } in due {
+            let text = format!("{count} more lines like those of {module}:{line} were left out");
+            let args = format_args!("{text}");
+            self.out.log(&Record::builder().level(level).target(OURS).args(args).build());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_libraries_say_of_strangers_is_not_written() {
+        let mut builder = env_logger::Builder::new();
+        default_filters(&mut builder);
+        let out = builder.build();
+        let passes = |target, level| out.enabled(&Metadata::builder().level(level).target(target).build());
+        for target in [
+            "actix_http::h1::dispatcher",
+            "actix_http::ws::codec",
+            "actix_web::info",
+            "actix_server::service",
+            "actix_tls::connect::tcp",
+            "h2::proto::streams::recv",
+            "tokio_openssl",
+        ] {
+            assert!(!passes(target, Level::Error), "{target}");
+        }
+        assert!(passes("certstream_server::actors::log_watcher", Level::Trace));
+        assert!(passes("actix_server::server", Level::Error), "a worker has died");
+        assert!(!passes("actix_server::server", Level::Info));
+        assert!(!passes("some_library", Level::Info));
+    }
+}

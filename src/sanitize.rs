@@ -1,0 +1,160 @@
+//! Text from outside, made safe to be shown in a terminal, a log file or JSON. Pure.
+//!
+//! Logs and lists choose their names and the texts of their errors. Control characters could move the cursor or start
+//! an escape sequence, line separators could forge a line, and bidirectional or invisible characters could make a line
+//! say something else than it does. All of these are replaced by `\u{…}`.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// Most characters of one line of the log file.
+pub(crate) const MAX_LINE_CHARS: usize = 2_000;
+/// Most characters of a text from a log that is kept in memory to be shown, such as its last error.
+pub(crate) const MAX_KEPT_CHARS: usize = 500;
+
+/// `text` without characters that are not what they look like, and not longer than `max_chars` characters: what is more
+/// is cut off, with its number in its place. Borrowed where nothing has to change.
+pub(crate) fn sanitize(text: &str, max_chars: usize) -> Cow<'_, str> {
+    // Every character has at least one byte.
+    let fits = text.len() <= max_chars || text.chars().nth(max_chars).is_none();
+    if fits && !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let (mut sanitized, mut length) = (String::with_capacity(text.len().min(4 * max_chars)), 0);
+    for (i, c) in text.chars().enumerate() {
+        let escaped = if is_unsafe(c) { escape(c) } else { Escaped::Unchanged(c) };
+        length += escaped.chars();
+        if length > max_chars {
+            let more = text.chars().skip(i).count();
+            // Writing to a String cannot fail.
+            let _ = write!(sanitized, "… ({more} more characters)");
+            break;
+        }
+        escaped.push_to(&mut sanitized);
+    }
+    Cow::Owned(sanitized)
+}
+
+enum Escaped {
+    Unchanged(char),
+    As(String),
+}
+
+impl Escaped {
+    fn chars(&self) -> usize {
+        match self {
+            Escaped::Unchanged(_) => 1,
+            // Escapes are ASCII.
+            Escaped::As(text) => text.len(),
+        }
+    }
+
+    fn push_to(&self, text: &mut String) {
+        match self {
+            Escaped::Unchanged(c) => text.push(*c),
+            Escaped::As(escaped) => text.push_str(escaped),
+        }
+    }
+}
+
+fn escape(c: char) -> Escaped {
+    Escaped::As(match c {
+        '\n' => "\\n".into(),
+        '\r' => "\\r".into(),
+        '\t' => "\\t".into(),
+        c => format!("\\u{{{:x}}}", u32::from(c)),
+    })
+}
+
+/// Control characters (Unicode category Cc), format characters (Cf), line and paragraph separators (Zl, Zp), fillers
+/// that are invisible, and private use. Categories are those of Unicode 17.
+pub(crate) fn is_unsafe(c: char) -> bool {
+    // Almost all text is ASCII.
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    matches!(u32::from(c),
+        0x80..=0x9f // C1 controls, among them a one-byte CSI
+        | 0xad
+        | 0x34f
+        | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2
+        | 0x115f..=0x1160 | 0x17b4..=0x17b5
+        | 0x180b..=0x180f
+        | 0x200b..=0x200f // zero width, and the direction marks
+        | 0x2028..=0x202e // line and paragraph separator, embeddings and overrides of direction
+        | 0x2060..=0x206f // isolates of direction, and other invisible ones
+        | 0x3164
+        | 0xe000..=0xf8ff
+        | 0xfe00..=0xfe0f
+        | 0xfeff
+        | 0xffa0
+        | 0xfff0..=0xfffb
+        | 0x110bd | 0x110cd
+        | 0x13430..=0x1345f
+        | 0x1bca0..=0x1bca3
+        | 0x1d173..=0x1d17a
+        | 0xe0000..=0x10ffff // tags, variation selectors, private use
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_harmless_stays_and_is_not_copied() {
+        for text in ["", "Google 'Argon2026h2' log", "Let’s Encrypt · ログ · журнал — ½ \u{1f512}"]
+        {
+            assert!(matches!(sanitize(text, 100), Cow::Borrowed(same) if same == text), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_moves_the_cursor_forges_a_line_or_turns_its_neighbours_around() {
+        for (text, shown) in [
+            ("a\u{1b}[31mb", r"a\u{1b}[31mb"),
+            ("a\u{9b}2J", r"a\u{9b}2J"),
+            ("a\nb\r\tc", r"a\nb\r\tc"),
+            ("a\u{2028}b\u{2029}", r"a\u{2028}b\u{2029}"),
+            ("\u{202e}gol\u{2066}\u{2069}", r"\u{202e}gol\u{2066}\u{2069}"),
+            ("\u{200b}\u{feff}\u{ad}\u{e0041}", r"\u{200b}\u{feff}\u{ad}\u{e0041}"),
+            ("\0\u{7f}", r"\u{0}\u{7f}"),
+        ] {
+            assert_eq!(sanitize(text, 100), shown);
+        }
+    }
+
+    #[test]
+    fn long_text_is_cut_and_says_so() {
+        assert_eq!(sanitize("äöü", 3), "äöü");
+        assert_eq!(sanitize("äöüß", 3), "äöü… (1 more characters)");
+        assert_eq!(sanitize("ab\u{202e}", 5), "ab… (1 more characters)", "an escape is whole or not there");
+        assert_eq!(sanitize("abc", 0), "… (3 more characters)");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_safe_and_short(text in any::<String>(), max in 0usize..40) {
+            let sanitized = sanitize(&text, max);
+            prop_assert!(!sanitized.contains(is_unsafe));
+            prop_assert!(sanitized.chars().count() <= max + 40);
+            let again = sanitize(&sanitized, usize::MAX);
+            prop_assert_eq!(&again, &sanitized, "once is enough");
+        }
+
+        #[test]
+        fn any_character_of_a_bidirectional_or_control_kind_is_escaped(
+            before in "[a-z]{0,5}", after in "[a-z]{0,5}",
+            c in prop_oneof![
+                prop::char::range('\0', '\u{1f}'), prop::char::range('\u{7f}', '\u{9f}'),
+                prop::char::range('\u{2028}', '\u{202e}'), prop::char::range('\u{2066}', '\u{2069}'),
+            ],
+        ) {
+            let text = format!("{before}{c}{after}");
+            let sanitized = sanitize(&text, 100);
+            prop_assert!(!sanitized.contains(c));
+            prop_assert!(sanitized.starts_with(&before) && sanitized.ends_with(&after));
+        }
+    }
+}
