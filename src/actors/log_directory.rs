@@ -9,6 +9,7 @@
 use super::log_watcher::{LogStatus, LogWatcher, Stop};
 use crate::config::{ListConfig, LogConfig};
 use crate::ct::log_list::LogList;
+use crate::digest::Digest;
 use crate::log_list::{LogListClient, Origin};
 use actix::prelude::*;
 use chrono::Utc;
@@ -21,6 +22,10 @@ use tokio::time::sleep;
 
 /// After a list could not be had, when to ask again; or at the ordinary time, if that is sooner.
 const RETRY: Duration = Duration::from_secs(5 * 60);
+/// How often it is looked what there is to tell of the logs' problems.
+const DIGEST_INTERVAL: Duration = Duration::from_secs(1);
+/// Most lines in the log file about logs that are no longer watched, each time a list has changed.
+pub(crate) const MAX_STOPPED_LINES: usize = 10;
 
 /// How the watched logs are doing, readable from any thread.
 #[derive(Debug, Clone, Default)]
@@ -106,6 +111,7 @@ pub struct LogDirectory {
     following: Option<SpawnHandle>,
     start: StartWatcher,
     statuses: LogStatuses,
+    digest: Arc<Digest>,
     running: BTreeMap<String, Running>,
 }
 
@@ -122,6 +128,7 @@ impl LogDirectory {
         lists: Option<ListConfig>,
         clients: ListClients,
         statuses: LogStatuses,
+        digest: Arc<Digest>,
         start: StartWatcher,
     ) -> Self {
         LogDirectory {
@@ -131,6 +138,7 @@ impl LogDirectory {
             following: None,
             start,
             statuses,
+            digest,
             running: BTreeMap::new(),
         }
     }
@@ -152,16 +160,21 @@ impl LogDirectory {
     }
 
     fn stop_all_but(&mut self, wanted: &BTreeMap<String, LogConfig>) -> Vec<Request<LogWatcher, Stop>> {
-        let mut stopping = Vec::new();
+        let mut stopping: Vec<Request<LogWatcher, Stop>> = Vec::new();
         self.running.retain(|url, running| {
             let stays = wanted.get(url).is_some_and(|log| log.watched_as(&running.config));
             if !stays {
                 let why = if wanted.contains_key(url) { "configured anew" } else { "no longer watched" };
-                log::info!("{}: {why}", running.status.source().name());
+                if stopping.len() < MAX_STOPPED_LINES {
+                    log::info!("{}: {why}", running.status.source().name());
+                }
                 stopping.push(running.watcher.send(Stop));
             }
             stays
         });
+        if let Some(more @ 1..) = stopping.len().checked_sub(MAX_STOPPED_LINES) {
+            log::info!("{more} more logs are no longer watched, or configured anew");
+        }
         stopping
     }
 
@@ -197,6 +210,7 @@ impl Actor for LogDirectory {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(DIGEST_INTERVAL, |directory, _| directory.digest.tell_due());
         self.begin(ctx);
     }
 }
@@ -258,8 +272,10 @@ impl Handler<StopWatching> for LogDirectory {
     fn handle(&mut self, _: StopWatching, ctx: &mut Self::Context) -> Self::Result {
         ctx.stop();
         let stops: Vec<_> = self.running.values().map(|running| running.watcher.send(Stop)).collect();
+        let digest = self.digest.clone();
         Box::pin(async move {
             join_all(stops).await;
+            digest.finish();
         })
     }
 }

@@ -31,7 +31,10 @@ async fn body(state: &AppState, all: bool) -> Result<Answer, actix_web::Error> {
         .logs
         .all()
         .iter()
-        .map(|log| Ok((log.source().url().to_string(), serde_json::to_value(log.snapshot())?)))
+        .map(|log| {
+            let snapshot = if all { log.snapshot().for_admins() } else { log.snapshot() };
+            Ok((log.source().url().to_string(), serde_json::to_value(snapshot)?))
+        })
         .collect::<Result<_, serde_json::Error>>()?;
     let by_name: Map<String, Value> = clients.iter().map(|c| (name(c, all), describe(c, all))).collect();
     let body = json!({ "connected_client_count": clients.len(), "clients": by_name, "logs": logs,

@@ -1,6 +1,7 @@
 //! Entries that came and wait until the tree that they lead to is proven. Pure.
 
 use super::place::Place;
+use crate::ct::entry::Content;
 use crate::ct::merkle::{CompactTree, Hash};
 use crate::evidence::Beginning;
 use crate::log_client::Undecodable;
@@ -10,6 +11,11 @@ use bytes::Bytes;
 /// Entries handed on at once: small enough that a client which keeps up has room for the next ones by the time they
 /// come.
 const BATCH: usize = 100;
+/// Bytes of certificates handed on at once, or one entry.
+pub(crate) const MAX_BATCH_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of certificates of one log that wait for a proof, about: with more the tree is proven where they end. 2,048
+/// entries have some 12 MB.
+pub(crate) const MAX_HELD_BYTES: usize = 16 * 1024 * 1024;
 /// While catching up the tree is proven each time it reaches a multiple of this: more would only wait in memory, and
 /// for fewer a log would be asked more often.
 const PROVEN_AT: u64 = 2048;
@@ -25,12 +31,36 @@ pub(super) struct Arrived {
     pub(super) evidence: Option<Bytes>,
 }
 
+impl Arrived {
+    /// Bytes of memory that it takes, about: its certificates, as if it shared none, or what it has in their place.
+    pub(super) fn bytes(&self) -> usize {
+        let evidence = self.evidence.as_ref().map_or(0, Bytes::len);
+        evidence
+            + match &self.content {
+                Ok(CertEntry { content: Content::Entry(entry), .. }) => {
+                    entry.certificate.len() + entry.chain.iter().map(Bytes::len).sum::<usize>()
+                }
+                Ok(CertEntry { content: Content::Names(entry), .. }) => {
+                    entry.names.iter().map(String::len).sum()
+                }
+                Err(Undecodable { leaf_input, extra_data, .. }) => leaf_input.len() + extra_data.len(),
+            }
+    }
+}
+
 /// Entries to be handed on together.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct HeldBatch {
     pub(super) entries: Vec<Arrived>,
+    bytes: usize,
     /// The tree behind them; `None` where nothing is verified.
     pub(super) tree: Option<CompactTree>,
+}
+
+impl HeldBatch {
+    fn is_full(&self) -> bool {
+        self.entries.len() >= BATCH || self.bytes >= MAX_BATCH_BYTES
+    }
 }
 
 /// See the module.
@@ -45,6 +75,8 @@ pub(super) struct Held {
     /// Entries before this one are only hashed.
     hand_on_from: u64,
     batches: Vec<HeldBatch>,
+    /// Of all batches.
+    bytes: usize,
 }
 
 impl Held {
@@ -52,7 +84,14 @@ impl Held {
     pub(super) fn behind(place: &Place, verify: bool) -> Self {
         let tree = place.tree.clone().filter(|_| verify);
         let hand_on_from = place.next();
-        Held { base: tree.clone(), leaf_hashes: Vec::new(), tree, hand_on_from, batches: Vec::new() }
+        Held {
+            base: tree.clone(),
+            leaf_hashes: Vec::new(),
+            tree,
+            hand_on_from,
+            batches: Vec::new(),
+            bytes: 0,
+        }
     }
 
     /// Takes the next entry in. Gives it back if it would have to be hashed and cannot be.
@@ -65,19 +104,23 @@ impl Held {
         if arrived.index < self.hand_on_from {
             return None;
         }
-        match self.batches.last_mut() {
-            Some(batch) if batch.entries.len() < BATCH => batch.entries.push(arrived),
-            _ => self.batches.push(HeldBatch { entries: vec![arrived], tree: None }),
+        if self.batches.last().is_none_or(HeldBatch::is_full) {
+            self.batches.push(HeldBatch::default());
         }
-        if let Some(batch) = self.batches.last_mut().filter(|batch| batch.entries.len() == BATCH) {
-            batch.tree = self.tree.clone();
+        if let Some(batch) = self.batches.last_mut() {
+            let bytes = arrived.bytes();
+            (batch.bytes, self.bytes) = (batch.bytes + bytes, self.bytes + bytes);
+            batch.entries.push(arrived);
+            if batch.is_full() {
+                batch.tree = self.tree.clone();
+            }
         }
         None
     }
 
     /// Whether enough is held to be proven and handed on, now that the entry before `next` has been taken in.
     pub(super) fn is_due_at(&self, next: u64) -> bool {
-        next.is_multiple_of(PROVEN_AT)
+        next.is_multiple_of(PROVEN_AT) || self.bytes >= MAX_HELD_BYTES
     }
 
     /// The tree to be proven; `None` where nothing is verified.
@@ -94,6 +137,7 @@ impl Held {
     pub(super) fn take_proven(&mut self) -> Vec<HeldBatch> {
         self.base.clone_from(&self.tree);
         self.leaf_hashes.clear();
+        self.bytes = 0;
         if let Some(last) = self.batches.last_mut() {
             last.tree = self.tree.clone();
         }
@@ -163,5 +207,25 @@ mod tests {
     fn catching_up_is_proven_at_round_indexes() {
         let held = Held::behind(&place(0), true);
         assert!(held.is_due_at(4096) && !held.is_due_at(4095));
+    }
+
+    #[test]
+    fn bytes_are_bounded_as_well_as_entries() {
+        let large = |index: u64, bytes: usize| {
+            let leaf_input = "A".repeat(bytes);
+            let broken = Undecodable { reason: String::new(), leaf_input, extra_data: String::new() };
+            Arrived { content: Err(broken), ..arrived(index) }
+        };
+        let mut held = Held::behind(&place(0), true);
+        let mut next = 0;
+        while next == 0 || !held.is_due_at(next) {
+            assert!(held.push(large(next, MAX_BATCH_BYTES / 2)).is_none());
+            next += 1;
+        }
+        assert_eq!(next as usize, MAX_HELD_BYTES / (MAX_BATCH_BYTES / 2));
+        let batches = held.take_proven();
+        assert!(batches.iter().all(|batch| batch.entries.len() == 2));
+        assert_eq!(batches[0].tree, Some(tree(2)), "each batch has the tree behind it");
+        assert!(!held.is_due_at(next), "they are gone");
     }
 }

@@ -34,6 +34,7 @@ pub use gate::Gate;
 pub use status::{LogSnapshot, LogStatus, Verification};
 
 use super::broker::Broker;
+use crate::digest::Digest;
 use crate::evidence::Accused;
 use crate::log_client::LogClient;
 use crate::message::Demand;
@@ -106,6 +107,8 @@ pub struct Surroundings {
     pub demand: Arc<Demand>,
     /// Is passed before anything is sent.
     pub gate: Gate,
+    /// Tells in the log file what goes wrong.
+    pub digest: Arc<Digest>,
 }
 
 /// Stops the watcher at once; what it has not handed on is left to the next start.

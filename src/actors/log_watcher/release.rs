@@ -14,6 +14,7 @@ use crate::clock;
 use crate::ct::entry::{Content, LogEntry, LogEntryType};
 use crate::ct::head::Head;
 use crate::ct::merkle::CompactTree;
+use crate::digest::Topic;
 use crate::evidence::Misbehaviour;
 use crate::log_client::{FetchError, Fetched, LogClient, Range, Undecodable};
 use crate::message::{CertEntry, EntryBatch};
@@ -21,12 +22,16 @@ use crate::state::{Ledger, UndecodableEntry};
 use actix::prelude::SendError;
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use log::Level;
 use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 
+/// Bytes of certificates of one log that wait for entries before them, about: with more, only those are fetched that
+/// everything waits for. A page of 1,000 entries has some 6 MB.
+pub(crate) const MAX_WAITING_BYTES: usize = 24 * 1024 * 1024;
 /// How long to leave the Broker alone whose mailbox is full.
 const BROKER_PAUSE: Duration = Duration::from_millis(10);
 
@@ -46,18 +51,20 @@ impl Watch {
         let mut progress = Progress::new(place.next(), end_exclusive, std::time::Instant::now());
         let span = self.settings.page_size.saturating_mul(self.settings.in_flight as u64);
         let mut window = Window::new(place.fetch_from(), end_exclusive, span, self.client.alignment());
-        let mut in_flight = FuturesUnordered::new();
+        let (mut in_flight, mut waiting_bytes) = (FuturesUnordered::new(), 0);
         while !window.is_finished() {
             let parallel = if self.backoff.failures() > 0 { 1 } else { self.settings.in_flight };
             while in_flight.len() < parallel
+                && (in_flight.is_empty() || waiting_bytes < MAX_WAITING_BYTES)
                 && let Some(range) = window.next_range(self.page_size.ask())
             {
                 in_flight.push(fetch(self.client.clone(), range, self.not_before));
             }
             if let Some(answer) = in_flight.next().await {
-                self.judge(answer, &mut window);
+                waiting_bytes += self.judge(answer, &mut window);
             }
             while let Some(arrived) = window.take_arrived() {
+                waiting_bytes = waiting_bytes.saturating_sub(arrived.iter().map(Arrived::bytes).sum());
                 for arrived in arrived {
                     let next = arrived.index + 1;
                     if let Some(unhashable) = held.push(arrived) {
@@ -79,13 +86,17 @@ impl Watch {
         true
     }
 
-    fn judge(&mut self, answer: Answer, window: &mut Window<Arrived>) {
+    /// Returns how many bytes came.
+    fn judge(&mut self, answer: Answer, window: &mut Window<Arrived>) -> usize {
         let range = answer.range;
         match answer.page {
             Ok(page) => {
                 self.backoff.succeeded();
                 self.page_size.learn(range.count(), page.len() as u64);
-                window.arrived(range, self.decode(range, page));
+                let arrived = self.decode(range, page);
+                let bytes = arrived.iter().flatten().map(Arrived::bytes).sum();
+                window.arrived(range, arrived);
+                return bytes;
             }
             Err(error) => {
                 window.failed(range);
@@ -95,7 +106,7 @@ impl Watch {
                 }
                 // Requests that were under way when the first of them failed tell nothing new.
                 if self.last_failure.is_some_and(|last| answer.asked_at < last) {
-                    return;
+                    return 0;
                 }
                 let what = format!("get entries {} to {}", range.start, range.end_exclusive - 1);
                 let wait = self.failure(&what, &error);
@@ -103,6 +114,7 @@ impl Watch {
                 self.not_before = Instant::now() + wait;
             }
         }
+        0
     }
 
     /// `None` for what may have been damaged on its way, and is asked for once more.
@@ -160,7 +172,7 @@ impl Watch {
     /// Hands entries to the Broker and waits for it. The position moves with the hand-over, so that nothing can stop
     /// the one without the other.
     async fn hand_on(&mut self, batch: HeldBatch) {
-        let HeldBatch { entries, tree } = batch;
+        let HeldBatch { entries, tree, .. } = batch;
         let Some(ledger) = self.accounted(&entries).await else { return };
         let mut decoded = Vec::with_capacity(entries.len());
         for arrived in entries {
@@ -233,7 +245,9 @@ impl Watch {
         let broken = match &arrived.content {
             Err(broken) if self.place.as_ref().is_some_and(|place| arrived.index >= place.next()) => broken,
             _ => {
-                log::warn!("{}: entry {} cannot be hashed; waiting for it", self.name(), arrived.index);
+                self.tell(Level::Warn, Topic { about: "entry", problem: "cannot be hashed" }, |name| {
+                    format!("{name}: entry {} cannot be hashed; waiting for it", arrived.index)
+                });
                 return false;
             }
         };
@@ -255,7 +269,9 @@ impl Watch {
         };
         self.status.misframed();
         let Some(leaf_input) = leaf_input else {
-            log::warn!("{}: entry {} is misframed: {fault}; sent all the same", self.name(), entry.index);
+            self.tell(Level::Warn, Topic { about: "entry", problem: "misframed" }, |name| {
+                format!("{name}: entry {} is misframed: {fault}; sent all the same", entry.index)
+            });
             return;
         };
         self.reporter.wrong_entry(format!("entry {}: {fault}", entry.index), || Misbehaviour::WrongEntry {
@@ -275,7 +291,9 @@ impl Watch {
                 Ok(path) => format!("kept in {}", path.display()),
                 Err(error) => format!("not kept: {error}"),
             };
-        log::warn!("{}: entry {index} cannot be decoded: {reason}; passed over, {kept}", self.name());
+        self.tell(Level::Warn, Topic { about: "entry", problem: "cannot be decoded" }, |name| {
+            format!("{name}: entry {index} cannot be decoded: {reason}; passed over, {kept}")
+        });
     }
 }
 

@@ -3,17 +3,19 @@
 use super::LogStatus;
 use crate::actors::broker::{Alert, Broker};
 use crate::clock;
+use crate::digest::{Digest, Topic};
 use crate::evidence::{Accused, Evidence, Misbehaviour};
 use crate::message::log_alert;
 use crate::state::EvidenceFolder;
 use actix::Addr;
+use log::Level;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Faults of single entries that are told of at once; a hostile log could send nothing else.
-const MOST_ENTRIES: u32 = 20;
+/// Faults of single entries that evidence is kept and clients are told of at once; a hostile log could send nothing else.
+pub(crate) const MOST_ENTRIES: u32 = 20;
 /// After which time as many again are.
-const ENTRIES_INTERVAL: Duration = Duration::from_secs(60);
+pub(crate) const ENTRIES_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Of one log.
 pub(super) struct Reporter {
@@ -21,6 +23,7 @@ pub(super) struct Reporter {
     status: Arc<LogStatus>,
     folder: Arc<EvidenceFolder>,
     broker: Addr<Broker>,
+    digest: Arc<Digest>,
     /// How many more faults of single entries are told of until then.
     entries: (u32, Instant),
 }
@@ -31,8 +34,9 @@ impl Reporter {
         status: Arc<LogStatus>,
         folder: Arc<EvidenceFolder>,
         broker: Addr<Broker>,
+        digest: Arc<Digest>,
     ) -> Self {
-        Reporter { accused, status, folder, broker, entries: (MOST_ENTRIES, Instant::now()) }
+        Reporter { accused, status, folder, broker, digest, entries: (MOST_ENTRIES, Instant::now()) }
     }
 
     /// The log lied about its tree. What to do about it is up to the caller.
@@ -65,10 +69,14 @@ impl Reporter {
             Err(error) => format!("evidence is not kept: {error}"),
         };
         let problem = &evidence.problem;
-        log::error!("{}: the log misbehaves: {kind}: {problem}; {kept}", source.name());
+        self.digest.tell(Level::Error, Topic { about: "misbehaviour", problem: kind }, source.name(), || {
+            format!("{}: the log misbehaves: {kind}: {problem}; {kept}", source.name())
+        });
         let alert = Alert(log_alert(source, kind, problem, index, now_us));
         if self.broker.try_send(alert).is_err() {
-            log::warn!("{}: no alert was sent: the broker is busy", source.name());
+            let topic = Topic { about: "alert", problem: "the broker is busy" };
+            let text = || format!("{}: no alert was sent: the broker is busy", source.name());
+            self.digest.tell(Level::Warn, topic, source.name(), text);
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::ct::entry::LogEntryType;
 use crate::evidence::Misbehaviour;
 use crate::log_client::{FetchError, Traffic};
 use crate::message::Source;
+use crate::sanitize::{MAX_KEPT_CHARS, sanitize};
 use crate::state::Ledger;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,9 +32,25 @@ pub struct LogStatus {
     /// When a head came last that could be believed.
     heard_at: Mutex<Option<Instant>>,
     freshness: Mutex<Freshness>,
-    last_error: Mutex<Option<String>>,
-    last_misbehaviour: Mutex<Option<String>>,
+    last_error: Mutex<Option<Problem>>,
+    last_misbehaviour: Mutex<Option<Problem>>,
     halted: Mutex<Option<String>>,
+}
+
+/// Something that went wrong.
+#[derive(Debug, Clone)]
+struct Problem {
+    /// Its kind, which everybody may know.
+    kind: String,
+    /// With what the log has said, for admins.
+    detail: String,
+}
+
+impl Problem {
+    fn new(kind: &str, detail: &str) -> Self {
+        let kept = |text| sanitize(text, MAX_KEPT_CHARS).into_owned();
+        Problem { kind: kept(kind), detail: kept(detail) }
+    }
 }
 
 /// What is checked before an entry is sent.
@@ -85,12 +102,27 @@ pub struct LogSnapshot {
     pub misbehaviours: u64,
     /// From a head becoming visible to the messages of its entries standing in the clients' queues.
     pub freshness: FreshnessFigures,
-    /// The newest failure.
+    /// The kind of the newest failure.
     pub last_error: Option<String>,
-    /// The newest misbehaviour.
+    /// The newest failure, with what the log has answered; for admins.
+    #[serde(skip)]
+    pub last_error_detail: Option<String>,
+    /// The kind of the newest misbehaviour.
     pub last_misbehaviour: Option<String>,
+    /// The newest misbehaviour; for admins.
+    #[serde(skip)]
+    pub last_misbehaviour_detail: Option<String>,
     /// Why the log is not watched any more, if it is not.
     pub halted: Option<String>,
+}
+
+impl LogSnapshot {
+    /// What admins may know: of the newest problems not only their kind.
+    pub fn for_admins(mut self) -> Self {
+        self.last_error.clone_from(&self.last_error_detail);
+        self.last_misbehaviour.clone_from(&self.last_misbehaviour_detail);
+        self
+    }
 }
 
 impl LogStatus {
@@ -157,6 +189,8 @@ impl LogStatus {
         let seconds = |since: Instant| since.elapsed().as_secs();
         // A head that is older than the position comes from a front end that lags behind.
         let tree_size = read(&self.tree_size).max(ledger.next);
+        let (last_error, last_misbehaviour) =
+            (lock(&self.last_error).clone(), lock(&self.last_misbehaviour).clone());
         LogSnapshot {
             name: self.source.name().into(),
             verification: self.verification,
@@ -175,8 +209,10 @@ impl LogStatus {
             failures: read(&self.failures),
             misbehaviours: self.misbehaviours.iter().map(read).sum(),
             freshness: lock(&self.freshness).figures(),
-            last_error: lock(&self.last_error).clone(),
-            last_misbehaviour: lock(&self.last_misbehaviour).clone(),
+            last_error: last_error.as_ref().map(|problem| problem.kind.clone()),
+            last_error_detail: last_error.map(|problem| problem.detail),
+            last_misbehaviour: last_misbehaviour.as_ref().map(|problem| problem.kind.clone()),
+            last_misbehaviour_detail: last_misbehaviour.map(|problem| problem.detail),
             halted: lock(&self.halted).clone(),
         }
     }
@@ -225,7 +261,7 @@ impl LogStatus {
 
     pub(super) fn failed(&self, error: &FetchError) {
         self.failures.fetch_add(1, Ordering::Relaxed);
-        *lock(&self.last_error) = Some(error.to_string());
+        *lock(&self.last_error) = Some(Problem::new(&error.public_text(), &error.to_string()));
     }
 
     pub(super) fn misbehaved(&self, kind: &str, problem: &str) {
@@ -233,11 +269,11 @@ impl LogStatus {
         if let Some((_, count)) = kinds.find(|(known, _)| *known == kind) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        *lock(&self.last_misbehaviour) = Some(problem.into());
+        *lock(&self.last_misbehaviour) = Some(Problem::new(kind, problem));
     }
 
     pub(super) fn halted(&self, why: &str) {
-        *lock(&self.halted) = Some(why.into());
+        *lock(&self.halted) = Some(sanitize(why, MAX_KEPT_CHARS).into());
     }
 }
 

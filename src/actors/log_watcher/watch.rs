@@ -11,12 +11,14 @@ use super::{LogStatus, Start, Surroundings, WatchSettings};
 use crate::actors::broker::Broker;
 use crate::clock;
 use crate::ct::head::Head;
+use crate::digest::{Digest, Topic};
 use crate::evidence::{Beginning, Misbehaviour};
 use crate::log_client::{FetchError, LogClient, Refutation};
 use crate::message::Demand;
 use crate::state::{Positions, Undecodable};
 use actix::Addr;
 use futures_util::FutureExt;
+use log::Level;
 use std::cell::Cell;
 use std::cmp::Ordering;
 use std::future::pending;
@@ -40,6 +42,7 @@ pub(super) struct Watch {
     pub(super) demand: Arc<Demand>,
     pub(super) gate: Gate,
     pub(super) reporter: Reporter,
+    digest: Arc<Digest>,
     /// Set when nothing is to be handed on any more.
     pub(super) stopped: Rc<Cell<bool>>,
     /// Unknown until the first head.
@@ -67,14 +70,15 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(with: Surroundings, settings: WatchSettings, stopped: Rc<Cell<bool>>) -> Self {
-        let Surroundings { client, accused, status, undecodable, evidence, positions, broker, demand, gate } =
-            with;
+        let Surroundings { client, accused, status, undecodable, evidence, positions, .. } = with;
+        let Surroundings { broker, demand, gate, digest, .. } = with;
         Watch {
             client: Rc::new(client),
             page_size: PageSize::new(settings.page_size),
             rhythm: Rhythm::new(std::time::Instant::now(), settings.poll_interval),
             settings,
-            reporter: Reporter::new(accused, status.clone(), evidence, broker.clone()),
+            reporter: Reporter::new(accused, status.clone(), evidence, broker.clone(), digest.clone()),
+            digest,
             status,
             undecodable,
             positions,
@@ -103,7 +107,9 @@ impl Watch {
             if AssertUnwindSafe(self.follow()).catch_unwind().await.is_err() {
                 let wait = self.backoff.failed(None, rand::random());
                 let next = self.place.as_ref().map(Place::next);
-                log::error!("{}: watcher panicked at index {next:?}; going on in {wait:.1?}", self.name());
+                self.tell(Level::Error, Topic { about: "watcher", problem: "panicked" }, |name| {
+                    format!("{name}: watcher panicked at index {next:?}; going on in {wait:.1?}")
+                });
                 sleep(wait).await;
             }
         }
@@ -209,7 +215,11 @@ impl Watch {
         self.reporter.misbehaved(problem, misbehaviour);
         self.client.forget();
         let wait = self.distrust.failed(None, rand::random());
-        log::warn!("{}: holding; trying again in {wait:.1?}", self.name());
+        self.tell(
+            Level::Warn,
+            Topic { about: "misbehaviour", problem: "nothing of the log is believed for now" },
+            |name| format!("{name}: holding; trying again in {wait:.1?}"),
+        );
         self.rhythm.failed((Instant::now() + wait).into());
     }
 
@@ -323,7 +333,9 @@ impl Watch {
     pub(super) fn failure(&mut self, what: &str, error: &FetchError) -> Duration {
         let wait = self.backoff.failed(error.retry_after(), rand::random());
         self.status.failed(error);
-        log::warn!("{}: failed to {what}: {error}; trying again in {wait:.1?}", self.name());
+        self.tell(Level::Warn, Topic { about: "failed request", problem: error.kind() }, |name| {
+            format!("{name}: failed to {what}: {error}; trying again in {wait:.1?}")
+        });
         wait
     }
 
@@ -332,6 +344,11 @@ impl Watch {
         log::error!("{}: stopped: {why}", self.name());
         self.status.halted(&why);
         pending().await
+    }
+
+    /// Tells of a problem in the log file, at once or summed up.
+    pub(super) fn tell(&self, level: Level, topic: Topic, text: impl FnOnce(&str) -> String) {
+        self.digest.tell(level, topic, self.name(), || text(self.name()));
     }
 
     pub(super) fn name(&self) -> &str {
