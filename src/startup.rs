@@ -11,6 +11,7 @@ use crate::actors::heartbeat::Heartbeat;
 use crate::actors::log_directory::{LogDirectory, LogStatuses, StopWatching};
 use crate::actors::log_watcher::{self, Gate, LogStatus, LogWatcher};
 use crate::config::{Config, Endpoint, ListConfig, LogConfig};
+use crate::digest::Digest;
 use crate::evidence::{Accused, Base64};
 use crate::live::{Live, Rules};
 use crate::log_client::{
@@ -142,6 +143,7 @@ impl Application {
             positions: positions.clone(),
             broker: broker.clone(),
             demand: demand.clone(),
+            digest: Arc::default(),
         };
         let budget = Budget { connections: connections.clone(), live: live.clone(), tally };
         let saver = Saver { positions, demand, gate: surroundings.gate.clone() };
@@ -398,17 +400,18 @@ fn directory(
     });
     let mut threads = threads.iter().map(Arbiter::handle).collect::<Vec<_>>().into_iter().cycle();
     let mut limits: HashMap<String, Arc<OperatorLimits>> = HashMap::new();
+    let digest = surroundings.digest.clone();
     let settings = config.clone();
     let start = Box::new(move |log: &LogConfig, status: Arc<LogStatus>| {
         // Logs without an operator are taken for logs of the same.
         let limits =
             limits.entry(log.operator.clone()).or_insert_with(|| Arc::new(operator_limits(&settings)));
-        let fetch = surroundings.fetch_settings(&settings, limits.clone(), status.traffic().clone());
+        let fetch = surroundings.fetch_settings(&settings, log, limits.clone(), status.traffic().clone());
         // There is at least one thread, and it is asked for in turn without end.
         let thread = threads.next().unwrap_or_else(Arbiter::current);
         surroundings.clone().watch(log, fetch, status, &thread)
     });
-    LogDirectory::new(config.logs.clone(), config.lists.clone(), clients, statuses, start).start()
+    LogDirectory::new(config.logs.clone(), config.lists.clone(), clients, statuses, digest, start).start()
 }
 
 fn operator_limits(config: &Config) -> OperatorLimits {
@@ -426,19 +429,22 @@ struct Surroundings {
     gate: Gate,
     broker: Addr<Broker>,
     demand: Arc<Demand>,
+    digest: Arc<Digest>,
 }
 
 impl Surroundings {
     fn fetch_settings(
         &self,
         config: &Config,
+        log: &LogConfig,
         limits: Arc<OperatorLimits>,
         traffic: Arc<Traffic>,
     ) -> FetchSettings {
         let (timeout, user_agent) = (config.fetch_timeout, config.user_agent.clone());
         let names_tiles = config.names_tiles;
         let proxies = config.proxies.clone();
-        FetchSettings { tls: self.tls.clone(), proxies, timeout, user_agent, limits, traffic, names_tiles }
+        let (tls, reach) = (self.tls.clone(), log.reach);
+        FetchSettings { tls, proxies, reach, timeout, user_agent, limits, traffic, names_tiles }
     }
 
     fn watch(
@@ -449,7 +455,8 @@ impl Surroundings {
         thread: &ArbiterHandle,
     ) -> Addr<LogWatcher> {
         let (log, settings) = (log.clone(), log.watch);
-        let Surroundings { issuers, undecodable, evidence, positions, gate, broker, demand, .. } = self;
+        let Surroundings { issuers, undecodable, evidence, positions, .. } = self;
+        let Surroundings { gate, broker, demand, digest, .. } = self;
         // The HTTP client belongs to the thread that uses it, so it is made there.
         LogWatcher::start_in_arbiter(thread, move |_| {
             let client = log_client(&log, issuers, &fetch);
@@ -464,6 +471,7 @@ impl Surroundings {
                 broker,
                 demand,
                 gate,
+                digest,
             };
             LogWatcher::new(with, settings)
         })

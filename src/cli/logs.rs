@@ -2,7 +2,7 @@
 
 use crate::config::{Config, LogConfig};
 use crate::ct::log_list::LogList;
-use crate::log_client::{FetchSettings, Issuers, LogClient, OperatorLimits, tls_connector};
+use crate::log_client::{FetchSettings, Issuers, LogClient, OperatorLimits, Reach, tls_connector};
 use crate::log_list::{HttpSettings, LogListClient};
 use crate::printable::{MOST_CHARS, escaped};
 use crate::startup;
@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// Nobody waits longer for one log's size.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest text in a cell of the table, characters.
+const MAX_CELL_CHARS: usize = 200;
 /// Logs asked at the same time.
 const AT_ONCE: usize = 16;
 
@@ -38,6 +40,7 @@ pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
     let fetch = FetchSettings {
         tls,
         proxies: config.proxies.clone(),
+        reach: Reach::Anywhere,
         timeout: TIMEOUT,
         user_agent,
         limits,
@@ -46,7 +49,10 @@ pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
     };
     let issuers = Arc::new(Issuers::new(config.state_dir.join("issuers")));
     let rows: Vec<Row> = futures_util::stream::iter(&logs)
-        .map(|log| row(log, startup::log_client(log, issuers.clone(), &fetch)))
+        .map(|log| {
+            let fetch = FetchSettings { reach: log.reach, ..fetch.clone() };
+            row(log, startup::log_client(log, issuers.clone(), &fetch))
+        })
         .buffered(AT_ONCE)
         .collect()
         .await;
@@ -82,7 +88,7 @@ async fn row(log: &LogConfig, client: LogClient) -> Row {
         |unix_s| DateTime::from_timestamp(unix_s, 0).map_or(String::new(), |t| t.format("%F").to_string());
     let interval = listed.and_then(|l| l.temporal_interval);
     [
-        log.source.name().into(),
+        log.source.name().to_string(),
         log.operator.clone(),
         log.source.protocol().as_str().into(),
         listed.map_or("configured".into(), |l| l.state.to_string()),

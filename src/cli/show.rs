@@ -5,7 +5,7 @@ use crate::certificate::{self, LeafKind};
 use crate::clock;
 use crate::ct::entry::{Content, LogEntry};
 use crate::log_client::{
-    BadProxy, FetchError, FetchSettings, OperatorLimits, Proxies, single_entry, tls_connector,
+    BadProxy, FetchError, FetchSettings, OperatorLimits, Proxies, Reach, single_entry, tls_connector,
 };
 use crate::message::{CertEntry, Source, Stream};
 use clap::Args;
@@ -64,8 +64,16 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
     let tls = tls_connector()?;
     let proxies = Proxies::of(&std::env::vars().collect())?;
     let traffic = Default::default();
-    let settings =
-        FetchSettings { tls, proxies, timeout: TIMEOUT, user_agent, limits, traffic, names_tiles: false };
+    let settings = FetchSettings {
+        tls,
+        proxies,
+        reach: Reach::Anywhere,
+        timeout: TIMEOUT,
+        user_agent,
+        limits,
+        traffic,
+        names_tiles: false,
+    };
     let fetched = single_entry(&url, index, &settings).await;
     let (protocol, entry) = fetched.map_err(|error| ShowError::Fetch { url: url.clone(), index, error })?;
     let undecodable = |reason: String| ShowError::Undecodable { url: url.clone(), index, reason };

@@ -5,8 +5,8 @@ use super::written::Written;
 use crate::access::{self, Access};
 use crate::actors::log_watcher::{Verification, WatchSettings};
 use crate::actors::outbox::QueueLimits;
-use crate::ct::log_list::{LogList, LogState, Selection, TemporalInterval};
-use crate::log_client::{Proxies, StaticCtLog};
+use crate::ct::log_list::{ListedLog, LogList, LogState, Selection, TemporalInterval};
+use crate::log_client::{Proxies, Reach, StaticCtLog};
 use crate::log_list::ListSource;
 use crate::message::{Source, Stream};
 use openssl::pkey::{PKey, Public};
@@ -103,13 +103,21 @@ pub struct ListConfig {
     pub selection: Selection,
     /// How they are watched: from the head on.
     pub watch: WatchSettings,
+    /// Whether logs that nobody vouches for are fetched wherever they are.
+    pub allow_internal: bool,
 }
 
 impl ListConfig {
     /// The logs of `list` that are to be watched at `now_unix_s`.
     pub fn select(&self, list: &LogList, now_unix_s: i64) -> Vec<LogConfig> {
         let selected = self.selection.select(list, now_unix_s).into_iter();
-        selected.filter_map(|log| listed_log(log, self.watch)).collect()
+        selected.filter_map(|log| listed_log(log, self.watch, self.reach(log))).collect()
+    }
+}
+
+impl ListConfig {
+    fn reach(&self, log: &ListedLog) -> Reach {
+        if self.allow_internal || log.vouched_for { Reach::Anywhere } else { Reach::PublicOnly }
     }
 }
 
@@ -156,6 +164,8 @@ pub struct LogConfig {
     pub watch: WatchSettings,
     /// What its list says of it, if it is from one.
     pub listed: Option<ListedFacts>,
+    /// Where it may be.
+    pub reach: Reach,
 }
 
 impl LogConfig {
@@ -164,7 +174,8 @@ impl LogConfig {
         let (a, b) = (&self.source, &other.source);
         let same_log = a.url() == b.url() && a.log_id() == b.log_id() && a.protocol() == b.protocol();
         let called_the_same = a.name() == b.name() && self.operator == other.operator;
-        same_log && called_the_same && self.endpoint.origin() == other.endpoint.origin()
+        let reached_the_same = self.reach == other.reach;
+        same_log && called_the_same && reached_the_same && self.endpoint.origin() == other.endpoint.origin()
     }
 
     /// What is checked before one of its entries is sent.

@@ -295,6 +295,8 @@ pub struct LogList {
     pub include: Vec<String>,
     /// Rules; logs that fit one are not watched.
     pub exclude: Vec<String>,
+    /// Whether logs of unsigned lists are fetched wherever they are.
+    pub allow_internal: bool,
 }
 
 impl Default for LogList {
@@ -307,6 +309,7 @@ impl Default for LogList {
             states: texts(&["usable", "qualified", "readonly"]),
             include: Vec::new(),
             exclude: Vec::new(),
+            allow_internal: false,
         }
     }
 }

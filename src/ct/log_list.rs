@@ -58,6 +58,9 @@ pub struct ListedLog {
     pub temporal_interval: Option<TemporalInterval>,
     /// A test log: its certificates mean nothing.
     pub test: bool,
+    /// Whether a signature vouches for what the list says of it, or the list is one of this machine or its network: such
+    /// a log may be anywhere. Others are fetched from the public internet only.
+    pub vouched_for: bool,
 }
 
 /// Where a log is, by protocol. URLs are as the list has them: with scheme, mostly with a slash at the end.

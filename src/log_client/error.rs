@@ -1,5 +1,6 @@
 //! Why a request to a log brought nothing.
 
+use super::reach::NotPublic;
 use crate::ct::checkpoint::CheckpointError;
 use crate::ct::get_entries::NotAPage;
 use crate::ct::hash_tile::WrongLength;
@@ -19,6 +20,9 @@ pub enum FetchError {
     /// No connection, or no answer on it.
     #[error("{0}")]
     Send(String),
+    /// An unsigned list names the log, and it is not on the public internet.
+    #[error("{0}")]
+    NotPublic(#[from] NotPublic),
     /// The answer's body broke off.
     #[error("answer broke off: {0}")]
     Body(String),
@@ -116,11 +120,67 @@ impl FetchError {
         }
     }
 
+    /// What everybody may know: the kind of the failure, and nothing that the log has said. What an answer holds can
+    /// come from where only this server may look.
+    pub fn public_text(&self) -> String {
+        match self {
+            FetchError::Status { status, .. } => format!("answered {status}"),
+            other => other.kind().into(),
+        }
+    }
+
+    /// The kind of the failure. Failures of one kind are summed up in the log file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            FetchError::Timeout(_) => "no complete answer in time",
+            FetchError::Send(_) => "no connection",
+            FetchError::NotPublic(_) => "not on the public internet",
+            FetchError::Body(_) => "the answer broke off",
+            FetchError::Status { status: 429, .. } => "answered 429",
+            FetchError::Status { status: 500.., .. } => "answered with a server error",
+            FetchError::Status { .. } => "answered with an unexpected status",
+            FetchError::TooLarge { .. } => "the answer is too large",
+            FetchError::NotSigned { .. } => "the tree head is not signed by the log",
+            FetchError::Sth(_) | FetchError::Checkpoint(_) => "the answer is no tree head",
+            FetchError::Page(_) => "the answer is no page of entries",
+            FetchError::Tile(_) | FetchError::TileWidth { .. } => "the answer is no data tile",
+            FetchError::NamesTile(_) => "the answer is no names tile",
+            FetchError::Proof(_) | FetchError::HashTile(_) | FetchError::HashTiles => {
+                "the answer is no proof"
+            }
+            FetchError::WrongIssuer { .. } => "the issuer is something else",
+            FetchError::EmptyPage => "the page is empty",
+        }
+    }
+
     /// How long the log asked us to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             FetchError::Status { retry_after, .. } => *retry_after,
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_everybody_may_know_holds_nothing_that_the_log_has_said() {
+        let secret = || "root:x:0:0".to_string();
+        let page = crate::ct::get_entries::parse(br#"{"entries":[{"root:x:0:0":1}]}"#, 1).unwrap_err();
+        for (error, public) in [
+            (FetchError::Status { status: 500, retry_after: None, detail: secret() }, "answered 500"),
+            (FetchError::Status { status: 302, retry_after: None, detail: secret() }, "answered 302"),
+            (FetchError::Send(secret()), "no connection"),
+            (FetchError::Page(page), "the answer is no page of entries"),
+            (
+                FetchError::NotSigned { reason: secret(), bytes: Bytes::new() },
+                "the tree head is not signed by the log",
+            ),
+        ] {
+            assert_eq!(error.public_text(), public);
         }
     }
 }

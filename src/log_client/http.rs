@@ -1,22 +1,37 @@
 //! One GET request to a log, with every answer bounded in time and size.
+//!
+//! Logs are spoken to in HTTP/1.1. HTTP/2 would bring nothing: a log is asked for few things at once, each of them
+//! large, and what limits us are its limits. It would cost a state machine that a hostile log drives, and connections
+//! that go on being read after a request on them was given up; in HTTP/1.1 giving up a request closes its socket.
 
 use super::limits::OperatorLimits;
 use super::traffic::{Outcome, Traffic};
-use super::{FetchError, FetchSettings};
-use awc::error::{PayloadError, SendRequestError};
+use super::{FetchError, FetchSettings, NotPublic};
+use awc::ClientResponse;
+use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::StatusCode;
 use awc::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, IF_NONE_MATCH, RETRY_AFTER};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures_util::{Stream, StreamExt};
 use openssl::ssl::{SslConnector, SslMethod};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
-/// How much of an error's body is read, and how much of it is worth a log line.
-const MAX_ERROR_BYTES: usize = 64 * 1024;
-const MAX_DETAIL_CHARS: usize = 120;
-/// Time to connect, TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of the body of an answer with an error's status is read, bytes.
+pub(crate) const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// How much of it is worth a line in the log file, characters.
+pub(crate) const MAX_DETAIL_CHARS: usize = 120;
+/// Time to connect to a log, TLS included.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a body that are read beside others of the same log; of the bodies that are larger, one is read at a time.
+pub(crate) const MAX_BESIDE_BYTES: usize = 4 * 1024 * 1024;
+/// Longest validator (ETag) that is kept, bytes; others are some 30.
+pub(crate) const MAX_ETAG_BYTES: usize = 1024;
+/// Connections to one log at the same time.
+pub(crate) const MAX_CONNECTIONS: usize = 16;
 
 /// Asks one log; keeps its connections alive.
 pub(super) struct Http {
@@ -24,6 +39,8 @@ pub(super) struct Http {
     timeout: Duration,
     limits: Arc<OperatorLimits>,
     traffic: Arc<Traffic>,
+    /// Whoever reads a body of more than [`MAX_BESIDE_BYTES`] has it.
+    large: Semaphore,
 }
 
 /// How to ask.
@@ -48,8 +65,9 @@ pub(super) enum Answer {
 
 impl Http {
     pub(super) fn new(settings: &FetchSettings) -> Self {
-        let connector = awc::Connector::new().connector(settings.proxies.connector());
-        let connector = connector.timeout(CONNECT_TIMEOUT).openssl(settings.tls.clone());
+        let connector = awc::Connector::new().connector(settings.proxies.connector(settings.reach));
+        let connector =
+            connector.timeout(CONNECT_TIMEOUT).limit(MAX_CONNECTIONS).openssl(settings.tls.clone());
         let client = awc::Client::builder()
             .connector(connector)
             .timeout(settings.timeout)
@@ -57,7 +75,7 @@ impl Http {
             .add_default_header(("User-Agent", settings.user_agent.as_str()))
             .finish();
         let (limits, traffic) = (settings.limits.clone(), settings.traffic.clone());
-        Http { client, timeout: settings.timeout, limits, traffic }
+        Http { client, timeout: settings.timeout, limits, traffic, large: Semaphore::new(1) }
     }
 
     /// The body at `url`, at most `limit` bytes.
@@ -95,38 +113,83 @@ impl Http {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED if ask.etag.is_some() => return Ok(Answer::NotModified),
             status => {
-                let detail = response.body().limit(MAX_ERROR_BYTES).await.unwrap_or_default();
                 return Err(FetchError::Status {
                     status: status.as_u16(),
                     retry_after: retry_after(response.headers(), Utc::now()),
-                    detail: String::from_utf8_lossy(&detail).trim().chars().take(MAX_DETAIL_CHARS).collect(),
+                    detail: detail(&mut response).await,
                 });
             }
         }
-        let etag = response.headers().get(ETAG).and_then(|v| v.to_str().ok()).map(String::from);
+        let etag = response.headers().get(ETAG).and_then(|v| v.to_str().ok());
+        let etag = etag.filter(|etag| etag.len() <= MAX_ETAG_BYTES).map(String::from);
+        let bytes = self.whole_body(&mut response, ask.limit).await?;
+        Ok(Answer::Body { bytes, etag })
+    }
+
+    /// The body of `response`, at most `limit` bytes. Its memory grows with what comes, not with what was declared.
+    async fn whole_body<S: Body>(
+        &self,
+        response: &mut ClientResponse<S>,
+        limit: usize,
+    ) -> Result<Bytes, FetchError> {
         let declared = content_length(response.headers());
-        let bytes = response.body().limit(ask.limit).await.map_err(|error| match error {
-            PayloadError::Overflow => FetchError::TooLarge { limit: ask.limit },
-            other => FetchError::Body(other.to_string()),
-        })?;
+        if declared.is_some_and(|declared| declared > limit as u64) {
+            return Err(FetchError::TooLarge { limit });
+        }
+        let (mut body, mut turn) = (Vec::new(), None);
+        while let Some(chunk) = response.next().await {
+            let chunk = chunk.map_err(|error| FetchError::Body(error.to_string()))?;
+            if body.len() + chunk.len() > limit {
+                return Err(FetchError::TooLarge { limit });
+            }
+            if body.len() + chunk.len() > MAX_BESIDE_BYTES && turn.is_none() {
+                // The semaphore is never closed.
+                turn = self.large.acquire().await.ok();
+            }
+            body.extend_from_slice(&chunk);
+        }
         // awc takes a body that ends early for a whole one.
         match declared {
-            Some(declared) if declared != bytes.len() as u64 => {
-                Err(FetchError::Body(format!("{} of {declared} bytes came", bytes.len())))
+            Some(declared) if declared != body.len() as u64 => {
+                Err(FetchError::Body(format!("{} of {declared} bytes came", body.len())))
             }
-            _ => Ok(Answer::Body { bytes, etag }),
+            _ => Ok(body.into()),
         }
     }
 
     fn send_error(&self, error: &SendRequestError) -> FetchError {
         match error {
             SendRequestError::Timeout => FetchError::Timeout(self.timeout),
+            SendRequestError::Connect(ConnectError::Io(error)) => match not_public(error) {
+                Some(refused) => FetchError::NotPublic(refused.clone()),
+                None => FetchError::Send(error.to_string()),
+            },
             other => FetchError::Send(other.to_string()),
         }
     }
 }
 
-/// TLS with the machine's trusted certificates: an OpenSSL built from sources does not know where they are.
+fn not_public(error: &io::Error) -> Option<&NotPublic> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// A body as awc gives it.
+trait Body: Stream<Item = Result<Bytes, PayloadError>> + Unpin {}
+
+impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Body for S {}
+
+/// The beginning of an error's body, for people to read.
+async fn detail<S: Body>(response: &mut ClientResponse<S>) -> String {
+    let mut detail = Vec::new();
+    while let Some(Ok(chunk)) = response.next().await
+        && detail.len() < MAX_ERROR_BYTES
+    {
+        detail.extend_from_slice(chunk.get(..chunk.len().min(MAX_ERROR_BYTES)).unwrap_or_default());
+    }
+    String::from_utf8_lossy(&detail).trim().chars().take(MAX_DETAIL_CHARS).collect()
+}
+
+/// TLS with the machine's trusted certificates, for HTTP/1.1 alone: an OpenSSL built from sources does not know where they are.
 ///
 /// # Errors
 /// When OpenSSL cannot be set up, or the machine's certificates cannot be read.
@@ -135,7 +198,7 @@ pub fn tls_connector() -> Result<SslConnector, openssl::error::ErrorStack> {
     if let Some(file) = openssl_probe::probe().cert_file {
         builder.set_ca_file(file)?;
     }
-    builder.set_alpn_protos(b"\x02h2\x08http/1.1")?;
+    builder.set_alpn_protos(b"\x08http/1.1")?;
     Ok(builder.build())
 }
 

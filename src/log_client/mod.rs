@@ -10,6 +10,7 @@ mod http;
 mod issuers;
 mod limits;
 mod proxy;
+mod reach;
 mod rfc6962;
 mod single_entry;
 mod static_ct;
@@ -21,6 +22,7 @@ pub use http::tls_connector;
 pub use issuers::Issuers;
 pub use limits::OperatorLimits;
 pub use proxy::{BadProxy, Proxies};
+pub use reach::{NotPublic, Reach, is_internal_url};
 pub use rfc6962::Rfc6962Client;
 pub use single_entry::single_entry;
 pub use static_ct::{StaticCtClient, StaticCtLog};
@@ -44,6 +46,8 @@ pub struct FetchSettings {
     pub tls: SslConnector,
     /// What is between us and the log.
     pub proxies: Proxies,
+    /// Where the log may be.
+    pub reach: Reach,
     /// Longest time from the request to the last byte of its answer.
     pub timeout: Duration,
     /// The User-Agent header.

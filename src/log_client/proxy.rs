@@ -3,12 +3,14 @@
 //! Everything goes through a tunnel (CONNECT, RFC 9110 section 9.3.6), plain HTTP too, so that a proxy sees the
 //! names of the logs and nothing else. What is sent through a tunnel is `http`'s business, and TLS awc's.
 
+use super::reach::Reach;
 use actix_service::Service;
-use actix_tls::connect::{ConnectError, ConnectInfo, Connection, Connector, ConnectorService};
+use actix_tls::connect::tcp::{TcpConnector, TcpConnectorService};
+use actix_tls::connect::{ConnectError, ConnectInfo, Connection, Resolver, ResolverService};
 use actix_web::rt::net::TcpStream;
 use awc::http::Uri;
 use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{LocalBoxFuture, ready};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -70,9 +72,10 @@ impl Proxies {
         Ok(Proxies(Some(Arc::new(matcher))))
     }
 
-    /// What awc connects with.
-    pub(crate) fn connector(&self) -> Tunnels {
-        Tunnels { proxies: self.clone(), direct: Connector::default().service() }
+    /// What awc connects with, to what is within `reach`.
+    pub(crate) fn connector(&self, reach: Reach) -> Tunnels {
+        let (resolver, tcp) = (Resolver::default().service(), TcpConnector::default().service());
+        Tunnels { proxies: self.clone(), reach, resolver, tcp }
     }
 
     fn intercept(&self, url: &Uri) -> Option<Intercept> {
@@ -103,7 +106,9 @@ fn check(proxy: &str) -> Result<(), String> {
 #[derive(Clone)]
 pub(crate) struct Tunnels {
     proxies: Proxies,
-    direct: ConnectorService,
+    reach: Reach,
+    resolver: ResolverService,
+    tcp: TcpConnectorService,
 }
 
 impl Service<ConnectInfo<Uri>> for Tunnels {
@@ -112,12 +117,15 @@ impl Service<ConnectInfo<Uri>> for Tunnels {
     type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Service::<ConnectInfo<Uri>>::poll_ready(&self.direct, cx)
+        Service::<ConnectInfo<Uri>>::poll_ready(&self.tcp, cx)
     }
 
     fn call(&self, to: ConnectInfo<Uri>) -> Self::Future {
+        if let Err(refused) = self.reach.check_url(to.request()) {
+            return ready(Err(ConnectError::Io(io::Error::other(refused)))).boxed_local();
+        }
         match self.proxies.intercept(to.request()) {
-            None => self.direct.call(to).boxed_local(),
+            None => direct(self.resolver.call(to), self.tcp, self.reach).boxed_local(),
             Some(proxy) => async move {
                 let stream = tunnel(&proxy, to.request(), to.port()).await.map_err(|error| {
                     let name = proxy.uri().authority().map_or("", |a| without_password(a.as_str()));
@@ -128,6 +136,19 @@ impl Service<ConnectInfo<Uri>> for Tunnels {
             .boxed_local(),
         }
     }
+}
+
+/// Connects to one of the addresses that a host has now: they are looked at after they were resolved, and not resolved
+/// again.
+async fn direct(
+    resolving: impl Future<Output = Result<ConnectInfo<Uri>, ConnectError>>,
+    tcp: TcpConnectorService,
+    reach: Reach,
+) -> Result<Connection<Uri, TcpStream>, ConnectError> {
+    let mut to = resolving.await?;
+    let addresses: Vec<_> = to.take_addrs().collect();
+    let allowed = reach.allowed(to.hostname(), addresses);
+    tcp.call(to.set_addrs(allowed.map_err(|refused| ConnectError::Io(io::Error::other(refused)))?)).await
 }
 
 fn without_password(authority: &str) -> &str {

@@ -18,10 +18,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// A tree head is some 300 bytes of JSON; the rest is room for what logs add.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
-/// A page of 1,000 entries has about 6 MB; ten times as much is still an honest, if odd, log.
-const MAX_PAGE_BYTES: usize = 64 * 1024 * 1024;
+/// Largest get-sth answer, bytes. A tree head is some 300 bytes of JSON; the rest is room for what logs add.
+pub(crate) const MAX_STH_BYTES: usize = 64 * 1024;
+/// Largest get-sth-consistency answer, bytes. A proof has at most 64 hashes, some 3 KB.
+pub(crate) const MAX_CONSISTENCY_BYTES: usize = 64 * 1024;
+/// Largest page of several entries, bytes. One of 1,000 has about 6 MB. Of a larger one half as many entries are asked
+/// for, in the end one.
+pub(crate) const MAX_PAGE_BYTES: usize = 16 * 1024 * 1024;
+/// Largest page of one entry, bytes. A certificate and its chain can have 16 MiB each; none comes near.
+pub(crate) const MAX_ENTRY_PAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Asks one log.
 pub struct Rfc6962Client {
@@ -82,7 +87,7 @@ impl Rfc6962Client {
     /// # Errors
     /// See [`FetchError`].
     pub async fn head(&self) -> Result<Head, FetchError> {
-        let body = self.http.body(&format!("{}/get-sth", self.base), MAX_HEAD_BYTES).await?;
+        let body = self.http.body(&format!("{}/get-sth", self.base), MAX_STH_BYTES).await?;
         let head = SignedTreeHead::from_json(&body)?;
         if let Some(key) = &self.key
             && let Err(error) = head.verify(key)
@@ -99,7 +104,7 @@ impl Rfc6962Client {
     /// See [`FetchError`].
     pub async fn consistency(&self, first: u64, second: u64) -> Result<Vec<Hash>, FetchError> {
         let url = format!("{}/get-sth-consistency?first={first}&second={second}", self.base);
-        Ok(proof_json::parse(&self.http.body(&url, MAX_HEAD_BYTES).await?)?)
+        Ok(proof_json::parse(&self.http.body(&url, MAX_CONSISTENCY_BYTES).await?)?)
     }
 
     /// The entries from `range.start` on, at least one and at most up to its end; a log may return fewer than
@@ -148,9 +153,10 @@ impl Rfc6962Client {
     async fn by_page(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
         let last = range.end_exclusive.saturating_sub(1);
         let url = format!("{}/get-entries?start={}&end={last}", self.base, range.start);
-        let body = self.http.body(&url, MAX_PAGE_BYTES).await?;
-        let mut page = get_entries::parse(&body)?;
-        page.truncate(usize::try_from(range.count()).unwrap_or(usize::MAX));
+        let limit = if range.count() == 1 { MAX_ENTRY_PAGE_BYTES } else { MAX_PAGE_BYTES };
+        let body = self.http.body(&url, limit).await?;
+        let page = get_entries::parse(&body, usize::try_from(range.count()).unwrap_or(usize::MAX))?;
+        drop(body);
         if page.is_empty() {
             return Err(FetchError::EmptyPage);
         }

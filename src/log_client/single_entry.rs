@@ -2,6 +2,7 @@
 
 use super::http::Http;
 use super::issuers::Issuers;
+use super::static_ct::MAX_CHECKPOINT_BYTES;
 use super::tiles::{LeafIndex, Tiles};
 use super::{FetchError, FetchSettings, Fetched, Range, Rfc6962Client};
 use crate::ct::checkpoint::Checkpoint;
@@ -9,9 +10,6 @@ use crate::ct::tile_path::TILE_WIDTH;
 use crate::message::Protocol;
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// A checkpoint is some 300 bytes; the rest is room for witnesses' signatures.
-const MAX_CHECKPOINT_BYTES: usize = 64 * 1024;
 
 /// Entry `index` of the log at `url`, by get-entries; where there is no such thing, by tiles. Says which it was.
 /// Nothing is verified.

@@ -8,13 +8,14 @@ use super::{FetchError, FetchSettings, Fetched, Range};
 use crate::ct::checkpoint::{Checkpoint, CheckpointError};
 use crate::ct::head::Head;
 use crate::ct::merkle::Hash;
+use log::Level;
 use openssl::pkey::{PKey, Public};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// A checkpoint is some 300 bytes; the rest is room for witnesses' signatures.
-const MAX_CHECKPOINT_BYTES: usize = 64 * 1024;
+/// Largest checkpoint, bytes. One is some 300 bytes; the rest is room for witnesses' signatures.
+pub(crate) const MAX_CHECKPOINT_BYTES: usize = 64 * 1024;
 
 /// What is known of a static-ct log.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct StaticCtClient {
     hashes: HashTiles,
     /// Whether names are enough, and the log has not said that it has no names tiles.
     names_tiles: Cell<bool>,
+    /// Whether a missing names tile was complained of.
+    told_of_names: Cell<bool>,
     /// The validator of the last checkpoint.
     etag: RefCell<Option<String>>,
 }
@@ -48,7 +51,8 @@ impl StaticCtClient {
         let tiles = Tiles::new(http.clone(), &log.url, LeafIndex::Required, issuers);
         let hashes = HashTiles::new(http.clone(), &log.url);
         let names_tiles = Cell::new(settings.names_tiles);
-        StaticCtClient { http, log, tiles, hashes, names_tiles, etag: RefCell::default() }
+        let told_of_names = Cell::new(false);
+        StaticCtClient { http, log, tiles, hashes, names_tiles, told_of_names, etag: RefCell::default() }
     }
 
     /// The checkpoint, verified when the log's key is known; `None` when it has not changed.
@@ -128,7 +132,9 @@ impl StaticCtClient {
                 if matches!(error, FetchError::Status { .. }) {
                     self.names_tiles.set(false);
                 }
-                log::info!("{}: no names tile: {error}; reading data tiles", self.log.url);
+                // A log may have most of them.
+                let level = if self.told_of_names.replace(true) { Level::Debug } else { Level::Info };
+                log::log!(level, "{}: no names tile: {error}; reading data tiles", self.log.url);
                 None
             }
             Err(error) => Some(Err(error)),

@@ -14,10 +14,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// A full tile of the web's certificates has some 700 KB; ten times as much is still an honest, if odd, log.
-const MAX_TILE_BYTES: usize = 16 * 1024 * 1024;
-/// As much as a chain certificate can have at all in an RFC 6962 log would be 16 MiB; none comes near.
-const MAX_ISSUER_BYTES: usize = 256 * 1024;
+/// Largest data tile or names tile, bytes, unpacked. A full tile of the web's certificates has some 700 KB; ten times as
+/// much is still an honest, if odd, log.
+pub(crate) const MAX_TILE_BYTES: usize = 16 * 1024 * 1024;
+/// Largest issuer's certificate, bytes. As much as a chain certificate can have at all in an RFC 6962 log would be
+/// 16 MiB; none comes near.
+pub(crate) const MAX_ISSUER_BYTES: usize = 256 * 1024;
+/// Most bytes of the chains of all entries that are read from one tile, each issuer counted as often as an entry names it:
+/// 32 bytes in a tile stand for a whole certificate in a message. Those of honest tiles have some 2 MB.
+pub(crate) const MAX_CHAINS_BYTES: usize = 32 * 1024 * 1024;
+/// Most issuers of one entry that are fetched and sent. Honest chains have two to five.
+pub(crate) const MAX_CHAIN_ISSUERS: usize = 64;
+/// Most bytes of the tiles of one log that are kept until their issuers are there.
+pub(crate) const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
 
 /// The path of a tile by its index and width.
 type PathOf = fn(u64, u64) -> String;
@@ -58,11 +67,20 @@ impl Tiles {
     /// See [`FetchError`].
     pub(super) async fn entries(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
         let (path, bytes) = self.tile(data_tile, range).await?;
-        let leaves = tile::leaves(&bytes).collect::<Result<Vec<_>, _>>()?;
+        // One more than there should be shows that there are too many.
+        let leaves = tile::leaves(&bytes).take(TILE_WIDTH as usize + 1).collect::<Result<Vec<_>, _>>()?;
         let wanted = in_range(range, &path, leaves)?;
+        if wanted.iter().any(|(_, leaf)| leaf.chain.len() > MAX_CHAIN_ISSUERS) {
+            return Err(FetchError::TooLarge { limit: MAX_CHAIN_ISSUERS * size_of::<Fingerprint>() });
+        }
         if let Err(error) = self.fetch_issuers(&wanted).await {
-            self.kept.borrow_mut().insert(path, bytes);
+            self.keep(path, bytes);
             return Err(error);
+        }
+        let issuers = wanted.iter().flat_map(|(_, leaf)| &leaf.chain);
+        let chains: usize = issuers.filter_map(|fp| self.issuers.get(fp)).map(|der| der.len()).sum();
+        if chains > MAX_CHAINS_BYTES {
+            return Err(FetchError::TooLarge { limit: MAX_CHAINS_BYTES });
         }
         wanted.into_iter().map(|(index, leaf)| self.entry(index, leaf)).collect()
     }
@@ -102,6 +120,16 @@ impl Tiles {
             Answer::Body { bytes, .. } => Ok((path, bytes)),
             Answer::NotModified => Err(FetchError::unexpected(304)),
         }
+    }
+
+    /// Keeps a tile; a log that makes us keep many has to serve them again.
+    fn keep(&self, path: String, bytes: Bytes) {
+        let mut kept = self.kept.borrow_mut();
+        let all: usize = kept.values().map(Bytes::len).sum();
+        if all + bytes.len() > MAX_KEPT_BYTES {
+            kept.clear();
+        }
+        kept.insert(path, bytes);
     }
 
     /// Fetches the issuers of `leaves` that nobody has had yet.

@@ -54,7 +54,7 @@ impl Outcome {
     fn of(error: &FetchError) -> Self {
         match error {
             FetchError::Timeout(_) => Outcome::Timeout,
-            FetchError::Send(_) => Outcome::NoConnection,
+            FetchError::Send(_) | FetchError::NotPublic(_) => Outcome::NoConnection,
             FetchError::Status { status: 429, .. } => Outcome::TooManyRequests,
             FetchError::Status { status: 500.., .. } => Outcome::ServerError,
             FetchError::Status { .. } => Outcome::Refused,

@@ -1,6 +1,6 @@
 //! Follows one list.
 
-use super::download::{Answer, Download, Validators};
+use super::download::{Answer, Download, Redirects, Validators};
 use super::saved::{self, Kept};
 use super::source::Signed;
 use super::{HttpSettings, InForce, ListError, ListSource, Origin, built_in, warn_of};
@@ -71,7 +71,7 @@ impl LogListClient {
     /// See [`ListError`]. Nothing has changed then.
     pub async fn refresh(&mut self) -> Result<Refreshed, ListError> {
         let known = self.sent.as_ref().map(|sent| sent.validators.clone()).unwrap_or_default();
-        let answer = self.download.get(&self.source.url, &known, MAX_LIST_BYTES).await?;
+        let answer = self.download.get(&self.source.url, self.redirects(), &known, MAX_LIST_BYTES).await?;
         let now = Utc::now();
         let Answer::Body(json, validators) = answer else {
             self.in_force.origin = Origin::Fetched { at: now };
@@ -103,8 +103,14 @@ impl LogListClient {
         Ok(Refreshed::Changed { broken })
     }
 
+    /// Whoever serves an unsigned list must not choose where else this server asks.
+    fn redirects(&self) -> Redirects {
+        if self.source.signed.is_some() { Redirects::Followed } else { Redirects::SameHost }
+    }
+
     async fn signature(&self, signed: &Signed) -> Result<Bytes, ListError> {
-        match self.download.get(&signed.url, &Validators::default(), MAX_SIGNATURE_BYTES).await? {
+        let none = Validators::default();
+        match self.download.get(&signed.url, self.redirects(), &none, MAX_SIGNATURE_BYTES).await? {
             Answer::Body(signature, _) => Ok(signature),
             Answer::NotModified => {
                 Err(ListError::Status { url: signed.url.clone().into_owned(), status: 304 })

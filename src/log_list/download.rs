@@ -1,6 +1,7 @@
 //! One GET: conditional, bounded in bytes, time and redirects.
 
 use super::{HttpSettings, ListError};
+use crate::log_client::Reach;
 use awc::error::{PayloadError, SendRequestError};
 use awc::http::StatusCode;
 use awc::http::header::{
@@ -11,12 +12,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Time to connect, TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Lists have moved before; none has moved around in circles.
-const MAX_REDIRECTS: usize = 3;
-/// Longer validators are not worth keeping; others are some 30 bytes.
-const MAX_VALIDATOR_BYTES: usize = 1024;
+/// Time to connect to a list's server, TLS included.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most redirects of a list that are followed. Lists have moved before; none has moved around in circles.
+pub(crate) const MAX_REDIRECTS: usize = 3;
+/// Longest validator (ETag, Last-Modified) that is kept, bytes; others are some 30.
+pub(crate) const MAX_VALIDATOR_BYTES: usize = 1024;
 
 /// By what a server recognises the answer that we have (RFC 9110 §8.8).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -46,6 +47,15 @@ impl Validators {
     }
 }
 
+/// Which redirects are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Redirects {
+    /// To any server, but from https to http.
+    Followed,
+    /// Those on the same host and port, or from http to https there.
+    SameHost,
+}
+
 /// What came of a request.
 pub(super) enum Answer {
     /// The validators still hold.
@@ -62,7 +72,7 @@ pub(super) struct Download {
 
 impl Download {
     pub(super) fn new(settings: &HttpSettings) -> Self {
-        let connector = awc::Connector::new().connector(settings.proxies.connector());
+        let connector = awc::Connector::new().connector(settings.proxies.connector(Reach::Anywhere));
         let connector = connector.timeout(CONNECT_TIMEOUT).openssl(settings.tls.clone());
         let http = awc::Client::builder()
             .connector(connector)
@@ -78,11 +88,12 @@ impl Download {
     pub(super) async fn get(
         &self,
         url: &str,
+        redirects: Redirects,
         validators: &Validators,
         limit: usize,
     ) -> Result<Answer, ListError> {
         // awc's own time-out ends with the headers; a body that trickles must not hold us either.
-        tokio::time::timeout(self.timeout, self.get_unbounded(url, validators, limit))
+        tokio::time::timeout(self.timeout, self.get_unbounded(url, redirects, validators, limit))
             .await
             .unwrap_or_else(|_| Err(ListError::Timeout { url: url.into(), timeout: self.timeout }))
     }
@@ -90,6 +101,7 @@ impl Download {
     async fn get_unbounded(
         &self,
         url: &str,
+        redirects: Redirects,
         validators: &Validators,
         limit: usize,
     ) -> Result<Answer, ListError> {
@@ -109,7 +121,7 @@ impl Download {
                 }
                 StatusCode::NOT_MODIFIED if !validators.is_empty() => return Ok(Answer::NotModified),
                 status if status.is_redirection() && response.headers().contains_key(LOCATION) => {
-                    url = redirected(&url, response.headers())?;
+                    url = redirected(&url, redirects, response.headers())?;
                 }
                 status => return Err(ListError::Status { url, status: status.as_u16() }),
             }
@@ -144,7 +156,7 @@ fn body_error(url: &str, limit: usize, error: &PayloadError) -> ListError {
 }
 
 /// Where a redirect leads: a URL, or a path on the same server.
-fn redirected(url: &str, headers: &HeaderMap) -> Result<String, ListError> {
+fn redirected(url: &str, redirects: Redirects, headers: &HeaderMap) -> Result<String, ListError> {
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let refused = |reason| ListError::Redirect {
         url: url.into(),
@@ -157,6 +169,9 @@ fn redirected(url: &str, headers: &HeaderMap) -> Result<String, ListError> {
         let server = path.and_then(|path| url.get(..authority + path)).unwrap_or(url);
         return Ok(format!("{server}{location}"));
     }
+    if redirects == Redirects::SameHost && authority(location) != authority(url) {
+        return Err(refused("the list is not signed, and it leaves the host"));
+    }
     match (location.starts_with("https://"), location.starts_with("http://")) {
         (true, _) => Ok(location.into()),
         // For a list that is not signed, TLS is all there is.
@@ -164,6 +179,12 @@ fn redirected(url: &str, headers: &HeaderMap) -> Result<String, ListError> {
         (_, true) => Ok(location.into()),
         _ => Err(refused("it is neither an http or https URL nor an absolute path")),
     }
+}
+
+/// The host of a URL, with its port if it says one.
+fn authority(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    Some(rest.split(['/', '?', '#', '\\']).next()?.to_ascii_lowercase())
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
@@ -179,7 +200,7 @@ mod tests {
         let from = |url: &str, location: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(LOCATION, HeaderValue::from_static(location));
-            redirected(url, &headers).map_err(|error| error.to_string())
+            redirected(url, Redirects::Followed, &headers).map_err(|error| error.to_string())
         };
         let list = "https://ct.example.com/v3/list.json";
         assert_eq!(from(list, "https://ct.example.org/l").unwrap(), "https://ct.example.org/l");
@@ -196,6 +217,31 @@ mod tests {
         );
         for location in ["//ct.example.org/l", "list.json", "ftp://ct.example.com/l", ""] {
             assert!(from(list, location).unwrap_err().contains("neither an http or https URL"), "{location}");
+        }
+    }
+
+    #[test]
+    fn redirects_of_an_unsigned_list_never_leave_its_host() {
+        let from = |url: &str, location: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(LOCATION, HeaderValue::from_static(location));
+            redirected(url, Redirects::SameHost, &headers).map_err(|error| error.to_string())
+        };
+        let list = "https://ct.example.com/v3/list.json";
+        for location in ["/l", "https://ct.example.com/l", "https://CT.example.com?l"] {
+            assert!(from(list, location).is_ok(), "{location}");
+        }
+        assert!(from("http://ct.example.com/l", "https://ct.example.com/l").is_ok());
+        for location in [
+            "https://ct.example.org/l",
+            "https://169.254.169.254/latest/meta-data",
+            "https://ct.example.com:8443/l",
+            "https://ct.example.com@127.0.0.1/l",
+            "https://ct.example.com.evil.example/l",
+            "https://evil.example\\ct.example.com/l",
+            "//evil.example/l",
+        ] {
+            assert!(from(list, location).is_err(), "{location}");
         }
     }
 }

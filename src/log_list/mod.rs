@@ -110,7 +110,9 @@ pub fn fallback(source: &ListSource, dir: &Path) -> InForce {
 /// # Errors
 /// None, unless the snapshot was not made as it should be.
 pub fn snapshot() -> Result<ParsedList, LogListError> {
-    parse(include_bytes!("snapshot.json"))
+    let mut parsed = parse(include_bytes!("snapshot.json"))?;
+    parsed.list.logs.iter_mut().for_each(|log| log.vouched_for = true);
+    Ok(parsed)
 }
 
 fn built_in() -> InForce {
@@ -123,14 +125,16 @@ fn built_in() -> InForce {
     InForce { list, origin }
 }
 
+/// Most lines in the log file about the logs of one list that could not be read: a list that is broken throughout is one
+/// mistake, not a thousand.
+pub(crate) const MAX_BROKEN_LINES: usize = 10;
+
 /// One line for each log that a list has and that could not be read.
 fn warn_of(broken: &[BrokenLog], source: &ListSource) {
-    /// A list that is broken throughout is one mistake, not a thousand.
-    const MAX_LINES: usize = 10;
-    for log in broken.iter().take(MAX_LINES) {
+    for log in broken.iter().take(MAX_BROKEN_LINES) {
         log::warn!("log list {}: left out {log}", source.name);
     }
-    if let Some(more @ 1..) = broken.len().checked_sub(MAX_LINES) {
+    if let Some(more @ 1..) = broken.len().checked_sub(MAX_BROKEN_LINES) {
         log::warn!("log list {}: left out {more} more logs", source.name);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::ct::log_list::SignatureError;
 use crate::ct::log_list::{CHROME_KEY_PEM, LogListError, ParsedList, parse, verify_signature};
+use crate::log_client::is_internal_url;
 use std::borrow::Cow;
 
 /// A log list on the web.
@@ -50,13 +51,22 @@ impl ListSource {
         signed: None,
     };
 
+    /// Whether what the list says may be believed so far that its logs are fetched wherever they are: it is signed, or
+    /// it comes from this machine or its network itself.
+    fn vouches(&self) -> bool {
+        self.signed.is_some() || is_internal_url(&self.url)
+    }
+
     /// The list in `json`, once its signature holds.
     pub(super) fn believe(&self, json: &[u8], signature: Option<&[u8]>) -> Result<ParsedList, Unbelievable> {
         if let Some(signed) = &self.signed {
             let signature = signature.ok_or(Unbelievable::NoSignature)?;
             verify_signature(json, signature, &signed.key_pem)?;
         }
-        Ok(parse(json)?)
+        let mut parsed = parse(json)?;
+        let vouched_for = self.vouches();
+        parsed.list.logs.iter_mut().for_each(|log| log.vouched_for = vouched_for);
+        Ok(parsed)
     }
 }
 

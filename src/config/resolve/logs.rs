@@ -5,7 +5,7 @@ use crate::actors::log_watcher::{Start, WatchSettings};
 use crate::config::resolved::ListedFacts;
 use crate::config::values::{CatchUp, StartAt, Verify};
 use crate::ct::log_list::{self, ListedLog, LogState, Rule, Selection};
-use crate::log_client::StaticCtLog;
+use crate::log_client::{Reach, StaticCtLog};
 use crate::log_list::ListSource;
 use crate::message::{Protocol, Source};
 use crate::printable::without_password;
@@ -56,11 +56,16 @@ pub(super) fn lists(sources: &Sources, written: &written::LogList) -> Result<Lis
             exclude: rules("exclude", &written.exclude)?,
         },
         watch: watch_settings(sources, StartAt::Head)?,
+        allow_internal: written.allow_internal,
     })
 }
 
 /// How a log of a list is watched; `None` for one whose key is none that a log may have.
-pub(in crate::config) fn listed_log(log: &ListedLog, watch: WatchSettings) -> Option<LogConfig> {
+pub(in crate::config) fn listed_log(
+    log: &ListedLog,
+    watch: WatchSettings,
+    reach: Reach,
+) -> Option<LogConfig> {
     let key = PKey::public_key_from_der(&log.key);
     let key = key.inspect_err(|e| log::warn!("{}: its key cannot be read: {e}", log.description)).ok()?;
     let (protocol, endpoint) = match &log.endpoint {
@@ -74,7 +79,7 @@ pub(in crate::config) fn listed_log(log: &ListedLog, watch: WatchSettings) -> Op
     let source = Source::new(log.endpoint.url(), &log.description, &log.operator, Some(log.log_id), protocol);
     let listed = Some(ListedFacts { state: log.state, temporal_interval: log.temporal_interval });
     let operator = log.operator.clone();
-    Some(LogConfig { source: Arc::new(source), operator, endpoint, watch, listed })
+    Some(LogConfig { source: Arc::new(source), operator, endpoint, watch, listed, reach })
 }
 
 fn watch_settings(sources: &Sources, start: StartAt) -> Result<WatchSettings, ConfigError> {
@@ -142,7 +147,8 @@ fn resolve_log(sources: &Sources, i: usize, log: &written::Log) -> Result<LogCon
     let name = log.description.as_deref().unwrap_or(bare);
     let watch = watch_settings(sources, log.start)?;
     let source = Source::new(&log.url, name, &log.operator, log_id, log.protocol);
-    Ok(LogConfig { source: Arc::new(source), operator: log.operator.clone(), endpoint, watch, listed: None })
+    let (operator, reach) = (log.operator.clone(), Reach::Anywhere);
+    Ok(LogConfig { source: Arc::new(source), operator, endpoint, watch, listed: None, reach })
 }
 
 fn check_url(url: &str) -> Result<(), &'static str> {

@@ -4,6 +4,7 @@
 //! log only, and is told beside the list.
 
 use super::{Endpoint, ListedLog, LogList, LogState, TemporalInterval};
+use crate::sanitize::sanitize;
 use base64_simd::STANDARD;
 use chrono::{DateTime, Utc};
 use openssl::pkey::PKey;
@@ -12,10 +13,10 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::fmt;
 
-/// Chrome's list of all logs has 160 kB, Apple's 150 kB.
+/// Largest log list, bytes. Chrome's list of all logs has 160 kB, Apple's 150 kB.
 pub const MAX_LIST_BYTES: usize = 4 * 1024 * 1024;
-/// There have been some 250 logs so far.
-const MAX_LOGS: usize = 5_000;
+/// Most logs of a list. There have been some 250 logs so far.
+pub(crate) const MAX_LOGS: usize = 5_000;
 /// Longest name or URL; an RSA key of 4096 bits has 736 characters of base64.
 const MAX_TEXT_CHARS: usize = 2_048;
 /// How much of a wrong value is worth a log line.
@@ -198,6 +199,7 @@ impl Entry<'_> {
             mmd_s: log.get("mmd").and_then(Value::as_u64).unwrap_or(DEFAULT_MMD_S),
             temporal_interval: temporal_interval(log)?,
             test: log.get("log_type").and_then(Value::as_str) == Some("test"),
+            vouched_for: false,
         })
     }
 
@@ -284,7 +286,7 @@ fn text<'a>(object: &'a Map<String, Value>, field: &'static str) -> Result<&'a s
     Ok(text)
 }
 
-/// Names go into log lines and messages as they are.
+/// Names go into messages and pages as they are here: without characters that are not what they look like.
 fn checked_name(field: &'static str, name: &str) -> Result<String, LogFault> {
     if name.len() > MAX_TEXT_CHARS {
         return Err(LogFault::TooLong { field, length: name.len() });
@@ -292,7 +294,7 @@ fn checked_name(field: &'static str, name: &str) -> Result<String, LogFault> {
     if name.trim().is_empty() || name.contains(char::is_control) {
         return Err(LogFault::NotAName { field, found: shown(name) });
     }
-    Ok(name.into())
+    Ok(sanitize(name, MAX_TEXT_CHARS).into())
 }
 
 fn version(root: &Map<String, Value>) -> String {
