@@ -1,5 +1,6 @@
 use super::*;
 use crate::actors::log_watcher::Start;
+use crate::log_client::Reach;
 use crate::message::Stream;
 use std::time::Duration;
 
@@ -314,4 +315,18 @@ fn a_file_of_any_size_is_not_read() {
     let text = format!("{}\n{ONE_LOG}", "#".repeat(5 << 20));
     let error = loaded("c.toml", &text, &[]).unwrap_err().to_string();
     assert!(error.starts_with("c.toml: cannot be read: it has more than 4194304 bytes"), "{error}");
+fn logs_that_nobody_vouches_for_are_fetched_from_the_public_internet_only() {
+    let mut list = crate::log_list::snapshot().unwrap().list;
+    let reaches = |text: &str, list: &crate::ct::log_list::LogList| {
+        let lists = toml(text).unwrap().lists.unwrap();
+        let logs = lists.select(list, 1_779_667_200 /* 2026-05-25 */);
+        let reach = logs[0].reach;
+        assert!(logs.iter().all(|log| log.reach == reach));
+        reach
+    };
+    assert_eq!(reaches("", &list), Reach::Anywhere, "the list that is built in was signed");
+    list.logs.iter_mut().for_each(|log| log.vouched_for = false);
+    assert_eq!(reaches("", &list), Reach::PublicOnly);
+    assert_eq!(reaches("[log_list]\nallow_internal = true", &list), Reach::Anywhere);
+    assert_eq!(toml("").unwrap().logs[0].reach, Reach::Anywhere, "the operator has named it");
 }

@@ -14,7 +14,8 @@ use awc::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, IF_NO
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt};
-use openssl::ssl::{SslConnector, SslMethod};
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const MAX_BESIDE_BYTES: usize = 4 * 1024 * 1024;
 /// Longest validator (ETag) that is kept, bytes; others are some 30.
 pub(crate) const MAX_ETAG_BYTES: usize = 1024;
+/// The protocols that logs are offered (RFC 7301 section 3.1).
+const ALPN: &[u8] = b"\x08http/1.1";
 /// Connections to one log at the same time.
 pub(crate) const MAX_CONNECTIONS: usize = 16;
 
@@ -193,13 +196,18 @@ async fn detail<S: Body>(response: &mut ClientResponse<S>) -> String {
 ///
 /// # Errors
 /// When OpenSSL cannot be set up, or the machine's certificates cannot be read.
-pub fn tls_connector() -> Result<SslConnector, openssl::error::ErrorStack> {
-    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
+pub fn tls_connector() -> Result<SslConnector, ErrorStack> {
+    let mut builder = tls_builder()?;
     if let Some(file) = openssl_probe::probe().cert_file {
         builder.set_ca_file(file)?;
     }
-    builder.set_alpn_protos(b"\x08http/1.1")?;
     Ok(builder.build())
+}
+
+fn tls_builder() -> Result<SslConnectorBuilder, ErrorStack> {
+    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
+    builder.set_alpn_protos(ALPN)?;
+    Ok(builder)
 }
 
 /// The length of the body as we will see it, if that is declared: not of one that is decompressed.
@@ -219,6 +227,9 @@ fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let date = DateTime::parse_from_rfc2822(value).ok()?;
     Some((date.with_timezone(&Utc) - now).to_std().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod hostile;
 
 #[cfg(test)]
 mod tests {

@@ -61,12 +61,12 @@ impl Undecodable {
             Some(usage) => usage,
             None => *known.insert(Usage::of(&self.dir)?),
         };
-        if path.exists() {
-            return Ok(path);
-        }
         // A hostile log can have a million of them: what is not written is not encoded.
         let full = || Err(io::Error::other(format!("{} is full", self.dir.display())));
         let too_large = |length| Err(io::Error::other(format!("its {length} bytes are too many")));
+        if path.exists() {
+            return Ok(path);
+        }
         if usage.files >= MAX_FILES || usage.bytes >= MAX_BYTES {
             return full();
         }

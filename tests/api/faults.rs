@@ -163,3 +163,33 @@ async fn a_log_that_is_not_there_yet_is_found_when_it_comes() {
     app.stop().await;
     log.stop().await;
 }
+
+/// What a log answers can come from where only this server may look.
+#[actix_web::test]
+async fn what_a_log_answers_is_for_admins_alone() {
+    let log = quiet_log().await;
+    log.set_fault(Fault::Status(500), FaultOn::Heads, None);
+    let [admins, others] = ["127.0.0.0/8", "192.0.2.0/24"];
+    let app = |allow: &str| {
+        let toml = format!("[admin]\nallow = ['{allow}']\n[health]\nlog_patience = '1s'");
+        let log = from_the_start(&log);
+        async move { spawn_app(&toml, vec![log]).await }
+    };
+    let (for_admins, for_others) = (app(admins).await, app(others).await);
+    let failed = |stats: &Value| stats["logs"][log.url()]["failures"].as_u64() > Some(0);
+    let detailed = for_admins.wait_for(failed).await["logs"][log.url()]["last_error"].clone();
+    let detailed = detailed.as_str().expect("an error").to_string();
+    assert!(detailed.starts_with("status 500: \""), "{detailed}");
+    let stats = for_others.wait_for(failed).await;
+    assert_eq!(stats["logs"][log.url()]["last_error"], "answered 500");
+    for app in [for_admins, for_others] {
+        let status = app.get("/status.json").await;
+        assert_eq!(status["logs"][0]["last_error"], "answered 500", "{status}");
+        let mut response =
+            awc::Client::default().get(app.http("/health/ready")).send().await.expect("an answer");
+        let body = response.body().await.expect("a body");
+        let body: Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(body["not_delivering"][0]["last_error"], "answered 500", "{body}");
+        app.stop().await;
+    }
+}

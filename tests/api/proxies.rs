@@ -97,7 +97,8 @@ async fn a_proxy_that_refuses_is_named_and_outlasted() {
     ] {
         let (log, proxy) = (quiet_log().await, Proxy::start().await);
         *proxy.refusal.lock().expect("the refusal") = Some(refusal);
-        let app = spawn_app_among(&[("HTTP_PROXY", &proxy.url())], "", vec![from_the_start(&log)]).await;
+        let admins = "[admin]\nallow = ['127.0.0.0/8']";
+        let app = spawn_app_among(&[("HTTP_PROXY", &proxy.url())], admins, vec![from_the_start(&log)]).await;
         log.publish(5);
         let stats = app.wait_for(|s| s["logs"][log.url()]["failures"].as_u64() > Some(0)).await;
         let error = stats["logs"][log.url()]["last_error"].as_str().expect("an error").to_string();

@@ -188,6 +188,14 @@ impl Watch {
             }
         }
         let count = decoded.len() as u64;
+        if decoded.is_empty() {
+            // There is nothing that the Broker would have to be waited for.
+            if self.stopped.get() {
+                pending::<()>().await;
+            }
+            self.move_to(ledger, tree);
+            return self.status.sent(ledger.next, count, std::time::Instant::now());
+        }
         let batch = EntryBatch::new(decoded);
         batch.prepare(&self.demand);
         self.gate.passed().await;

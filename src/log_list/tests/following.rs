@@ -2,7 +2,7 @@
 
 use super::server::{ListServer, Script, settings};
 use crate::ct::log_list::tests::{list_of, rfc6962, with};
-use crate::log_list::{ListError, LogListClient, Origin, Refreshed};
+use crate::log_list::{ListError, ListSource, LogListClient, Origin, Refreshed};
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -163,4 +163,39 @@ async fn a_small_list_may_follow_the_snapshot_of_another_source() {
     assert_eq!(client.in_force().list.logs.len(), 56);
     assert_eq!(client.refresh().await.unwrap(), CHANGED);
     assert_eq!(names(&client), ["oak"]);
+}
+
+#[actix_web::test]
+async fn an_unsigned_list_cannot_send_us_to_another_host() {
+    let dir = tempdir().unwrap();
+    let (server, internal) =
+        (ListServer::start(Script::of(&["oak"])), ListServer::start(Script::of(&["elm"])));
+    let location = format!("{}/list.json", internal.url);
+    server.says(Script { redirect: Some(location), ..Script::of(&["oak"]) });
+    let mut unsigned = LogListClient::new(server.unsigned(), dir.path(), &settings());
+    let error = unsigned.refresh().await.unwrap_err();
+    assert!(matches!(&error, ListError::Redirect { .. }), "{error}");
+    assert!(error.to_string().contains("not signed, and it leaves the host"), "{error}");
+    assert_eq!(internal.requests(), [""; 0], "nobody asked there");
+}
+
+/// Only those of a list that is signed, or that is one of this machine's own, as a test's is.
+#[actix_web::test]
+async fn it_is_known_for_which_logs_a_list_vouches() {
+    let json = list_of(&[rfc6962("oak")], &[]).to_string();
+    let at = |url: &'static str| ListSource { name: "a".into(), url: url.into(), signed: None };
+    for (url, vouched_for) in [
+        ("https://lists.example.com/list.json", false),
+        ("https://8.8.8.8/list.json", false),
+        ("http://127.0.0.1:8080/list.json", true),
+        ("http://localhost/list.json", true),
+    ] {
+        let parsed = at(url).believe(json.as_bytes(), None).unwrap();
+        assert!(parsed.list.logs.iter().all(|log| log.vouched_for == vouched_for), "{url}");
+    }
+    let dir = tempdir().unwrap();
+    let server = ListServer::start(Script::of(&["oak"]));
+    let mut client = server.client(dir.path());
+    client.refresh().await.unwrap();
+    assert!(client.in_force().list.logs[0].vouched_for, "it is signed");
 }
