@@ -7,6 +7,8 @@
 //! ```text
 //! SECONDS=600 ENTRIES=10000000 cargo test --release --test hostile_logs -- --nocapture
 //! ```
+//!
+//! With `PROGRAM=...` another build of it is attacked, for comparison.
 
 #![cfg(target_os = "linux")]
 
@@ -67,7 +69,8 @@ impl Server {
         );
         std::fs::write(dir.join("certstream.toml"), text).expect("a file");
         let log_file = std::fs::File::create(dir.join("log")).expect("a file");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_certstream-server"));
+        let program = std::env::var("PROGRAM").unwrap_or(env!("CARGO_BIN_EXE_certstream-server").into());
+        let mut command = Command::new(program);
         command.arg("--config").arg(dir.join("certstream.toml")).env_remove("RUST_LOG");
         let child = command.stderr(log_file).spawn().expect("a server");
         Server { child, port, begun: Instant::now() }

@@ -149,12 +149,12 @@ mod tests {
         let mut budgets = Budgets::new(begin);
         (0..PLACE_BURST + 7).for_each(|_| _ = budgets.take(HERE, Level::Warn, begin));
         assert_eq!(budgets.due(begin + seconds(59), false), []);
-        let told = LeftOut { place: ("here", 1), level: Level::Warn, count: 7 };
-        assert_eq!(budgets.due(begin + SUMMARY_INTERVAL, false), [told.clone()]);
+        let told = [LeftOut { place: ("here", 1), level: Level::Warn, count: 7 }];
+        assert_eq!(budgets.due(begin + SUMMARY_INTERVAL, false), told);
         assert_eq!(budgets.due(begin + 2 * SUMMARY_INTERVAL, false), []);
         let later = begin + SUMMARY_INTERVAL;
         (0..60 + 7).for_each(|_| _ = budgets.take(HERE, Level::Warn, later));
-        assert_eq!(budgets.due(later, true), [told]);
+        assert_eq!(budgets.due(later, true), told);
     }
 
     #[test]
