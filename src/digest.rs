@@ -9,7 +9,7 @@
 //!
 //! [`Topics`] is pure: the time comes as an argument.
 
-use crate::sanitize::{MAX_KEPT_CHARS, sanitize};
+use crate::printable::{MOST_CHARS, escaped};
 use log::Level;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -84,7 +84,7 @@ impl Topics {
     ) -> Option<Line> {
         let known = self.0.entry(topic).or_insert_with(|| Known::new(level, now));
         let name = if known.logs.len() < MAX_LOGS || known.logs.contains_key(log) { log } else { "others" };
-        let text = sanitize(&text(), MAX_KEPT_CHARS).into_owned();
+        let text = escaped(&text(), MOST_CHARS).into_owned();
         if let Some(occurrences) = known.logs.get_mut(name) {
             occurrences.count += 1;
             occurrences.last_at = now;
@@ -167,7 +167,7 @@ impl Known {
 }
 
 fn short(name: &str) -> String {
-    sanitize(name, MAX_NAME_CHARS).into_owned()
+    escaped(name, MAX_NAME_CHARS).into_owned()
 }
 
 /// The first few of `count` names.
@@ -285,7 +285,7 @@ mod tests {
             note(&mut topics, &format!("{evil}{i}"), begin);
         }
         for line in topics.due(begin, true) {
-            assert!(!line.text.contains(crate::sanitize::is_unsafe), "{}", line.text);
+            assert!(!line.text.contains(crate::printable::is_unsafe), "{}", line.text);
         }
     }
 

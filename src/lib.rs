@@ -27,6 +27,7 @@
 //! | [`reload`] | another configuration for a server that runs |
 //! | [`demo`] | a CT log of our own, for trying out and for tests |
 //! | [`printable`] | outside text made safe to print; pure |
+//! | `rate` | token buckets: how much may happen per second; pure |
 //! | [`cli`] | the command line |
 //!
 //! Pure rooms do no input or output, know no clock, and import neither actix nor tokio.
@@ -47,11 +48,10 @@ pub mod log_list;
 mod memory;
 pub mod message;
 mod notify;
-mod rate;
 pub mod printable;
+mod rate;
 pub mod reload;
 pub mod routes;
-mod sanitize;
 pub mod server;
 pub mod startup;
 pub mod state;

@@ -1,39 +1,71 @@
-//! Outside text made safe to print: in log lines, on a terminal, on one line. Pure.
+//! Text from outside, made safe to be shown on a terminal, in a log file or in JSON. Pure.
+//!
+//! Logs, lists and clients choose names and the texts of errors. Control characters could move the cursor or start an
+//! escape sequence, line separators could forge a line, and bidirectional or invisible characters could make a line say
+//! something else than it does. All of these are replaced by `\u{…}`.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Most characters of one piece of outside text that are printed, for callers without a limit of their own.
+/// Most characters of one piece of outside text that are shown or kept to be shown, such as a log's last error, for callers
+/// without a limit of their own.
 pub(crate) const MOST_CHARS: usize = 500;
+/// Most characters of one line of the log file.
+pub(crate) const MAX_LINE_CHARS: usize = 2_000;
 
-/// What stands in place of the characters that a limit cut off.
-const CUT: char = '…';
-
-/// `text` with every character that a terminal or a viewer acts on, or does not show, written as `\u{..}`, and cut off
-/// after its first `most_chars` characters.
-///
-/// Escaped are the controls of C0 (line breaks and tabs too) and C1, DEL, and the invisible and the direction-changing
-/// format characters: U+00AD, U+061C, U+180E, U+200B to U+200F, U+2028 to U+202E, U+2060 to U+206F, U+FEFF,
-/// U+FFF9 to U+FFFB and U+E0000 to U+E007F. The backslash is not, so the result is for people, not for parsers.
-pub fn escaped(text: &str, most_chars: usize) -> Cow<'_, str> {
-    let end = text.char_indices().nth(most_chars).map(|(i, _)| i);
-    let kept = end.and_then(|end| text.get(..end)).unwrap_or(text);
-    if end.is_none() && !kept.contains(is_unsafe) {
+/// `text` without characters that are not what they look like, and not longer than `max_chars` characters: what is more
+/// is cut off, with its number in its place. Borrowed where nothing has to change. The backslash stays as it is, so the
+/// result is for people, not for parsers.
+pub fn escaped(text: &str, max_chars: usize) -> Cow<'_, str> {
+    // Every character has at least one byte.
+    let fits = text.len() <= max_chars || text.chars().nth(max_chars).is_none();
+    if fits && !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
-    let mut safe = String::with_capacity(kept.len() + CUT.len_utf8());
-    for c in kept.chars() {
-        if is_unsafe(c) {
+    let (mut safe, mut length) = (String::with_capacity(text.len().min(4 * max_chars)), 0);
+    for (i, c) in text.chars().enumerate() {
+        let shown = if is_unsafe(c) { escape(c) } else { Escaped::Unchanged(c) };
+        length += shown.chars();
+        if length > max_chars {
+            let more = text.chars().skip(i).count();
             // Writing to a String cannot fail.
-            let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
-        } else {
-            safe.push(c);
+            let _ = write!(safe, "… ({more} more characters)");
+            break;
         }
-    }
-    if end.is_some() {
-        safe.push(CUT);
+        shown.push_to(&mut safe);
     }
     Cow::Owned(safe)
+}
+
+enum Escaped {
+    Unchanged(char),
+    As(String),
+}
+
+impl Escaped {
+    fn chars(&self) -> usize {
+        match self {
+            Escaped::Unchanged(_) => 1,
+            // Escapes are ASCII.
+            Escaped::As(text) => text.len(),
+        }
+    }
+
+    fn push_to(&self, text: &mut String) {
+        match self {
+            Escaped::Unchanged(c) => text.push(*c),
+            Escaped::As(escaped) => text.push_str(escaped),
+        }
+    }
+}
+
+fn escape(c: char) -> Escaped {
+    Escaped::As(match c {
+        '\n' => "\\n".into(),
+        '\r' => "\\r".into(),
+        '\t' => "\\t".into(),
+        c => format!("\\u{{{:x}}}", u32::from(c)),
+    })
 }
 
 /// The same for text that is JSON already: each such character as one or two `\\uXXXX`, which mean it (RFC 8259 section 7).
@@ -67,53 +99,71 @@ pub fn without_password(url: &str) -> Cow<'_, str> {
     }
 }
 
-fn is_unsafe(c: char) -> bool {
-    matches!(c,
-        '\0'..='\u{1f}'
-        | '\u{7f}'..='\u{9f}'
-        | '\u{ad}'
-        | '\u{61c}'
-        | '\u{180e}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}')
+/// Control characters (Unicode category Cc), format characters (Cf), line and paragraph separators (Zl, Zp), fillers
+/// that are invisible, and private use. Categories are those of Unicode 17.
+pub(crate) fn is_unsafe(c: char) -> bool {
+    // Almost all text is ASCII.
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    matches!(u32::from(c),
+        0x80..=0x9f // C1 controls, among them a one-byte CSI
+        | 0xad
+        | 0x34f
+        | 0x600..=0x605 | 0x61c | 0x6dd | 0x70f | 0x890..=0x891 | 0x8e2
+        | 0x115f..=0x1160 | 0x17b4..=0x17b5
+        | 0x180b..=0x180f
+        | 0x200b..=0x200f // zero width, and the direction marks
+        | 0x2028..=0x202e // line and paragraph separator, embeddings and overrides of direction
+        | 0x2060..=0x206f // isolates of direction, and other invisible ones
+        | 0x3164
+        | 0xe000..=0xf8ff
+        | 0xfe00..=0xfe0f
+        | 0xfeff
+        | 0xffa0
+        | 0xfff0..=0xfffb
+        | 0x110bd | 0x110cd
+        | 0x13430..=0x1345f
+        | 0x1bca0..=0x1bca3
+        | 0x1d173..=0x1d17a
+        | 0xe0000..=0x10ffff // tags, variation selectors, private use
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
-    fn plain_text_of_any_script_is_borrowed_as_it_is() {
-        for text in ["", "ct.example.com", "Zürich «x» 漢字 عربي עברית 🦀", r"back\slash"] {
-            assert!(matches!(escaped(text, MOST_CHARS), Cow::Borrowed(same) if same == text), "{text}");
+    fn what_is_harmless_stays_and_is_not_copied() {
+        for text in ["", "Google 'Argon2026h2' log", "Let’s Encrypt · ログ · журнал — ½ \u{1f512}"]
+        {
+            assert!(matches!(escaped(text, 100), Cow::Borrowed(same) if same == text), "{text}");
         }
     }
 
     #[test]
-    fn what_a_terminal_acts_on_or_hides_is_escaped() {
-        for (text, expected) in [
-            ("\u{1b}[2J\u{7}", r"\u{1b}[2J\u{7}"),
-            ("a\nb\r\tc", r"a\u{a}b\u{d}\u{9}c"),
-            ("\u{7f}\u{9b}31m", r"\u{7f}\u{9b}31m"),
-            ("moc\u{202e}x\u{202c}", r"moc\u{202e}x\u{202c}"),
-            ("a\u{2028}b\u{2029}c\u{200b}\u{200f}", r"a\u{2028}b\u{2029}c\u{200b}\u{200f}"),
-            (
-                "\u{ad}\u{61c}\u{180e}\u{2060}\u{2066}\u{206f}",
-                r"\u{ad}\u{61c}\u{180e}\u{2060}\u{2066}\u{206f}",
-            ),
-            ("\u{feff}\u{fff9}\u{fffb}\u{e0001}\u{e007f}", r"\u{feff}\u{fff9}\u{fffb}\u{e0001}\u{e007f}"),
+    fn nothing_moves_the_cursor_forges_a_line_or_turns_its_neighbours_around() {
+        for (text, shown) in [
+            ("a\u{1b}[31mb", r"a\u{1b}[31mb"),
+            ("a\u{9b}2J", r"a\u{9b}2J"),
+            ("a\nb\r\tc", r"a\nb\r\tc"),
+            ("a\u{2028}b\u{2029}", r"a\u{2028}b\u{2029}"),
+            ("\u{202e}gol\u{2066}\u{2069}", r"\u{202e}gol\u{2066}\u{2069}"),
+            ("\u{200b}\u{feff}\u{ad}\u{e0041}", r"\u{200b}\u{feff}\u{ad}\u{e0041}"),
+            ("\0\u{7f}", r"\u{0}\u{7f}"),
         ] {
-            assert_eq!(escaped(text, MOST_CHARS), expected);
+            assert_eq!(escaped(text, 100), shown);
         }
-        for just_outside in
-            ["\u{20}", "\u{7e}", "\u{a0}", "\u{200a}", "\u{2010}", "\u{2027}", "\u{2070}", "\u{fffc}"]
-        {
-            assert_eq!(escaped(just_outside, MOST_CHARS), just_outside);
-        }
+    }
+
+    #[test]
+    fn long_text_is_cut_and_says_so() {
+        assert_eq!(escaped("äöü", 3), "äöü");
+        assert_eq!(escaped("äöüß", 3), "äöü… (1 more characters)");
+        assert_eq!(escaped("ab\u{202e}", 5), "ab… (1 more characters)", "an escape is whole or not there");
+        assert_eq!(escaped("abc", 0), "… (3 more characters)");
     }
 
     #[test]
@@ -140,12 +190,28 @@ mod tests {
         }
     }
 
-    #[test]
-    fn long_text_is_cut_by_characters_and_says_so() {
-        assert_eq!(escaped("äöü", 3), "äöü");
-        assert_eq!(escaped("äöüß", 3), "äöü…");
-        assert_eq!(escaped("\n\n\n", 2), r"\u{a}\u{a}…");
-        assert_eq!(escaped("x", 0), "…");
-        assert_eq!(escaped("", 0), "");
+    proptest! {
+        #[test]
+        fn whatever_comes_is_safe_and_short(text in any::<String>(), max in 0usize..40) {
+            let safe = escaped(&text, max);
+            prop_assert!(!safe.contains(is_unsafe));
+            prop_assert!(safe.chars().count() <= max + 40);
+            let again = escaped(&safe, usize::MAX);
+            prop_assert_eq!(&again, &safe, "once is enough");
+        }
+
+        #[test]
+        fn any_character_of_a_bidirectional_or_control_kind_is_escaped(
+            before in "[a-z]{0,5}", after in "[a-z]{0,5}",
+            c in prop_oneof![
+                prop::char::range('\0', '\u{1f}'), prop::char::range('\u{7f}', '\u{9f}'),
+                prop::char::range('\u{2028}', '\u{202e}'), prop::char::range('\u{2066}', '\u{2069}'),
+            ],
+        ) {
+            let text = format!("{before}{c}{after}");
+            let safe = escaped(&text, 100);
+            prop_assert!(!safe.contains(c));
+            prop_assert!(safe.starts_with(&before) && safe.ends_with(&after));
+        }
     }
 }

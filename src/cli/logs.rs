@@ -95,7 +95,7 @@ async fn row(log: &LogConfig, client: LogClient) -> Row {
         interval.map_or(String::new(), |i| format!("{} to {}", day(i.start_unix_s), day(i.end_unix_s))),
         entries,
     ]
-    .map(|cell| escaped(&cell, MOST_CHARS).into_owned())
+    .map(|cell| escaped(&cell, MAX_CELL_CHARS).into_owned())
 }
 
 fn print_table(rows: &[Row]) {

@@ -315,6 +315,9 @@ fn a_file_of_any_size_is_not_read() {
     let text = format!("{}\n{ONE_LOG}", "#".repeat(5 << 20));
     let error = loaded("c.toml", &text, &[]).unwrap_err().to_string();
     assert!(error.starts_with("c.toml: cannot be read: it has more than 4194304 bytes"), "{error}");
+}
+
+#[test]
 fn logs_that_nobody_vouches_for_are_fetched_from_the_public_internet_only() {
     let mut list = crate::log_list::snapshot().unwrap().list;
     let reaches = |text: &str, list: &crate::ct::log_list::LogList| {

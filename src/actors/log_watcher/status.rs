@@ -6,7 +6,7 @@ use crate::ct::entry::LogEntryType;
 use crate::evidence::Misbehaviour;
 use crate::log_client::{FetchError, Traffic};
 use crate::message::Source;
-use crate::sanitize::{MAX_KEPT_CHARS, sanitize};
+use crate::printable::{MOST_CHARS, escaped};
 use crate::state::Ledger;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,7 +48,7 @@ struct Problem {
 
 impl Problem {
     fn new(kind: &str, detail: &str) -> Self {
-        let kept = |text| sanitize(text, MAX_KEPT_CHARS).into_owned();
+        let kept = |text| escaped(text, MOST_CHARS).into_owned();
         Problem { kind: kept(kind), detail: kept(detail) }
     }
 }
@@ -273,7 +273,7 @@ impl LogStatus {
     }
 
     pub(super) fn halted(&self, why: &str) {
-        *lock(&self.halted) = Some(sanitize(why, MAX_KEPT_CHARS).into());
+        *lock(&self.halted) = Some(escaped(why, MOST_CHARS).into());
     }
 }
 

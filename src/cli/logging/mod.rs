@@ -8,7 +8,7 @@
 pub(crate) mod budget;
 
 use crate::config::Config;
-use crate::sanitize::{MAX_LINE_CHARS, sanitize};
+use crate::printable::{MAX_LINE_CHARS, escaped};
 use budget::{Budgets, LeftOut};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -136,7 +136,7 @@ impl Logger {
             let mut record = Record::builder();
             record.level(level).target(target).line(line).args(args).build()
         };
-        self.out.log(&record(format_args!("{}", sanitize(&text, MAX_LINE_CHARS))));
+        self.out.log(&record(format_args!("{}", escaped(&text, MAX_LINE_CHARS))));
     }
 
     fn tell_left_out(&self, at_end: bool) {

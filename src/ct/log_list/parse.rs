@@ -4,7 +4,7 @@
 //! log only, and is told beside the list.
 
 use super::{Endpoint, ListedLog, LogList, LogState, TemporalInterval};
-use crate::sanitize::sanitize;
+use crate::printable::escaped;
 use base64_simd::STANDARD;
 use chrono::{DateTime, Utc};
 use openssl::pkey::PKey;
@@ -294,7 +294,7 @@ fn checked_name(field: &'static str, name: &str) -> Result<String, LogFault> {
     if name.trim().is_empty() || name.contains(char::is_control) {
         return Err(LogFault::NotAName { field, found: shown(name) });
     }
-    Ok(sanitize(name, MAX_TEXT_CHARS).into())
+    Ok(escaped(name, MAX_TEXT_CHARS).into())
 }
 
 fn version(root: &Map<String, Value>) -> String {
