@@ -42,6 +42,8 @@ pub mod ct;
 pub mod demo;
 pub mod digest;
 pub mod evidence;
+#[cfg(test)]
+mod limits;
 mod live;
 pub mod log_client;
 pub mod log_list;

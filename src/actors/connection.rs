@@ -15,7 +15,7 @@ use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep};
 
 /// How long a client has to answer our close frame before the connection is ended.
-const CLOSE_GRACE: Duration = Duration::from_secs(2);
+pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// How long a client has to end its side after we have ended ours. With something unread the kernel would reset the
 /// connection, and the client might never see our close frame.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@
 //! Nothing wrong is passed over: every error names where it stands, the key, and what was expected.
 
 mod error;
-mod read;
+pub(crate) mod read;
 mod reference;
 mod resolve;
 mod resolved;

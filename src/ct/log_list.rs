@@ -7,7 +7,7 @@
 //! versions differently, tell in each state since which version it holds, and keep every log that ever was,
 //! most of them `rejected`.
 
-mod parse;
+pub(crate) mod parse;
 mod select;
 mod signature;
 

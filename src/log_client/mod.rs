@@ -6,15 +6,15 @@
 
 mod error;
 mod hash_tiles;
-mod http;
-mod issuers;
+pub(crate) mod http;
+pub(crate) mod issuers;
 mod limits;
 mod proxy;
 mod reach;
-mod rfc6962;
+pub(crate) mod rfc6962;
 mod single_entry;
-mod static_ct;
-mod tiles;
+pub(crate) mod static_ct;
+pub(crate) mod tiles;
 mod traffic;
 
 pub use error::FetchError;

@@ -16,9 +16,9 @@
 )]
 
 mod client;
-mod download;
+pub(crate) mod download;
 mod error;
-mod saved;
+pub(crate) mod saved;
 mod source;
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ const MOST_CONTROL: usize = 125;
 /// Bytes of the longest header: two, a length of eight, a mask of four.
 const MOST_HEADER: usize = 14;
 /// Bytes of a message.
-const MOST_MESSAGE: u64 = 64 << 20;
+pub(crate) const MOST_MESSAGE: u64 = 64 << 20;
 
 /// How a client broke the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -20,7 +20,7 @@
 mod batch;
 mod certificate_update;
 mod chain;
-mod client_frames;
+pub(crate) mod client_frames;
 mod frames;
 mod source;
 mod wire;

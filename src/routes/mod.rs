@@ -22,6 +22,8 @@ mod status;
 mod streams;
 mod visitors;
 
+#[cfg(test)]
+pub(crate) use on_demand::MAKING;
 pub use visitors::admit;
 
 use crate::access::Slots;

@@ -3,9 +3,9 @@
 use super::gate::MOST_ADMINS;
 
 /// Descriptors that are for other things than clients: logs, files, threads. Where there are few, half of them.
-const OTHERS: u64 = 512;
+pub(crate) const OTHERS: u64 = 512;
 /// Of these, for connections that are just being told that there is no room. Where there are few, an eighth of all.
-const REFUSED: u64 = 128;
+pub(crate) const REFUSED: u64 = 128;
 /// Fewer clients than this are worth a word.
 const FEW: u64 = 10_000;
 

@@ -1,11 +1,11 @@
 //! The HTTP server: who is let in, what answers, and what becomes of a connection that leaves HTTP.
 
 mod connections;
-mod descriptors;
-mod gate;
-mod http;
+pub(crate) mod descriptors;
+pub(crate) mod gate;
+pub(crate) mod http;
 mod kernel_memory;
-mod tcp;
+pub(crate) mod tcp;
 mod tls;
 mod transport;
 

@@ -1,12 +1,12 @@
 //! What is kept on disk.
 
-mod evidence;
+pub(crate) mod evidence;
 mod file;
 mod foreign;
 mod ledger;
 mod lock;
 mod positions;
-mod undecodable;
+pub(crate) mod undecodable;
 mod usage;
 
 pub use evidence::EvidenceFolder;

@@ -303,19 +303,20 @@ async fn an_admins_browser_shows_other_sites_nothing_of_what_admins_see() {
 struct KeptAlive(tokio::net::TcpStream);
 
 impl KeptAlive {
-    async fn get(&mut self, path: &str) -> u16 {
+    /// The status of the answer; `None` if the connection has ended.
+    async fn get(&mut self, path: &str) -> Option<u16> {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        self.0.write_all(request.as_bytes()).await.expect("a request");
+        self.0.write_all(request.as_bytes()).await.ok()?;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(self.0.read_u8().await.expect("an answer"));
+            head.push(self.0.read_u8().await.ok()?);
         }
         let head = String::from_utf8(head).expect("a head").to_lowercase();
         let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
         let mut body = vec![0; length.expect("a length").parse().expect("a number")];
         self.0.read_exact(&mut body).await.expect("a body");
-        head.split(' ').nth(1).expect("a status").parse().expect("a number")
+        Some(head.split(' ').nth(1).expect("a status").parse().expect("a number"))
     }
 }
 
@@ -327,9 +328,10 @@ async fn an_address_that_is_denied_later_is_denied_on_its_connections_too() {
     let mut app = spawn_app("", logs()).await;
     app.wait_for(|stats| stats["logs"][log.url()]["position"] == 3).await;
     let mut connection = KeptAlive(tokio::net::TcpStream::connect(app.address).await.expect("a connection"));
-    assert_eq!(connection.get("/latest.json").await, 200);
+    assert_eq!(connection.get("/latest.json").await, Some(200));
     app.reload("[access]\ndeny = ['127.0.0.1']", logs()).expect("a reload");
-    assert_eq!(connection.get("/latest.json").await, 403);
+    assert_eq!(connection.get("/latest.json").await, None);
+    assert_eq!(asked(app.address, "/latest.json", &[]).await.0, 403);
     app.stop().await;
 }
 
@@ -349,6 +351,31 @@ async fn statistics_and_metrics_can_have_an_address_of_their_own() {
 
     let app = self::app("[admin]\nlisten = '127.0.0.1:0'\nallow = []").await;
     assert_eq!(asked(app.admin_address.expect("an address"), "/stats", &[]).await.0, 403);
+    app.stop().await;
+}
+
+/// Admins have to see what goes on above all when clients take up everything.
+#[actix_web::test]
+async fn clients_and_admins_take_nothing_up_of_each_other() {
+    let app = app("[admin]\nlisten = '127.0.0.1:0'\n[access]\nconnections = 2").await;
+    let admin = app.admin_address.expect("an address");
+    let open = async |address| {
+        let mut connection = KeptAlive(tokio::net::TcpStream::connect(address).await.expect("a connection"));
+        (connection.get("/health").await.expect("an answer"), connection)
+    };
+    let mut clients = vec![open(app.address).await, open(app.address).await];
+    assert_eq!(open(app.address).await.0, 503);
+    let mut admins = Vec::new();
+    let refused = loop {
+        match open(admin).await {
+            (200, connection) => admins.push(connection),
+            (status, _) => break status,
+        }
+    };
+    assert_eq!((refused, admins.len()), (503, 16));
+    for (status, client) in &mut clients {
+        assert_eq!((*status, client.get("/health").await), (200, Some(200)));
+    }
     app.stop().await;
 }
 
