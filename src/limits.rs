@@ -127,11 +127,11 @@ fn connections() -> Vec<Row> {
                 time(connection::CLOSE_GRACE)
             ),
             format!(
-                "{}; of them control frames: {}",
+                "{}, above which it is read more slowly; of them control frames: {}",
                 rate(incoming::FRAMES, "frames"),
                 rate(incoming::CONTROL_FRAMES, "frames")
             ),
-            "the same; close codes 1001 (also for too many frames), 1002, 1007, 1009".into(),
+            "the same; close codes 1001 (also for too many control frames), 1002, 1007, 1009".into(),
             "`api`: protocol, slow_clients; `message::client_frames`; `attack`: floods, stateful; fuzzing"
                 .into(),
         ],

@@ -20,7 +20,7 @@ use crate::log_client::{
 use crate::log_list::{HttpSettings, LogListClient};
 use crate::message::Demand;
 use crate::reload::Reloader;
-use crate::routes::{Answers, AppState};
+use crate::routes::{Answers, AppState, FrontPage};
 use crate::server::{Connections, Listeners, SWEEP_INTERVAL, Tls, TlsError, listen, serve};
 use crate::state::{EvidenceFolder, Positions, PositionsError, StateLock, StateLockError, Undecodable};
 use crate::tally::Tally;
@@ -71,6 +71,9 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] openssl::error::ErrorStack),
+    /// The front page cannot be made.
+    #[error("the front page cannot be made: {0}")]
+    FrontPage(#[from] askama::Error),
     /// The server's own certificate cannot be used.
     #[error(transparent)]
     ServerTls(#[from] TlsError),
@@ -126,6 +129,7 @@ impl Application {
             answers: Answers::default(),
             streams: config.streams.clone(),
             root_stream: config.root_stream,
+            front_page: FrontPage::new(&config.streams)?,
             logs: statuses.clone(),
             begin: std::time::Instant::now(),
             positions: positions.clone(),

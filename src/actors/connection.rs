@@ -44,6 +44,8 @@ pub struct Connection<T> {
     holding: bool,
     /// Set once our close frame is sent: when to stop waiting for the client's.
     closing: Option<Pin<Box<Sleep>>>,
+    /// Set while the client has sent more frames than it may: when to read on.
+    pause: Option<Pin<Box<Sleep>>>,
     /// Nothing more is to be written.
     done: bool,
     /// Set once our side has ended: when to stop waiting for the client to end its.
@@ -62,6 +64,7 @@ impl<T: Socket> Connection<T> {
             behind: ArrayVec::new(),
             holding: false,
             closing: None,
+            pause: None,
             done: false,
             lingering: None,
         }
@@ -187,6 +190,14 @@ impl<T: Socket> Connection<T> {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if !self.session.has_room() {
             return Poll::Pending;
+        }
+        let pause = self.session.take_pause();
+        if !pause.is_zero() {
+            self.pause = Some(Box::pin(sleep(pause)));
+        }
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
         }
         let mut buffer = [MaybeUninit::uninit(); READ];
         let mut buffer = ReadBuf::uninit(&mut buffer);

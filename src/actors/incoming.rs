@@ -11,12 +11,12 @@ use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Control frames (pings, pongs, close) that a client may send. Clients ping every few seconds at most.
 pub(crate) const CONTROL_FRAMES: Rate = Rate { per_second: 10, burst: 100 };
-/// Frames of any kind that it may send: short ones cost more to look at than their bytes.
-pub(crate) const FRAMES: Rate = Rate { per_second: 1000, burst: 20_000 };
+/// Frames of any kind that it may send: short ones cost more to look at than their bytes. Above that it is read more slowly.
+pub(crate) const FRAMES: Rate = Rate { per_second: 1000, burst: 2000 };
 
 /// What was read from a connection and not passed on yet: put in by the [`Connection`](super::connection::Connection),
 /// taken out by its session, which is polled right after that. So nobody is to be woken.
@@ -28,6 +28,8 @@ struct Read {
     bytes: Bytes,
     ended: bool,
     violation: Option<Violation>,
+    /// How long to wait before more is read.
+    pause: Duration,
 }
 
 impl Heard {
@@ -45,6 +47,11 @@ impl Heard {
     /// The client will say nothing more.
     pub fn end(&self) {
         self.0.borrow_mut().ended = true;
+    }
+
+    /// How long to wait before more is read, asked for once.
+    pub fn take_pause(&self) -> Duration {
+        mem::take(&mut self.0.borrow_mut().pause)
     }
 
     /// How the client broke the protocol, if it did.
@@ -75,11 +82,14 @@ impl Incoming {
         }
     }
 
-    /// Whether so many frames are more than the client may send.
-    fn is_flood(&mut self, count: FrameCount) -> bool {
+    /// Notes that so many frames came. The client is not read on for a while if that is too many; too many control frames
+    /// break off the connection.
+    fn note(&mut self, count: FrameCount, read: &mut Read) {
         let now = Instant::now();
-        let (control, all) = (self.control_budget.take(count.control, now), self.budget.take(count.all, now));
-        !(control.is_zero() && all.is_zero())
+        read.pause = self.budget.take(count.all, now);
+        if !self.control_budget.take(count.control, now).is_zero() {
+            read.violation = Some(Violation::Flood);
+        }
     }
 }
 
@@ -93,10 +103,11 @@ impl Stream for Incoming {
         let bytes = mem::take(&mut read.bytes);
         let mut control = Vec::new();
         if read.violation.is_none() {
-            read.violation = match incoming.frames.push(&bytes, &mut control) {
-                Ok(count) => (count.all > 0 && incoming.is_flood(count)).then_some(Violation::Flood),
-                Err(violation) => Some(violation),
-            };
+            match incoming.frames.push(&bytes, &mut control) {
+                Ok(count) if count.all > 0 => incoming.note(count, &mut read),
+                Ok(_) => {}
+                Err(violation) => read.violation = Some(violation),
+            }
         }
         match (control.is_empty(), read.violation) {
             (false, _) => Poll::Ready(Some(Ok(control.into()))),

@@ -6,6 +6,7 @@ use super::websocket_session::WebSocketControl;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// A client's session, in the extensions of the answer to its request until its connection is there.
 pub enum Session {
@@ -28,6 +29,14 @@ impl Session {
         match self {
             Session::WebSocket(control) => control.heard.has_room(),
             Session::Events(_) => true,
+        }
+    }
+
+    /// How long to wait before more is read, asked for once.
+    pub(super) fn take_pause(&self) -> Duration {
+        match self {
+            Session::WebSocket(control) => control.heard.take_pause(),
+            Session::Events(_) => Duration::ZERO,
         }
     }
 

@@ -50,8 +50,8 @@ pub enum Violation {
     /// Text that is not UTF-8.
     #[error("text is not UTF-8")]
     Utf8,
-    /// More frames than anybody needs.
-    #[error("too many frames")]
+    /// More control frames than anybody needs.
+    #[error("too many control frames")]
     Flood,
 }
 

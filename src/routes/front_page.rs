@@ -2,19 +2,52 @@
 
 use super::{AppState, STREAMS, streams};
 use crate::message::Stream;
-use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, error, web};
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use base64_simd::STANDARD;
+use bytes::Bytes;
+use openssl::sha::sha256;
 
 /// The front page, `templates/front_page.html`.
 #[derive(Template)]
 #[template(path = "front_page.html")]
-struct FrontPage {
+struct Page {
     version: &'static str,
-    /// Names this answer's own script to the browser, so that no other runs.
-    nonce: String,
     /// Path of the stream that feeds it.
     feed: &'static str,
+}
+
+/// The front page as it is sent, to everybody the same.
+#[derive(Debug)]
+pub(crate) struct FrontPage {
+    text: Bytes,
+    /// Its Content-Security-Policy, which lets the browser run and apply what is in the page and nothing else.
+    policy: HeaderValue,
+}
+
+impl FrontPage {
+    /// For a server that offers `streams`.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(crate) fn new(streams: &[Stream]) -> Result<Self, askama::Error> {
+        let text = Page { version: env!("CARGO_PKG_VERSION"), feed: feed(streams) }.render()?;
+        let (script, style) = (source(&text, "<script>", "</script>"), source(&text, "<style>", "</style>"));
+        let policy = format!(
+            "default-src 'none'; connect-src 'self'; script-src {script}; style-src {style}; img-src data:; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        );
+        let policy = HeaderValue::try_from(policy).map_err(askama::Error::custom)?;
+        Ok(FrontPage { text: text.into(), policy })
+    }
+}
+
+/// What stands between these in `text`, as a Content-Security-Policy names it: by its hash.
+fn source(text: &str, begin: &str, end: &str) -> String {
+    let inside =
+        text.split_once(begin).and_then(|(_, rest)| rest.split_once(end)).map_or("", |(inside, _)| inside);
+    format!("'sha256-{}'", STANDARD.encode_to_string(sha256(inside.as_bytes())))
 }
 
 /// Answers a handshake with the root stream and anything else with the page.
@@ -25,20 +58,13 @@ pub(super) async fn stream_or_page(
     if streams::asks_for_websocket(req.headers()) {
         return streams::open(state.root_stream, req, state).await;
     }
-    let nonce = format!("{:032x}", rand::random::<u128>());
-    let policy = format!(
-        "default-src 'none'; connect-src 'self'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    );
-    let page = FrontPage { version: env!("CARGO_PKG_VERSION"), nonce, feed: feed(&state.streams) };
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+        .insert_header((header::CONTENT_SECURITY_POLICY, state.front_page.policy.clone()))
         // A token may stand in its URL.
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .body(page.render().map_err(error::ErrorInternalServerError)?))
+        .body(state.front_page.text.clone()))
 }
 
 /// The lightest stream that says what the page shows, or what there is.

@@ -22,6 +22,7 @@ mod status;
 mod streams;
 mod visitors;
 
+pub(crate) use front_page::FrontPage;
 #[cfg(test)]
 pub(crate) use on_demand::MAKING;
 pub use visitors::admit;
@@ -67,6 +68,8 @@ pub struct AppState {
     pub streams: Vec<Stream>,
     /// What `/` streams.
     pub root_stream: Stream,
+    /// What it shows to browsers.
+    pub(crate) front_page: FrontPage,
     /// How the logs are doing.
     pub logs: LogStatuses,
     /// When the program started.

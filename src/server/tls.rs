@@ -3,7 +3,9 @@
 use super::tcp::Tcp;
 use crate::config::TlsFiles;
 use openssl::error::ErrorStack;
-use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslFiletype, SslMethod, select_next_proto};
+use openssl::ssl::{
+    AlpnError, Ssl, SslAcceptor, SslFiletype, SslMethod, SslMode, SslSessionCacheMode, select_next_proto,
+};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{PoisonError, RwLock};
@@ -93,6 +95,10 @@ fn acceptor(files: &TlsFiles) -> Result<SslAcceptor, TlsError> {
     builder.set_certificate_chain_file(&files.certificate).map_err(|e| bad_certificate(reason(&e)))?;
     builder.set_private_key_file(&files.key, SslFiletype::PEM).map_err(|e| bad_key(reason(&e)))?;
     builder.check_private_key().map_err(|e| bad_key(reason(&e)))?;
+    // What a session would need to be resumed is in the client's ticket; here nothing is kept for those who have gone.
+    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+    // Nor are buffers for those who say nothing.
+    builder.set_mode(SslMode::RELEASE_BUFFERS);
     builder.set_alpn_select_callback(|_, offered| {
         select_next_proto(PROTOCOLS, offered).ok_or(AlpnError::ALERT_FATAL)
     });

@@ -1,6 +1,8 @@
 //! The server as its users meet it: over real sockets and real HTTP, against a CT log that misbehaves on demand.
 
 mod access;
+#[path = "../support/certificate.rs"]
+mod certificate;
 mod command_line;
 mod faults;
 mod following;

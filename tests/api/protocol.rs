@@ -84,7 +84,8 @@ fn say(stream: &mut TcpStream, bytes: &[u8], cut: usize) -> (End, Vec<Vec<u8>>) 
                 let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
                 return (code.map_or(End::ClosedPlainly, End::Closed), pongs);
             }
-            Some((0x89, _)) => {}
+            // What takes longer comes with pings and heartbeats in between.
+            Some((0x89 | 0x81, _)) => {}
             other => panic!("{other:?}"),
         }
     }

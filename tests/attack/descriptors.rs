@@ -1,6 +1,6 @@
 //! A server with few open files, all of which are taken up.
 
-use crate::server::Server;
+use crate::server::{Server, Stream};
 use crate::{ATTACKER, OTHERS, PATIENCE};
 use futures_util::StreamExt;
 use serde_json::Value;
@@ -28,7 +28,7 @@ async fn events(server: &Server) -> (u16, TcpStream) {
 }
 
 /// Receives messages, one of which has to be newer than `index`; its index.
-async fn newer(socket: &mut WebSocketStream<TcpStream>, index: u64) -> u64 {
+async fn newer(socket: &mut WebSocketStream<Box<dyn Stream>>, index: u64) -> u64 {
     loop {
         let frame = timeout(PATIENCE, socket.next()).await.expect("something in time");
         let Message::Text(text) = frame.expect("the stream goes on").expect("a frame") else { continue };

@@ -3,17 +3,18 @@
 //!
 //! ATTACK_SECONDS is how long each kind goes on (6, or until its clients are given up).
 
-use crate::server::Server;
+use crate::certificate::{tls, write_certificate};
+use crate::server::{Server, Stream};
 use crate::{ATTACKER, HANDSHAKE_HEADERS, OTHERS, PATIENCE};
 use certstream_server::demo::{DemoLog, DemoLogOptions};
 use futures_util::StreamExt;
 use serde_json::Value;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::protocol::Message;
 
@@ -52,10 +53,14 @@ enum Kind {
     Body,
     /// Sends what is no request.
     Garbage,
+    /// Sends half a handshake, and waits.
+    HalfOpen,
+    /// Sends half a handshake, and hangs up.
+    Aborted,
 }
 
 impl Kind {
-    const ALL: [Kind; 8] = [
+    const ALL: [Kind; 10] = [
         Kind::Requests,
         Kind::LargeRequests,
         Kind::Events,
@@ -64,10 +69,24 @@ impl Kind {
         Kind::Frames,
         Kind::Body,
         Kind::Garbage,
+        Kind::HalfOpen,
+        Kind::Aborted,
     ];
+    /// Those that TLS makes a difference to.
+    const UNDER_TLS: [Kind; 5] = [Kind::Requests, Kind::Pings, Kind::Garbage, Kind::HalfOpen, Kind::Aborted];
+
+    /// Whether the server ends it. Frames that need no answer are read, slowly, for as long as pings are answered.
+    fn is_ended(self) -> bool {
+        self != Kind::Frames
+    }
+
+    /// Whether it does not come as far as to speak HTTP.
+    fn is_before_http(self) -> bool {
+        matches!(self, Kind::HalfOpen | Kind::Aborted)
+    }
 
     /// What is said first, and what again and again after that.
-    fn says(self) -> (String, Vec<u8>) {
+    fn says(self, has_tls: bool) -> (String, Vec<u8>) {
         let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let handshake = |path: &str| format!("GET {path} HTTP/1.1\r\n{HANDSHAKE_HEADERS}\r\n");
         match self {
@@ -84,6 +103,8 @@ impl Kind {
                 (begin.into(), b"1\r\nx\r\n".to_vec())
             }
             Kind::Garbage => (String::new(), vec![0x16; 100]),
+            Kind::HalfOpen | Kind::Aborted if has_tls => ("\x16\x03\x01\x02".into(), Vec::new()),
+            Kind::HalfOpen | Kind::Aborted => ("GET / HTTP/1.1\r\nHo".into(), Vec::new()),
         }
     }
 }
@@ -97,41 +118,53 @@ struct Seen {
 }
 
 /// Attacks until `over`, coming back whenever the connection is ended.
-async fn attack(address: SocketAddr, kind: Kind, over: Arc<AtomicBool>, seen: Arc<Seen>) {
-    let (first, again) = kind.says();
-    while !over.load(Ordering::Relaxed) {
+async fn attack(server: Arc<Server>, kind: Kind, over: Arc<AtomicBool>, seen: Arc<Seen>) {
+    let (first, again) = kind.says(server.has_tls);
+    let is_over = || over.load(Ordering::Relaxed);
+    while !is_over() {
         let socket = TcpSocket::new_v4().expect("a socket");
         // What waits at the attacker is not the server's.
         socket.set_send_buffer_size(16 << 10).expect("a small buffer");
         socket.set_recv_buffer_size(4096).expect("a small buffer");
-        socket.bind((ATTACKER, 0).into()).expect("an address");
-        let Ok(mut stream) = socket.connect(address).await else { continue };
         let begin = Instant::now();
+        let opened = if kind.is_before_http() {
+            let connected = socket.bind((ATTACKER, 0).into()).map(|()| socket.connect(server.address));
+            match connected {
+                Ok(connecting) => connecting.await.map(|tcp| Box::new(tcp) as Box<dyn Stream>),
+                Err(error) => Err(error),
+            }
+        } else {
+            server.open(socket, ATTACKER).await
+        };
+        let Ok(mut stream) = opened else { continue };
         let ended = timeout(PATIENCE, async {
-            if stream.write_all(first.as_bytes()).await.is_err() {
+            if stream.write_all(first.as_bytes()).await.is_err() || kind == Kind::Aborted {
                 return;
             }
-            if again.is_empty() {
+            let pause = |ms| sleep(Duration::from_millis(ms));
+            if kind == Kind::HalfOpen {
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            } else if again.is_empty() {
                 // Without reading, the end shows when nothing can be sent any more: here a pong that nobody asked for.
-                while !over.load(Ordering::Relaxed) && stream.write_all(b"\x8a\x80\0\0\0\0").await.is_ok() {
-                    sleep(Duration::from_millis(200)).await;
+                while !is_over() && stream.write_all(b"\x8a\x80\0\0\0\0").await.is_ok() {
+                    pause(200).await;
                 }
             } else if kind == Kind::Body {
-                while !over.load(Ordering::Relaxed) && stream.write_all(&again).await.is_ok() {
-                    sleep(Duration::from_millis(300)).await;
+                while !is_over() && stream.write_all(&again).await.is_ok() {
+                    pause(300).await;
                 }
             } else {
                 let write = async { while stream.write_all(&again).await.is_ok() {} };
                 let end = async {
-                    while !over.load(Ordering::Relaxed) {
-                        sleep(Duration::from_millis(50)).await
+                    while !is_over() {
+                        pause(50).await;
                     }
                 };
                 tokio::select! { () = write => {}, () = end => {} }
             }
         });
         assert!(ended.await.is_ok(), "{kind:?}: a connection is not ended");
-        if !over.load(Ordering::Relaxed) {
+        if !is_over() {
             seen.ended.fetch_add(1, Ordering::Relaxed);
             seen.longest_ms.fetch_max(begin.elapsed().as_millis() as usize, Ordering::Relaxed);
         }
@@ -159,7 +192,8 @@ async fn listen(server: Arc<Server>, over: Arc<AtomicBool>) -> usize {
 /// Milliseconds that an answer took, from another address.
 async fn health(server: &Server) -> u128 {
     let begin = Instant::now();
-    let mut stream = server.connect(Ipv4Addr::new(127, 0, 0, 77)).await.expect("a connection");
+    let socket = TcpSocket::new_v4().expect("a socket");
+    let mut stream = server.open(socket, Ipv4Addr::new(127, 0, 0, 77)).await.expect("a connection");
     let request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     stream.write_all(request).await.expect("a request");
     let mut answer = String::new();
@@ -176,24 +210,36 @@ fn kernel_memory() -> usize {
     pages.trim().parse::<usize>().expect("a number") * 4096
 }
 
-async fn figures(address: SocketAddr, name: &str) -> f64 {
-    let mut stream = TcpStream::connect(address).await.expect("a connection");
+/// How many connections the server says that it has ended for `reason`.
+async fn ended(server: &Server, reason: &str) -> usize {
+    let mut stream = server.open(TcpSocket::new_v4().expect("a socket"), OTHERS).await.expect("a connection");
     let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     stream.write_all(request).await.expect("a request");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("an answer");
-    let line = answer.lines().find(|line| line.starts_with(name)).expect("a figure");
-    line.split_whitespace().last().and_then(|value| value.parse().ok()).expect("a number")
+    let name = format!("certstream_clients_ended_total{{reason=\"{reason}\"}} ");
+    answer.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).expect("a figure")
 }
 
 #[actix_web::test]
 async fn hostile_connections_are_bounded_and_ended_and_others_miss_nothing() {
+    flood(&Kind::ALL, false).await;
+}
+
+#[actix_web::test]
+async fn so_are_those_under_tls() {
+    flood(&Kind::UNDER_TLS, true).await;
+}
+
+async fn flood(kinds: &[Kind], has_tls: bool) {
     let seconds = std::env::var("ATTACK_SECONDS").map_or(6, |s| s.parse().expect("ATTACK_SECONDS: a number"));
     let dir = tempfile::tempdir().expect("a folder");
     let options = DemoLogOptions { rate: RATE, ..DemoLogOptions::default() };
     let log = DemoLog::start(options).await.expect("the log starts");
+    write_certificate(dir.path(), "localhost");
+    let tls = if has_tls { tls(dir.path()) } else { String::new() };
     let rules = format!(
-        "[log_list]\nenabled = false\n[access]\nhandshake_timeout = '{STALL_SECONDS}s'\n\
+        "{tls}[log_list]\nenabled = false\n[access]\nhandshake_timeout = '{STALL_SECONDS}s'\n\
          [clients]\nstall_timeout = '{STALL_SECONDS}s'\n[[logs]]\nurl = '{}'\n",
         log.url()
     );
@@ -204,17 +250,15 @@ async fn hostile_connections_are_bounded_and_ended_and_others_miss_nothing() {
     // Until all buffers have the size that they need.
     sleep(Duration::from_secs(5)).await;
     let began = Instant::now();
-    for kind in Kind::ALL {
+    for kind in kinds.iter().copied() {
         let (process, kernel) = (server.memory(), kernel_memory());
         let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Seen::default()));
         let attackers: Vec<_> = (0..HOSTILE)
-            .map(|_| actix_web::rt::spawn(attack(server.address, kind, stop.clone(), seen.clone())))
+            .map(|_| actix_web::rt::spawn(attack(server.clone(), kind, stop.clone(), seen.clone())))
             .collect();
         let (begin, mut answers, mut most) = (Instant::now(), Vec::new(), (process, kernel));
-        // Clients of streams have a while to take the end of theirs.
         let goes_on = |seen: &Seen| {
-            let waits = matches!(kind, Kind::Events | Kind::WebSocket)
-                && seen.ended.load(Ordering::Relaxed) < HOSTILE;
+            let waits = kind.is_ended() && seen.ended.load(Ordering::Relaxed) < HOSTILE;
             waits && begin.elapsed() < PATIENCE || begin.elapsed() < Duration::from_secs(seconds)
         };
         while goes_on(&seen) {
@@ -237,14 +281,13 @@ async fn hostile_connections_are_bounded_and_ended_and_others_miss_nothing() {
         );
         assert!(process <= PROCESS_BYTES + NOISE / HOSTILE, "{kind:?}: {process} bytes each");
         assert!(kernel <= KERNEL_BYTES, "{kind:?}: {kernel} bytes of the kernel each");
-        assert!(ended >= HOSTILE, "{kind:?}: {ended} were ended");
-        let most = Duration::from_secs(STALL_SECONDS) + SLACK;
-        assert!(Duration::from_millis(longest as u64) <= most, "{kind:?}: one lasted {longest} ms");
+        if kind.is_ended() {
+            assert!(ended >= HOSTILE, "{kind:?}: {ended} were ended");
+            let most = Duration::from_secs(STALL_SECONDS) + SLACK;
+            assert!(Duration::from_millis(longest as u64) <= most, "{kind:?}: one lasted {longest} ms");
+        }
     }
-    assert!(
-        figures(server.address, "certstream_clients_ended_total{reason=\"flooding\"}").await
-            >= HOSTILE as f64
-    );
+    assert!(ended(&server, "flooding").await >= HOSTILE && ended(&server, "bad_request").await >= HOSTILE);
     over.store(true, Ordering::Relaxed);
     for listener in listeners {
         assert!(listener.await.expect("nothing is missing") > 100);

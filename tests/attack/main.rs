@@ -2,6 +2,9 @@
 //! over, and no secret is in the log file.
 
 #[cfg(target_os = "linux")]
+#[path = "../support/certificate.rs"]
+mod certificate;
+#[cfg(target_os = "linux")]
 mod descriptors;
 #[cfg(target_os = "linux")]
 mod floods;
@@ -11,12 +14,11 @@ mod stateful;
 
 use futures_util::{SinkExt, StreamExt, stream};
 use serde_json::Value;
-use server::Server;
+use server::{Server, Stream};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Message;
@@ -37,7 +39,7 @@ const HANDSHAKE_HEADERS: &str = "Host: localhost\r\nUpgrade: websocket\r\nConnec
 
 /// Hears the lite stream until told to stop: for each log the indexes that came.
 async fn listen(
-    mut socket: WebSocketStream<TcpStream>,
+    mut socket: WebSocketStream<Box<dyn Stream>>,
     mut over: tokio::sync::watch::Receiver<bool>,
 ) -> BTreeMap<String, Vec<u64>> {
     let mut heard: BTreeMap<String, Vec<u64>> = BTreeMap::new();

@@ -1,21 +1,31 @@
 //! The server under attack.
 
 use crate::{ATTACKER, OTHERS, PATIENCE};
+use openssl::ssl::{Ssl, SslConnector, SslMethod, SslVerifyMode};
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
+use tokio_openssl::SslStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+/// What bytes go over.
+pub trait Stream: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin> Stream for T {}
 
 /// The program as a process of its own.
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
+    /// Whether clients connect with TLS.
+    pub has_tls: bool,
     log: PathBuf,
 }
 
@@ -43,7 +53,7 @@ impl Server {
             .stderr(std::fs::File::create(&log).expect("a file"))
             .spawn()
             .expect("the program starts");
-        let mut server = Server { child, address: (OTHERS, 0).into(), log };
+        let mut server = Server { child, address: (OTHERS, 0).into(), has_tls: rules.contains("[tls]"), log };
         let begin = Instant::now();
         loop {
             // Trying to connect would not do: to a port of this machine that nobody listens on, one can connect oneself.
@@ -79,8 +89,27 @@ impl Server {
         answer
     }
 
-    pub async fn subscribe(&self, from: Ipv4Addr, path: &str) -> Result<WebSocketStream<TcpStream>, String> {
-        let stream = self.connect(from).await.expect("a connection");
+    /// A connection over which HTTP can be spoken: with TLS, if the server has that.
+    pub async fn open(&self, socket: TcpSocket, from: Ipv4Addr) -> std::io::Result<Box<dyn Stream>> {
+        socket.bind((from, 0).into())?;
+        let tcp = socket.connect(self.address).await?;
+        if !self.has_tls {
+            return Ok(Box::new(tcp));
+        }
+        let mut connector = SslConnector::builder(SslMethod::tls_client())?;
+        connector.set_verify(SslVerifyMode::NONE);
+        let mut stream = SslStream::new(Ssl::new(connector.build().context())?, tcp)?;
+        Pin::new(&mut stream).connect().await.map_err(std::io::Error::other)?;
+        Ok(Box::new(stream))
+    }
+
+    pub async fn subscribe(
+        &self,
+        from: Ipv4Addr,
+        path: &str,
+    ) -> Result<WebSocketStream<Box<dyn Stream>>, String> {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        let stream = self.open(socket, from).await.expect("a connection");
         let request = format!("ws://localhost{path}").into_client_request().expect("a request");
         let connected = tokio_tungstenite::client_async(request, stream).await;
         connected.map(|(socket, _)| socket).map_err(|error| error.to_string())
