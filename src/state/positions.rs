@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 const FILE: &str = "positions.json";
 /// The only version of the file so far.
 const VERSION: u32 = 1;
+/// Most logs whose position is kept: a list that names others each hour must not fill the disk. Those that come then begin
+/// anew after a restart. There have been some 250 logs so far.
+pub(crate) const MAX_POSITIONS: usize = 10_000;
 
 /// Where a log stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,11 +143,12 @@ impl Positions {
     /// Notes where the log at `url` stands.
     pub fn set(&self, url: &str, position: Position) {
         let mut state = self.lock();
-        state.changed = true;
         match state.by_url.get_mut(url) {
             Some(known) => *known = position,
-            None => drop(state.by_url.insert(url.into(), position)),
+            None if state.by_url.len() < MAX_POSITIONS => drop(state.by_url.insert(url.into(), position)),
+            None => return log::warn!("{url}: its position is not kept, there are {MAX_POSITIONS} already"),
         }
+        state.changed = true;
     }
 
     /// How many clients were connected.
@@ -412,5 +416,19 @@ mod tests {
         fs::remove_file(&state).unwrap();
         positions.save().unwrap();
         assert_eq!(Positions::load(&state).unwrap().get("https://a.example"), Some(position(5)));
+    }
+
+    #[test]
+    fn positions_are_bounded_and_those_that_are_known_go_on() {
+        let positions = Positions::in_memory();
+        let at = |next| {
+            let ledger = Ledger { skipped: next, next, ..Ledger::from(0) };
+            Position { log_id: None, ledger, tree: None, head: None }
+        };
+        (0..MAX_POSITIONS + 5).for_each(|i| positions.set(&format!("https://{i}.example"), at(1)));
+        assert_eq!(positions.lock().by_url.len(), MAX_POSITIONS);
+        positions.set("https://7.example", at(2));
+        assert_eq!(positions.get("https://7.example"), Some(at(2)));
+        assert_eq!(positions.get(&format!("https://{MAX_POSITIONS}.example")), None);
     }
 }
