@@ -9,7 +9,7 @@ use crate::log_list::download;
 use crate::message::client_frames;
 use crate::rate::Rate;
 use crate::server::{self, descriptors, gate, http, tcp};
-use crate::state::{evidence, undecodable};
+use crate::state::{evidence, positions, undecodable};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -268,6 +268,14 @@ fn inputs() -> Vec<Row> {
             "".into(),
             "refused with a line that says why; nothing changes".into(),
             "`config`; `api`: reload, command_line".into(),
+        ],
+        [
+            "positions of logs".into(),
+            format!("{} logs", positions::MAX_POSITIONS),
+            "as long as the folder".into(),
+            "".into(),
+            "those that come then begin anew after a restart".into(),
+            "`state::positions`".into(),
         ],
         [
             "issuers on disk".into(),

@@ -5,7 +5,7 @@ mod file;
 mod foreign;
 mod ledger;
 mod lock;
-mod positions;
+pub(crate) mod positions;
 pub(crate) mod undecodable;
 mod usage;
 

@@ -143,9 +143,10 @@ impl Positions {
     /// Notes where the log at `url` stands.
     pub fn set(&self, url: &str, position: Position) {
         let mut state = self.lock();
+        let has_room = state.by_url.len() < MAX_POSITIONS;
         match state.by_url.get_mut(url) {
             Some(known) => *known = position,
-            None if state.by_url.len() < MAX_POSITIONS => drop(state.by_url.insert(url.into(), position)),
+            None if has_room => drop(state.by_url.insert(url.into(), position)),
             None => return log::warn!("{url}: its position is not kept, there are {MAX_POSITIONS} already"),
         }
         state.changed = true;
