@@ -274,10 +274,12 @@ fn nobody_is_an_admin_where_clients_connect_unless_it_is_written() {
     let local: std::net::IpAddr = [127, 0, 0, 1].into();
     let access = |text: &str| toml(text).unwrap().access;
     let unwritten = access("");
+    assert!(!unwritten.admins.contain(local) && !unwritten.listener_admins.contain(local));
+    let unwritten = access("[admin]\nlisten = '127.0.0.1:9'");
     assert!(!unwritten.admins.contain(local) && unwritten.listener_admins.contain(local));
-    let nobody = access("[admin]\nallow = []");
+    let nobody = access("[admin]\nlisten = '127.0.0.1:9'\nallow = []");
     assert!(!nobody.admins.contain(local) && !nobody.listener_admins.contain(local));
-    let written = access("[admin]\nallow = ['127.0.0.1']\nhosts = ['Stats.example']");
+    let written = access("[admin]\nlisten = '127.0.0.1:9'\nallow = ['127.0.0.1']\nhosts = ['Stats.example']");
     assert!(written.admins.contain(local) && written.listener_admins.contain(local));
     assert_eq!(written.admin_hosts, ["stats.example"]);
     let config = env(&[("CERTSTREAM_ADMIN_ALLOW", "[\"127.0.0.0/8\"]")]).unwrap();

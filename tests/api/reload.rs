@@ -123,7 +123,7 @@ fn sighup_reads_the_file_anew_and_refuses_what_is_wrong() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("certstream.toml");
     let write = |text: &str| std::fs::write(&file, text).expect("a file");
-    write("[clients]\ndeflate = true");
+    write("[clients]\ndeflate = true\n[admin]\nallow = ['127.0.0.1']");
     let mut child = Command::new(env!("CARGO_BIN_EXE_certstream-server"))
         .args(["demo", "--config", file.to_str().expect("a path")])
         .env("CERTSTREAM_SERVER_LISTEN", "127.0.0.1:0")
@@ -138,11 +138,16 @@ fn sighup_reads_the_file_anew_and_refuses_what_is_wrong() {
         let status = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
         assert!(status.expect("kill runs").success());
     };
+    let warned = until(&lines, "admin.allow holds this machine itself (127.0.0.1)");
+    assert!(warned.contains(" WARN "), "{warned}");
     until(&lines, "listening on");
     write("[clients]\ndeflate = false\n[logging]\nlevel = 'debug'");
     hang_up();
     let told = until(&lines, "configuration:");
-    assert!(told.ends_with("configuration: now with other clients.deflate, logging.level"), "{told}");
+    assert!(
+        told.ends_with("configuration: now with other admin.allow, clients.deflate, logging.level"),
+        "{told}"
+    );
     write("[clients]\ndeflat = false");
     hang_up();
     let told = until(&lines, "configuration:");
@@ -159,6 +164,15 @@ fn sighup_reads_the_file_anew_and_refuses_what_is_wrong() {
     hang_up();
     until(&lines, "a restriction falls");
     until(&lines, "now with other access.allow_opening, access.connections_per_address");
+    write(
+        "[clients]\ndeflate = false\n[logging]\nlevel = 'debug'\n\
+         [access]\nallow_opening = true\ntrusted_proxies = ['0.0.0.0/0']",
+    );
+    hang_up();
+    until(&lines, "access.trusted_proxies: 0.0.0.0 to 255.255.255.255 may say for whom they ask");
+    let warned = until(&lines, "access.trusted_proxies holds large parts of the internet");
+    assert!(warned.contains(" WARN "), "{warned}");
+    until(&lines, "now with other access.trusted_proxies");
     write("[clients]\ndeflate = false\n[logging]\nlevel = 'debug'\n[server]\nworkers = 7");
     hang_up();
     let told = until(&lines, "configuration:");

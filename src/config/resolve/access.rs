@@ -22,13 +22,22 @@ pub(super) fn access(sources: &Sources, streams: &[Stream]) -> Result<Access, Co
         deny: access.deny.clone(),
         trusted_proxies: access.trusted_proxies.clone(),
         admins: admin.allow.clone().unwrap_or_default(),
-        listener_admins: admin.allow.clone().unwrap_or_else(Networks::loopback),
+        listener_admins: listener_admins(admin),
         admins_only: admin.only,
         admin_hosts: admin_hosts(sources, &admin.hosts)?,
         tokens,
         connections: at_least_one(sources, "access.connections", access.connections)?,
         connections_per_address: access.connections_per_address,
     })
+}
+
+/// Without a listener of their own nobody is there.
+fn listener_admins(admin: &written::Admin) -> Networks {
+    match &admin.allow {
+        _ if admin.listen.is_empty() => Networks::default(),
+        Some(allow) => allow.clone(),
+        None => Networks::loopback(),
+    }
 }
 
 fn admin_hosts(sources: &Sources, hosts: &[String]) -> Result<Vec<String>, ConfigError> {
