@@ -14,8 +14,8 @@ pub mod ct;
 #[path = "../../src/message/mod.rs"]
 pub mod message;
 #[allow(dead_code)]
-#[path = "../../src/sanitize.rs"]
-pub mod sanitize;
+#[path = "../../src/printable.rs"]
+pub mod printable;
 
 pub mod meter;
 

@@ -77,10 +77,13 @@ pub(super) struct HttpService<S> {
     config: ServiceConfig,
 }
 
+/// A connection that carries a session.
+type SessionConnection = Box<Connection<Transport>>;
+
 /// What becomes of a connection: it speaks HTTP, and may then carry a session.
 pub(super) enum Serving {
-    Http(LocalBoxFuture<'static, Option<Connection<Transport>>>),
-    Session(Connection<Transport>),
+    Http(LocalBoxFuture<'static, Option<SessionConnection>>),
+    Session(SessionConnection),
 }
 
 impl<S> ServiceFactory<(Transport, SocketAddr)> for Http<S>
@@ -136,7 +139,7 @@ impl Future for Serving {
             }
         }
         match &mut *self {
-            Serving::Session(connection) => Pin::new(connection).poll(cx).map(Ok),
+            Serving::Session(connection) => Pin::new(connection.as_mut()).poll(cx).map(Ok),
             Serving::Http(_) => Poll::Pending,
         }
     }
@@ -152,7 +155,7 @@ struct Conversation {
 
 impl Conversation {
     /// Answers requests until the connection ends, or carries a session from then on.
-    async fn run<S>(mut self, app: Rc<S>) -> Option<Connection<Transport>>
+    async fn run<S>(mut self, app: Rc<S>) -> Option<SessionConnection>
     where
         S: Service<Request, Response = ServiceResponse, Error = Error>,
     {
@@ -258,11 +261,7 @@ impl Conversation {
     }
 
     /// Sends the head of `answer`; the connection is the session's from then on.
-    async fn into_session(
-        mut self,
-        session: Session,
-        mut answer: HttpResponse,
-    ) -> Option<Connection<Transport>> {
+    async fn into_session(mut self, session: Session, mut answer: HttpResponse) -> Option<SessionConnection> {
         if session.ends_connection() {
             answer.head_mut().set_connection_type(ConnectionType::Close);
         }
@@ -272,7 +271,7 @@ impl Conversation {
         let head = self.reader.encode(head, size).ok()?;
         self.send(head.freeze()).await.ok()?;
         self.io.record().enter(Phase::Streaming);
-        Some(Connection::new(self.io, session, &self.reader.buffer))
+        Some(Box::new(Connection::new(self.io, session, &self.reader.buffer)))
     }
 
     /// Ends the connection so that the client gets what was sent: with something unread the kernel would reset it.
