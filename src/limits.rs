@@ -105,7 +105,7 @@ fn connections() -> Vec<Row> {
             "Server-Sent Events".into(),
             format!(
                 "`clients.queue_bytes`, `queue_age`; {} of it lie unsent in the kernel, {} in all",
-                bytes(socket::UNSENT),
+                bytes(socket::EVENTS_UNSENT),
                 bytes(2 * socket::SEND_BUFFER)
             ),
             format!(
@@ -119,7 +119,9 @@ fn connections() -> Vec<Row> {
         [
             "WebSocket".into(),
             format!(
-                "the same; of what it says nothing is kept but a ping and a close frame; messages of {}",
+                "`clients.queue_bytes`, `queue_age`; {} in the kernel; of what it says nothing is kept but a ping and a close \
+                 frame; messages of {}",
+                bytes(2 * socket::SEND_BUFFER),
                 bytes(client_frames::MOST_MESSAGE)
             ),
             format!(

@@ -56,7 +56,7 @@ impl<T: Socket> Connection<T> {
     /// Connects `session` with `socket`, from which `read` was read already.
     pub fn new(socket: T, session: Session, read: &[u8]) -> Self {
         session.receive(read);
-        socket.bound_unsent();
+        socket.bound_unsent(session.client().outbox.wire);
         Connection {
             socket,
             session,

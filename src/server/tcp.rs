@@ -3,6 +3,7 @@
 use super::connections::Record;
 use crate::actors::outbox::Piece;
 use crate::actors::socket::{self, Socket};
+use crate::message::Wire;
 use crate::rate::{Rate, TokenBucket};
 use actix_web::rt::net::TcpStream;
 use std::io;
@@ -101,8 +102,8 @@ impl Socket for Tcp {
         self.note(socket::poll_send(&self.stream, cx, piece))
     }
 
-    fn bound_unsent(&self) {
-        socket::bound_unsent(&self.stream);
+    fn bound_unsent(&self, wire: Wire) {
+        socket::bound_unsent(&self.stream, wire);
     }
 
     fn hold_rest(&self, hold: bool) {

@@ -5,6 +5,7 @@ use super::tcp::Tcp;
 use crate::access::Slot;
 use crate::actors::outbox::Piece;
 use crate::actors::socket::Socket;
+use crate::message::Wire;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -91,8 +92,8 @@ impl Socket for Transport {
         }
     }
 
-    fn bound_unsent(&self) {
-        self.tcp().bound_unsent();
+    fn bound_unsent(&self, wire: Wire) {
+        self.tcp().bound_unsent(wire);
     }
 
     fn hold_rest(&self, hold: bool) {
