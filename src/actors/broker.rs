@@ -59,6 +59,32 @@ pub struct Subscribe(pub Arc<Client>);
 #[rtype(result = "()")]
 pub struct Unsubscribe(pub u64);
 
+/// Keeps a client subscribed, in the end of which the Broker forgets it.
+#[derive(Debug)]
+pub struct Subscription {
+    broker: Addr<Broker>,
+    id: u64,
+}
+
+impl Subscription {
+    /// Of `client`, which has subscribed or will.
+    pub fn new(broker: Addr<Broker>, client: &Client) -> Self {
+        Subscription { broker, id: client.id }
+    }
+}
+
+/// However the connection ended.
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.broker.do_send(Unsubscribe(self.id));
+    }
+}
+
+/// These frames wait for a client, beside those of the streams.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Waiting(pub Arc<Shared>);
+
 /// Asks for the newest entries, oldest first.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Vec<Arc<CertEntry>>")]
@@ -131,6 +157,8 @@ pub struct Broker {
     newest: VecDeque<Arc<CertEntry>>,
     keep: usize,
     limits: ClientLimits,
+    /// The rules that came in force after the start.
+    new_rules: Option<Arc<Rules>>,
     /// What is handed out when the flush interval has passed.
     joining: AllJoining,
     /// When that is.
@@ -156,6 +184,7 @@ impl Broker {
             newest: VecDeque::with_capacity(keep),
             keep,
             limits,
+            new_rules: None,
             joining: AllJoining::default(),
             flush: None,
             backlog: Backlog::default(),
@@ -288,6 +317,17 @@ impl Connection {
         }
     }
 
+    /// Gives it up if `rules` do not let it in.
+    fn judge(&mut self, rules: &Rules, tally: &Tally) {
+        let client = &self.client;
+        let token = client.badge.as_ref().map(|badge| badge.digest);
+        if self.abandoned_at.is_none() && !rules.access.still_admits(client.address, token, client.stream) {
+            log::info!("client {}: not allowed by the new configuration, closing", client.address);
+            tally.ended(Ending::NotAllowed);
+            self.give_up(Instant::now(), NOT_ALLOWED, "not allowed any more");
+        }
+    }
+
     fn abandon(&mut self, now: Instant, what: &str, reason: &str) {
         let queued = self.client.outbox.queued();
         log::info!("client {} {what}, closing; {queued} messages were waiting", self.client.address);
@@ -376,8 +416,20 @@ impl Handler<Subscribe> for Broker {
         if let Some(stream) = client.stream {
             self.demand.add(stream, client.outbox.wire);
         }
-        let connection = Connection { client, pinged_at: Instant::now(), abandoned_at: None };
+        let mut connection = Connection { client, pinged_at: Instant::now(), abandoned_at: None };
+        // It was judged by the rules in force then.
+        if let Some(rules) = &self.new_rules {
+            connection.judge(rules, &self.tally);
+        }
         self.connections.insert(connection.client.id, connection);
+    }
+}
+
+impl Handler<Waiting> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, Waiting(shared): Waiting, _: &mut Self::Context) {
+        self.backlog.add(&shared);
     }
 }
 
@@ -396,17 +448,9 @@ impl Handler<NewRules> for Broker {
     type Result = ();
 
     fn handle(&mut self, NewRules(rules): NewRules, _: &mut Self::Context) {
-        let now = Instant::now();
         self.limits = rules.clients;
-        for connection in self.connections.values_mut().filter(|c| c.abandoned_at.is_none()) {
-            let client = &connection.client;
-            let token = client.badge.as_ref().map(|badge| badge.digest);
-            if !rules.access.still_admits(client.address, token, client.stream) {
-                log::info!("client {}: not allowed by the new configuration, closing", client.address);
-                self.tally.ended(Ending::NotAllowed);
-                connection.give_up(now, NOT_ALLOWED, "not allowed any more");
-            }
-        }
+        self.connections.values_mut().for_each(|connection| connection.judge(&rules, &self.tally));
+        self.new_rules = Some(rules);
     }
 }
 

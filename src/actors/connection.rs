@@ -158,6 +158,7 @@ impl<T: Socket> Connection<T> {
     /// What to write next: the session's answers first, then the client's messages; `None` at the end.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Piece>>> {
         loop {
+            let had_room = self.session.has_room();
             let read = self.poll_read(cx)?;
             if let Poll::Ready(true) = read {
                 return Poll::Ready(Ok(None));
@@ -165,7 +166,8 @@ impl<T: Socket> Connection<T> {
             if let Poll::Ready(answer) = self.session.poll_answer(cx) {
                 return Poll::Ready(Ok(answer.map(Piece::from)));
             }
-            if read.is_pending() {
+            // Where there was no room before, nobody waits for more to be read yet.
+            if read.is_pending() && (had_room || !self.session.has_room()) {
                 break;
             }
         }
@@ -238,7 +240,7 @@ mod tests {
     use std::future::poll_fn;
     use std::sync::Arc;
     use std::time::Instant;
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
     const LARGE: usize = 5_000_000;
@@ -300,5 +302,24 @@ mod tests {
         });
         read.await.expect("both messages");
         assert!(!holds(&mut connection).await, "nothing more is to be sent");
+    }
+
+    /// What came with the handshake is dealt with before anything is read; nobody would be woken by what comes after it.
+    #[actix_web::test]
+    async fn what_comes_after_words_behind_the_handshake_is_heard() {
+        let (mut other, _client, connection) = connection().await;
+        let Connection { socket, session, .. } = connection;
+        let text = [0x81, 0x81, 0, 0, 0, 0, b'x'];
+        let mut connection = Connection::new(socket, session, &text);
+        assert!(!holds(&mut connection).await);
+        let speaking = async {
+            other.write_all(&[0x88, 0x80, 0, 0, 0, 0]).await.expect("a close frame");
+            let mut answer = Vec::new();
+            other.read_to_end(&mut answer).await.expect("an answer and the end");
+            answer
+        };
+        let spoken =
+            tokio::time::timeout(Duration::from_secs(30), async { tokio::join!(connection, speaking).1 });
+        assert_eq!(spoken.await.expect("an answer in time"), [0x88, 0]);
     }
 }

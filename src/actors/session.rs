@@ -20,7 +20,7 @@ impl Session {
     pub(super) fn client(&self) -> &Arc<Client> {
         match self {
             Session::WebSocket(control) => &control.client,
-            Session::Events(session) => session.client(),
+            Session::Events(session) => &session.client,
         }
     }
 

@@ -6,7 +6,7 @@
 //! [`Outbox`](super::outbox::Outbox), which the connection polls after it. It has no timers: they would run a stalled
 //! connection, and make it look as if it went on.
 
-use super::broker::{Broker, Subscribe, Unsubscribe};
+use super::broker::{Broker, Subscribe, Subscription};
 use super::client::Client;
 use super::incoming::{Heard, Incoming};
 use super::session::Session;
@@ -42,15 +42,20 @@ pub struct WebSocketControl {
     answers: Pin<Box<dyn Stream<Item = Result<Bytes, Error>>>>,
     /// Without an address an actor stops.
     _address: Addr<WebSocketSession>,
+    /// Ends with the connection rather than with the actor: one that has said goodbye may not take our answer, and is
+    /// looked after until it is gone. Dropped after the actor, which subscribes even if it is dropped before it ran.
+    _subscription: Subscription,
 }
 
 impl WebSocketControl {
     pub(super) fn new(client: Arc<Client>, broker: Addr<Broker>) -> Self {
         let heard = Heard::default();
         let incoming = Incoming::new(heard.clone(), client.outbox.wire == Wire::Deflate);
+        let subscription = Subscription::new(broker.clone(), &client);
         let actor = WebSocketSession { client: client.clone(), heard: heard.clone(), broker };
         let (address, answers) = WebsocketContext::create_with_addr(actor, incoming);
-        WebSocketControl { client, heard, answers: Box::pin(answers), _address: address }
+        let answers = Box::pin(answers);
+        WebSocketControl { client, heard, answers, _address: address, _subscription: subscription }
     }
 
     /// Lets the actor hear what was heard. What it answers; `None` when it has ended.
@@ -82,8 +87,8 @@ fn check(req: &HttpRequest) -> Result<(), String> {
     if req.version() != Version::HTTP_11 {
         return Err("a WebSocket handshake is a request of HTTP/1.1".into());
     }
-    let has_body = |name| req.headers().contains_key(name);
-    if has_body(header::CONTENT_LENGTH) || has_body(header::TRANSFER_ENCODING) {
+    let has_length = req.headers().get_all(header::CONTENT_LENGTH).any(|length| length != "0");
+    if has_length || req.headers().contains_key(header::TRANSFER_ENCODING) {
         return Err("a WebSocket handshake has no body".into());
     }
     let mut versions = req.headers().get_all(header::SEC_WEBSOCKET_VERSION);
@@ -128,11 +133,6 @@ impl Actor for WebSocketSession {
 
     fn started(&mut self, _: &mut Self::Context) {
         self.broker.do_send(Subscribe(self.client.clone()));
-    }
-
-    /// Runs however the connection ended, also when the body was dropped.
-    fn stopped(&mut self, _: &mut Self::Context) {
-        self.broker.do_send(Unsubscribe(self.client.id));
     }
 }
 

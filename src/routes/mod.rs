@@ -30,6 +30,7 @@ pub use visitors::admit;
 use crate::access::Slots;
 use crate::actors::broker::Broker;
 use crate::actors::log_directory::LogStatuses;
+use crate::actors::outbox::Shared;
 use crate::config::Config;
 use crate::live::Live;
 use crate::message::{Demand, Stream};
@@ -81,6 +82,7 @@ pub struct AppState {
 /// The answers that are made on demand.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
+    develop: OnDemand<Arc<Shared>>,
     latest: OnDemand,
     /// By stream.
     examples: [OnDemand; Stream::ALL.len()],

@@ -5,36 +5,41 @@
 use crate::rate::{Rate, TokenBucket};
 use actix_web::http::StatusCode;
 use bytes::Bytes;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 /// Time that making answers of one kind may take, in microseconds: a twentieth of a core, after a burst.
 pub(crate) const MAKING: Rate = Rate { per_second: 50_000, burst: 200_000 };
 
+/// Longest time for which an answer is put off.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// An answer's status and body.
 pub(super) type Answer = (StatusCode, Bytes);
 
 /// Answers of one kind.
 #[derive(Debug)]
-pub(super) struct OnDemand {
+pub(super) struct OnDemand<T = Answer> {
     /// How many were begun.
     begun: AtomicU64,
     /// How many ask.
     asking: AtomicUsize,
-    last: Mutex<Last>,
+    last: Mutex<Last<T>>,
 }
 
 #[derive(Debug)]
-struct Last {
+struct Last<T> {
     /// The newest answer and its number, while others wait for one.
-    answer: Option<(u64, Answer)>,
+    answer: Option<(u64, T)>,
     time: TokenBucket,
     not_before: Instant,
 }
 
-impl Default for OnDemand {
+impl<T> Default for OnDemand<T> {
     fn default() -> Self {
         let now = Instant::now();
         let last = Last { answer: None, time: TokenBucket::new(MAKING, now), not_before: now };
@@ -62,12 +67,12 @@ impl Drop for Asking<'_> {
     }
 }
 
-impl OnDemand {
+impl<T: Clone> OnDemand<T> {
     /// An answer that was begun after this call: made by `make`, or by somebody else who asked meanwhile.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub(super) async fn get<E>(&self, make: impl Future<Output = Result<Answer, E>>) -> Result<Answer, E> {
+    pub(super) async fn get<E>(&self, make: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let asking = Asking::new(&self.asking);
         let begun_before = self.begun.load(Ordering::SeqCst);
         let mut last = self.last.lock().await;
@@ -76,11 +81,10 @@ impl OnDemand {
             _ => {
                 sleep(last.not_before.saturating_duration_since(Instant::now())).await;
                 let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-                let begin = Instant::now();
-                let answer = make.await;
+                let (answer, took) = timed(make).await;
                 let now = Instant::now();
-                let took = now.saturating_duration_since(begin).as_micros() as u64;
-                last.not_before = now + last.time.take(took, now);
+                let pause = last.time.take(took.as_micros() as u64, now);
+                last.not_before = now + pause.min(LONGEST_PAUSE);
                 (number, answer?)
             }
         };
@@ -92,12 +96,24 @@ impl OnDemand {
     }
 }
 
+/// What `future` results in, and the time that it ran: not that in which it waited for others.
+async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
+    let (mut future, mut took) = (pin!(future), Duration::ZERO);
+    let output = poll_fn(|cx| {
+        let begin = Instant::now();
+        let polled = future.as_mut().poll(cx);
+        took += begin.elapsed();
+        polled
+    });
+    let output = output.await;
+    (output, took)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use futures_util::future::join_all;
     use std::convert::Infallible;
-    use std::time::Duration;
     use tokio::time::timeout;
 
     async fn number(made: &AtomicUsize) -> Result<Answer, Infallible> {
@@ -126,12 +142,20 @@ mod tests {
         assert_eq!(made.load(Ordering::SeqCst), 2, "the second was made after the first");
     }
 
+    /// Takes 20 ms of a core.
+    async fn costly(made: &AtomicUsize) -> Result<Answer, Infallible> {
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(20) {}
+        made.fetch_add(1, Ordering::SeqCst);
+        Ok((StatusCode::OK, Bytes::new()))
+    }
+
     #[actix_web::test]
     async fn what_making_takes_is_bounded_and_one_who_gives_up_blocks_nobody() {
         let (answers, made) = (OnDemand::default(), AtomicUsize::new(0));
         let asked = async {
             loop {
-                let _ = answers.get(number(&made)).await;
+                let _ = answers.get(costly(&made)).await;
             }
         };
         assert!(timeout(Duration::from_secs(1), asked).await.is_err(), "it has no end");
@@ -139,6 +163,16 @@ mod tests {
         let count = made.load(Ordering::SeqCst);
         assert!((1..=14).contains(&count), "{count}");
         assert_eq!(answers.asking.load(Ordering::SeqCst), 0);
-        assert!(timeout(Duration::from_secs(30), answers.get(number(&made))).await.is_ok());
+        assert!(timeout(Duration::from_secs(30), answers.get(costly(&made))).await.is_ok());
+    }
+
+    /// A Broker that answers late must not put off the next answer for long.
+    #[actix_web::test]
+    async fn waiting_for_others_is_not_counted() {
+        let (answers, made) = (OnDemand::default(), AtomicUsize::new(0));
+        for _ in 0..30 {
+            answers.get(number(&made)).await.expect("an answer");
+        }
+        assert!(answers.last.lock().await.not_before <= Instant::now());
     }
 }

@@ -2,12 +2,13 @@
 
 use super::visitors::origin;
 use super::{AppState, json};
+use crate::actors::broker::Waiting;
 use crate::actors::client::{Client, NORMAL};
 use crate::actors::event_session::EventSession;
-use crate::actors::outbox::{Outbox, QueueLimits};
+use crate::actors::outbox::{Outbox, QueueLimits, Shared};
 use crate::actors::session::Session;
 use crate::actors::websocket_session;
-use crate::message::{Frames, Stream, Wire};
+use crate::message::{FramesBuilder, Stream, Wire};
 use actix_web::http::Version;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -41,13 +42,22 @@ pub(super) async fn develop(
         return Ok(upgrade_required());
     }
     let origin = origin(&req, &state, Stream::Full)?;
-    let newest = json::newest(&state).await?;
+    // All who ask at the same time share it.
+    let newest = state.answers.develop.get(newest(&state)).await?;
+    state.broker.do_send(Waiting(newest.clone()));
     let client = Client::new(origin, None, Outbox::new(QueueLimits::NONE, Wire::WebSocket, false));
-    for message in newest.iter().filter_map(|entry| entry.json(Stream::Full)) {
-        client.outbox.push_if_room(&Arc::new(Frames::single(&message).into()), Instant::now());
-    }
+    client.outbox.push_if_room(&newest, Instant::now());
     client.outbox.close(NORMAL, "");
     Ok(websocket_session::start(&req, Arc::new(client), state.broker.clone()))
+}
+
+/// The newest full messages as frames.
+async fn newest(state: &AppState) -> Result<Arc<Shared>, actix_web::Error> {
+    let mut frames = FramesBuilder::default();
+    for message in json::newest(state).await?.iter().filter_map(|entry| entry.json(Stream::Full)) {
+        frames.push(|out| out.extend_from_slice(&message));
+    }
+    Ok(Arc::new(frames.build().into()))
 }
 
 /// Whether `headers` ask for a WebSocket (RFC 6455 section 4.2.1).

@@ -43,17 +43,19 @@ pub(super) struct Record {
     sent: AtomicU64,
     /// What `sent` was when the budget was looked at last.
     sent_before: AtomicU64,
-    /// The kernel takes nothing more until the client has taken some.
+    /// The last write found no room: the kernel takes nothing more until the client has taken some.
     full: AtomicBool,
+    /// It has said too much, and is not read on for a while.
+    paused: AtomicBool,
 }
 
 impl Record {
     pub(super) fn enter(&self, phase: Phase) {
-        self.phase.store(phase as u8, Ordering::Relaxed);
+        self.phase.store(phase as u8, Ordering::SeqCst);
     }
 
     fn is_in(&self, phase: Phase) -> bool {
-        self.phase.load(Ordering::Relaxed) == phase as u8
+        self.phase.load(Ordering::SeqCst) == phase as u8
     }
 
     /// So many bytes of the answer are left.
@@ -74,8 +76,18 @@ impl Record {
         self.full.store(true, Ordering::Relaxed);
     }
 
-    /// Bytes that it holds in the kernel and in an answer. Only asked of those whose socket is full: others hold what is
-    /// under way to them.
+    /// Whether it is not read on for a while.
+    pub(super) fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Relaxed);
+    }
+
+    /// Whether it may hold much: what is sent to it does not go on, or what it says is not read.
+    fn is_held_up(&self) -> bool {
+        self.full.load(Ordering::Relaxed) || self.paused.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that it holds in the kernel and in an answer. To ask the kernel costs a system call, so this is asked only of
+    /// those that are held up: of others no more is there than is on its way.
     fn held(&self) -> usize {
         let kernel = self.stream.upgrade().map_or(0, |stream| kernel_memory::of(&stream));
         kernel + self.answer_bytes.load(Ordering::Relaxed)
@@ -85,6 +97,13 @@ impl Record {
     fn sent_since(&self) -> u64 {
         let sent = self.sent.load(Ordering::Relaxed);
         sent - self.sent_before.swap(sent, Ordering::Relaxed).min(sent)
+    }
+
+    /// Lets the client's side end: its task reads the end, and what was sent before still reaches the client.
+    fn end_reading(&self) {
+        if let Some(stream) = self.stream.upgrade() {
+            let _ = SockRef::from(&*stream).shutdown(Shutdown::Read);
+        }
     }
 
     /// Ends the connection, whatever it is doing. Its task is woken with an error.
@@ -104,7 +123,7 @@ pub(crate) struct Connections {
     records: Mutex<HashMap<u64, Arc<Record>>>,
     next_id: AtomicU64,
     stopping: AtomicBool,
-    /// Bytes that those whose sockets are full held when the budget was looked at last.
+    /// Bytes that those which are held up held when the budget was looked at last.
     held: AtomicUsize,
 }
 
@@ -136,6 +155,7 @@ impl Connections {
             sent: AtomicU64::new(0),
             sent_before: AtomicU64::new(0),
             full: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
         });
         self.lock().insert(record.id, record.clone());
         (Registration { connections: self.clone(), record: record.clone() }, record)
@@ -143,26 +163,26 @@ impl Connections {
 
     /// Whether the server is stopping: no further request is to be read.
     pub(super) fn are_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        self.stopping.load(Ordering::SeqCst)
     }
 
     /// Ends those who ask for nothing at the moment, and those who are being answered after their answer. Streams are
     /// ended by the Broker.
     pub(crate) fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
-        self.cut_where(|record| record.is_in(Phase::Asking));
+        self.stopping.store(true, Ordering::SeqCst);
+        self.lock()
+            .values()
+            .filter(|record| record.is_in(Phase::Asking))
+            .for_each(|record| record.end_reading());
     }
 
     /// Ends those of peers that are not admitted any more. Streams are ended by the Broker, with a reason.
     pub(crate) fn readmit(&self, is_admitted: impl Fn(IpAddr) -> bool) {
-        self.cut_where(|record| !record.is_in(Phase::Streaming) && !is_admitted(record.peer));
-    }
-
-    fn cut_where(&self, is_meant: impl Fn(&Record) -> bool) {
+        let is_meant = |record: &Record| !record.is_in(Phase::Streaming) && !is_admitted(record.peer);
         self.lock().values().filter(|record| is_meant(record)).for_each(|record| record.cut());
     }
 
-    /// Bytes that connections whose sockets are full held when that was looked at last.
+    /// Bytes that connections which are held up held when that was looked at last.
     pub(crate) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
@@ -173,7 +193,7 @@ impl Connections {
         let records: Vec<_> = self.lock().values().cloned().collect();
         let measured = records.iter().map(|record| (record.sent_since(), record));
         let mut full: Vec<_> = measured
-            .filter(|(_, record)| record.full.load(Ordering::Relaxed))
+            .filter(|(_, record)| record.is_held_up())
             .map(|(sent, record)| (sent, record.held(), record))
             .collect();
         let mut held: usize = full.iter().map(|(_, held, _)| held).sum();
@@ -255,9 +275,15 @@ mod tests {
         let asking = Pair::new(&connections, "192.0.2.1", Phase::Asking).await;
         let answering = Pair::new(&connections, "192.0.2.1", Phase::Answering).await;
         let streaming = Pair::new(&connections, "192.0.2.1", Phase::Streaming).await;
+        // What the kernel has taken is still sent.
+        let sent = asking.fill();
         connections.stop();
         assert!(connections.are_stopping() && asking.is_cut());
         assert!(!answering.is_cut() && !streaming.is_cut());
+        let Pair { stream, mut client, .. } = asking;
+        drop(stream);
+        let mut received = Vec::new();
+        assert_eq!(client.read_to_end(&mut received).await.expect("an end"), sent);
     }
 
     #[actix_web::test]

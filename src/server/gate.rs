@@ -17,6 +17,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How long somebody has to take the answer that they may not connect.
 pub(crate) const REFUSAL_TIME: Duration = Duration::from_secs(1);
+/// How long after the stall timeout the kernel gives up a client that takes nothing: until then it can be told why.
+#[cfg(target_os = "linux")]
+pub(crate) const AFTER_STALL: Duration = Duration::from_secs(20);
 /// Connections that admins may have where they have a listener of their own. Clients cannot take these up.
 pub(crate) const MOST_ADMINS: usize = 16;
 
@@ -43,6 +46,7 @@ impl Gate {
         };
         // What is sent is sent whole; waiting for more would only delay it.
         let _ = tcp.set_nodelay(true);
+        self.bound_unanswered(&tcp);
         let tcp = Arc::new(tcp);
         let (registration, record) = self.settings.connections.register(&tcp, peer.ip().to_canonical());
         let claim = Claim { _slots: slots, _registration: registration };
@@ -64,6 +68,18 @@ impl Gate {
         };
         Some((Transport::new(io, claim), peer))
     }
+
+    /// Bounds how long the kernel keeps what a client does not take, also after the connection has ended here.
+    #[cfg(target_os = "linux")]
+    fn bound_unanswered(&self, tcp: &TcpStream) {
+        let longest = self.settings.live.rules().clients.stall_timeout.saturating_add(AFTER_STALL);
+        // The system gives it up some time in any case.
+        let _ = socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(longest));
+    }
+
+    /// Elsewhere the system has its own time for that.
+    #[cfg(not(target_os = "linux"))]
+    fn bound_unanswered(&self, _: &TcpStream) {}
 
     fn take_slots(&self, peer: SocketAddr) -> Result<Vec<Slot>, Refusal> {
         let (rules, peer) = (self.settings.live.rules(), peer.ip());

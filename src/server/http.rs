@@ -29,7 +29,7 @@ use actix_web::body::{BodySize, MessageBody, to_bytes};
 use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
 use actix_web::{Error, HttpResponse};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use futures_util::future::LocalBoxFuture;
 use std::future::poll_fn;
 use std::io;
@@ -234,15 +234,22 @@ impl Conversation {
                 error => error,
             }
         };
-        if let Err(error) = sent {
-            log::debug!("client {}: {error}", self.peer.ip());
-            if error.kind() == io::ErrorKind::TimedOut {
-                self.settings.tally.ended(Ending::Stalled);
-            }
-            self.io.forget_unsent();
-            return None;
-        }
+        self.unless_failed(sent)?;
         Some(self.reader.codec.keep_alive())
+    }
+
+    /// Forgets what was not sent to a client that did not take it.
+    fn unless_failed(&self, sent: io::Result<()>) -> Option<()> {
+        let error = match sent {
+            Ok(()) => return Some(()),
+            Err(error) => error,
+        };
+        log::debug!("client {}: {error}", self.peer.ip());
+        if error.kind() == io::ErrorKind::TimedOut {
+            self.settings.tally.ended(Ending::Stalled);
+        }
+        self.io.forget_unsent();
+        None
     }
 
     /// Sends `bytes`, of which the client has to take some within the stall timeout, again and again.
@@ -269,7 +276,8 @@ impl Conversation {
         // What has no length ends with the connection, unless it is in chunks (RFC 9112 section 6.3).
         let size = if session.is_in_chunks() { BodySize::Stream } else { BodySize::None };
         let head = self.reader.encode(head, size).ok()?;
-        self.send(head.freeze()).await.ok()?;
+        let sent = self.send(head.freeze()).await;
+        self.unless_failed(sent)?;
         self.io.record().enter(Phase::Streaming);
         Some(Box::new(Connection::new(self.io, session, &self.reader.buffer)))
     }
@@ -330,14 +338,16 @@ impl RequestReader {
         self.buffer.is_empty()
     }
 
-    /// Whether another request can come after the last one: not after one with a body, which is not read.
+    /// Whether another request can come after the last one: not after one with a body, which is not read, nor after one
+    /// that asks for another protocol.
     fn can_go_on(&self) -> bool {
-        self.codec.message_type() == MessageType::None
+        self.codec.message_type() == MessageType::None && !self.codec.upgrade()
     }
 
     /// The next request; `None` when the client has ended the connection.
     async fn next<T: AsyncRead + Unpin>(&mut self, io: &mut T) -> Result<Option<Request>, RequestError> {
         let (mut searched, mut parse_at) = (0, 1);
+        self.skip_empty_lines();
         loop {
             // Not at every byte: a head that comes one by one would be parsed thousands of times.
             if ends_a_head(&self.buffer, searched) || self.buffer.len() >= parse_at {
@@ -365,7 +375,14 @@ impl RequestReader {
             if poll_fn(|cx| poll_read(io, cx, &mut self.buffer)).await? == 0 {
                 return Ok(None);
             }
+            self.skip_empty_lines();
         }
+    }
+
+    /// Empty lines before a request mean nothing (RFC 9112 section 2.2).
+    fn skip_empty_lines(&mut self) {
+        let empty = self.buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        self.buffer.advance(empty);
     }
 
     fn encode(&mut self, head: HttpResponse<()>, size: BodySize) -> io::Result<BytesMut> {

@@ -58,6 +58,7 @@ impl AsyncRead for Tcp {
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
+            self.record.set_paused(false);
         }
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
@@ -65,6 +66,7 @@ impl AsyncRead for Tcp {
                 Ok(read) => {
                     let wait = self.received.take(read as u64, Instant::now());
                     if !wait.is_zero() {
+                        self.record.set_paused(true);
                         self.pause = Some(Box::pin(sleep(wait)));
                     }
                     return Poll::Ready(Ok(()));

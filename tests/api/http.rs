@@ -111,7 +111,7 @@ async fn what_is_no_request_or_too_long_is_told_so_and_ended() {
             ),
             ("431", format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n")),
             ("431", format!("GET / HTTP/1.1\r\nHost: a\r\nX-Long: {long}\r\n\r\n")),
-            ("431", "\n".repeat(20_000)),
+            ("431", format!("{}{long}", "\n".repeat(20_000))),
         ] {
             let mut stream = connect(address);
             stream.write_all(request.as_bytes()).unwrap();
@@ -253,6 +253,28 @@ async fn paths_have_one_spelling() {
             write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
             assert!(read_answer(&mut stream).0.starts_with("http/1.1 404 "), "{path}");
         }
+    })
+    .await;
+    app.stop().await;
+}
+
+/// One who asks for HTTP/2 over clear text, as Java's client does, gets HTTP/1.1, and is told that the connection ends.
+#[actix_web::test]
+async fn other_protocols_are_not_spoken_and_a_body_of_nothing_is_none() {
+    let app = app("").await;
+    let address = app.address;
+    blocking(move || {
+        let mut stream = connect(address);
+        let upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk";
+        write!(stream, "GET /health HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\n\r\n").unwrap();
+        let (head, _) = read_answer(&mut stream);
+        assert!(head.starts_with("http/1.1 200 ") && head.contains("connection: close"), "{head}");
+        assert_eq!(read_to_end(&mut stream), "");
+        let mut stream = connect(address);
+        let handshake = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: 0";
+        write!(stream, "GET / HTTP/1.1\r\nHost: localhost\r\n{handshake}\r\n\r\n").unwrap();
+        assert!(read_answer(&mut stream).0.starts_with("http/1.1 101 "));
     })
     .await;
     app.stop().await;

@@ -175,3 +175,26 @@ async fn who_asks_is_told_in_the_stream_which_messages_are_missing() {
     assert!(notices >= 1);
     app.stop().await;
 }
+
+/// Its session has ended, but our answer never leaves: nobody would look after it any more.
+#[actix_web::test]
+async fn a_client_that_says_goodbye_and_takes_nothing_is_gone_after_its_time() {
+    let log = quiet_log().await;
+    let clients = "[clients]\nstall_timeout = '2s'\npong_timeout = '10m'\n[heartbeat]\ninterval = '500ms'";
+    let app = spawn_app(clients, vec![from_the_start(&log)]).await;
+    let mut good = app.connect("/full-stream").await;
+    let mut stalled = stalled_client(app.address);
+    app.wait_for_clients(2).await;
+    // More than the system takes for one that does not read.
+    for i in 0..4 {
+        log.publish(100);
+        assert_eq!(good.indexes(100).await, (i * 100..i * 100 + 100).collect::<Vec<_>>());
+    }
+    stalled.write_all(&[0x88, 0x80, 0, 0, 0, 0]).unwrap();
+    let begin = Instant::now();
+    while app.get("/stats").await["connected_client_count"] == 2 {
+        assert!(begin.elapsed() < PATIENCE, "the client stays");
+        let _ = tokio::time::timeout(Duration::from_millis(100), good.any_message()).await;
+    }
+    app.stop().await;
+}

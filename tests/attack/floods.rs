@@ -43,6 +43,8 @@ enum Kind {
     Requests,
     /// The same for large answers.
     LargeRequests,
+    /// Asks for the newest messages over WebSocket and does not read them.
+    Develop,
     /// Asks for events and does not read them.
     Events,
     /// Subscribes to the full stream and does not read it.
@@ -62,9 +64,10 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 10] = [
+    const ALL: [Kind; 11] = [
         Kind::Requests,
         Kind::LargeRequests,
+        Kind::Develop,
         Kind::Events,
         Kind::WebSocket,
         Kind::Pings,
@@ -75,7 +78,8 @@ impl Kind {
         Kind::Aborted,
     ];
     /// Those that TLS makes a difference to.
-    const UNDER_TLS: [Kind; 5] = [Kind::Requests, Kind::Pings, Kind::Garbage, Kind::HalfOpen, Kind::Aborted];
+    const UNDER_TLS: [Kind; 6] =
+        [Kind::Requests, Kind::WebSocket, Kind::Pings, Kind::Garbage, Kind::HalfOpen, Kind::Aborted];
 
     /// Whether the server ends it. Frames that need no answer are read, slowly, for as long as pings are answered.
     fn is_ended(self) -> bool {
@@ -96,6 +100,7 @@ impl Kind {
                 (String::new(), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1000).into_bytes())
             }
             Kind::LargeRequests => (String::new(), get("/latest.json").repeat(1000).into_bytes()),
+            Kind::Develop => (handshake("/develop"), Vec::new()),
             Kind::Events => (get("/sse?stream=full"), Vec::new()),
             Kind::WebSocket => (handshake("/full-stream"), Vec::new()),
             Kind::Pings => (handshake("/domains-only"), b"\x89\x8e\0\0\0\0fourteen bytes".repeat(1000)),
@@ -138,7 +143,10 @@ async fn attack(server: Arc<Server>, kind: Kind, over: Arc<AtomicBool>, seen: Ar
         } else {
             server.open(socket, ATTACKER).await
         };
-        let Ok(mut stream) = opened else { continue };
+        let Ok(mut stream) = opened else {
+            sleep(Duration::from_millis(200)).await;
+            continue;
+        };
         let ended = timeout(PATIENCE, async {
             if stream.write_all(first.as_bytes()).await.is_err() || kind == Kind::Aborted {
                 return;
@@ -282,7 +290,8 @@ async fn flood(kinds: &[Kind], has_tls: bool) {
             answers[answers.len() * 99 / 100]
         );
         assert!(process <= PROCESS_BYTES + NOISE / HOSTILE, "{kind:?}: {process} bytes each");
-        let most = if kind == Kind::WebSocket { STREAM_BYTES } else { KERNEL_BYTES };
+        let is_websocket = matches!(kind, Kind::WebSocket | Kind::Develop);
+        let most = if is_websocket { STREAM_BYTES } else { KERNEL_BYTES };
         assert!(kernel <= most, "{kind:?}: {kernel} bytes of the kernel each");
         if kind.is_ended() {
             assert!(ended >= HOSTILE, "{kind:?}: {ended} were ended");
