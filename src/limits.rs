@@ -75,7 +75,7 @@ fn connections() -> Vec<Row> {
             "TLS handshake",
             "OpenSSL's buffers, 16 KiB each way",
             "`access.handshake_timeout`",
-            "as above",
+            "as above; new connections are not limited per second",
             "closed",
             "`api`: tls; `attack`",
         ]),

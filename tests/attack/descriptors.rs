@@ -1,7 +1,7 @@
 //! A server with few open files, all of which are taken up.
 
 use crate::server::{Server, Stream};
-use crate::{ATTACKER, OTHERS, PATIENCE};
+use crate::{ALONE, ATTACKER, OTHERS, PATIENCE};
 use futures_util::StreamExt;
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -86,6 +86,7 @@ async fn few_open_files(limit: u32) {
 
 #[actix_web::test]
 async fn at_the_limit_of_open_files_newcomers_are_told_and_logs_are_fetched() {
+    let _alone = ALONE.lock().await;
     for limit in [256, 1024, 2048] {
         few_open_files(limit).await;
     }

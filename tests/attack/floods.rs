@@ -5,7 +5,7 @@
 
 use crate::certificate::{tls, write_certificate};
 use crate::server::{Server, Stream};
-use crate::{ATTACKER, HANDSHAKE_HEADERS, OTHERS, PATIENCE};
+use crate::{ALONE, ATTACKER, HANDSHAKE_HEADERS, OTHERS, PATIENCE};
 use certstream_server::demo::{DemoLog, DemoLogOptions};
 use futures_util::StreamExt;
 use serde_json::Value;
@@ -242,6 +242,7 @@ async fn so_are_those_under_tls() {
 }
 
 async fn flood(kinds: &[Kind], has_tls: bool) {
+    let _alone = ALONE.lock().await;
     let seconds = std::env::var("ATTACK_SECONDS").map_or(6, |s| s.parse().expect("ATTACK_SECONDS: a number"));
     let dir = tempfile::tempdir().expect("a folder");
     let options = DemoLogOptions { rate: RATE, ..DemoLogOptions::default() };

@@ -23,6 +23,9 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
+/// Held by each test while it runs: what they measure is the whole machine's.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// No step takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Where the attacker is, and where the others are.
@@ -158,6 +161,7 @@ async fn spoofed_addresses(server: &Server) {
 
 #[actix_web::test]
 async fn others_notice_nothing_of_an_attack_and_nothing_is_left_of_it() {
+    let _alone = ALONE.lock().await;
     let dir = tempfile::tempdir().expect("a folder");
     let rules = format!(
         "[access]\nconnections = 1000\nconnections_per_address = {PER_ADDRESS}\nhandshake_timeout = '{}s'\n\

@@ -5,7 +5,7 @@
 //! FUZZ_SECONDS is how long it goes on (10), FUZZ_SEED begins with a certain seed; the seed is printed.
 
 use crate::server::Server;
-use crate::{ATTACKER, HANDSHAKE_HEADERS, OTHERS, PATIENCE};
+use crate::{ALONE, ATTACKER, HANDSHAKE_HEADERS, OTHERS, PATIENCE};
 use futures_util::{StreamExt, stream};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -127,6 +127,7 @@ async fn listen(server: &Server, end: Instant) -> usize {
 
 #[actix_web::test]
 async fn whatever_clients_do_in_whatever_order_nothing_is_lost_or_left_over() {
+    let _alone = ALONE.lock().await;
     let seconds = std::env::var("FUZZ_SECONDS").map_or(10, |s| s.parse().expect("FUZZ_SECONDS: a number"));
     let seed: u64 =
         std::env::var("FUZZ_SEED").map_or_else(|_| rand::random(), |s| s.parse().expect("a number"));
