@@ -21,7 +21,7 @@ use crate::log_list::{HttpSettings, LogListClient};
 use crate::message::Demand;
 use crate::reload::Reloader;
 use crate::routes::{Answers, AppState, FrontPage};
-use crate::server::{Connections, Listeners, SWEEP_INTERVAL, Tls, TlsError, listen, serve};
+use crate::server::{Budget, Connections, Listeners, Tls, TlsError, listen, serve};
 use crate::state::{EvidenceFolder, Positions, PositionsError, StateLock, StateLockError, Undecodable};
 use crate::tally::Tally;
 use actix::dev::ArbiterHandle;
@@ -293,22 +293,6 @@ fn positions(config: &Config) -> Result<(Option<StateLock>, Arc<Positions>), Sta
     }
     let lock = StateLock::take(&config.state_dir)?;
     Ok((Some(lock), Arc::new(Positions::load(&config.state_dir)?)))
-}
-
-/// Keeps what all connections hold within its limit.
-struct Budget {
-    connections: Arc<Connections>,
-    live: Arc<Live>,
-    tally: Arc<Tally>,
-}
-
-impl Budget {
-    async fn keep(self) {
-        loop {
-            sleep(SWEEP_INTERVAL).await;
-            self.connections.keep_within(self.live.rules().clients.all_unsent_bytes, &self.tally);
-        }
-    }
 }
 
 /// Saves where the logs stand.

@@ -59,27 +59,6 @@ pub struct Subscribe(pub Arc<Client>);
 #[rtype(result = "()")]
 pub struct Unsubscribe(pub u64);
 
-/// Keeps a client subscribed, in the end of which the Broker forgets it.
-#[derive(Debug)]
-pub struct Subscription {
-    broker: Addr<Broker>,
-    id: u64,
-}
-
-impl Subscription {
-    /// Of `client`, which has subscribed or will.
-    pub fn new(broker: Addr<Broker>, client: &Client) -> Self {
-        Subscription { broker, id: client.id }
-    }
-}
-
-/// However the connection ended.
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        self.broker.do_send(Unsubscribe(self.id));
-    }
-}
-
 /// These frames wait for a client, beside those of the streams.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

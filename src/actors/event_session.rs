@@ -1,7 +1,8 @@
 //! A client of Server-Sent Events: what there is of it beside its [`Connection`](super::connection::Connection).
 
-use super::broker::{Broker, Subscribe, Subscription};
+use super::broker::{Broker, Subscribe};
 use super::client::Client;
+use super::subscription::Subscription;
 use actix::Addr;
 use std::sync::Arc;
 

@@ -26,4 +26,5 @@ mod page_pipe;
 pub mod session;
 mod shrinkage;
 pub mod socket;
+mod subscription;
 pub mod websocket_session;

@@ -6,10 +6,11 @@
 //! [`Outbox`](super::outbox::Outbox), which the connection polls after it. It has no timers: they would run a stalled
 //! connection, and make it look as if it went on.
 
-use super::broker::{Broker, Subscribe, Subscription};
+use super::broker::{Broker, Subscribe};
 use super::client::Client;
 use super::incoming::{Heard, Incoming};
 use super::session::Session;
+use super::subscription::Subscription;
 use crate::message::{Violation, Wire, accept_deflate};
 use crate::tally::Ending;
 use actix::prelude::*;

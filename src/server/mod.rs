@@ -1,5 +1,6 @@
 //! The HTTP server: who is let in, what answers, and what becomes of a connection that leaves HTTP.
 
+mod budget;
 mod connections;
 pub(crate) mod descriptors;
 pub(crate) mod gate;
@@ -9,7 +10,10 @@ pub(crate) mod tcp;
 mod tls;
 mod transport;
 
-pub(crate) use connections::{Connections, SWEEP_INTERVAL};
+pub(crate) use budget::Budget;
+#[cfg(test)]
+pub(crate) use budget::SWEEP_INTERVAL;
+pub(crate) use connections::Connections;
 pub use descriptors::{raise_limit, room};
 pub(crate) use kernel_memory::room as kernel_room;
 pub use tls::{Tls, TlsError};

@@ -1,0 +1,28 @@
+//! The budget of all connections together.
+
+use super::connections::Connections;
+use crate::live::Live;
+use crate::tally::Tally;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How often it is looked at.
+pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Keeps what all connections hold within `clients.all_unsent_bytes`.
+pub(crate) struct Budget {
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) tally: Arc<Tally>,
+}
+
+impl Budget {
+    /// Looks at it again and again.
+    pub(crate) async fn keep(self) {
+        loop {
+            sleep(SWEEP_INTERVAL).await;
+            self.connections.keep_within(self.live.rules().clients.all_unsent_bytes, &self.tally);
+        }
+    }
+}
