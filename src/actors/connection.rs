@@ -229,12 +229,12 @@ impl<T: Socket> Future for Connection<T> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use crate::actors::broker::Broker;
+    use crate::actors::broker::{Broker, Clients, DisconnectClients};
     use crate::actors::client::{Client, Origin};
     use crate::actors::outbox::{Outbox, QueueLimits, Shared, WhenFull};
     use crate::actors::websocket_session::WebSocketControl;
     use crate::config::ClientLimits;
-    use crate::message::{Frames, Wire};
+    use crate::message::{Frames, Stream, Wire};
     use actix::Actor;
     use socket2::SockRef;
     use std::future::poll_fn;
@@ -323,5 +323,67 @@ mod tests {
         let spoken = tokio::time::timeout(Duration::from_secs(30), speaking);
         assert_eq!(spoken.await.expect("an answer in time"), [0x88, 0]);
         connected.await.expect("the end");
+    }
+
+    /// A client that has said something, and takes nothing.
+    struct Stuck(Vec<u8>);
+
+    impl tokio::io::AsyncRead for Stuck {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if self.0.is_empty() {
+                return Poll::Pending;
+            }
+            buffer.put_slice(&std::mem::take(&mut self.0));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl tokio::io::AsyncWrite for Stuck {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl Socket for Stuck {
+        fn poll_send(&mut self, _: &mut Context<'_>, _: &Piece) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn bound_unsent(&self, _: Wire) {}
+
+        fn hold_rest(&self, _: bool) {}
+
+        fn forget_unsent(&self) {}
+    }
+
+    /// Its session has ended, but our answer does not leave. Whoever forgot it then could not end it any more.
+    #[actix_web::test]
+    async fn a_client_that_has_said_goodbye_is_looked_after_until_it_is_gone() {
+        let outbox = Outbox::new(QueueLimits::NONE, Wire::WebSocket, false);
+        let origin = Origin { address: [127, 0, 0, 1].into(), badge: None, slots: Vec::new() };
+        let client = Arc::new(Client::new(origin, Some(Stream::Lite), outbox));
+        let broker = Broker::new(Arc::default(), Arc::default(), 0, limits()).start();
+        let session = Session::WebSocket(WebSocketControl::new(client, broker.clone()));
+        let goodbye = Stuck(vec![0x88, 0x80, 0, 0, 0, 0]);
+        let connected = actix_web::rt::spawn(Connection::new(goodbye, session, b""));
+        for _ in 0..10 {
+            sleep(Duration::from_millis(10)).await;
+            assert_eq!(broker.send(Clients).await.expect("a Broker").len(), 1);
+        }
+        broker.send(DisconnectClients).await.expect("a Broker");
+        connected.await.expect("the end");
+        assert_eq!(broker.send(Clients).await.expect("a Broker").len(), 0);
     }
 }
