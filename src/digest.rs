@@ -7,7 +7,7 @@
 //! quiet for long    ─► forgotten, so that it is new the next time
 //! ```
 //!
-//! [`Topics`] is pure: the time comes as an argument.
+//! `Topics` is pure: the time comes as an argument.
 
 use crate::printable::{MOST_CHARS, escaped};
 use log::Level;
@@ -179,7 +179,7 @@ fn listed(names: impl Iterator<Item = String>, count: usize) -> String {
     }
 }
 
-/// [`Topics`] that all watchers share, and the log file that they end in.
+/// `Topics` that all watchers share, and the log file that they end in.
 #[derive(Debug, Default)]
 pub struct Digest(Mutex<Topics>);
 

@@ -22,10 +22,6 @@ const END: &str = "<!-- end -->\n";
 /// that hold it.
 type Row = [String; 6];
 
-fn row<const N: usize>(cells: [&str; N]) -> [String; N] {
-    cells.map(String::from)
-}
-
 fn bytes(n: impl TryInto<u64>) -> String {
     match n.try_into().unwrap_or(u64::MAX) {
         n if n >= 1 << 20 && n.is_multiple_of(1 << 20) => format!("{} MiB", n >> 20),
@@ -71,14 +67,14 @@ fn connections() -> Vec<Row> {
             "closed without a word".into(),
             "`attack`: descriptors".into(),
         ],
-        row([
-            "TLS handshake",
-            "OpenSSL's buffers, 16 KiB each way",
-            "`access.handshake_timeout`",
-            "as above; new connections are not limited per second",
-            "closed",
-            "`api`: tls; `attack`",
-        ]),
+        [
+            "TLS handshake".into(),
+            format!("{} of what it says; OpenSSL's buffers, 16 KiB each way", bytes(tcp::MAX_TLS_HANDSHAKE)),
+            "`access.handshake_timeout`".into(),
+            "as above; new connections are not limited per second".into(),
+            "closed".into(),
+            "`api`: tls; `attack`".into(),
+        ],
         [
             "HTTP request".into(),
             format!("{} of head, 96 headers; one at a time; no body is read", bytes(http::MAX_REQUEST_HEAD)),
@@ -95,7 +91,7 @@ fn connections() -> Vec<Row> {
             ),
             "`clients.stall_timeout` without the client taking any".into(),
             format!(
-                "each kind of costly answer may take {} ms of a second to make",
+                "each kind of costly answer may take {} ms of a second to make, but one is made every second",
                 crate::routes::MAKING.per_second / 1000
             ),
             "cut off; costly answers are made later".into(),
@@ -109,7 +105,7 @@ fn connections() -> Vec<Row> {
                 bytes(2 * socket::SEND_BUFFER)
             ),
             format!(
-                "`clients.stall_timeout` without taking any, then {} for the rest; gone at once when it hangs up",
+                "`clients.stall_timeout` without taking any, then {} for the rest; gone when it hangs up",
                 time(broker::CLOSE_GRACE)
             ),
             "what it says is dropped, at the rate above".into(),
@@ -140,7 +136,11 @@ fn connections() -> Vec<Row> {
         [
             "one that ends".into(),
             "what it still says is dropped".into(),
-            time(connection::LINGER.max(http::LINGER)),
+            format!(
+                "{}; with something left for it, as long as it takes some every {}",
+                time(socket::LINGER),
+                time(socket::TAKING)
+            ),
             "as above".into(),
             "cut off".into(),
             "`api`: http, shutdown".into(),
@@ -241,7 +241,7 @@ fn inputs() -> Vec<Row> {
         [
             "what waits of a log in memory".into(),
             format!(
-                "{} not proven, {} not sent",
+                "of each: {} not proven, {} not sent, and the pages that are under way",
                 bytes(log_watcher::held::MAX_HELD_BYTES),
                 bytes(log_watcher::release::MAX_WAITING_BYTES)
             ),

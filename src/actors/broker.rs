@@ -237,12 +237,12 @@ impl Broker {
         for (_, slowest) in waiting {
             let (address, queued) = (slowest.address, slowest.outbox.queued());
             if queued > 0 {
-                log::info!(
+                log::debug!(
                     "client {address}: {queued} messages dropped, all clients together are too far behind"
                 );
                 slowest.outbox.shed();
             } else {
-                log::info!("client {address}: disconnected, all clients together are too far behind");
+                log::debug!("client {address}: disconnected, all clients together are too far behind");
                 self.tally.ended(Ending::Shed);
                 slowest.disconnect();
             }
@@ -309,7 +309,7 @@ impl Connection {
 
     fn abandon(&mut self, now: Instant, what: &str, reason: &str) {
         let queued = self.client.outbox.queued();
-        log::info!("client {} {what}, closing; {queued} messages were waiting", self.client.address);
+        log::debug!("client {} {what}, closing; {queued} messages were waiting", self.client.address);
         self.give_up(now, GOING_AWAY, reason);
     }
 

@@ -3,7 +3,7 @@
 
 use super::outbox::{Next, Piece};
 use super::session::Session;
-use super::socket::Socket;
+use super::socket::{Linger, READ, Socket};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 use std::io;
@@ -16,11 +16,6 @@ use tokio::time::{Sleep, sleep};
 
 /// How long a client has to answer our close frame before the connection is ended.
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(2);
-/// How long a client has to end its side after we have ended ours. With something unread the kernel would reset the
-/// connection, and the client might never see our close frame.
-pub(crate) const LINGER: Duration = Duration::from_secs(1);
-/// Bytes read at once, into a buffer that lasts no longer than the reading: a client that says nothing costs none.
-const READ: usize = 4096;
 
 /// Bytes that the kernel may take at once. Of more, each 64 KiB would leave a rest that is sent as a segment of its own:
 /// on the machine itself, where segments are large, these were one of eight, and in the worst case two of five.
@@ -48,8 +43,8 @@ pub struct Connection<T> {
     pause: Option<Pin<Box<Sleep>>>,
     /// Nothing more is to be written.
     done: bool,
-    /// Set once our side has ended: when to stop waiting for the client to end its.
-    lingering: Option<Pin<Box<Sleep>>>,
+    /// Set once our side ends.
+    lingering: Option<Linger>,
 }
 
 impl<T: Socket> Connection<T> {
@@ -88,7 +83,8 @@ impl<T: Socket> Connection<T> {
                 continue;
             }
             if self.done {
-                return self.poll_end(cx);
+                let linger = self.lingering.get_or_insert_with(Linger::new);
+                return linger.poll(&mut self.socket, cx).map(Ok);
             }
             // What was sent is kept for nobody while this one waits.
             self.writing = Piece::default();
@@ -129,23 +125,6 @@ impl<T: Socket> Connection<T> {
         }
         self.writing = Bytes::from(head).into();
         self.behind = ArrayVec::from([piece, Bytes::from_static(CHUNK_END).into()]);
-    }
-
-    /// Ends our side, and waits until the client has ended its.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.lingering.is_none() {
-            ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
-        }
-        let lingering = self.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER)));
-        while lingering.as_mut().poll(cx).is_pending() {
-            let mut ignored = [MaybeUninit::uninit(); READ];
-            let mut ignored = ReadBuf::uninit(&mut ignored);
-            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut ignored))?;
-            if ignored.filled().is_empty() {
-                break;
-            }
-        }
-        Poll::Ready(Ok(()))
     }
 
     fn hold_rest(&mut self, hold: bool) {
@@ -366,6 +345,10 @@ mod tests {
         fn hold_rest(&self, _: bool) {}
 
         fn forget_unsent(&self) {}
+
+        fn unsent(&self) -> usize {
+            1
+        }
     }
 
     /// Its session has ended, but our answer does not leave. Whoever forgot it then could not end it any more.

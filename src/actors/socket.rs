@@ -7,9 +7,12 @@ use crate::message::Wire;
 use actix_web::rt::net::TcpStream;
 use socket2::SockRef;
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 /// Bytes that the kernel may hold for one client, half of what it then takes with its own accounts. Left to itself it
 /// takes 4 MB, and with some hundred clients its memory for TCP runs out: it drops what it had taken, and those clients
@@ -32,9 +35,73 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin {
     /// Whether the kernel is to wait for more before it sends less than a whole segment.
     fn hold_rest(&self, hold: bool);
 
-    /// Makes that nothing is kept of the connection when it is dropped, not even what was not sent yet.
+    /// Makes sure that nothing is kept of the connection when it is dropped, not even what was not sent yet.
     fn forget_unsent(&self);
+
+    /// Bytes of memory that the kernel holds of what was sent and not taken.
+    fn unsent(&self) -> usize;
 }
+
+/// How long a client has to take some of what is left for it, and to end its side, after ours has ended.
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
+/// How often it is looked whether a client that has not taken everything has taken some.
+pub(crate) const TAKING: Duration = Duration::from_secs(5);
+
+/// The end of a connection: our side is ended, and then the client's is waited for, since with something unread the kernel
+/// would reset the connection, and the client might never see the last that was sent. Until it has taken that, the
+/// connection stays one that is counted; a client that takes nothing more is cut off.
+pub(crate) struct Linger {
+    is_shut: bool,
+    unsent: usize,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl Linger {
+    pub(crate) fn new() -> Self {
+        Linger { is_shut: false, unsent: usize::MAX, deadline: Box::pin(sleep(LINGER)) }
+    }
+
+    /// Ready when the connection can be dropped.
+    pub(crate) fn poll<T: Socket>(&mut self, socket: &mut T, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match self.poll_ended(socket, cx) {
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(())) if socket.unsent() == 0 => return Poll::Ready(()),
+                // A client that has ended its side may still take what was sent.
+                Poll::Ready(Ok(())) | Poll::Pending => ready!(self.deadline.as_mut().poll(cx)),
+            }
+            let unsent = socket.unsent();
+            if unsent == 0 && self.is_shut {
+                return Poll::Ready(());
+            }
+            if unsent >= self.unsent {
+                socket.forget_unsent();
+                return Poll::Ready(());
+            }
+            self.unsent = unsent;
+            self.deadline = Box::pin(sleep(TAKING));
+        }
+    }
+
+    /// Ready when both sides have ended.
+    fn poll_ended<T: Socket>(&mut self, socket: &mut T, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.is_shut {
+            ready!(Pin::new(&mut *socket).poll_shutdown(cx))?;
+            self.is_shut = true;
+        }
+        loop {
+            let mut ignored = [MaybeUninit::uninit(); READ];
+            let mut ignored = ReadBuf::uninit(&mut ignored);
+            ready!(Pin::new(&mut *socket).poll_read(cx, &mut ignored))?;
+            if ignored.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+/// Bytes read at once, into a buffer that lasts no longer than the reading: a client that says nothing costs none.
+pub(crate) const READ: usize = 4096;
 
 /// Writes some of `bytes`.
 pub(crate) fn poll_write(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -123,6 +190,10 @@ mod tests {
         fn forget_unsent(&self) {
             super::forget_unsent(self);
         }
+
+        fn unsent(&self) -> usize {
+            0
+        }
     }
 
     async fn connected() -> (TcpStream, TcpStream) {
@@ -175,5 +246,66 @@ mod tests {
         let others: Vec<_> = (0..100).map(|_| (piece(b'2', LENGTH, 8), vec![b'3'; LENGTH])).collect();
         let received = receive(&mut client, LENGTH).await;
         assert!(received.iter().all(|byte| *byte == b'1'), "written by one of {}", others.len());
+    }
+
+    /// A client that has ended its side, and for which something is left.
+    struct Left {
+        /// What is left, each time that this is looked at, the first time last.
+        unsent: std::cell::RefCell<Vec<usize>>,
+        forgotten: std::cell::Cell<bool>,
+    }
+
+    impl AsyncRead for Left {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Left {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl Socket for Left {
+        fn poll_send(&mut self, _: &mut Context<'_>, _: &Piece) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn bound_unsent(&self, _: Wire) {}
+
+        fn hold_rest(&self, _: bool) {}
+
+        fn forget_unsent(&self) {
+            self.forgotten.set(true);
+        }
+
+        fn unsent(&self) -> usize {
+            let mut looks = self.unsent.borrow_mut();
+            let now = *looks.last().expect("one");
+            if looks.len() > 1 {
+                looks.pop();
+            }
+            now
+        }
+    }
+
+    /// Nothing of it may stay in the kernel that nobody counts.
+    #[actix_web::test]
+    async fn what_is_left_for_a_client_is_waited_for_as_long_as_it_takes_some_and_then_forgotten() {
+        for (looks, is_forgotten) in [(vec![0], false), (vec![0, 5, 9, 9], false), (vec![9], true)] {
+            let mut left = Left { unsent: looks.into(), forgotten: false.into() };
+            let mut linger = Linger::new();
+            poll_fn(|cx| linger.poll(&mut left, cx)).await;
+            assert_eq!(left.forgotten.get(), is_forgotten);
+        }
     }
 }

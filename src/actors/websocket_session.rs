@@ -33,7 +33,6 @@ const KEY_LENGTH: usize = 16;
 pub struct WebSocketSession {
     client: Arc<Client>,
     heard: Heard,
-    broker: Addr<Broker>,
 }
 
 /// The actor of a client, as its connection runs it.
@@ -44,7 +43,7 @@ pub struct WebSocketControl {
     /// Without an address an actor stops.
     _address: Addr<WebSocketSession>,
     /// Ends with the connection rather than with the actor: one that has said goodbye may not take our answer, and is
-    /// looked after until it is gone. Dropped after the actor, which subscribes even if it is dropped before it ran.
+    /// looked after until it is gone.
     _subscription: Subscription,
 }
 
@@ -52,8 +51,10 @@ impl WebSocketControl {
     pub(super) fn new(client: Arc<Client>, broker: Addr<Broker>) -> Self {
         let heard = Heard::default();
         let incoming = Incoming::new(heard.clone(), client.outbox.wire == Wire::Deflate);
-        let subscription = Subscription::new(broker.clone(), &client);
-        let actor = WebSocketSession { client: client.clone(), heard: heard.clone(), broker };
+        // Before its handshake is answered: what waits for it is looked after from then on.
+        broker.do_send(Subscribe(client.clone()));
+        let subscription = Subscription::new(broker, &client);
+        let actor = WebSocketSession { client: client.clone(), heard: heard.clone() };
         let (address, answers) = WebsocketContext::create_with_addr(actor, incoming);
         let answers = Box::pin(answers);
         WebSocketControl { client, heard, answers, _address: address, _subscription: subscription }
@@ -131,10 +132,6 @@ impl WebSocketSession {
 
 impl Actor for WebSocketSession {
     type Context = WebsocketContext<Self>;
-
-    fn started(&mut self, _: &mut Self::Context) {
-        self.broker.do_send(Subscribe(self.client.clone()));
-    }
 }
 
 impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketSession {

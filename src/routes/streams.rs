@@ -44,7 +44,6 @@ pub(super) async fn develop(
     let origin = origin(&req, &state, Stream::Full)?;
     // All who ask at the same time share it.
     let newest = state.answers.develop.get(newest(&state)).await?;
-    state.broker.do_send(Waiting(newest.clone()));
     let client = Client::new(origin, None, Outbox::new(QueueLimits::NONE, Wire::WebSocket, false));
     client.outbox.push_if_room(&newest, Instant::now());
     client.outbox.close(NORMAL, "");
@@ -57,7 +56,9 @@ async fn newest(state: &AppState) -> Result<Arc<Shared>, actix_web::Error> {
     for message in json::newest(state).await?.iter().filter_map(|entry| entry.json(Stream::Full)) {
         frames.push(|out| out.extend_from_slice(&message));
     }
-    Ok(Arc::new(frames.build().into()))
+    let frames = Arc::new(frames.build().into());
+    state.broker.do_send(Waiting(Arc::clone(&frames)));
+    Ok(frames)
 }
 
 /// Whether `headers` ask for a WebSocket (RFC 6455 section 4.2.1).

@@ -15,7 +15,7 @@ use super::connections::{Connections, Phase};
 use super::transport::Transport;
 use crate::actors::connection::Connection;
 use crate::actors::session::Session;
-use crate::actors::socket::Socket;
+use crate::actors::socket::{Linger, READ, Socket};
 use crate::live::Live;
 use crate::rate::{Rate, TokenBucket};
 use crate::tally::{Ending, Tally};
@@ -47,10 +47,6 @@ use tokio::time::{sleep, timeout};
 pub(crate) const MAX_REQUEST_HEAD: usize = 16 * 1024;
 /// Requests on one connection. Above that the next one is read later.
 pub(crate) const REQUESTS: Rate = Rate { per_second: 100, burst: 500 };
-/// How long a client whose connection ends has to take the last answer and to end its side.
-pub(crate) const LINGER: Duration = Duration::from_secs(1);
-/// Bytes read at once, into a buffer that lasts no longer than the reading.
-const READ: usize = 4096;
 /// Bodies up to this many bytes are sent together with their head.
 const JOINED: usize = 16 * 1024;
 
@@ -164,6 +160,8 @@ impl Conversation {
             self.io.record().enter(Phase::Answering);
             request.head_mut().peer_addr = Some(self.peer);
             let is_head = request.method() == Method::HEAD;
+            // Until the next request is read, what the client says stays in the kernel.
+            self.io.record().set_paused(true);
             let answer = app.call(request).await;
             let mut answer = answer.map_or_else(|error| error.error_response(), HttpResponse::from);
             let session = answer.extensions_mut().remove::<Session>();
@@ -187,6 +185,7 @@ impl Conversation {
     async fn next_request(&mut self) -> Option<Request> {
         let record = self.io.record();
         record.enter(Phase::Asking);
+        record.set_paused(false);
         // After this either the one who stops the server sees that we ask, or we see that it stops.
         if self.settings.connections.are_stopping() {
             return None;
@@ -194,13 +193,21 @@ impl Conversation {
         let request = timeout(self.settings.patience, self.reader.next(&mut self.io)).await;
         let status = match request {
             Ok(Ok(Some(request))) => return Some(request),
-            Ok(Ok(None) | Err(RequestError::Io(_))) => return None,
+            Ok(Err(RequestError::Io(_))) => return None,
+            // What was answered before may still be on its way.
+            Ok(Ok(None)) => {
+                self.finish().await;
+                return None;
+            }
             Ok(Err(RequestError::TooLarge)) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Ok(Err(RequestError::Malformed(error))) => {
                 log::debug!("client {}: malformed request: {error}", self.peer.ip());
                 StatusCode::BAD_REQUEST
             }
-            Err(_) if self.reader.is_empty() => return None,
+            Err(_) if self.reader.is_empty() => {
+                self.finish().await;
+                return None;
+            }
             Err(_) => StatusCode::REQUEST_TIMEOUT,
         };
         self.settings.tally.ended(Ending::BadRequest);
@@ -282,18 +289,10 @@ impl Conversation {
         Some(Box::new(Connection::new(self.io, session, &self.reader.buffer)))
     }
 
-    /// Ends the connection so that the client gets what was sent: with something unread the kernel would reset it.
+    /// Ends the connection so that the client gets what was sent.
     async fn finish(&mut self) {
-        let ending = async {
-            self.io.shutdown().await?;
-            let mut rest = BytesMut::new();
-            while poll_fn(|cx| poll_read(&mut self.io, cx, &mut rest)).await? > 0 {
-                rest.clear();
-            }
-            io::Result::Ok(())
-        };
-        // Whoever does not end it in time is cut off.
-        let _ = timeout(LINGER, ending).await;
+        let mut linger = Linger::new();
+        poll_fn(|cx| linger.poll(&mut self.io, cx)).await;
     }
 }
 

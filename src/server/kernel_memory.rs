@@ -6,10 +6,29 @@ use actix_web::rt::net::TcpStream;
 #[cfg(target_os = "linux")]
 const SHARE: usize = 2;
 
+/// What the kernel holds for one connection, in bytes of memory, including its bookkeeping.
+#[derive(Debug, Default)]
+struct Held {
+    /// Of what has come and is not read yet.
+    received: usize,
+    /// Of what is not sent or not acknowledged yet.
+    unsent: usize,
+}
+
 /// Bytes of memory that the kernel holds for `stream`: what is not sent or not acknowledged yet, and what has come and is
-/// not read yet, with the kernel's own accounts.
-#[cfg(target_os = "linux")]
+/// not read yet, including its bookkeeping.
 pub(super) fn of(stream: &TcpStream) -> usize {
+    let Held { received, unsent } = held(stream);
+    received + unsent
+}
+
+/// Bytes of memory that the kernel holds of what is not sent or not acknowledged yet.
+pub(super) fn unsent(stream: &TcpStream) -> usize {
+    held(stream).unsent
+}
+
+#[cfg(target_os = "linux")]
+fn held(stream: &TcpStream) -> Held {
     use std::os::fd::AsRawFd;
 
     /// Values that are read, of which `SK_MEMINFO_RMEM_ALLOC` is at 0 and `SK_MEMINFO_WMEM_QUEUED` at 5
@@ -29,13 +48,16 @@ pub(super) fn of(stream: &TcpStream) -> usize {
         )
     };
     // A socket that has just been closed holds nothing.
-    if result == 0 { (values[0] + values[5]) as usize } else { 0 }
+    if result != 0 {
+        return Held::default();
+    }
+    Held { received: values[0] as usize, unsent: values[5] as usize }
 }
 
 /// Elsewhere what it may hold at most.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn of(_: &TcpStream) -> usize {
-    2 * crate::actors::socket::SEND_BUFFER
+fn held(_: &TcpStream) -> Held {
+    Held { received: 0, unsent: 2 * crate::actors::socket::SEND_BUFFER }
 }
 
 /// Bytes that our connections may hold together before the system's TCP as a whole comes under pressure; then it drops

@@ -1,6 +1,7 @@
 //! The TCP socket of a client's connection, below TLS: what it may say per second, and how it is doing.
 
 use super::connections::Record;
+use super::kernel_memory;
 use crate::actors::outbox::Piece;
 use crate::actors::socket::{self, Socket};
 use crate::message::Wire;
@@ -18,6 +19,10 @@ use tokio::time::{Sleep, sleep};
 /// holds it back. Clients have little to say: a handshake, pings, pongs.
 pub(crate) const RECEIVE_RATE: Rate = Rate { per_second: 256 * 1024, burst: 1024 * 1024 };
 
+/// Bytes that a client may send for a TLS handshake. OpenSSL would keep 128 KiB of a ClientHello, which has some 2 KiB even
+/// with keys that withstand quantum computers.
+pub(crate) const MAX_TLS_HANDSHAKE: usize = 32 * 1024;
+
 /// A connected socket. Its record tells others how it is doing for as long as it exists.
 pub(super) struct Tcp {
     stream: Arc<TcpStream>,
@@ -25,12 +30,24 @@ pub(super) struct Tcp {
     received: TokenBucket,
     /// Set while the client has sent more than [`RECEIVE_RATE`] allows.
     pause: Option<Pin<Box<Sleep>>>,
+    /// Bytes that the client may still send for a TLS handshake, while it shakes hands.
+    handshake_left: Option<usize>,
 }
 
 impl Tcp {
     pub(super) fn new(stream: Arc<TcpStream>, record: Arc<Record>) -> Self {
         let received = TokenBucket::new(RECEIVE_RATE, Instant::now());
-        Tcp { stream, record, received, pause: None }
+        Tcp { stream, record, received, pause: None, handshake_left: None }
+    }
+
+    /// From now on the client may send [`MAX_TLS_HANDSHAKE`] bytes, until its handshake is done.
+    pub(super) fn begin_handshake(&mut self) {
+        self.handshake_left = Some(MAX_TLS_HANDSHAKE);
+    }
+
+    /// The handshake is done.
+    pub(super) fn end_handshake(&mut self) {
+        self.handshake_left = None;
     }
 
     /// How the connection is doing.
@@ -60,10 +77,16 @@ impl AsyncRead for Tcp {
             self.pause = None;
             self.record.set_paused(false);
         }
+        if self.handshake_left == Some(0) {
+            return Poll::Ready(Err(io::Error::other("the TLS handshake is too long")));
+        }
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
             match self.stream.try_read_buf(buffer) {
                 Ok(read) => {
+                    if let Some(left) = &mut self.handshake_left {
+                        *left = left.saturating_sub(read);
+                    }
                     let wait = self.received.take(read as u64, Instant::now());
                     if !wait.is_zero() {
                         self.record.set_paused(true);
@@ -114,5 +137,11 @@ impl Socket for Tcp {
 
     fn forget_unsent(&self) {
         socket::forget_unsent(&self.stream);
+    }
+
+    fn unsent(&self) -> usize {
+        // Whoever asks waits for the client to take it.
+        self.record.is_full();
+        kernel_memory::unsent(&self.stream)
     }
 }

@@ -4,7 +4,8 @@ use super::tcp::Tcp;
 use crate::config::TlsFiles;
 use openssl::error::ErrorStack;
 use openssl::ssl::{
-    AlpnError, Ssl, SslAcceptor, SslFiletype, SslMethod, SslMode, SslSessionCacheMode, select_next_proto,
+    AlpnError, Ssl, SslAcceptor, SslFiletype, SslMethod, SslMode, SslOptions, SslSessionCacheMode,
+    select_next_proto,
 };
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -74,13 +75,15 @@ impl Tls {
     }
 
     /// Shakes hands over `tcp`.
-    pub(super) async fn accept(&self, tcp: Tcp) -> Result<SslStream<Tcp>, openssl::ssl::Error> {
+    pub(super) async fn accept(&self, mut tcp: Tcp) -> Result<SslStream<Tcp>, openssl::ssl::Error> {
+        tcp.begin_handshake();
         let ssl = {
             let in_use = self.0.read().unwrap_or_else(PoisonError::into_inner);
             Ssl::new(in_use.acceptor.context())?
         };
         let mut stream = SslStream::new(ssl, tcp)?;
         Pin::new(&mut stream).accept().await?;
+        stream.get_mut().end_handshake();
         Ok(stream)
     }
 }
@@ -95,6 +98,8 @@ fn acceptor(files: &TlsFiles) -> Result<SslAcceptor, TlsError> {
     builder.set_certificate_chain_file(&files.certificate).map_err(|e| bad_certificate(reason(&e)))?;
     builder.set_private_key_file(&files.key, SslFiletype::PEM).map_err(|e| bad_key(reason(&e)))?;
     builder.check_private_key().map_err(|e| bad_key(reason(&e)))?;
+    // A client could renegotiate again and again; OpenSSL forbids it by default only since version 3.
+    builder.set_options(SslOptions::NO_RENEGOTIATION);
     // What a session would need to be resumed is in the client's ticket; here nothing is kept for those who have gone.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     // Nor are buffers for those who say nothing.

@@ -103,4 +103,8 @@ impl Socket for Transport {
     fn forget_unsent(&self) {
         self.tcp().forget_unsent();
     }
+
+    fn unsent(&self) -> usize {
+        self.tcp().unsent()
+    }
 }

@@ -6,6 +6,7 @@ use certstream_server::demo::DemoLog;
 use futures_util::StreamExt;
 use openssl::ssl::{Ssl, SslConnector, SslMethod, SslVerifyMode};
 use std::pin::Pin;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
@@ -108,5 +109,31 @@ async fn clear_text_is_no_tls_and_is_ended() {
     let answer = awc::Client::default().get(app.http("/health")).send().await;
     assert!(answer.is_err(), "{answer:?}");
     assert_eq!(connect(&app).await.1, "first.example");
+    app.stop().await;
+}
+
+/// OpenSSL would keep what does not end for as long as there is time for the handshake.
+#[actix_web::test]
+async fn a_handshake_that_does_not_end_is_ended() {
+    let dir = tempfile::tempdir().expect("a folder");
+    write_certificate(dir.path(), "localhost");
+    let (log, toml) = (quiet_log().await, tls(dir.path()) + "[access]\nhandshake_timeout = '10m'");
+    let app = spawn_app_in(dir, &[], &toml, vec![from_the_start(&log)]).await;
+    let mut stream = TcpStream::connect(app.address).await.expect("a connection");
+    // A ClientHello of 128 KiB in records of 16 KiB.
+    let mut hello = vec![1, 2, 0, 0];
+    hello.resize(128 << 10, 3);
+    let sending = async {
+        for part in hello.chunks(16 << 10) {
+            let mut record = vec![22, 3, 1];
+            record.extend((part.len() as u16).to_be_bytes());
+            record.extend(part);
+            if stream.write_all(&record).await.is_err() {
+                break;
+            }
+        }
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    };
+    timeout(PATIENCE, sending).await.expect("it is ended");
     app.stop().await;
 }
