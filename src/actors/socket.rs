@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Bytes that the kernel may hold for one client, half of what it then takes with its own accounts. Left to itself it
+/// Bytes that the kernel may hold for one client, half of what it then takes including its bookkeeping. Left to itself it
 /// takes 4 MB, and with some hundred clients its memory for TCP runs out: it drops what it had taken, and those clients
 /// hear nothing for seconds. At 100 ms to the client and back this carries 5 MB/s, more than the full stream.
 pub(crate) const SEND_BUFFER: usize = 512 * 1024;

@@ -78,9 +78,10 @@ impl Record {
         self.paused.store(paused, Ordering::Relaxed);
     }
 
-    /// Whether it may hold much: what is sent to it does not go on, or what it says is not read.
+    /// Whether it may hold much: what is sent to it does not go on, or what it says is not read, as while it is answered.
     fn is_held_up(&self) -> bool {
-        self.full.load(Ordering::Relaxed) || self.paused.load(Ordering::Relaxed)
+        let is_not_read = self.paused.load(Ordering::Relaxed) || self.is_in(Phase::Answering);
+        self.full.load(Ordering::Relaxed) || is_not_read
     }
 
     /// Bytes that it holds in the kernel and in an answer. To ask the kernel costs a system call, so this is asked only of
@@ -96,7 +97,7 @@ impl Record {
         sent - self.sent_before.swap(sent, Ordering::Relaxed).min(sent)
     }
 
-    /// Lets the client's side end: its task reads the end, and what was sent before still reaches the client.
+    /// Ends reading: the task sees the end of input, and what was sent before still reaches the client.
     fn end_reading(&self) {
         if let Some(stream) = self.stream.upgrade() {
             let _ = SockRef::from(&*stream).shutdown(Shutdown::Read);
@@ -281,6 +282,26 @@ mod tests {
         drop(stream);
         let mut received = Vec::new();
         assert_eq!(client.read_to_end(&mut received).await.expect("an end"), sent);
+    }
+
+    /// Clients of streams that keep up are not to be measured, let alone cut off for what is on its way to them.
+    #[actix_web::test]
+    async fn only_those_who_are_held_up_count() {
+        let connections = Arc::new(Connections::default());
+        let pair = Pair::new(&connections, "192.0.2.1", Phase::Asking).await;
+        for (phase, is_held_up) in
+            [(Phase::Asking, false), (Phase::Answering, true), (Phase::Streaming, false)]
+        {
+            pair.record.enter(phase);
+            assert_eq!(pair.record.is_held_up(), is_held_up, "{phase:?}");
+        }
+        pair.record.set_paused(true);
+        assert!(pair.record.is_held_up());
+        pair.record.set_paused(false);
+        pair.record.is_full();
+        assert!(pair.record.is_held_up());
+        pair.record.sent(1);
+        assert!(!pair.record.is_held_up());
     }
 
     #[actix_web::test]

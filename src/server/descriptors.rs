@@ -6,7 +6,7 @@ use super::gate::MOST_ADMINS;
 pub(crate) const OTHERS: u64 = 512;
 /// Of these, for connections that are just being told that there is no room. Where there are few, an eighth of all.
 pub(crate) const REFUSED: u64 = 128;
-/// Fewer clients than this are worth a word.
+/// Fewer clients than this are worth a warning.
 const FEW: u64 = 10_000;
 
 /// How the descriptors are divided that a process may have.

@@ -160,8 +160,6 @@ impl Conversation {
             self.io.record().enter(Phase::Answering);
             request.head_mut().peer_addr = Some(self.peer);
             let is_head = request.method() == Method::HEAD;
-            // Until the next request is read, what the client says stays in the kernel.
-            self.io.record().set_paused(true);
             let answer = app.call(request).await;
             let mut answer = answer.map_or_else(|error| error.error_response(), HttpResponse::from);
             let session = answer.extensions_mut().remove::<Session>();
@@ -185,7 +183,6 @@ impl Conversation {
     async fn next_request(&mut self) -> Option<Request> {
         let record = self.io.record();
         record.enter(Phase::Asking);
-        record.set_paused(false);
         // After this either the one who stops the server sees that we ask, or we see that it stops.
         if self.settings.connections.are_stopping() {
             return None;
@@ -356,7 +353,7 @@ impl RequestReader {
                         return Err(RequestError::TooLarge);
                     }
                     if self.buffer.is_empty() {
-                        // The room of a head is not kept for as long as the connection.
+                        // The buffer of a head is not kept for as long as the connection.
                         self.buffer = BytesMut::new();
                     }
                     return Ok(match message {

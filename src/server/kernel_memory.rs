@@ -2,7 +2,7 @@
 
 use actix_web::rt::net::TcpStream;
 
-/// Share of what the system's TCP may take before it saves memory that is left to our connections: one in this many.
+/// Share of what the system's TCP may take before it saves memory that is left to our connections: 1/SHARE of it.
 #[cfg(target_os = "linux")]
 const SHARE: usize = 2;
 

@@ -38,7 +38,7 @@ use std::time::Duration;
 /// Connections waiting to be accepted: many clients come back in one moment after a restart.
 const BACKLOG: i32 = 2048;
 
-/// Bytes that the kernel may hold of what a client has said, half of what it then takes with its own accounts.
+/// Bytes that the kernel may hold of what a client has said, half of what it then takes including its bookkeeping.
 pub(crate) const RECEIVE_BUFFER: usize = 32 * 1024;
 /// Bytes that it may hold of answers to a client, likewise.
 pub(crate) const ANSWER_BUFFER: usize = 128 * 1024;
@@ -106,7 +106,7 @@ fn service(
     let http = Http { app: app(state, audience, &paths), settings: gate.settings.clone() };
     fn_service(move |tcp| {
         let gate = gate.clone();
-        // In a box, which is given back when it is over: otherwise its room would be kept for as long as the connection.
+        // Boxed, so that its memory is freed when it is done: otherwise it would be kept for as long as the connection.
         Box::pin(async move { gate.admit(tcp).await.ok_or(()) })
     })
     .into_factory()
