@@ -7,6 +7,7 @@ use super::client::{Client, GOING_AWAY, NOT_ALLOWED};
 use super::joining::AllJoining;
 use super::outbox::Shared;
 use super::pace::Pace;
+use super::ring_buffer::RingBuffer;
 use super::shrinkage::Shrinkage;
 use crate::clock;
 use crate::config::ClientLimits;
@@ -133,8 +134,7 @@ pub struct Broker {
     connections: HashMap<u64, Connection>,
     demand: Arc<Demand>,
     tally: Arc<Tally>,
-    newest: VecDeque<Arc<CertEntry>>,
-    keep: usize,
+    newest: RingBuffer,
     limits: ClientLimits,
     /// The rules that came in force after the start.
     new_rules: Option<Arc<Rules>>,
@@ -160,8 +160,7 @@ impl Broker {
             connections: HashMap::new(),
             demand,
             tally,
-            newest: VecDeque::with_capacity(keep),
-            keep,
+            newest: RingBuffer::new(keep),
             limits,
             new_rules: None,
             joining: AllJoining::default(),
@@ -177,16 +176,6 @@ impl Broker {
 
     fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
         self.connections.values().map(|connection| &connection.client)
-    }
-
-    fn remember(&mut self, entries: Vec<CertEntry>) {
-        let skip = entries.len().saturating_sub(self.keep);
-        for entry in entries.into_iter().skip(skip) {
-            if self.newest.len() == self.keep {
-                self.newest.pop_front();
-            }
-            self.newest.push_back(Arc::new(entry));
-        }
     }
 
     /// Lets the watchers go on whose batches stand in the queues, now or when the clients have taken some of it.
@@ -345,7 +334,7 @@ impl Handler<Publish> for Broker {
             }
             *next_seq += batch.count(stream) as u64;
         }
-        self.remember(batch.into_entries());
+        self.newest.extend(batch.into_entries());
         if enough {
             self.flush(ctx);
         } else if self.flush.is_none() {
@@ -446,7 +435,7 @@ impl Handler<Newest> for Broker {
     type Result = Vec<Arc<CertEntry>>;
 
     fn handle(&mut self, _: Newest, _: &mut Self::Context) -> Self::Result {
-        self.newest.iter().cloned().collect()
+        self.newest.entries()
     }
 }
 

@@ -23,6 +23,7 @@ pub mod outbox;
 mod pace;
 #[cfg(target_os = "linux")]
 mod page_pipe;
+pub(crate) mod ring_buffer;
 pub mod session;
 mod shrinkage;
 pub mod socket;

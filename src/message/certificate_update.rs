@@ -3,6 +3,7 @@
 use super::{Seconds, Source, Stream, chain};
 use crate::certificate::{self, LeafKind};
 use crate::ct::entry::{Content, LogEntry, LogEntryType};
+use bytes::Bytes;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
@@ -44,11 +45,29 @@ impl CertEntry {
         Some(out)
     }
 
+    /// Bytes of memory that its content takes, about: certificates, as if it shared none, or names.
+    pub fn content_bytes(&self) -> usize {
+        match &self.content {
+            Content::Entry(entry) => {
+                entry.certificate.len() + entry.chain.iter().map(Bytes::len).sum::<usize>()
+            }
+            Content::Names(entry) => entry.names.iter().map(String::len).sum(),
+        }
+    }
+
+    /// The same, with a certificate of its own: otherwise a single entry of a tile keeps all of the tile in memory.
+    pub fn into_owned(mut self) -> Self {
+        if let Content::Entry(entry) = &mut self.content {
+            entry.certificate = Bytes::copy_from_slice(&entry.certificate);
+        }
+        self
+    }
+
     /// About how many bytes the message will have: base64, hex texts and names, from experience.
     pub(super) fn size_hint(&self, stream: Stream) -> usize {
         let Content::Entry(entry) = &self.content else { return 256 };
         let leaf = entry.certificate.len();
-        let chain: usize = entry.chain.iter().map(bytes::Bytes::len).sum();
+        let chain: usize = entry.chain.iter().map(Bytes::len).sum();
         match stream {
             Stream::Full => leaf * 4 + chain * 3 + 1024,
             Stream::Lite => leaf * 3 + 1024,
