@@ -15,7 +15,8 @@ use crate::digest::Digest;
 use crate::evidence::{Accused, Base64};
 use crate::live::{Live, Rules};
 use crate::log_client::{
-    FetchSettings, Issuers, LogClient, OperatorLimits, Rfc6962Client, StaticCtClient, Traffic, tls_connector,
+    AnswerMemory, FetchSettings, Issuers, LogClient, OperatorLimits, Rfc6962Client, StaticCtClient, Traffic,
+    tls_connector,
 };
 use crate::log_list::{HttpSettings, LogListClient};
 use crate::message::Demand;
@@ -140,6 +141,7 @@ impl Application {
         let watching: Vec<_> = (0..watcher_threads()).map(|_| Arbiter::new()).collect();
         let surroundings = Surroundings {
             tls,
+            memory: Arc::default(),
             issuers: Arc::new(Issuers::new(config.state_dir.join("issuers"))),
             undecodable: Arc::new(Undecodable::new(config.state_dir.join("undecodable"))),
             evidence: Arc::new(EvidenceFolder::new(config.state_dir.join("evidence"))),
@@ -410,6 +412,7 @@ fn operator_limits(config: &Config) -> OperatorLimits {
 #[derive(Clone)]
 struct Surroundings {
     tls: SslConnector,
+    memory: Arc<AnswerMemory>,
     issuers: Arc<Issuers>,
     undecodable: Arc<Undecodable>,
     evidence: Arc<EvidenceFolder>,
@@ -432,7 +435,8 @@ impl Surroundings {
         let names_tiles = config.names_tiles;
         let proxies = config.proxies.clone();
         let (tls, reach) = (self.tls.clone(), log.reach);
-        FetchSettings { tls, proxies, reach, timeout, user_agent, limits, traffic, names_tiles }
+        let memory = Arc::new(self.memory.of_another_log());
+        FetchSettings { tls, proxies, reach, timeout, user_agent, limits, traffic, memory, names_tiles }
     }
 
     fn watch(
@@ -451,6 +455,7 @@ impl Surroundings {
             let accused = accused(&log);
             let with = log_watcher::Surroundings {
                 client,
+                memory: fetch.memory,
                 accused,
                 status,
                 undecodable,

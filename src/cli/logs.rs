@@ -45,6 +45,7 @@ pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
         user_agent,
         limits,
         traffic: Default::default(),
+        memory: Default::default(),
         names_tiles: false,
     };
     let issuers = Arc::new(Issuers::new(config.state_dir.join("issuers")));

@@ -72,6 +72,7 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
         user_agent,
         limits,
         traffic,
+        memory: Default::default(),
         names_tiles: false,
     };
     let fetched = single_entry(&url, index, &settings).await;

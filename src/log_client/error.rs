@@ -42,6 +42,9 @@ pub enum FetchError {
         /// The limit that was passed, in bytes.
         limit: usize,
     },
+    /// The answers of all logs take much memory, and this log has more than its share.
+    #[error("no memory left for more of this log's answers")]
+    NoRoom,
     /// The tree head makes no sense.
     #[error(transparent)]
     Sth(#[from] SthError),
@@ -140,6 +143,7 @@ impl FetchError {
             FetchError::Status { status: 500.., .. } => "answered with a server error",
             FetchError::Status { .. } => "answered with an unexpected status",
             FetchError::TooLarge { .. } => "the answer is too large",
+            FetchError::NoRoom => "no memory left for the answer",
             FetchError::NotSigned { .. } => "the tree head is not signed by the log",
             FetchError::Sth(_) | FetchError::Checkpoint(_) => "the answer is no tree head",
             FetchError::Page(_) => "the answer is no page of entries",

@@ -6,7 +6,7 @@
 
 use super::limits::OperatorLimits;
 use super::traffic::{Outcome, Traffic};
-use super::{FetchError, FetchSettings, NotPublic};
+use super::{AnswerMemory, FetchError, FetchSettings, NotPublic};
 use awc::ClientResponse;
 use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::StatusCode;
@@ -42,6 +42,7 @@ pub(super) struct Http {
     timeout: Duration,
     limits: Arc<OperatorLimits>,
     traffic: Arc<Traffic>,
+    memory: Arc<AnswerMemory>,
     /// Whoever reads a body of more than [`MAX_BESIDE_BYTES`] has it.
     large: Semaphore,
 }
@@ -77,8 +78,9 @@ impl Http {
             .disable_redirects()
             .add_default_header(("User-Agent", settings.user_agent.as_str()))
             .finish();
-        let (limits, traffic) = (settings.limits.clone(), settings.traffic.clone());
-        Http { client, timeout: settings.timeout, limits, traffic, large: Semaphore::new(1) }
+        let (limits, traffic, memory) =
+            (settings.limits.clone(), settings.traffic.clone(), settings.memory.clone());
+        Http { client, timeout: settings.timeout, limits, traffic, memory, large: Semaphore::new(1) }
     }
 
     /// The body at `url`, at most `limit` bytes.
@@ -139,7 +141,7 @@ impl Http {
         if declared.is_some_and(|declared| declared > limit as u64) {
             return Err(FetchError::TooLarge { limit });
         }
-        let (mut body, mut turn) = (Vec::new(), None);
+        let (mut body, mut counted, mut turn) = (Vec::new(), self.memory.part(), None);
         while let Some(chunk) = response.next().await {
             let chunk = chunk.map_err(|error| FetchError::Body(error.to_string()))?;
             if body.len() + chunk.len() > limit {
@@ -150,6 +152,10 @@ impl Http {
                 turn = self.large.acquire().await.ok();
             }
             body.extend_from_slice(&chunk);
+            counted.set(body.len());
+            if !self.memory.may_grow() {
+                return Err(FetchError::NoRoom);
+            }
         }
         // awc takes a body that ends early for a whole one.
         match declared {

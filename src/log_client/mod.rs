@@ -9,6 +9,7 @@ mod hash_tiles;
 pub(crate) mod http;
 pub(crate) mod issuers;
 mod limits;
+pub(crate) mod memory;
 mod proxy;
 mod reach;
 pub(crate) mod rfc6962;
@@ -21,6 +22,7 @@ pub use error::FetchError;
 pub use http::tls_connector;
 pub use issuers::Issuers;
 pub use limits::OperatorLimits;
+pub use memory::AnswerMemory;
 pub use proxy::{BadProxy, Proxies};
 pub use reach::{NotPublic, Reach, is_internal_url};
 pub use rfc6962::Rfc6962Client;
@@ -56,6 +58,8 @@ pub struct FetchSettings {
     pub limits: Arc<OperatorLimits>,
     /// Where requests are counted.
     pub traffic: Arc<Traffic>,
+    /// What the log has in memory.
+    pub memory: Arc<AnswerMemory>,
     /// Whether names are enough: of static-ct logs that offer names tiles, these are read.
     pub names_tiles: bool,
 }

@@ -1,7 +1,6 @@
 //! Entries that came and wait until the tree that they lead to is proven. Pure.
 
 use super::place::Place;
-use crate::ct::entry::Content;
 use crate::ct::merkle::{CompactTree, Hash};
 use crate::evidence::Beginning;
 use crate::log_client::Undecodable;
@@ -34,17 +33,11 @@ pub(super) struct Arrived {
 impl Arrived {
     /// Bytes of memory that it takes, about: its certificates, as if it shared none, or what it has in their place.
     pub(super) fn bytes(&self) -> usize {
-        let evidence = self.evidence.as_ref().map_or(0, Bytes::len);
-        evidence
-            + match &self.content {
-                Ok(CertEntry { content: Content::Entry(entry), .. }) => {
-                    entry.certificate.len() + entry.chain.iter().map(Bytes::len).sum::<usize>()
-                }
-                Ok(CertEntry { content: Content::Names(entry), .. }) => {
-                    entry.names.iter().map(String::len).sum()
-                }
-                Err(Undecodable { leaf_input, extra_data, .. }) => leaf_input.len() + extra_data.len(),
-            }
+        let content = match &self.content {
+            Ok(entry) => entry.content_bytes(),
+            Err(Undecodable { leaf_input, extra_data, .. }) => leaf_input.len() + extra_data.len(),
+        };
+        content + self.evidence.as_ref().map_or(0, Bytes::len)
     }
 }
 
@@ -121,6 +114,11 @@ impl Held {
     /// Whether enough is held to be proven and handed on, now that the entry before `next` has been taken in.
     pub(super) fn is_due_at(&self, next: u64) -> bool {
         next.is_multiple_of(PROVEN_AT) || self.bytes >= MAX_HELD_BYTES
+    }
+
+    /// Bytes of memory that it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The tree to be proven; `None` where nothing is verified.

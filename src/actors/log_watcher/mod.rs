@@ -36,7 +36,7 @@ pub use status::{LogSnapshot, LogStatus, Verification};
 use super::broker::Broker;
 use crate::digest::Digest;
 use crate::evidence::Accused;
-use crate::log_client::LogClient;
+use crate::log_client::{AnswerMemory, LogClient};
 use crate::message::Demand;
 use crate::state::{EvidenceFolder, Positions, Undecodable};
 use actix::prelude::*;
@@ -91,6 +91,8 @@ pub struct WatchSettings {
 pub struct Surroundings {
     /// Asks the log.
     pub client: LogClient,
+    /// What the log has in memory.
+    pub memory: Arc<AnswerMemory>,
     /// What evidence says of the log.
     pub accused: Accused,
     /// Is told how it goes.

@@ -52,16 +52,18 @@ impl Watch {
         let span = self.settings.page_size.saturating_mul(self.settings.in_flight as u64);
         let mut window = Window::new(place.fetch_from(), end_exclusive, span, self.client.alignment());
         let (mut in_flight, mut waiting_bytes) = (FuturesUnordered::new(), 0);
+        let mut counted = self.memory.part();
         while !window.is_finished() {
             let parallel = if self.backoff.failures() > 0 { 1 } else { self.settings.in_flight };
             while in_flight.len() < parallel
-                && (in_flight.is_empty() || waiting_bytes < MAX_WAITING_BYTES)
+                && (in_flight.is_empty() || waiting_bytes < MAX_WAITING_BYTES && self.memory.has_room())
                 && let Some(range) = window.next_range(self.page_size.ask())
             {
                 in_flight.push(fetch(self.client.clone(), range, self.not_before));
             }
             if let Some(answer) = in_flight.next().await {
                 waiting_bytes += self.judge(answer, &mut window);
+                counted.set(waiting_bytes + held.bytes());
             }
             while let Some(arrived) = window.take_arrived() {
                 waiting_bytes = waiting_bytes.saturating_sub(arrived.iter().map(Arrived::bytes).sum());
@@ -101,7 +103,7 @@ impl Watch {
             Err(error) => {
                 window.failed(range);
                 self.status.retried(range.count());
-                if matches!(error, FetchError::TooLarge { .. }) {
+                if matches!(error, FetchError::TooLarge { .. } | FetchError::NoRoom) {
                     self.page_size.too_large();
                 }
                 // Requests that were under way when the first of them failed tell nothing new.

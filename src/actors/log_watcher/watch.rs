@@ -13,7 +13,7 @@ use crate::clock;
 use crate::ct::head::Head;
 use crate::digest::{Digest, Topic};
 use crate::evidence::{Beginning, Misbehaviour};
-use crate::log_client::{FetchError, LogClient, Refutation};
+use crate::log_client::{AnswerMemory, FetchError, LogClient, Refutation};
 use crate::message::Demand;
 use crate::state::{Positions, Undecodable};
 use actix::Addr;
@@ -34,6 +34,7 @@ const MOST_AHEAD: Duration = Duration::from_secs(60 * 60);
 /// The watcher's work.
 pub(super) struct Watch {
     pub(super) client: Rc<LogClient>,
+    pub(super) memory: Arc<AnswerMemory>,
     pub(super) settings: WatchSettings,
     pub(super) status: Arc<LogStatus>,
     pub(super) undecodable: Arc<Undecodable>,
@@ -70,10 +71,11 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(with: Surroundings, settings: WatchSettings, stopped: Rc<Cell<bool>>) -> Self {
-        let Surroundings { client, accused, status, undecodable, evidence, positions, .. } = with;
+        let Surroundings { client, memory, accused, status, undecodable, evidence, positions, .. } = with;
         let Surroundings { broker, demand, gate, digest, .. } = with;
         Watch {
             client: Rc::new(client),
+            memory,
             page_size: PageSize::new(settings.page_size),
             rhythm: Rhythm::new(std::time::Instant::now(), settings.poll_interval),
             settings,

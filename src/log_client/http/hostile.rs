@@ -1,6 +1,7 @@
 //! Servers that no library would let one write.
 
 use super::*;
+use crate::log_client::memory::MOST;
 use crate::log_client::{Proxies, Reach};
 use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
@@ -32,6 +33,7 @@ fn client(timeout: Duration, reach: Reach) -> Http {
         user_agent: "certstream-server-test".into(),
         limits: Arc::new(OperatorLimits::new(10, 1000)),
         traffic: Arc::default(),
+        memory: Arc::default(),
         names_tiles: false,
     })
 }
@@ -170,6 +172,38 @@ async fn a_body_that_is_too_large_is_refused_by_what_it_declares_and_by_what_com
         assert!(matches!(error, Err(FetchError::TooLarge { limit: 0x10_0000 })), "{error:?}");
         tokio::time::timeout(PATIENCE, closed).await.expect("the socket is closed").unwrap();
     }
+}
+
+#[actix::test]
+async fn an_answer_is_counted_while_it_comes_and_given_up_where_all_logs_have_too_much() {
+    let (listener, port) = listen().await;
+    actix::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            actix::spawn(drip(stream));
+        }
+    });
+    let http = client(PATIENCE, Reach::Anywhere);
+    let url = format!("http://127.0.0.1:{port}/");
+    let another = Arc::new(http.memory.of_another_log());
+    let (mut of_another, mut own) = (another.part(), http.memory.part());
+    let fails = http.body(&url, 1 << 20);
+    let others_take_more = async {
+        // Most of what there is, of which the larger part is another log's.
+        own.set(MOST / 4);
+        of_another.set(MOST / 2);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        of_another.set(MOST);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Now this log has more than its half.
+        own.set(MOST / 2);
+    };
+    let begin = std::time::Instant::now();
+    let (failed, ()) = futures_util::future::join(fails, others_take_more).await;
+    assert!(matches!(failed, Err(FetchError::NoRoom)), "{failed:?}");
+    assert!(begin.elapsed() >= Duration::from_secs(1), "not while it has less than its share");
+    of_another.set(0);
+    assert!(http.memory.may_grow(), "nothing is left of the answer");
+    assert!(matches!(http.body(&url, 10).await, Err(FetchError::TooLarge { limit: 10 })));
 }
 
 #[actix::test]
