@@ -36,9 +36,25 @@ impl TokenBucket {
     /// Takes `units`, even if fewer are left. Returns how long to wait until the bucket is out of debt; zero if it is not
     /// in debt.
     pub(crate) fn take(&mut self, units: u64, now: Instant) -> Duration {
-        self.full_at = self.full_at.max(now) + self.rate.time_for(units);
+        let (full_at, wait) = self.after(units, now);
+        self.full_at = full_at;
+        wait
+    }
+
+    /// The same, if one would have to wait for at most `longest`; otherwise nothing is taken.
+    pub(crate) fn take_within(&mut self, units: u64, now: Instant, longest: Duration) -> Option<Duration> {
+        let (full_at, wait) = self.after(units, now);
+        (wait <= longest).then(|| {
+            self.full_at = full_at;
+            wait
+        })
+    }
+
+    /// When the bucket is full again if `units` are taken now, and how long it is in debt until then.
+    fn after(&self, units: u64, now: Instant) -> (Instant, Duration) {
+        let full_at = self.full_at.max(now) + self.rate.time_for(units);
         let whole = self.rate.time_for(self.rate.burst.into());
-        self.full_at.saturating_duration_since(now).saturating_sub(whole)
+        (full_at, full_at.saturating_duration_since(now).saturating_sub(whole))
     }
 }
 
@@ -60,6 +76,17 @@ mod tests {
         assert_eq!(bucket.take(1, at(300)), Duration::ZERO);
         // After a long pause it is full, and no fuller.
         assert_eq!(bucket.take(31, at(60_000)), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn who_would_wait_too_long_takes_nothing() {
+        let begin = Instant::now();
+        let mut bucket = TokenBucket::new(RATE, begin);
+        let second = Duration::from_secs(1);
+        assert_eq!(bucket.take_within(40, begin, second), Some(second));
+        assert_eq!(bucket.take_within(1, begin, second), None);
+        let later = begin + Duration::from_millis(100);
+        assert_eq!(bucket.take_within(1, later, second), Some(second), "the attempt cost nothing");
     }
 
     proptest! {

@@ -13,12 +13,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What can change at run time: sections, or keys of them.
-const CHANGEABLE: [&str; 16] = [
+const CHANGEABLE: [&str; 17] = [
     "access.allow",
     "access.deny",
     "access.trusted_proxies",
     "access.connections",
     "access.connections_per_address",
+    "access.new_connections_per_address",
     "access.allow_opening",
     "admin.allow",
     "admin.hosts",

@@ -1,13 +1,14 @@
 //! Who may connect, what they may hear, and how often at the same time. Pure.
 //!
 //! ```text
-//! connection ─► networks (deny, allow) ─► slots (all, per address) ─► TLS, HTTP
+//! connection ─► networks (deny, allow) ─► slots (all, per address) ─► turn (per address) ─► TLS, HTTP
 //! request    ─► address behind a trusted proxy ─► networks again ─► token ─► slots (per token, per address)
 //! admin      ─► no proxy ─► networks of admins ─► the name that was asked for ─► the page that asks
 //! ```
 
 mod address;
 mod address_set;
+pub(crate) mod arrivals;
 mod browser;
 mod networks;
 mod openings;
@@ -17,6 +18,7 @@ mod slots;
 mod tests;
 mod token;
 
+pub use arrivals::Arrivals;
 pub use browser::{Claims, host_name};
 pub use networks::Networks;
 pub use openings::{openings, warnings};
@@ -50,6 +52,8 @@ pub struct Access {
     pub connections: usize,
     /// Most from one address (of IPv6: from one /64); 0: no limit of its own.
     pub connections_per_address: usize,
+    /// Most that one address (likewise) opens per second; 0: no limit.
+    pub new_connections_per_address: u32,
 }
 
 /// Who asks.

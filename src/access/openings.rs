@@ -16,6 +16,8 @@ pub fn openings(old: &Access, new: &Access) -> Vec<String> {
     limit("access.connections", old.connections, new.connections, &mut openings);
     let (old_limit, new_limit) = (old.connections_per_address, new.connections_per_address);
     limit("access.connections_per_address", old_limit, new_limit, &mut openings);
+    let rate = |access: &Access| usize::try_from(access.new_connections_per_address).unwrap_or(usize::MAX);
+    limit("access.new_connections_per_address", rate(old), rate(new), &mut openings);
     openings
 }
 

@@ -18,6 +18,9 @@ pub enum Refusal {
     /// All connections of one address are.
     #[error("there are as many connections from this address as there may be; close some")]
     AddressFull,
+    /// An address opens more connections than it may.
+    #[error("there are more new connections from this address than there may be; try again later")]
+    AddressRate,
     /// All connections of a token are.
     #[error("there are as many connections with this token as there may be; close some")]
     TokenFull,
@@ -45,11 +48,12 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Refusal; 11] = [
+    pub const ALL: [Refusal; 12] = [
         Refusal::Network,
         Refusal::Forwarding,
         Refusal::Full,
         Refusal::AddressFull,
+        Refusal::AddressRate,
         Refusal::TokenFull,
         Refusal::TokenMissing,
         Refusal::TokenUnknown,
@@ -69,13 +73,13 @@ impl Refusal {
             | Refusal::Stranger
             | Refusal::Host
             | Refusal::CrossSite => 403,
-            Refusal::AddressFull | Refusal::TokenFull => 429,
+            Refusal::AddressFull | Refusal::AddressRate | Refusal::TokenFull => 429,
             Refusal::Full => 503,
         }
     }
 
     /// Whether it may be otherwise in a while.
     pub fn passes(self) -> bool {
-        matches!(self, Refusal::Full | Refusal::AddressFull | Refusal::TokenFull)
+        matches!(self, Refusal::Full | Refusal::AddressFull | Refusal::AddressRate | Refusal::TokenFull)
     }
 }

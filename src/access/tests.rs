@@ -244,6 +244,7 @@ mod openings {
             ],
             connections: 1000,
             connections_per_address: 10,
+            new_connections_per_address: 20,
         }
     }
 
@@ -257,7 +258,7 @@ mod openings {
 
     #[test]
     fn the_same_or_stricter_rules_open_nothing() {
-        let changes: [Change; 15] = [
+        let changes: [Change; 16] = [
             |_| {},
             |new| {
                 new.allow =
@@ -279,6 +280,7 @@ mod openings {
             |new| new.tokens.push(token("c", "gamma", &[Stream::Full, Stream::Lite])),
             |new| new.tokens[0].connections = 4,
             |new| (new.connections, new.connections_per_address) = (999, 9),
+            |new| new.new_connections_per_address = 19,
         ];
         for (i, change) in changes.into_iter().enumerate() {
             assert_eq!(opened(change), Vec::<String>::new(), "change {i}");
@@ -291,7 +293,7 @@ mod openings {
 
     #[test]
     fn each_restriction_that_falls_is_named() {
-        let changes: [(Change, &str); 22] = [
+        let changes: [(Change, &str); 23] = [
             (
                 |new| new.allow = Networks::default(),
                 "access.allow, access.deny: 0.0.0.0 to 192.0.1.255 and 3 more may",
@@ -341,6 +343,10 @@ mod openings {
                 "access.connections_per_address: no limit in place of 10",
             ),
             (|new| new.connections_per_address = 11, "access.connections_per_address: 11 in place of 10"),
+            (
+                |new| new.new_connections_per_address = 0,
+                "access.new_connections_per_address: no limit in place of 20",
+            ),
         ];
         for (i, (change, expected)) in changes.into_iter().enumerate() {
             let openings = opened(change);
@@ -352,9 +358,14 @@ mod openings {
     fn a_file_that_was_cut_off_opens_much() {
         let openings =
             super::super::openings(&strict(), &Access { connections: 50_000, ..Access::default() });
-        for key in
-            ["access.allow", "access.connections:", "access.connections_per_address", "admin.only", "tokens"]
-        {
+        for key in [
+            "access.allow",
+            "access.connections:",
+            "access.connections_per_address",
+            "access.new_connections_per_address",
+            "admin.only",
+            "tokens",
+        ] {
             assert!(openings.iter().any(|opening| opening.starts_with(key)), "{key}: {openings:?}");
         }
     }

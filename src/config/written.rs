@@ -93,6 +93,8 @@ pub struct Access {
     pub connections: usize,
     /// Most from one address; 0: no limit.
     pub connections_per_address: usize,
+    /// Most that one address opens per second; 0: no limit.
+    pub new_connections_per_address: u32,
     /// How long a client may take to say what it wants.
     pub handshake_timeout: Span,
     /// Whether a reload may remove restrictions.
@@ -107,6 +109,7 @@ impl Default for Access {
             trusted_proxies: Networks::default(),
             connections: 50_000,
             connections_per_address: 0,
+            new_connections_per_address: 100,
             handshake_timeout: Span::seconds(10),
             allow_opening: false,
         }

@@ -5,14 +5,14 @@ use super::http::Settings;
 use super::tcp::Tcp;
 use super::tls::Tls;
 use super::transport::{Claim, Io, Transport};
-use crate::access::{Holder, Refusal, Slot, Slots};
+use crate::access::{Arrivals, Holder, Refusal, Slot, Slots};
 use crate::tally::Ending;
 use actix_web::http::StatusCode;
 use actix_web::rt::net::TcpStream;
-use actix_web::rt::time::timeout;
-use std::net::SocketAddr;
+use actix_web::rt::time::{sleep, timeout};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How long somebody has to take the answer that they may not connect.
@@ -28,6 +28,7 @@ pub(crate) const MOST_ADMINS: usize = 16;
 pub(super) struct Gate {
     pub(super) settings: Settings,
     pub(super) slots: Arc<Slots>,
+    pub(super) arrivals: Arc<Arrivals>,
     pub(super) tls: Option<Arc<Tls>>,
     /// Whether it is in front of the admins' listener.
     pub(super) is_for_admins: bool,
@@ -37,8 +38,9 @@ impl Gate {
     /// The connection as HTTP takes it, and where it comes from; `None` if it may not come in.
     pub(super) async fn admit(&self, tcp: TcpStream) -> Option<(Transport, SocketAddr)> {
         let peer = tcp.peer_addr().ok()?;
-        let slots = match self.take_slots(peer) {
-            Ok(slots) => slots,
+        let admitted = self.take_slots(peer).and_then(|slots| Ok((slots, self.wait(peer.ip())?)));
+        let (slots, wait) = match admitted {
+            Ok(admitted) => admitted,
             Err(refusal) => {
                 self.refuse(tcp, refusal).await;
                 return None;
@@ -50,6 +52,9 @@ impl Gate {
         let tcp = Arc::new(tcp);
         let (registration, record) = self.settings.connections.register(&tcp, peer.ip().to_canonical());
         let claim = Claim { _slots: slots, _registration: registration };
+        record.set_paused(true);
+        sleep(wait).await;
+        record.set_paused(false);
         let tcp = Tcp::new(tcp, record);
         let io = match &self.tls {
             None => Io::Clear(tcp),
@@ -95,6 +100,17 @@ impl Gate {
             slots.push(slot.ok_or(Refusal::AddressFull)?);
         }
         Ok(slots)
+    }
+
+    /// How long a connection from `peer` has to wait for its turn, for it opens many. Nothing is read from it meanwhile.
+    fn wait(&self, peer: IpAddr) -> Result<Duration, Refusal> {
+        let (rules, patience) = (self.settings.live.rules(), self.settings.patience);
+        let access = &rules.access;
+        if self.is_for_admins || access.trusted_proxies.contain(peer) {
+            return Ok(Duration::ZERO);
+        }
+        let wait = self.arrivals.wait(peer, access.new_connections_per_address, Instant::now(), patience);
+        wait.ok_or(Refusal::AddressRate)
     }
 
     /// Says why, as HTTP, to those who listen.

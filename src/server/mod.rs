@@ -84,7 +84,8 @@ pub fn serve(
         connections: state.connections.clone(),
         patience: config.handshake_timeout,
     };
-    let gate = Gate { settings, slots: state.slots.clone(), tls, is_for_admins: false };
+    let (slots, arrivals) = (state.slots.clone(), Arc::default());
+    let gate = Gate { settings, slots, arrivals, tls, is_for_admins: false };
     let audience = if listeners.admin.is_some() { Audience::Clients } else { Audience::ClientsAndInsiders };
     let (paths, data, inside) = (routes::Paths::of(config), state.clone(), gate.clone());
     let clients = move || service(inside.clone(), data.clone(), audience, paths.clone());

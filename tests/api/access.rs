@@ -186,6 +186,47 @@ async fn networks_are_let_in_or_not() {
     elsewhere.stop().await;
 }
 
+/// Asks from the address `from`, on a connection of its own, and returns the status.
+async fn status_from(app: &TestApp, from: &str) -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(format!("{from}:0").parse().expect("an address")).expect("its address");
+    let mut stream = socket.connect(app.address).await.expect("a connection");
+    let request = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    let status = answer.split(' ').nth(1).expect("a status line");
+    status.parse().expect("a status")
+}
+
+#[actix_web::test]
+async fn an_address_that_opens_many_connections_waits_for_its_turn_and_others_do_not() {
+    let app = app("[access]\nnew_connections_per_address = 1\nhandshake_timeout = '2s'").await;
+    let begin = std::time::Instant::now();
+    let answers = futures_util::future::join_all((0..40).map(|_| status_from(&app, "127.0.0.2"))).await;
+    let let_in = answers.iter().filter(|status| **status == 200).count();
+    assert_eq!(answers.iter().filter(|status| **status == 429).count(), answers.len() - let_in);
+    // Twenty at once, and one for each second that passed or that they wait.
+    let most = 22 + begin.elapsed().as_secs() as usize;
+    assert!((22..=most).contains(&let_in), "{let_in} of {most}");
+    assert!(begin.elapsed() >= Duration::from_millis(1500), "the last of them waited");
+    assert_eq!(status_from(&app, "127.0.0.3").await, 200);
+    let metrics = app.metrics().await;
+    let refused = answers.len() - let_in;
+    assert!(metrics.contains(&format!("reason=\"address_rate\"}} {refused}\n")), "{metrics}");
+    app.stop().await;
+
+    let proxied =
+        self::app("[access]\nnew_connections_per_address = 1\ntrusted_proxies = ['127.0.0.2']").await;
+    let begin = std::time::Instant::now();
+    for _ in 0..40 {
+        assert_eq!(status_from(&proxied, "127.0.0.2").await, 200);
+    }
+    assert!(begin.elapsed() < Duration::from_secs(10), "none of them waited");
+    proxied.stop().await;
+}
+
 #[actix_web::test]
 async fn only_a_trusted_proxy_says_who_asks() {
     let rules =

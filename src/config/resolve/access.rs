@@ -28,6 +28,7 @@ pub(super) fn access(sources: &Sources, streams: &[Stream]) -> Result<Access, Co
         tokens,
         connections: at_least_one(sources, "access.connections", access.connections)?,
         connections_per_address: access.connections_per_address,
+        new_connections_per_address: access.new_connections_per_address,
     })
 }
 
