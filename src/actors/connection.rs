@@ -175,10 +175,12 @@ impl<T: Socket> Connection<T> {
         let pause = self.session.take_pause();
         if !pause.is_zero() {
             self.pause = Some(Box::pin(sleep(pause)));
+            self.socket.set_paused(true);
         }
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
+            self.socket.set_paused(false);
         }
         let mut buffer = [MaybeUninit::uninit(); READ];
         let mut buffer = ReadBuf::uninit(&mut buffer);

@@ -40,6 +40,9 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin {
 
     /// Bytes of memory that the kernel holds of what was sent and not taken.
     fn unsent(&self) -> usize;
+
+    /// Whether reading is held back for a while, so that the kernel holds what comes.
+    fn set_paused(&self, _paused: bool) {}
 }
 
 /// How long a client has to take some of what is left for it, and to end its side, after ours has ended.

@@ -73,9 +73,11 @@ impl AsyncRead for Tcp {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if let Some(pause) = &mut self.pause {
-            ready!(pause.as_mut().poll(cx));
+            let over = pause.as_mut().poll(cx);
+            // Another pause may have ended meanwhile.
+            self.record.set_paused(over.is_pending());
+            ready!(over);
             self.pause = None;
-            self.record.set_paused(false);
         }
         if self.handshake_left == Some(0) {
             return Poll::Ready(Err(io::Error::other("the TLS handshake is too long")));
@@ -143,5 +145,9 @@ impl Socket for Tcp {
         // Whoever asks waits for the client to take it.
         self.record.is_full();
         kernel_memory::unsent(&self.stream)
+    }
+
+    fn set_paused(&self, paused: bool) {
+        self.record.set_paused(paused);
     }
 }

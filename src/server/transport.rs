@@ -107,4 +107,8 @@ impl Socket for Transport {
     fn unsent(&self) -> usize {
         self.tcp().unsent()
     }
+
+    fn set_paused(&self, paused: bool) {
+        self.tcp().set_paused(paused);
+    }
 }
