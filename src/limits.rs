@@ -1,10 +1,11 @@
 //! The table of all bounds in docs/security.md: made from the constants that set them, so that it cannot grow old.
 
-use crate::actors::{broker, connection, incoming, log_watcher, socket};
+use crate::access::arrivals;
+use crate::actors::{broker, connection, incoming, log_watcher, ring_buffer, socket};
 use crate::cli::logging::budget;
 use crate::config::read;
 use crate::ct::{log_list as list, names_tile};
-use crate::log_client::{http as log_http, issuers, rfc6962, static_ct, tiles};
+use crate::log_client::{http as log_http, issuers, memory, rfc6962, static_ct, tiles};
 use crate::log_list::download;
 use crate::message::client_frames;
 use crate::rate::Rate;
@@ -71,9 +72,23 @@ fn connections() -> Vec<Row> {
             "TLS handshake".into(),
             format!("{} of what it says; OpenSSL's buffers, 16 KiB each way", bytes(tcp::MAX_TLS_HANDSHAKE)),
             "`access.handshake_timeout`".into(),
-            "as above; new connections are not limited per second".into(),
+            "as above".into(),
             "closed".into(),
             "`api`: tls; `attack`".into(),
+        ],
+        [
+            "new connections of an address".into(),
+            format!(
+                "{} addresses are remembered, of IPv6 networks of 64 bits; trusted proxies are exempt",
+                arrivals::REMEMBERED
+            ),
+            "they wait for up to `access.handshake_timeout`, and nothing is read from them".into(),
+            format!(
+                "`access.new_connections_per_address`, {} seconds' worth at once",
+                arrivals::BURST_SECONDS
+            ),
+            "429; under TLS closed without a word".into(),
+            "`access::arrivals`; `api`: access".into(),
         ],
         [
             "HTTP request".into(),
@@ -249,6 +264,27 @@ fn inputs() -> Vec<Row> {
             "as the clients take it".into(),
             "nothing more of the log is fetched".into(),
             "`log_watcher`; `hostile_logs`".into(),
+        ],
+        [
+            "what waits of all logs in memory".into(),
+            format!("{}, answers under way included; then up to {}", bytes(memory::ROOM), bytes(memory::MOST)),
+            "".into(),
+            "".into(),
+            "one page at a time of logs above their share; then answers to these are given up, and pages become smaller"
+                .into(),
+            "`log_client::memory`; `log_client`; `hostile_logs`".into(),
+        ],
+        [
+            "newest messages for the JSON routes".into(),
+            format!(
+                "`newest.messages`; certificate and chain of {}, so a message of some {}",
+                bytes(ring_buffer::MAX_ENTRY_BYTES),
+                bytes(4 * ring_buffer::MAX_ENTRY_BYTES)
+            ),
+            "until newer ones come".into(),
+            "".into(),
+            "sent to the clients, and not kept".into(),
+            "`actors::ring_buffer`".into(),
         ],
         [
             "list of logs".into(),
