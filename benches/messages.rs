@@ -6,9 +6,10 @@
 use bytes::Bytes;
 use certstream_server::certificate::{self, LeafKind};
 use certstream_server::ct::entry::{self, Content, LogEntry, LogEntryType};
+use certstream_server::ct::source::{Protocol, Source};
 use certstream_server::ct::{get_entries, tile};
 use certstream_server::demo::{DemoLog, DemoLogOptions};
-use certstream_server::message::{CertEntry, EntryBatch, Protocol, Source, Stream};
+use certstream_server::message::{CertEntry, EntryBatch, Stream};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::collections::HashMap;
 use std::hint::black_box;

@@ -1,8 +1,13 @@
-//! The wall clock, in the units of the wire format.
+//! The wall clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Now, in unix microseconds; 0 on a machine whose clock stands before 1970.
 pub fn unix_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64)
+}
+
+/// Now, in unix milliseconds, likewise.
+pub fn unix_ms() -> u64 {
+    unix_us() / 1000
 }

@@ -11,8 +11,8 @@
 
 use crate::printable::{MOST_CHARS, escaped};
 use log::Level;
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Logs that are told of with a line of their own when they begin to have one kind of problem, in one interval.
@@ -200,9 +200,8 @@ impl Digest {
         write(self.topics(|topics| topics.due(Instant::now(), true)));
     }
 
-    /// What is locked here is right at every step, so a panic elsewhere does not spoil it.
     fn topics<T>(&self, with: impl FnOnce(&mut Topics) -> T) -> T {
-        with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        with(&mut self.0.lock())
     }
 }
 

@@ -8,29 +8,36 @@
 //!              └─► /latest.json /example.json         Heartbeat ─ tick ─► Broker
 //! ```
 //!
-//! | room | what it is for |
-//! |---|---|
-//! | [`ct`] | the structures of RFC 6962 and static-ct-api, and proofs about their trees; pure |
-//! | [`certificate`] | X.509 to the fields and texts of the wire format; pure |
-//! | [`message`] | the messages of each stream, and their WebSocket frames; pure |
-//! | [`access`] | who may connect, what they may hear, how often; pure |
-//! | [`config`] | what the user wrote, and what it means |
-//! | [`log_list`] | the lists of logs: fetched, believed, kept |
-//! | [`log_client`] | one request to a log, one answer |
-//! | [`actors`] | LogWatcher, Broker, WebSocketSession, Heartbeat, and what they say to each other |
-//! | [`evidence`] | what a log did wrong, in a form that others can check; pure |
-//! | [`state`] | what is kept on disk |
-//! | [`digest`] | what logs do wrong, summed up for the log file |
-//! | [`routes`] | what HTTP clients see |
-//! | [`server`] | the HTTP server, and the way out of HTTP |
-//! | [`startup`] | the only place that starts actors, threads and servers |
-//! | [`reload`] | another configuration for a server that runs |
-//! | [`demo`] | a CT log of our own, for trying out and for tests |
-//! | [`printable`] | outside text made safe to print; pure |
-//! | `rate` | token buckets: how much may happen per second; pure |
-//! | [`cli`] | the command line |
+//! Modules use only what stands below them; `tests/architecture` holds them to this table, and files to having no circles.
 //!
-//! Pure rooms do no input or output, know no clock, and import neither actix nor tokio.
+//! | module | what it is for | uses |
+//! |---|---|---|
+//! | [`cli`] | the command line | `startup`, `reload`, `transport`, `config`, `log_list`, `log_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
+//! | [`startup`] | the only place that starts actors, threads and servers | `reload`, `server`, `routes`, `transport`, `actors`, `live`, `config`, `log_list`, `log_client`, `state`, `tally`, `digest`, `evidence`, `access`, `message` |
+//! | [`reload`] | another configuration for a server that runs | `transport`, `actors`, `live`, `config`, `access`, `printable` |
+//! | [`server`] | the HTTP server, and the way out of HTTP | `routes`, `transport`, `actors`, `live`, `config`, `tally`, `access`, `rate`, `system` |
+//! | [`routes`] | what HTTP clients see | `transport`, `actors`, `live`, `config`, `state`, `tally`, `access`, `message`, `rate` |
+//! | `transport` | the connections of clients below HTTP: TCP, TLS, and what each holds | `actors`, `live`, `config`, `tally`, `access`, `message`, `rate`, `system` |
+//! | [`actors`] | LogWatcher, Broker, WebSocketSession, Heartbeat, and what they say to each other | `live`, `config`, `log_list`, `log_client`, `state`, `tally`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
+//! | `live` | what can change while the server runs | `config`, `access`, `system` |
+//! | [`config`] | what the user wrote, and what it means | `log_list`, `log_client`, `access`, `message`, `ct`, `printable` |
+//! | [`log_list`] | the lists of logs: fetched, believed, kept | `log_client`, `ct`, `system` |
+//! | [`log_client`] | one request to a log, one answer | `state`, `evidence`, `ct`, `system`, `clock` |
+//! | [`demo`] | a CT log of our own, for trying out and for tests | `ct`, `certificate`, `clock` |
+//! | [`state`] | what is kept on disk | `evidence`, `ct`, `system` |
+//! | [`tally`] | what happened to clients, counted | `access`, `message` |
+//! | [`digest`] | what logs do wrong, summed up for the log file | `printable` |
+//! | [`evidence`] | what a log did wrong, in a form that others can check; pure | `ct` |
+//! | [`access`] | who may connect, what they may hear, how often; pure | `message`, `rate` |
+//! | [`message`] | the messages of each stream, and their WebSocket frames; pure | `ct`, `certificate` |
+//! | [`ct`] | the structures of RFC 6962 and static-ct-api, and proofs about their trees; pure | `certificate`, `printable` |
+//! | [`certificate`] | X.509 to the fields and texts of the wire format; pure |  |
+//! | `rate` | token buckets: how much may happen per second; pure |  |
+//! | [`printable`] | outside text made safe to print; pure |  |
+//! | `system` | what the operating system allows and offers, apart from sockets |  |
+//! | `clock` | what time it is |  |
+//!
+//! Pure modules do no input or output, know no clock, and import neither actix nor tokio.
 
 pub mod access;
 pub mod actors;
@@ -47,9 +54,7 @@ mod limits;
 mod live;
 pub mod log_client;
 pub mod log_list;
-mod memory;
 pub mod message;
-mod notify;
 pub mod printable;
 mod rate;
 pub mod reload;
@@ -57,4 +62,6 @@ pub mod routes;
 pub mod server;
 pub mod startup;
 pub mod state;
+mod system;
 pub mod tally;
+mod transport;

@@ -4,13 +4,15 @@ use crate::access::arrivals;
 use crate::actors::{broker, connection, incoming, log_watcher, ring_buffer, socket};
 use crate::cli::logging::budget;
 use crate::config::read;
-use crate::ct::{log_list as list, names_tile};
+use crate::ct::{entry, log_list as list, names_tile};
 use crate::log_client::{http as log_http, issuers, memory, rfc6962, static_ct, tiles};
 use crate::log_list::download;
 use crate::message::client_frames;
 use crate::rate::Rate;
-use crate::server::{self, descriptors, gate, http, tcp};
+use crate::server::{self, gate, http};
 use crate::state::{evidence, positions, undecodable};
+use crate::system::descriptors;
+use crate::transport::{budget as connection_budget, tcp};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -55,7 +57,7 @@ fn connections() -> Vec<Row> {
                 bytes(tcp::RECEIVE_RATE.burst)
             ),
             "it is read more slowly; TCP holds the client back".into(),
-            "`attack`: floods; `server::tcp`".into(),
+            "`attack`: floods; `transport::tcp`".into(),
         ],
         [
             "one that is refused".into(),
@@ -162,7 +164,7 @@ fn connections() -> Vec<Row> {
         ],
         [
             "the admins' listener".into(),
-            format!("{} connections, which clients cannot take up", gate::MOST_ADMINS),
+            format!("{} connections, which clients cannot take up", descriptors::MAX_ADMINS),
             "as HTTP".into(),
             "as HTTP".into(),
             "503".into(),
@@ -176,10 +178,10 @@ fn connections() -> Vec<Row> {
                  what the kernel gives TCP",
                 descriptors::OTHERS
             ),
-            format!("looked at every {}", time(server::SWEEP_INTERVAL)),
+            format!("looked at every {}", time(connection_budget::SWEEP_INTERVAL)),
             "log lines: those below".into(),
             "503, 429; queues are dropped; those who take least and hold most are cut off".into(),
-            "`server::connections`; `api`: slow_clients; `attack`".into(),
+            "`transport::connections`; `api`: slow_clients; `attack`".into(),
         ],
         [
             "lines in the log file".into(),
@@ -228,8 +230,8 @@ fn inputs() -> Vec<Row> {
             "issuer",
             format!(
                 "{}; {} in a chain; chains of a tile: {}",
-                bytes(tiles::MAX_ISSUER_BYTES),
-                tiles::MAX_CHAIN_ISSUERS,
+                bytes(issuers::MAX_ISSUER_BYTES),
+                entry::MAX_CHAIN_CERTIFICATES,
                 bytes(tiles::MAX_CHAINS_BYTES)
             ),
         ),

@@ -2,8 +2,9 @@
 
 use crate::access::Access;
 use crate::config::{ClientLimits, Config, HealthLimits};
-use crate::server;
-use std::sync::{Arc, PoisonError, RwLock};
+use crate::system::{descriptors, tcp_memory};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
 
 /// One state of it.
 #[derive(Debug, Clone)]
@@ -20,30 +21,30 @@ impl Rules {
     /// As `config` has them, as far as the system lets us.
     pub fn of(config: &Config) -> Self {
         let mut access = config.access.clone();
-        access.connections = access.connections.min(server::room());
+        access.connections = access.connections.min(descriptors::room());
         let mut clients = config.clients;
-        clients.all_unsent_bytes = clients.all_unsent_bytes.min(server::kernel_room());
+        clients.all_unsent_bytes = clients.all_unsent_bytes.min(tcp_memory::room());
         Rules { access, clients, health: config.health }
     }
 }
 
 /// The state in force; it changes as a whole.
 #[derive(Debug)]
-pub struct Live(RwLock<Arc<Rules>>);
+pub struct Live(ArcSwap<Rules>);
 
 impl Live {
     /// Begins with `rules`.
     pub fn new(rules: Rules) -> Self {
-        Live(RwLock::new(Arc::new(rules)))
+        Live(ArcSwap::from_pointee(rules))
     }
 
     /// The rules in force now.
     pub fn rules(&self) -> Arc<Rules> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.load_full()
     }
 
     /// Puts others in force.
     pub fn replace(&self, rules: Rules) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        self.0.store(Arc::new(rules));
     }
 }

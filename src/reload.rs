@@ -3,36 +3,12 @@
 use crate::access::openings;
 use crate::actors::broker::{Broker, NewRules};
 use crate::actors::log_directory::{Follow, LogDirectory};
-use crate::config::{Config, Written};
+use crate::config::{Config, TLS, Written, can_change_at_run_time, changed_keys, section};
 use crate::live::{Live, Rules};
 use crate::printable::{MOST_CHARS, escaped};
-use crate::server::{Connections, Tls, TlsError};
+use crate::transport::{Connections, Tls, TlsError};
 use actix::Addr;
-use serde_json::Value;
-use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// What can change at run time: sections, or keys of them.
-const CHANGEABLE: [&str; 17] = [
-    "access.allow",
-    "access.deny",
-    "access.trusted_proxies",
-    "access.connections",
-    "access.connections_per_address",
-    "access.new_connections_per_address",
-    "access.allow_opening",
-    "admin.allow",
-    "admin.hosts",
-    "admin.only",
-    "clients",
-    "health",
-    "log_list",
-    "logging",
-    "logs",
-    TLS,
-    "tokens",
-];
-const TLS: &str = "tls";
 
 /// Why everything stays as it was.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +45,7 @@ impl Reloader {
     /// # Errors
     /// When it cannot be put in force whole, or opens what was closed without saying that it may; then nothing has changed.
     pub fn reload(&mut self, config: &Config) -> Result<Vec<String>, ReloadError> {
-        let changed = changed(&self.in_force, &config.written);
+        let changed = changed_keys(&self.in_force, &config.written);
         let fixed: Vec<_> = changed.iter().filter(|key| !self.can_change(key, config)).cloned().collect();
         if !fixed.is_empty() {
             return Err(ReloadError::NeedsRestart(fixed));
@@ -111,64 +87,5 @@ fn warn_of(openings: &[String]) {
     }
     if openings.len() > MOST_NAMED {
         log::warn!("configuration: {} more restrictions fall", openings.len() - MOST_NAMED);
-    }
-}
-
-/// Whether `key` can be given another value while the server runs; those of TLS only where there is TLS before and after.
-pub(crate) fn can_change_at_run_time(key: &str) -> bool {
-    CHANGEABLE.contains(&key) || CHANGEABLE.contains(&section(key))
-}
-
-fn section(key: &str) -> &str {
-    key.split_once('.').map_or(key, |(section, _)| section)
-}
-
-/// The keys, with their sections, that are not the same in both.
-fn changed(old: &Written, new: &Written) -> Vec<String> {
-    let (old, new) = (values(old), values(new));
-    old.symmetric_difference(&new).map(|(key, _)| key.clone()).collect::<BTreeSet<_>>().into_iter().collect()
-}
-
-/// Each key with its value, as text.
-fn values(written: &Written) -> BTreeSet<(String, String)> {
-    let sections = serde_json::to_value(written).unwrap_or_default();
-    let mut values = BTreeSet::new();
-    for (section, value) in sections.as_object().into_iter().flatten() {
-        match value {
-            Value::Object(keys) => {
-                values
-                    .extend(keys.iter().map(|(key, value)| (format!("{section}.{key}"), value.to_string())));
-            }
-            value => {
-                values.insert((section.clone(), value.to_string()));
-            }
-        }
-    }
-    values
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn changed_keys_are_named_and_secrets_are_compared_without_showing_them() {
-        let written = |toml: &str| toml::from_str::<Written>(toml).expect("a configuration");
-        let old = written("[server]\nlisten = '127.0.0.1:1'\n[[tokens]]\nname = 'a'\ntoken = 'one'");
-        assert_eq!(changed(&old, &old), Vec::<String>::new());
-        let new = written(
-            "[server]\nlisten = '127.0.0.1:2'\n[clients]\ndeflate = false\n[[tokens]]\nname = 'a'\ntoken = 'two'",
-        );
-        assert_eq!(changed(&old, &new), ["clients.deflate", "server.listen", "tokens"]);
-        assert!(values(&new).iter().all(|(_, value)| !value.contains("two")));
-    }
-
-    #[test]
-    fn what_can_change_exists() {
-        let known = values(&Written::default());
-        for name in CHANGEABLE {
-            let is = |key: &str| key == name || key.starts_with(&format!("{name}."));
-            assert!(known.iter().any(|(key, _)| is(key)), "{name}");
-        }
     }
 }

@@ -6,8 +6,9 @@
 //! ```
 
 use crate::access::Slots;
-use crate::actors::broker::{Broker, Clients, CloseClients, DisconnectClients, QueueDepths};
+use crate::actors::broker::{Broker, Clients, CloseClients, DisconnectClients};
 use crate::actors::heartbeat::Heartbeat;
+use crate::actors::liveness::Liveness;
 use crate::actors::log_directory::{LogDirectory, LogStatuses, StopWatching};
 use crate::actors::log_watcher::{self, Gate, LogStatus, LogWatcher};
 use crate::config::{Config, Endpoint, ListConfig, LogConfig};
@@ -15,16 +16,17 @@ use crate::digest::Digest;
 use crate::evidence::{Accused, Base64};
 use crate::live::{Live, Rules};
 use crate::log_client::{
-    AnswerMemory, FetchSettings, Issuers, LogClient, OperatorLimits, Rfc6962Client, StaticCtClient, Traffic,
-    tls_connector,
+    AnswerMemory, FetchSettings, Issuers, LogClient, OperatorLimits, Reach, Rfc6962Client, StaticCtClient,
+    Traffic, requests_beside, tls_connector,
 };
 use crate::log_list::{HttpSettings, LogListClient};
 use crate::message::Demand;
 use crate::reload::Reloader;
 use crate::routes::{Answers, AppState, FrontPage};
-use crate::server::{Budget, Connections, Listeners, Tls, TlsError, listen, serve};
+use crate::server::{Listeners, listen, serve};
 use crate::state::{EvidenceFolder, Positions, PositionsError, StateLock, StateLockError, Undecodable};
 use crate::tally::Tally;
+use crate::transport::{Budget, Connections, Tls, TlsError};
 use actix::dev::ArbiterHandle;
 use actix::prelude::*;
 use actix_web::dev::Server;
@@ -36,15 +38,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep};
 
 /// How long clients have to take what is queued for them and to say goodbye when the server stops.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often positions are saved. They are saved as they were one interval before, which is how long messages have to
 /// reach the clients' sockets: a crash makes up to two intervals be repeated.
 const SAVE_INTERVAL: Duration = Duration::from_millis(300);
-/// Within this time the Broker answers, unless something is badly wrong.
-const BROKER_PATIENCE: Duration = Duration::from_secs(2);
 /// How often the certificate's files are looked at.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(5);
 /// How long plain HTTP requests have to be answered after that.
@@ -120,7 +121,7 @@ impl Application {
         let connections = Arc::new(Connections::default());
         let (statuses, live) = (LogStatuses::default(), Arc::new(Live::new(Rules::of(config))));
         let state = web::Data::new(AppState {
-            liveness: Liveness(broker.clone()),
+            liveness: Liveness::of(broker.clone()),
             broker: broker.clone(),
             live: live.clone(),
             tally: tally.clone(),
@@ -190,7 +191,7 @@ impl Application {
 
     /// What tells whether it is alive.
     pub fn liveness(&self) -> Liveness {
-        Liveness(self.broker.clone())
+        Liveness::of(self.broker.clone())
     }
 
     /// What puts another configuration in force.
@@ -236,17 +237,6 @@ impl Application {
         }
         log::info!("stopped");
         result
-    }
-}
-
-/// Whether a server is alive.
-#[derive(Debug, Clone)]
-pub struct Liveness(Addr<Broker>);
-
-impl Liveness {
-    /// The Broker, through which everything goes, answers within 2 s.
-    pub async fn holds(&self) -> bool {
-        matches!(timeout(BROKER_PATIENCE, self.0.send(QueueDepths)).await, Ok(Ok(_)))
     }
 }
 
@@ -389,13 +379,16 @@ fn directory(
         lists.sources.iter().map(|source| LogListClient::new(source.clone(), &dir, &http)).collect()
     });
     let mut threads = threads.iter().map(Arbiter::handle).collect::<Vec<_>>().into_iter().cycle();
-    let mut limits: HashMap<String, Arc<OperatorLimits>> = HashMap::new();
+    let mut limits: HashMap<(String, Reach), Arc<OperatorLimits>> = HashMap::new();
+    let beside = requests_beside();
     let digest = surroundings.digest.clone();
     let settings = config.clone();
     let start = Box::new(move |log: &LogConfig, status: Arc<LogStatus>| {
-        // Logs without an operator are taken for logs of the same.
-        let limits =
-            limits.entry(log.operator.clone()).or_insert_with(|| Arc::new(operator_limits(&settings)));
+        // A list may change the operators again and again.
+        limits.retain(|_, limits| Arc::strong_count(limits) > 1);
+        // Logs without an operator are taken for logs of the same; those that nobody vouches for may name any.
+        let operator = limits.entry((log.operator.clone(), log.reach));
+        let limits = operator.or_insert_with(|| Arc::new(operator_limits(&settings, beside.clone())));
         let fetch = surroundings.fetch_settings(&settings, log, limits.clone(), status.traffic().clone());
         // There is at least one thread, and it is asked for in turn without end.
         let thread = threads.next().unwrap_or_else(Arbiter::current);
@@ -404,8 +397,8 @@ fn directory(
     LogDirectory::new(config.logs.clone(), config.lists.clone(), clients, statuses, digest, start).start()
 }
 
-fn operator_limits(config: &Config) -> OperatorLimits {
-    OperatorLimits::new(config.operator_requests_at_once, config.operator_requests_per_second)
+fn operator_limits(config: &Config, beside: Arc<Semaphore>) -> OperatorLimits {
+    OperatorLimits::new(config.operator_requests_at_once, config.operator_requests_per_second, beside)
 }
 
 /// What all watchers share.

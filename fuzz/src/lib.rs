@@ -20,7 +20,8 @@ pub mod printable;
 pub mod meter;
 
 use ct::entry::{Content, LogEntry};
-use message::{CertEntry, EntryBatch, Protocol, Source, Stream};
+use ct::source::{Protocol, Source};
+use message::{CertEntry, EntryBatch, Stream};
 use std::sync::{Arc, LazyLock};
 
 /// Text that one byte of a certificate may become, at most. The worst that X.509 offers are timestamps

@@ -1,7 +1,7 @@
 //! Where a request comes from that proxies have passed on.
 
 use super::{Networks, Refusal};
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 /// Proxies one behind the other that are believed in.
 const MOST: usize = 32;

@@ -1,8 +1,8 @@
 //! Sets of addresses as ranges, so that two lists of networks can be compared by what they hold.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Any set of IPv4 and IPv6 addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use super::Holder;
 use crate::rate::{Rate, TokenBucket};
+use core::net::IpAddr;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Seconds' worth of new connections that an address may open at once: all of a network's clients come back in one moment
@@ -39,8 +39,7 @@ impl Arrivals {
         if per_second == 0 {
             return Some(Duration::ZERO);
         }
-        // What is locked here is right at every step, so a panic elsewhere does not spoil it.
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.0.lock();
         buckets.of(Holder::at(address), per_second, now).take_within(1, now, longest)
     }
 }
@@ -64,7 +63,7 @@ impl Buckets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
+    use core::net::Ipv4Addr;
 
     const LONGEST: Duration = Duration::from_secs(1);
 
@@ -106,7 +105,7 @@ mod tests {
         (1..=REMEMBERED).for_each(come);
         assert_eq!(let_in(&arrivals, "0.0.0.0", now), (0, 0));
         (1..5 * REMEMBERED).for_each(come);
-        let buckets = arrivals.0.lock().unwrap();
+        let buckets = arrivals.0.lock();
         assert!(buckets.new.len() + buckets.old.len() <= 2 * REMEMBERED);
     }
 }

@@ -1,6 +1,6 @@
 //! Whether a request may be one that another site's page made an admin's browser send.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// What a request says of itself; each as often as it comes.
 #[derive(Debug, Clone, Copy, Default)]

@@ -27,7 +27,7 @@ pub use slots::{Holder, Slot, Slots};
 pub use token::{Token, TokenDigest};
 
 use crate::message::Stream;
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// The rules in force.
 #[derive(Debug, Clone, Default)]

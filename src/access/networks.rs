@@ -1,9 +1,9 @@
 //! Sets of IP addresses.
 
 use super::address_set::AddressSet;
+use core::net::{IpAddr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use std::net::{IpAddr, Ipv6Addr};
 
 /// The networks whose addresses never leave a machine.
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];

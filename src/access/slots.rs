@@ -1,9 +1,10 @@
 //! How many connections there are, and whose.
 
 use super::TokenDigest;
+use core::net::{IpAddr, Ipv6Addr};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// Of an IPv6 address, what one subscriber is commonly given (RFC 6177): a /64.
 const SUBSCRIBER: u128 = !0 << 64;
@@ -61,9 +62,8 @@ impl Slots {
         self.lock().get(&holder).copied().unwrap_or(0)
     }
 
-    /// What is locked here is right at every step, so a panic elsewhere does not spoil it.
     fn lock(&self) -> MutexGuard<'_, HashMap<Holder, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

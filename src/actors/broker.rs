@@ -12,8 +12,8 @@ use super::shrinkage::Shrinkage;
 use crate::clock;
 use crate::config::ClientLimits;
 use crate::live::Rules;
-use crate::memory;
 use crate::message::{CertEntry, Demand, EntryBatch, Stream, Wire, heartbeat};
+use crate::system;
 use crate::tally::{Ending, Tally};
 use actix::prelude::*;
 use std::collections::{HashMap, VecDeque};
@@ -245,7 +245,7 @@ impl Broker {
     fn shrink(&mut self) {
         if self.shrinkage.is_over(self.connections.len()) {
             self.connections.shrink_to_fit();
-            memory::give_back();
+            system::give_back();
         }
     }
 

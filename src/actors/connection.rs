@@ -212,9 +212,10 @@ mod tests {
     use super::*;
     use crate::actors::broker::{Broker, Clients, DisconnectClients};
     use crate::actors::client::{Client, Origin};
-    use crate::actors::outbox::{Outbox, QueueLimits, Shared, WhenFull};
+    use crate::actors::outbox::{Outbox, Shared};
     use crate::actors::websocket_session::WebSocketControl;
     use crate::config::ClientLimits;
+    use crate::config::{QueueLimits, WhenFull};
     use crate::message::{Frames, Stream, Wire};
     use actix::Actor;
     use socket2::SockRef;

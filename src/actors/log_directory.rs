@@ -14,9 +14,10 @@ use crate::log_list::{LogListClient, Origin};
 use actix::prelude::*;
 use chrono::Utc;
 use futures_util::future::join_all;
+use parking_lot::RwLock;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
 
@@ -60,20 +61,20 @@ impl ListStatus {
 impl LogStatuses {
     /// The logs watched now, by URL.
     pub fn all(&self) -> Vec<Arc<LogStatus>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).logs.clone()
+        self.0.read().logs.clone()
     }
 
     /// The lists that are followed.
     pub fn lists(&self) -> Vec<ListStatus> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).lists.clone()
+        self.0.read().lists.clone()
     }
 
     fn set(&self, statuses: Vec<Arc<LogStatus>>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).logs = statuses;
+        self.0.write().logs = statuses;
     }
 
     fn set_lists(&self, lists: Vec<ListStatus>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).lists = lists;
+        self.0.write().lists = lists;
     }
 }
 

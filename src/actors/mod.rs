@@ -17,6 +17,7 @@ pub mod event_session;
 pub mod heartbeat;
 pub mod incoming;
 mod joining;
+pub mod liveness;
 pub mod log_directory;
 pub mod log_watcher;
 pub mod outbox;

@@ -1,6 +1,4 @@
-//! Upper-case hex, plain and with colons, and the digests that are shown so.
-
-use super::json::JsonText;
+//! Upper-case hexadecimal, plain and with colons.
 
 const PAIRS: [[u8; 2]; 256] = pairs();
 
@@ -52,29 +50,8 @@ pub(super) fn colons(bytes: &[u8], out: &mut Vec<u8>) {
 pub(super) fn block(bytes: &[u8], out: &mut Vec<u8>) {
     for (line, chunk) in bytes.chunks(16).enumerate() {
         if line > 0 {
-            out.raw(":\\n                ");
+            out.extend_from_slice(b":\\n                ");
         }
         colons(chunk, out);
     }
-}
-
-/// Writes the members `fingerprint`, `sha1` and `sha256`, each hash made once.
-pub(super) fn write_digests(der: &[u8], out: &mut Vec<u8>) {
-    let sha1 = {
-        let mut hasher = openssl::sha::Sha1::new();
-        hasher.update(der);
-        hasher.finish()
-    };
-    let sha256 = {
-        let mut hasher = openssl::sha::Sha256::new();
-        hasher.update(der);
-        hasher.finish()
-    };
-    out.raw("\"fingerprint\":\"");
-    colons(&sha1, out);
-    out.raw("\",\"sha1\":\"");
-    colons(&sha1, out);
-    out.raw("\",\"sha256\":\"");
-    colons(&sha256, out);
-    out.raw("\",");
 }

@@ -22,6 +22,7 @@
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic, unsafe_code)]
 
 mod der;
+mod digests;
 mod domains;
 mod extensions;
 mod faults;
@@ -134,7 +135,7 @@ fn write_common_members<'a>(
         integer::write_serial(serial_number.content, out);
     }
     out.raw("\",");
-    hex::write_digests(der, out);
+    digests::write_digests(der, out);
     out.raw("\"signature_algorithm\":\"");
     signature_algorithm::write(skeleton.signature_algorithm, faults, out);
     out.raw(if extensions.is_ca() { "\",\"is_ca\":true," } else { "\",\"is_ca\":false," });

@@ -6,6 +6,7 @@ use crate::state::{
     Ledger, NotForeign, Position, Positions, PositionsError, StateLock, StateLockError, bare_url,
     foreign_positions,
 };
+use crate::system::read_file;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::io;
@@ -35,10 +36,14 @@ pub(super) enum ImportError {
     Write { dir: PathBuf, error: io::Error },
 }
 
+/// Largest file that is read, bytes; a log takes some 100.
+const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
+
 /// Writes the positions of the file into the state folder of `config`.
 pub(super) fn import(config: &Config, args: &ImportArgs) -> Result<(), ImportError> {
     let path = &args.file;
-    let text = std::fs::read(path).map_err(|error| ImportError::Read { path: path.clone(), error })?;
+    let text =
+        read_file(path, MAX_FILE_BYTES).map_err(|error| ImportError::Read { path: path.clone(), error })?;
     let foreign =
         foreign_positions(&text).map_err(|error| ImportError::Form { path: path.clone(), error })?;
     let dir = &config.state_dir;

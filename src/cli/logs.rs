@@ -2,7 +2,9 @@
 
 use crate::config::{Config, LogConfig};
 use crate::ct::log_list::LogList;
-use crate::log_client::{FetchSettings, Issuers, LogClient, OperatorLimits, Reach, tls_connector};
+use crate::log_client::{
+    FetchSettings, Issuers, LogClient, OperatorLimits, Reach, requests_beside, tls_connector,
+};
 use crate::log_list::{HttpSettings, LogListClient};
 use crate::printable::{MOST_CHARS, escaped};
 use crate::startup;
@@ -36,7 +38,7 @@ pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
     if let Some(lists) = &config.lists {
         logs.extend(lists.select(&listed(config, &http).await, Utc::now().timestamp()));
     }
-    let limits = Arc::new(OperatorLimits::new(AT_ONCE, AT_ONCE as u32));
+    let limits = Arc::new(OperatorLimits::new(AT_ONCE, AT_ONCE as u32, requests_beside()));
     let fetch = FetchSettings {
         tls,
         proxies: config.proxies.clone(),

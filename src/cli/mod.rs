@@ -10,15 +10,15 @@ mod token;
 mod verify_evidence;
 
 use crate::config::{self, Config, ConfigError, Log, MOST_PROBLEM_CHARS};
+use crate::ct::source::Protocol;
 use crate::demo::{DemoLog, DemoLogOptions, DemoProtocol};
 use crate::log_client::Proxies;
-use crate::memory;
-use crate::message::{Protocol, Stream};
-use crate::notify;
+use crate::message::Stream;
 use crate::printable::{MOST_CHARS, escaped};
 use crate::reload::Reloader;
-use crate::server::{Tls, raise_limit};
 use crate::startup::{Application, StartError};
+use crate::system::{raise_limit, service_manager, tune_allocator};
+use crate::transport::Tls;
 use awc::Connector;
 use clap::{Args, Parser, Subcommand};
 use generate::CompletionsArgs;
@@ -155,7 +155,7 @@ impl Failure {
 /// Parses the arguments and does what they say.
 pub fn main() -> ExitCode {
     // Where it cannot be tuned, the program takes more memory, and nothing else changes.
-    let _ = memory::tune_allocator();
+    let _ = tune_allocator();
     let cli = Cli::parse();
     let system = actix::System::new();
     let result = system.block_on(async {
@@ -257,9 +257,9 @@ async fn serve(config: &Config, load: impl Fn() -> Result<Config, ConfigError>) 
     if let Some(address) = application.admin_address() {
         log::info!("statistics and metrics on http://{address}/");
     }
-    notify::ready();
+    service_manager::ready();
     let alive = application.liveness();
-    let alive = notify::keep_alive(async || alive.holds().await);
+    let alive = service_manager::keep_alive(async || alive.holds().await);
     let telling = logging::keep_telling();
     let reloading = keep_reloading(hangups, application.reloader(), load);
     tokio::select! {
@@ -279,9 +279,9 @@ async fn keep_reloading(
     loop {
         hangups.next().await;
         log::info!("SIGHUP: reading the configuration");
-        notify::reloading();
+        service_manager::reloading();
         reload(&mut reloader, load());
-        notify::ready();
+        service_manager::ready();
     }
 }
 
@@ -390,7 +390,7 @@ fn local_address(mut address: SocketAddr) -> SocketAddr {
 async fn stop_signal() {
     let name = next_signal().await;
     log::info!("{name}: stopping");
-    notify::stopping();
+    service_manager::stopping();
     actix::spawn(async {
         next_signal().await;
         std::process::exit(130);

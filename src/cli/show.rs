@@ -4,10 +4,12 @@ use super::pretty::pretty;
 use crate::certificate::{self, LeafKind};
 use crate::clock;
 use crate::ct::entry::{Content, LogEntry};
+use crate::ct::source::Source;
 use crate::log_client::{
-    BadProxy, FetchError, FetchSettings, OperatorLimits, Proxies, Reach, single_entry, tls_connector,
+    BadProxy, FetchError, FetchSettings, OperatorLimits, Proxies, Reach, requests_beside, single_entry,
+    tls_connector,
 };
-use crate::message::{CertEntry, Source, Stream};
+use crate::message::{CertEntry, Stream};
 use clap::Args;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -60,7 +62,7 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
         return Err(ShowError::Url(url));
     }
     let user_agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_string();
-    let limits = Arc::new(OperatorLimits::new(1, 10));
+    let limits = Arc::new(OperatorLimits::new(1, 10, requests_beside()));
     let tls = tls_connector()?;
     let proxies = Proxies::of(&std::env::vars().collect())?;
     let traffic = Default::default();

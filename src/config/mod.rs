@@ -6,21 +6,28 @@
 //!
 //! Nothing wrong is passed over: every error names where it stands, the key, and what was expected.
 
+mod changes;
+mod clients;
 mod error;
+mod logs;
+pub(crate) mod paths;
 pub(crate) mod read;
 mod reference;
 mod resolve;
 mod resolved;
 mod values;
+mod watch;
 mod written;
 
+pub(crate) use changes::{TLS, can_change_at_run_time, changed_keys, section};
+pub use clients::{ClientLimits, QueueLimits, WhenFull};
 pub use error::ConfigError;
 pub(crate) use error::MOST_PROBLEM_CHARS;
+pub use logs::{Endpoint, ListConfig, ListedFacts, LogConfig};
 pub use reference::EXPLAINED;
-pub use resolved::{
-    ClientLimits, Config, Endpoint, HealthLimits, ListConfig, ListedFacts, LogConfig, TlsFiles,
-};
+pub use resolved::{Config, HealthLimits, TlsFiles};
 pub use values::StartAt;
+pub use watch::{Start, Verification, WatchSettings};
 pub use written::{Log, Written};
 
 use crate::log_client::Proxies;

@@ -8,8 +8,8 @@ pub const EXPLAINED: &str = include_str!("../../config/certstream.toml");
 #[cfg(test)]
 mod tests {
     use super::EXPLAINED;
+    use crate::config::can_change_at_run_time;
     use crate::config::read::variable_of;
-    use crate::reload::can_change_at_run_time;
     use std::fmt::Write;
 
     const PAGE: &str = "docs/configuration.md";

@@ -1,37 +1,22 @@
 //! From what was written to what it means.
 
 mod access;
+mod checks;
 mod logs;
 
-pub(super) use logs::listed_log;
-
 use super::ConfigError;
+use super::clients::{ClientLimits, QueueLimits};
+use super::logs::{Endpoint, ListConfig, LogConfig};
+use super::paths;
 use super::read::Sources;
-use super::resolved::{ClientLimits, Config, Endpoint, HealthLimits, ListConfig, LogConfig, TlsFiles};
-use super::values::Span;
+use super::resolved::{Config, HealthLimits, TlsFiles};
 use super::written::{self, Written};
-use crate::actors::outbox::QueueLimits;
 use crate::log_client::Proxies;
 use crate::message::Stream;
+use checks::{at_least_one, positive};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// Paths that mean something else already.
-const TAKEN_PATHS: [&str; 12] = [
-    "/",
-    "/full-stream",
-    "/lite-stream",
-    "/domains-only",
-    "/develop",
-    "/latest.json",
-    "/example.json",
-    "/health",
-    "/health/ready",
-    "/metrics",
-    "/status.json",
-    "/sse",
-];
 
 pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) -> Result<Config, ConfigError> {
     let Written { server, tls, access, heartbeat, clients, newest, health, fetch, .. } = &sources.written;
@@ -148,7 +133,7 @@ fn stats_path(sources: &Sources, path: &str) -> Result<String, ConfigError> {
         let problem = format!("expected a path such as \"/stats\", found {path:?}");
         return Err(sources.error("server.stats_path", problem));
     }
-    if TAKEN_PATHS.contains(&path) {
+    if paths::is_taken(path) {
         return Err(sources
             .error("server.stats_path", format!("{path:?} is another route; expected a path of its own")));
     }
@@ -166,14 +151,6 @@ fn workers(wanted: usize) -> usize {
 
 /// Positions are saved as they were this long before, at least, so what was handed out by then has left the server.
 const LONGEST_FLUSH: Duration = Duration::from_millis(100);
-
-fn positive(sources: &Sources, key: &str, span: Span) -> Result<Duration, ConfigError> {
-    if span.0.is_zero() { Err(sources.error(key, "expected more than 0s")) } else { Ok(span.0) }
-}
-
-fn at_least_one(sources: &Sources, key: &str, n: usize) -> Result<usize, ConfigError> {
-    if n == 0 { Err(sources.error(key, "expected at least 1")) } else { Ok(n) }
-}
 
 fn client_limits(sources: &Sources, clients: &written::Clients) -> Result<ClientLimits, ConfigError> {
     let ping_interval = positive(sources, "clients.ping_interval", clients.ping_interval)?;

@@ -1,5 +1,5 @@
+use super::Start;
 use super::*;
-use crate::actors::log_watcher::Start;
 use crate::log_client::Reach;
 use crate::message::Stream;
 use std::time::Duration;

@@ -1,9 +1,10 @@
 //! The configuration as it is written. `config/certstream.toml` explains every key.
 
+use super::clients::WhenFull;
 use super::values::{CatchUp, PlainToken, Size, Span, StartAt, Verify, WrittenDigest};
 use crate::access::Networks;
-use crate::actors::outbox::WhenFull;
-use crate::message::{Protocol, Stream};
+use crate::ct::source::Protocol;
+use crate::message::Stream;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

@@ -7,7 +7,6 @@
 
 use super::names_tile::NamesEntry;
 use super::reader::{Reader, Truncated};
-use super::tile::{LEAF_HEADER, leaf_index};
 use crate::certificate::precert::{self, Mismatch};
 use bytes::Bytes;
 
@@ -87,6 +86,9 @@ pub enum FramingFault {
         /// Bytes that follow the declaration.
         present: usize,
     },
+    /// The chain has more certificates than are read; the first are kept.
+    #[error("extra_data: more than {MAX_CHAIN_CERTIFICATES} certificates in the chain")]
+    ChainTooLong,
     /// The entry of a tile says that it stands elsewhere in the log.
     #[error("leaf_index is {leaf_index} at index {index}")]
     LeafIndex {
@@ -131,6 +133,15 @@ impl FramingFault {
 }
 
 impl LogEntry {
+    /// The entry, if it is not larger than a message may be made of.
+    ///
+    /// # Errors
+    /// [`EntryError::TooLarge`].
+    pub fn within_limits(self) -> Result<Self, EntryError> {
+        let bytes = self.certificate.len() + self.chain.iter().map(Bytes::len).sum::<usize>();
+        if bytes > MAX_ENTRY_BYTES { Err(EntryError::TooLarge(bytes)) } else { Ok(self) }
+    }
+
     /// What clients are told to be wrong with it.
     pub fn misbehaviour(&self) -> Option<FramingFault> {
         self.fault.filter(FramingFault::is_misbehaviour)
@@ -173,7 +184,16 @@ pub enum EntryError {
     /// An entry type that RFC 6962 does not define.
     #[error("unknown entry type {0}")]
     UnknownType(u64),
+    /// Its certificate and chain are larger than [`MAX_ENTRY_BYTES`].
+    #[error("certificate and chain have {0} bytes, at most {MAX_ENTRY_BYTES} are sent")]
+    TooLarge(usize),
 }
+
+/// Most certificates of a chain that are read. Honest chains have two to five.
+pub(crate) const MAX_CHAIN_CERTIFICATES: usize = 64;
+/// Most bytes of the certificate and the chain of an entry that is sent. A message has up to 13 times as many, of a
+/// certificate that is made for that. As much as the storage of the common log software takes in one entry.
+pub(crate) const MAX_ENTRY_BYTES: usize = 4 * 1024 * 1024;
 
 /// The certificates of a chain, and what is wrong with its framing.
 type Chain = (Vec<Bytes>, Option<FramingFault>);
@@ -206,7 +226,7 @@ pub fn decode(leaf_input: &Bytes, extra_data: &Bytes) -> Result<LogEntry, EntryE
     let (chain, chain_fault) = decode_chain(extra_data, extra)?;
     let mismatch = || pre_cert?.fault(&certificate, &chain);
     let fault = leaf.fault.or(chain_fault).or_else(mismatch);
-    Ok(LogEntry { timestamp_ms: leaf.timestamp_ms, entry_type, certificate, chain, fault })
+    LogEntry { timestamp_ms: leaf.timestamp_ms, entry_type, certificate, chain, fault }.within_limits()
 }
 
 fn decode_leaf(leaf_input: &Bytes) -> Result<Leaf, EntryError> {
@@ -272,6 +292,10 @@ fn decode_chain(extra_data: &Bytes, mut extra: Reader<'_>) -> Result<Chain, Entr
     let mut fault = (declared != present as u64).then_some(FramingFault::ChainLength { declared, present });
     let mut chain = Vec::new();
     while !extra.rest().is_empty() {
+        if chain.len() == MAX_CHAIN_CERTIFICATES {
+            fault = fault.or(Some(FramingFault::ChainTooLong));
+            break;
+        }
         match extra.vector("ASN.1Cert", 3) {
             Ok(certificate) => chain.push(extra_data.slice_ref(certificate)),
             Err(e) => {
@@ -282,6 +306,23 @@ fn decode_chain(extra_data: &Bytes, mut extra: Reader<'_>) -> Result<Chain, Entr
     }
     Ok((chain, fault))
 }
+
+/// `enum { leaf_index(0), (255) } ExtensionType`, each with `opaque extension_data<0..2^16-1>`; a leaf_index
+/// is an uint40. Other extensions are passed over; the first leaf_index counts.
+pub(super) fn leaf_index(extensions: &[u8]) -> Option<u64> {
+    let mut r = Reader::new(extensions);
+    while !r.rest().is_empty() {
+        let extension_type = r.uint("extension_type", 1).ok()?;
+        let data = r.vector("extension_data", 2).ok()?;
+        if extension_type == 0 /* leaf_index */ && data.len() == 5 {
+            return Reader::new(data).uint("leaf_index", 5).ok();
+        }
+    }
+    None
+}
+
+/// What a MerkleTreeLeaf has before its TimestampedEntry: version v1, and the leaf type of that.
+pub(super) const LEAF_HEADER: [u8; 2] = [0, 0];
 
 #[cfg(test)]
 mod tests {

@@ -22,6 +22,7 @@ pub mod proof_json;
 pub mod reader;
 #[cfg(test)]
 pub mod slow_tree;
+pub mod source;
 pub mod sth;
 pub mod tile;
 pub mod tile_path;

@@ -3,7 +3,7 @@
 //! Only an entry's own lengths say where the next one begins, so the framing is read strictly: after a breach
 //! nothing that follows in the tile can be trusted.
 
-use super::entry::{LogEntry, LogEntryType, PreCert};
+use super::entry::{LEAF_HEADER, LogEntry, LogEntryType, PreCert, leaf_index};
 use super::merkle::{Hash, leaf_hash_of};
 use super::reader::{Reader, Truncated};
 use bytes::Bytes;
@@ -104,23 +104,6 @@ fn read_leaf(tile: &Bytes, r: &mut Reader<'_>) -> Result<TileLeaf, TileError> {
     let (certificate, chain) = (tile.slice_ref(certificate), chain.into());
     Ok(TileLeaf { timestamp_ms, entry_type, certificate, pre_cert, leaf_index, chain, timestamped_entry })
 }
-
-/// `enum { leaf_index(0), (255) } ExtensionType`, each with `opaque extension_data<0..2^16-1>`; a leaf_index
-/// is an uint40. Other extensions are passed over; the first leaf_index counts.
-pub(super) fn leaf_index(extensions: &[u8]) -> Option<u64> {
-    let mut r = Reader::new(extensions);
-    while !r.rest().is_empty() {
-        let extension_type = r.uint("extension_type", 1).ok()?;
-        let data = r.vector("extension_data", 2).ok()?;
-        if extension_type == 0 /* leaf_index */ && data.len() == 5 {
-            return Reader::new(data).uint("leaf_index", 5).ok();
-        }
-    }
-    None
-}
-
-/// What a MerkleTreeLeaf has before its TimestampedEntry: version v1, and the leaf type of that.
-pub(super) const LEAF_HEADER: [u8; 2] = [0, 0];
 
 /// The MerkleTreeLeaf of a TimestampedEntry, RFC 6962 section 3.4.
 pub fn merkle_tree_leaf(timestamped_entry: &[u8]) -> Bytes {

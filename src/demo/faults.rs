@@ -2,8 +2,7 @@
 //!
 //! Owns the choice only; what a fault does to an answer is `answer.rs`'s and the protocol face's.
 
-use super::lock;
-use std::sync::Mutex;
+use parking_lot::Mutex;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -141,7 +140,7 @@ impl FaultBoard {
 
     /// Replaces the fault that was set for the same `on`.
     pub fn set(&self, fault: Fault, on: FaultOn, count: Option<u64>) {
-        let mut slots = lock(&self.slots);
+        let mut slots = self.slots.lock();
         let slot = match on {
             FaultOn::Heads => &mut slots.heads,
             FaultOn::Entries => &mut slots.entries,
@@ -154,14 +153,14 @@ impl FaultBoard {
 
     /// Removes all faults and lets hanging answers go.
     pub fn clear(&self) {
-        let mut slots = lock(&self.slots);
+        let mut slots = self.slots.lock();
         *slots = Slots { shown: slots.shown, ..Slots::default() };
         self.release.send_modify(|generation| *generation += 1);
     }
 
     /// The fault that an answer of this class is to show; counts as shown.
     pub fn take(&self, class: AnswerClass) -> Option<Taken> {
-        let mut slots = lock(&self.slots);
+        let mut slots = self.slots.lock();
         let Slots { heads, entries, issuers, proofs, all, shown } = &mut *slots;
         let of_class = match class {
             AnswerClass::Head => Some(heads),
@@ -178,7 +177,7 @@ impl FaultBoard {
 
     /// How many answers showed a fault.
     pub fn shown(&self) -> u64 {
-        lock(&self.slots).shown
+        self.slots.lock().shown
     }
 }
 

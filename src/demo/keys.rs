@@ -1,7 +1,6 @@
 //! Key pairs of the demo's authorities and sites: made at start, kept nowhere.
 
 use super::der::Der;
-use super::lock;
 use openssl::ec::{EcGroup, EcKey, PointConversionForm};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
@@ -10,8 +9,8 @@ use openssl::pkey::{PKey, PKeyRef, Private};
 use openssl::rsa::Rsa;
 use openssl::sha::sha1;
 use openssl::sign::Signer;
+use parking_lot::Mutex;
 use std::panic::resume_unwind;
-use std::sync::Mutex;
 use std::thread;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +51,7 @@ impl KeyPair {
     /// side and only once: tests start many logs.
     pub fn rsa_pool(count: usize) -> Result<Vec<Self>, ErrorStack> {
         static POOL: Mutex<Vec<KeyPair>> = Mutex::new(Vec::new());
-        let mut pool = lock(&POOL);
+        let mut pool = POOL.lock();
         let missing = count.saturating_sub(pool.len());
         let searches: Vec<_> = (0..missing).map(|_| thread::spawn(Self::rsa)).collect();
         for search in searches {

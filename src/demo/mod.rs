@@ -28,11 +28,13 @@ mod hash_tree;
 mod issuer;
 mod keys;
 mod names;
+mod options;
 mod practice;
 mod rfc6962;
 mod sct;
 mod shared;
 mod static_ct;
+mod stats;
 mod store;
 mod subject;
 #[cfg(test)]
@@ -40,6 +42,8 @@ mod tests;
 mod tile;
 
 pub use faults::{Fault, FaultOn};
+pub use options::{DemoLogOptions, DemoProtocol};
+pub use stats::DemoStats;
 pub use store::{EntryKind, PublishedEntry};
 
 use actix_web::dev::ServerHandle;
@@ -51,11 +55,12 @@ use chrono::Utc;
 use grower::Grower;
 use issuer::Issuer;
 use keys::KeyPair;
+use parking_lot::Mutex;
 use shared::{Face, Shared};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 
 /// Connections are kept for readers that ask about once a minute.
@@ -63,72 +68,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Heads more frequent than this are no use to anybody, and none at all would be a busy loop.
 const MIN_HEAD_INTERVAL: Duration = Duration::from_millis(10);
-
-/// How a log is read.
-///
-/// A log signs and hashes alike whichever it is; its entries differ in one extension.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DemoProtocol {
-    /// RFC 6962: get-sth, get-sth-consistency and get-entries.
-    #[default]
-    Rfc6962,
-    /// static-ct-api: checkpoint, data tiles, tiles of hashes, issuers. Every leaf says by the
-    /// leaf_index extension where in the log it is.
-    StaticCt,
-    /// RFC 6962, and its entries in full data tiles with their issuers as well, as the logs of
-    /// TrustAsia do it.
-    ///
-    /// A tile can only repeat the TimestampedEntry that the tree was made from, the one in
-    /// leaf_input, and such logs give out SCTs without extensions: so its entries have no
-    /// leaf_index, against static-ct-api. There is no checkpoint, and without checkpoints no
-    /// partial tile has to exist: the newest entries, up to 255, are had from get-entries only.
-    Hybrid,
-}
-
-/// What a [`DemoLog`] is to be like.
-#[derive(Clone, Debug)]
-pub struct DemoLogOptions {
-    /// Where it answers over HTTP; port 0 takes any that is free. Default `127.0.0.1:0`.
-    pub listen: SocketAddr,
-    /// How it is read. Default RFC 6962.
-    pub protocol: DemoProtocol,
-    /// Whether it has names tiles; of a static-ct log only. Default `false`.
-    pub names_tiles: bool,
-    /// The origin in its checkpoints. Default `None`: the host and port of its URL.
-    pub origin: Option<String>,
-    /// Entries per second, fractions allowed; 0 leaves the growth to
-    /// [`publish`](DemoLog::publish). Default 20.
-    pub rate: f64,
-    /// Time from one signed tree head to the next, 10 ms at least; entries become visible with a
-    /// head. Default 500 ms.
-    pub head_interval: Duration,
-    /// The most entries in one answer to get-entries, 1 at least. Default 256.
-    pub max_page: u64,
-    /// How many of the newest entries can still be fetched, 1 at least, at about 3 KB of memory
-    /// each. Older ones are answered with status 400, data tiles that reach back to them with status
-    /// 404. Proofs and tiles of hashes reach back to the first entry, whatever this is: for them the
-    /// log keeps 32 bytes (up to 64 with the room to grow) of every entry that it ever had. Default
-    /// 20,000.
-    pub retain: usize,
-    /// Entries in the log when it starts. Default 0.
-    pub initial: u64,
-}
-
-impl Default for DemoLogOptions {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            protocol: DemoProtocol::default(),
-            names_tiles: false,
-            origin: None,
-            rate: 20.0,
-            head_interval: Duration::from_millis(500),
-            max_page: 256,
-            retain: 20_000,
-            initial: 0,
-        }
-    }
-}
 
 /// Handle of a running log; clones are handles of the same one.
 ///
@@ -144,44 +83,6 @@ struct Running {
     server: ServerHandle,
     /// `None` once stopped.
     grower: Mutex<Option<Grower>>,
-}
-
-/// What a log counted since its start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DemoStats {
-    /// Size of the newest signed tree head.
-    pub tree_size: u64,
-    /// Index of the oldest entry that can still be fetched.
-    pub oldest_kept: u64,
-    /// Requests for get-sth or the checkpoint, whatever the answer.
-    pub head_requests: u64,
-    /// Requests for the checkpoint that were answered with status 304; among the `head_requests`.
-    pub not_modified: u64,
-    /// Requests for get-entries or data tiles, whatever the answer.
-    pub entries_requests: u64,
-    /// Requests for issuers' certificates, whatever the answer.
-    pub issuer_requests: u64,
-    /// Requests for names tiles, whatever the answer.
-    pub names_requests: u64,
-    /// Requests for get-sth-consistency or tiles of hashes, whatever the answer.
-    pub proof_requests: u64,
-    /// Requests for anything else: roots, addresses that mean nothing.
-    pub other_requests: u64,
-    /// Entries in answers to get-entries and in data tiles. Answers that a fault damaged or
-    /// replaced are left out, so a reader that fetches nothing twice gets exactly as many as it
-    /// read.
-    pub entries_served: u64,
-    /// How often the most often served entry was served, counted likewise: 1 if nothing was
-    /// fetched twice.
-    pub most_served: u64,
-    /// Requests for entries that wait for their answer now.
-    pub entries_in_flight: u64,
-    /// The most requests for entries that ever waited at the same time. An answer takes no time
-    /// that others could arrive in, so this shows a reader's parallelism only together with
-    /// [`Fault::Delay`] or [`Fault::Hang`].
-    pub most_entries_in_flight: u64,
-    /// Answers that showed a fault.
-    pub faults_shown: u64,
 }
 
 impl DemoLog {
@@ -286,7 +187,7 @@ impl DemoLog {
         self.running.log.faults.clear();
         self.running.server.stop(false).await;
         // Taken in a statement of its own: the lock must not be held while waiting.
-        let grower = lock(&self.running.grower).take();
+        let grower = self.running.grower.lock().take();
         if let Some(grower) = grower
             && let Err(error) = web::block(|| grower.stop()).await
         {
@@ -323,16 +224,4 @@ fn serve(log: Arc<Shared>, listener: TcpListener) -> io::Result<ServerHandle> {
     let handle = server.handle();
     rt::spawn(server);
     Ok(handle)
-}
-
-/// What the demo locks is left consistent between statements, so a panic elsewhere while it was
-/// locked is no reason to panic here too.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Milliseconds since 1970 UTC.
-fn unix_ms() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,15 +2,18 @@
 
 use super::faults::{AnswerClass, FaultBoard};
 use super::issuer::Issuer;
+use super::options::DemoProtocol;
+use super::stats::DemoStats;
 use super::store::{Store, StoredEntry};
-use super::{DemoProtocol, DemoStats, lock, unix_ms};
+use crate::clock;
 use crate::ct::merkle::Hash;
 use bytes::Bytes;
 use chrono::Utc;
 use openssl::sha::sha256;
+use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 pub struct Shared {
@@ -69,13 +72,13 @@ impl Shared {
     /// Issues `count` entries, or fewer if `deadline` comes first, and signs a head over them.
     /// Gives the tree size.
     pub fn publish(&self, count: u64, deadline: Option<Instant>) -> u64 {
-        let mut issuer = lock(&self.issuer);
+        let mut issuer = self.issuer.lock();
         for _ in 0..count {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 break;
             }
             match issuer.issue(Utc::now()) {
-                Ok(submission) => self.store.append(submission, unix_ms()),
+                Ok(submission) => self.store.append(submission, clock::unix_ms()),
                 Err(error) => {
                     log::error!("demo log: failed to issue a certificate: {error}");
                     break;
@@ -86,7 +89,7 @@ impl Shared {
     }
 
     pub fn publish_raw(&self, leaf_input: Bytes, extra_data: Bytes) -> u64 {
-        let _no_batch_meanwhile = lock(&self.issuer);
+        let _no_batch_meanwhile = self.issuer.lock();
         self.store.append_raw(leaf_input, extra_data);
         self.sign_head()
     }

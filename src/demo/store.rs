@@ -10,15 +10,16 @@ use super::entry::{
 use super::hash_tree::HashTree;
 use super::keys::KeyPair;
 use super::sct::push_vector;
-use super::{lock, unix_ms};
+use crate::clock;
 use crate::ct::hash_tile::HashTile;
 use crate::ct::merkle::{CompactTree, Hash, empty_root, leaf_hash};
 use crate::ct::sth::{SignedTreeHead, SthError};
 use crate::ct::tile_path::TILE_WIDTH;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 
 /// What kind of entry an index of the log holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,7 +125,7 @@ impl Store {
     /// their leaves say where in the log they are.
     pub fn new(key: KeyPair, retain: usize, leaf_index: bool) -> Result<Self, SthError> {
         let tree = CompactTree::new();
-        let head = SignedTreeHead::sign(unix_ms(), 0, tree.root(), key.private())?;
+        let head = SignedTreeHead::sign(clock::unix_ms(), 0, tree.root(), key.private())?;
         let previous_head = head.clone();
         let (hashes, entries) = (HashTree::default(), VecDeque::new());
         let state = State { tree, hashes, entries, head, previous_head };
@@ -138,7 +139,7 @@ impl Store {
 
     /// Appends an entry. It is not given out before the next [`sign_head`](Self::sign_head).
     pub fn append(&self, submission: Submission, timestamp_ms: u64) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let index = state.tree.size();
         let leaf_index = self.leaf_index.then_some(index);
         let leaf = Bytes::from(merkle_tree_leaf(&submission.content, timestamp_ms, leaf_index));
@@ -164,7 +165,7 @@ impl Store {
 
     /// Appends an entry of any bytes at all.
     pub fn append_raw(&self, leaf_input: Bytes, extra_data: Bytes) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let entry = StoredEntry::new(state.tree.size(), leaf_input, Extra::Raw(extra_data));
         self.push(&mut state, entry);
     }
@@ -183,9 +184,9 @@ impl Store {
 
     /// Signs a head over all entries so far, and gives its size.
     pub fn sign_head(&self) -> Result<u64, SthError> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         // RFC 6962 §4.3: of two heads the later has the later timestamp.
-        let timestamp_ms = unix_ms().max(state.head.timestamp_ms + 1);
+        let timestamp_ms = clock::unix_ms().max(state.head.timestamp_ms + 1);
         let (size, root) = (state.tree.size(), state.tree.root());
         let head = SignedTreeHead::sign(timestamp_ms, size, root, self.key.private())?;
         state.previous_head = std::mem::replace(&mut state.head, head);
@@ -194,17 +195,17 @@ impl Store {
 
     /// The newest signed head.
     pub fn head(&self) -> SignedTreeHead {
-        lock(&self.state).head.clone()
+        self.state.lock().head.clone()
     }
 
     /// The signed head before the newest one.
     pub fn previous_head(&self) -> SignedTreeHead {
-        lock(&self.state).previous_head.clone()
+        self.state.lock().previous_head.clone()
     }
 
     /// A head of the newest one's time over `by` entries fewer.
     pub fn shrunken_head(&self, by: u64) -> Result<SignedTreeHead, SthError> {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         let size = state.head.tree_size.saturating_sub(by);
         let root = state.hashes.root(size).unwrap_or_else(empty_root);
         self.sign(state.head.timestamp_ms, size, root)
@@ -213,7 +214,7 @@ impl Store {
     /// The consistency proof between two sizes of the tree, as far as the newest head covers them; of the
     /// empty tree, an empty one.
     pub fn consistency_proof(&self, first: u64, second: u64) -> Result<Vec<Hash>, NoProof> {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         let tree_size = state.head.tree_size;
         if second > tree_size {
             return Err(NoProof::BeyondTree { second, tree_size });
@@ -223,7 +224,7 @@ impl Store {
 
     /// The hashes of a tile, if the newest head covers all of them.
     pub fn hash_tile(&self, tile: HashTile) -> Option<Vec<Hash>> {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         let hashes = state.hashes.tile(tile)?;
         let leaves_each = TILE_WIDTH.checked_pow(tile.level.into())?;
         let end = tile.index.checked_mul(TILE_WIDTH)?.checked_add(tile.width.into())?;
@@ -247,7 +248,7 @@ impl Store {
         if start > end {
             return Err(RangeError::Reversed { start, end });
         }
-        let state = lock(&self.state);
+        let state = self.state.lock();
         let tree_size = state.head.tree_size;
         if start >= tree_size {
             return Err(RangeError::BeyondTree { start, tree_size });
@@ -275,7 +276,7 @@ impl Store {
 
     /// Index of the oldest entry that is still kept.
     pub fn oldest(&self) -> u64 {
-        lock(&self.state).oldest()
+        self.state.lock().oldest()
     }
 }
 

@@ -10,7 +10,7 @@ mod tests;
 pub use check::Unconfirmed;
 
 use crate::ct::merkle::{CompactTree, Hash};
-use crate::message::Protocol;
+use crate::ct::source::Protocol;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The only version of the form so far.

@@ -5,6 +5,7 @@
 //! that go on being read after a request on them was given up; in HTTP/1.1 giving up a request closes its socket.
 
 use super::limits::OperatorLimits;
+use super::memory::Part;
 use super::traffic::{Outcome, Traffic};
 use super::{AnswerMemory, FetchError, FetchSettings, NotPublic};
 use awc::ClientResponse;
@@ -83,6 +84,16 @@ impl Http {
         Http { client, timeout: settings.timeout, limits, traffic, memory, large: Semaphore::new(1) }
     }
 
+    /// Longest time for a whole answer.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Where bytes of an answer that waits for others are counted.
+    pub(super) fn counted(&self) -> Part {
+        self.memory.part()
+    }
+
     /// The body at `url`, at most `limit` bytes.
     pub(super) async fn body(&self, url: &str, limit: usize) -> Result<Bytes, FetchError> {
         match self.get(url, Ask { limit, ..Ask::default() }).await? {
@@ -147,15 +158,16 @@ impl Http {
             if body.len() + chunk.len() > limit {
                 return Err(FetchError::TooLarge { limit });
             }
+            // Before it is waited for: an unpacked chunk may have megabytes.
+            counted.set(body.len() + chunk.len());
+            if !self.memory.may_grow() {
+                return Err(FetchError::NoRoom);
+            }
             if body.len() + chunk.len() > MAX_BESIDE_BYTES && turn.is_none() {
                 // The semaphore is never closed.
                 turn = self.large.acquire().await.ok();
             }
             body.extend_from_slice(&chunk);
-            counted.set(body.len());
-            if !self.memory.may_grow() {
-                return Err(FetchError::NoRoom);
-            }
         }
         // awc takes a body that ends early for a whole one.
         match declared {

@@ -5,15 +5,19 @@
 
 use crate::ct::tile::Fingerprint;
 use crate::state::Usage;
+use crate::system::read_file;
 use bytes::Bytes;
 use openssl::sha::sha256;
+use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
+/// Largest issuer's certificate, bytes. As much as a chain certificate can have at all in an RFC 6962 log would be
+/// 16 MiB; none comes near.
+pub(crate) const MAX_ISSUER_BYTES: usize = 256 * 1024;
 /// Most bytes of fetched issuers in memory. Those of the web need about 10 MiB.
 pub(crate) const MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// The same for those that come with the entries themselves.
@@ -86,7 +90,7 @@ impl Issuers {
             return Some(der);
         }
         let path = path(self.dir.as_deref()?, fingerprint);
-        let der = fs::read(&path).ok().map(Bytes::from)?;
+        let der = read_file(&path, MAX_ISSUER_BYTES).ok().map(Bytes::from)?;
         if sha256(&der) != *fingerprint {
             log::warn!("{}: not what its name says; fetching it again", path.display());
             return None;
@@ -110,7 +114,7 @@ impl Issuers {
 
     fn save(&self, fingerprint: &Fingerprint, der: &[u8]) -> io::Result<()> {
         let Some(dir) = &self.dir else { return Ok(()) };
-        let mut on_disk = self.on_disk.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut on_disk = self.on_disk.lock();
         let usage = match *on_disk {
             Some(usage) => usage,
             None => *on_disk.insert(Usage::of(dir)?),

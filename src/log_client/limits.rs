@@ -1,6 +1,8 @@
 //! Politeness towards an operator, whatever number of logs it runs: requests at the same time, and per second.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
@@ -9,6 +11,10 @@ use tokio::time::{Instant, sleep_until};
 #[derive(Debug)]
 pub struct OperatorLimits {
     at_once: Semaphore,
+    /// Requests under way, and about to be.
+    under_way: AtomicUsize,
+    /// For all but one of them, shared with the other operators.
+    beside: Arc<Semaphore>,
     /// Time between requests when they come steadily.
     interval: Duration,
     /// The moment of the next request's turn, were they spaced evenly.
@@ -17,14 +23,34 @@ pub struct OperatorLimits {
 
 /// As long as it lives, the request counts as one of those under way.
 #[derive(Debug)]
-pub(super) struct Turn<'a>(#[allow(dead_code, reason = "held for its Drop")] Option<SemaphorePermit<'a>>);
+pub(super) struct Turn<'a> {
+    under_way: &'a AtomicUsize,
+    _of_operator: Option<SemaphorePermit<'a>>,
+    _beside: Option<SemaphorePermit<'a>>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Requests to all operators together that are under way beside one to each: every one takes an open file.
+pub(crate) const MAX_BESIDE: usize = 256;
+
+/// What all operators share; see [`MAX_BESIDE`].
+pub fn requests_beside() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(MAX_BESIDE))
+}
 
 impl OperatorLimits {
     /// At most `at_once` requests under way (at least 1), and `per_second` (at least 1) on average; a second's
-    /// worth may come together.
-    pub fn new(at_once: usize, per_second: u32) -> Self {
+    /// worth may come together. All but one of those under way take a permit of `beside`.
+    pub fn new(at_once: usize, per_second: u32, beside: Arc<Semaphore>) -> Self {
         OperatorLimits {
             at_once: Semaphore::new(at_once.max(1)),
+            under_way: AtomicUsize::new(0),
+            beside,
             interval: Duration::from_secs(1) / per_second.max(1),
             next: Mutex::new(Instant::now()),
         }
@@ -33,14 +59,19 @@ impl OperatorLimits {
     /// Waits for a request's turn.
     pub(super) async fn turn(&self) -> Turn<'_> {
         // The semaphore is never closed.
-        let permit = self.at_once.acquire().await.ok();
+        let of_operator = self.at_once.acquire().await.ok();
+        let is_first = self.under_way.fetch_add(1, Ordering::Relaxed) == 0;
+        let mut turn = Turn { under_way: &self.under_way, _of_operator: of_operator, _beside: None };
+        if !is_first {
+            turn._beside = self.beside.acquire().await.ok();
+        }
         sleep_until(self.reserve(Instant::now())).await;
-        Turn(permit)
+        turn
     }
 
     /// Takes the next turn and returns its moment.
     fn reserve(&self, now: Instant) -> Instant {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.next.lock();
         // Unused turns are kept for a second.
         let turn = (*next).max(now.checked_sub(Duration::from_secs(1)).unwrap_or(now));
         *next = turn + self.interval;
@@ -54,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_taken_and_then_the_rate_holds() {
-        let limits = OperatorLimits::new(1, 10);
+        let limits = OperatorLimits::new(1, 10, requests_beside());
         let now = Instant::now() + Duration::from_secs(60);
         let turns: Vec<_> = (0..30).map(|_| limits.reserve(now)).collect();
         assert!(turns[9] <= now, "a second's worth is free after a pause");
@@ -64,11 +95,32 @@ mod tests {
 
     #[actix::test]
     async fn no_more_requests_than_allowed_are_under_way() {
-        let limits = OperatorLimits::new(2, 1000);
+        let limits = OperatorLimits::new(2, 1000, requests_beside());
         let (one, _two) = (limits.turn().await, limits.turn().await);
         let third = tokio::time::timeout(Duration::from_millis(50), limits.turn()).await;
         assert!(third.is_err());
         drop(one);
         assert!(tokio::time::timeout(Duration::from_millis(500), limits.turn()).await.is_ok());
+    }
+
+    #[actix::test]
+    async fn each_operator_has_one_request_under_way_whatever_others_have() {
+        let beside = Arc::new(Semaphore::new(1));
+        let [greedy, other] = [0; 2].map(|_| OperatorLimits::new(8, 1000, beside.clone()));
+        let soon = Duration::from_millis(50);
+        let (_first, second) = (greedy.turn().await, greedy.turn().await);
+        assert!(
+            tokio::time::timeout(soon, greedy.turn()).await.is_err(),
+            "all that there are beside one are taken"
+        );
+        let of_other = tokio::time::timeout(soon, other.turn()).await.expect("its first");
+        assert!(tokio::time::timeout(soon, other.turn()).await.is_err());
+        drop(second);
+        let beside_it = tokio::time::timeout(soon, other.turn()).await.expect("its second");
+        drop((of_other, beside_it));
+        assert!(
+            tokio::time::timeout(soon, greedy.turn()).await.is_ok(),
+            "and who gives up leaves nothing behind"
+        );
     }
 }

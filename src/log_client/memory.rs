@@ -3,22 +3,37 @@
 //! Each log has bounds of its own. With many logs these add up, so what all of them have is counted as well, from the first
 //! byte of an answer until its entries are with the Broker. Below [`ROOM`] nobody notices. Above it a log whose share is used
 //! up is asked for one page at a time. Above [`MOST`], which only answers that nobody honest gives lead to, answers of such
-//! logs are given up, and asked for in smaller pieces. All together never have much more than twice that.
+//! logs are given up, and asked for in smaller pieces. Above twice that no answer may have more than [`LEAST`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes up to which logs are asked for as much at once as is configured.
 pub(crate) const ROOM: usize = 256 * 1024 * 1024;
 /// Bytes up to which no answer is given up for the others' sake.
 pub(crate) const MOST: usize = 1024 * 1024 * 1024;
 
+/// Bytes that each log may have in any case.
+pub(crate) const LEAST: usize = 256 * 1024;
+
 /// What all logs have.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct All {
     bytes: AtomicUsize,
     /// Logs that have any.
     logs: AtomicUsize,
+    large_batch: Arc<Semaphore>,
+}
+
+impl Default for All {
+    fn default() -> Self {
+        All {
+            bytes: AtomicUsize::new(0),
+            logs: AtomicUsize::new(0),
+            large_batch: Arc::new(Semaphore::new(1)),
+        }
+    }
 }
 
 impl All {
@@ -49,7 +64,15 @@ impl AnswerMemory {
 
     /// Whether answers may go on growing.
     pub(super) fn may_grow(&self) -> bool {
-        self.all.has_room(self.bytes.load(Ordering::Relaxed), MOST)
+        let own = self.bytes.load(Ordering::Relaxed);
+        let is_bounded = self.all.bytes.load(Ordering::Relaxed) < 2 * MOST || own <= LEAST;
+        is_bounded && self.all.has_room(own, MOST)
+    }
+
+    /// Waits until no other log has a batch of more bytes than usual with the Broker: its messages may be large.
+    pub(crate) async fn turn_for_large_batch(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed.
+        self.all.large_batch.clone().acquire_owned().await.ok()
     }
 
     /// A part of it that is empty as yet.
@@ -113,6 +136,22 @@ mod tests {
         assert!(!log.may_grow() && other.may_grow());
         drop(part);
         assert!(log.has_room());
+    }
+
+    #[test]
+    fn many_logs_do_not_add_up_without_end() {
+        let logs = logs::<20>();
+        let mut parts: Vec<_> = logs.iter().map(|log| log.part()).collect();
+        // Those that come first take what there is while they are few, and give nothing back.
+        for (k, part) in parts.iter_mut().enumerate() {
+            let mut bytes = 0;
+            while logs[k].may_grow() {
+                bytes += LEAST;
+                part.set(bytes);
+            }
+        }
+        let all = logs[0].all.bytes.load(Ordering::Relaxed);
+        assert!(all <= 2 * MOST + logs.len() * 2 * LEAST, "{all}");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::static_ct::MAX_CHECKPOINT_BYTES;
 use super::tiles::{LeafIndex, Tiles};
 use super::{FetchError, FetchSettings, Fetched, Range, Rfc6962Client};
 use crate::ct::checkpoint::Checkpoint;
+use crate::ct::source::Protocol;
 use crate::ct::tile_path::TILE_WIDTH;
-use crate::message::Protocol;
 use std::rc::Rc;
 use std::sync::Arc;
 

@@ -1,9 +1,10 @@
 //! A log's entries by its data tiles (static-ct-api "Log Entries"), with the issuers that they name.
 
 use super::http::{Answer, Ask, Http};
-use super::issuers::{Issuers, hex};
-use super::{FetchError, Fetched, Range};
-use crate::ct::entry::{Content, FramingFault};
+use super::issuers::{Issuers, MAX_ISSUER_BYTES, hex};
+use super::memory::Part;
+use super::{FetchError, Fetched, Range, Undecodable};
+use crate::ct::entry::{Content, FramingFault, MAX_CHAIN_CERTIFICATES};
 use crate::ct::names_tile;
 use crate::ct::tile::{self, Fingerprint, TileLeaf};
 use crate::ct::tile_path::{TILE_WIDTH, data_tile, names_tile};
@@ -13,18 +14,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 /// Largest data tile or names tile, bytes, unpacked. A full tile of the web's certificates has some 700 KB; ten times as
 /// much is still an honest, if odd, log.
 pub(crate) const MAX_TILE_BYTES: usize = 16 * 1024 * 1024;
-/// Largest issuer's certificate, bytes. As much as a chain certificate can have at all in an RFC 6962 log would be
-/// 16 MiB; none comes near.
-pub(crate) const MAX_ISSUER_BYTES: usize = 256 * 1024;
 /// Most bytes of the chains of all entries that are read from one tile, each issuer counted as often as an entry names it:
 /// 32 bytes in a tile stand for a whole certificate in a message. Those of honest tiles have some 2 MB.
 pub(crate) const MAX_CHAINS_BYTES: usize = 32 * 1024 * 1024;
-/// Most issuers of one entry that are fetched and sent. Honest chains have two to five.
-pub(crate) const MAX_CHAIN_ISSUERS: usize = 64;
 /// Most bytes of the tiles of one log that are kept until their issuers are there.
 pub(crate) const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
 
@@ -50,7 +47,7 @@ pub(super) struct Tiles {
     /// Held while issuers are fetched: tiles in flight together mostly lack the same ones.
     fetching_issuers: Mutex<()>,
     /// Tiles whose issuers could not all be had, so that they need not be fetched again; by path.
-    kept: RefCell<HashMap<String, Bytes>>,
+    kept: RefCell<HashMap<String, (Bytes, Part)>>,
 }
 
 impl Tiles {
@@ -67,14 +64,18 @@ impl Tiles {
     /// See [`FetchError`].
     pub(super) async fn entries(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
         let (path, bytes) = self.tile(data_tile, range).await?;
+        let mut waits = self.http.counted();
+        waits.set(bytes.len());
         // One more than there should be shows that there are too many.
         let leaves = tile::leaves(&bytes).take(TILE_WIDTH as usize + 1).collect::<Result<Vec<_>, _>>()?;
         let wanted = in_range(range, &path, leaves)?;
-        if wanted.iter().any(|(_, leaf)| leaf.chain.len() > MAX_CHAIN_ISSUERS) {
-            return Err(FetchError::TooLarge { limit: MAX_CHAIN_ISSUERS * size_of::<Fingerprint>() });
+        if wanted.iter().any(|(_, leaf)| leaf.chain.len() > MAX_CHAIN_CERTIFICATES) {
+            return Err(FetchError::TooLarge { limit: MAX_CHAIN_CERTIFICATES * size_of::<Fingerprint>() });
         }
-        if let Err(error) = self.fetch_issuers(&wanted).await {
-            self.keep(path, bytes);
+        // What was fetched of them by then stays, so the next attempt goes on from there.
+        let fetched = timeout(self.http.timeout(), self.fetch_issuers(&wanted)).await;
+        if let Err(error) = fetched.unwrap_or_else(|_| Err(FetchError::Timeout(self.http.timeout()))) {
+            self.keep(path, bytes, waits);
             return Err(error);
         }
         let issuers = wanted.iter().flat_map(|(_, leaf)| &leaf.chain);
@@ -112,7 +113,7 @@ impl Tiles {
     }
 
     async fn tile_at(&self, path: String) -> Result<(String, Bytes), FetchError> {
-        if let Some(bytes) = self.kept.borrow_mut().remove(&path) {
+        if let Some((bytes, _)) = self.kept.borrow_mut().remove(&path) {
             return Ok((path, bytes));
         }
         let ask = Ask { limit: MAX_TILE_BYTES, gzip: true, etag: None };
@@ -123,13 +124,13 @@ impl Tiles {
     }
 
     /// Keeps a tile; a log that makes us keep many has to serve them again.
-    fn keep(&self, path: String, bytes: Bytes) {
+    fn keep(&self, path: String, bytes: Bytes, counted: Part) {
         let mut kept = self.kept.borrow_mut();
-        let all: usize = kept.values().map(Bytes::len).sum();
+        let all: usize = kept.values().map(|(bytes, _)| bytes.len()).sum();
         if all + bytes.len() > MAX_KEPT_BYTES {
             kept.clear();
         }
-        kept.insert(path, bytes);
+        kept.insert(path, (bytes, counted));
     }
 
     /// Fetches the issuers of `leaves` that nobody has had yet.
@@ -166,8 +167,16 @@ impl Tiles {
             _ => None,
         };
         entry.fault = misplaced.or(entry.fault);
-        let evidence = entry.misbehaviour().map(|_| tile::merkle_tree_leaf(&timestamped_entry));
-        Ok(Fetched { leaf_hash: Some(leaf_hash), content: Ok(Content::Entry(entry)), evidence })
+        // Otherwise each entry that waits would keep its whole tile.
+        entry.certificate = Bytes::copy_from_slice(&entry.certificate);
+        let merkle_tree_leaf = || tile::merkle_tree_leaf(&timestamped_entry);
+        let evidence = entry.misbehaviour().map(|_| merkle_tree_leaf());
+        let content = entry.within_limits().map(Content::Entry).map_err(|error| Undecodable {
+            reason: error.to_string(),
+            leaf_input: base64_simd::STANDARD.encode_to_string(merkle_tree_leaf()),
+            extra_data: String::new(),
+        });
+        Ok(Fetched { leaf_hash: Some(leaf_hash), content, evidence })
     }
 }
 

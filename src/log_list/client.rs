@@ -1,9 +1,11 @@
 //! Follows one list.
 
 use super::download::{Answer, Download, Redirects, Validators};
+use super::fallback::built_in;
 use super::saved::{self, Kept};
 use super::source::Signed;
-use super::{HttpSettings, InForce, ListError, ListSource, Origin, built_in, warn_of};
+use super::source::warn_of;
+use super::{HttpSettings, InForce, ListError, ListSource, Origin};
 use crate::ct::log_list::{BrokenLog, LogList, MAX_LIST_BYTES, MAX_SIGNATURE_BYTES, ParsedList};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};

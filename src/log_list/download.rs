@@ -1,7 +1,7 @@
 //! One GET: conditional, bounded in bytes, time and redirects.
 
-use super::{HttpSettings, ListError};
-use crate::log_client::Reach;
+use super::error::ListError;
+use crate::log_client::{Proxies, Reach};
 use awc::error::{PayloadError, SendRequestError};
 use awc::http::StatusCode;
 use awc::http::header::{
@@ -9,6 +9,7 @@ use awc::http::header::{
     LAST_MODIFIED, LOCATION,
 };
 use bytes::Bytes;
+use openssl::ssl::SslConnector;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -18,6 +19,19 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const MAX_REDIRECTS: usize = 3;
 /// Longest validator (ETag, Last-Modified) that is kept, bytes; others are some 30.
 pub(crate) const MAX_VALIDATOR_BYTES: usize = 1024;
+
+/// What requests for lists are made with.
+#[derive(Clone)]
+pub struct HttpSettings {
+    /// Whom TLS trusts.
+    pub tls: SslConnector,
+    /// What is between us and the lists.
+    pub proxies: Proxies,
+    /// Longest time from a request to the last byte of its answer, redirects included.
+    pub timeout: Duration,
+    /// The User-Agent header.
+    pub user_agent: String,
+}
 
 /// By what a server recognises the answer that we have (RFC 9110 §8.8).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]

@@ -2,10 +2,10 @@
 //! signature and its validators are always of the same fetch.
 
 use super::download::Validators;
-use super::source::Unbelievable;
-use super::{ListSource, Origin, warn_of};
+use super::in_force::Origin;
+use super::source::{ListSource, Unbelievable, warn_of};
 use crate::ct::log_list::{LogList, MAX_LIST_BYTES};
-use crate::state::replace_file;
+use crate::system::replace_file;
 use base64_simd::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Which lists there are.
 
-use crate::ct::log_list::SignatureError;
+use crate::ct::log_list::{BrokenLog, SignatureError};
 use crate::ct::log_list::{CHROME_KEY_PEM, LogListError, ParsedList, parse, verify_signature};
 use crate::log_client::is_internal_url;
 use std::borrow::Cow;
@@ -79,4 +79,18 @@ pub enum Unbelievable {
     Signature(#[from] SignatureError),
     #[error(transparent)]
     List(#[from] LogListError),
+}
+
+/// Most lines in the log file about the logs of one list that could not be read: a list that is broken throughout is one
+/// mistake, not a thousand.
+pub(crate) const MAX_BROKEN_LINES: usize = 10;
+
+/// One line for each log that a list has and that could not be read.
+pub(super) fn warn_of(broken: &[BrokenLog], source: &ListSource) {
+    for log in broken.iter().take(MAX_BROKEN_LINES) {
+        log::warn!("log list {}: left out {log}", source.name);
+    }
+    if let Some(more @ 1..) = broken.len().checked_sub(MAX_BROKEN_LINES) {
+        log::warn!("log list {}: left out {more} more logs", source.name);
+    }
 }

@@ -1,8 +1,11 @@
 //! The `certificate_update` message and its shorter forms.
 
-use super::{Seconds, Source, Stream, chain};
+use super::seconds::Seconds;
+use super::stream::Stream;
+use super::{chain, source};
 use crate::certificate::{self, LeafKind};
 use crate::ct::entry::{Content, LogEntry, LogEntryType};
+use crate::ct::source::Source;
 use bytes::Bytes;
 use std::io::Write;
 use std::ops::Range;
@@ -49,18 +52,11 @@ impl CertEntry {
     pub fn content_bytes(&self) -> usize {
         match &self.content {
             Content::Entry(entry) => {
-                entry.certificate.len() + entry.chain.iter().map(Bytes::len).sum::<usize>()
+                let chain = entry.chain.iter().map(|issuer| size_of::<Bytes>() + issuer.len());
+                entry.certificate.len() + chain.sum::<usize>()
             }
-            Content::Names(entry) => entry.names.iter().map(String::len).sum(),
+            Content::Names(entry) => entry.names.iter().map(|name| size_of::<String>() + name.len()).sum(),
         }
-    }
-
-    /// The same, with a certificate of its own: otherwise a single entry of a tile keeps all of the tile in memory.
-    pub fn into_owned(mut self) -> Self {
-        if let Content::Entry(entry) = &mut self.content {
-            entry.certificate = Bytes::copy_from_slice(&entry.certificate);
-        }
-        self
     }
 
     /// About how many bytes the message will have: base64, hex texts and names, from experience.
@@ -95,9 +91,9 @@ impl CertEntry {
         }
         let chain = chain_start..out.len();
         let _ = write!(out, r#""cert_index":{},"cert_link":""#, self.index);
-        self.source.write_link(self.index, out);
+        source::write_link(&self.source, self.index, out);
         let _ = write!(out, r#"","seen":{},"#, Seconds::from_us(self.seen_us));
-        self.source.write_member(entry.timestamp_ms, out);
+        source::write_member(&self.source, entry.timestamp_ms, out);
         out.push(b'}');
         if let Some(fault) = entry.misbehaviour() {
             out.extend_from_slice(br#","fault":"#);

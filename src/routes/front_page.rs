@@ -1,9 +1,8 @@
-//! `/`: the root stream for WebSocket clients, the front page for browsers.
+//! The front page.
 
-use super::{AppState, STREAMS, streams};
+use crate::config::paths;
 use crate::message::Stream;
-use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::http::header::HeaderValue;
 use askama::Template;
 use base64_simd::STANDARD;
 use bytes::Bytes;
@@ -21,9 +20,9 @@ struct Page {
 /// The front page as it is sent, to everybody the same.
 #[derive(Debug)]
 pub(crate) struct FrontPage {
-    text: Bytes,
+    pub(super) text: Bytes,
     /// Its Content-Security-Policy, which lets the browser run and apply what is in the page and nothing else.
-    policy: HeaderValue,
+    pub(super) policy: HeaderValue,
 }
 
 impl FrontPage {
@@ -50,27 +49,9 @@ fn source(text: &str, begin: &str, end: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode_to_string(sha256(inside.as_bytes())))
 }
 
-/// Answers a handshake with the root stream and anything else with the page.
-pub(super) async fn stream_or_page(
-    req: HttpRequest,
-    state: web::Data<AppState>,
-) -> Result<HttpResponse, actix_web::Error> {
-    if streams::asks_for_websocket(req.headers()) {
-        return streams::open(state.root_stream, req, state).await;
-    }
-    Ok(HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, state.front_page.policy.clone()))
-        // A token may stand in its URL.
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(state.front_page.text.clone()))
-}
-
 /// The lightest stream that says what the page shows, or what there is.
 fn feed(streams: &[Stream]) -> &'static str {
     let by_worth = [Stream::Lite, Stream::Full, Stream::Domains];
     let feed = by_worth.into_iter().find(|stream| streams.contains(stream));
-    let path = STREAMS.into_iter().find(|(_, stream)| feed == Some(*stream));
-    path.map_or("", |(path, _)| path.trim_start_matches('/'))
+    feed.map_or("", |stream| paths::of_stream(stream).trim_start_matches('/'))
 }

@@ -1,7 +1,8 @@
 //! Is it alive, and does it deliver: for those who start it again, and for those who send traffic to it.
 
+use super::answers::json_answer;
 use super::on_demand::Answer;
-use super::{AppState, json_answer};
+use super::state::AppState;
 use crate::actors::log_watcher::LogSnapshot;
 use crate::config::HealthLimits;
 use actix_web::http::StatusCode;
@@ -87,8 +88,9 @@ fn answer(well: bool, body: &Value) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::log_watcher::{LogStatus, Verification};
-    use crate::message::{Protocol, Source};
+    use crate::actors::log_watcher::LogStatus;
+    use crate::config::Verification;
+    use crate::ct::source::{Protocol, Source};
 
     const LIMITS: HealthLimits = HealthLimits { log_patience: Duration::from_secs(600), ready_percent: 50 };
 

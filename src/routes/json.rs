@@ -1,7 +1,8 @@
 //! The newest messages as JSON.
 
+use super::answers::json_answer;
+use super::state::AppState;
 use super::visitors::may_hear;
-use super::{AppState, json_answer};
 use crate::actors::broker::Newest;
 use crate::message::{CertEntry, Stream};
 use actix_web::http::StatusCode;

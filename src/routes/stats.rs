@@ -1,7 +1,7 @@
 //! The statistics: who is connected, and how the logs are doing.
 
-use super::AppState;
 use super::on_demand::Answer;
+use super::state::AppState;
 use super::visitors::{json_for, name_of, visitor};
 use crate::actors::broker::Clients;
 use crate::actors::client::Client;

@@ -1,7 +1,8 @@
 //! How the server is doing, for the front page: nothing in it is for insiders alone.
 
+use super::answers::json_answer;
 use super::health::delivery;
-use super::{AppState, json_answer};
+use super::state::AppState;
 use crate::actors::log_watcher::LogStatus;
 use crate::config::HealthLimits;
 use crate::message::{Stream, Wire};

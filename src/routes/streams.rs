@@ -1,19 +1,38 @@
-//! From a WebSocket handshake to a client.
+//! The streams: from a request to a client.
 
+use super::handshake::{asks_for_websocket, deflate_offer, start, upgrade_required};
+use super::json;
+use super::state::AppState;
 use super::visitors::origin;
-use super::{AppState, json};
 use crate::actors::broker::Waiting;
 use crate::actors::client::{Client, NORMAL};
 use crate::actors::event_session::EventSession;
-use crate::actors::outbox::{Outbox, QueueLimits, Shared};
+use crate::actors::outbox::{Outbox, Shared};
 use crate::actors::session::Session;
-use crate::actors::websocket_session;
+use crate::config::QueueLimits;
 use crate::message::{FramesBuilder, Stream, Wire};
 use actix_web::http::Version;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Answers a handshake with the root stream and anything else with the page.
+pub(super) async fn stream_or_page(
+    req: HttpRequest,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, actix_web::Error> {
+    if asks_for_websocket(req.headers()) {
+        return open(state.root_stream, req, state).await;
+    }
+    Ok(HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CONTENT_SECURITY_POLICY, state.front_page.policy.clone()))
+        // A token may stand in its URL.
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(state.front_page.text.clone()))
+}
 
 /// Opens `stream` for whoever asks with a WebSocket handshake.
 pub(super) async fn open(
@@ -25,12 +44,12 @@ pub(super) async fn open(
         return Ok(upgrade_required());
     }
     let (origin, limits) = (origin(&req, &state, stream)?, state.live.rules().clients);
-    let deflate = limits.deflate && websocket_session::deflate_offer(&req).is_some();
+    let deflate = limits.deflate && deflate_offer(&req).is_some();
     let wire = if deflate { Wire::Deflate } else { Wire::WebSocket };
     let outbox = Outbox::new(limits.queue, wire, wants_notices(req.query_string()));
     let outbox = outbox.counted(&state.tally, stream);
     let client = Client::new(origin, Some(stream), outbox);
-    Ok(websocket_session::start(&req, Arc::new(client), state.broker.clone()))
+    Ok(start(&req, Arc::new(client), state.broker.clone()))
 }
 
 /// `/develop`: the newest full messages, then a normal close.
@@ -47,7 +66,7 @@ pub(super) async fn develop(
     let client = Client::new(origin, None, Outbox::new(QueueLimits::NONE, Wire::WebSocket, false));
     client.outbox.push_if_room(&newest, Instant::now());
     client.outbox.close(NORMAL, "");
-    Ok(websocket_session::start(&req, Arc::new(client), state.broker.clone()))
+    Ok(start(&req, Arc::new(client), state.broker.clone()))
 }
 
 /// The newest full messages as frames.
@@ -59,12 +78,6 @@ async fn newest(state: &AppState) -> Result<Arc<Shared>, actix_web::Error> {
     let frames = Arc::new(frames.build().into());
     state.broker.do_send(Waiting(Arc::clone(&frames)));
     Ok(frames)
-}
-
-/// Whether `headers` ask for a WebSocket (RFC 6455 section 4.2.1).
-pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
-    let upgrade = headers.get(header::UPGRADE).and_then(|v| v.to_str().ok());
-    upgrade.is_some_and(|v| v.split(',').any(|p| p.trim().eq_ignore_ascii_case("websocket")))
 }
 
 /// `/sse?stream=full|lite|domains`: the same as Server-Sent Events; without `stream`, what `/` streams.
@@ -99,10 +112,4 @@ pub(super) async fn events(
 /// Whether a client wants to be told of its losses and of logs that misbehave: `notices=1` or `notices=true`.
 fn wants_notices(query: &str) -> bool {
     query.split('&').any(|pair| matches!(pair, "notices=1" | "notices=true"))
-}
-
-fn upgrade_required() -> HttpResponse {
-    HttpResponse::UpgradeRequired()
-        .insert_header((header::UPGRADE, "websocket"))
-        .json(serde_json::json!({ "error": "Please use this url with a websocket client!" }))
 }

@@ -1,7 +1,8 @@
 //! Who asks, whether they may, and in whose name.
 
+use super::answers::{json_answer, not_found};
 use super::on_demand::Answer;
-use super::{AppState, Audience, json_answer};
+use super::state::{AppState, Audience};
 use crate::access::{Access, Claims, Holder, Refusal, Slot, Visitor};
 use crate::actors::client::{Badge, Origin};
 use crate::message::Stream;
@@ -58,7 +59,7 @@ pub async fn admit(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     // Paths of ours need no encoding, so one that has it is meant to look like another to somebody.
     if request.path().contains('%') || request.path().contains("//") {
-        return Ok(request.into_response(super::not_found().await.map_into_boxed_body()));
+        return Ok(request.into_response(not_found().await.map_into_boxed_body()));
     }
     match visitor_of(&request) {
         Ok(visitor) => {

@@ -1,12 +1,10 @@
 //! What happens to a connection before anything is read from it.
 
-use super::descriptors;
 use super::http::Settings;
-use super::tcp::Tcp;
-use super::tls::Tls;
-use super::transport::{Claim, Io, Transport};
 use crate::access::{Arrivals, Holder, Refusal, Slot, Slots};
+use crate::system::descriptors::{self, MAX_ADMINS};
 use crate::tally::Ending;
+use crate::transport::{Claim, Io, Record, Tcp, Tls, Transport};
 use actix_web::http::StatusCode;
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::time::{sleep, timeout};
@@ -17,11 +15,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How long somebody has to take the answer that they may not connect.
 pub(crate) const REFUSAL_TIME: Duration = Duration::from_secs(1);
+/// How often a connection that waits for its turn looks whether it has been cut off.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// How long after the stall timeout the kernel gives up a client that takes nothing: until then it can be told why.
 #[cfg(target_os = "linux")]
 pub(crate) const AFTER_STALL: Duration = Duration::from_secs(20);
-/// Connections that admins may have where they have a listener of their own. Clients cannot take these up.
-pub(crate) const MOST_ADMINS: usize = 16;
 
 /// Lets connections in.
 #[derive(Clone)]
@@ -52,9 +50,9 @@ impl Gate {
         let tcp = Arc::new(tcp);
         let (registration, record) = self.settings.connections.register(&tcp, peer.ip().to_canonical());
         let claim = Claim { _slots: slots, _registration: registration };
-        record.set_paused(true);
-        sleep(wait).await;
-        record.set_paused(false);
+        if !wait_for_turn(&record, wait).await {
+            return None;
+        }
         let tcp = Tcp::new(tcp, record);
         let io = match &self.tls {
             None => Io::Clear(tcp),
@@ -90,7 +88,9 @@ impl Gate {
         let (rules, peer) = (self.settings.live.rules(), peer.ip());
         let access = &rules.access;
         if self.is_for_admins {
-            return Ok(vec![self.slots.take(Holder::Admins, MOST_ADMINS).ok_or(Refusal::Full)?]);
+            // Others would be told so at each request; here they take nothing up.
+            access.admin(peer, false)?;
+            return Ok(vec![self.slots.take(Holder::Admins, MAX_ADMINS).ok_or(Refusal::Full)?]);
         }
         access.admit_peer(peer)?;
         let mut slots = vec![self.slots.take(Holder::Everyone, access.connections).ok_or(Refusal::Full)?];
@@ -129,6 +129,22 @@ impl Gate {
         })
         .await;
     }
+}
+
+/// Waits, unless the connection is cut off meanwhile: nothing is read from it, so nothing else would tell. Returns whether it
+/// is still there.
+async fn wait_for_turn(record: &Record, wait: Duration) -> bool {
+    record.set_paused(true);
+    let turn = Instant::now() + wait;
+    while !record.is_cut() {
+        let left = turn.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            record.set_paused(false);
+            return true;
+        }
+        sleep(left.min(LOOK_INTERVAL)).await;
+    }
+    false
 }
 
 fn answer(refusal: Refusal) -> String {

@@ -11,14 +11,13 @@
 //! reads no answers. Here a client has one request and one answer at a time, whatever it sends. Bodies are not read: no
 //! route has a use for one.
 
-use super::connections::{Connections, Phase};
-use super::transport::Transport;
 use crate::actors::connection::Connection;
 use crate::actors::session::Session;
 use crate::actors::socket::{Linger, READ, Socket};
 use crate::live::Live;
 use crate::rate::{Rate, TokenBucket};
 use crate::tally::{Ending, Tally};
+use crate::transport::{Connections, Phase, Transport};
 use actix_codec::{Decoder, Encoder};
 use actix_http::h1::{Codec, Message, MessageType};
 use actix_http::{
@@ -231,10 +230,10 @@ impl Conversation {
         let body = if is_head { Bytes::new() } else { body };
         let sent = if body.len() <= JOINED {
             bytes.extend_from_slice(&body);
-            self.send(bytes.freeze()).await
+            self.send(bytes.freeze(), 0).await
         } else {
-            match self.send(bytes.freeze()).await {
-                Ok(()) => self.send(body).await,
+            match self.send(bytes.freeze(), body.len()).await {
+                Ok(()) => self.send(body, 0).await,
                 error => error,
             }
         };
@@ -256,18 +255,19 @@ impl Conversation {
         None
     }
 
-    /// Sends `bytes`, of which the client has to take some within the stall timeout, again and again.
-    async fn send(&mut self, mut bytes: Bytes) -> io::Result<()> {
+    /// Sends `bytes`, of which the client has to take some within the stall timeout, again and again. So many bytes of the
+    /// answer come `behind` these.
+    async fn send(&mut self, mut bytes: Bytes, behind: usize) -> io::Result<()> {
         let stall_timeout = self.settings.live.rules().clients.stall_timeout;
         while !bytes.is_empty() {
-            self.io.record().has_left(bytes.len());
+            self.io.record().has_left(bytes.len() + behind);
             let writing = poll_fn(|cx| Pin::new(&mut self.io).poll_write(cx, &bytes));
             match timeout(stall_timeout, writing).await?? {
                 0 => return Err(io::ErrorKind::WriteZero.into()),
                 written => drop(bytes.split_to(written)),
             }
         }
-        self.io.record().has_left(0);
+        self.io.record().has_left(behind);
         timeout(stall_timeout, self.io.flush()).await?
     }
 
@@ -280,7 +280,7 @@ impl Conversation {
         // What has no length ends with the connection, unless it is in chunks (RFC 9112 section 6.3).
         let size = if session.is_in_chunks() { BodySize::Stream } else { BodySize::None };
         let head = self.reader.encode(head, size).ok()?;
-        let sent = self.send(head.freeze()).await;
+        let sent = self.send(head.freeze(), 0).await;
         self.unless_failed(sent)?;
         self.io.record().enter(Phase::Streaming);
         Some(Box::new(Connection::new(self.io, session, &self.reader.buffer)))

@@ -1,25 +1,12 @@
 //! The HTTP server: who is let in, what answers, and what becomes of a connection that leaves HTTP.
 
-mod budget;
-mod connections;
-pub(crate) mod descriptors;
 pub(crate) mod gate;
 pub(crate) mod http;
-mod kernel_memory;
-pub(crate) mod tcp;
-mod tls;
-mod transport;
-
-pub(crate) use budget::Budget;
-#[cfg(test)]
-pub(crate) use budget::SWEEP_INTERVAL;
-pub(crate) use connections::Connections;
-pub use descriptors::{raise_limit, room};
-pub(crate) use kernel_memory::room as kernel_room;
-pub use tls::{Tls, TlsError};
 
 use crate::config::Config;
 use crate::routes::{self, AppState, Audience};
+use crate::system::descriptors;
+use crate::transport::Tls;
 use actix_http::Request;
 use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::{AppConfig, Server, ServiceResponse};

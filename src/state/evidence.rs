@@ -1,11 +1,11 @@
 //! Keeps evidence of what logs did wrong: one file each, in a folder that is bounded.
 
 use super::Usage;
-use super::file::replace_file;
 use crate::evidence::Evidence;
+use crate::system::replace_file;
+use parking_lot::Mutex;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 /// Most files of one kind of misbehaviour: a flood of one must not hide another.
 pub(crate) const MAX_FILES_OF_KIND: usize = 100;
@@ -34,7 +34,7 @@ impl EvidenceFolder {
     /// # Errors
     /// When the folder is full or cannot be written.
     pub fn keep(&self, evidence: &Evidence) -> io::Result<PathBuf> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock();
         let kind = evidence.misbehaviour.kind();
         let usage = self.usage(kind)?;
         let count = usage.files;
@@ -67,8 +67,8 @@ impl EvidenceFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ct::source::Protocol;
     use crate::evidence::{Accused, Base64, Misbehaviour};
-    use crate::message::Protocol;
     use std::fs;
 
     fn evidence() -> Evidence {

@@ -1,7 +1,6 @@
 //! What is kept on disk.
 
 pub(crate) mod evidence;
-mod file;
 mod foreign;
 mod ledger;
 mod lock;
@@ -10,7 +9,6 @@ pub(crate) mod undecodable;
 mod usage;
 
 pub use evidence::EvidenceFolder;
-pub use file::replace_file;
 pub use foreign::{ForeignPositions, NotForeign, bare as bare_url, parse as foreign_positions};
 pub use ledger::{Ledger, OutOfTurn};
 pub use lock::{StateLock, StateLockError};

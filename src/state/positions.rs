@@ -5,17 +5,16 @@
 //! that is damaged is an error and is left alone: to begin at the heads instead would lose what came in between.
 
 use super::Ledger;
-use super::file::replace_file;
 use crate::ct::head::Head;
 use crate::ct::merkle::{CompactTree, Hash};
+use crate::system::{read_file, replace_file};
 use base64_simd::STANDARD;
 use openssl::sha::sha256;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 const FILE: &str = "positions.json";
@@ -24,6 +23,9 @@ const VERSION: u32 = 1;
 /// Most logs whose position is kept: a list that names others each hour must not fill the disk. Those that come then begin
 /// anew after a restart. There have been some 250 logs so far.
 pub(crate) const MAX_POSITIONS: usize = 10_000;
+
+/// Largest file, bytes; a log takes some 500.
+const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Where a log stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +124,7 @@ impl Positions {
     /// See [`PositionsError`].
     pub fn load(dir: &Path) -> Result<Self, PositionsError> {
         let path = dir.join(FILE);
-        let state = match fs::read(&path) {
+        let state = match read_file(&path, MAX_FILE_BYTES) {
             Ok(bytes) => parse(&bytes).map_err(|problem| PositionsError::Damaged { path, problem })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
             Err(error) => return Err(PositionsError::Read { path, error }),
@@ -224,9 +226,8 @@ impl Positions {
         written
     }
 
-    /// The data stay consistent at every step, so a panic elsewhere does not make them unusable.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -310,6 +311,7 @@ fn hex(hash: &Hash) -> String {
 mod tests {
     use super::*;
     use crate::ct::merkle::leaf_hash;
+    use std::fs;
 
     fn position(entries: u64) -> Position {
         let mut tree = CompactTree::new();

@@ -4,10 +4,10 @@
 //! counted and named in the log file, but not kept.
 
 use super::Usage;
+use parking_lot::Mutex;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 /// Most files in the folder.
 pub(crate) const MAX_FILES: usize = 1_000;
@@ -56,7 +56,7 @@ impl Undecodable {
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
         let log: String = bare.chars().map(plain).take(MAX_NAME_CHARS).collect();
         let path = self.dir.join(format!("{log}-{}.json", entry.index));
-        let mut known = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.usage.lock();
         let usage = match *known {
             Some(usage) => usage,
             None => *known.insert(Usage::of(&self.dir)?),

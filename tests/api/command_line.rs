@@ -1,8 +1,8 @@
 //! The program from the shell: what it says when something is wrong, and with which status it ends.
 
 use crate::helpers::{from_the_start, log_with, quiet_log, spawn_app, spawn_app_in, with_its_key};
+use certstream_server::ct::source::Protocol;
 use certstream_server::demo::{DemoLogOptions, DemoProtocol, Fault, FaultOn};
-use certstream_server::message::Protocol;
 use std::net::TcpListener;
 use std::process::{Command, Output};
 

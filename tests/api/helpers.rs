@@ -1,9 +1,9 @@
 //! A server of one's own for each test, and clients for it.
 
 use certstream_server::config::{self, Config, Log, StartAt};
+use certstream_server::ct::source::Protocol;
 use certstream_server::demo::{DemoLog, DemoLogOptions};
 use certstream_server::evidence::Evidence;
-use certstream_server::message::Protocol;
 use certstream_server::reload::Reloader;
 use certstream_server::startup::{Application, StartError};
 use futures_util::{SinkExt, StreamExt};

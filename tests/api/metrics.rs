@@ -1,8 +1,8 @@
 //! What Prometheus sees, and what is said of it.
 
 use crate::helpers::{PATIENCE, TestApp, from_the_start, log_with, quiet_log, spawn_app, with_its_key};
+use certstream_server::ct::source::Protocol;
 use certstream_server::demo::{DemoLogOptions, Fault, FaultOn};
-use certstream_server::message::Protocol;
 use std::collections::BTreeSet;
 
 async fn asked(app: &TestApp, accept: &str) -> (String, String) {

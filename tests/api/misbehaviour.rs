@@ -1,8 +1,8 @@
 //! Logs that lie: detected before anything of it is sent, kept as evidence, told to who asks, and tried again.
 
 use crate::helpers::{Subscriber, TestApp, log_with, spawn_app, with_its_key};
+use certstream_server::ct::source::Protocol;
 use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol, EntryKind, Fault, FaultOn};
-use certstream_server::message::Protocol;
 
 const BOTH: [(DemoProtocol, Protocol); 2] =
     [(DemoProtocol::Rfc6962, Protocol::Rfc6962), (DemoProtocol::StaticCt, Protocol::StaticCt)];

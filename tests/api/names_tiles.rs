@@ -2,8 +2,8 @@
 
 use crate::helpers::{from_the_start, log_with, spawn_app};
 use certstream_server::config::Log;
+use certstream_server::ct::source::Protocol;
 use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol};
-use certstream_server::message::Protocol;
 use serde_json::json;
 
 const NAMES_ALONE: &str =

@@ -4,8 +4,8 @@ use crate::helpers::{
     Subscriber, TestApp, build, from_the_start, log_with, quiet_log, spawn_app, spawn_app_in, with_its_key,
 };
 use certstream_server::config::{Log, StartAt};
+use certstream_server::ct::source::Protocol;
 use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol, Fault, FaultOn};
-use certstream_server::message::Protocol;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 

@@ -2,8 +2,8 @@
 
 use crate::helpers::{TestApp, log_with, spawn_app, with_its_key};
 use certstream_server::config::Log;
+use certstream_server::ct::source::Protocol;
 use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol, Fault, FaultOn};
-use certstream_server::message::Protocol;
 use futures_util::{StreamExt, stream};
 use std::collections::BTreeSet;
 use std::time::Duration;

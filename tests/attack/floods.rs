@@ -292,7 +292,7 @@ async fn flood(kinds: &[Kind], has_tls: bool) {
             answers[answers.len() * 99 / 100]
         );
         assert!(process <= PROCESS_BYTES + NOISE / HOSTILE, "{kind:?}: {process} bytes each");
-        let is_websocket = matches!(kind, Kind::WebSocket | Kind::Develop);
+        let is_websocket = matches!(kind, Kind::WebSocket | Kind::Develop | Kind::Frames);
         let most = if is_websocket { STREAM_BYTES } else { KERNEL_BYTES };
         assert!(kernel <= most, "{kind:?}: {kernel} bytes of the kernel each");
         if kind.is_ended() {

@@ -37,7 +37,7 @@ impl Arrived {
             Ok(entry) => entry.content_bytes(),
             Err(Undecodable { leaf_input, extra_data, .. }) => leaf_input.len() + extra_data.len(),
         };
-        content + self.evidence.as_ref().map_or(0, Bytes::len)
+        size_of::<Self>() + content + self.evidence.as_ref().map_or(0, Bytes::len)
     }
 }
 
@@ -53,6 +53,11 @@ pub(super) struct HeldBatch {
 impl HeldBatch {
     fn is_full(&self) -> bool {
         self.entries.len() >= BATCH || self.bytes >= MAX_BATCH_BYTES
+    }
+
+    /// Whether an entry of it is so large that its messages may take much memory.
+    pub(super) fn is_large(&self) -> bool {
+        self.bytes >= 2 * MAX_BATCH_BYTES
     }
 }
 

@@ -26,92 +26,20 @@ pub(crate) mod release;
 mod report;
 mod rhythm;
 mod status;
+mod surroundings;
 mod watch;
 mod window;
 
 pub use freshness::FreshnessFigures;
 pub use gate::Gate;
-pub use status::{LogSnapshot, LogStatus, Verification};
+pub use status::{LogSnapshot, LogStatus};
+pub use surroundings::Surroundings;
 
-use super::broker::Broker;
-use crate::digest::Digest;
-use crate::evidence::Accused;
-use crate::log_client::{AnswerMemory, LogClient};
-use crate::message::Demand;
-use crate::state::{EvidenceFolder, Positions, Undecodable};
+use crate::config::WatchSettings;
 use actix::prelude::*;
 use std::cell::Cell;
-use std::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
 use watch::Watch;
-
-/// Where to begin in a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    /// At the entries that come after the first head we see.
-    Head,
-    /// At this index.
-    Index(u64),
-    /// So many entries before the first head we see, or at the log's beginning.
-    BeforeHead(u64),
-}
-
-impl fmt::Display for Start {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Start::Head => f.write_str("the head"),
-            Start::Index(index) => write!(f, "index {index}"),
-            Start::BeforeHead(count) => write!(f, "{count} entries before the head"),
-        }
-    }
-}
-
-/// How a log is watched.
-#[derive(Debug, Clone, Copy)]
-pub struct WatchSettings {
-    /// Where to begin.
-    pub start: Start,
-    /// Shortest beat of the log's heads that is followed.
-    pub poll_interval: Duration,
-    /// How long entries in a tile that is not full may wait for it to become full.
-    pub partial_tile_wait: Duration,
-    /// Most entries to ask for at once.
-    pub page_size: u64,
-    /// Most requests for entries at the same time.
-    pub in_flight: usize,
-    /// Whether entries are sent only when they are proven to be in the tree.
-    pub verify: bool,
-    /// Most entries that a restart catches up with; `None` for all.
-    pub catch_up: Option<u64>,
-}
-
-/// What a watcher works with.
-pub struct Surroundings {
-    /// Asks the log.
-    pub client: LogClient,
-    /// What the log has in memory.
-    pub memory: Arc<AnswerMemory>,
-    /// What evidence says of the log.
-    pub accused: Accused,
-    /// Is told how it goes.
-    pub status: Arc<LogStatus>,
-    /// Takes what cannot be sent.
-    pub undecodable: Arc<Undecodable>,
-    /// Takes what shows that the log misbehaved.
-    pub evidence: Arc<EvidenceFolder>,
-    /// Knows how far we have come, also after a restart.
-    pub positions: Arc<Positions>,
-    /// Sends the messages.
-    pub broker: Addr<Broker>,
-    /// Knows which streams are wanted.
-    pub demand: Arc<Demand>,
-    /// Is passed before anything is sent.
-    pub gate: Gate,
-    /// Tells in the log file what goes wrong.
-    pub digest: Arc<Digest>,
-}
 
 /// Stops the watcher at once; what it has not handed on is left to the next start.
 #[derive(Debug, Clone, Copy, Message)]

@@ -174,6 +174,10 @@ impl Watch {
     /// Hands entries to the Broker and waits for it. The position moves with the hand-over, so that nothing can stop
     /// the one without the other.
     async fn hand_on(&mut self, batch: HeldBatch) {
+        let _turn = match batch.is_large() {
+            true => self.memory.turn_for_large_batch().await,
+            false => None,
+        };
         let HeldBatch { entries, tree, .. } = batch;
         let Some(ledger) = self.accounted(&entries).await else { return };
         let mut decoded = Vec::with_capacity(entries.len());

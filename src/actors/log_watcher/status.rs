@@ -2,14 +2,16 @@
 
 use super::freshness::{Freshness, FreshnessFigures};
 use super::latency::Latency;
+use crate::config::Verification;
 use crate::ct::entry::LogEntryType;
+use crate::ct::source::Source;
 use crate::evidence::Misbehaviour;
 use crate::log_client::{FetchError, Traffic};
-use crate::message::Source;
 use crate::printable::{MOST_CHARS, escaped};
 use crate::state::Ledger;
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// The state of one log; written by its watcher alone.
@@ -51,18 +53,6 @@ impl Problem {
         let kept = |text| escaped(text, MOST_CHARS).into_owned();
         Problem { kind: kept(kind), detail: kept(detail) }
     }
-}
-
-/// What is checked before an entry is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verification {
-    /// It is in the tree that the log has signed.
-    Signed,
-    /// It is in the tree that the log says to have; its key is not known.
-    Unsigned,
-    /// Nothing.
-    Off,
 }
 
 /// [`LogStatus`] at one moment, as `/stats` shows it.
@@ -277,7 +267,6 @@ impl LogStatus {
     }
 }
 
-/// What is locked here is right at every step, so a panic elsewhere does not spoil it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

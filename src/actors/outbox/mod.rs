@@ -14,11 +14,13 @@ pub(super) mod tests;
 pub use piece::Piece;
 pub use shared::Shared;
 
+use crate::config::{QueueLimits, WhenFull};
 use crate::message::{Stream, Wire, close_frame};
 use crate::tally::{Ending, Tally};
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use queue::{Queue, Taken};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -40,27 +42,6 @@ pub enum Next {
     Frames(Piece),
     /// A close frame, the last thing to be sent.
     Close(Bytes),
-}
-
-/// How much may wait for a client.
-#[derive(Debug, Clone, Copy)]
-pub struct QueueLimits {
-    /// Bytes of frames. They are shared: clients that are equally far behind cost it once.
-    pub bytes: usize,
-    /// How long the oldest message may have waited.
-    pub age: Duration,
-    /// What happens when there is more.
-    pub when_full: WhenFull,
-}
-
-/// What happens to a client for which too much waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WhenFull {
-    /// The oldest messages are dropped and counted.
-    Drop,
-    /// It is given up, and told to come back.
-    Disconnect,
 }
 
 /// A bounded queue of messages. Those that are dropped are counted; a client that asked for notices is told in their
@@ -115,12 +96,6 @@ enum Closing {
     /// To be sent when the queue is empty.
     Asked(Bytes),
     Sent,
-}
-
-impl QueueLimits {
-    /// For what is to be sent whole, however much it is.
-    pub const NONE: QueueLimits =
-        QueueLimits { bytes: usize::MAX, age: Duration::MAX, when_full: WhenFull::Drop };
 }
 
 impl Outbox {
@@ -314,9 +289,8 @@ impl Outbox {
         }
     }
 
-    /// The data stay consistent at every step, so a panic elsewhere does not make them unusable.
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

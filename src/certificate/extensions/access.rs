@@ -4,7 +4,7 @@ use super::super::der::{Reader, Result};
 use super::super::general_name::{self, Style};
 use super::super::json::JsonText;
 use super::super::objects;
-use super::Printed;
+use super::printed::Printed;
 
 /// AccessDescription ::= SEQUENCE { accessMethod OBJECT IDENTIFIER, accessLocation GeneralName }
 pub(super) fn info_access(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {

@@ -7,7 +7,7 @@ use super::super::der::{Element, Reader, Result, tag};
 use super::super::general_name::{self, Style};
 use super::super::json::JsonText;
 use super::super::{objects, text};
-use super::Printed;
+use super::printed::Printed;
 
 /// AdmissionSyntax ::= SEQUENCE { admissionAuthority GeneralName OPTIONAL, SEQUENCE OF Admissions }
 pub(super) fn admission_syntax(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {

@@ -6,7 +6,8 @@ use super::super::general_name::{self, Style};
 use super::super::integer;
 use super::super::json::JsonText;
 use super::super::name::{self, Attributes};
-use super::{Printed, usage};
+use super::printed::Printed;
+use super::usage;
 
 /// ReasonFlags, by bit.
 const REASON_FLAGS: [&str; 9] = [

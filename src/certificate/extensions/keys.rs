@@ -6,7 +6,7 @@ use super::super::general_name::{self, Style};
 use super::super::integer::Magnitude;
 use super::super::json::JsonText;
 use super::super::{hex, time};
-use super::{Printed, text_unless_empty};
+use super::printed::{Printed, text_unless_empty};
 
 /// KeyIdentifier ::= OCTET STRING
 pub(super) fn subject_key_identifier(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {

@@ -11,6 +11,7 @@ mod keys;
 mod names;
 mod ocsp;
 mod policies;
+mod printed;
 mod rare;
 mod resources;
 mod scts;
@@ -23,16 +24,7 @@ use super::der::{Element, Reader, Result, is_same_oid, tag};
 use super::faults::Faults;
 use super::json::JsonText;
 use super::{objects, text};
-
-/// What a printer leaves behind.
-enum Printed {
-    Text,
-    /// OpenSSL has nothing to say about this value: the text is `NULL`.
-    Null,
-}
-
-/// Appends the text of an extension's value, escaped for JSON.
-type Printer = fn(Reader<'_>, &mut Vec<u8>) -> Result<Printed>;
+use printed::{Printed, Printer};
 
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1D, 17];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1D, 19];
@@ -262,16 +254,4 @@ fn without_words(oid: &[u8]) -> Option<(&'static str, Printer)> {
 
 fn null(_: Reader<'_>, _: &mut Vec<u8>) -> Result<Printed> {
     Ok(Printed::Null)
-}
-
-/// Writes `, ` before every item but the first.
-fn separate(place: usize, out: &mut Vec<u8>) {
-    if place > 0 {
-        out.raw(", ");
-    }
-}
-
-/// What a list without items says: nothing at all, so that its text is `NULL`.
-fn text_unless_empty(text_start: usize, out: &[u8]) -> Printed {
-    if out.len() > text_start { Printed::Text } else { Printed::Null }
 }

@@ -4,7 +4,7 @@
 use super::super::der::{Element, Reader, Result, tag};
 use super::super::general_name::{self, Style};
 use super::super::json::JsonText;
-use super::{Printed, separate};
+use super::printed::{Printed, separate};
 
 /// The names joined by `, `.
 pub(super) fn subject_alt_name(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {

@@ -8,7 +8,7 @@ use super::super::general_name::{self, Style};
 use super::super::json::JsonText;
 use super::super::name::{self, Attributes};
 use super::super::{integer, objects, text, time};
-use super::Printed;
+use super::printed::Printed;
 
 /// id-pkix-ocsp-nocheck: says all by being there, its value is NULL.
 pub(super) fn no_check(mut value: Reader<'_>, _: &mut Vec<u8>) -> Result<Printed> {

@@ -4,7 +4,7 @@
 use super::super::der::{Reader, Result, tag};
 use super::super::json::JsonText;
 use super::super::{integer, objects, text};
-use super::{Printed, separate, text_unless_empty};
+use super::printed::{Printed, separate, text_unless_empty};
 
 /// nsComment and its kin.
 pub(super) fn ia5_string(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {

@@ -3,7 +3,7 @@
 use super::super::der::{Bits, Reader, Result, tag};
 use super::super::json::JsonText;
 use super::super::{general_name, hex, integer};
-use super::Printed;
+use super::printed::Printed;
 
 const IPV4: u16 = 1;
 const IPV6: u16 = 2;

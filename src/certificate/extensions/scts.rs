@@ -3,7 +3,7 @@
 use super::super::der::{Malformed, Reader, Result, tag};
 use super::super::json::JsonText;
 use super::super::{hex, time};
-use super::Printed;
+use super::printed::Printed;
 
 const V1: u8 = 0;
 

@@ -4,7 +4,7 @@
 use super::super::der::{Bits, Reader, Result, tag};
 use super::super::json::JsonText;
 use super::super::{integer, objects};
-use super::{Printed, separate, text_unless_empty};
+use super::printed::{Printed, separate, text_unless_empty};
 
 const KEY_USAGES: [&str; 9] = [
     "Digital Signature",

@@ -11,7 +11,8 @@ use crate::config::Config;
 use crate::printable::{MAX_LINE_CHARS, escaped};
 use budget::{Budgets, LeftOut};
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use parking_lot::Mutex;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
@@ -122,7 +123,7 @@ impl Logger {
             return true;
         }
         let place = record.module_path_static().zip(record.line());
-        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut budgets = self.budgets.lock();
         budgets.take(place, record.level(), Instant::now())
     }
 
@@ -140,7 +141,7 @@ impl Logger {
     }
 
     fn tell_left_out(&self, at_end: bool) {
-        let due = self.budgets.lock().unwrap_or_else(PoisonError::into_inner).due(Instant::now(), at_end);
+        let due = self.budgets.lock().due(Instant::now(), at_end);
         for LeftOut { place: (module, line), level, count } in due {
             let text = format!("{count} more lines like those of {module}:{line} were left out");
             let args = format_args!("{text}");

@@ -1,6 +1,7 @@
 //! Who may connect.
 
-use super::{ConfigError, Sources, Stream, Written, at_least_one, written};
+use super::checks::at_least_one;
+use super::{ConfigError, Sources, Stream, Written, written};
 use crate::access::{Access, Networks, Token, host_name};
 
 pub(super) fn access(sources: &Sources, streams: &[Stream]) -> Result<Access, ConfigError> {

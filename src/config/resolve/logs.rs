@@ -1,13 +1,13 @@
 //! Which logs to watch, and how.
 
-use super::{ConfigError, Endpoint, ListConfig, LogConfig, Sources, at_least_one, positive, written};
-use crate::actors::log_watcher::{Start, WatchSettings};
-use crate::config::resolved::ListedFacts;
+use super::checks::{at_least_one, positive};
+use super::{ConfigError, Endpoint, ListConfig, LogConfig, Sources, written};
 use crate::config::values::{CatchUp, StartAt, Verify};
-use crate::ct::log_list::{self, ListedLog, LogState, Rule, Selection};
+use crate::config::watch::{Start, WatchSettings};
+use crate::ct::log_list::{LogState, Rule, Selection};
+use crate::ct::source::{Protocol, Source};
 use crate::log_client::{Reach, StaticCtLog};
 use crate::log_list::ListSource;
-use crate::message::{Protocol, Source};
 use crate::printable::without_password;
 use awc::http::Uri;
 use openssl::pkey::{PKey, Public};
@@ -58,28 +58,6 @@ pub(super) fn lists(sources: &Sources, written: &written::LogList) -> Result<Lis
         watch: watch_settings(sources, StartAt::Head)?,
         allow_internal: written.allow_internal,
     })
-}
-
-/// How a log of a list is watched; `None` for one whose key is none that a log may have.
-pub(in crate::config) fn listed_log(
-    log: &ListedLog,
-    watch: WatchSettings,
-    reach: Reach,
-) -> Option<LogConfig> {
-    let key = PKey::public_key_from_der(&log.key);
-    let key = key.inspect_err(|e| log::warn!("{}: its key cannot be read: {e}", log.description)).ok()?;
-    let (protocol, endpoint) = match &log.endpoint {
-        log_list::Endpoint::Rfc6962 { .. } => (Protocol::Rfc6962, Endpoint::Rfc6962 { key: Some(key) }),
-        log_list::Endpoint::StaticCt { monitoring_url, .. } => {
-            let (url, origin) = (monitoring_url.clone(), log.endpoint.origin().unwrap_or_default().into());
-            let static_ct = StaticCtLog { url, origin, key: Some(key), log_id: Some(log.log_id) };
-            (Protocol::StaticCt, Endpoint::StaticCt(static_ct))
-        }
-    };
-    let source = Source::new(log.endpoint.url(), &log.description, &log.operator, Some(log.log_id), protocol);
-    let listed = Some(ListedFacts { state: log.state, temporal_interval: log.temporal_interval });
-    let operator = log.operator.clone();
-    Some(LogConfig { source: Arc::new(source), operator, endpoint, watch, listed, reach })
 }
 
 fn watch_settings(sources: &Sources, start: StartAt) -> Result<WatchSettings, ConfigError> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::log_client::memory::MOST;
+use crate::log_client::requests_beside;
 use crate::log_client::{Proxies, Reach};
 use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
@@ -31,7 +32,7 @@ fn client(timeout: Duration, reach: Reach) -> Http {
         reach,
         timeout,
         user_agent: "certstream-server-test".into(),
-        limits: Arc::new(OperatorLimits::new(10, 1000)),
+        limits: Arc::new(OperatorLimits::new(10, 1000, requests_beside())),
         traffic: Arc::default(),
         memory: Arc::default(),
         names_tiles: false,

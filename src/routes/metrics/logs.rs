@@ -1,9 +1,9 @@
 //! The figures of each log.
 
-use super::AppState;
 use super::families::{Families, Labels};
 use crate::actors::log_watcher::LogSnapshot;
 use crate::actors::log_watcher::latency::Latency;
+use crate::routes::AppState;
 use crate::routes::health::{Delivery, delivery};
 use std::fmt::Error;
 

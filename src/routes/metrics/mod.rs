@@ -6,8 +6,8 @@ mod process;
 mod server;
 mod text;
 
-use super::AppState;
 use super::on_demand::Answer;
+use super::state::AppState;
 use crate::actors::broker::QueueDepths;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, error, web};

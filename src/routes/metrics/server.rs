@@ -1,11 +1,11 @@
 //! The figures of the server and its clients.
 
-use super::AppState;
 use super::families::{Families, Labels};
 use crate::access::Holder;
 use crate::actors::broker::Queues;
 use crate::actors::log_directory::ListStatus;
 use crate::message::{Stream, Wire};
+use crate::routes::AppState;
 use std::fmt::Error;
 use std::time::SystemTime;
 

@@ -2,19 +2,24 @@
 
 use super::tcp::Tcp;
 use crate::config::TlsFiles;
+use crate::system::read_file;
 use openssl::error::ErrorStack;
 use openssl::ssl::{
     AlpnError, Ssl, SslAcceptor, SslFiletype, SslMethod, SslMode, SslOptions, SslSessionCacheMode,
     select_next_proto,
 };
+use parking_lot::RwLock;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{PoisonError, RwLock};
 use std::time::SystemTime;
 use tokio_openssl::SslStream;
+use zeroize::Zeroizing;
 
 /// HTTP/1.1 (RFC 7301): in HTTP/2 WebSocket clients would need RFC 8441, which hardly any knows.
 const PROTOCOLS: &[u8] = b"\x08http/1.1";
+
+/// Largest file with certificates or a key, bytes.
+pub(crate) const MAX_PEM_BYTES: usize = 1024 * 1024;
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -58,13 +63,13 @@ impl Tls {
     /// When they do not hold a certificate and its key; then nothing changes.
     pub fn replace(&self, files: TlsFiles) -> Result<(), TlsError> {
         let acceptor = acceptor(&files)?;
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = InUse { files, acceptor };
+        *self.0.write() = InUse { files, acceptor };
         Ok(())
     }
 
     /// Where the certificate and its key are.
     pub fn files(&self) -> TlsFiles {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).files.clone()
+        self.0.read().files.clone()
     }
 
     /// When they were written.
@@ -75,10 +80,10 @@ impl Tls {
     }
 
     /// Shakes hands over `tcp`.
-    pub(super) async fn accept(&self, mut tcp: Tcp) -> Result<SslStream<Tcp>, openssl::ssl::Error> {
+    pub(crate) async fn accept(&self, mut tcp: Tcp) -> Result<SslStream<Tcp>, openssl::ssl::Error> {
         tcp.begin_handshake();
         let ssl = {
-            let in_use = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            let in_use = self.0.read();
             Ssl::new(in_use.acceptor.context())?
         };
         let mut stream = SslStream::new(ssl, tcp)?;
@@ -93,8 +98,8 @@ fn acceptor(files: &TlsFiles) -> Result<SslAcceptor, TlsError> {
     let bad_certificate = |why: String| TlsError::Certificate(files.certificate.clone(), why);
     let bad_key = |why: String| TlsError::Key(files.key.clone(), why);
     // OpenSSL says of a file that is not there what nobody understands.
-    std::fs::File::open(&files.certificate).map_err(|e| bad_certificate(e.to_string()))?;
-    std::fs::File::open(&files.key).map_err(|e| bad_key(e.to_string()))?;
+    read_file(&files.certificate, MAX_PEM_BYTES).map_err(|e| bad_certificate(e.to_string()))?;
+    drop(Zeroizing::new(read_file(&files.key, MAX_PEM_BYTES).map_err(|e| bad_key(e.to_string()))?));
     builder.set_certificate_chain_file(&files.certificate).map_err(|e| bad_certificate(reason(&e)))?;
     builder.set_private_key_file(&files.key, SslFiletype::PEM).map_err(|e| bad_key(reason(&e)))?;
     builder.check_private_key().map_err(|e| bad_key(reason(&e)))?;

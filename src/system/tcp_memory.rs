@@ -17,13 +17,13 @@ struct Held {
 
 /// Bytes of memory that the kernel holds for `stream`: what is not sent or not acknowledged yet, and what has come and is
 /// not read yet, including its bookkeeping.
-pub(super) fn of(stream: &TcpStream) -> usize {
+pub(crate) fn of(stream: &TcpStream) -> usize {
     let Held { received, unsent } = held(stream);
     received + unsent
 }
 
 /// Bytes of memory that the kernel holds of what is not sent or not acknowledged yet.
-pub(super) fn unsent(stream: &TcpStream) -> usize {
+pub(crate) fn unsent(stream: &TcpStream) -> usize {
     held(stream).unsent
 }
 
@@ -54,10 +54,10 @@ fn held(stream: &TcpStream) -> Held {
     Held { received: values[0] as usize, unsent: values[5] as usize }
 }
 
-/// Elsewhere what it may hold at most.
+/// Elsewhere about what it may hold at most: a stream's send buffer.
 #[cfg(not(target_os = "linux"))]
 fn held(_: &TcpStream) -> Held {
-    Held { received: 0, unsent: 2 * crate::actors::socket::SEND_BUFFER }
+    Held { received: 0, unsent: 1024 * 1024 }
 }
 
 /// Bytes that our connections may hold together before the system's TCP as a whole comes under pressure; then it drops

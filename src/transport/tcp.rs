@@ -1,11 +1,11 @@
 //! The TCP socket of a client's connection, below TLS: what it may say per second, and how it is doing.
 
 use super::connections::Record;
-use super::kernel_memory;
 use crate::actors::outbox::Piece;
 use crate::actors::socket::{self, Socket};
 use crate::message::Wire;
 use crate::rate::{Rate, TokenBucket};
+use crate::system::tcp_memory;
 use actix_web::rt::net::TcpStream;
 use std::io;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ pub(crate) const RECEIVE_RATE: Rate = Rate { per_second: 256 * 1024, burst: 1024
 pub(crate) const MAX_TLS_HANDSHAKE: usize = 32 * 1024;
 
 /// A connected socket. Its record tells others how it is doing for as long as it exists.
-pub(super) struct Tcp {
+pub(crate) struct Tcp {
     stream: Arc<TcpStream>,
     record: Arc<Record>,
     received: TokenBucket,
@@ -35,23 +35,23 @@ pub(super) struct Tcp {
 }
 
 impl Tcp {
-    pub(super) fn new(stream: Arc<TcpStream>, record: Arc<Record>) -> Self {
+    pub(crate) fn new(stream: Arc<TcpStream>, record: Arc<Record>) -> Self {
         let received = TokenBucket::new(RECEIVE_RATE, Instant::now());
         Tcp { stream, record, received, pause: None, handshake_left: None }
     }
 
     /// From now on the client may send [`MAX_TLS_HANDSHAKE`] bytes, until its handshake is done.
-    pub(super) fn begin_handshake(&mut self) {
+    pub(crate) fn begin_handshake(&mut self) {
         self.handshake_left = Some(MAX_TLS_HANDSHAKE);
     }
 
     /// The handshake is done.
-    pub(super) fn end_handshake(&mut self) {
+    pub(crate) fn end_handshake(&mut self) {
         self.handshake_left = None;
     }
 
     /// How the connection is doing.
-    pub(super) fn record(&self) -> &Arc<Record> {
+    pub(crate) fn record(&self) -> &Arc<Record> {
         &self.record
     }
 
@@ -144,7 +144,7 @@ impl Socket for Tcp {
     fn unsent(&self) -> usize {
         // Whoever asks waits for the client to take it.
         self.record.is_full();
-        kernel_memory::unsent(&self.stream)
+        tcp_memory::unsent(&self.stream)
     }
 
     fn set_paused(&self, paused: bool) {

@@ -14,24 +14,24 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_openssl::SslStream;
 
 /// See the module. What it takes up is given back when it is dropped.
-pub(super) struct Transport {
+pub(crate) struct Transport {
     io: Io,
     _claim: Claim,
 }
 
 /// What a connection takes up from the moment it is accepted.
-pub(super) struct Claim {
-    pub(super) _slots: Vec<Slot>,
-    pub(super) _registration: Registration,
+pub(crate) struct Claim {
+    pub(crate) _slots: Vec<Slot>,
+    pub(crate) _registration: Registration,
 }
 
-pub(super) enum Io {
+pub(crate) enum Io {
     Clear(Tcp),
     Tls(Box<SslStream<Tcp>>),
 }
 
 impl Transport {
-    pub(super) fn new(io: Io, claim: Claim) -> Self {
+    pub(crate) fn new(io: Io, claim: Claim) -> Self {
         Transport { io, _claim: claim }
     }
 
@@ -43,7 +43,7 @@ impl Transport {
     }
 
     /// How the connection is doing.
-    pub(super) fn record(&self) -> &Arc<Record> {
+    pub(crate) fn record(&self) -> &Arc<Record> {
         self.tcp().record()
     }
 }

@@ -5,20 +5,21 @@
 //! nothing. So whoever has a reason (the budget, new rules, the end of the program) shuts its socket down, which wakes
 //! the task with an error.
 
-use super::kernel_memory;
+use crate::system::tcp_memory;
 use crate::tally::{Ending, Tally};
 use actix_web::rt::net::TcpStream;
+use parking_lot::{Mutex, MutexGuard};
 use socket2::SockRef;
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// It shakes hands, or is to say what it wants.
     Asking = 0,
     /// It is being answered.
@@ -29,7 +30,7 @@ pub(super) enum Phase {
 
 /// How one connection is doing: written by its own task, read by others.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(crate) struct Record {
     id: u64,
     peer: IpAddr,
     stream: Weak<TcpStream>,
@@ -44,10 +45,12 @@ pub(super) struct Record {
     full: AtomicBool,
     /// It has said too much, and is not read on for a while.
     paused: AtomicBool,
+    /// It was ended from outside.
+    cut: AtomicBool,
 }
 
 impl Record {
-    pub(super) fn enter(&self, phase: Phase) {
+    pub(crate) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::SeqCst);
     }
 
@@ -56,12 +59,12 @@ impl Record {
     }
 
     /// So many bytes of the answer are left.
-    pub(super) fn has_left(&self, answer_bytes: usize) {
+    pub(crate) fn has_left(&self, answer_bytes: usize) {
         self.answer_bytes.store(answer_bytes, Ordering::Relaxed);
     }
 
     /// The kernel has taken so many bytes.
-    pub(super) fn sent(&self, bytes: usize) {
+    pub(crate) fn sent(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
         if self.full.load(Ordering::Relaxed) {
             self.full.store(false, Ordering::Relaxed);
@@ -69,13 +72,18 @@ impl Record {
     }
 
     /// The kernel takes nothing more at the moment.
-    pub(super) fn is_full(&self) {
+    pub(crate) fn is_full(&self) {
         self.full.store(true, Ordering::Relaxed);
     }
 
     /// Whether it is not read on for a while.
-    pub(super) fn set_paused(&self, paused: bool) {
+    pub(crate) fn set_paused(&self, paused: bool) {
         self.paused.store(paused, Ordering::Relaxed);
+    }
+
+    /// Whether it was ended from outside.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
     }
 
     /// Whether it may hold much: what is sent to it does not go on, or what it says is not read, as while it is answered.
@@ -87,7 +95,7 @@ impl Record {
     /// Bytes that it holds in the kernel and in an answer. To ask the kernel costs a system call, so this is asked only of
     /// those that are held up: of others no more is there than is on its way.
     fn held(&self) -> usize {
-        let kernel = self.stream.upgrade().map_or(0, |stream| kernel_memory::of(&stream));
+        let kernel = self.stream.upgrade().map_or(0, |stream| tcp_memory::of(&stream));
         kernel + self.answer_bytes.load(Ordering::Relaxed)
     }
 
@@ -106,6 +114,7 @@ impl Record {
 
     /// Ends the connection, whatever it is doing. Its task is woken with an error.
     fn cut(&self) {
+        self.cut.store(true, Ordering::Relaxed);
         if let Some(stream) = self.stream.upgrade() {
             let socket = SockRef::from(&*stream);
             // Without lingering the kernel frees at once what it still holds for a client that does not read.
@@ -126,7 +135,7 @@ pub(crate) struct Connections {
 }
 
 /// A connection is among [`Connections`] for as long as this exists.
-pub(super) struct Registration {
+pub(crate) struct Registration {
     connections: Arc<Connections>,
     record: Arc<Record>,
 }
@@ -139,7 +148,7 @@ impl Drop for Registration {
 
 impl Connections {
     /// Adds the connection of `peer`.
-    pub(super) fn register(
+    pub(crate) fn register(
         self: &Arc<Self>,
         stream: &Arc<TcpStream>,
         peer: IpAddr,
@@ -154,13 +163,14 @@ impl Connections {
             sent_before: AtomicU64::new(0),
             full: AtomicBool::new(false),
             paused: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
         });
         self.lock().insert(record.id, record.clone());
         (Registration { connections: self.clone(), record: record.clone() }, record)
     }
 
     /// Whether the server is stopping: no further request is to be read.
-    pub(super) fn are_stopping(&self) -> bool {
+    pub(crate) fn are_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
 
@@ -215,9 +225,8 @@ impl Connections {
         self.held.store(held, Ordering::Relaxed);
     }
 
-    /// What is locked here is right at every step, so a panic elsewhere does not spoil it.
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Record>>> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+        self.records.lock()
     }
 }
 

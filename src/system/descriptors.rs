@@ -1,9 +1,9 @@
 //! Each client takes a file descriptor, and what a shell allows is soon used up.
 
-use super::gate::MOST_ADMINS;
-
+/// Connections that admins may have where they have a listener of their own. Clients cannot take these up.
+pub(crate) const MAX_ADMINS: usize = 16;
 /// Descriptors that are for other things than clients: logs, files, threads. Where there are few, half of them.
-pub(crate) const OTHERS: u64 = 512;
+pub(crate) const OTHERS: u64 = 1024;
 /// Of these, for connections that are just being told that there is no room. Where there are few, an eighth of all.
 pub(crate) const REFUSED: u64 = 128;
 /// Fewer clients than this are worth a warning.
@@ -41,13 +41,13 @@ pub fn room() -> usize {
 }
 
 /// How many connections may be told at the same time that there is no room for them. Others are closed without a word.
-pub(super) fn most_refused() -> usize {
+pub(crate) fn most_refused() -> usize {
     usize::try_from(division().refused).unwrap_or(usize::MAX)
 }
 
 /// How many connections may be accepted at the same time, whatever becomes of them.
-pub(super) fn most_accepted() -> usize {
-    room().saturating_add(most_refused()).saturating_add(MOST_ADMINS)
+pub(crate) fn most_accepted() -> usize {
+    room().saturating_add(most_refused()).saturating_add(MAX_ADMINS)
 }
 
 /// Raises the limit on open descriptors as far as the system lets us, and says so if it is low even then.
@@ -82,11 +82,11 @@ mod tests {
             (64, 32, 8),
             (256, 128, 32),
             (1024, 512, 128),
-            (2048, 1536, 128),
-            (20_000, 19_488, 128),
+            (2048, 1024, 128),
+            (20_000, 18_976, 128),
         ] {
             assert_eq!(divide(limit), Division { clients, refused }, "{limit}");
         }
-        assert!(room() > 1 && most_accepted() > room() + MOST_ADMINS);
+        assert!(room() > 1 && most_accepted() > room() + MAX_ADMINS);
     }
 }

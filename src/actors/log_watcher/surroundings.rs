@@ -1,0 +1,38 @@
+//! What a watcher works with.
+
+use super::gate::Gate;
+use super::status::LogStatus;
+use crate::actors::broker::Broker;
+use crate::digest::Digest;
+use crate::evidence::Accused;
+use crate::log_client::{AnswerMemory, LogClient};
+use crate::message::Demand;
+use crate::state::{EvidenceFolder, Positions, Undecodable};
+use actix::Addr;
+use std::sync::Arc;
+
+/// See the module.
+pub struct Surroundings {
+    /// Asks the log.
+    pub client: LogClient,
+    /// What the log has in memory.
+    pub memory: Arc<AnswerMemory>,
+    /// What evidence says of the log.
+    pub accused: Accused,
+    /// Is told how it goes.
+    pub status: Arc<LogStatus>,
+    /// Takes what cannot be sent.
+    pub undecodable: Arc<Undecodable>,
+    /// Takes what shows that the log misbehaved.
+    pub evidence: Arc<EvidenceFolder>,
+    /// Knows how far we have come, also after a restart.
+    pub positions: Arc<Positions>,
+    /// Sends the messages.
+    pub broker: Addr<Broker>,
+    /// Knows which streams are wanted.
+    pub demand: Arc<Demand>,
+    /// Is passed before anything is sent.
+    pub gate: Gate,
+    /// Tells in the log file what goes wrong.
+    pub digest: Arc<Digest>,
+}

@@ -1,0 +1,125 @@
+//! The logs to watch.
+
+use super::watch::{Verification, WatchSettings};
+use crate::ct::log_list::{self, ListedLog, LogList, LogState, Selection, TemporalInterval};
+use crate::ct::source::{Protocol, Source};
+use crate::log_client::{Reach, StaticCtLog};
+use crate::log_list::ListSource;
+use openssl::pkey::{PKey, Public};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A log to watch.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// What messages say of it.
+    pub source: Arc<Source>,
+    /// Who runs it; may be empty.
+    pub operator: String,
+    /// How it is asked.
+    pub endpoint: Endpoint,
+    /// How it is watched.
+    pub watch: WatchSettings,
+    /// What its list says of it, if it is from one.
+    pub listed: Option<ListedFacts>,
+    /// Where it may be.
+    pub reach: Reach,
+}
+
+impl LogConfig {
+    /// Whether it is to be watched in the same way as `other`, whatever lists say of it.
+    pub fn watched_as(&self, other: &LogConfig) -> bool {
+        let (a, b) = (&self.source, &other.source);
+        let same_log = a.url() == b.url() && a.log_id() == b.log_id() && a.protocol() == b.protocol();
+        let called_the_same = a.name() == b.name() && self.operator == other.operator;
+        let reached_the_same = self.reach == other.reach;
+        same_log && called_the_same && reached_the_same && self.endpoint.origin() == other.endpoint.origin()
+    }
+
+    /// What is checked before one of its entries is sent.
+    pub fn verification(&self) -> Verification {
+        match self.source.log_id() {
+            _ if !self.watch.verify => Verification::Off,
+            Some(_) => Verification::Signed,
+            None => Verification::Unsigned,
+        }
+    }
+}
+
+/// What a list says of a log, for people to read.
+#[derive(Debug, Clone, Copy)]
+pub struct ListedFacts {
+    /// Whether browsers trust it.
+    pub state: LogState,
+    /// When the certificates end that it takes.
+    pub temporal_interval: Option<TemporalInterval>,
+}
+
+/// The protocol of a log, and what it takes to speak it.
+#[derive(Debug, Clone)]
+pub enum Endpoint {
+    /// RFC 6962, at the source's URL.
+    Rfc6962 {
+        /// The log's key; without one, heads are believed unsigned.
+        key: Option<PKey<Public>>,
+    },
+    /// static-ct-api.
+    StaticCt(StaticCtLog),
+}
+
+impl Endpoint {
+    /// The name in the log's checkpoints, if it has any.
+    pub fn origin(&self) -> Option<&str> {
+        match self {
+            Endpoint::Rfc6962 { .. } => None,
+            Endpoint::StaticCt(log) => Some(&log.origin),
+        }
+    }
+}
+
+/// Which lists to follow, and what of them to watch.
+#[derive(Debug, Clone)]
+pub struct ListConfig {
+    /// At least one; what the first says of a log counts.
+    pub sources: Vec<ListSource>,
+    /// Time between requests for a list.
+    pub refresh_interval: Duration,
+    /// The logs that are wanted.
+    pub selection: Selection,
+    /// How they are watched: from the head on.
+    pub watch: WatchSettings,
+    /// Whether logs that nobody vouches for are fetched wherever they are.
+    pub allow_internal: bool,
+}
+
+impl ListConfig {
+    /// The logs of `list` that are to be watched at `now_unix_s`.
+    pub fn select(&self, list: &LogList, now_unix_s: i64) -> Vec<LogConfig> {
+        let selected = self.selection.select(list, now_unix_s).into_iter();
+        selected.filter_map(|log| listed_log(log, self.watch, self.reach(log))).collect()
+    }
+}
+
+impl ListConfig {
+    fn reach(&self, log: &ListedLog) -> Reach {
+        if self.allow_internal || log.vouched_for { Reach::Anywhere } else { Reach::PublicOnly }
+    }
+}
+
+/// How a log of a list is watched; `None` for one whose key is none that a log may have.
+fn listed_log(log: &ListedLog, watch: WatchSettings, reach: Reach) -> Option<LogConfig> {
+    let key = PKey::public_key_from_der(&log.key);
+    let key = key.inspect_err(|e| log::warn!("{}: its key cannot be read: {e}", log.description)).ok()?;
+    let (protocol, endpoint) = match &log.endpoint {
+        log_list::Endpoint::Rfc6962 { .. } => (Protocol::Rfc6962, Endpoint::Rfc6962 { key: Some(key) }),
+        log_list::Endpoint::StaticCt { monitoring_url, .. } => {
+            let (url, origin) = (monitoring_url.clone(), log.endpoint.origin().unwrap_or_default().into());
+            let static_ct = StaticCtLog { url, origin, key: Some(key), log_id: Some(log.log_id) };
+            (Protocol::StaticCt, Endpoint::StaticCt(static_ct))
+        }
+    };
+    let source = Source::new(log.endpoint.url(), &log.description, &log.operator, Some(log.log_id), protocol);
+    let listed = Some(ListedFacts { state: log.state, temporal_interval: log.temporal_interval });
+    let operator = log.operator.clone();
+    Some(LogConfig { source: Arc::new(source), operator, endpoint, watch, listed, reach })
+}

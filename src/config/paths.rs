@@ -1,0 +1,50 @@
+//! The paths of all routes. They stand here because the statistics may have any path but these.
+
+use crate::message::Stream;
+
+/// The root stream, or the front page.
+pub(crate) const ROOT: &str = "/";
+/// The newest full messages over WebSocket.
+pub(crate) const DEVELOP: &str = "/develop";
+/// Server-Sent Events.
+pub(crate) const EVENTS: &str = "/sse";
+/// The newest full messages as JSON.
+pub(crate) const LATEST: &str = "/latest.json";
+/// The newest message as JSON; also below the path of each stream.
+pub(crate) const EXAMPLE: &str = "/example.json";
+/// Whether the server is alive.
+pub(crate) const HEALTH: &str = "/health";
+/// Whether it delivers.
+pub(crate) const READY: &str = "/health/ready";
+/// Logs and numbers of clients, for the front page.
+pub(crate) const STATUS: &str = "/status.json";
+/// For Prometheus.
+pub(crate) const METRICS: &str = "/metrics";
+
+/// The path of `stream` over WebSocket.
+pub(crate) fn of_stream(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Full => "/full-stream",
+        Stream::Lite => "/lite-stream",
+        Stream::Domains => "/domains-only",
+    }
+}
+
+/// The path of the newest message of `stream`.
+pub(crate) fn of_example(stream: Stream) -> String {
+    format!("{}{EXAMPLE}", of_stream(stream))
+}
+
+/// Both spellings of a path that some clients end with a slash.
+pub(crate) fn with_slash(path: &str) -> [String; 2] {
+    [path.to_string(), format!("{path}/")]
+}
+
+/// Whether `path` means something already.
+pub(super) fn is_taken(path: &str) -> bool {
+    let fixed = [ROOT, LATEST, EXAMPLE, HEALTH, READY, STATUS, METRICS];
+    let streams = Stream::ALL.map(of_stream).into_iter().chain([DEVELOP, EVENTS]);
+    fixed.contains(&path)
+        || streams.flat_map(with_slash).any(|taken| taken == path)
+        || Stream::ALL.into_iter().any(|stream| of_example(stream) == path)
+}

@@ -1,0 +1,42 @@
+//! What a log answers.
+
+use super::error::FetchError;
+use crate::ct::entry::Content;
+use crate::ct::merkle::Hash;
+use crate::evidence::Proof;
+use bytes::Bytes;
+
+/// What a log serves does not fit the head that it has signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refutation {
+    /// What does not fit.
+    pub reason: String,
+    /// What it served to prove that it does.
+    pub proof: Proof,
+}
+
+/// Whether something is so, as soon as the log has been asked.
+pub type Proven<T> = Result<Result<T, Refutation>, FetchError>;
+
+/// An entry in which no certificate could be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecodable {
+    /// Why.
+    pub reason: String,
+    /// As get-entries gave it: base64, or what stood in its place.
+    pub leaf_input: String,
+    /// Likewise.
+    pub extra_data: String,
+}
+
+/// One entry of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its place in the tree, RFC 6962 section 2.1. Unknown where only names were read, or where there are no bytes
+    /// that could be hashed.
+    pub leaf_hash: Option<Hash>,
+    /// What stands there.
+    pub content: Result<Content, Undecodable>,
+    /// Its MerkleTreeLeaf, RFC 6962 section 3.4, where that shows a misbehaviour of the log.
+    pub evidence: Option<Bytes>,
+}

@@ -1,0 +1,53 @@
+//! The messages that are about no certificate.
+
+use super::seconds::Seconds;
+use crate::ct::source::Source;
+
+/// The heartbeat message; `now_us` is in unix microseconds.
+pub fn heartbeat(now_us: u64) -> String {
+    format!(r#"{{"message_type":"heartbeat","timestamp":{}}}"#, Seconds::from_us(now_us))
+}
+
+/// The notice to a client that the messages of its stream with these numbers, both included, were dropped.
+pub fn gap(from_seq: u64, to_seq: u64) -> String {
+    let dropped = to_seq.saturating_sub(from_seq).saturating_add(1);
+    format!(r#"{{"message_type":"gap","dropped":{dropped},"from_seq":{from_seq},"to_seq":{to_seq}}}"#)
+}
+
+/// The message that tells of a log that was caught misbehaving: `kind` of misbehaviour, `problem` for people, and the
+/// `index` of the entry that it is about, if it is about one; `now_us` is in unix microseconds.
+pub fn log_alert(source: &Source, kind: &str, problem: &str, index: Option<u64>, now_us: u64) -> String {
+    let timestamp = now_us as f64 / 1e6;
+    serde_json::json!({ "message_type": "log_alert", "data": { "kind": kind, "log": source.bare_url(), "name": source.name(),
+        "problem": problem, "index": index, "timestamp": timestamp } })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ct::source::Protocol;
+
+    #[test]
+    fn an_alert_names_the_log_and_what_it_did() {
+        let source = Source::new("https://ct.example/2026/", "A log", "Op", None, Protocol::Rfc6962);
+        let alert = log_alert(&source, "fork", "two \"roots\"", None, 1_700_000_000_250_000);
+        let alert: serde_json::Value = serde_json::from_str(&alert).unwrap();
+        let data = serde_json::json!({ "kind": "fork", "log": "ct.example/2026", "name": "A log",
+            "problem": "two \"roots\"", "index": null, "timestamp": 1_700_000_000.25 });
+        assert_eq!(alert, serde_json::json!({ "message_type": "log_alert", "data": data }));
+    }
+
+    #[test]
+    fn a_gap_names_the_first_and_the_last_message_that_is_missing() {
+        assert_eq!(gap(7, 9), r#"{"message_type":"gap","dropped":3,"from_seq":7,"to_seq":9}"#);
+    }
+
+    #[test]
+    fn a_heartbeat_carries_unix_seconds_with_their_fraction() {
+        assert_eq!(
+            heartbeat(1_508_532_970_093_171),
+            r#"{"message_type":"heartbeat","timestamp":1508532970.093171}"#
+        );
+    }
+}

@@ -1,0 +1,30 @@
+//! The streams that clients subscribe to.
+
+use std::fmt;
+
+/// A selection of what is in a message; a client subscribes to one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    /// Everything.
+    Full,
+    /// Without `chain` and `as_der`.
+    Lite,
+    /// `dns_entries` messages: the names alone.
+    Domains,
+}
+
+impl Stream {
+    /// All streams, in the order of their discriminants.
+    pub const ALL: [Stream; 3] = [Stream::Full, Stream::Lite, Stream::Domains];
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stream::Full => "full",
+            Stream::Lite => "lite",
+            Stream::Domains => "domains",
+        })
+    }
+}

@@ -1,0 +1,12 @@
+//! What the operating system allows and offers, apart from sockets.
+
+mod allocator;
+pub(crate) mod descriptors;
+mod file;
+pub(crate) mod service_manager;
+pub(crate) mod tcp_memory;
+
+pub(crate) use allocator::give_back;
+pub use allocator::tune_allocator;
+pub use descriptors::raise_limit;
+pub(crate) use file::{read_file, replace_file};
