@@ -5,14 +5,14 @@ use crate::actors::{broker, connection, incoming, log_watcher, ring_buffer, sock
 use crate::cli::logging::budget;
 use crate::config::read;
 use crate::ct::{entry, log_list as list, names_tile};
-use crate::log_client::{http as log_http, issuers, memory, rfc6962, static_ct, tiles};
+use crate::log_client::{http as log_http, issuers, limits, memory, rfc6962, static_ct, tiles};
 use crate::log_list::download;
 use crate::message::client_frames;
 use crate::rate::Rate;
 use crate::server::{self, gate, http};
 use crate::state::{evidence, positions, undecodable};
 use crate::system::descriptors;
-use crate::transport::{budget as connection_budget, tcp};
+use crate::transport::{budget as connection_budget, tcp, tls};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -167,7 +167,7 @@ fn connections() -> Vec<Row> {
             format!("{} connections, which clients cannot take up", descriptors::MAX_ADMINS),
             "as HTTP".into(),
             "as HTTP".into(),
-            "503".into(),
+            "503; 403 to those who are no admins, before they take any".into(),
             "`api`: access".into(),
         ],
         [
@@ -256,6 +256,27 @@ fn inputs() -> Vec<Row> {
             held.into(),
         ],
         [
+            "requests to all operators".into(),
+            format!("one to each, and {} beside; every one takes an open file", limits::MAX_BESIDE),
+            "".into(),
+            "".into(),
+            "the next request waits".into(),
+            "`log_client::limits`".into(),
+        ],
+        [
+            "an entry that is sent".into(),
+            format!(
+                "certificate and chain of {}, {} certificates of a chain; its message has up to 13 times as many, of a \
+                 certificate made for that",
+                bytes(entry::MAX_ENTRY_BYTES),
+                entry::MAX_CHAIN_CERTIFICATES
+            ),
+            "".into(),
+            format!("one batch of more than {} of all logs at a time", bytes(2 * log_watcher::held::MAX_BATCH_BYTES)),
+            "counted, kept like an undecodable one, not sent; of a longer chain the first certificates are".into(),
+            "`ct::entry`; `log_client::tiles`".into(),
+        ],
+        [
             "what waits of a log in memory".into(),
             format!(
                 "of each: {} not proven, {} not sent, and the pages that are under way",
@@ -269,7 +290,13 @@ fn inputs() -> Vec<Row> {
         ],
         [
             "what waits of all logs in memory".into(),
-            format!("{}, answers under way included; then up to {}", bytes(memory::ROOM), bytes(memory::MOST)),
+            format!(
+                "{}, answers under way included; then up to {} by answers that are under way, and {} for each log beyond twice \
+                 that",
+                bytes(memory::ROOM),
+                bytes(memory::MOST),
+                bytes(memory::LEAST)
+            ),
             "".into(),
             "".into(),
             "one page at a time of logs above their share; then answers to these are given up, and pages become smaller"
@@ -279,9 +306,9 @@ fn inputs() -> Vec<Row> {
         [
             "newest messages for the JSON routes".into(),
             format!(
-                "`newest.messages`; certificate and chain of {}, so a message of some {}",
+                "`newest.messages`; certificate and chain of {}, so a message of {} at most",
                 bytes(ring_buffer::MAX_ENTRY_BYTES),
-                bytes(4 * ring_buffer::MAX_ENTRY_BYTES)
+                bytes(16 * ring_buffer::MAX_ENTRY_BYTES)
             ),
             "until newer ones come".into(),
             "".into(),
@@ -308,6 +335,14 @@ fn inputs() -> Vec<Row> {
             "".into(),
             "refused with a line that says why; nothing changes".into(),
             "`config`; `api`: reload, command_line".into(),
+        ],
+        [
+            "certificates and key of the server".into(),
+            format!("{} each", bytes(tls::MAX_PEM_BYTES)),
+            "at the start, when they change, and at SIGHUP".into(),
+            "".into(),
+            "refused with a line that says why; those before stay in force".into(),
+            "`api`: tls".into(),
         ],
         [
             "positions of logs".into(),

@@ -16,8 +16,8 @@ use crate::digest::Digest;
 use crate::evidence::{Accused, Base64};
 use crate::live::{Live, Rules};
 use crate::log_client::{
-    AnswerMemory, FetchSettings, Issuers, LogClient, OperatorLimits, Reach, Rfc6962Client, StaticCtClient,
-    Traffic, requests_beside, tls_connector,
+    AnswerMemory, FetchSettings, Issuers, LogClient, OperatorLimits, Operators, Rfc6962Client,
+    StaticCtClient, Traffic, tls_connector,
 };
 use crate::log_list::{HttpSettings, LogListClient};
 use crate::message::Demand;
@@ -33,12 +33,10 @@ use actix_web::dev::Server;
 use actix_web::rt::task::JoinHandle;
 use actix_web::web;
 use openssl::ssl::SslConnector;
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 /// How long clients have to take what is queued for them and to say goodbye when the server stops.
@@ -379,26 +377,17 @@ fn directory(
         lists.sources.iter().map(|source| LogListClient::new(source.clone(), &dir, &http)).collect()
     });
     let mut threads = threads.iter().map(Arbiter::handle).collect::<Vec<_>>().into_iter().cycle();
-    let mut limits: HashMap<(String, Reach), Arc<OperatorLimits>> = HashMap::new();
-    let beside = requests_beside();
+    let mut operators = Operators::new(config.operator_requests_at_once, config.operator_requests_per_second);
     let digest = surroundings.digest.clone();
     let settings = config.clone();
     let start = Box::new(move |log: &LogConfig, status: Arc<LogStatus>| {
-        // A list may change the operators again and again.
-        limits.retain(|_, limits| Arc::strong_count(limits) > 1);
-        // Logs without an operator are taken for logs of the same; those that nobody vouches for may name any.
-        let operator = limits.entry((log.operator.clone(), log.reach));
-        let limits = operator.or_insert_with(|| Arc::new(operator_limits(&settings, beside.clone())));
-        let fetch = surroundings.fetch_settings(&settings, log, limits.clone(), status.traffic().clone());
+        let limits = operators.limits(&log.operator, log.reach);
+        let fetch = surroundings.fetch_settings(&settings, log, limits, status.traffic().clone());
         // There is at least one thread, and it is asked for in turn without end.
         let thread = threads.next().unwrap_or_else(Arbiter::current);
         surroundings.clone().watch(log, fetch, status, &thread)
     });
     LogDirectory::new(config.logs.clone(), config.lists.clone(), clients, statuses, digest, start).start()
-}
-
-fn operator_limits(config: &Config, beside: Arc<Semaphore>) -> OperatorLimits {
-    OperatorLimits::new(config.operator_requests_at_once, config.operator_requests_per_second, beside)
 }
 
 /// What all watchers share.

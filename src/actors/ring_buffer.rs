@@ -74,10 +74,21 @@ mod tests {
     }
 
     #[test]
+    fn certificates_without_content_take_memory_too() {
+        let mut buffer = RingBuffer::new(3);
+        buffer.extend(vec![entry(
+            0,
+            "leaf".into(),
+            vec![Bytes::new(); MAX_ENTRY_BYTES / size_of::<Bytes>()],
+        )]);
+        assert!(kept(&buffer).is_empty());
+    }
+
+    #[test]
     fn what_is_too_large_is_not_kept() {
         let mut buffer = RingBuffer::new(3);
         let most = Bytes::from(vec![0; MAX_ENTRY_BYTES]);
-        let half = most.slice(..MAX_ENTRY_BYTES / 2);
+        let half = most.slice(..MAX_ENTRY_BYTES / 2 + 1);
         buffer.extend(vec![
             entry(0, vec![0; MAX_ENTRY_BYTES + 1].into(), vec![]),
             entry(1, most, vec![]),

@@ -126,6 +126,11 @@ fn a_wrong_type_or_value_is_named_with_what_was_expected() {
         ),
         ("[server]\nstats_path = \"stats\"", "c.toml: server.stats_path: expected a path"),
         (
+            "[server]\nstats_path = \"/full-stream/example.json\"",
+            "c.toml: server.stats_path: \"/full-stream/example.json\" is another route",
+        ),
+        ("[server]\nstats_path = \"/sse/\"", "c.toml: server.stats_path: \"/sse/\" is another route"),
+        (
             "[server]\nstats_path = \"/latest.json\"",
             "c.toml: server.stats_path: \"/latest.json\" is another route",
         ),

@@ -383,6 +383,26 @@ mod tests {
     }
 
     #[test]
+    fn of_a_chain_without_end_the_first_certificates_are_read() {
+        let of = |count| decoded(x509_leaf(b"leaf"), chain(&vec![b"".as_slice(); count])).unwrap();
+        let longest = of(MAX_CHAIN_CERTIFICATES);
+        assert_eq!((longest.chain.len(), longest.fault), (MAX_CHAIN_CERTIFICATES, None));
+        let longer = of(1_000_000);
+        assert_eq!(
+            (longer.chain.len(), longer.fault),
+            (MAX_CHAIN_CERTIFICATES, Some(FramingFault::ChainTooLong))
+        );
+    }
+
+    #[test]
+    fn an_entry_has_a_largest_size() {
+        let of = |bytes: usize| decoded(x509_leaf(&vec![0; bytes - 10]), chain(&[b"12345", b"67890"]));
+        assert_eq!(of(MAX_ENTRY_BYTES).unwrap().chain.len(), 2);
+        let error = of(MAX_ENTRY_BYTES + 1).unwrap_err();
+        assert_eq!(error.to_string(), "certificate and chain have 4194305 bytes, at most 4194304 are sent");
+    }
+
+    #[test]
     fn no_chain_at_all_is_an_empty_chain() {
         assert!(decoded(x509_leaf(b"leaf"), chain(&[])).unwrap().chain.is_empty());
     }

@@ -1,6 +1,8 @@
 //! Politeness towards an operator, whatever number of logs it runs: requests at the same time, and per second.
 
+use super::reach::Reach;
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -79,6 +81,32 @@ impl OperatorLimits {
     }
 }
 
+/// The limits of all operators.
+#[derive(Debug)]
+pub struct Operators {
+    at_once: usize,
+    per_second: u32,
+    beside: Arc<Semaphore>,
+    limits: HashMap<(String, Reach), Arc<OperatorLimits>>,
+}
+
+impl Operators {
+    /// Each operator has the same limits; see [`OperatorLimits::new`].
+    pub fn new(at_once: usize, per_second: u32) -> Self {
+        Operators { at_once, per_second, beside: requests_beside(), limits: HashMap::new() }
+    }
+
+    /// The limits of the operator with this name. Logs without one are taken for logs of the same. Logs that may not be
+    /// reached everywhere are on a list that nobody vouches for: they may name any operator, and share with none of those
+    /// that are vouched for.
+    pub fn limits(&mut self, operator: &str, reach: Reach) -> Arc<OperatorLimits> {
+        // A list may change the names again and again.
+        self.limits.retain(|_, limits| Arc::strong_count(limits) > 1);
+        let new = || Arc::new(OperatorLimits::new(self.at_once, self.per_second, self.beside.clone()));
+        self.limits.entry((operator.to_string(), reach)).or_insert_with(new).clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,5 +150,18 @@ mod tests {
             tokio::time::timeout(soon, greedy.turn()).await.is_ok(),
             "and who gives up leaves nothing behind"
         );
+    }
+
+    #[test]
+    fn operators_are_known_by_name_for_as_long_as_they_have_logs() {
+        let mut operators = Operators::new(8, 10);
+        let one = operators.limits("one", Reach::Anywhere);
+        assert!(Arc::ptr_eq(&one, &operators.limits("one", Reach::Anywhere)));
+        assert!(
+            !Arc::ptr_eq(&one, &operators.limits("one", Reach::PublicOnly)),
+            "it only says that it is the same"
+        );
+        (0..1000).for_each(|n| drop(operators.limits(&n.to_string(), Reach::Anywhere)));
+        assert!(operators.limits.len() <= 2, "{}", operators.limits.len());
     }
 }

@@ -57,6 +57,12 @@ impl AnswerMemory {
         AnswerMemory { all: self.all.clone(), bytes: AtomicUsize::new(0) }
     }
 
+    /// What the log has, bytes.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     /// Whether more than one page should be asked for.
     pub(crate) fn has_room(&self) -> bool {
         self.all.has_room(self.bytes.load(Ordering::Relaxed), ROOM)

@@ -26,7 +26,7 @@ pub use client::LogClient;
 pub use error::FetchError;
 pub use http::tls_connector;
 pub use issuers::Issuers;
-pub use limits::{OperatorLimits, requests_beside};
+pub use limits::{OperatorLimits, Operators, requests_beside};
 pub use memory::AnswerMemory;
 pub use proxy::{BadProxy, Proxies};
 pub use reach::{NotPublic, Reach, is_internal_url};

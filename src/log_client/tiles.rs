@@ -190,3 +190,6 @@ fn in_range<T>(range: Range, path: &str, items: Vec<T>) -> Result<Vec<(u64, T)>,
     let wanted = |(index, _): &(u64, T)| (range.start..range.end_exclusive).contains(index);
     Ok((first..).zip(items).filter(wanted).collect())
 }
+
+#[cfg(test)]
+mod tests;

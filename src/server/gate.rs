@@ -156,3 +156,32 @@ fn answer(refusal: Refusal) -> String {
         body.len()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::Connections;
+    use actix_web::rt::spawn;
+
+    async fn record(connections: &Arc<Connections>) -> (TcpStream, Claim, Arc<Record>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let client = TcpStream::connect(listener.local_addr().expect("an address"));
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        let stream = Arc::new(accepted.expect("a connection").0);
+        let (registration, record) = connections.register(&stream, IpAddr::from([192, 0, 2, 1]));
+        (client.expect("a client"), Claim { _slots: Vec::new(), _registration: registration }, record)
+    }
+
+    #[actix_web::test]
+    async fn a_connection_that_waits_for_its_turn_can_be_cut_off() {
+        let connections = Arc::new(Connections::default());
+        let (_client, _claim, waiting) = record(&connections).await;
+        assert!(wait_for_turn(&waiting, Duration::ZERO).await, "it is its turn");
+        let begin = Instant::now();
+        let waits = spawn(async move { wait_for_turn(&waiting, Duration::from_secs(60)).await });
+        sleep(Duration::from_millis(50)).await;
+        connections.readmit(|_| false);
+        assert!(!waits.await.expect("no panic"));
+        assert!(begin.elapsed() < Duration::from_secs(30), "it went at once");
+    }
+}

@@ -11,7 +11,7 @@ pub(crate) mod budget;
 mod connections;
 mod stream;
 pub(crate) mod tcp;
-mod tls;
+pub(crate) mod tls;
 
 pub(crate) use budget::Budget;
 pub(crate) use connections::{Connections, Phase, Record};

@@ -188,10 +188,18 @@ async fn networks_are_let_in_or_not() {
 
 /// Asks from the address `from`, on a connection of its own, and returns the status.
 async fn status_from(app: &TestApp, from: &str) -> u16 {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    status_at(app.address, from).await
+}
+
+async fn connected(to: std::net::SocketAddr, from: &str) -> tokio::net::TcpStream {
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
     socket.bind(format!("{from}:0").parse().expect("an address")).expect("its address");
-    let mut stream = socket.connect(app.address).await.expect("a connection");
+    socket.connect(to).await.expect("a connection")
+}
+
+async fn status_at(to: std::net::SocketAddr, from: &str) -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = connected(to, from).await;
     let request = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).await.expect("a request");
     let mut answer = String::new();
@@ -398,7 +406,7 @@ async fn statistics_and_metrics_can_have_an_address_of_their_own() {
 /// Admins have to see what goes on above all when clients take up everything.
 #[actix_web::test]
 async fn clients_and_admins_take_nothing_up_of_each_other() {
-    let app = app("[admin]\nlisten = '127.0.0.1:0'\n[access]\nconnections = 2").await;
+    let app = app("[admin]\nlisten = '127.0.0.1:0'\nallow = ['127.0.0.1']\n[access]\nconnections = 2").await;
     let admin = app.admin_address.expect("an address");
     let open = async |address| {
         let mut connection = KeptAlive(tokio::net::TcpStream::connect(address).await.expect("a connection"));
@@ -414,6 +422,17 @@ async fn clients_and_admins_take_nothing_up_of_each_other() {
         }
     };
     assert_eq!((refused, admins.len()), (503, 16));
+    // Strangers are turned away before they take anything up.
+    assert_eq!(status_at(admin, "127.0.0.2").await, 403);
+    let strangers: Vec<_> =
+        futures_util::future::join_all((0..20).map(|_| connected(admin, "127.0.0.2"))).await;
+    drop(admins);
+    let begin = std::time::Instant::now();
+    while open(admin).await.0 != 200 {
+        assert!(begin.elapsed() < crate::helpers::PATIENCE, "silent strangers keep the admins out");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(strangers);
     for (status, client) in &mut clients {
         assert_eq!((*status, client.get("/health").await), (200, Some(200)));
     }
