@@ -4,7 +4,7 @@
 //! figures over real ones, else the demo log's. Throughput is in entries.
 
 use bytes::Bytes;
-use certstream_server::certificate::{self, LeafKind};
+use certstream_server::certificate::{Certificate, Issuer, Leaf, LeafKind};
 use certstream_server::ct::entry::{self, Content, LogEntry, LogEntryType};
 use certstream_server::ct::source::{Protocol, Source};
 use certstream_server::ct::{get_entries, tile};
@@ -50,7 +50,7 @@ struct Input {
     page: Vec<u8>,
     entries: Vec<LogEntry>,
     tile: Bytes,
-    issuers: HashMap<tile::Fingerprint, Bytes>,
+    issuers: HashMap<tile::Fingerprint, Arc<Issuer>>,
     source: Arc<Source>,
 }
 
@@ -61,10 +61,12 @@ fn input() -> Input {
     let raw =
         get_entries::parse(&page, usize::MAX).expect("a page").into_iter().map(|raw| raw.expect("base64"));
     let raw: Vec<_> = raw.collect();
-    let entries: Vec<_> =
-        raw.iter().map(|raw| entry::decode(&raw.leaf_input, &raw.extra_data).expect("an entry")).collect();
+    let entries: Vec<_> = raw
+        .iter()
+        .map(|raw| entry::decode(&raw.leaf_input, &raw.extra_data, Issuer::unshared).expect("an entry"))
+        .collect();
     let issuers = entries.iter().flat_map(|e| &e.chain);
-    let issuers = issuers.map(|der| (openssl::sha::sha256(der), der.clone())).collect();
+    let issuers = issuers.map(|issuer| (*issuer.fingerprint(), issuer.clone())).collect();
     let tile = entries
         .iter()
         .zip(&raw)
@@ -84,7 +86,7 @@ fn tile_leaf(entry: &LogEntry, leaf_input: &[u8], index: u64) -> Vec<u8> {
         leaf.extend(&entry.certificate);
     }
     leaf.extend((entry.chain.len() as u16 * 32).to_be_bytes());
-    entry.chain.iter().for_each(|der| leaf.extend(openssl::sha::sha256(der)));
+    entry.chain.iter().for_each(|issuer| leaf.extend(issuer.fingerprint()));
     leaf
 }
 
@@ -104,7 +106,11 @@ impl Input {
             .expect("a page")
             .into_iter()
             .map(|raw| raw.expect("base64"));
-        self.batch(raw.map(|raw| entry::decode(&raw.leaf_input, &raw.extra_data).expect("an entry")))
+        self.batch(
+            raw.map(|raw| {
+                entry::decode(&raw.leaf_input, &raw.extra_data, Issuer::unshared).expect("an entry")
+            }),
+        )
     }
 
     fn tile_batch(&self) -> EntryBatch {
@@ -128,7 +134,12 @@ fn benches(c: &mut Criterion) {
         b.iter(|| {
             out.clear();
             for entry in &input.entries {
-                black_box(certificate::write_leaf(&entry.certificate, LeafKind::X509, &mut out, true));
+                black_box(
+                    Certificate::parse(&entry.certificate).write_leaf(
+                        Leaf { kind: LeafKind::X509, tbs_sha256: None, with_der: true },
+                        &mut out,
+                    ),
+                );
             }
         });
     });

@@ -2,7 +2,7 @@
 //! that precertificates are what the log signed.
 
 use bytes::Bytes;
-use certstream_server::certificate::precert;
+use certstream_server::certificate::{Issuer, precert};
 use certstream_server::ct::consistency::{Node, build, complete_subtrees, frontier, range_root, verify};
 use certstream_server::ct::hash_tile::{HashTile, consistency_proof, tiles_for_consistency};
 use certstream_server::ct::head::Head;
@@ -12,6 +12,7 @@ use certstream_server::state::{Ledger, Position, Positions};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::sync::Arc;
 
 /// Entries of a page or tile.
 const PAGE: usize = 256;
@@ -95,7 +96,7 @@ struct Precert {
     issuer_key_hash: Hash,
     tbs: Vec<u8>,
     precertificate: Bytes,
-    chain: Vec<Bytes>,
+    chain: Vec<Arc<Issuer>>,
 }
 
 /// The demo log's, as different as its authorities make them.
@@ -109,7 +110,7 @@ fn demo_precerts() -> Vec<Precert> {
             // Behind its length, and before the length of no extensions.
             tbs: entry.leaf_input[47..entry.leaf_input.len() - 2].to_vec(),
             precertificate: entry.certificate,
-            chain: entry.chain,
+            chain: entry.chain.iter().map(|der| Issuer::unshared(der)).collect(),
         });
         let precerts = precerts.collect();
         log.stop().await;

@@ -22,12 +22,12 @@
 //! | `live` | what can change while the server runs | `config`, `access`, `system` |
 //! | [`config`] | what the user wrote, and what it means | `log_list`, `log_client`, `access`, `message`, `ct`, `printable` |
 //! | [`log_list`] | the lists of logs: fetched, believed, kept | `log_client`, `ct`, `system` |
-//! | [`log_client`] | one request to a log, one answer | `state`, `evidence`, `ct`, `system`, `clock` |
+//! | [`log_client`] | one request to a log, one answer | `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
 //! | [`demo`] | a CT log of our own, for trying out and for tests | `ct`, `certificate`, `clock` |
 //! | [`state`] | what is kept on disk | `evidence`, `ct`, `system` |
 //! | [`tally`] | what happened to clients, counted | `access`, `message` |
 //! | [`digest`] | what logs do wrong, summed up for the log file | `printable` |
-//! | [`evidence`] | what a log did wrong, in a form that others can check; pure | `ct` |
+//! | [`evidence`] | what a log did wrong, in a form that others can check; pure | `ct`, `certificate` |
 //! | [`access`] | who may connect, what they may hear, how often; pure | `message`, `rate` |
 //! | [`message`] | the messages of each stream, and their WebSocket frames; pure | `ct`, `certificate` |
 //! | [`ct`] | the structures of RFC 6962 and static-ct-api, and proofs about their trees; pure | `certificate`, `printable` |

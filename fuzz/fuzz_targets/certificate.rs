@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use certstream_server_fuzz::certificate::{LeafKind, write_all_domains, write_chain_certificate, write_leaf};
+use certstream_server_fuzz::certificate::{Certificate, Leaf, LeafKind};
 use certstream_server_fuzz::{check_json, make_tables, max_memory, max_text, meter};
 use libfuzzer_sys::fuzz_target;
 
@@ -15,15 +15,15 @@ fuzz_target!(init: make_tables(), |der: &[u8]| {
             out
         })
     };
-    let domains = word(&|out| write_all_domains(der, out));
+    let domains = word(&|out| Certificate::parse(der).write_all_domains(out));
     check_json(&domains, max_len);
     for kind in [LeafKind::X509, LeafKind::Precert] {
         let lite = word(&|out| {
-            write_leaf(der, kind, out, false);
+            Certificate::parse(der).write_leaf(Leaf { kind, tbs_sha256: None, with_der: false }, out);
         });
         let (mut full, marks) = meter::limited(max_memory(der.len(), 1), || {
             let mut out = Vec::new();
-            let marks = write_leaf(der, kind, &mut out, true);
+            let marks = Certificate::parse(der).write_leaf(Leaf { kind, tbs_sha256: None, with_der: true }, &mut out);
             (out, marks)
         });
         check_json(&full, max_len);
@@ -31,5 +31,5 @@ fuzz_target!(init: make_tables(), |der: &[u8]| {
         full.drain(marks.as_der);
         assert_eq!(full, lite, "the lite form, cut and made");
     }
-    check_json(&word(&|out| write_chain_certificate(der, out)), max_len);
+    check_json(&word(&|out| Certificate::parse(der).write_issuer(out)), max_len);
 });

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use certstream_server_fuzz::certificate::{LeafKind, write_leaf};
+use certstream_server_fuzz::certificate::{Certificate, Leaf, LeafKind};
 use certstream_server_fuzz::{check_json, make_tables, max_memory, max_text, meter};
 use libfuzzer_sys::fuzz_target;
 
@@ -70,7 +70,7 @@ fuzz_target!(init: make_tables(), |data: &[u8]| {
     let certificate = certificate(EXTENSIONS[place], value);
     let out = meter::limited(max_memory(certificate.len(), 1), || {
         let mut out = Vec::new();
-        write_leaf(&certificate, LeafKind::Precert, &mut out, false);
+        Certificate::parse(&certificate).write_leaf(Leaf { kind: LeafKind::Precert, tbs_sha256: None, with_der: false }, &mut out);
         out
     });
     check_json(&out, max_text(certificate.len(), 1));

@@ -4,6 +4,7 @@
 
 use certstream_server_fuzz::ct::{entry, get_entries};
 use certstream_server_fuzz::meter;
+use certstream_server_fuzz::certificate::Issuer;
 use libfuzzer_sys::fuzz_target;
 
 /// As many entries as are asked for at once.
@@ -24,7 +25,7 @@ fuzz_target!(|body: &[u8]| {
             };
             let Some(raw) = raw else { continue };
             decoded += raw.leaf_input.len() + raw.extra_data.len();
-            let _ = entry::decode(&raw.leaf_input, &raw.extra_data);
+            let _ = entry::decode(&raw.leaf_input, &raw.extra_data, Issuer::unshared);
         }
         assert!(decoded <= body.len(), "base64 of more than the body");
     });

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use certstream_server_fuzz::ct::entry;
 use certstream_server_fuzz::{check_messages, make_tables, meter};
+use certstream_server_fuzz::certificate::Issuer;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(init: make_tables(), |data: &[u8]| {
@@ -14,8 +15,8 @@ fuzz_target!(init: make_tables(), |data: &[u8]| {
     // A certificate of the chain has three bytes of its own at least, and is remembered in a Bytes,
     // in a list that doubles.
     let max_memory = 64 * rest.len() + 4096;
-    if let Ok(entry) = meter::limited(max_memory, || entry::decode(&leaf_input, &extra_data)) {
-        let found = entry.certificate.len() + entry.chain.iter().map(Bytes::len).sum::<usize>();
+    if let Ok(entry) = meter::limited(max_memory, || entry::decode(&leaf_input, &extra_data, Issuer::unshared)) {
+        let found = entry.certificate.len() + entry.chain.iter().map(|issuer| issuer.der().len()).sum::<usize>();
         assert!(found <= rest.len(), "more certificate than there was input");
         check_messages(entry);
     }

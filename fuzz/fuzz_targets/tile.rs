@@ -6,6 +6,7 @@ use bytes::Bytes;
 use certstream_server_fuzz::ct::entry::{self, LogEntryType};
 use certstream_server_fuzz::ct::tile;
 use certstream_server_fuzz::{check_messages, make_tables, meter};
+use certstream_server_fuzz::certificate::Issuer;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(init: make_tables(), |data: &[u8]| {
@@ -34,7 +35,7 @@ fn check_against_entry(leaf: &tile::TileLeaf) {
         extra_data.extend_from_slice(&leaf.certificate);
     }
     extra_data.extend_from_slice(&[0, 0, 0]); // an empty chain
-    let read = entry::decode(&leaf_input.into(), &extra_data.into());
+    let read = entry::decode(&leaf_input.into(), &extra_data.into(), Issuer::unshared);
     let expected = leaf.clone().into_entry(Vec::new());
     assert_eq!(read, Ok(expected.clone()));
     check_messages(expected);

@@ -285,6 +285,13 @@ impl Connection {
         }
     }
 
+    /// Its stream is limited as that of a new client. What has no stream is sent whole.
+    fn limit(&self, limits: &ClientLimits) {
+        if self.client.stream.is_some() {
+            self.client.outbox.set_limits(limits.queue);
+        }
+    }
+
     /// Gives it up if `rules` do not let it in.
     fn judge(&mut self, rules: &Rules, tally: &Tally) {
         let client = &self.client;
@@ -387,6 +394,7 @@ impl Handler<Subscribe> for Broker {
         let mut connection = Connection { client, pinged_at: Instant::now(), abandoned_at: None };
         // It was judged by the rules in force then.
         if let Some(rules) = &self.new_rules {
+            connection.limit(&rules.clients);
             connection.judge(rules, &self.tally);
         }
         self.connections.insert(connection.client.id, connection);
@@ -417,7 +425,10 @@ impl Handler<NewRules> for Broker {
 
     fn handle(&mut self, NewRules(rules): NewRules, _: &mut Self::Context) {
         self.limits = rules.clients;
-        self.connections.values_mut().for_each(|connection| connection.judge(&rules, &self.tally));
+        for connection in self.connections.values_mut() {
+            connection.limit(&rules.clients);
+            connection.judge(&rules, &self.tally);
+        }
         self.new_rules = Some(rules);
     }
 }

@@ -87,7 +87,12 @@ pub type ListClients = Box<dyn Fn(&ListConfig) -> Vec<LogListClient>>;
 /// The lists, merged, as they are in force now.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Listed(LogList, Vec<ListStatus>);
+struct Listed {
+    list: LogList,
+    statuses: Vec<ListStatus>,
+    /// For which configuration they were asked for.
+    generation: u64,
+}
 
 /// Other logs are configured, or other lists.
 #[derive(Message)]
@@ -110,6 +115,8 @@ pub struct LogDirectory {
     lists: Option<ListConfig>,
     clients: ListClients,
     following: Option<SpawnHandle>,
+    /// Counts configurations.
+    generation: u64,
     start: StartWatcher,
     statuses: LogStatuses,
     digest: Arc<Digest>,
@@ -137,6 +144,7 @@ impl LogDirectory {
             lists,
             clients,
             following: None,
+            generation: 0,
             start,
             statuses,
             digest,
@@ -203,7 +211,8 @@ impl LogDirectory {
         // At the start nothing is running that could be missed until the lists are there.
         let known = if self.running.is_empty() { LogList::default() } else { merged(&clients) };
         self.apply(&known, ctx);
-        self.following = Some(ctx.spawn(follow(clients, interval, ctx.address()).into_actor(self)));
+        let following = follow(clients, interval, ctx.address(), self.generation);
+        self.following = Some(ctx.spawn(following.into_actor(self)));
     }
 }
 
@@ -224,6 +233,7 @@ impl Handler<Follow> for LogDirectory {
             ctx.cancel_future(following);
         }
         (self.configured, self.lists) = (configured, lists);
+        self.generation += 1;
         self.begin(ctx);
     }
 }
@@ -237,10 +247,16 @@ fn merged(clients: &[LogListClient]) -> LogList {
 }
 
 /// Asks for the lists, now and then again, and tells the directory what is in force.
-async fn follow(mut clients: Vec<LogListClient>, interval: Duration, directory: Addr<LogDirectory>) {
+async fn follow(
+    mut clients: Vec<LogListClient>,
+    interval: Duration,
+    directory: Addr<LogDirectory>,
+    generation: u64,
+) {
     loop {
         let failures = join_all(clients.iter_mut().map(refresh)).await.into_iter().filter(|ok| !ok).count();
-        directory.do_send(Listed(merged(&clients), clients.iter().map(status).collect()));
+        let (list, statuses) = (merged(&clients), clients.iter().map(status).collect());
+        directory.do_send(Listed { list, statuses, generation });
         let jitter = 0.95 + 0.1 * rand::random::<f64>();
         sleep(if failures > 0 { interval.min(RETRY) } else { interval }.mul_f64(jitter)).await;
     }
@@ -261,7 +277,11 @@ async fn refresh(client: &mut LogListClient) -> bool {
 impl Handler<Listed> for LogDirectory {
     type Result = ();
 
-    fn handle(&mut self, Listed(list, statuses): Listed, ctx: &mut Self::Context) {
+    fn handle(&mut self, Listed { list, statuses, generation }: Listed, ctx: &mut Self::Context) {
+        // It was on its way when the configuration changed.
+        if generation != self.generation {
+            return;
+        }
         self.statuses.set_lists(statuses);
         self.apply(&list, ctx);
     }
@@ -278,5 +298,33 @@ impl Handler<StopWatching> for LogDirectory {
             join_all(stops).await;
             digest.finish();
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[actix::test]
+    async fn lists_that_were_asked_for_before_the_configuration_changed_change_nothing() {
+        let (statuses, started) = (LogStatuses::default(), Arc::new(AtomicUsize::new(0)));
+        let count = started.clone();
+        let start: StartWatcher = Box::new(move |_, _| {
+            count.fetch_add(1, Ordering::Relaxed);
+            panic!("no log is to be watched");
+        });
+        let clients: ListClients = Box::new(|_| Vec::new());
+        let directory =
+            LogDirectory::new(Vec::new(), None, clients, statuses.clone(), Arc::default(), start).start();
+        directory.send(Follow { configured: Vec::new(), lists: None }).await.unwrap();
+        let old = ListStatus { name: "old".into(), origin: Origin::BuiltIn { made: None } };
+        let listed =
+            |generation| Listed { list: LogList::default(), statuses: vec![old.clone()], generation };
+        directory.send(listed(0)).await.unwrap();
+        assert!(statuses.lists().is_empty());
+        directory.send(listed(1)).await.unwrap();
+        assert_eq!(statuses.lists().len(), 1, "those of the configuration in force count");
+        assert_eq!(started.load(Ordering::Relaxed), 0);
     }
 }

@@ -10,19 +10,42 @@ use super::json::JsonText;
 /// Up to so many names are compared one by one, which is cheaper than hashing them.
 const FEW: usize = 16;
 
-/// Writes the array. From a subjectAltName that is broken it takes the names before the break.
+/// The names of a certificate in order, some perhaps more than once.
+pub(super) struct Domains<'a> {
+    common_name: Option<Cow<'a, str>>,
+    alt_names: Reader<'a>,
+}
+
+impl<'a> Domains<'a> {
+    /// Of a subject's `common_name` and the value of a subjectAltName. From one that is broken they are those before the
+    /// break.
+    pub fn new(common_name: Option<Cow<'a, str>>, alt_names: Option<&'a [u8]>) -> Self {
+        let common_name = common_name.filter(|name| !name.is_empty());
+        let alt_names = alt_names.and_then(general_names).unwrap_or_else(|| Reader::new(&[], 0));
+        Domains { common_name, alt_names }
+    }
+}
+
+impl<'a> Iterator for Domains<'a> {
+    type Item = Cow<'a, str>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(common_name) = self.common_name.take() {
+            return Some(common_name);
+        }
+        loop {
+            if let Some(name) = general_name::dns_name(&self.alt_names.element().ok()?) {
+                return Some(name);
+            }
+        }
+    }
+}
+
+/// Writes the array: each name once.
 pub(super) fn write(common_name: Option<Cow<'_, str>>, alt_names: Option<&[u8]>, out: &mut Vec<u8>) {
     let mut written = Written::default();
     out.push(b'[');
-    if let Some(common_name) = common_name.filter(|name| !name.is_empty()) {
-        written.write_once(common_name, out);
-    }
-    let mut names = alt_names.and_then(general_names).unwrap_or_else(|| Reader::new(&[], 0));
-    while let Ok(name) = names.element() {
-        if let Some(dns_name) = general_name::dns_name(&name) {
-            written.write_once(dns_name, out);
-        }
-    }
+    Domains::new(common_name, alt_names).for_each(|name| written.write_once(name, out));
     out.push(b']');
 }
 

@@ -6,7 +6,7 @@ use super::json::JsonText;
 /// More would only repeat that the certificate is broken.
 const MAX_FAULTS: usize = 8;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Faults {
     list: Vec<(&'static str, Malformed)>,
     more: bool,

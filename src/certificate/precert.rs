@@ -7,13 +7,10 @@
 //! The precertificate's signature, with the algorithm that stands before it, and the chain beyond the issuer's
 //! key remain unproven: a log signs neither.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::fmt;
-
-use openssl::sha::sha256;
-
 use super::der::{self, Element, Malformed, Reader, tag};
+use super::issuer::Issuer;
+use std::fmt;
+use std::sync::Arc;
 
 /// Identifiers with their tags and lengths, as extensions begin.
 const AUTHORITY_KEY_IDENTIFIER: &[u8] = b"\x06\x03\x55\x1D\x23";
@@ -92,7 +89,7 @@ pub fn check(
     tbs: &[u8],
     issuer_key_hash: &[u8; 32],
     precertificate: &[u8],
-    chain: &[impl AsRef<[u8]>],
+    chain: &[Arc<Issuer>],
 ) -> Result<(), Mismatch> {
     let issuers = Issuers::of(chain)?;
     issuers.check_tbs(tbs, precertificate)?;
@@ -103,7 +100,7 @@ pub fn check(
 ///
 /// # Errors
 /// See [`Mismatch`].
-pub fn check_tbs(tbs: &[u8], precertificate: &[u8], chain: &[impl AsRef<[u8]>]) -> Result<(), Mismatch> {
+pub fn check_tbs(tbs: &[u8], precertificate: &[u8], chain: &[Arc<Issuer>]) -> Result<(), Mismatch> {
     Issuers::of(chain)?.check_tbs(tbs, precertificate)
 }
 
@@ -112,7 +109,7 @@ pub fn check_tbs(tbs: &[u8], precertificate: &[u8], chain: &[impl AsRef<[u8]>]) 
 ///
 /// # Errors
 /// See [`Mismatch`].
-pub fn check_issuer_key(issuer_key_hash: &[u8; 32], chain: &[impl AsRef<[u8]>]) -> Result<(), Mismatch> {
+pub fn check_issuer_key(issuer_key_hash: &[u8; 32], chain: &[Arc<Issuer>]) -> Result<(), Mismatch> {
     Issuers::of(chain)?.check_key(issuer_key_hash)
 }
 
@@ -121,28 +118,29 @@ struct Issuers<'a> {
     /// The Precertificate Signing Certificate, if one signed the precertificate.
     precert_signer: Option<Tbs<'a>>,
     /// The CA that issues the final certificate.
-    ca: Option<Tbs<'a>>,
+    ca: Option<&'a Issuer>,
 }
 
 impl<'a> Issuers<'a> {
-    fn of(chain: &'a [impl AsRef<[u8]>]) -> Result<Self, Mismatch> {
+    fn of(chain: &'a [Arc<Issuer>]) -> Result<Self, Mismatch> {
         Self::read(chain).map_err(Structure::Issuer.not_der())
     }
 
-    fn read(chain: &'a [impl AsRef<[u8]>]) -> der::Result<Self> {
-        let mut certificates = chain.iter().map(|der| Tbs::of_certificate(der.as_ref()));
-        let first = certificates.next().transpose()?;
-        Ok(match first {
-            Some(signer) if signer.may_sign_precerts()? => {
-                Issuers { precert_signer: Some(signer), ca: certificates.next().transpose()? }
+    fn read(chain: &'a [Arc<Issuer>]) -> der::Result<Self> {
+        let mut certificates = chain.iter().map(Arc::as_ref);
+        let mut next =
+            || certificates.next().map(|issuer| Ok((issuer, Tbs::of_certificate(issuer.der())?))).transpose();
+        Ok(match next()? {
+            Some((_, signer)) if signer.may_sign_precerts()? => {
+                Issuers { precert_signer: Some(signer), ca: next()?.map(|(ca, _)| ca) }
             }
-            ca => Issuers { precert_signer: None, ca },
+            ca => Issuers { precert_signer: None, ca: ca.map(|(ca, _)| ca) },
         })
     }
 
     fn check_key(&self, issuer_key_hash: &[u8; 32]) -> Result<(), Mismatch> {
-        match &self.ca {
-            Some(ca) if !is_hash_of(issuer_key_hash, ca.public_key) => Err(Mismatch::IssuerKey),
+        match self.ca {
+            Some(ca) if ca.spki_sha256() != Some(*issuer_key_hash) => Err(Mismatch::IssuerKey),
             _ => Ok(()),
         }
     }
@@ -214,32 +212,6 @@ impl<'a> Issuers<'a> {
         let found = signer.value_of(AUTHORITY_KEY_IDENTIFIER).map_err(Structure::Issuer.not_der())?;
         Ok(found)
     }
-}
-
-/// Keys that are remembered on each thread. A few hundred sign nearly all certificates.
-const MOST_KEYS: usize = 512;
-/// A key of RSA with 4,096 bits has some 550 bytes; larger ones than this are hashed each time.
-const MOST_KEY_BYTES: usize = 2048;
-
-thread_local! {
-    /// Keys by their hashes: comparing is much cheaper than hashing again.
-    static KEYS: RefCell<HashMap<[u8; 32], Box<[u8]>>> = RefCell::default();
-}
-
-fn is_hash_of(hash: &[u8; 32], key: &[u8]) -> bool {
-    KEYS.with_borrow_mut(|keys| {
-        if keys.get(hash).is_some_and(|known| **known == *key) {
-            return true;
-        }
-        let right = sha256(key) == *hash;
-        if right && key.len() <= MOST_KEY_BYTES {
-            if keys.len() >= MOST_KEYS {
-                keys.clear();
-            }
-            keys.insert(*hash, key.into());
-        }
-        right
-    })
 }
 
 /// The fields of a TBSCertificate, each with its tag and length. One that is absent is empty.
@@ -357,7 +329,7 @@ fn sole_content(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     (length == body.len()).then_some(body)
 }
 
-/// A length in the only form that DER has for it (X.690 10.1), and what follows. The room's reader takes others
+/// A length in the only form that DER has for it (X.690 10.1), and what follows. This module's reader takes others
 /// too, but a log writes the lengths around what it changes anew. A `tbs_certificate` is shorter than 2^24.
 fn strict_header(bytes: &[u8], tag: u8) -> Option<(usize, &[u8])> {
     let (length, body) = match bytes.strip_prefix(&[tag])? {

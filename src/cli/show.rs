@@ -1,7 +1,7 @@
 //! `entry` and `cert`: one certificate, as a client would receive it.
 
 use super::pretty::pretty;
-use crate::certificate::{self, LeafKind};
+use crate::certificate::{Certificate, Leaf, LeafKind};
 use crate::clock;
 use crate::ct::entry::{Content, LogEntry};
 use crate::ct::source::Source;
@@ -96,25 +96,20 @@ pub(super) fn cert(args: &CertArgs) -> Result<(), ShowError> {
     let problem = || file_error(&args.file, "holds no certificate; expected PEM or DER");
     let (leaf, chain) = certificates.split_first().ok_or_else(problem)?;
     let mut json = br#"{"leaf_cert":"#.to_vec();
-    certificate::write_leaf(leaf, leaf_kind(leaf), &mut json, true);
+    let leaf = Certificate::parse(leaf);
+    let kind = leaf.kind();
+    // What a log would sign for a precertificate depends on its issuers.
+    let tbs_sha256 = leaf.tbs_sha256().filter(|_| kind == LeafKind::X509);
+    leaf.write_leaf(Leaf { kind, tbs_sha256, with_der: true }, &mut json);
     json.extend(br#","chain":["#);
     for (i, der) in chain.iter().enumerate() {
         if i > 0 {
             json.push(b',');
         }
-        certificate::write_chain_certificate(der, &mut json);
+        Certificate::parse(der).write_issuer(&mut json);
     }
     json.extend(b"]}");
     print(&json)
-}
-
-/// What kind of entry the certificate would be in a log: a poisoned one is a precert.
-fn leaf_kind(der: &[u8]) -> LeafKind {
-    let mut json = Vec::new();
-    certificate::write_leaf(der, LeafKind::X509, &mut json, false);
-    let leaf: serde_json::Value = serde_json::from_slice(&json).unwrap_or_default();
-    let poisoned = leaf["extensions"].get("ct_precert_poison").is_some();
-    if poisoned { LeafKind::Precert } else { LeafKind::X509 }
 }
 
 fn file_error(file: &Path, problem: impl ToString) -> ShowError {

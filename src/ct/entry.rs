@@ -7,8 +7,11 @@
 
 use super::names_tile::NamesEntry;
 use super::reader::{Reader, Truncated};
+use crate::certificate::Issuer;
 use crate::certificate::precert::{self, Mismatch};
 use bytes::Bytes;
+use openssl::sha::sha256;
+use std::sync::Arc;
 
 /// LogEntryType, RFC 6962 section 3.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +41,10 @@ pub struct LogEntry {
     /// The DER as it was submitted: for a precert the precertificate with its poison, from `extra_data`.
     pub certificate: Bytes,
     /// The issuers, the leaf's own first, the root last.
-    pub chain: Vec<Bytes>,
+    pub chain: Vec<Arc<Issuer>>,
+    /// SHA-256 of the TBSCertificate that the log signed for a precert, if that can be read; `None` for a certificate, which
+    /// has its own.
+    pub tbs_sha256: Option<[u8; 32]>,
     /// What is wrong with the framing, though the certificate could be found.
     pub fault: Option<FramingFault>,
 }
@@ -138,7 +144,8 @@ impl LogEntry {
     /// # Errors
     /// [`EntryError::TooLarge`].
     pub fn within_limits(self) -> Result<Self, EntryError> {
-        let bytes = self.certificate.len() + self.chain.iter().map(Bytes::len).sum::<usize>();
+        let bytes =
+            self.certificate.len() + self.chain.iter().map(|issuer| issuer.der().len()).sum::<usize>();
         if bytes > MAX_ENTRY_BYTES { Err(EntryError::TooLarge(bytes)) } else { Ok(self) }
     }
 
@@ -196,7 +203,7 @@ pub(crate) const MAX_CHAIN_CERTIFICATES: usize = 64;
 pub(crate) const MAX_ENTRY_BYTES: usize = 4 * 1024 * 1024;
 
 /// The certificates of a chain, and what is wrong with its framing.
-type Chain = (Vec<Bytes>, Option<FramingFault>);
+type Chain = (Vec<Arc<Issuer>>, Option<FramingFault>);
 
 /// The parts of `leaf_input` that matter once its framing has been judged.
 struct Leaf {
@@ -212,8 +219,15 @@ enum Signed {
     Precert(Option<PreCert>),
 }
 
-/// Decodes one entry of a get-entries answer.
-pub fn decode(leaf_input: &Bytes, extra_data: &Bytes) -> Result<LogEntry, EntryError> {
+/// Decodes one entry of a get-entries answer. `intern` gives the shared issuer with a certificate.
+///
+/// # Errors
+/// When no certificate can be found in it, or it is too large.
+pub fn decode(
+    leaf_input: &Bytes,
+    extra_data: &Bytes,
+    intern: impl FnMut(&[u8]) -> Arc<Issuer>,
+) -> Result<LogEntry, EntryError> {
     let leaf = decode_leaf(leaf_input)?;
     let mut extra = Reader::new(extra_data);
     let (entry_type, certificate, pre_cert) = match leaf.signed {
@@ -223,10 +237,12 @@ pub fn decode(leaf_input: &Bytes, extra_data: &Bytes) -> Result<LogEntry, EntryE
             (LogEntryType::Precert, extra_data.slice_ref(pre_certificate), pre_cert)
         }
     };
-    let (chain, chain_fault) = decode_chain(extra_data, extra)?;
+    let (chain, chain_fault) = decode_chain(extra, intern)?;
+    let tbs_sha256 = pre_cert.as_ref().map(PreCert::tbs_sha256);
     let mismatch = || pre_cert?.fault(&certificate, &chain);
     let fault = leaf.fault.or(chain_fault).or_else(mismatch);
-    LogEntry { timestamp_ms: leaf.timestamp_ms, entry_type, certificate, chain, fault }.within_limits()
+    LogEntry { timestamp_ms: leaf.timestamp_ms, entry_type, certificate, chain, tbs_sha256, fault }
+        .within_limits()
 }
 
 fn decode_leaf(leaf_input: &Bytes) -> Result<Leaf, EntryError> {
@@ -263,8 +279,13 @@ impl PreCert {
         Ok(PreCert { issuer_key_hash, tbs_certificate: all.slice_ref(r.vector("signed_entry", 3)?) })
     }
 
+    /// SHA-256 of the TBSCertificate.
+    pub fn tbs_sha256(&self) -> [u8; 32] {
+        sha256(&self.tbs_certificate)
+    }
+
     /// Set where this does not prove the precertificate that is shown beside it.
-    pub fn fault(&self, precertificate: &[u8], chain: &[Bytes]) -> Option<FramingFault> {
+    pub fn fault(&self, precertificate: &[u8], chain: &[Arc<Issuer>]) -> Option<FramingFault> {
         precert::check(&self.tbs_certificate, &self.issuer_key_hash, precertificate, chain)
             .err()
             .map(FramingFault::Precert)
@@ -286,7 +307,10 @@ fn trailing(of: &'static str, rest: &[u8]) -> Option<FramingFault> {
 /// `ASN.1Cert certificate_chain<0..2^24-1>`, or `precertificate_chain`.
 ///
 /// Where the length of the whole lies, the whole certificates that are there still count.
-fn decode_chain(extra_data: &Bytes, mut extra: Reader<'_>) -> Result<Chain, EntryError> {
+fn decode_chain(
+    mut extra: Reader<'_>,
+    mut intern: impl FnMut(&[u8]) -> Arc<Issuer>,
+) -> Result<Chain, EntryError> {
     let declared = extra.uint("certificate_chain", 3).map_err(EntryError::ExtraData)?;
     let present = extra.rest().len();
     let mut fault = (declared != present as u64).then_some(FramingFault::ChainLength { declared, present });
@@ -297,7 +321,7 @@ fn decode_chain(extra_data: &Bytes, mut extra: Reader<'_>) -> Result<Chain, Entr
             break;
         }
         match extra.vector("ASN.1Cert", 3) {
-            Ok(certificate) => chain.push(extra_data.slice_ref(certificate)),
+            Ok(certificate) => chain.push(intern(certificate)),
             Err(e) => {
                 fault = fault.or(Some(FramingFault::Chain(e)));
                 break;
@@ -358,7 +382,11 @@ mod tests {
     }
 
     fn decoded(leaf: Vec<u8>, extra: Vec<u8>) -> Result<LogEntry, EntryError> {
-        decode(&leaf.into(), &extra.into())
+        decode(&leaf.into(), &extra.into(), Issuer::unshared)
+    }
+
+    fn ders(entry: &LogEntry) -> Vec<&Bytes> {
+        entry.chain.iter().map(|issuer| issuer.der()).collect()
     }
 
     #[test]
@@ -367,7 +395,7 @@ mod tests {
         assert_eq!(e.timestamp_ms, 1_700_000_000_123);
         assert_eq!(e.entry_type, LogEntryType::X509);
         assert_eq!(e.certificate, "leaf");
-        assert_eq!(e.chain, ["issuer", "root"]);
+        assert_eq!(ders(&e), ["issuer", "root"]);
         assert_eq!(e.fault, None);
     }
 
@@ -378,7 +406,7 @@ mod tests {
         let e = decoded(precert_leaf(b"tbs"), extra).unwrap();
         assert_eq!(e.entry_type, LogEntryType::Precert);
         assert_eq!(e.certificate, "precertificate");
-        assert_eq!(e.chain, ["issuer"]);
+        assert_eq!(ders(&e), ["issuer"]);
         assert!(matches!(e.fault, Some(FramingFault::Precert(_))), "and says that this is no proof of that");
     }
 
@@ -443,13 +471,13 @@ mod tests {
         let mut cut = chain(&[b"issuer", b"root"]);
         cut.pop();
         let e = decoded(x509_leaf(b"leaf"), cut).unwrap();
-        assert_eq!(e.chain, ["issuer"], "whole certificates before the cut are kept");
+        assert_eq!(ders(&e), ["issuer"], "whole certificates before the cut are kept");
         assert_eq!(e.fault, Some(FramingFault::ChainLength { declared: 16, present: 15 }));
 
         let mut long = chain(&[b"issuer"]);
         long.extend(u24(b"root"));
         let e = decoded(x509_leaf(b"leaf"), long).unwrap();
-        assert_eq!(e.chain, ["issuer", "root"], "and those behind the declared end");
+        assert_eq!(ders(&e), ["issuer", "root"], "and those behind the declared end");
 
         for end in [12, 20, 44, 50] {
             let leaf = precert_leaf(b"tbs")[..end].to_vec();

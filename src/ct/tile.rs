@@ -6,7 +6,9 @@
 use super::entry::{LEAF_HEADER, LogEntry, LogEntryType, PreCert, leaf_index};
 use super::merkle::{Hash, leaf_hash_of};
 use super::reader::{Reader, Truncated};
+use crate::certificate::Issuer;
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// SHA-256 of an issuer's DER, under which `/issuer/` serves it.
 pub type Fingerprint = [u8; 32];
@@ -117,10 +119,11 @@ impl TileLeaf {
     }
 
     /// The entry, with the certificates that its fingerprints stand for.
-    pub fn into_entry(self, chain: Vec<Bytes>) -> LogEntry {
+    pub fn into_entry(self, chain: Vec<Arc<Issuer>>) -> LogEntry {
         let TileLeaf { timestamp_ms, entry_type, certificate, pre_cert, .. } = self;
+        let tbs_sha256 = pre_cert.as_ref().map(PreCert::tbs_sha256);
         let fault = pre_cert.and_then(|pre_cert| pre_cert.fault(&certificate, &chain));
-        LogEntry { timestamp_ms, entry_type, certificate, chain, fault }
+        LogEntry { timestamp_ms, entry_type, certificate, chain, tbs_sha256, fault }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The certificate authorities: roots, intermediates, and what they write into a certificate.
 
 use super::certificate::{Draft, Fields, Validity, sign};
+use super::der::Der;
 use super::entry::Chain;
 use super::extensions::{self, usage};
 use super::keys::{Algorithm, KeyPair};
@@ -29,6 +30,15 @@ pub struct Authority {
     pub chain: Arc<Chain>,
     /// What a precert's leaf names it by (RFC 6962 §3.2).
     pub issuer_key_hash: Hash,
+    precert_signer: Option<PrecertSigner>,
+}
+
+/// Signs an authority's precerts in its place.
+struct PrecertSigner {
+    key: KeyPair,
+    name: DistinguishedName,
+    /// Its certificate, and the authority's chain.
+    chain: Arc<Chain>,
 }
 
 struct Root {
@@ -100,13 +110,24 @@ impl Authority {
             extensions::certificate_policies(der, practice, practice.levels);
         });
         let certificate = sign(&draft.tbs_certificate(), &root.key)?;
-        Ok(Self {
-            practice,
-            issuer_key_hash: sha256(&key.spki),
-            key,
-            name,
-            chain: Arc::new(Chain::new([certificate, root.certificate.clone()])),
-        })
+        let chain = [certificate, root.certificate.clone()];
+        let precert_signer = match practice.has_precert_signer {
+            true => Some(PrecertSigner::new(practice, (&name, &key), &chain, now, rng)?),
+            false => None,
+        };
+        let issuer_key_hash = sha256(&key.spki);
+        let chain = Arc::new(Chain::new(chain));
+        Ok(Self { practice, issuer_key_hash, key, name, chain, precert_signer })
+    }
+
+    /// The chain of its precerts.
+    pub fn precert_chain(&self) -> &Arc<Chain> {
+        self.precert_signer.as_ref().map_or(&self.chain, |signer| &signer.chain)
+    }
+
+    /// The precertificate of a TBSCertificate.
+    pub fn sign_precert(&self, tbs: &[u8]) -> Result<Vec<u8>, ErrorStack> {
+        sign(tbs, self.precert_signer.as_ref().map_or(&self.key, |signer| &signer.key))
     }
 
     /// A certificate for `names`, all but signed.
@@ -119,46 +140,59 @@ impl Authority {
     ) -> Draft {
         let level = self.level(names, rng);
         let subject = DistinguishedName::site(level, self.common_name(names, rng), rng);
-        let fields = Fields {
-            serial: serial(rng),
-            issuer: &self.name,
-            validity: self.validity(now, rng),
-            subject: &subject,
-            subject_key,
-        };
-        Draft::new(&fields, &self.key, |der| {
+        let (serial, validity) = (serial(rng), self.validity(now, rng));
+        let draft = |issuer: &DistinguishedName, key: &KeyPair| {
+            let fields = Fields { serial, issuer, validity, subject: &subject, subject_key };
             // RFC 5280 §4.1.2.6: where the subject is empty, the alternative names are critical.
             let san_critical = subject.is_empty();
-            let practice = self.practice;
-            let key_usage = match subject_key.algorithm {
-                Algorithm::EcdsaP256 => usage::DIGITAL_SIGNATURE,
-                Algorithm::Rsa2048 => usage::DIGITAL_SIGNATURE | usage::KEY_ENCIPHERMENT,
-            };
-            match practice.manner {
-                Manner::Automated => {
-                    extensions::key_usage(der, key_usage);
-                    extensions::extended_key_usage(der, practice.client_auth);
-                    extensions::not_an_authority(der);
-                    extensions::subject_key_identifier(der, &subject_key.key_id);
-                    extensions::authority_key_identifier(der, &self.key.key_id);
-                    extensions::authority_info_access(der, practice.ocsp, practice.ca_issuers);
-                    extensions::subject_alt_name(der, names, san_critical);
-                    extensions::certificate_policies(der, practice, &[level]);
-                    extensions::crl_distribution_points(der, practice.crls);
-                }
-                Manner::Commercial => {
-                    extensions::authority_key_identifier(der, &self.key.key_id);
-                    extensions::subject_key_identifier(der, &subject_key.key_id);
-                    extensions::subject_alt_name(der, names, san_critical);
-                    extensions::certificate_policies(der, practice, &[level]);
-                    extensions::key_usage(der, key_usage);
-                    extensions::extended_key_usage(der, practice.client_auth);
-                    extensions::crl_distribution_points(der, practice.crls);
-                    extensions::authority_info_access(der, practice.ocsp, practice.ca_issuers);
-                    extensions::not_an_authority(der);
-                }
+            Draft::new(&fields, key, |der| self.extensions(der, names, level, subject_key, key, san_critical))
+        };
+        let certificate = draft(&self.name, &self.key);
+        match &self.precert_signer {
+            Some(signer) => certificate.with_precert(draft(&signer.name, &signer.key)),
+            None => certificate,
+        }
+    }
+
+    /// The extensions of a site's certificate that `signer` signs.
+    fn extensions(
+        &self,
+        der: &mut Der,
+        names: &SubjectNames,
+        level: Level,
+        subject_key: &KeyPair,
+        signer: &KeyPair,
+        san_critical: bool,
+    ) {
+        let practice = self.practice;
+        let key_usage = match subject_key.algorithm {
+            Algorithm::EcdsaP256 => usage::DIGITAL_SIGNATURE,
+            Algorithm::Rsa2048 => usage::DIGITAL_SIGNATURE | usage::KEY_ENCIPHERMENT,
+        };
+        match practice.manner {
+            Manner::Automated => {
+                extensions::key_usage(der, key_usage);
+                extensions::extended_key_usage(der, practice.client_auth);
+                extensions::not_an_authority(der);
+                extensions::subject_key_identifier(der, &subject_key.key_id);
+                extensions::authority_key_identifier(der, &signer.key_id);
+                extensions::authority_info_access(der, practice.ocsp, practice.ca_issuers);
+                extensions::subject_alt_name(der, names, san_critical);
+                extensions::certificate_policies(der, practice, &[level]);
+                extensions::crl_distribution_points(der, practice.crls);
             }
-        })
+            Manner::Commercial => {
+                extensions::authority_key_identifier(der, &signer.key_id);
+                extensions::subject_key_identifier(der, &subject_key.key_id);
+                extensions::subject_alt_name(der, names, san_critical);
+                extensions::certificate_policies(der, practice, &[level]);
+                extensions::key_usage(der, key_usage);
+                extensions::extended_key_usage(der, practice.client_auth);
+                extensions::crl_distribution_points(der, practice.crls);
+                extensions::authority_info_access(der, practice.ocsp, practice.ca_issuers);
+                extensions::not_an_authority(der);
+            }
+        }
     }
 
     /// The certificate of a TBSCertificate drafted by this authority.
@@ -193,6 +227,38 @@ impl Authority {
                 Validity { not_before, not_after: not_before + days - TimeDelta::seconds(1) }
             }
         }
+    }
+}
+
+impl PrecertSigner {
+    /// Below the authority with this name and key, and this chain.
+    fn new(
+        practice: &Practice,
+        (issuer, issuer_key): (&DistinguishedName, &KeyPair),
+        chain: &[Vec<u8>; 2],
+        now: DateTime<Utc>,
+        rng: &mut impl Rng,
+    ) -> Result<Self, ErrorStack> {
+        let key = KeyPair::ecdsa()?;
+        let name =
+            DistinguishedName::authority(practice.country, practice.organization, "CT Precert Signing");
+        let fields = Fields {
+            serial: serial(rng),
+            issuer,
+            validity: whole_days(now - TimeDelta::days(100), TimeDelta::days(2 * 365)),
+            subject: &name,
+            subject_key: &key,
+        };
+        let draft = Draft::new(&fields, issuer_key, |der| {
+            extensions::key_usage(der, usage::CERT_SIGN);
+            extensions::precert_signing_usage(der);
+            extensions::is_authority(der, Some(0));
+            extensions::subject_key_identifier(der, &key.key_id);
+            extensions::authority_key_identifier(der, &issuer_key.key_id);
+        });
+        let certificate = sign(&draft.tbs_certificate(), issuer_key)?;
+        let [of_issuer, of_root] = chain.clone();
+        Ok(Self { key, name, chain: Arc::new(Chain::new([certificate, of_issuer, of_root])) })
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Draft {
     fields: Vec<u8>,
     /// The extensions all three have.
     extensions: Vec<u8>,
+    /// The precert, where another key signs it: with that one's name and key identifier (RFC 6962 section 3.2).
+    precert: Option<Box<Draft>>,
 }
 
 impl Draft {
@@ -50,7 +52,7 @@ impl Draft {
 
         let mut extensions = Der::new();
         write_extensions(&mut extensions);
-        Self { fields: der.into_bytes(), extensions: extensions.into_bytes() }
+        Self { fields: der.into_bytes(), extensions: extensions.into_bytes(), precert: None }
     }
 
     /// What a log signs and a precert entry's leaf holds: neither poison nor SCTs.
@@ -58,8 +60,13 @@ impl Draft {
         self.with(|_| {})
     }
 
+    /// The same with a precert that is made from `precert`.
+    pub fn with_precert(self, precert: Draft) -> Self {
+        Self { precert: Some(Box::new(precert)), ..self }
+    }
+
     pub fn tbs_precertificate(&self) -> Vec<u8> {
-        self.with(extensions::precert_poison)
+        self.precert.as_deref().unwrap_or(self).with(extensions::precert_poison)
     }
 
     /// `sct_list`: an encoded SignedCertificateTimestampList.

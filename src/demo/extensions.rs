@@ -19,6 +19,7 @@ const ACCESS_OCSP: &[u32] = &[1, 3, 6, 1, 5, 5, 7, 48, 1];
 const ACCESS_CA_ISSUERS: &[u32] = &[1, 3, 6, 1, 5, 5, 7, 48, 2];
 const QUALIFIER_CPS: &[u32] = &[1, 3, 6, 1, 5, 5, 7, 2, 1];
 const SERVER_AUTH: &[u32] = &[1, 3, 6, 1, 5, 5, 7, 3, 1];
+const PRECERT_SIGNING: &[u32] = &[1, 3, 6, 1, 4, 1, 11129, 2, 4, 4];
 const CLIENT_AUTH: &[u32] = &[1, 3, 6, 1, 5, 5, 7, 3, 2];
 const SCT_LIST: &[u32] = &[1, 3, 6, 1, 4, 1, 11129, 2, 4, 2];
 const PRECERT_POISON: &[u32] = &[1, 3, 6, 1, 4, 1, 11129, 2, 4, 3];
@@ -60,6 +61,11 @@ pub fn extended_key_usage(der: &mut Der, client_auth: bool) {
             }
         });
     });
+}
+
+/// Of a certificate that signs precerts and nothing else (RFC 6962 section 3.1).
+pub fn precert_signing_usage(der: &mut Der) {
+    extension(der, EXTENDED_KEY_USAGE, true, |der| der.sequence(|der| der.oid(PRECERT_SIGNING)));
 }
 
 pub fn not_an_authority(der: &mut Der) {

@@ -3,7 +3,7 @@
 
 use super::authority::Authority;
 use super::certificate::Draft;
-use super::entry::{Content, Submission};
+use super::entry::{Chain, Content, Submission};
 use super::keys::KeyPair;
 use super::names;
 use super::sct::{PreCert, SctLog, sct_list};
@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use rand::rngs::StdRng;
 use rand::{RngExt, make_rng};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Keys of the sites: a few, used again and again, for a key takes longer than a certificate.
 const SUBJECT_RSA_KEYS: usize = 1;
@@ -76,7 +77,8 @@ impl Issuer {
 
     /// The certificates (DER) in all chains, roots among them; what chains share comes repeatedly.
     pub fn chain_certificates(&self) -> impl Iterator<Item = &Bytes> {
-        self.authorities.iter().flat_map(|authority| &authority.chain.certificates)
+        let chains = self.authorities.iter().map(Authority::precert_chain);
+        chains.flat_map(|chain| &chain.certificates)
     }
 
     /// The next submission. About six in ten are precerts; most of those are followed, a little
@@ -129,9 +131,9 @@ impl Issuer {
         let content = Content::Precert {
             issuer_key_hash: authority.issuer_key_hash,
             tbs_certificate: pending.draft.tbs_certificate(),
-            precertificate: authority.sign(&pending.draft.tbs_precertificate())?,
+            precertificate: authority.sign_precert(&pending.draft.tbs_precertificate())?,
         };
-        Ok(self.submission(pending, content))
+        Ok(submission(pending, content, authority.precert_chain()))
     }
 
     fn final_certificate(&mut self, pending: &Pending) -> Result<Submission, IssueError> {
@@ -142,14 +144,10 @@ impl Issuer {
             PreCert { issuer_key_hash: &authority.issuer_key_hash, tbs_certificate: &tbs_certificate };
         let list = sct_list(&self.sct_logs, &precert, pending.timestamp_ms, leaf_index)?;
         let certificate = authority.sign(&pending.draft.tbs_final_certificate(&list))?;
-        Ok(self.submission(pending, Content::X509 { certificate }))
+        Ok(submission(pending, Content::X509 { certificate }, &authority.chain))
     }
+}
 
-    fn submission(&self, pending: &Pending, content: Content) -> Submission {
-        Submission {
-            content,
-            chain: self.authorities[pending.authority].chain.clone(),
-            first_dns_name: pending.first_dns_name.clone(),
-        }
-    }
+fn submission(pending: &Pending, content: Content, chain: &Arc<Chain>) -> Submission {
+    Submission { content, chain: chain.clone(), first_dns_name: pending.first_dns_name.clone() }
 }

@@ -54,6 +54,8 @@ pub struct Practice {
     /// The levels it issues at; each is as likely as the others.
     pub levels: &'static [Level],
     pub client_auth: bool,
+    /// Whether its precerts are signed by a Precertificate Signing Certificate (RFC 6962 section 3.1).
+    pub has_precert_signer: bool,
     pub ocsp: Option<&'static str>,
     pub ca_issuers: &'static str,
     pub crls: &'static [&'static str],
@@ -77,6 +79,7 @@ pub const PRACTICES: [Practice; 4] = [
         common_name: CommonName::Never,
         levels: &[Level::Domain],
         client_auth: false,
+        has_precert_signer: false,
         ocsp: None,
         ca_issuers: "http://e8.i.larkspur.example/",
         crls: &["http://e8.c.larkspur.example/41.crl"],
@@ -97,6 +100,7 @@ pub const PRACTICES: [Practice; 4] = [
         common_name: CommonName::Sometimes,
         levels: &[Level::Domain],
         client_auth: true,
+        has_precert_signer: false,
         ocsp: Some("http://r12.o.larkspur.example"),
         ca_issuers: "http://r12.i.larkspur.example/",
         crls: &[],
@@ -117,6 +121,7 @@ pub const PRACTICES: [Practice; 4] = [
         common_name: CommonName::WhenItFits,
         levels: &[Level::Domain],
         client_auth: false,
+        has_precert_signer: false,
         ocsp: Some("http://o.pki.tessellate.example/we2"),
         ca_issuers: "http://i.pki.tessellate.example/we2.crt",
         crls: &["http://c.pki.tessellate.example/we2/7TQvZ8s.crl"],
@@ -137,6 +142,7 @@ pub const PRACTICES: [Practice; 4] = [
         common_name: CommonName::WhenItFits,
         levels: &[Level::Organization, Level::Extended],
         client_auth: true,
+        has_precert_signer: true,
         ocsp: Some("http://ocsp.quillmark.example"),
         ca_issuers: "http://cacerts.quillmark.example/QuillmarkSecureServerECCCA3.crt",
         crls: &[

@@ -3,7 +3,7 @@
 use super::entry::change_timestamp;
 use super::faults::Fault;
 use super::store::StoredEntry;
-use crate::certificate::write_all_domains;
+use crate::certificate::Certificate;
 use crate::ct::tile_path::TILE_WIDTH;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -86,7 +86,7 @@ pub fn names(entries: &[Arc<StoredEntry>]) -> Vec<u8> {
     for entry in entries {
         let entry = entry.published();
         let mut names = Vec::new();
-        write_all_domains(&entry.certificate, &mut names);
+        Certificate::parse(&entry.certificate).write_all_domains(&mut names);
         let names: Value = serde_json::from_slice(&names).unwrap_or_default();
         let common_name = names.get(0).cloned().unwrap_or_default();
         let subject = if common_name.is_null() { json!({}) } else { json!({ "CommonName": common_name }) };

@@ -1,13 +1,13 @@
 //! Whether evidence holds.
 
 use super::{Accused, Base64, Beginning, Evidence, Misbehaviour, Proof, VERSION};
+use crate::certificate::Issuer;
 use crate::ct::checkpoint::Checkpoint;
 use crate::ct::consistency;
 use crate::ct::entry::{FramingFault, LeafWords};
 use crate::ct::merkle::{CompactTree, Hash};
 use crate::ct::source::Protocol;
 use crate::ct::sth::SignedTreeHead;
-use bytes::Bytes;
 use openssl::pkey::{PKey, Public};
 use openssl::sha::sha256;
 
@@ -143,7 +143,7 @@ fn wrong_entry(
     if protocol == Protocol::StaticCt && words.leaf_index != Some(index) {
         return Ok(());
     }
-    let chain: Vec<Bytes> = chain.iter().map(|der| der.0.clone().into()).collect();
+    let chain: Vec<_> = chain.iter().map(|der| Issuer::unshared(&der.0)).collect();
     let fault = words.pre_cert.zip(precertificate).and_then(|(signed, shown)| signed.fault(&shown.0, &chain));
     match fault.filter(FramingFault::is_misbehaviour) {
         Some(_) => Ok(()),

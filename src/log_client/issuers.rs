@@ -3,25 +3,24 @@
 //!
 //! An issuer is the same wherever it came from, so logs share them; the hash that names it proves it.
 
+use crate::certificate::Issuer;
 use crate::ct::tile::Fingerprint;
 use crate::state::Usage;
 use crate::system::read_file;
 use bytes::Bytes;
-use openssl::sha::sha256;
 use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Largest issuer's certificate, bytes. As much as a chain certificate can have at all in an RFC 6962 log would be
 /// 16 MiB; none comes near.
 pub(crate) const MAX_ISSUER_BYTES: usize = 256 * 1024;
-/// Most bytes of fetched issuers in memory. Those of the web need about 10 MiB.
-pub(crate) const MAX_BYTES: u64 = 32 * 1024 * 1024;
-/// The same for those that come with the entries themselves.
-pub(crate) const MAX_SENT_BYTES: u64 = 16 * 1024 * 1024;
+/// Most bytes of issuers in memory, with what is made of them. Those of the web need about 20 MiB.
+pub(crate) const MAX_BYTES: u64 = 48 * 1024 * 1024;
 /// Largest certificate that entries share, bytes: a hostile log could otherwise drive all others out.
 pub(crate) const MAX_SHARED: usize = 16 * 1024;
 /// How many that will be, about.
@@ -31,12 +30,12 @@ pub(crate) const MAX_FILES: usize = 50_000;
 /// Most bytes of all of them together.
 pub(crate) const MAX_DISK_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Certificates by fingerprint.
+/// The issuers: one object for each, however it is found.
 #[derive(Debug)]
 pub struct Issuers {
-    known: Cache<Fingerprint, Bytes, Size>,
-    /// Those that came with entries, by themselves.
-    sent: Cache<Bytes, Bytes, Size>,
+    by_fingerprint: Cache<Fingerprint, Arc<Issuer>, Size>,
+    /// By their certificates, as get-entries has them: comparing is cheaper than hashing.
+    by_der: Cache<Bytes, Arc<Issuer>, Size>,
     /// `None`: they are not kept.
     dir: Option<PathBuf>,
     /// What is in the folder; unknown until the first one is written.
@@ -46,15 +45,10 @@ pub struct Issuers {
 #[derive(Debug, Clone)]
 struct Size;
 
-impl Weighter<Fingerprint, Bytes> for Size {
-    fn weight(&self, _: &Fingerprint, der: &Bytes) -> u64 {
-        der.len() as u64 + 64
-    }
-}
-
-impl Weighter<Bytes, Bytes> for Size {
-    fn weight(&self, _: &Bytes, der: &Bytes) -> u64 {
-        der.len() as u64 + 64
+impl<K> Weighter<K, Arc<Issuer>> for Size {
+    /// About: its JSON has three times as many bytes as the certificate.
+    fn weight(&self, _: &K, issuer: &Arc<Issuer>) -> u64 {
+        4 * issuer.der().len() as u64 + 512
     }
 }
 
@@ -66,49 +60,61 @@ impl Issuers {
 
     /// Keeps issuers for as long as it lives.
     pub fn in_memory() -> Self {
-        let known = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
-        let sent = Cache::with_weighter(EXPECTED, MAX_SENT_BYTES, Size);
-        Issuers { known, sent, dir: None, on_disk: Mutex::new(None) }
+        let by_fingerprint = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
+        let by_der = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
+        Issuers { by_fingerprint, by_der, dir: None, on_disk: Mutex::new(None) }
     }
 
-    /// The same certificate, in the memory that all who sent it share; one that is too large in memory of its own.
-    pub fn shared(&self, der: &[u8]) -> Bytes {
+    /// The issuer with this certificate; one that is too large is not shared.
+    pub fn interned(&self, der: &[u8]) -> Arc<Issuer> {
         if der.len() > MAX_SHARED {
-            return Bytes::copy_from_slice(der);
+            return Issuer::unshared(der);
         }
-        if let Some(shared) = self.sent.get(der) {
-            return shared;
+        if let Some(issuer) = self.by_der.get(der) {
+            return issuer;
         }
-        let copy = Bytes::copy_from_slice(der);
-        self.sent.insert(copy.clone(), copy.clone());
-        copy
+        let issuer = Issuer::unshared(der);
+        let issuer = self.by_fingerprint.get(issuer.fingerprint()).unwrap_or(issuer);
+        self.by_fingerprint.insert(*issuer.fingerprint(), issuer.clone());
+        self.by_der.insert(issuer.der().clone(), issuer.clone());
+        issuer
     }
 
     /// The issuer, from memory or disk.
-    pub fn get(&self, fingerprint: &Fingerprint) -> Option<Bytes> {
-        if let Some(der) = self.known.get(fingerprint) {
-            return Some(der);
+    pub fn get(&self, fingerprint: &Fingerprint) -> Option<Arc<Issuer>> {
+        if let Some(issuer) = self.by_fingerprint.get(fingerprint) {
+            return Some(issuer);
         }
         let path = path(self.dir.as_deref()?, fingerprint);
-        let der = read_file(&path, MAX_ISSUER_BYTES).ok().map(Bytes::from)?;
-        if sha256(&der) != *fingerprint {
+        let issuer = Issuer::new(read_file(&path, MAX_ISSUER_BYTES).ok()?.into());
+        if issuer.fingerprint() != fingerprint {
             log::warn!("{}: not what its name says; fetching it again", path.display());
             return None;
         }
-        self.known.insert(*fingerprint, der.clone());
-        Some(der)
+        Some(self.known(issuer))
+    }
+
+    /// Takes note of an issuer.
+    fn known(&self, issuer: Issuer) -> Arc<Issuer> {
+        let issuer = Arc::new(issuer);
+        self.by_fingerprint.insert(*issuer.fingerprint(), issuer.clone());
+        if issuer.der().len() <= MAX_SHARED {
+            self.by_der.insert(issuer.der().clone(), issuer.clone());
+        }
+        issuer
     }
 
     /// Takes in what a log gave for `fingerprint`; `false` when it is something else.
     pub fn insert(&self, fingerprint: &Fingerprint, der: Bytes) -> bool {
-        if sha256(&der) != *fingerprint {
+        let issuer = Issuer::new(der);
+        if issuer.fingerprint() != fingerprint {
             return false;
         }
-        if let Err(error) = self.save(fingerprint, &der) {
+        if let Err(error) = self.save(fingerprint, issuer.der()) {
             // It is only to be fetched again after a restart.
             log::debug!("issuer {} is not saved: {error}", hex(fingerprint));
         }
-        self.known.insert(*fingerprint, der);
+        self.known(issuer);
         true
     }
 
@@ -146,16 +152,24 @@ pub(super) fn hex(fingerprint: &Fingerprint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use openssl::sha::sha256;
 
     #[test]
-    fn an_issuer_that_comes_again_takes_no_more_memory() {
+    fn an_issuer_is_one_object_however_it_came() {
         let issuers = Issuers::in_memory();
         for (length, shares) in [(0, true), (MAX_SHARED, true), (MAX_SHARED + 1, false)] {
             let der = vec![7; length];
-            let (first, second) = (issuers.shared(&der), issuers.shared(&der));
-            assert_eq!((&first, &second), (&Bytes::from(der.clone()), &Bytes::from(der)));
-            assert_eq!(first.as_ptr() == second.as_ptr(), shares, "{length} bytes");
+            let (first, second) = (issuers.interned(&der), issuers.interned(&der));
+            assert_eq!((first.der(), second.der()), (&Bytes::from(der.clone()), &Bytes::from(der)));
+            assert_eq!(Arc::ptr_eq(&first, &second), shares, "{length} bytes");
         }
+        let fetched = Bytes::from_static(b"fetched");
+        let fingerprint = sha256(&fetched);
+        assert!(issuers.insert(&fingerprint, fetched.clone()));
+        let known = issuers.get(&fingerprint).unwrap();
+        assert!(Arc::ptr_eq(&known, &issuers.interned(&fetched)));
+        let sent = issuers.interned(b"sent");
+        assert!(Arc::ptr_eq(&sent, &issuers.get(&sha256(b"sent")).unwrap()));
     }
 
     #[test]
@@ -167,10 +181,10 @@ mod tests {
         assert_eq!(issuers.get(&fingerprint), None);
         assert!(!issuers.insert(&fingerprint, Bytes::from_static(b"another")));
         assert!(issuers.insert(&fingerprint, der.clone()));
-        assert_eq!(issuers.get(&fingerprint), Some(der.clone()));
+        assert_eq!(issuers.get(&fingerprint).unwrap().der(), &der);
 
         let again = Issuers::new(dir.path().join("issuers"));
-        assert_eq!(again.get(&fingerprint), Some(der));
+        assert_eq!(again.get(&fingerprint).unwrap().der(), &der);
         fs::write(path(&dir.path().join("issuers"), &fingerprint), b"damaged").unwrap();
         assert_eq!(Issuers::new(dir.path().join("issuers")).get(&fingerprint), None);
     }

@@ -171,35 +171,33 @@ fn fetched(raw: Result<RawEntry, NotBase64>, confirming: bool, issuers: &Issuers
         Err(broken) => broken.salvage_leaf_input(),
     };
     let leaf_hash = leaf_input.as_deref().map(leaf_hash);
-    let mut content = decode(raw, confirming);
+    let mut content = decode(raw, confirming, issuers);
     if let Ok(Content::Entry(entry)) = &mut content {
-        keep_only_what_differs(entry, issuers);
+        // Otherwise an entry that waits would keep the bytes that it came in, most of which are issuers.
+        entry.certificate = Bytes::copy_from_slice(&entry.certificate);
     }
     let misbehaves = matches!(&content, Ok(Content::Entry(entry)) if entry.misbehaviour().is_some());
     Fetched { leaf_hash, content, evidence: leaf_input.filter(|_| misbehaves) }
 }
 
-/// Lets go of the bytes that the entry came in, three quarters of which are issuers: entries wait in memory until they
-/// are proven.
-fn keep_only_what_differs(entry: &mut LogEntry, issuers: &Issuers) {
-    entry.certificate = Bytes::copy_from_slice(&entry.certificate);
-    entry.chain.iter_mut().for_each(|issuer| *issuer = issuers.shared(issuer));
-}
-
 /// An entry that cannot be decoded may have been damaged on its way: only one that is so again (`confirming`)
 /// is read leniently.
-fn decode(raw: Result<RawEntry, NotBase64>, confirming: bool) -> Result<Content, Undecodable> {
+fn decode(
+    raw: Result<RawEntry, NotBase64>,
+    confirming: bool,
+    issuers: &Issuers,
+) -> Result<Content, Undecodable> {
     let base64 = |bytes| base64_simd::STANDARD.encode_to_string(bytes);
     match raw {
-        Ok(raw) => {
-            entry::decode(&raw.leaf_input, &raw.extra_data).map(Content::Entry).map_err(|error| Undecodable {
+        Ok(raw) => entry::decode(&raw.leaf_input, &raw.extra_data, |der| issuers.interned(der))
+            .map(Content::Entry)
+            .map_err(|error| Undecodable {
                 reason: error.to_string(),
                 leaf_input: base64(&raw.leaf_input),
                 extra_data: base64(&raw.extra_data),
-            })
-        }
+            }),
         Err(broken) => {
-            let salvaged = if confirming { salvage(&broken) } else { Err(broken.to_string()) };
+            let salvaged = if confirming { salvage(&broken, issuers) } else { Err(broken.to_string()) };
             let NotBase64 { leaf_input, extra_data, .. } = broken;
             salvaged.map(Content::Entry).map_err(|reason| Undecodable { reason, leaf_input, extra_data })
         }
@@ -207,9 +205,10 @@ fn decode(raw: Result<RawEntry, NotBase64>, confirming: bool) -> Result<Content,
 }
 
 /// What a lenient reader makes of an entry that is no proper base64.
-fn salvage(broken: &NotBase64) -> Result<LogEntry, String> {
+fn salvage(broken: &NotBase64, issuers: &Issuers) -> Result<LogEntry, String> {
     let raw = broken.salvage().ok_or_else(|| broken.to_string())?;
-    let mut entry = entry::decode(&raw.leaf_input, &raw.extra_data).map_err(|e| e.to_string())?;
+    let mut entry = entry::decode(&raw.leaf_input, &raw.extra_data, |der| issuers.interned(der))
+        .map_err(|e| e.to_string())?;
     entry.fault = Some(FramingFault::Base64 { member: broken.member });
     Ok(entry)
 }

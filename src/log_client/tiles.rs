@@ -79,7 +79,8 @@ impl Tiles {
             return Err(error);
         }
         let issuers = wanted.iter().flat_map(|(_, leaf)| &leaf.chain);
-        let chains: usize = issuers.filter_map(|fp| self.issuers.get(fp)).map(|der| der.len()).sum();
+        let chains: usize =
+            issuers.filter_map(|fp| self.issuers.get(fp)).map(|issuer| issuer.der().len()).sum();
         if chains > MAX_CHAINS_BYTES {
             return Err(FetchError::TooLarge { limit: MAX_CHAINS_BYTES });
         }

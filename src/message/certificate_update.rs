@@ -1,12 +1,11 @@
 //! The `certificate_update` message and its shorter forms.
 
 use super::seconds::Seconds;
+use super::source;
 use super::stream::Stream;
-use super::{chain, source};
-use crate::certificate::{self, LeafKind};
+use crate::certificate::{Certificate, Issuer, Leaf, LeafKind};
 use crate::ct::entry::{Content, LogEntry, LogEntryType};
 use crate::ct::source::Source;
-use bytes::Bytes;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
@@ -52,7 +51,7 @@ impl CertEntry {
     pub fn content_bytes(&self) -> usize {
         match &self.content {
             Content::Entry(entry) => {
-                let chain = entry.chain.iter().map(|issuer| size_of::<Bytes>() + issuer.len());
+                let chain = entry.chain.iter().map(|issuer| size_of::<Arc<Issuer>>() + issuer.der().len());
                 entry.certificate.len() + chain.sum::<usize>()
             }
             Content::Names(entry) => entry.names.iter().map(|name| size_of::<String>() + name.len()).sum(),
@@ -63,7 +62,7 @@ impl CertEntry {
     pub(super) fn size_hint(&self, stream: Stream) -> usize {
         let Content::Entry(entry) = &self.content else { return 256 };
         let leaf = entry.certificate.len();
-        let chain: usize = entry.chain.iter().map(Bytes::len).sum();
+        let chain: usize = entry.chain.iter().map(|issuer| issuer.der().len()).sum();
         match stream {
             Stream::Full => leaf * 4 + chain * 3 + 1024,
             Stream::Lite => leaf * 3 + 1024,
@@ -83,7 +82,12 @@ impl CertEntry {
             out,
             r#"{{"message_type":"certificate_update","data":{{"update_type":"{update_type}","leaf_cert":"#
         );
-        let marks = certificate::write_leaf(&entry.certificate, kind, out, everything);
+        let certificate = Certificate::parse(&entry.certificate);
+        let tbs_sha256 = match kind {
+            LeafKind::X509 => certificate.tbs_sha256(),
+            LeafKind::Precert => entry.tbs_sha256,
+        };
+        let marks = certificate.write_leaf(Leaf { kind, tbs_sha256, with_der: everything }, out);
         out.push(b',');
         let chain_start = out.len();
         if everything {
@@ -107,7 +111,7 @@ impl CertEntry {
     /// Appends the message of the domains stream.
     pub(super) fn write_dns_entries(&self, out: &mut Vec<u8>) {
         dns_entries(out, |out| match &self.content {
-            Content::Entry(entry) => certificate::write_all_domains(&entry.certificate, out),
+            Content::Entry(entry) => Certificate::parse(&entry.certificate).write_all_domains(out),
             // Texts can always be written, and a Vec takes them.
             Content::Names(entry) => drop(serde_json::to_writer(out, &entry.names)),
         });
@@ -116,11 +120,11 @@ impl CertEntry {
 
 fn write_chain(entry: &LogEntry, out: &mut Vec<u8>) {
     out.extend_from_slice(br#""chain":["#);
-    for (i, certificate) in entry.chain.iter().enumerate() {
+    for (i, issuer) in entry.chain.iter().enumerate() {
         if i > 0 {
             out.push(b',');
         }
-        chain::write(certificate, out);
+        out.extend_from_slice(issuer.json());
     }
     out.extend_from_slice(b"],");
 }

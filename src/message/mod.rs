@@ -19,7 +19,6 @@
 
 mod batch;
 mod certificate_update;
-mod chain;
 pub(crate) mod client_frames;
 mod frames;
 mod notices;

@@ -127,9 +127,16 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     }
 }
 
+/// What the system says where it has no IPv6; the standard library has no name for it.
+#[cfg(unix)]
+const ADDRESS_FAMILY_NOT_SUPPORTED: Option<i32> = Some(libc::EAFNOSUPPORT);
+/// WSAEAFNOSUPPORT.
+#[cfg(windows)]
+const ADDRESS_FAMILY_NOT_SUPPORTED: Option<i32> = Some(10047);
+
 fn no_such_family(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::AddrNotAvailable)
-        || error.raw_os_error() == Some(97 /* EAFNOSUPPORT */)
+        || error.raw_os_error() == ADDRESS_FAMILY_NOT_SUPPORTED
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

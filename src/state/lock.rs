@@ -28,11 +28,39 @@ impl StateLock {
             Ok(Ok(file)) => Ok(StateLock { _file: Some(file) }),
             Ok(Err(TryLockError::WouldBlock)) => Err(StateLockError(dir.into())),
             Ok(Err(TryLockError::Error(error))) | Err(error) => {
-                log::warn!("{}: cannot be locked: {error}; going on without", dir.display());
+                let hint = hint(dir, &error);
+                log::warn!("{}: cannot be locked: {error}{hint}; going on without", dir.display());
                 Ok(StateLock { _file: None })
             }
         }
     }
+}
+
+/// What to do about `error`, where the folder belongs to another user: a volume that was made by another image does.
+#[cfg(unix)]
+fn hint(dir: &Path, error: &io::Error) -> String {
+    use std::os::unix::fs::MetadataExt;
+
+    // The folder itself, or the one that it would be made in.
+    let owner = dir.ancestors().find_map(|dir| dir.metadata().ok()).map(|folder| folder.uid());
+    let own = rustix::process::geteuid().as_raw();
+    match owner {
+        Some(owner) if error.kind() == io::ErrorKind::PermissionDenied && owner != own => {
+            ownership(owner, own)
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(unix)]
+fn ownership(owner: u32, own: u32) -> String {
+    format!(" (it belongs to user id {owner}, the server runs as user id {own}: chown it to {own})")
+}
+
+/// There are no user ids here.
+#[cfg(not(unix))]
+fn hint(_: &Path, _: &io::Error) -> String {
+    String::new()
 }
 
 fn open(dir: &Path) -> io::Result<File> {
@@ -60,5 +88,21 @@ mod tests {
         let file = dir.path().join("state");
         fs::write(&file, "a file where the folder should be").unwrap();
         StateLock::take(&file).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_user_is_named_to_whom_the_folder_should_belong() {
+        let dir = tempfile::tempdir().unwrap();
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        let missing = dir.path().join("state");
+        assert_eq!(hint(&missing, &denied), "", "it is our own");
+        let another = rustix::process::geteuid().as_raw() + 1;
+        if std::os::unix::fs::chown(dir.path(), Some(another), None).is_ok() {
+            let told = hint(&missing, &denied);
+            assert!(told.contains(&format!("user id {another}")) && told.contains("chown"), "{told}");
+            assert_eq!(hint(&missing, &io::Error::from(io::ErrorKind::NotFound)), "");
+        }
+        assert!(ownership(7, 8).ends_with("chown it to 8)"));
     }
 }

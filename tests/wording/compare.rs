@@ -2,7 +2,7 @@
 
 use crate::differences::{self, Case};
 use crate::reference::{self, Extension};
-use certstream_server::certificate::{LeafKind, write_leaf};
+use certstream_server::certificate::{Certificate as Parsed, Leaf, LeafKind};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::x509::{X509NameRef, X509Ref};
@@ -183,6 +183,6 @@ impl Tally {
 /// Our leaf.
 pub fn worded(der: &[u8]) -> Value {
     let mut out = Vec::new();
-    write_leaf(der, LeafKind::X509, &mut out, false);
+    Parsed::parse(der).write_leaf(Leaf { kind: LeafKind::X509, tbs_sha256: None, with_der: false }, &mut out);
     serde_json::from_slice(&out).expect("the leaf is JSON")
 }

@@ -3,7 +3,7 @@
 use crate::compare::{self, Tally};
 use crate::der::*;
 use crate::rare;
-use certstream_server::certificate::{LeafKind, write_all_domains, write_chain_certificate, write_leaf};
+use certstream_server::certificate::{Certificate as Parsed, Leaf, LeafKind};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::RngSeed;
@@ -196,10 +196,10 @@ proptest! {
     fn whatever_a_certificate_is_its_message_is_whole(der in any_certificate(), is_precert: bool) {
         let kind = if is_precert { LeafKind::Precert } else { LeafKind::X509 };
         let (mut full, mut lite, mut issuer, mut domains) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let marks = write_leaf(&der, kind, &mut full, true);
-        let lite_marks = write_leaf(&der, kind, &mut lite, false);
-        write_chain_certificate(&der, &mut issuer);
-        write_all_domains(&der, &mut domains);
+        let marks = Parsed::parse(&der).write_leaf(Leaf { kind, tbs_sha256: None, with_der: true }, &mut full);
+        let lite_marks = Parsed::parse(&der).write_leaf(Leaf { kind, tbs_sha256: None, with_der: false }, &mut lite);
+        Parsed::parse(&der).write_issuer(&mut issuer);
+        Parsed::parse(&der).write_all_domains(&mut domains);
 
         let max_text = FIXED_TEXT + TEXT_PER_BYTE * der.len();
         prop_assert!(full.len() <= max_text && issuer.len() <= max_text, "{} bytes", full.len());
@@ -207,7 +207,8 @@ proptest! {
         prop_assert_eq!(&lite[lite_marks.all_domains], domains.as_slice());
 
         let leaf: Value = serde_json::from_slice(&full).expect("JSON");
-        assert_members(&leaf, &["as_der", "all_domains"]);
+        assert_members(&leaf, &["as_der", "all_domains", "tbs_sha256", "spki_sha256"]);
+        prop_assert!(leaf["tbs_sha256"].is_null() && leaf.get("spki_sha256").is_some());
         let as_der = base64_simd::STANDARD.encode_to_string(&der);
         prop_assert_eq!(leaf["as_der"].as_str(), Some(as_der.as_str()));
         prop_assert!(leaf["all_domains"].as_array().is_some_and(|names| names.iter().all(Value::is_string)));

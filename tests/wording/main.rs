@@ -13,6 +13,7 @@ mod differences;
 mod equality;
 mod generated;
 mod hostile;
+mod issuance;
 mod layout;
 mod rare;
 mod reference;

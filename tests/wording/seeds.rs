@@ -4,6 +4,7 @@ use crate::der;
 use crate::rare;
 use crate::sources::{self, Recorded};
 use bytes::Bytes;
+use certstream_server::certificate::Issuer;
 use certstream_server::ct::consistency::proof_ranges;
 use certstream_server::ct::entry::{self, LogEntry, LogEntryType};
 use certstream_server::ct::proof_json;
@@ -120,7 +121,7 @@ impl Seeds {
         let Some((leaf_input, extra_data)) = recorded.bytes() else { return };
         let length = u16::try_from(leaf_input.len()).unwrap_or(u16::MAX).to_be_bytes();
         self.add("log_entry", &[&length, leaf_input.as_ref(), extra_data.as_ref()].concat());
-        if let Ok(entry) = entry::decode(&leaf_input, &extra_data) {
+        if let Ok(entry) = entry::decode(&leaf_input, &extra_data, Issuer::unshared) {
             self.add("certificate", &entry.certificate);
             self.add_tile_leaf(&leaf_input, &entry);
         }

@@ -1,6 +1,7 @@
 //! Real precertificates are those that their logs signed.
 
 use crate::sources;
+use certstream_server::certificate::Issuer;
 use certstream_server::ct::entry::{LogEntryType, decode};
 
 #[test]
@@ -9,7 +10,7 @@ fn recorded_precerts_are_what_their_logs_signed() {
     let mut precerts = 0;
     for entry in &entries {
         let (leaf_input, extra_data) = entry.bytes().expect("base64");
-        let decoded = decode(&leaf_input, &extra_data).expect("an entry");
+        let decoded = decode(&leaf_input, &extra_data, Issuer::unshared).expect("an entry");
         assert_eq!(decoded.fault, None, "{}", entry.id);
         precerts += usize::from(decoded.entry_type == LogEntryType::Precert);
     }

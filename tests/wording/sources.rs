@@ -1,5 +1,6 @@
 //! Where the certificates come from.
 
+use certstream_server::certificate::Issuer;
 use certstream_server::demo::{DemoLog, DemoLogOptions};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -67,9 +68,12 @@ impl Recorded {
     /// The certificate and its issuers; none of an entry whose framing is broken.
     pub fn certificates(&self) -> Vec<bytes::Bytes> {
         let Some((leaf_input, extra_data)) = self.bytes() else { return Vec::new() };
-        let Ok(entry) = certstream_server::ct::entry::decode(&leaf_input, &extra_data) else {
+        let Ok(entry) = certstream_server::ct::entry::decode(&leaf_input, &extra_data, Issuer::unshared)
+        else {
             return Vec::new();
         };
-        std::iter::once(entry.certificate).chain(entry.chain).collect()
+        std::iter::once(entry.certificate)
+            .chain(entry.chain.iter().map(|issuer| issuer.der().clone()))
+            .collect()
     }
 }

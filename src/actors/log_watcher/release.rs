@@ -292,7 +292,7 @@ impl Watch {
             index: entry.index,
             leaf_input: leaf_input.as_ref().into(),
             precertificate: (*entry_type == LogEntryType::Precert).then(|| certificate.as_ref().into()),
-            chain: chain.iter().map(|der| der.as_ref().into()).collect(),
+            chain: chain.iter().map(|issuer| issuer.der().as_ref().into()).collect(),
         });
     }
 

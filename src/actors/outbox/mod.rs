@@ -48,7 +48,6 @@ pub enum Next {
 /// place which ones they were.
 #[derive(Debug)]
 pub struct Outbox {
-    limits: QueueLimits,
     /// How the client receives messages.
     pub wire: Wire,
     /// Whether the client asked for notices.
@@ -69,8 +68,9 @@ pub enum Filling {
     Suddenly,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    limits: QueueLimits,
     queue: Queue,
     sent: u64,
     dropped: u64,
@@ -98,15 +98,44 @@ enum Closing {
     Sent,
 }
 
+impl Inner {
+    fn new(limits: QueueLimits) -> Self {
+        Inner {
+            limits,
+            queue: Queue::default(),
+            sent: 0,
+            dropped: 0,
+            ping: false,
+            close: Closing::No,
+            cut: false,
+            under_way: None,
+            empty_at: None,
+            waiting_since: None,
+            waker: None,
+            cut_waker: None,
+        }
+    }
+
+    fn is_within_limits(&self, now: Instant) -> bool {
+        let age = self.queue.oldest().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        self.queue.bytes() <= self.limits.bytes && age <= self.limits.age
+    }
+}
+
 impl Outbox {
     /// A queue within `limits` for a client on `wire`, with `notices` of gaps or without.
     pub fn new(limits: QueueLimits, wire: Wire, notices: bool) -> Self {
-        Outbox { limits, wire, notices, tally: None, inner: Mutex::default() }
+        Outbox { wire, notices, tally: None, inner: Mutex::new(Inner::new(limits)) }
     }
 
     /// Counts what becomes of the messages in `tally` too, as those of `stream`.
     pub fn counted(self, tally: &Arc<Tally>, stream: Stream) -> Self {
         Outbox { tally: Some((tally.clone(), stream)), ..self }
+    }
+
+    /// Other limits hold from the next message on.
+    pub fn set_limits(&self, limits: QueueLimits) {
+        self.lock().limits = limits;
     }
 
     /// Queues frames. In the client's stream the first of them has the number `first_seq`. `false` if that is too
@@ -119,12 +148,12 @@ impl Outbox {
             return true;
         }
         inner.push(shared, Some(first_seq), now);
-        let fits = self.is_within_limits(&inner.queue, now);
-        if !fits && self.limits.when_full == WhenFull::Drop {
-            self.shrink(&mut inner, self.limits.bytes, now.checked_sub(self.limits.age));
+        let (fits, limits) = (inner.is_within_limits(now), inner.limits);
+        if !fits && limits.when_full == WhenFull::Drop {
+            self.shrink(&mut inner, limits.bytes, now.checked_sub(limits.age));
         }
         wake(inner);
-        fits || self.limits.when_full == WhenFull::Drop
+        fits || limits.when_full == WhenFull::Drop
     }
 
     /// Queues frames that are of no stream, if nothing has to be dropped for them. A client with a full queue needs
@@ -132,7 +161,7 @@ impl Outbox {
     pub fn push_if_room(&self, shared: &Arc<Shared>, now: Instant) {
         let mut inner = self.lock();
         let bytes = inner.queue.bytes().saturating_add(shared.frames().length(0, shared.frames().len()));
-        if inner.close == Closing::No && bytes <= self.limits.bytes {
+        if inner.close == Closing::No && bytes <= inner.limits.bytes {
             inner.push(shared, None, now);
         }
         wake(inner);
@@ -234,7 +263,7 @@ impl Outbox {
         if inner.under_way.is_some() && inner.waiting_since.is_some_and(|since| !within(since, RECENTLY)) {
             return None;
         }
-        let (bytes, most) = (inner.queue.bytes(), self.limits.bytes);
+        let (bytes, most) = (inner.queue.bytes(), inner.limits.bytes);
         let kept_up = inner.empty_at.is_some_and(|at| within(at, KEEPS_UP));
         Some(match bytes {
             _ if bytes > most / 2 && kept_up => Filling::Suddenly,
@@ -267,11 +296,6 @@ impl Outbox {
     /// Messages this client missed because it was too slow.
     pub fn dropped(&self) -> u64 {
         self.lock().dropped
-    }
-
-    fn is_within_limits(&self, queue: &Queue, now: Instant) -> bool {
-        let age = queue.oldest().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        queue.bytes() <= self.limits.bytes && age <= self.limits.age
     }
 
     fn shrink(&self, inner: &mut Inner, bytes: usize, since: Option<Instant>) {

@@ -334,3 +334,15 @@ fn for_few_clients_or_bytes_there_are_no_pages() {
     assert!(!shared.is_in_own_pages());
     assert_eq!(shared.bytes(), 100_010);
 }
+
+#[test]
+fn other_limits_hold_from_the_next_message_on() {
+    let outbox = outbox(10, false);
+    (0..10).for_each(|n| push(&outbox, &["a"], n));
+    outbox.set_limits(QueueLimits { bytes: 6, ..QueueLimits::NONE });
+    assert_eq!((outbox.queued(), outbox.dropped()), (10, 0));
+    push(&outbox, &["b"], 10);
+    assert_eq!((outbox.queued(), outbox.dropped()), (2, 9));
+    outbox.set_limits(QueueLimits { bytes: 3, when_full: WhenFull::Disconnect, ..QueueLimits::NONE });
+    assert!(!outbox.push(&frames(&["c"]), 11, Instant::now()));
+}

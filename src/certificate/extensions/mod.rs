@@ -80,7 +80,7 @@ pub(super) struct Extensions<'a> {
 }
 
 impl<'a> Extensions<'a> {
-    pub fn of(extensions: Option<Element<'a>>, faults: &mut Faults) -> Extensions<'a> {
+    pub fn parse(extensions: Option<Element<'a>>, faults: &mut Faults) -> Extensions<'a> {
         let mut standing = Extensions { list: Vec::new() };
         let Some(extensions) = extensions else { return standing };
         standing.list.reserve(12);
@@ -132,6 +132,11 @@ impl<'a> Extensions<'a> {
     /// The value of subjectAltName.
     pub fn alt_names(&self) -> Option<&[u8]> {
         self.find(SUBJECT_ALT_NAME).map(|extension| extension.value.as_ref())
+    }
+
+    /// Whether it has the poison of a precertificate (RFC 6962 section 3.1).
+    pub fn has_poison(&self) -> bool {
+        self.find(PRECERT_POISON).is_some()
     }
 
     pub fn is_ca(&self) -> bool {

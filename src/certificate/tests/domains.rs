@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::write_all_domains;
-use super::{Certificate, SAN, attribute, dns, extension, seq, tlv};
+use super::{Certificate, SAN, attribute, dns, extension, seq, tlv, write_all_domains};
 
 fn domains(names: &[Vec<u8>]) -> Value {
     let certificate = Certificate::with_extension(SAN, seq(names));

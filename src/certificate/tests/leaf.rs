@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::{LeafKind, write_chain_certificate};
-use super::{Certificate, SAN, dns, extension, oid, seq, tlv, word};
+use super::super::LeafKind;
+use super::{Certificate, SAN, dns, extension, oid, seq, tlv, word, write_issuer};
 
 #[test]
 fn a_sound_leaf_says_what_the_wire_format_says() {
@@ -68,7 +68,7 @@ fn the_lite_form_is_the_full_one_with_as_der_cut_out() {
 #[test]
 fn a_chain_certificate_has_no_domains() {
     let mut out = Vec::new();
-    write_chain_certificate(&Certificate::default().der(), &mut out);
+    write_issuer(&Certificate::default().der(), &mut out);
     let certificate: Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(certificate.get("all_domains"), None);
     assert!(certificate["as_der"].is_string());

@@ -4,6 +4,7 @@
 
 mod domains;
 mod extensions;
+mod issuance;
 mod leaf;
 mod names;
 mod precert;
@@ -12,7 +13,7 @@ mod units;
 
 use serde_json::Value;
 
-use super::{LeafKind, LeafMarks, write_leaf};
+use super::{Certificate as Parsed, Leaf, LeafKind, LeafMarks};
 
 pub(super) const SAN: &str = "2.5.29.17";
 
@@ -23,7 +24,8 @@ pub(super) fn tlv(tag: u8, content: impl AsRef<[u8]>) -> Vec<u8> {
     match content.len() {
         length @ 0..=0x7F => out.push(length as u8),
         length @ 0x80..=0xFF => out.extend([0x81, length as u8]),
-        length => out.extend([0x82, (length >> 8) as u8, length as u8]),
+        length @ 0x100..=0xFFFF => out.extend([0x82, (length >> 8) as u8, length as u8]),
+        length => out.extend([0x83, (length >> 16) as u8, (length >> 8) as u8, length as u8]),
     }
     out.extend(content);
     out
@@ -92,12 +94,16 @@ impl Certificate {
             seq(&[attribute("2.5.4.6", 0x13, "US")]),
             self.validity.clone(),
             seq(&self.subject),
-            seq(&[seq(&[oid("1.2.840.10045.2.1")]), tlv(0x03, [0, 4])]),
+            self.public_key(),
         ];
         if !self.extensions.is_empty() {
             tbs.push(tlv(0xA3, seq(&self.extensions)));
         }
         seq(&tbs)
+    }
+
+    pub fn public_key(&self) -> Vec<u8> {
+        seq(&[seq(&[oid("1.2.840.10045.2.1")]), tlv(0x03, [0, 4])])
     }
 
     pub fn worded(&self) -> Value {
@@ -107,8 +113,16 @@ impl Certificate {
 
 pub(super) fn word(der: &[u8], kind: LeafKind, with_der: bool) -> (Vec<u8>, LeafMarks) {
     let mut out = Vec::new();
-    let marks = write_leaf(der, kind, &mut out, with_der);
+    let marks = Parsed::parse(der).write_leaf(Leaf { kind, tbs_sha256: None, with_der }, &mut out);
     (out, marks)
+}
+
+pub(super) fn write_issuer(der: &[u8], out: &mut Vec<u8>) {
+    Parsed::parse(der).write_issuer(out);
+}
+
+pub(super) fn write_all_domains(der: &[u8], out: &mut Vec<u8>) {
+    Parsed::parse(der).write_all_domains(out);
 }
 
 pub(super) fn worded(der: &[u8]) -> Value {

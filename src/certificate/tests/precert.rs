@@ -2,9 +2,32 @@
 
 use openssl::sha::sha256;
 use proptest::prelude::*;
+use std::sync::Arc;
 
-use super::super::precert::{Field, Mismatch, Structure, check, check_issuer_key, check_tbs};
+use super::super::Issuer;
+use super::super::precert::{self, Field, Mismatch, Structure};
 use super::{SAN, attribute, dns, extension, oid, seq, tlv};
+
+fn issuers(chain: &[impl AsRef<[u8]>]) -> Vec<Arc<Issuer>> {
+    chain.iter().map(|der| Issuer::unshared(der.as_ref())).collect()
+}
+
+fn check(
+    tbs: &[u8],
+    issuer_key_hash: &[u8; 32],
+    precertificate: &[u8],
+    chain: &[impl AsRef<[u8]>],
+) -> Result<(), Mismatch> {
+    precert::check(tbs, issuer_key_hash, precertificate, &issuers(chain))
+}
+
+fn check_tbs(tbs: &[u8], precertificate: &[u8], chain: &[impl AsRef<[u8]>]) -> Result<(), Mismatch> {
+    precert::check_tbs(tbs, precertificate, &issuers(chain))
+}
+
+fn check_issuer_key(issuer_key_hash: &[u8; 32], chain: &[impl AsRef<[u8]>]) -> Result<(), Mismatch> {
+    precert::check_issuer_key(issuer_key_hash, &issuers(chain))
+}
 
 const AUTHORITY_KEY: &str = "2.5.29.35";
 const EXTENDED_KEY_USAGE: &str = "2.5.29.37";

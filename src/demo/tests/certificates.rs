@@ -1,6 +1,7 @@
 //! The certificates themselves: OpenSSL finds them valid, and RFC 6962's structs hold them.
 
 use super::*;
+use crate::certificate::Issuer;
 use crate::ct::entry::{FramingFault, decode};
 use crate::ct::merkle::Hash;
 use crate::demo::{EntryKind, PublishedEntry};
@@ -137,7 +138,9 @@ async fn precerts_are_signed_by_the_head_of_their_chain_and_poisoned() {
 #[actix_web::test]
 async fn precerts_are_what_the_log_signed_and_nothing_else_is() {
     let (log, entries) = some_entries(300).await;
-    let decode = |leaf: Vec<u8>, entry: &PublishedEntry| decode(&leaf.into(), &entry.extra_data).unwrap();
+    let decode = |leaf: Vec<u8>, entry: &PublishedEntry| {
+        decode(&leaf.into(), &entry.extra_data, Issuer::unshared).unwrap()
+    };
     for entry in &entries {
         assert_eq!(decode(entry.leaf_input.to_vec(), entry).fault, None);
     }
@@ -168,15 +171,21 @@ async fn what_is_served_are_the_structs_of_the_rfc() {
             assert_eq!(vector(&mut leaf, 3), entry.certificate);
         } else {
             assert_eq!(take(&mut leaf, 2), [0, 1]);
-            let issuer = X509::from_der(&entry.chain[0]).unwrap();
+            // The root is the last, the authority before it, and before that perhaps a signer of precerts.
+            let authority = entry.chain.len() - 2;
+            let issuer = X509::from_der(&entry.chain[authority]).unwrap();
             let spki = issuer.public_key().unwrap().public_key_to_der().unwrap();
             assert_eq!(take(&mut leaf, 32), sha256(&spki), "issuer_key_hash");
             assert_eq!(vector(&mut extra, 3), entry.certificate);
             // The leaf's TBSCertificate is the precert's without the poison, and nothing else.
             let (fields, extensions) = parts(vector(&mut leaf, 3));
             let (precert_fields, precert_extensions) = parts(tbs_of(&entry.certificate));
-            assert_eq!(fields, precert_fields);
-            assert_eq!([extensions, POISON_EXTENSION].concat(), precert_extensions);
+            if authority == 0 {
+                assert_eq!(fields, precert_fields);
+                assert_eq!([extensions, POISON_EXTENSION].concat(), precert_extensions);
+            } else {
+                assert_ne!(fields, precert_fields, "another issuer");
+            }
         }
         assert_eq!(leaf, [0, 0], "no extensions, and nothing after them");
         let mut chain = vector(&mut extra, 3);

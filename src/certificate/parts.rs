@@ -15,21 +15,23 @@ use super::integer;
 /// ```
 /// What could not be found is None.
 #[derive(Default)]
-pub(super) struct Skeleton<'a> {
+pub(super) struct CertificateParts<'a> {
     pub serial_number: Option<Element<'a>>,
     pub signature_algorithm: Option<Element<'a>>,
     pub issuer: Option<Element<'a>>,
     pub validity: Option<Element<'a>>,
     pub subject: Option<Element<'a>>,
+    /// SubjectPublicKeyInfo with its tag and length.
+    pub public_key: Option<&'a [u8]>,
     pub extensions: Option<Element<'a>>,
 }
 
-impl<'a> Skeleton<'a> {
-    pub fn of(der: &'a [u8], faults: &mut Faults) -> Skeleton<'a> {
-        let mut skeleton = Skeleton::default();
+impl<'a> CertificateParts<'a> {
+    pub fn parse(der: &'a [u8], faults: &mut Faults) -> CertificateParts<'a> {
+        let mut found = CertificateParts::default();
         let mut reader = Reader::new(der, 0);
         let Some(certificate) = enter(&mut reader, tag::SEQUENCE, "certificate", faults) else {
-            return skeleton;
+            return found;
         };
         if let Err(fault) = reader.finish() {
             faults.note("certificate", "bytes after its end", fault.at);
@@ -37,14 +39,14 @@ impl<'a> Skeleton<'a> {
         let mut parts = certificate.reader();
         if parts.next_is(tag::constructed(0)) || parts.next_is(tag::INTEGER) {
             faults.note("certificate", "a TBSCertificate or a list without its signature", parts.at());
-            skeleton.read_tbs(parts, faults);
-            return skeleton;
+            found.read_tbs(parts, faults);
+            return found;
         }
         if let Some(tbs) = enter(&mut parts, tag::SEQUENCE, "tbsCertificate", faults) {
-            skeleton.read_tbs(tbs.reader(), faults);
-            skeleton.read_signature(parts, faults);
+            found.read_tbs(tbs.reader(), faults);
+            found.read_signature(parts, faults);
         }
-        skeleton
+        found
     }
 
     fn read_tbs(&mut self, tbs: Reader<'a>, faults: &mut Faults) {
@@ -67,7 +69,9 @@ impl<'a> Skeleton<'a> {
         self.issuer = field(&mut tbs, tag::SEQUENCE, "issuer", faults)?;
         self.validity = field(&mut tbs, tag::SEQUENCE, "validity", faults)?;
         self.subject = field(&mut tbs, tag::SEQUENCE, "subject", faults)?;
+        let before = tbs.rest();
         if let Some(public_key) = field(&mut tbs, tag::SEQUENCE, "subjectPublicKeyInfo", faults)? {
+            self.public_key = before.get(..before.len() - tbs.rest().len());
             faults.keep("subjectPublicKeyInfo", check_public_key(public_key.reader()));
         }
         self.read_optional_fields(tbs, faults);

@@ -1,0 +1,65 @@
+//! A certificate, parsed once.
+
+use super::domains::Domains;
+use super::extensions::Extensions;
+use super::faults::Faults;
+use super::issuance;
+use super::name;
+use super::parts::CertificateParts;
+use openssl::sha::sha256;
+use std::borrow::Cow;
+
+/// What kind of log entry a leaf certificate belongs to (RFC 6962 section 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeafKind {
+    /// The final certificate.
+    X509,
+    /// The submitted precertificate, with its poison.
+    Precert,
+}
+
+/// A certificate (RFC 5280 section 4.1), or what can be read of a broken one. It borrows the DER.
+pub struct Certificate<'a> {
+    pub(super) der: &'a [u8],
+    pub(super) parts: CertificateParts<'a>,
+    pub(super) extensions: Extensions<'a>,
+    /// What was found wrong with the parts and the list of extensions; their contents are looked at when they are needed.
+    pub(super) faults: Faults,
+}
+
+impl<'a> Certificate<'a> {
+    /// Parses a certificate. This does not fail: parts that cannot be read are missing.
+    pub fn parse(der: &'a [u8]) -> Self {
+        let mut faults = Faults::default();
+        let parts = CertificateParts::parse(der, &mut faults);
+        let extensions = Extensions::parse(parts.extensions, &mut faults);
+        Certificate { der, parts, extensions, faults }
+    }
+
+    /// The kind that the certificate itself shows: a poisoned one is a precertificate.
+    pub fn kind(&self) -> LeafKind {
+        if self.extensions.has_poison() { LeafKind::Precert } else { LeafKind::X509 }
+    }
+
+    /// The subject's first common name.
+    pub fn common_name(&self) -> Option<Cow<'a, str>> {
+        self.parts.subject.and_then(|subject| name::common_name(&subject))
+    }
+
+    /// The names that the certificate is for: the common name if it is not empty, then the dNSNames in order. Names may
+    /// be repeated. Of a broken subjectAltName these are the names before the break.
+    pub fn domains(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        Domains::new(self.common_name(), self.extensions.alt_names())
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo with its tag and length; `None` where it is missing.
+    pub fn spki_sha256(&self) -> Option<[u8; 32]> {
+        self.parts.public_key.map(sha256)
+    }
+
+    /// SHA-256 of the TBSCertificate without its SCT list. A log signs this for the precert of the same issuance (RFC 6962
+    /// section 3.2). `None` where it cannot be read, or has more than one SCT list.
+    pub fn tbs_sha256(&self) -> Option<[u8; 32]> {
+        issuance::tbs_sha256(self.der)
+    }
+}
