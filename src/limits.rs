@@ -72,7 +72,10 @@ fn connections() -> Vec<Row> {
         ],
         [
             "TLS handshake".into(),
-            format!("{} of what it says; OpenSSL's buffers, 16 KiB each way", bytes(tcp::MAX_TLS_HANDSHAKE)),
+            format!(
+                "{} of what it says; OpenSSL's state and a record each way, some 50 KB for as long as the client takes nothing",
+                bytes(tcp::MAX_TLS_HANDSHAKE)
+            ),
             "`access.handshake_timeout`".into(),
             "as above".into(),
             "closed".into(),
