@@ -9,7 +9,7 @@
 //!
 //! `Topics` is pure: the time comes as an argument.
 
-use crate::printable::{MOST_CHARS, escaped};
+use crate::printable::{MAX_CHARS, escaped};
 use log::Level;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
@@ -84,7 +84,7 @@ impl Topics {
     ) -> Option<Line> {
         let known = self.0.entry(topic).or_insert_with(|| Known::new(level, now));
         let name = if known.logs.len() < MAX_LOGS || known.logs.contains_key(log) { log } else { "others" };
-        let text = escaped(&text(), MOST_CHARS).into_owned();
+        let text = escaped(&text(), MAX_CHARS).into_owned();
         if let Some(occurrences) = known.logs.get_mut(name) {
             occurrences.count += 1;
             occurrences.last_at = now;

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! CT log ─► log_client ─► LogWatcher ─► ct (decode) ─► message (certificate → JSON, framed, once)
-//!        ─► Broker (number, newest messages) ─► Outbox (one per client, bounded) ─► Connection ─► socket
+//!        ─► Broker (number, newest messages) ─► SendQueue (one per client, bounded) ─► Connection ─► socket
 //!              └─► /latest.json /example.json         Heartbeat ─ tick ─► Broker
 //! ```
 //!
@@ -13,19 +13,19 @@
 //! | module | what it is for | uses |
 //! |---|---|---|
 //! | [`cli`] | the command line | `startup`, `reload`, `transport`, `config`, `log_list`, `log_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
-//! | [`startup`] | the only place that starts actors, threads and servers | `reload`, `server`, `routes`, `transport`, `actors`, `live`, `config`, `log_list`, `log_client`, `state`, `tally`, `digest`, `evidence`, `access`, `message` |
-//! | [`reload`] | another configuration for a server that runs | `transport`, `actors`, `live`, `config`, `access`, `printable` |
-//! | [`server`] | the HTTP server, and the way out of HTTP | `routes`, `transport`, `actors`, `live`, `config`, `tally`, `access`, `rate`, `system` |
-//! | [`routes`] | what HTTP clients see | `transport`, `actors`, `live`, `config`, `state`, `tally`, `access`, `message`, `rate` |
-//! | `transport` | the connections of clients below HTTP: TCP, TLS, and what each holds | `actors`, `live`, `config`, `tally`, `access`, `message`, `rate`, `system` |
-//! | [`actors`] | LogWatcher, Broker, WebSocketSession, Heartbeat, and what they say to each other | `live`, `config`, `log_list`, `log_client`, `state`, `tally`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
-//! | `live` | what can change while the server runs | `config`, `access`, `system` |
+//! | [`startup`] | the only place that starts actors, threads and servers | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message` |
+//! | [`reload`] | another configuration for a server that runs | `transport`, `actors`, `live_config`, `config`, `access`, `printable` |
+//! | [`server`] | the HTTP server, and the way out of HTTP | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
+//! | [`routes`] | what HTTP clients see | `transport`, `actors`, `live_config`, `config`, `state`, `counters`, `access`, `message`, `rate` |
+//! | `transport` | the connections of clients below HTTP: TCP, TLS, and what each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
+//! | [`actors`] | LogWatcher, Broker, WebSocketSession, Heartbeat, and what they say to each other | `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
+//! | `live_config` | what can change while the server runs | `config`, `access`, `system` |
 //! | [`config`] | what the user wrote, and what it means | `log_list`, `log_client`, `access`, `message`, `ct`, `printable` |
 //! | [`log_list`] | the lists of logs: fetched, believed, kept | `log_client`, `ct`, `system` |
 //! | [`log_client`] | one request to a log, one answer | `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
 //! | [`demo`] | a CT log of our own, for trying out and for tests | `ct`, `certificate`, `clock` |
 //! | [`state`] | what is kept on disk | `evidence`, `ct`, `system` |
-//! | [`tally`] | what happened to clients, counted | `access`, `message` |
+//! | [`counters`] | what happened to clients, counted | `access`, `message` |
 //! | [`digest`] | what logs do wrong, summed up for the log file | `printable` |
 //! | [`evidence`] | what a log did wrong, in a form that others can check; pure | `ct`, `certificate` |
 //! | [`access`] | who may connect, what they may hear, how often; pure | `message`, `rate` |
@@ -45,13 +45,14 @@ pub mod certificate;
 pub mod cli;
 mod clock;
 pub mod config;
+pub mod counters;
 pub mod ct;
 pub mod demo;
 pub mod digest;
 pub mod evidence;
 #[cfg(test)]
 mod limits;
-mod live;
+mod live_config;
 pub mod log_client;
 pub mod log_list;
 pub mod message;
@@ -63,5 +64,4 @@ pub mod server;
 pub mod startup;
 pub mod state;
 mod system;
-pub mod tally;
 mod transport;

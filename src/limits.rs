@@ -1,7 +1,7 @@
 //! The table of all bounds in docs/security.md: made from the constants that set them, so that it cannot grow old.
 
 use crate::access::arrivals;
-use crate::actors::{broker, connection, incoming, log_watcher, ring_buffer, socket};
+use crate::actors::{broker, client_messages, connection, log_watcher, ring_buffer, socket};
 use crate::cli::logging::budget;
 use crate::config::read;
 use crate::ct::{entry, log_list as list, names_tile};
@@ -138,7 +138,7 @@ fn connections() -> Vec<Row> {
                 "`clients.queue_bytes`, `queue_age`; {} in the kernel; of what it says nothing is kept but a ping and a close \
                  frame; messages of {}",
                 bytes(2 * socket::SEND_BUFFER),
-                bytes(client_frames::MOST_MESSAGE)
+                bytes(client_frames::MAX_MESSAGE)
             ),
             format!(
                 "the same; `clients.pong_timeout` without a word; {} for its close frame",
@@ -146,8 +146,8 @@ fn connections() -> Vec<Row> {
             ),
             format!(
                 "{}, above which it is read more slowly; of them control frames: {}",
-                rate(incoming::FRAMES, "frames"),
-                rate(incoming::CONTROL_FRAMES, "frames")
+                rate(client_messages::FRAMES, "frames"),
+                rate(client_messages::CONTROL_FRAMES, "frames")
             ),
             "the same; close codes 1001 (also for too many control frames), 1002, 1007, 1009".into(),
             "`api`: protocol, slow_clients; `message::client_frames`; `attack`: floods, stateful; fuzzing"
@@ -275,7 +275,7 @@ fn inputs() -> Vec<Row> {
                 entry::MAX_CHAIN_CERTIFICATES
             ),
             "".into(),
-            format!("one batch of more than {} of all logs at a time", bytes(2 * log_watcher::held::MAX_BATCH_BYTES)),
+            format!("one batch of more than {} of all logs at a time", bytes(2 * log_watcher::unverified::MAX_BATCH_BYTES)),
             "counted, kept like an undecodable one, not sent; of a longer chain the first certificates are".into(),
             "`ct::entry`; `log_client::tiles`".into(),
         ],
@@ -283,7 +283,7 @@ fn inputs() -> Vec<Row> {
             "what waits of a log in memory".into(),
             format!(
                 "of each: {} not proven, {} not sent, and the pages that are under way",
-                bytes(log_watcher::held::MAX_HELD_BYTES),
+                bytes(log_watcher::unverified::MAX_UNVERIFIED_BYTES),
                 bytes(log_watcher::release::MAX_WAITING_BYTES)
             ),
             "until it is sent".into(),

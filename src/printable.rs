@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 /// Most characters of one piece of outside text that are shown or kept to be shown, such as a log's last error, for callers
 /// without a limit of their own.
-pub(crate) const MOST_CHARS: usize = 500;
+pub(crate) const MAX_CHARS: usize = 500;
 /// Most characters of one line of the log file.
 pub(crate) const MAX_LINE_CHARS: usize = 2_000;
 

@@ -1,11 +1,11 @@
 //! Another configuration for a server that runs: all of it is put in force, or nothing.
 
 use crate::access::openings;
-use crate::actors::broker::{Broker, NewRules};
+use crate::actors::broker::{Broker, NewSettings};
 use crate::actors::log_directory::{Follow, LogDirectory};
 use crate::config::{Config, TLS, Written, can_change_at_run_time, changed_keys, section};
-use crate::live::{Live, Rules};
-use crate::printable::{MOST_CHARS, escaped};
+use crate::live_config::{LiveConfig, LiveSettings};
+use crate::printable::{MAX_CHARS, escaped};
 use crate::transport::{Connections, Tls, TlsError};
 use actix::Addr;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub enum ReloadError {
 #[derive(Clone)]
 pub struct Reloader {
     pub(crate) in_force: Written,
-    pub(crate) live: Arc<Live>,
+    pub(crate) live: Arc<LiveConfig>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) broker: Addr<Broker>,
@@ -50,8 +50,8 @@ impl Reloader {
         if !fixed.is_empty() {
             return Err(ReloadError::NeedsRestart(fixed));
         }
-        let rules = Rules::of(config);
-        let openings = openings(&self.live.rules().access, &rules.access);
+        let rules = LiveSettings::of(config);
+        let openings = openings(&self.live.settings().access, &rules.access);
         warn_of(&openings);
         if !openings.is_empty() && !config.allow_opening {
             return Err(ReloadError::Opens(openings));
@@ -60,9 +60,9 @@ impl Reloader {
             tls.replace(files.clone())?;
         }
         self.live.replace(rules);
-        let rules = self.live.rules();
+        let rules = self.live.settings();
         self.connections.readmit(|peer| rules.access.admit_peer(peer).is_ok());
-        self.broker.do_send(NewRules(rules));
+        self.broker.do_send(NewSettings(rules));
         let is_of_logs = |key: &String| key == "logs" || key.starts_with("log_list.");
         if changed.iter().any(is_of_logs) {
             let follow = Follow { configured: config.logs.clone(), lists: config.lists.clone() };
@@ -79,13 +79,13 @@ impl Reloader {
 }
 
 /// Restrictions that fall with one reload which have a line of their own in the log file.
-pub(crate) const MOST_NAMED: usize = 50;
+pub(crate) const MAX_NAMED: usize = 50;
 
 fn warn_of(openings: &[String]) {
-    for opening in openings.iter().take(MOST_NAMED) {
-        log::warn!("configuration: a restriction falls: {}", escaped(opening, MOST_CHARS));
+    for opening in openings.iter().take(MAX_NAMED) {
+        log::warn!("configuration: a restriction falls: {}", escaped(opening, MAX_CHARS));
     }
-    if openings.len() > MOST_NAMED {
-        log::warn!("configuration: {} more restrictions fall", openings.len() - MOST_NAMED);
+    if openings.len() > MAX_NAMED {
+        log::warn!("configuration: {} more restrictions fall", openings.len() - MAX_NAMED);
     }
 }

@@ -5,16 +5,17 @@
 //! main thread: Heartbeat, signals
 //! ```
 
-use crate::access::Slots;
+use crate::access::ConnectionLimits;
 use crate::actors::broker::{Broker, Clients, CloseClients, DisconnectClients};
 use crate::actors::heartbeat::Heartbeat;
 use crate::actors::liveness::Liveness;
 use crate::actors::log_directory::{LogDirectory, LogStatuses, StopWatching};
-use crate::actors::log_watcher::{self, Gate, LogStatus, LogWatcher};
-use crate::config::{Config, Endpoint, ListConfig, LogConfig};
+use crate::actors::log_watcher::{self, ClientWait, LogStatus, LogWatcher};
+use crate::config::{Config, ListConfig, LogConfig, LogEndpoint};
+use crate::counters::Counters;
 use crate::digest::Digest;
-use crate::evidence::{Accused, Base64};
-use crate::live::{Live, Rules};
+use crate::evidence::{Base64, LogIdentity};
+use crate::live_config::{LiveConfig, LiveSettings};
 use crate::log_client::{
     AnswerMemory, FetchSettings, Issuers, LogClient, OperatorLimits, Operators, Rfc6962Client,
     StaticCtClient, Traffic, tls_connector,
@@ -24,8 +25,7 @@ use crate::message::Demand;
 use crate::reload::Reloader;
 use crate::routes::{Answers, AppState, FrontPage};
 use crate::server::{Listeners, listen, serve};
-use crate::state::{EvidenceFolder, Positions, PositionsError, StateLock, StateLockError, Undecodable};
-use crate::tally::Tally;
+use crate::state::{EvidenceFolder, Positions, PositionsError, StateLock, StateLockError, UndecodableFolder};
 use crate::transport::{Budget, Connections, Tls, TlsError};
 use actix::dev::ArbiterHandle;
 use actix::prelude::*;
@@ -107,24 +107,24 @@ impl Application {
         let listeners = listeners(config)?;
         let address = listeners.clients.local_addr().unwrap_or(config.listen);
         let admin_address = listeners.admin.as_ref().and_then(|listener| listener.local_addr().ok());
-        let (demand, tally) = (Arc::new(Demand::default()), Arc::new(Tally::default()));
+        let (demand, counters) = (Arc::new(Demand::default()), Arc::new(Counters::default()));
         let mut arbiters = vec![Arbiter::new()];
         let broker = {
-            let (demand, tally) = (demand.clone(), tally.clone());
+            let (demand, counters) = (demand.clone(), counters.clone());
             let (newest, limits) = (config.newest_messages, config.clients);
-            let broker = move |_: &mut Context<Broker>| Broker::new(demand, tally, newest, limits);
+            let broker = move |_: &mut Context<Broker>| Broker::new(demand, counters, newest, limits);
             Broker::start_in_arbiter(&arbiters[0].handle(), broker)
         };
         let heartbeat = Heartbeat::new(&broker, config.heartbeat_interval).start();
         let connections = Arc::new(Connections::default());
-        let (statuses, live) = (LogStatuses::default(), Arc::new(Live::new(Rules::of(config))));
+        let (statuses, live) = (LogStatuses::default(), Arc::new(LiveConfig::new(LiveSettings::of(config))));
         let state = web::Data::new(AppState {
             liveness: Liveness::of(broker.clone()),
             broker: broker.clone(),
             live: live.clone(),
-            tally: tally.clone(),
+            counters: counters.clone(),
             demand: demand.clone(),
-            slots: Arc::new(Slots::default()),
+            slots: Arc::new(ConnectionLimits::default()),
             connections: connections.clone(),
             answers: Answers::default(),
             streams: config.streams.clone(),
@@ -138,21 +138,21 @@ impl Application {
             .map_err(|error| cannot_listen(config.listen, CLIENTS_KEY, error))?;
 
         let watching: Vec<_> = (0..watcher_threads()).map(|_| Arbiter::new()).collect();
-        let surroundings = Surroundings {
+        let services = Services {
             tls,
             memory: Arc::default(),
             issuers: Arc::new(Issuers::new(config.state_dir.join("issuers"))),
-            undecodable: Arc::new(Undecodable::new(config.state_dir.join("undecodable"))),
+            undecodable: Arc::new(UndecodableFolder::new(config.state_dir.join("undecodable"))),
             evidence: Arc::new(EvidenceFolder::new(config.state_dir.join("evidence"))),
-            gate: Gate::new(demand.clone(), positions.clients(), config.clients_wait),
+            gate: ClientWait::new(demand.clone(), positions.clients(), config.clients_wait),
             positions: positions.clone(),
             broker: broker.clone(),
             demand: demand.clone(),
             digest: Arc::default(),
         };
-        let budget = Budget { connections: connections.clone(), live: live.clone(), tally };
-        let saver = Saver { positions, demand, gate: surroundings.gate.clone() };
-        let directory = directory(config, surroundings, &watching, statuses);
+        let budget = Budget { connections: connections.clone(), live: live.clone(), counters };
+        let saver = Saver { positions, demand, gate: services.gate.clone() };
+        let directory = directory(config, services, &watching, statuses);
         arbiters.extend(watching);
         let reloader = Reloader {
             in_force: config.written.clone(),
@@ -291,7 +291,7 @@ struct Saver {
     positions: Arc<Positions>,
     demand: Arc<Demand>,
     /// Until it is open, the clients of before are still waited for.
-    gate: Gate,
+    gate: ClientWait,
 }
 
 impl Saver {
@@ -362,12 +362,12 @@ fn watcher_threads() -> usize {
 /// Starts the directory, which starts the watchers, on `threads` in turn.
 fn directory(
     config: &Config,
-    surroundings: Surroundings,
+    services: Services,
     threads: &[Arbiter],
     statuses: LogStatuses,
 ) -> Addr<LogDirectory> {
     let http = HttpSettings {
-        tls: surroundings.tls.clone(),
+        tls: services.tls.clone(),
         proxies: config.proxies.clone(),
         timeout: config.fetch_timeout,
         user_agent: config.user_agent.clone(),
@@ -378,34 +378,34 @@ fn directory(
     });
     let mut threads = threads.iter().map(Arbiter::handle).collect::<Vec<_>>().into_iter().cycle();
     let mut operators = Operators::new(config.operator_requests_at_once, config.operator_requests_per_second);
-    let digest = surroundings.digest.clone();
+    let digest = services.digest.clone();
     let settings = config.clone();
     let start = Box::new(move |log: &LogConfig, status: Arc<LogStatus>| {
         let limits = operators.limits(&log.operator, log.reach);
-        let fetch = surroundings.fetch_settings(&settings, log, limits, status.traffic().clone());
+        let fetch = services.fetch_settings(&settings, log, limits, status.traffic().clone());
         // There is at least one thread, and it is asked for in turn without end.
         let thread = threads.next().unwrap_or_else(Arbiter::current);
-        surroundings.clone().watch(log, fetch, status, &thread)
+        services.clone().watch(log, fetch, status, &thread)
     });
     LogDirectory::new(config.logs.clone(), config.lists.clone(), clients, statuses, digest, start).start()
 }
 
 /// What all watchers share.
 #[derive(Clone)]
-struct Surroundings {
+struct Services {
     tls: SslConnector,
     memory: Arc<AnswerMemory>,
     issuers: Arc<Issuers>,
-    undecodable: Arc<Undecodable>,
+    undecodable: Arc<UndecodableFolder>,
     evidence: Arc<EvidenceFolder>,
     positions: Arc<Positions>,
-    gate: Gate,
+    gate: ClientWait,
     broker: Addr<Broker>,
     demand: Arc<Demand>,
     digest: Arc<Digest>,
 }
 
-impl Surroundings {
+impl Services {
     fn fetch_settings(
         &self,
         config: &Config,
@@ -429,13 +429,13 @@ impl Surroundings {
         thread: &ArbiterHandle,
     ) -> Addr<LogWatcher> {
         let (log, settings) = (log.clone(), log.watch);
-        let Surroundings { issuers, undecodable, evidence, positions, .. } = self;
-        let Surroundings { gate, broker, demand, digest, .. } = self;
+        let Services { issuers, undecodable, evidence, positions, .. } = self;
+        let Services { gate, broker, demand, digest, .. } = self;
         // The HTTP client belongs to the thread that uses it, so it is made there.
         LogWatcher::start_in_arbiter(thread, move |_| {
             let client = log_client(&log, issuers, &fetch);
             let accused = accused(&log);
-            let with = log_watcher::Surroundings {
+            let with = log_watcher::WatchContext {
                 client,
                 memory: fetch.memory,
                 accused,
@@ -454,12 +454,12 @@ impl Surroundings {
 }
 
 /// What evidence says of the log.
-fn accused(log: &LogConfig) -> Accused {
+fn accused(log: &LogConfig) -> LogIdentity {
     let (key, origin) = match &log.endpoint {
-        Endpoint::Rfc6962 { key } => (key.as_ref(), None),
-        Endpoint::StaticCt(log) => (log.key.as_ref(), Some(log.origin.clone())),
+        LogEndpoint::Rfc6962 { key } => (key.as_ref(), None),
+        LogEndpoint::StaticCt(log) => (log.key.as_ref(), Some(log.origin.clone())),
     };
-    Accused {
+    LogIdentity {
         url: log.source.url().into(),
         name: log.source.name().into(),
         protocol: log.source.protocol(),
@@ -471,10 +471,10 @@ fn accused(log: &LogConfig) -> Accused {
 /// The client that speaks the log's protocol.
 pub(crate) fn log_client(log: &LogConfig, issuers: Arc<Issuers>, fetch: &FetchSettings) -> LogClient {
     match &log.endpoint {
-        Endpoint::Rfc6962 { key } => {
+        LogEndpoint::Rfc6962 { key } => {
             LogClient::Rfc6962(Box::new(Rfc6962Client::new(log.source.url(), key.clone(), issuers, fetch)))
         }
-        Endpoint::StaticCt(log) => {
+        LogEndpoint::StaticCt(log) => {
             LogClient::StaticCt(Box::new(StaticCtClient::new(log.clone(), issuers, fetch)))
         }
     }

@@ -1,6 +1,6 @@
 //! How many connections an address may open per second.
 
-use super::Holder;
+use super::LimitKey;
 use crate::rate::{Rate, TokenBucket};
 use core::net::IpAddr;
 use parking_lot::Mutex;
@@ -22,8 +22,8 @@ pub struct Arrivals(Mutex<Buckets>);
 struct Buckets {
     /// What `new` and `old` are measured by.
     per_second: u32,
-    new: HashMap<Holder, TokenBucket>,
-    old: HashMap<Holder, TokenBucket>,
+    new: HashMap<LimitKey, TokenBucket>,
+    old: HashMap<LimitKey, TokenBucket>,
 }
 
 impl Arrivals {
@@ -40,12 +40,12 @@ impl Arrivals {
             return Some(Duration::ZERO);
         }
         let mut buckets = self.0.lock();
-        buckets.of(Holder::at(address), per_second, now).take_within(1, now, longest)
+        buckets.of(LimitKey::at(address), per_second, now).take_within(1, now, longest)
     }
 }
 
 impl Buckets {
-    fn of(&mut self, holder: Holder, per_second: u32, now: Instant) -> &mut TokenBucket {
+    fn of(&mut self, holder: LimitKey, per_second: u32, now: Instant) -> &mut TokenBucket {
         if self.per_second != per_second {
             *self = Buckets { per_second, ..Buckets::default() };
         }

@@ -10,20 +10,20 @@ mod address;
 mod address_set;
 pub(crate) mod arrivals;
 mod browser;
+mod connection_limits;
 mod networks;
 mod openings;
 mod refusal;
-mod slots;
 #[cfg(test)]
 mod tests;
 mod token;
 
 pub use arrivals::Arrivals;
 pub use browser::{Claims, host_name};
+pub use connection_limits::{ConnectionLimits, ConnectionPermit, LimitKey};
 pub use networks::Networks;
 pub use openings::{openings, warnings};
 pub use refusal::Refusal;
-pub use slots::{Holder, Slot, Slots};
 pub use token::{Token, TokenDigest};
 
 use crate::message::Stream;
@@ -62,7 +62,7 @@ pub struct Visitor {
     /// Where they are, an IPv4 address even where the socket is an IPv6 one.
     pub address: IpAddr,
     /// Whether they are an admin, who may see what others may not.
-    pub is_insider: bool,
+    pub is_admin: bool,
     /// Whether a trusted proxy stands between them and us.
     pub is_proxied: bool,
 }
@@ -96,14 +96,14 @@ impl Access {
             // The rules may have changed since the connection was let in.
             self.admit_address(peer)?;
             // Who comes through a proxy that we do not know may be anybody.
-            let is_insider = forwarded.peek().is_none() && self.admins.contain(peer);
-            return Ok(Visitor { address: peer, is_insider, is_proxied: false });
+            let is_admin = forwarded.peek().is_none() && self.admins.contain(peer);
+            return Ok(Visitor { address: peer, is_admin, is_proxied: false });
         }
         let address = address::behind(peer, forwarded, &self.trusted_proxies)?;
         self.admit_address(address)?;
         // A proxy that does not say for whom it asks may ask for anybody.
-        let is_insider = self.admins.contain(address) && !self.trusted_proxies.contain(address);
-        Ok(Visitor { address, is_insider, is_proxied: true })
+        let is_admin = self.admins.contain(address) && !self.trusted_proxies.contain(address);
+        Ok(Visitor { address, is_admin, is_proxied: true })
     }
 
     /// Who it is that asks at the admins' own listener, where there are no proxies.
@@ -113,9 +113,9 @@ impl Access {
     pub fn admin(&self, peer: IpAddr, is_forwarded: bool) -> Result<Visitor, Refusal> {
         let address = peer.to_canonical();
         self.admit_peer(address)?;
-        let is_insider = !is_forwarded && self.listener_admins.contain(address);
-        let visitor = Visitor { address, is_insider, is_proxied: false };
-        if is_insider { Ok(visitor) } else { Err(Refusal::Stranger) }
+        let is_admin = !is_forwarded && self.listener_admins.contain(address);
+        let visitor = Visitor { address, is_admin, is_proxied: false };
+        if is_admin { Ok(visitor) } else { Err(Refusal::NotAdmin) }
     }
 
     /// Whether an admin may be answered as one, by what the request says of itself.

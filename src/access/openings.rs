@@ -94,9 +94,9 @@ fn limit(key: &str, old: usize, new: usize, openings: &mut Vec<String>) {
 }
 
 /// Public IPv4 addresses from which on a list of proxies is taken for a mistake: a /8.
-pub(crate) const MOST_PROXIES_V4: u128 = 1 << 24;
+pub(crate) const MAX_PROXIES_V4: u128 = 1 << 24;
 /// The same of IPv6: a /16.
-pub(crate) const MOST_PROXIES_V6: u128 = 1 << 112;
+pub(crate) const MAX_PROXIES_V6: u128 = 1 << 112;
 
 /// Networks that are not part of the public internet (RFC 6890).
 const PRIVATE: [&str; 9] = [
@@ -116,7 +116,7 @@ pub fn warnings(access: &Access, own_listener: bool) -> Vec<String> {
     let mut warnings = Vec::new();
     let private = Networks::parse(PRIVATE).map(|networks| networks.addresses()).unwrap_or_default();
     let public = access.trusted_proxies.addresses().without(&private);
-    if public.v4_count() >= MOST_PROXIES_V4 || public.v6_count() >= MOST_PROXIES_V6 {
+    if public.v4_count() >= MAX_PROXIES_V4 || public.v6_count() >= MAX_PROXIES_V6 {
         warnings.push(format!(
             "access.trusted_proxies holds large parts of the internet ({public}): whoever is there can claim any address, \
              and so pass deny, allow and connections_per_address; name the proxies themselves"

@@ -35,7 +35,8 @@ pub enum Refusal {
     TokenStream,
     /// For admins alone.
     #[error("this is for admins alone; see [admin] in the configuration")]
-    Stranger,
+    #[serde(rename = "stranger")]
+    NotAdmin,
     /// An admin asked for it by a name that may be anybody's.
     #[error(
         "admins are answered only where they ask by an IP address, localhost, or a name listed in admin.hosts"
@@ -58,7 +59,7 @@ impl Refusal {
         Refusal::TokenMissing,
         Refusal::TokenUnknown,
         Refusal::TokenStream,
-        Refusal::Stranger,
+        Refusal::NotAdmin,
         Refusal::Host,
         Refusal::CrossSite,
     ];
@@ -70,7 +71,7 @@ impl Refusal {
             Refusal::TokenMissing | Refusal::TokenUnknown => 401,
             Refusal::Network
             | Refusal::TokenStream
-            | Refusal::Stranger
+            | Refusal::NotAdmin
             | Refusal::Host
             | Refusal::CrossSite => 403,
             Refusal::AddressFull | Refusal::AddressRate | Refusal::TokenFull => 429,

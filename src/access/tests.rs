@@ -95,7 +95,7 @@ fn behind_proxies(peer: &str, forwarded: &[&str]) -> Result<(String, bool), Refu
     };
     let visitor = access.visitor(ip(peer), forwarded.iter().map(|value| value.as_bytes()))?;
     assert_eq!(visitor.is_proxied, peer.starts_with("10.") || peer == "::1");
-    Ok((visitor.address.to_string(), visitor.is_insider))
+    Ok((visitor.address.to_string(), visitor.is_admin))
 }
 
 #[test]
@@ -131,10 +131,10 @@ fn a_proxy_that_does_not_say_for_whom_it_asks_is_no_insider() {
         ..Access::default()
     };
     let visitor = access.visitor(ip("127.0.0.1"), std::iter::empty()).expect("a visitor");
-    assert!(!visitor.is_insider);
+    assert!(!visitor.is_admin);
     assert!(access.admin(ip("127.0.0.1"), false).is_ok(), "at the admins' own listener there are no proxies");
-    assert_eq!(access.admin(ip("127.0.0.1"), true), Err(Refusal::Stranger));
-    assert_eq!(access.admin(ip("192.0.2.1"), false), Err(Refusal::Stranger));
+    assert_eq!(access.admin(ip("127.0.0.1"), true), Err(Refusal::NotAdmin));
+    assert_eq!(access.admin(ip("192.0.2.1"), false), Err(Refusal::NotAdmin));
 }
 
 fn token(name: &str, secret: &str, streams: &[Stream]) -> Token {
@@ -206,8 +206,8 @@ fn a_digest_is_read_as_sha256sum_prints_it_and_never_shown() {
 
 #[test]
 fn slots_are_given_back_and_counted_by_holder() {
-    let slots = Arc::new(Slots::default());
-    let (one, other) = (Holder::at(ip("192.0.2.1")), Holder::at(ip("192.0.2.2")));
+    let slots = Arc::new(ConnectionLimits::default());
+    let (one, other) = (LimitKey::at(ip("192.0.2.1")), LimitKey::at(ip("192.0.2.2")));
     let first = slots.take(one, 2).expect("a slot");
     let _second = slots.take(one, 2).expect("a slot");
     assert!(slots.take(one, 2).is_none());
@@ -220,9 +220,9 @@ fn slots_are_given_back_and_counted_by_holder() {
 
 #[test]
 fn ipv6_addresses_of_one_64_are_one_holder() {
-    assert_eq!(Holder::at(ip("2001:db8:0:1::1")), Holder::at(ip("2001:db8:0:1:ffff::2")));
-    assert_ne!(Holder::at(ip("2001:db8:0:1::1")), Holder::at(ip("2001:db8:0:2::1")));
-    assert_eq!(Holder::at(ip("::ffff:192.0.2.1")), Holder::at(ip("192.0.2.1")));
+    assert_eq!(LimitKey::at(ip("2001:db8:0:1::1")), LimitKey::at(ip("2001:db8:0:1:ffff::2")));
+    assert_ne!(LimitKey::at(ip("2001:db8:0:1::1")), LimitKey::at(ip("2001:db8:0:2::1")));
+    assert_eq!(LimitKey::at(ip("::ffff:192.0.2.1")), LimitKey::at(ip("192.0.2.1")));
 }
 
 /// What another configuration opens, for each of `changes` to rules with restrictions of every kind.

@@ -4,17 +4,17 @@
 //! session does not run.
 
 use super::client::{Client, GOING_AWAY, NOT_ALLOWED};
-use super::joining::AllJoining;
-use super::outbox::Shared;
+use super::coalescer::Coalescers;
 use super::pace::Pace;
 use super::ring_buffer::RingBuffer;
-use super::shrinkage::Shrinkage;
+use super::send_queue::SharedFrames;
+use super::trim_policy::TrimPolicy;
 use crate::clock;
 use crate::config::ClientLimits;
-use crate::live::Rules;
+use crate::counters::{Counters, Ending};
+use crate::live_config::LiveSettings;
 use crate::message::{CertEntry, Demand, EntryBatch, Stream, Wire, heartbeat};
 use crate::system;
-use crate::tally::{Ending, Tally};
 use actix::prelude::*;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
@@ -63,7 +63,7 @@ pub struct Unsubscribe(pub u64);
 /// These frames wait for a client, beside those of the streams.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Waiting(pub Arc<Shared>);
+pub struct Waiting(pub Arc<SharedFrames>);
 
 /// Asks for the newest entries, oldest first.
 #[derive(Debug, Clone, Copy, Message)]
@@ -78,7 +78,7 @@ pub struct Clients;
 /// Other rules are in force: those whom they do not let in are to go.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct NewRules(pub Arc<Rules>);
+pub struct NewSettings(pub Arc<LiveSettings>);
 
 /// Asks how much waits for the clients.
 #[derive(Debug, Clone, Copy, Message)]
@@ -106,7 +106,7 @@ pub struct DisconnectClients;
 
 /// A client, and how it is being looked after.
 #[derive(Debug)]
-struct Connection {
+struct Subscriber {
     client: Arc<Client>,
     pinged_at: Instant,
     /// When its queue was given up.
@@ -115,10 +115,10 @@ struct Connection {
 
 /// The frames that wait for anybody, each counted once.
 #[derive(Debug, Default)]
-struct Backlog(VecDeque<Weak<Shared>>);
+struct Backlog(VecDeque<Weak<SharedFrames>>);
 
 impl Backlog {
-    fn add(&mut self, shared: &Arc<Shared>) {
+    fn add(&mut self, shared: &Arc<SharedFrames>) {
         self.0.push_back(Arc::downgrade(shared));
     }
 
@@ -131,15 +131,15 @@ impl Backlog {
 /// See the module.
 #[derive(Debug)]
 pub struct Broker {
-    connections: HashMap<u64, Connection>,
+    connections: HashMap<u64, Subscriber>,
     demand: Arc<Demand>,
-    tally: Arc<Tally>,
+    counters: Arc<Counters>,
     newest: RingBuffer,
     limits: ClientLimits,
     /// The rules that came in force after the start.
-    new_rules: Option<Arc<Rules>>,
+    new_settings: Option<Arc<LiveSettings>>,
     /// What is handed out when the flush interval has passed.
-    joining: AllJoining,
+    coalescer: Coalescers,
     /// When that is.
     flush: Option<SpawnHandle>,
     /// What waits for all clients together.
@@ -147,7 +147,7 @@ pub struct Broker {
     /// Watchers that are to be told when they may go on, and since when they wait.
     held: Vec<(oneshot::Sender<()>, Instant)>,
     pace: Pace,
-    shrinkage: Shrinkage,
+    trim_policy: TrimPolicy,
     /// Numbers of the next message, by stream.
     next_seq: [u64; Stream::ALL.len()],
     closing: bool,
@@ -155,20 +155,20 @@ pub struct Broker {
 
 impl Broker {
     /// Keeps the `keep` newest messages.
-    pub fn new(demand: Arc<Demand>, tally: Arc<Tally>, keep: usize, limits: ClientLimits) -> Self {
+    pub fn new(demand: Arc<Demand>, counters: Arc<Counters>, keep: usize, limits: ClientLimits) -> Self {
         Broker {
             connections: HashMap::new(),
             demand,
-            tally,
+            counters,
             newest: RingBuffer::new(keep),
             limits,
-            new_rules: None,
-            joining: AllJoining::default(),
+            new_settings: None,
+            coalescer: Coalescers::default(),
             flush: None,
             backlog: Backlog::default(),
             held: Vec::new(),
             pace: Pace::new(Instant::now()),
-            shrinkage: Shrinkage::default(),
+            trim_policy: TrimPolicy::default(),
             next_seq: [0; Stream::ALL.len()],
             closing: false,
         }
@@ -182,7 +182,7 @@ impl Broker {
     fn let_on(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
         let Some((_, since)) = self.held.first() else { return };
-        let load = self.clients().filter_map(|client| client.outbox.filling(now)).collect();
+        let load = self.clients().filter_map(|client| client.send_queue.filling(now)).collect();
         if self.pace.holds(load, *since, now) {
             ctx.run_later(PAUSE, Self::let_on_again);
             return;
@@ -204,12 +204,13 @@ impl Broker {
             ctx.cancel_future(flush);
         }
         let now = Instant::now();
-        for (stream, wire, frames, first_seq) in self.joining.take() {
-            let shared = Shared::new(frames, self.demand.clients_of(stream, wire));
+        for (stream, wire, frames, first_seq) in self.coalescer.take() {
+            let shared = SharedFrames::new(frames, self.demand.clients_of(stream, wire));
             self.backlog.add(&shared);
-            let hears = |c: &&mut Connection| c.client.stream == Some(stream) && c.client.outbox.wire == wire;
+            let hears =
+                |c: &&mut Subscriber| c.client.stream == Some(stream) && c.client.send_queue.wire == wire;
             let listeners = self.connections.values_mut().filter(hears);
-            listeners.for_each(|c| c.send(&shared, first_seq, now, &self.tally));
+            listeners.for_each(|c| c.send(&shared, first_seq, now, &self.counters));
         }
     }
 
@@ -220,19 +221,20 @@ impl Broker {
         if self.backlog.bytes() <= limit {
             return;
         }
-        let waiting = self.connections.values().filter_map(|c| Some((c.client.outbox.oldest()?, &c.client)));
+        let waiting =
+            self.connections.values().filter_map(|c| Some((c.client.send_queue.oldest()?, &c.client)));
         let mut waiting: Vec<_> = waiting.collect();
         waiting.sort_unstable_by_key(|(since, _)| *since);
         for (_, slowest) in waiting {
-            let (address, queued) = (slowest.address, slowest.outbox.queued());
+            let (address, queued) = (slowest.address, slowest.send_queue.queued());
             if queued > 0 {
                 log::debug!(
                     "client {address}: {queued} messages dropped, all clients together are too far behind"
                 );
-                slowest.outbox.shed();
+                slowest.send_queue.shed();
             } else {
                 log::debug!("client {address}: disconnected, all clients together are too far behind");
-                self.tally.ended(Ending::Shed);
+                self.counters.ended(Ending::Shed);
                 slowest.disconnect();
             }
             if self.backlog.bytes() <= limit {
@@ -243,7 +245,7 @@ impl Broker {
 
     /// Gives back the memory of many clients who have gone.
     fn shrink(&mut self) {
-        if self.shrinkage.is_over(self.connections.len()) {
+        if self.trim_policy.is_over(self.connections.len()) {
             self.connections.shrink_to_fit();
             system::give_back();
         }
@@ -255,32 +257,32 @@ impl Broker {
     }
 }
 
-impl Connection {
+impl Subscriber {
     /// Pings the client when it is time, gives it up when it has stalled or fallen silent, and
     /// disconnects it when it does not go.
-    fn look_after(&mut self, now: Instant, limits: &ClientLimits, tally: &Tally) {
+    fn look_after(&mut self, now: Instant, limits: &ClientLimits, counters: &Counters) {
         if let Some(since) = self.abandoned_at {
             if now.saturating_duration_since(since) >= CLOSE_GRACE {
                 self.client.disconnect();
             }
-        } else if self.client.outbox.is_stalled(now, limits.stall_timeout) {
-            tally.ended(Ending::Stalled);
+        } else if self.client.send_queue.is_stalled(now, limits.stall_timeout) {
+            counters.ended(Ending::Stalled);
             self.abandon(now, &format!("took nothing for {:?}", limits.stall_timeout), "too slow");
-        } else if self.client.outbox.wire == Wire::Events {
+        } else if self.client.send_queue.wire == Wire::Events {
             // Who hears events has no way to say anything.
         } else if self.client.silent_for(now) >= limits.pong_timeout {
-            tally.ended(Ending::Silent);
+            counters.ended(Ending::Silent);
             self.abandon(now, &format!("said nothing for {:?}", limits.pong_timeout), "no answer to pings");
         } else if now.saturating_duration_since(self.pinged_at) >= limits.ping_interval {
             self.pinged_at = now;
-            self.client.outbox.ping();
+            self.client.send_queue.ping();
         }
     }
 
     /// Queues messages of its stream, or gives it up where that is too much for it.
-    fn send(&mut self, shared: &Arc<Shared>, first_seq: u64, now: Instant, tally: &Tally) {
-        if !self.client.outbox.push(shared, first_seq, now) && self.abandoned_at.is_none() {
-            tally.ended(Ending::TooFarBehind);
+    fn send(&mut self, shared: &Arc<SharedFrames>, first_seq: u64, now: Instant, counters: &Counters) {
+        if !self.client.send_queue.push(shared, first_seq, now) && self.abandoned_at.is_none() {
+            counters.ended(Ending::TooFarBehind);
             self.abandon(now, "is too far behind", "too slow");
         }
     }
@@ -288,29 +290,29 @@ impl Connection {
     /// Its stream is limited as that of a new client. What has no stream is sent whole.
     fn limit(&self, limits: &ClientLimits) {
         if self.client.stream.is_some() {
-            self.client.outbox.set_limits(limits.queue);
+            self.client.send_queue.set_limits(limits.queue);
         }
     }
 
     /// Gives it up if `rules` do not let it in.
-    fn judge(&mut self, rules: &Rules, tally: &Tally) {
+    fn judge(&mut self, rules: &LiveSettings, counters: &Counters) {
         let client = &self.client;
-        let token = client.badge.as_ref().map(|badge| badge.digest);
+        let token = client.identity.as_ref().map(|identity| identity.digest);
         if self.abandoned_at.is_none() && !rules.access.still_admits(client.address, token, client.stream) {
             log::info!("client {}: not allowed by the new configuration, closing", client.address);
-            tally.ended(Ending::NotAllowed);
+            counters.ended(Ending::NotAllowed);
             self.give_up(Instant::now(), NOT_ALLOWED, "not allowed any more");
         }
     }
 
     fn abandon(&mut self, now: Instant, what: &str, reason: &str) {
-        let queued = self.client.outbox.queued();
+        let queued = self.client.send_queue.queued();
         log::debug!("client {} {what}, closing; {queued} messages were waiting", self.client.address);
         self.give_up(now, GOING_AWAY, reason);
     }
 
     fn give_up(&mut self, now: Instant, code: u16, reason: &str) {
-        self.client.outbox.abandon(code, reason);
+        self.client.send_queue.abandon(code, reason);
         self.abandoned_at = Some(now);
     }
 }
@@ -322,7 +324,7 @@ impl Actor for Broker {
         ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(self.sweep_interval(), |broker, _| {
             let now = Instant::now();
-            broker.connections.values_mut().for_each(|c| c.look_after(now, &broker.limits, &broker.tally));
+            broker.connections.values_mut().for_each(|c| c.look_after(now, &broker.limits, &broker.counters));
             broker.shed();
             broker.shrink();
         });
@@ -337,7 +339,7 @@ impl Handler<Publish> for Broker {
         for (stream, next_seq) in Stream::ALL.into_iter().zip(&mut self.next_seq) {
             for wire in Wire::ALL.into_iter().filter(|wire| self.demand.wants_as(stream, *wire)) {
                 let frames = batch.on_wire(stream, wire, *next_seq);
-                enough |= self.joining.add(stream, wire, frames, *next_seq);
+                enough |= self.coalescer.add(stream, wire, frames, *next_seq);
             }
             *next_seq += batch.count(stream) as u64;
         }
@@ -362,8 +364,8 @@ impl Handler<Alert> for Broker {
         let now = Instant::now();
         for wire in Wire::ALL {
             let message = Arc::new(wire.single(text.as_bytes()).into());
-            let asked = |c: &&Arc<Client>| c.outbox.notices && c.outbox.wire == wire;
-            self.clients().filter(asked).for_each(|c| c.outbox.push_if_room(&message, now));
+            let asked = |c: &&Arc<Client>| c.send_queue.notices && c.send_queue.wire == wire;
+            self.clients().filter(asked).for_each(|c| c.send_queue.push_if_room(&message, now));
         }
     }
 }
@@ -375,8 +377,8 @@ impl Handler<Tick> for Broker {
         let (text, now) = (heartbeat(clock::unix_us()), Instant::now());
         for wire in Wire::ALL {
             let message = Arc::new(wire.heartbeat(text.as_bytes()).into());
-            let hears = |c: &&Arc<Client>| c.stream.is_some() && c.outbox.wire == wire;
-            self.clients().filter(hears).for_each(|c| c.outbox.push_if_room(&message, now));
+            let hears = |c: &&Arc<Client>| c.stream.is_some() && c.send_queue.wire == wire;
+            self.clients().filter(hears).for_each(|c| c.send_queue.push_if_room(&message, now));
         }
     }
 }
@@ -386,16 +388,16 @@ impl Handler<Subscribe> for Broker {
 
     fn handle(&mut self, Subscribe(client): Subscribe, _: &mut Self::Context) {
         if self.closing {
-            client.outbox.close(GOING_AWAY, "server is stopping");
+            client.send_queue.close(GOING_AWAY, "server is stopping");
         }
         if let Some(stream) = client.stream {
-            self.demand.add(stream, client.outbox.wire);
+            self.demand.add(stream, client.send_queue.wire);
         }
-        let mut connection = Connection { client, pinged_at: Instant::now(), abandoned_at: None };
+        let mut connection = Subscriber { client, pinged_at: Instant::now(), abandoned_at: None };
         // It was judged by the rules in force then.
-        if let Some(rules) = &self.new_rules {
+        if let Some(rules) = &self.new_settings {
             connection.limit(&rules.clients);
-            connection.judge(rules, &self.tally);
+            connection.judge(rules, &self.counters);
         }
         self.connections.insert(connection.client.id, connection);
     }
@@ -413,23 +415,23 @@ impl Handler<Unsubscribe> for Broker {
     type Result = ();
 
     fn handle(&mut self, Unsubscribe(id): Unsubscribe, _: &mut Self::Context) {
-        let Some(Connection { client, .. }) = self.connections.remove(&id) else { return };
+        let Some(Subscriber { client, .. }) = self.connections.remove(&id) else { return };
         if let Some(stream) = client.stream {
-            self.demand.remove(stream, client.outbox.wire);
+            self.demand.remove(stream, client.send_queue.wire);
         }
     }
 }
 
-impl Handler<NewRules> for Broker {
+impl Handler<NewSettings> for Broker {
     type Result = ();
 
-    fn handle(&mut self, NewRules(rules): NewRules, _: &mut Self::Context) {
+    fn handle(&mut self, NewSettings(rules): NewSettings, _: &mut Self::Context) {
         self.limits = rules.clients;
         for connection in self.connections.values_mut() {
             connection.limit(&rules.clients);
-            connection.judge(&rules, &self.tally);
+            connection.judge(&rules, &self.counters);
         }
-        self.new_rules = Some(rules);
+        self.new_settings = Some(rules);
     }
 }
 
@@ -437,7 +439,7 @@ impl Handler<QueueDepths> for Broker {
     type Result = Queues;
 
     fn handle(&mut self, _: QueueDepths, _: &mut Self::Context) -> Queues {
-        let longest_bytes = self.clients().map(|client| client.outbox.queued_bytes()).max().unwrap_or(0);
+        let longest_bytes = self.clients().map(|client| client.send_queue.queued_bytes()).max().unwrap_or(0);
         Queues { bytes: self.backlog.bytes(), longest_bytes }
     }
 }
@@ -467,7 +469,7 @@ impl Handler<CloseClients> for Broker {
         self.flush(ctx);
         self.closing = true;
         log::info!("closing {} clients", self.connections.len());
-        self.clients().for_each(|c| c.outbox.close(GOING_AWAY, "server is stopping"));
+        self.clients().for_each(|c| c.send_queue.close(GOING_AWAY, "server is stopping"));
     }
 }
 

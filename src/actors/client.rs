@@ -1,7 +1,7 @@
 //! A connected client, as the Broker and the routes see it.
 
-use super::outbox::Outbox;
-use crate::access::{Slot, TokenDigest};
+use super::send_queue::SendQueue;
+use crate::access::{ConnectionPermit, TokenDigest};
 use crate::message::Stream;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,18 +17,18 @@ pub const NORMAL: u16 = 1000;
 
 /// Whose connection it is.
 #[derive(Debug)]
-pub struct Origin {
+pub struct ClientOrigin {
     /// Where it connected from.
     pub address: IpAddr,
     /// The token that it showed.
-    pub badge: Option<Badge>,
+    pub identity: Option<Identity>,
     /// What it takes up, beside those of its connection.
-    pub slots: Vec<Slot>,
+    pub slots: Vec<ConnectionPermit>,
 }
 
 /// A token that was shown, and found good.
 #[derive(Debug, Clone)]
-pub struct Badge {
+pub struct Identity {
     /// Who has it.
     pub name: Arc<str>,
     /// What it is recognised by.
@@ -43,31 +43,31 @@ pub struct Client {
     /// Where it connected from; an IPv4 address even where the socket is an IPv6 one.
     pub address: IpAddr,
     /// The token that it showed.
-    pub badge: Option<Badge>,
+    pub identity: Option<Identity>,
     /// What it hears; `None` for one that only fetches what is there.
     pub stream: Option<Stream>,
     /// When its handshake was answered.
     pub connected_at: SystemTime,
     /// What it has not been sent yet.
-    pub outbox: Outbox,
+    pub send_queue: SendQueue,
     begin: Instant,
     /// Milliseconds from `begin` to the newest frame that came from it.
     heard_ms: AtomicU64,
     /// Given back when it is gone.
-    _slots: Vec<Slot>,
+    _slots: Vec<ConnectionPermit>,
 }
 
 impl Client {
     /// A client with this queue.
-    pub fn new(origin: Origin, stream: Option<Stream>, outbox: Outbox) -> Self {
+    pub fn new(origin: ClientOrigin, stream: Option<Stream>, send_queue: SendQueue) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Client {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             address: origin.address.to_canonical(),
-            badge: origin.badge,
+            identity: origin.identity,
             stream,
             connected_at: SystemTime::now(),
-            outbox,
+            send_queue,
             begin: Instant::now(),
             heard_ms: AtomicU64::new(0),
             _slots: origin.slots,
@@ -97,6 +97,6 @@ impl Client {
 
     /// Ends the connection at once, whatever it is doing.
     pub fn disconnect(&self) {
-        self.outbox.cut();
+        self.send_queue.cut();
     }
 }

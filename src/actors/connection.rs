@@ -1,7 +1,7 @@
 //! The connection of a client of a stream, after its request was answered: what is queued for it goes to the socket by
 //! reference, and what it says goes to its session.
 
-use super::outbox::{Next, Piece};
+use super::send_queue::{Chunk, Next};
 use super::session::Session;
 use super::socket::{Linger, READ, Socket};
 use arrayvec::ArrayVec;
@@ -32,9 +32,9 @@ pub struct Connection<T> {
     socket: T,
     session: Session,
     /// What the socket has not taken yet.
-    writing: Piece,
+    writing: Chunk,
     /// What comes right after it.
-    behind: ArrayVec<Piece, 2>,
+    behind: ArrayVec<Chunk, 2>,
     /// Less than a whole segment is held back, since more comes.
     holding: bool,
     /// Set once our close frame is sent: when to stop waiting for the client's.
@@ -51,11 +51,11 @@ impl<T: Socket> Connection<T> {
     /// Connects `session` with `socket`, from which `read` was read already.
     pub fn new(socket: T, session: Session, read: &[u8]) -> Self {
         session.receive(read);
-        socket.bound_unsent(session.client().outbox.wire);
+        socket.bound_unsent(session.client().send_queue.wire);
         Connection {
             socket,
             session,
-            writing: Piece::default(),
+            writing: Chunk::default(),
             behind: ArrayVec::new(),
             holding: false,
             closing: None,
@@ -67,7 +67,7 @@ impl<T: Socket> Connection<T> {
 
     /// Carries what there is, until the connection ends.
     fn carry(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.session.client().outbox.poll_cut(cx).is_ready() {
+        if self.session.client().send_queue.poll_cut(cx).is_ready() {
             self.socket.forget_unsent();
             return Poll::Ready(Ok(()));
         }
@@ -87,11 +87,11 @@ impl<T: Socket> Connection<T> {
                 return linger.poll(&mut self.socket, cx).map(Ok);
             }
             // What was sent is kept for nobody while this one waits.
-            self.writing = Piece::default();
+            self.writing = Chunk::default();
             match self.poll_next(cx)? {
-                Poll::Ready(Some(piece)) => {
-                    let is_long = piece.bytes().len() > SEGMENTS;
-                    self.writing = piece;
+                Poll::Ready(Some(chunk)) => {
+                    let is_long = chunk.bytes().len() > SEGMENTS;
+                    self.writing = chunk;
                     if self.session.is_in_chunks() {
                         self.wrap_in_chunk();
                     }
@@ -117,14 +117,14 @@ impl<T: Socket> Connection<T> {
 
     /// Makes one chunk of what is to be written.
     fn wrap_in_chunk(&mut self) {
-        let piece = std::mem::take(&mut self.writing);
-        let head = format!("{:x}\r\n", piece.bytes().len());
-        if piece.bytes().len() <= JOINED {
-            self.writing = Bytes::from([head.as_bytes(), piece.bytes(), CHUNK_END].concat()).into();
+        let chunk = std::mem::take(&mut self.writing);
+        let head = format!("{:x}\r\n", chunk.bytes().len());
+        if chunk.bytes().len() <= JOINED {
+            self.writing = Bytes::from([head.as_bytes(), chunk.bytes(), CHUNK_END].concat()).into();
             return;
         }
         self.writing = Bytes::from(head).into();
-        self.behind = ArrayVec::from([piece, Bytes::from_static(CHUNK_END).into()]);
+        self.behind = ArrayVec::from([chunk, Bytes::from_static(CHUNK_END).into()]);
     }
 
     fn hold_rest(&mut self, hold: bool) {
@@ -135,7 +135,7 @@ impl<T: Socket> Connection<T> {
     }
 
     /// What to write next: the session's answers first, then the client's messages; `None` at the end.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Piece>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Chunk>>> {
         loop {
             let had_room = self.session.has_room();
             let read = self.poll_read(cx)?;
@@ -143,7 +143,7 @@ impl<T: Socket> Connection<T> {
                 return Poll::Ready(Ok(None));
             }
             if let Poll::Ready(answer) = self.session.poll_answer(cx) {
-                return Poll::Ready(Ok(answer.map(Piece::from)));
+                return Poll::Ready(Ok(answer.map(Chunk::from)));
             }
             // Where there was no room before, nobody waits for more to be read yet.
             if read.is_pending() && (had_room || !self.session.has_room()) {
@@ -151,7 +151,7 @@ impl<T: Socket> Connection<T> {
             }
         }
         if self.closing.is_none() {
-            match ready!(self.session.client().outbox.poll_next(cx)) {
+            match ready!(self.session.client().send_queue.poll_next(cx)) {
                 Next::Frames(frames) => return Poll::Ready(Ok(Some(frames))),
                 // Clients of events come back by themselves.
                 Next::Close(_) if !self.session.has_close_frames() => return Poll::Ready(Ok(None)),
@@ -211,8 +211,8 @@ impl<T: Socket> Future for Connection<T> {
 mod tests {
     use super::*;
     use crate::actors::broker::{Broker, Clients, DisconnectClients};
-    use crate::actors::client::{Client, Origin};
-    use crate::actors::outbox::{Outbox, Shared};
+    use crate::actors::client::{Client, ClientOrigin};
+    use crate::actors::send_queue::{SendQueue, SharedFrames};
     use crate::actors::websocket_session::WebSocketControl;
     use crate::config::ClientLimits;
     use crate::config::{QueueLimits, WhenFull};
@@ -246,9 +246,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let address = listener.local_addr().expect("an address");
         let (other, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let outbox = Outbox::new(QueueLimits::NONE, Wire::WebSocket, false);
-        let origin = Origin { address: address.ip(), badge: None, slots: Vec::new() };
-        let client = Arc::new(Client::new(origin, None, outbox));
+        let send_queue = SendQueue::new(QueueLimits::NONE, Wire::WebSocket, false);
+        let origin = ClientOrigin { address: address.ip(), identity: None, slots: Vec::new() };
+        let client = Arc::new(Client::new(origin, None, send_queue));
         let broker = Broker::new(Arc::default(), Arc::default(), 0, limits()).start();
         let session = Session::WebSocket(WebSocketControl::new(client.clone(), broker));
         (other.expect("a client"), client, Connection::new(accepted.expect("its connection").0, session, b""))
@@ -269,8 +269,8 @@ mod tests {
     async fn rests_of_segments_are_held_back_only_while_more_is_to_be_sent() {
         let (mut other, client, mut connection) = connection().await;
         let push = |length: usize| {
-            let shared: Arc<Shared> = Arc::new(Frames::single(&vec![b'x'; length]).into());
-            assert!(client.outbox.push(&shared, 0, Instant::now()));
+            let shared: Arc<SharedFrames> = Arc::new(Frames::single(&vec![b'x'; length]).into());
+            assert!(client.send_queue.push(&shared, 0, Instant::now()));
         };
         push(1000);
         assert!(!holds(&mut connection).await, "one message alone");
@@ -339,7 +339,7 @@ mod tests {
     }
 
     impl Socket for Stuck {
-        fn poll_send(&mut self, _: &mut Context<'_>, _: &Piece) -> Poll<io::Result<usize>> {
+        fn poll_send(&mut self, _: &mut Context<'_>, _: &Chunk) -> Poll<io::Result<usize>> {
             Poll::Pending
         }
 
@@ -357,9 +357,9 @@ mod tests {
     /// Its session has ended, but our answer does not leave. Whoever forgot it then could not end it any more.
     #[actix_web::test]
     async fn a_client_that_has_said_goodbye_is_looked_after_until_it_is_gone() {
-        let outbox = Outbox::new(QueueLimits::NONE, Wire::WebSocket, false);
-        let origin = Origin { address: [127, 0, 0, 1].into(), badge: None, slots: Vec::new() };
-        let client = Arc::new(Client::new(origin, Some(Stream::Lite), outbox));
+        let send_queue = SendQueue::new(QueueLimits::NONE, Wire::WebSocket, false);
+        let origin = ClientOrigin { address: [127, 0, 0, 1].into(), identity: None, slots: Vec::new() };
+        let client = Arc::new(Client::new(origin, Some(Stream::Lite), send_queue));
         let broker = Broker::new(Arc::default(), Arc::default(), 0, limits()).start();
         let session = Session::WebSocket(WebSocketControl::new(client, broker.clone()));
         let goodbye = Stuck(vec![0x88, 0x80, 0, 0, 0, 0]);

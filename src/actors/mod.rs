@@ -1,10 +1,10 @@
-//! The actors, and the messages between them. Each file is one actor's room; what they decide is computed in
+//! The actors, and the messages between them. Each file has one actor; what they decide is computed in
 //! pure code, so that handlers only decode, call and send.
 //!
 //! | message | from, to | when the receiver is full |
 //! |---|---|---|
 //! | [`Publish`](broker::Publish) | LogWatcher, Broker | the watcher waits for the answer: its log is slowed down, nothing is lost |
-//! | frames ([`Outbox`](outbox::Outbox)) | Broker, WebSocketSession or [`EventSession`](event_session::EventSession) | dropped and counted for that client; nobody waits |
+//! | frames ([`SendQueue`](send_queue::SendQueue)) | Broker, WebSocketSession or [`EventSession`](event_session::EventSession) | dropped and counted for that client; nobody waits |
 //! | [`Alert`](broker::Alert) | LogWatcher, Broker | not sent; it is in the log file in any case |
 //! | [`Tick`](broker::Tick) | Heartbeat, Broker | skipped |
 //! | [`Subscribe`](broker::Subscribe), [`Unsubscribe`](broker::Unsubscribe) | WebSocketSession, Broker | sent regardless: one of each per connection |
@@ -12,21 +12,21 @@
 
 pub mod broker;
 pub mod client;
+pub mod client_messages;
+mod coalescer;
 pub mod connection;
 pub mod event_session;
 pub mod heartbeat;
-pub mod incoming;
-mod joining;
 pub mod liveness;
 pub mod log_directory;
 pub mod log_watcher;
-pub mod outbox;
 mod pace;
-#[cfg(target_os = "linux")]
-mod page_pipe;
 pub(crate) mod ring_buffer;
+pub mod send_queue;
 pub mod session;
-mod shrinkage;
 pub mod socket;
+#[cfg(target_os = "linux")]
+mod splice;
 mod subscription;
+mod trim_policy;
 pub mod websocket_session;

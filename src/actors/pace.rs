@@ -4,11 +4,11 @@
 //! watchers wait until the clients have taken some of it: but only for clients that do take, only while these are many
 //! or have kept up until now, and not for long. Nobody waits for a slow client.
 
-use super::outbox::Filling;
+use super::send_queue::Filling;
 use std::time::{Duration, Instant};
 
 /// Longest time that one batch waits.
-const MOST_AT_ONCE: Duration = Duration::from_millis(500);
+const MAX_AT_ONCE: Duration = Duration::from_millis(500);
 /// Longest time that batches wait altogether within [`WINDOW`]: the logs grow meanwhile.
 const MOST: Duration = Duration::from_secs(8);
 const WINDOW: Duration = Duration::from_secs(10);
@@ -64,7 +64,7 @@ impl Pace {
             *self = Pace::new(now);
         }
         let waiting = now.saturating_duration_since(since);
-        load.is_heavy() && waiting < MOST_AT_ONCE && self.waited + waiting < MOST
+        load.is_heavy() && waiting < MAX_AT_ONCE && self.waited + waiting < MOST
     }
 
     /// Batches waited from `since` to `now`.

@@ -1,8 +1,8 @@
-//! How bytes get from a piece to the network.
+//! How bytes get from a chunk to the network.
 
-use super::outbox::Piece;
+use super::send_queue::Chunk;
 #[cfg(target_os = "linux")]
-use super::page_pipe;
+use super::splice;
 use crate::message::Wire;
 use actix_web::rt::net::TcpStream;
 use socket2::SockRef;
@@ -26,8 +26,8 @@ pub(crate) const EVENTS_UNSENT: u32 = 192 * 1024;
 
 /// What carries the bytes of a connection.
 pub trait Socket: AsyncRead + AsyncWrite + Unpin {
-    /// Sends some of `piece`. How many bytes that were.
-    fn poll_send(&mut self, cx: &mut Context<'_>, piece: &Piece) -> Poll<io::Result<usize>>;
+    /// Sends some of `chunk`. How many bytes that were.
+    fn poll_send(&mut self, cx: &mut Context<'_>, chunk: &Chunk) -> Poll<io::Result<usize>>;
 
     /// Bounds what the kernel holds for a client on `wire` beyond our counting.
     fn bound_unsent(&self, wire: Wire);
@@ -118,15 +118,15 @@ pub(crate) fn poll_write(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8])
     }
 }
 
-/// Sends some of `piece`, without a copy where that can be done and pays.
-pub(crate) fn poll_send(stream: &TcpStream, cx: &mut Context<'_>, piece: &Piece) -> Poll<io::Result<usize>> {
+/// Sends some of `chunk`, without a copy where that can be done and pays.
+pub(crate) fn poll_send(stream: &TcpStream, cx: &mut Context<'_>, chunk: &Chunk) -> Poll<io::Result<usize>> {
     #[cfg(target_os = "linux")]
-    if piece.in_own_pages().is_some()
-        && let Some(sent) = ready!(poll_send_pages(stream, cx, piece))?
+    if chunk.in_own_pages().is_some()
+        && let Some(sent) = ready!(poll_send_pages(stream, cx, chunk))?
     {
         return Poll::Ready(Ok(sent));
     }
-    poll_write(stream, cx, piece.bytes())
+    poll_write(stream, cx, chunk.bytes())
 }
 
 pub(crate) fn bound_unsent(stream: &TcpStream, wire: Wire) {
@@ -153,16 +153,16 @@ pub(crate) fn forget_unsent(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-/// Sends some of `piece` without a copy; `None` where that cannot be done.
+/// Sends some of `chunk` without a copy; `None` where that cannot be done.
 #[cfg(target_os = "linux")]
 fn poll_send_pages(
     stream: &TcpStream,
     cx: &mut Context<'_>,
-    piece: &Piece,
+    chunk: &Chunk,
 ) -> Poll<io::Result<Option<usize>>> {
     loop {
         ready!(stream.poll_write_ready(cx))?;
-        match stream.try_io(tokio::io::Interest::WRITABLE, || page_pipe::send(stream, piece)) {
+        match stream.try_io(tokio::io::Interest::WRITABLE, || splice::send(stream, chunk)) {
             // It was not ready after all, and is waited for again.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             sent => return Poll::Ready(sent),
@@ -173,13 +173,13 @@ fn poll_send_pages(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::outbox::tests::piece;
+    use crate::actors::send_queue::tests::chunk;
     use std::future::poll_fn;
     use tokio::io::AsyncReadExt;
 
     impl Socket for TcpStream {
-        fn poll_send(&mut self, cx: &mut Context<'_>, piece: &Piece) -> Poll<io::Result<usize>> {
-            super::poll_send(self, cx, piece)
+        fn poll_send(&mut self, cx: &mut Context<'_>, chunk: &Chunk) -> Poll<io::Result<usize>> {
+            super::poll_send(self, cx, chunk)
         }
 
         fn bound_unsent(&self, wire: Wire) {
@@ -206,11 +206,11 @@ mod tests {
         (client.expect("a client"), server.expect("its connection").0)
     }
 
-    async fn send_all(socket: &mut TcpStream, mut piece: Piece) -> usize {
+    async fn send_all(socket: &mut TcpStream, mut chunk: Chunk) -> usize {
         let mut parts = 0;
-        while !piece.bytes().is_empty() {
-            let sent = poll_fn(|cx| socket.poll_send(cx, &piece)).await.expect("a client that reads");
-            piece.advance(sent);
+        while !chunk.bytes().is_empty() {
+            let sent = poll_fn(|cx| socket.poll_send(cx, &chunk)).await.expect("a client that reads");
+            chunk.advance(sent);
             parts += 1;
         }
         parts
@@ -230,7 +230,7 @@ mod tests {
         for socket in [&to_one, &to_two] {
             SockRef::from(socket).set_send_buffer_size(50_000).expect("a small buffer");
         }
-        let (first, second) = (piece(b'1', LARGE, 8), piece(b'2', LARGE, 8));
+        let (first, second) = (chunk(b'1', LARGE, 8), chunk(b'2', LARGE, 8));
         let sending = async { tokio::join!(send_all(&mut to_one, first), send_all(&mut to_two, second)) };
         let receiving = async { tokio::join!(receive(&mut one, LARGE), receive(&mut two, LARGE)) };
         let (parts, received) = tokio::join!(sending, receiving);
@@ -245,8 +245,8 @@ mod tests {
         const LENGTH: usize = 100_000;
         let (mut client, mut socket) = connected().await;
         socket.bound_unsent(Wire::WebSocket);
-        assert_eq!(send_all(&mut socket, piece(b'1', LENGTH, 8)).await, 1, "more than one part");
-        let others: Vec<_> = (0..100).map(|_| (piece(b'2', LENGTH, 8), vec![b'3'; LENGTH])).collect();
+        assert_eq!(send_all(&mut socket, chunk(b'1', LENGTH, 8)).await, 1, "more than one part");
+        let others: Vec<_> = (0..100).map(|_| (chunk(b'2', LENGTH, 8), vec![b'3'; LENGTH])).collect();
         let received = receive(&mut client, LENGTH).await;
         assert!(received.iter().all(|byte| *byte == b'1'), "written by one of {}", others.len());
     }
@@ -279,7 +279,7 @@ mod tests {
     }
 
     impl Socket for Left {
-        fn poll_send(&mut self, _: &mut Context<'_>, _: &Piece) -> Poll<io::Result<usize>> {
+        fn poll_send(&mut self, _: &mut Context<'_>, _: &Chunk) -> Poll<io::Result<usize>> {
             Poll::Pending
         }
 

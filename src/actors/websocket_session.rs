@@ -3,15 +3,15 @@
 //! The actor is run by its client's
 //! [`Connection`](super::connection::Connection) and only while the socket takes bytes, so it has the answering side
 //! alone: pongs, close. Messages and our own pings come ready framed from the client's
-//! [`Outbox`](super::outbox::Outbox), which the connection polls after it. It has no timers: they would run a stalled
+//! [`SendQueue`](super::send_queue::SendQueue), which the connection polls after it. It has no timers: they would run a stalled
 //! connection, and make it look as if it went on.
 
 use super::broker::{Broker, Subscribe};
 use super::client::Client;
-use super::incoming::{Heard, Incoming};
+use super::client_messages::{ClientMessages, ReadBuffer};
 use super::subscription::Subscription;
+use crate::counters::Ending;
 use crate::message::{Violation, Wire};
-use crate::tally::Ending;
 use actix::prelude::*;
 use actix_web::Error;
 use actix_web_actors::ws::{self, CloseCode, CloseReason, ProtocolError, WebsocketContext};
@@ -24,13 +24,13 @@ use std::task::{Context, Poll};
 /// The control side of one client's connection.
 pub struct WebSocketSession {
     client: Arc<Client>,
-    heard: Heard,
+    heard: ReadBuffer,
 }
 
 /// The actor of a client, as its connection runs it.
 pub struct WebSocketControl {
     pub(super) client: Arc<Client>,
-    pub(super) heard: Heard,
+    pub(super) heard: ReadBuffer,
     answers: Pin<Box<dyn Stream<Item = Result<Bytes, Error>>>>,
     /// Without an address an actor stops.
     _address: Addr<WebSocketSession>,
@@ -42,13 +42,13 @@ pub struct WebSocketControl {
 impl WebSocketControl {
     /// Subscribes `client`, and starts its actor.
     pub fn new(client: Arc<Client>, broker: Addr<Broker>) -> Self {
-        let heard = Heard::default();
-        let incoming = Incoming::new(heard.clone(), client.outbox.wire == Wire::Deflate);
+        let heard = ReadBuffer::default();
+        let client_messages = ClientMessages::new(heard.clone(), client.send_queue.wire == Wire::Deflate);
         // Before its handshake is answered: what waits for it is looked after from then on.
         broker.do_send(Subscribe(client.clone()));
         let subscription = Subscription::new(broker, &client);
         let actor = WebSocketSession { client: client.clone(), heard: heard.clone() };
-        let (address, answers) = WebsocketContext::create_with_addr(actor, incoming);
+        let (address, answers) = WebsocketContext::create_with_addr(actor, client_messages);
         let answers = Box::pin(answers);
         WebSocketControl { client, heard, answers, _address: address, _subscription: subscription }
     }
@@ -62,7 +62,7 @@ impl WebSocketControl {
 impl WebSocketSession {
     /// Answers the client's close frame, unless it is itself the answer to ours.
     fn client_closed(&self, reason: Option<CloseReason>, ctx: &mut WebsocketContext<Self>) {
-        if !self.client.outbox.has_closed() {
+        if !self.client.send_queue.has_closed() {
             ctx.close(reason);
         }
         ctx.stop();
@@ -82,7 +82,7 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketSession {
             Err(error) => {
                 log::debug!("client {}: {error}", self.client.address);
                 if self.heard.violation() == Some(Violation::Flood) {
-                    self.client.outbox.ended(Ending::Flooding);
+                    self.client.send_queue.ended(Ending::Flooding);
                 }
                 let code = self.heard.violation().map_or(CloseCode::Protocol, |v| v.close_code().into());
                 self.client_closed(Some(code.into()), ctx);

@@ -1,8 +1,8 @@
 //! The DER reader: identifiers, lengths, contents, and where each stands in the certificate.
 //!
 //! Logs hold what a CA once encoded, so two habits of BER that OpenSSL tolerates are tolerated here
-//! too: lengths written longer than needed or indefinite (X.690 8.1.3), and strings cut into
-//! segments (X.690 8.7.3). Everything else is an error that carries the offset at which it was
+//! too: lengths written longer than needed or indefinite (X.690 section 8.1.3), and strings cut into
+//! segments (X.690 section 8.7.3). Everything else is an error that carries the offset at which it was
 //! noticed.
 
 use std::borrow::Cow;
@@ -19,7 +19,7 @@ pub(super) struct Malformed {
 
 pub(super) type Result<T> = std::result::Result<T, Malformed>;
 
-/// Identifier octets (X.690 8.1.2) of the types that certificates use.
+/// Identifier octets (X.690 section 8.1.2) of the types that certificates use.
 pub(super) mod tag {
     pub const BOOLEAN: u8 = 0x01;
     pub const INTEGER: u8 = 0x02;
@@ -89,7 +89,7 @@ impl<'a> Element<'a> {
         Ok(Cow::Owned(joined))
     }
 
-    /// Reads what an EXPLICIT tag holds, which is one element and nothing else (X.690 8.14.2).
+    /// Reads what an EXPLICIT tag holds, which is one element and nothing else (X.690 section 8.14.2).
     pub fn explicit(&self) -> Result<Reader<'a>> {
         let mut rest = self.reader();
         rest.element()?;
@@ -97,12 +97,12 @@ impl<'a> Element<'a> {
         Ok(self.reader())
     }
 
-    /// The object identifier in this element, checked (X.690 8.19.2): whole, and its arcs minimal.
+    /// The object identifier in this element, checked (X.690 section 8.19.2): whole, and its arcs minimal.
     pub fn oid(&self) -> Result<&'a [u8]> {
         if is_oid(self.content) { Ok(self.content) } else { Err(self.malformed("broken OBJECT IDENTIFIER")) }
     }
 
-    /// The named bits and the number of them, of a BIT STRING (X.690 8.6).
+    /// The named bits and the number of them, of a BIT STRING (X.690 section 8.6).
     pub fn bits(&self) -> Result<Bits<'a>> {
         match self.content.split_first() {
             Some((&unused @ 0..=7, bytes)) if unused == 0 || !bytes.is_empty() => Ok(Bits { bytes, unused }),
@@ -125,7 +125,7 @@ pub(super) struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    /// The bytes with the unused bits zero, as DER wants them (X.690 11.2.1) and OpenSSL keeps them.
+    /// The bytes with the unused bits zero, as DER wants them (X.690 section 11.2.1) and OpenSSL keeps them.
     pub fn named(&self) -> Cow<'a, [u8]> {
         let mask = 0xFFu8 << self.unused;
         match self.bytes.split_last() {
@@ -302,7 +302,7 @@ fn big_endian(digits: &[u8]) -> Option<usize> {
     })
 }
 
-/// Length of the contents before the end-of-contents octets (X.690 8.1.5).
+/// Length of the contents before the end-of-contents octets (X.690 section 8.1.5).
 fn contents_length(bytes: &[u8], nesting: u8) -> std::result::Result<usize, &'static str> {
     let nesting = nesting.checked_sub(1).ok_or("nested too deep")?;
     let mut rest = bytes;

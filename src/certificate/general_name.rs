@@ -1,4 +1,4 @@
-//! GeneralName (RFC 5280, 4.2.1.6) in OpenSSL's layouts.
+//! GeneralName (RFC 5280 section 4.2.1.6) in OpenSSL's layouts.
 
 use std::borrow::Cow;
 

@@ -4,7 +4,7 @@ use super::der::{Element, Result};
 use super::hex;
 use super::json::JsonText;
 
-/// Sign and magnitude of a two's complement INTEGER (X.690 8.3), without leading zeros.
+/// Sign and magnitude of a two's complement INTEGER (X.690 section 8.3), without leading zeros.
 pub(super) struct Magnitude {
     pub negative: bool,
     pub bytes: Vec<u8>,
@@ -93,7 +93,7 @@ pub(super) fn write_serial(content: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// RFC 5280, 4.1.2.2 wants an INTEGER in DER: at least one byte, and none too many (X.690 8.3.2).
+/// RFC 5280 section 4.1.2.2 wants an INTEGER in DER: at least one byte, and none too many (X.690 section 8.3.2).
 pub(super) fn fault(content: &[u8]) -> Option<&'static str> {
     match content {
         [] => Some("INTEGER without content"),

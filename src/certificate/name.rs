@@ -1,4 +1,4 @@
-//! Distinguished names (RFC 5280, 4.1.2.4): the subject and issuer objects, and the two ways in
+//! Distinguished names (RFC 5280 section 4.1.2.4): the subject and issuer objects, and the two ways in
 //! which OpenSSL shows a directory name inside an extension.
 
 use std::borrow::Cow;
@@ -40,7 +40,7 @@ impl<'a> Attribute<'a> {
         }
     }
 
-    /// The text of the value, and an error where RFC 5280, 4.1.2.4 and OpenSSL's reading of it have
+    /// The text of the value, and an error where RFC 5280 section 4.1.2.4 and OpenSSL's reading of it have
     /// none.
     fn checked(&self) -> Result<text::Decoded<'a>> {
         if self.value.tag == tag::BIT_STRING {
@@ -230,7 +230,7 @@ pub(super) fn write_rfc2253<'a>(
         if decoded.fault.is_none() {
             write_rfc2253_value(&decoded.text, out);
         } else {
-            // RFC 2253, 2.4: a value that is no string is shown as the hex of its encoding.
+            // RFC 2253 section 2.4: a value that is no string is shown as the hex of its encoding.
             out.raw("#");
             super::hex::plain(attribute.encoded, out);
         }
@@ -256,7 +256,7 @@ fn write_rfc2253_value(value: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// RFC 2253, 2.4: the special characters, a leading `#` or space, a trailing space. OpenSSL looks
+/// RFC 2253 section 2.4: the special characters, a leading `#` or space, a trailing space. OpenSSL looks
 /// at a single character as the last one only, so that a lone `#` stays bare.
 fn needs_quotes(value: &str) -> bool {
     let bytes = value.as_bytes();

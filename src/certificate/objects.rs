@@ -39,7 +39,7 @@ pub(super) fn write_long(oid: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// X.690 8.19: arcs in base 128, the first two folded into one.
+/// X.690 section 8.19: arcs in base 128, the first two folded into one.
 pub(super) fn write_dotted(oid: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     for (place, arc) in oid.split_inclusive(|byte| byte & 0x80 == 0).enumerate() {

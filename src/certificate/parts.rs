@@ -1,4 +1,4 @@
-//! Where the parts of a certificate lie (RFC 5280, 4.1), found even when some of them are broken.
+//! Where the parts of a certificate lie (RFC 5280 section 4.1), found even when some of them are broken.
 
 use std::ops::ControlFlow;
 

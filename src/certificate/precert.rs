@@ -1,4 +1,4 @@
-//! Whether a log signed the precertificate that it shows (RFC 6962, 3.1 and 3.2).
+//! Whether a log signed the precertificate that it shows (RFC 6962 sections 3.1 and 3.2).
 //!
 //! The tree proves a PreCert, that is the hash of the issuer's key and a TBSCertificate; clients are shown the
 //! precertificate, which stands beside it and could be anything. The one follows from the other: the signed
@@ -16,9 +16,9 @@ use std::sync::Arc;
 const AUTHORITY_KEY_IDENTIFIER: &[u8] = b"\x06\x03\x55\x1D\x23";
 const EXTENDED_KEY_USAGE: &[u8] = b"\x06\x03\x55\x1D\x25";
 const POISON_IDENTIFIER: &[u8] = b"\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x03";
-/// The only poison: critical, and NULL (RFC 6962, 3.1). Any other content would be shown and not proven.
+/// The only poison: critical, and NULL (RFC 6962 section 3.1). Any other content would be shown and not proven.
 const POISON: &[u8] = b"\x30\x13\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x03\x01\x01\xFF\x04\x02\x05\x00";
-/// 1.3.6.1.4.1.11129.2.4.4, by which a Precertificate Signing Certificate is known (RFC 6962, 3.1).
+/// 1.3.6.1.4.1.11129.2.4.4, by which a Precertificate Signing Certificate is known (RFC 6962 section 3.1).
 const PRECERT_SIGNING: &[u8] = b"\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x04";
 
 /// Why a log's PreCert is not that of the precertificate beside it.
@@ -65,7 +65,7 @@ pub enum Structure {
     Issuer,
 }
 
-/// A field of TBSCertificate (RFC 5280, 4.1).
+/// A field of TBSCertificate (RFC 5280 section 4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
     Version,
@@ -81,7 +81,7 @@ pub enum Field {
 }
 
 /// Checks all that the tree proves of a precert entry: `tbs` and `issuer_key_hash` are those of its PreCert,
-/// `precertificate` and `chain` those of its PrecertChainEntry (RFC 6962, 4.6).
+/// `precertificate` and `chain` those of its PrecertChainEntry (RFC 6962 section 4.6).
 ///
 /// # Errors
 /// See [`Mismatch`].
@@ -91,7 +91,7 @@ pub fn check(
     precertificate: &[u8],
     chain: &[Arc<Issuer>],
 ) -> Result<(), Mismatch> {
-    let issuers = Issuers::of(chain)?;
+    let issuers = SigningChain::of(chain)?;
     issuers.check_tbs(tbs, precertificate)?;
     issuers.check_key(issuer_key_hash)
 }
@@ -101,7 +101,7 @@ pub fn check(
 /// # Errors
 /// See [`Mismatch`].
 pub fn check_tbs(tbs: &[u8], precertificate: &[u8], chain: &[Arc<Issuer>]) -> Result<(), Mismatch> {
-    Issuers::of(chain)?.check_tbs(tbs, precertificate)
+    SigningChain::of(chain)?.check_tbs(tbs, precertificate)
 }
 
 /// The other part of [`check`]: whether `issuer_key_hash` is of the key of the issuer in `chain`. Nothing can be
@@ -110,18 +110,18 @@ pub fn check_tbs(tbs: &[u8], precertificate: &[u8], chain: &[Arc<Issuer>]) -> Re
 /// # Errors
 /// See [`Mismatch`].
 pub fn check_issuer_key(issuer_key_hash: &[u8; 32], chain: &[Arc<Issuer>]) -> Result<(), Mismatch> {
-    Issuers::of(chain)?.check_key(issuer_key_hash)
+    SigningChain::of(chain)?.check_key(issuer_key_hash)
 }
 
 /// Those of a precertificate's chain that have a say in its PreCert.
-struct Issuers<'a> {
+struct SigningChain<'a> {
     /// The Precertificate Signing Certificate, if one signed the precertificate.
     precert_signer: Option<Tbs<'a>>,
     /// The CA that issues the final certificate.
     ca: Option<&'a Issuer>,
 }
 
-impl<'a> Issuers<'a> {
+impl<'a> SigningChain<'a> {
     fn of(chain: &'a [Arc<Issuer>]) -> Result<Self, Mismatch> {
         Self::read(chain).map_err(Structure::Issuer.not_der())
     }
@@ -132,9 +132,9 @@ impl<'a> Issuers<'a> {
             || certificates.next().map(|issuer| Ok((issuer, Tbs::of_certificate(issuer.der())?))).transpose();
         Ok(match next()? {
             Some((_, signer)) if signer.may_sign_precerts()? => {
-                Issuers { precert_signer: Some(signer), ca: next()?.map(|(ca, _)| ca) }
+                SigningChain { precert_signer: Some(signer), ca: next()?.map(|(ca, _)| ca) }
             }
-            ca => Issuers { precert_signer: None, ca: ca.map(|(ca, _)| ca) },
+            ca => SigningChain { precert_signer: None, ca: ca.map(|(ca, _)| ca) },
         })
     }
 
@@ -329,7 +329,7 @@ fn sole_content(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     (length == body.len()).then_some(body)
 }
 
-/// A length in the only form that DER has for it (X.690 10.1), and what follows. This module's reader takes others
+/// A length in the only form that DER has for it (X.690 section 10.1), and what follows. This module's reader takes others
 /// too, but a log writes the lengths around what it changes anew. A `tbs_certificate` is shorter than 2^24.
 fn strict_header(bytes: &[u8], tag: u8) -> Option<(usize, &[u8])> {
     let (length, body) = match bytes.strip_prefix(&[tag])? {

@@ -77,7 +77,7 @@ fn name(oid: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// RSASSA-PSS-params (RFC 4055, 3.1): hashAlgorithm [0] EXPLICIT, SHA-1 where it is left out.
+/// RSASSA-PSS-params (RFC 4055 section 3.1): hashAlgorithm [0] EXPLICIT, SHA-1 where it is left out.
 fn pss_hash(mut algorithm: Reader<'_>) -> Result<&'static str> {
     let mut parameters = algorithm.sequence()?;
     let Some(hash) = parameters.optional(tag::constructed(0))? else { return Ok("sha1") };

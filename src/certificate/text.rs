@@ -23,7 +23,7 @@ impl<'a> Decoded<'a> {
     }
 }
 
-/// The text of a name's value by its type. RFC 5280, 4.1.2.4 allows the types of DirectoryString
+/// The text of a name's value by its type. RFC 5280 section 4.1.2.4 allows the types of DirectoryString
 /// and IA5String; the others are read too, and named as faults.
 pub(super) fn decode(identifier: u8, content: &[u8]) -> Decoded<'_> {
     match identifier & !tag::CONSTRUCTED {

@@ -1,4 +1,4 @@
-//! UTCTime and GeneralizedTime (RFC 5280, 4.1.2.5) to unix seconds, and unix seconds to OpenSSL's
+//! UTCTime and GeneralizedTime (RFC 5280 section 4.1.2.5) to unix seconds, and unix seconds to OpenSSL's
 //! text.
 
 use super::der::{Element, tag};
@@ -47,7 +47,7 @@ fn parse(text: &[u8], is_utc_time: bool) -> Option<(i64, Option<&'static str>)> 
     let mut fault = None;
     let year = if is_utc_time {
         let year = scanner.two_digits()?;
-        // RFC 5280, 4.1.2.5.1
+        // RFC 5280 section 4.1.2.5.1
         if year < 50 { 2000 + year } else { 1900 + year }
     } else {
         scanner.two_digits()? * 100 + scanner.two_digits()?

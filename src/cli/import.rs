@@ -1,7 +1,7 @@
 //! `import`: goes on where another certstream server stopped.
 
 use crate::config::Config;
-use crate::printable::{MOST_CHARS, escaped};
+use crate::printable::{MAX_CHARS, escaped};
 use crate::state::{
     Ledger, NotForeign, Position, Positions, PositionsError, StateLock, StateLockError, bare_url,
     foreign_positions,
@@ -57,11 +57,11 @@ pub(super) fn import(config: &Config, args: &ImportArgs) -> Result<(), ImportErr
         let url =
             configured.get(bare.as_str()).map_or_else(|| format!("https://{bare}"), |url| url.to_string());
         if let Some(known) = positions.get(&url).filter(|_| !args.replace) {
-            let (shown, stays) = (escaped(&url, MOST_CHARS), known.ledger.next);
+            let (shown, stays) = (escaped(&url, MAX_CHARS), known.ledger.next);
             println!("{shown}: stays at index {stays}; --replace would set it to {next}");
             continue;
         }
-        println!("{}: from index {next}", escaped(&url, MOST_CHARS));
+        println!("{}: from index {next}", escaped(&url, MAX_CHARS));
         positions.set(&url, Position { log_id: None, ledger: Ledger::from(*next), tree: None, head: None });
         imported += 1;
     }

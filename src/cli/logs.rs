@@ -6,7 +6,7 @@ use crate::log_client::{
     FetchSettings, Issuers, LogClient, OperatorLimits, Reach, requests_beside, tls_connector,
 };
 use crate::log_list::{HttpSettings, LogListClient};
-use crate::printable::{MOST_CHARS, escaped};
+use crate::printable::{MAX_CHARS, escaped};
 use crate::startup;
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
@@ -72,7 +72,7 @@ async fn listed(config: &Config, http: &HttpSettings) -> LogList {
     for source in config.lists.iter().flat_map(|lists| &lists.sources) {
         let mut client = LogListClient::new(source.clone(), &dir, http);
         if let Err(error) = client.refresh().await {
-            eprintln!("log list {}: {}", source.name, escaped(&error.to_string(), MOST_CHARS));
+            eprintln!("log list {}: {}", source.name, escaped(&error.to_string(), MAX_CHARS));
         }
         eprintln!("log list {}: {}", source.name, client.in_force().origin);
         lists.push(client.in_force().list.clone());

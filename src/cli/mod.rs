@@ -9,12 +9,12 @@ mod show;
 mod token;
 mod verify_evidence;
 
-use crate::config::{self, Config, ConfigError, Log, MOST_PROBLEM_CHARS};
+use crate::config::{self, Config, ConfigError, Log, MAX_PROBLEM_CHARS};
 use crate::ct::source::Protocol;
 use crate::demo::{DemoLog, DemoLogOptions, DemoProtocol};
 use crate::log_client::Proxies;
 use crate::message::Stream;
-use crate::printable::{MOST_CHARS, escaped};
+use crate::printable::{MAX_CHARS, escaped};
 use crate::reload::Reloader;
 use crate::startup::{Application, StartError};
 use crate::system::{raise_limit, service_manager, tune_allocator};
@@ -181,7 +181,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("certstream-server: {}", escaped(&failure.to_string(), MOST_PROBLEM_CHARS));
+            eprintln!("certstream-server: {}", escaped(&failure.to_string(), MAX_PROBLEM_CHARS));
             ExitCode::from(failure.status())
         }
     }
@@ -297,7 +297,7 @@ fn reload(reloader: &mut Reloader, config: Result<Config, ConfigError>) {
         Ok(changed) if changed.is_empty() => log::info!("configuration: nothing has changed"),
         Ok(changed) => log::info!("configuration: now with other {}", changed.join(", ")),
         Err(why) => {
-            log::error!("configuration: everything stays as it was: {}", escaped(&why, MOST_PROBLEM_CHARS));
+            log::error!("configuration: everything stays as it was: {}", escaped(&why, MAX_PROBLEM_CHARS));
         }
     }
 }
@@ -340,7 +340,7 @@ fn check_config(cli: &Cli) -> Result<(), Failure> {
 
 /// Text of a configuration, as it can be printed to a terminal.
 fn shown(text: &str) -> Cow<'_, str> {
-    escaped(text, MOST_CHARS)
+    escaped(text, MAX_CHARS)
 }
 
 fn import(cli: &Cli, args: &ImportArgs) -> Result<(), Failure> {

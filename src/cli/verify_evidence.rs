@@ -1,7 +1,7 @@
 //! `verify-evidence`: whether what is in a folder of evidence holds.
 
 use crate::evidence::Evidence;
-use crate::printable::{MOST_CHARS, escaped};
+use crate::printable::{MAX_CHARS, escaped};
 use clap::Args;
 use std::fs;
 use std::io;
@@ -33,12 +33,12 @@ pub(super) fn verify(args: &VerifyEvidenceArgs) -> Result<(), EvidenceError> {
         match check(file) {
             Ok(evidence) => {
                 let Evidence { log, problem, misbehaviour, .. } = evidence;
-                let (name, problem) = (escaped(&log.name, MOST_CHARS), escaped(&problem, MOST_CHARS));
+                let (name, problem) = (escaped(&log.name, MAX_CHARS), escaped(&problem, MAX_CHARS));
                 println!("confirmed: {}: {name} ({}): {problem}", file.display(), misbehaviour.kind());
             }
             Err(why) => {
                 unconfirmed += 1;
-                println!("NOT CONFIRMED: {}: {}", file.display(), escaped(&why, MOST_CHARS));
+                println!("NOT CONFIRMED: {}: {}", file.display(), escaped(&why, MAX_CHARS));
             }
         }
     }

@@ -1,10 +1,10 @@
 //! What is wrong with a configuration.
 
-use crate::printable::{MOST_CHARS, escaped};
+use crate::printable::{MAX_CHARS, escaped};
 
 /// One line: where, which key, what is wrong and what was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{}{}", part(.origin), part(.key), escaped(.problem, MOST_PROBLEM_CHARS))]
+#[error("{}{}{}", part(.origin), part(.key), escaped(.problem, MAX_PROBLEM_CHARS))]
 pub struct ConfigError {
     /// The file or the environment variable; empty when it is neither.
     pub origin: String,
@@ -15,11 +15,11 @@ pub struct ConfigError {
 }
 
 /// Characters of a problem that are shown: some name every key of a section.
-pub(crate) const MOST_PROBLEM_CHARS: usize = 2000;
+pub(crate) const MAX_PROBLEM_CHARS: usize = 2000;
 
 /// Parts of a file are quoted, and files may hold what terminals act on.
 fn part(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("{}: ", escaped(text, MOST_CHARS)) }
+    if text.is_empty() { String::new() } else { format!("{}: ", escaped(text, MAX_CHARS)) }
 }
 
 impl ConfigError {

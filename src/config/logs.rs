@@ -17,7 +17,7 @@ pub struct LogConfig {
     /// Who runs it; may be empty.
     pub operator: String,
     /// How it is asked.
-    pub endpoint: Endpoint,
+    pub endpoint: LogEndpoint,
     /// How it is watched.
     pub watch: WatchSettings,
     /// What its list says of it, if it is from one.
@@ -57,7 +57,7 @@ pub struct ListedFacts {
 
 /// The protocol of a log, and what it takes to speak it.
 #[derive(Debug, Clone)]
-pub enum Endpoint {
+pub enum LogEndpoint {
     /// RFC 6962, at the source's URL.
     Rfc6962 {
         /// The log's key; without one, heads are believed unsigned.
@@ -67,12 +67,12 @@ pub enum Endpoint {
     StaticCt(StaticCtLog),
 }
 
-impl Endpoint {
+impl LogEndpoint {
     /// The name in the log's checkpoints, if it has any.
     pub fn origin(&self) -> Option<&str> {
         match self {
-            Endpoint::Rfc6962 { .. } => None,
-            Endpoint::StaticCt(log) => Some(&log.origin),
+            LogEndpoint::Rfc6962 { .. } => None,
+            LogEndpoint::StaticCt(log) => Some(&log.origin),
         }
     }
 }
@@ -111,11 +111,11 @@ fn listed_log(log: &ListedLog, watch: WatchSettings, reach: Reach) -> Option<Log
     let key = PKey::public_key_from_der(&log.key);
     let key = key.inspect_err(|e| log::warn!("{}: its key cannot be read: {e}", log.description)).ok()?;
     let (protocol, endpoint) = match &log.endpoint {
-        log_list::Endpoint::Rfc6962 { .. } => (Protocol::Rfc6962, Endpoint::Rfc6962 { key: Some(key) }),
+        log_list::Endpoint::Rfc6962 { .. } => (Protocol::Rfc6962, LogEndpoint::Rfc6962 { key: Some(key) }),
         log_list::Endpoint::StaticCt { monitoring_url, .. } => {
             let (url, origin) = (monitoring_url.clone(), log.endpoint.origin().unwrap_or_default().into());
             let static_ct = StaticCtLog { url, origin, key: Some(key), log_id: Some(log.log_id) };
-            (Protocol::StaticCt, Endpoint::StaticCt(static_ct))
+            (Protocol::StaticCt, LogEndpoint::StaticCt(static_ct))
         }
     };
     let source = Source::new(log.endpoint.url(), &log.description, &log.operator, Some(log.log_id), protocol);

@@ -265,12 +265,12 @@ fn the_logs_of_a_list_are_watched_with_their_own_protocol_and_key() {
     let logs = lists.select(&snapshot, 1_779_667_200 /* 2026-05-25 */);
     assert!(logs.len() > 30, "{}", logs.len());
     for log in &logs {
-        if let Endpoint::StaticCt(of) = &log.endpoint {
+        if let LogEndpoint::StaticCt(of) = &log.endpoint {
             assert!(of.key.is_some() && !of.origin.contains("://") && !of.origin.ends_with('/'), "{log:?}");
         }
         assert!(log.listed.is_some() && !log.operator.is_empty(), "{log:?}");
     }
-    let is_static = |log: &&LogConfig| matches!(log.endpoint, Endpoint::StaticCt(_));
+    let is_static = |log: &&LogConfig| matches!(log.endpoint, LogEndpoint::StaticCt(_));
     assert!(logs.iter().filter(is_static).count() > 10);
 }
 

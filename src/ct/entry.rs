@@ -1,6 +1,6 @@
 //! One log entry: `leaf_input` and `extra_data` of get-entries (RFC 6962 section 4.6), decoded.
 //!
-//! Decoding finds the certificates and judges the framing around them; into a certificate it has another room
+//! Decoding finds the certificates and judges the framing around them; into a certificate it has another module
 //! look, and only where what the log signed is not the certificate itself, that is for a precert.
 //! An entry whose submitted certificate and chain can be found is an entry, even when the framing around them is
 //! wrong: the fault is reported beside it. Only where one of them is missing altogether is there an error.
@@ -157,16 +157,16 @@ impl LogEntry {
 
 /// What a MerkleTreeLeaf says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeafWords {
+pub struct MerkleTreeLeaf {
     /// Of a precert.
     pub pre_cert: Option<PreCert>,
     /// Of an entry of a static-ct-api log.
     pub leaf_index: Option<u64>,
 }
 
-impl LeafWords {
+impl MerkleTreeLeaf {
     /// Reads a MerkleTreeLeaf of a TimestampedEntry; `None` for anything else.
-    pub fn of(leaf_input: &Bytes) -> Option<Self> {
+    pub fn parse(leaf_input: &Bytes) -> Option<Self> {
         let mut r = Reader::new(leaf_input.strip_prefix(&LEAF_HEADER)?);
         r.uint("timestamp", 8).ok()?;
         let pre_cert = match r.uint("entry_type", 2).ok()? {
@@ -175,7 +175,7 @@ impl LeafWords {
             _ => return None,
         };
         let extensions = |r: &mut Reader<'_>| leaf_index(r.vector("extensions", 2).ok()?);
-        Some(LeafWords { pre_cert: pre_cert.ok()?, leaf_index: extensions(&mut r) })
+        Some(MerkleTreeLeaf { pre_cert: pre_cert.ok()?, leaf_index: extensions(&mut r) })
     }
 }
 

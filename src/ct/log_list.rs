@@ -1,7 +1,7 @@
 //! Log lists, version 3 of the format: what Chrome and Apple publish about the logs that they know.
 //!
 //! Here lists are read, their signatures checked, and the logs that are to be watched chosen. Fetching and
-//! keeping lists is the business of the room `log_list`, watching their logs that of others.
+//! keeping lists is the business of the module `log_list`, watching their logs that of others.
 //!
 //! Chrome's lists have a `log_list_timestamp` and a detached signature. Apple's have neither, number their
 //! versions differently, tell in each state since which version it holds, and keep every log that ever was,
@@ -23,7 +23,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
-/// SHA-256 of a log's public key, RFC 6962 §3.2.
+/// SHA-256 of a log's public key, RFC 6962 section 3.2.
 pub type LogId = [u8; 32];
 
 /// What a list says, as far as it could be read.

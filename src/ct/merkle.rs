@@ -1,4 +1,4 @@
-//! The Merkle tree hash of RFC 6962 §2.1, computed as leaves arrive.
+//! The Merkle tree hash of RFC 6962 section 2.1, computed as leaves arrive.
 //!
 //! Owns the three hash rules and a tree that remembers only its right edge: enough to append leaves
 //! and to know the root, in 32 bytes per level. Proofs are `consistency`'s; they need inner nodes, which
@@ -13,7 +13,7 @@ pub type Hash = [u8; 32];
 /// the last; without it no sum of sizes overflows, whatever tree size a log claims.
 pub const MAX_TREE_SIZE: u64 = 1 << 63;
 
-/// Domain separation of RFC 6962 §2.1: without it an inner node could be passed off as a leaf.
+/// Domain separation of RFC 6962 section 2.1: without it an inner node could be passed off as a leaf.
 const LEAF_PREFIX: u8 = 0x00;
 const NODE_PREFIX: u8 = 0x01;
 

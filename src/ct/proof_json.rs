@@ -16,7 +16,7 @@ pub const MAX_PROOF_HASHES: usize = 64;
 pub struct NotAProof(#[from] serde_json::Error);
 
 #[derive(serde::Deserialize)]
-struct Answer {
+struct ProofBody {
     consistency: Hashes,
 }
 
@@ -24,7 +24,7 @@ struct Hashes(Vec<Hash>);
 
 /// Reads the hashes of a proof, in its order. Members beside `consistency` are allowed and ignored.
 pub fn parse(body: &[u8]) -> Result<Vec<Hash>, NotAProof> {
-    let Answer { consistency: Hashes(hashes) } = serde_json::from_slice(body)?;
+    let ProofBody { consistency: Hashes(hashes) } = serde_json::from_slice(body)?;
     Ok(hashes)
 }
 

@@ -1,4 +1,4 @@
-//! The definitions of RFC 6962 §2.1 written as they stand there, for tests to compare with; and a tree of any size
+//! The definitions of RFC 6962 section 2.1 written as they stand there, for tests to compare with; and a tree of any size
 //! whose hashes are known without its leaves.
 
 use super::merkle::{Hash, empty_root, leaf_hash, node_hash};
@@ -27,7 +27,7 @@ pub fn hex(hash: &Hash) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// k of RFC 6962 §2.1: the largest power of two smaller than n.
+/// k of RFC 6962 section 2.1: the largest power of two smaller than n.
 fn k(n: usize) -> usize {
     n.next_power_of_two() / 2
 }

@@ -1,4 +1,4 @@
-//! The signed tree head of RFC 6962: its JSON form (§4.3), what its signature covers (§3.5), and
+//! The signed tree head of RFC 6962: its JSON form (section 4.3), what its signature covers (section 3.5), and
 //! the check of it.
 //!
 //! Fetching a head, and comparing its root with a tree of one's own, is the business of others.
@@ -21,7 +21,7 @@ pub struct SignedTreeHead {
     pub timestamp_ms: u64,
     /// Merkle Tree Hash of the entries.
     pub root_hash: Hash,
-    /// The DigitallySigned struct of RFC 5246 §4.7 over [`signature_input`], as the log sent it.
+    /// The DigitallySigned struct of RFC 5246 section 4.7 over [`signature_input`], as the log sent it.
     pub tree_head_signature: Vec<u8>,
 }
 
@@ -61,7 +61,7 @@ const TIMESTAMP: &str = "timestamp";
 const ROOT_HASH: &str = "sha256_root_hash";
 const SIGNATURE: &str = "tree_head_signature";
 
-/// HashAlgorithm and SignatureAlgorithm of RFC 5246 §7.4.1.4.1.
+/// HashAlgorithm and SignatureAlgorithm of RFC 5246 section 7.4.1.4.1.
 const HASH_SHA256: u8 = 4;
 const SIGNATURE_RSA: u8 = 1;
 const SIGNATURE_ECDSA: u8 = 3;
@@ -70,7 +70,7 @@ impl SignedTreeHead {
     /// Reads the body of a get-sth answer. The signature is taken as it is; see
     /// [`verify`](Self::verify).
     ///
-    /// Fields beyond the four of RFC 6962 §4.3 are allowed and ignored.
+    /// Fields beyond the four of RFC 6962 section 4.3 are allowed and ignored.
     pub fn from_json(body: &[u8]) -> Result<Self, SthError> {
         let object = match serde_json::from_slice(body).map_err(SthError::NotJson)? {
             Value::Object(object) => object,
@@ -135,7 +135,7 @@ impl SignedTreeHead {
     }
 }
 
-/// What a tree head's signature covers: the TreeHeadSignature struct of RFC 6962 §3.5.
+/// What a tree head's signature covers: the TreeHeadSignature struct of RFC 6962 section 3.5.
 pub fn signature_input(timestamp_ms: u64, tree_size: u64, root_hash: &Hash) -> [u8; 50] {
     let mut input = [0; 50];
     input[0] = 0; // version = v1
@@ -146,7 +146,7 @@ pub fn signature_input(timestamp_ms: u64, tree_size: u64, root_hash: &Hash) -> [
     input
 }
 
-/// Signs `input` and wraps the signature in a DigitallySigned struct (RFC 5246 §4.7), as CT does
+/// Signs `input` and wraps the signature in a DigitallySigned struct (RFC 5246 section 4.7), as CT does
 /// for tree heads and for SCTs. The key decides the algorithm: ECDSA P-256 or RSA (PKCS #1 v1.5),
 /// both with SHA-256.
 pub fn sign_digitally<T: HasPrivate>(input: &[u8], key: &PKeyRef<T>) -> Result<Vec<u8>, SthError> {
@@ -190,7 +190,7 @@ impl<'a> DigitallySigned<'a> {
     }
 }
 
-/// The SignatureAlgorithm that signatures of this key carry, if it is a key that RFC 6962 §2.1.4
+/// The SignatureAlgorithm that signatures of this key carry, if it is a key that RFC 6962 section 2.1.4
 /// lets a log have.
 fn signature_algorithm<T: HasPublic>(key: &PKeyRef<T>) -> Result<u8, SthError> {
     match key.id() {

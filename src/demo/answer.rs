@@ -15,7 +15,7 @@ use std::time::Duration;
 /// How long a cut answer's first half is given to reach the network.
 const CUT_AFTER: Duration = Duration::from_millis(20);
 
-pub struct Answer {
+pub struct DemoResponse {
     status: StatusCode,
     content_type: &'static str,
     encoding: Encoding,
@@ -37,7 +37,7 @@ enum Encoding {
     Packed,
 }
 
-impl Answer {
+impl DemoResponse {
     pub fn ok(content_type: &'static str, body: Vec<u8>) -> Self {
         Self {
             status: StatusCode::OK,

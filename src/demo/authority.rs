@@ -4,9 +4,9 @@ use super::certificate::{Draft, Fields, Validity, sign};
 use super::der::Der;
 use super::entry::Chain;
 use super::extensions::{self, usage};
+use super::issuer_profile::{CommonName, ISSUER_PROFILES, IssuerProfile, Level, Manner};
 use super::keys::{Algorithm, KeyPair};
 use super::names::SubjectNames;
-use super::practice::{CommonName, Level, Manner, PRACTICES, Practice};
 use super::subject::DistinguishedName;
 use crate::ct::merkle::Hash;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
@@ -23,12 +23,12 @@ const MAX_COMMON_NAME: usize = 64;
 
 /// An intermediate authority that issues.
 pub struct Authority {
-    pub practice: &'static Practice,
+    pub profile: &'static IssuerProfile,
     key: KeyPair,
     name: DistinguishedName,
     /// Its certificate and its root's.
     pub chain: Arc<Chain>,
-    /// What a precert's leaf names it by (RFC 6962 §3.2).
+    /// What a precert's leaf names it by (RFC 6962 section 3.2).
     pub issuer_key_hash: Hash,
     precert_signer: Option<PrecertSigner>,
 }
@@ -48,7 +48,7 @@ struct Root {
 }
 
 impl Authority {
-    /// Makes one authority for each practice, and the roots above them.
+    /// Makes one authority for each profile, and the roots above them.
     ///
     /// `rsa_keys` should hold [`rsa_keys_needed`](Self::rsa_keys_needed) keys; what is missing is
     /// made.
@@ -64,14 +64,14 @@ impl Authority {
         };
         let mut roots: HashMap<&str, Root> = HashMap::new();
         let mut authorities = Vec::new();
-        for practice in &PRACTICES {
-            let root = match roots.entry(practice.root_name) {
+        for profile in &ISSUER_PROFILES {
+            let root = match roots.entry(profile.root_name) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {
-                    new.insert(Root::new(practice, key_of(practice.root_algorithm)?, now, rng)?)
+                    new.insert(Root::new(profile, key_of(profile.root_algorithm)?, now, rng)?)
                 }
             };
-            authorities.push(Self::below(root, practice, key_of(practice.algorithm)?, now, rng)?);
+            authorities.push(Self::below(root, profile, key_of(profile.algorithm)?, now, rng)?);
         }
         Ok(authorities)
     }
@@ -79,19 +79,19 @@ impl Authority {
     /// How many RSA keys roots and intermediates take.
     pub fn rsa_keys_needed() -> usize {
         let roots: HashMap<_, _> =
-            PRACTICES.iter().map(|practice| (practice.root_name, practice.root_algorithm)).collect();
-        let intermediates = PRACTICES.iter().map(|practice| practice.algorithm);
+            ISSUER_PROFILES.iter().map(|profile| (profile.root_name, profile.root_algorithm)).collect();
+        let intermediates = ISSUER_PROFILES.iter().map(|profile| profile.algorithm);
         roots.into_values().chain(intermediates).filter(|algorithm| *algorithm == Algorithm::Rsa2048).count()
     }
 
     fn below(
         root: &Root,
-        practice: &'static Practice,
+        profile: &'static IssuerProfile,
         key: KeyPair,
         now: DateTime<Utc>,
         rng: &mut impl Rng,
     ) -> Result<Self, ErrorStack> {
-        let name = DistinguishedName::authority(practice.country, practice.organization, practice.name);
+        let name = DistinguishedName::authority(profile.country, profile.organization, profile.name);
         let fields = Fields {
             serial: serial(rng),
             issuer: &root.name,
@@ -101,23 +101,23 @@ impl Authority {
         };
         let draft = Draft::new(&fields, &root.key, |der| {
             extensions::key_usage(der, usage::DIGITAL_SIGNATURE | usage::CERT_SIGN | usage::CRL_SIGN);
-            extensions::extended_key_usage(der, practice.client_auth);
+            extensions::extended_key_usage(der, profile.client_auth);
             extensions::is_authority(der, Some(0));
             extensions::subject_key_identifier(der, &key.key_id);
             extensions::authority_key_identifier(der, &root.key.key_id);
-            extensions::authority_info_access(der, None, practice.root_issuers);
-            extensions::crl_distribution_points(der, &[practice.root_crl]);
-            extensions::certificate_policies(der, practice, practice.levels);
+            extensions::authority_info_access(der, None, profile.root_issuers);
+            extensions::crl_distribution_points(der, &[profile.root_crl]);
+            extensions::certificate_policies(der, profile, profile.levels);
         });
         let certificate = sign(&draft.tbs_certificate(), &root.key)?;
         let chain = [certificate, root.certificate.clone()];
-        let precert_signer = match practice.has_precert_signer {
-            true => Some(PrecertSigner::new(practice, (&name, &key), &chain, now, rng)?),
+        let precert_signer = match profile.has_precert_signer {
+            true => Some(PrecertSigner::new(profile, (&name, &key), &chain, now, rng)?),
             false => None,
         };
         let issuer_key_hash = sha256(&key.spki);
         let chain = Arc::new(Chain::new(chain));
-        Ok(Self { practice, issuer_key_hash, key, name, chain, precert_signer })
+        Ok(Self { profile, issuer_key_hash, key, name, chain, precert_signer })
     }
 
     /// The chain of its precerts.
@@ -143,7 +143,7 @@ impl Authority {
         let (serial, validity) = (serial(rng), self.validity(now, rng));
         let draft = |issuer: &DistinguishedName, key: &KeyPair| {
             let fields = Fields { serial, issuer, validity, subject: &subject, subject_key };
-            // RFC 5280 §4.1.2.6: where the subject is empty, the alternative names are critical.
+            // RFC 5280 section 4.1.2.6: where the subject is empty, the alternative names are critical.
             let san_critical = subject.is_empty();
             Draft::new(&fields, key, |der| self.extensions(der, names, level, subject_key, key, san_critical))
         };
@@ -164,32 +164,32 @@ impl Authority {
         signer: &KeyPair,
         san_critical: bool,
     ) {
-        let practice = self.practice;
+        let profile = self.profile;
         let key_usage = match subject_key.algorithm {
             Algorithm::EcdsaP256 => usage::DIGITAL_SIGNATURE,
             Algorithm::Rsa2048 => usage::DIGITAL_SIGNATURE | usage::KEY_ENCIPHERMENT,
         };
-        match practice.manner {
+        match profile.manner {
             Manner::Automated => {
                 extensions::key_usage(der, key_usage);
-                extensions::extended_key_usage(der, practice.client_auth);
+                extensions::extended_key_usage(der, profile.client_auth);
                 extensions::not_an_authority(der);
                 extensions::subject_key_identifier(der, &subject_key.key_id);
                 extensions::authority_key_identifier(der, &signer.key_id);
-                extensions::authority_info_access(der, practice.ocsp, practice.ca_issuers);
+                extensions::authority_info_access(der, profile.ocsp, profile.ca_issuers);
                 extensions::subject_alt_name(der, names, san_critical);
-                extensions::certificate_policies(der, practice, &[level]);
-                extensions::crl_distribution_points(der, practice.crls);
+                extensions::certificate_policies(der, profile, &[level]);
+                extensions::crl_distribution_points(der, profile.crls);
             }
             Manner::Commercial => {
                 extensions::authority_key_identifier(der, &signer.key_id);
                 extensions::subject_key_identifier(der, &subject_key.key_id);
                 extensions::subject_alt_name(der, names, san_critical);
-                extensions::certificate_policies(der, practice, &[level]);
+                extensions::certificate_policies(der, profile, &[level]);
                 extensions::key_usage(der, key_usage);
-                extensions::extended_key_usage(der, practice.client_auth);
-                extensions::crl_distribution_points(der, practice.crls);
-                extensions::authority_info_access(der, practice.ocsp, practice.ca_issuers);
+                extensions::extended_key_usage(der, profile.client_auth);
+                extensions::crl_distribution_points(der, profile.crls);
+                extensions::authority_info_access(der, profile.ocsp, profile.ca_issuers);
                 extensions::not_an_authority(der);
             }
         }
@@ -201,14 +201,14 @@ impl Authority {
     }
 
     fn level(&self, names: &SubjectNames, rng: &mut impl Rng) -> Level {
-        let level = self.practice.levels.choose(rng).copied().unwrap_or(Level::Domain);
+        let level = self.profile.levels.choose(rng).copied().unwrap_or(Level::Domain);
         // Extended validation knows neither wildcards nor addresses.
         let plain = names.addresses.is_empty() && !names.dns.iter().any(|name| name.contains('*'));
         if level == Level::Extended && !plain { Level::Organization } else { level }
     }
 
     fn common_name<'a>(&self, names: &'a SubjectNames, rng: &mut impl Rng) -> Option<&'a str> {
-        let wanted = match self.practice.common_name {
+        let wanted = match self.profile.common_name {
             CommonName::Never => false,
             CommonName::Sometimes => rng.random_bool(0.5),
             CommonName::WhenItFits => true,
@@ -218,8 +218,8 @@ impl Authority {
     }
 
     fn validity(&self, now: DateTime<Utc>, rng: &mut impl Rng) -> Validity {
-        let days = TimeDelta::days(self.practice.validity_days);
-        match self.practice.manner {
+        let days = TimeDelta::days(self.profile.validity_days);
+        match self.profile.manner {
             Manner::Commercial => whole_days(now, days),
             Manner::Automated => {
                 // Backdated, for the sake of clients whose clocks are slow.
@@ -233,15 +233,14 @@ impl Authority {
 impl PrecertSigner {
     /// Below the authority with this name and key, and this chain.
     fn new(
-        practice: &Practice,
+        profile: &IssuerProfile,
         (issuer, issuer_key): (&DistinguishedName, &KeyPair),
         chain: &[Vec<u8>; 2],
         now: DateTime<Utc>,
         rng: &mut impl Rng,
     ) -> Result<Self, ErrorStack> {
         let key = KeyPair::ecdsa()?;
-        let name =
-            DistinguishedName::authority(practice.country, practice.organization, "CT Precert Signing");
+        let name = DistinguishedName::authority(profile.country, profile.organization, "CT Precert Signing");
         let fields = Fields {
             serial: serial(rng),
             issuer,
@@ -264,12 +263,12 @@ impl PrecertSigner {
 
 impl Root {
     fn new(
-        practice: &Practice,
+        profile: &IssuerProfile,
         key: KeyPair,
         now: DateTime<Utc>,
         rng: &mut impl Rng,
     ) -> Result<Self, ErrorStack> {
-        let name = DistinguishedName::authority(practice.country, practice.organization, practice.root_name);
+        let name = DistinguishedName::authority(profile.country, profile.organization, profile.root_name);
         let fields = Fields {
             serial: serial(rng),
             issuer: &name,
@@ -294,7 +293,7 @@ fn whole_days(start: DateTime<Utc>, length: TimeDelta) -> Validity {
     Validity { not_before: midnight, not_after: midnight + length - TimeDelta::seconds(1) }
 }
 
-/// 128 random bits: twice what the Baseline Requirements (§7.1) ask for.
+/// 128 random bits: twice what the Baseline Requirements (section 7.1) ask for.
 fn serial(rng: &mut impl Rng) -> [u8; 16] {
     rng.random()
 }

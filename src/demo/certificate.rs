@@ -1,4 +1,4 @@
-//! TBSCertificates (RFC 5280 §4.1) put together, and certificates made of them.
+//! TBSCertificates (RFC 5280 section 4.1) put together, and certificates made of them.
 
 use super::der::{Der, tag};
 use super::extensions;
@@ -7,7 +7,7 @@ use super::subject::DistinguishedName;
 use chrono::{DateTime, Utc};
 use openssl::error::ErrorStack;
 
-/// From when until when, both included (RFC 5280 §4.1.2.5).
+/// From when until when, both included (RFC 5280 section 4.1.2.5).
 #[derive(Clone, Copy, Debug)]
 pub struct Validity {
     pub not_before: DateTime<Utc>,
@@ -24,7 +24,7 @@ pub struct Fields<'a> {
 }
 
 /// A certificate's content, short of the one extension that sets apart the precert, the
-/// TBSCertificate that logs sign, and the final certificate (RFC 6962 §3.1 to §3.3): all three are
+/// TBSCertificate that logs sign, and the final certificate (RFC 6962 sections 3.1 to 3.3): all three are
 /// made from the same draft and agree in everything else.
 pub struct Draft {
     /// version to subjectPublicKeyInfo.

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Datelike, Utc};
 
-/// Identifier octets (X.690 §8.1.2).
+/// Identifier octets (X.690 section 8.1.2).
 pub mod tag {
     pub const BOOLEAN: u8 = 0x01;
     pub const INTEGER: u8 = 0x02;
@@ -117,7 +117,7 @@ impl Der {
     }
 
     /// A BIT STRING of up to eight named bits, the first in the top bit. DER wants trailing zero
-    /// bits of such a list dropped (X.690 §11.2.2).
+    /// bits of such a list dropped (X.690 section 11.2.2).
     pub fn named_bits(&mut self, bits: u8) {
         let unused = bits.trailing_zeros() as u8 % 8;
         self.value(tag::BIT_STRING, &[unused, bits]);
@@ -127,14 +127,14 @@ impl Der {
     pub fn oid(&mut self, arcs: &[u32]) {
         self.nested(tag::OBJECT_IDENTIFIER, |der| {
             if let [first, second, rest @ ..] = arcs {
-                // X.690 §8.19.4: the first two arcs share one number.
+                // X.690 section 8.19.4: the first two arcs share one number.
                 der.base128(first * 40 + second);
                 rest.iter().for_each(|arc| der.base128(*arc));
             }
         });
     }
 
-    /// A Time of RFC 5280 §4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050 on.
+    /// A Time of RFC 5280 section 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050 on.
     pub fn time(&mut self, time: DateTime<Utc>) {
         if (1950..2050).contains(&time.year()) {
             self.value(tag::UTC_TIME, time.format("%y%m%d%H%M%SZ").to_string().as_bytes());
@@ -154,7 +154,7 @@ impl Der {
     }
 }
 
-/// The length octets of X.690 §8.1.3, definite form, as short as can be.
+/// The length octets of X.690 section 8.1.3, definite form, as short as can be.
 fn length_octets(length: usize) -> Vec<u8> {
     match u8::try_from(length) {
         Ok(short @ 0..0x80) => vec![short],

@@ -14,7 +14,7 @@ pub struct Submission {
     pub first_dns_name: Option<String>,
 }
 
-/// The two LogEntryTypes of RFC 6962 §3.1.
+/// The two LogEntryTypes of RFC 6962 section 3.1.
 pub enum Content {
     X509 {
         certificate: Vec<u8>,
@@ -32,7 +32,7 @@ pub enum Content {
 pub struct Chain {
     /// DER, the issuer first, the root last.
     pub certificates: Vec<Bytes>,
-    /// `ASN.1Cert certificate_chain<0..2^24-1>` of RFC 6962 §4.6.
+    /// `ASN.1Cert certificate_chain<0..2^24-1>` of RFC 6962 section 4.6.
     pub encoded: Vec<u8>,
     /// `Fingerprint certificate_chain<0..2^16-1>` of static-ct-api: the same by SHA-256.
     pub fingerprints: Vec<u8>,
@@ -67,7 +67,7 @@ pub fn change_timestamp(timestamped_entry: &mut [u8]) {
     }
 }
 
-/// The MerkleTreeLeaf of RFC 6962 §3.4, as get-entries has it in leaf_input.
+/// The MerkleTreeLeaf of RFC 6962 section 3.4, as get-entries has it in leaf_input.
 ///
 /// `leaf_index`: the entry's place in the log, for logs that state it in an extension.
 pub fn merkle_tree_leaf(content: &Content, timestamp_ms: u64, leaf_index: Option<u64>) -> Vec<u8> {

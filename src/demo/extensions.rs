@@ -1,11 +1,11 @@
 //! The certificate extensions that the demo writes, one function each.
 
 use super::der::{Der, tag};
+use super::issuer_profile::{IssuerProfile, Level};
 use super::names::SubjectNames;
-use super::practice::{Level, Practice};
 use std::net::IpAddr;
 
-/// id-ce (RFC 5280 §4.2.1), id-pe and id-ad (§4.2.2), and CT's two (RFC 6962 §3.1, §3.3).
+/// id-ce (RFC 5280 section 4.2.1), id-pe and id-ad (section 4.2.2), and CT's two (RFC 6962 sections 3.1 and 3.3).
 const SUBJECT_KEY_IDENTIFIER: &[u32] = &[2, 5, 29, 14];
 const KEY_USAGE: &[u32] = &[2, 5, 29, 15];
 const SUBJECT_ALT_NAME: &[u32] = &[2, 5, 29, 17];
@@ -29,7 +29,7 @@ const DOMAIN_VALIDATED: &[u32] = &[2, 23, 140, 1, 2, 1];
 const ORGANIZATION_VALIDATED: &[u32] = &[2, 23, 140, 1, 2, 2];
 const EXTENDED_VALIDATION: &[u32] = &[2, 23, 140, 1, 1];
 
-/// Bits of KeyUsage (RFC 5280 §4.2.1.3), bit 0 on top.
+/// Bits of KeyUsage (RFC 5280 section 4.2.1.3), bit 0 on top.
 pub mod usage {
     pub const DIGITAL_SIGNATURE: u8 = 1 << 7;
     pub const KEY_ENCIPHERMENT: u8 = 1 << 5;
@@ -124,10 +124,10 @@ pub fn subject_alt_name(der: &mut Der, names: &SubjectNames, critical: bool) {
     });
 }
 
-pub fn certificate_policies(der: &mut Der, practice: &Practice, levels: &[Level]) {
+pub fn certificate_policies(der: &mut Der, profile: &IssuerProfile, levels: &[Level]) {
     extension(der, CERTIFICATE_POLICIES, false, |der| {
         der.sequence(|der| {
-            if let Some((policy, cps)) = practice.own_policy {
+            if let Some((policy, cps)) = profile.own_policy {
                 der.sequence(|der| {
                     der.oid(policy);
                     der.sequence(|der| {
@@ -170,12 +170,12 @@ pub fn crl_distribution_points(der: &mut Der, urls: &[&str]) {
     });
 }
 
-/// `list`: an encoded SignedCertificateTimestampList (RFC 6962 §3.3).
+/// `list`: an encoded SignedCertificateTimestampList (RFC 6962 section 3.3).
 pub fn sct_list(der: &mut Der, list: &[u8]) {
     extension(der, SCT_LIST, false, |der| der.octet_string(list));
 }
 
-/// What makes a precertificate useless as a certificate (RFC 6962 §3.1).
+/// What makes a precertificate useless as a certificate (RFC 6962 section 3.1).
 pub fn precert_poison(der: &mut Der) {
     extension(der, PRECERT_POISON, true, Der::null);
 }

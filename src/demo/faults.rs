@@ -94,7 +94,7 @@ pub enum AnswerClass {
         /// Whether its entries carry the leaf_index extension.
         leaf_index: bool,
     },
-    Issuer,
+    Generator,
     /// A names tile.
     Names,
     /// Of get-sth-consistency, or a tile of hashes.
@@ -105,13 +105,13 @@ pub enum AnswerClass {
 
 /// The faults that are switched on.
 pub struct FaultBoard {
-    slots: Mutex<Slots>,
+    slots: Mutex<FaultSlots>,
     /// Its value changes when hanging answers are let go.
     release: watch::Sender<u64>,
 }
 
 #[derive(Default)]
-struct Slots {
+struct FaultSlots {
     heads: Option<Active>,
     entries: Option<Active>,
     issuers: Option<Active>,
@@ -154,18 +154,18 @@ impl FaultBoard {
     /// Removes all faults and lets hanging answers go.
     pub fn clear(&self) {
         let mut slots = self.slots.lock();
-        *slots = Slots { shown: slots.shown, ..Slots::default() };
+        *slots = FaultSlots { shown: slots.shown, ..FaultSlots::default() };
         self.release.send_modify(|generation| *generation += 1);
     }
 
     /// The fault that an answer of this class is to show; counts as shown.
     pub fn take(&self, class: AnswerClass) -> Option<Taken> {
         let mut slots = self.slots.lock();
-        let Slots { heads, entries, issuers, proofs, all, shown } = &mut *slots;
+        let FaultSlots { heads, entries, issuers, proofs, all, shown } = &mut *slots;
         let of_class = match class {
             AnswerClass::Head => Some(heads),
             AnswerClass::Page | AnswerClass::DataTile { .. } => Some(entries),
-            AnswerClass::Issuer => Some(issuers),
+            AnswerClass::Generator => Some(issuers),
             AnswerClass::Proof => Some(proofs),
             AnswerClass::Names | AnswerClass::Other => None,
         };
@@ -192,7 +192,7 @@ fn take_from(slot: &mut Option<Active>, class: AnswerClass) -> Option<Fault> {
 impl Fault {
     /// Whether an answer of this class can show the fault.
     fn fits(&self, class: AnswerClass) -> bool {
-        use AnswerClass::{DataTile, Head, Issuer, Page, Proof};
+        use AnswerClass::{DataTile, Generator, Head, Page, Proof};
         match self {
             Fault::Short(_) | Fault::GarbageEntry => class == Page,
             Fault::Empty | Fault::WrongEntry => matches!(class, Page | DataTile { .. }),
@@ -202,7 +202,7 @@ impl Fault {
             }
             Fault::MissingPartial => matches!(class, DataTile { partial: true, .. }),
             Fault::WrongLeafIndex => matches!(class, DataTile { leaf_index: true, .. }),
-            Fault::WrongIssuer => class == Issuer,
+            Fault::WrongIssuer => class == Generator,
             Fault::WrongProof => class == Proof,
             Fault::TooManyRequests { .. }
             | Fault::Status(_)

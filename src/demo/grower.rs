@@ -3,7 +3,7 @@
 //! A thread of its own, because making a certificate costs a signature or two, and neither HTTP
 //! worker nor arbiter should wait for those.
 
-use super::shared::Shared;
+use super::log_state::LogState;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -21,7 +21,7 @@ pub struct Grower {
 
 impl Grower {
     /// `head_interval`: the time from one head to the next.
-    pub fn start(log: Arc<Shared>, head_interval: Duration) -> io::Result<Self> {
+    pub fn start(log: Arc<LogState>, head_interval: Duration) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("demo-log".into())
@@ -30,7 +30,7 @@ impl Grower {
     }
 
     /// Stops the thread and waits for its end: `head_interval` at most, and what
-    /// [`publish`](Shared::publish) elsewhere still holds it up.
+    /// [`publish`](LogState::publish) elsewhere still holds it up.
     pub fn stop(self) {
         drop(self.stop);
         if self.thread.join().is_err() {
@@ -39,7 +39,7 @@ impl Grower {
     }
 }
 
-fn grow(log: &Shared, head_interval: Duration, stopped: &Receiver<()>) {
+fn grow(log: &LogState, head_interval: Duration, stopped: &Receiver<()>) {
     let mut last = Instant::now();
     let mut due = 0.0;
     // Nothing is ever sent: the channel ends when the handle is dropped.

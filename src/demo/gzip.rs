@@ -18,7 +18,7 @@ pub const BOMB_SIZE: u32 = 1 + 258 * BOMB_MATCHES;
 /// Of [`BOMB_SIZE`] zeros.
 const BOMB_CRC32: u32 = 0x8E88_A2BA;
 
-/// `content` in stored blocks (RFC 1951 §3.2.4).
+/// `content` in stored blocks (RFC 1951 section 3.2.4).
 pub fn stored(content: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(content.len() + 5 * (content.len() / MAX_STORED + 1) + 18);
     out.extend(HEADER);
@@ -49,7 +49,7 @@ pub fn bomb() -> Vec<u8> {
     bits.push(0b10, 2); // BTYPE = dynamic Huffman codes
     bits.push(286 - 257, 5); // HLIT
     bits.push(0, 5); // HDIST = 1 code
-    // Codes of code lengths, in the order of RFC 1951 §3.2.7, which ends here with those of 2, 14
+    // Codes of code lengths, in the order of RFC 1951 section 3.2.7, which ends here with those of 2, 14
     // and 1: 18 (a run of zeros) gets 0, 1 gets 10 and 2 gets 11.
     bits.push(18 - 4, 4); // HCLEN
     for length in [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 2] {
@@ -81,7 +81,7 @@ fn push_trailer(out: &mut Vec<u8>, crc32: u32, size: u32) {
     out.extend(size.to_le_bytes());
 }
 
-/// Packs bits as RFC 1951 §3.1.1 has it: from the least significant bit of a byte on.
+/// Packs bits as RFC 1951 section 3.1.1 has it: from the least significant bit of a byte on.
 struct BitWriter {
     out: Vec<u8>,
     pending: u8,
@@ -121,7 +121,7 @@ impl BitWriter {
     }
 }
 
-/// What a byte does to the remainder, of the polynomial of RFC 1952 §8.
+/// What a byte does to the remainder, of the polynomial of RFC 1952 section 8.
 const CRC_TABLE: [u32; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;

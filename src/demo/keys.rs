@@ -24,7 +24,7 @@ pub struct KeyPair {
     private: PKey<Private>,
     /// DER SubjectPublicKeyInfo.
     pub spki: Vec<u8>,
-    /// SHA-1 of the public key's bits: method 1 of RFC 5280 §4.2.1.2.
+    /// SHA-1 of the public key's bits: method 1 of RFC 5280 section 4.2.1.2.
     pub key_id: [u8; 20],
     pub algorithm: Algorithm,
 }
@@ -77,9 +77,9 @@ impl KeyPair {
     /// The AlgorithmIdentifier of signatures by this key.
     pub fn write_signature_algorithm(&self, der: &mut Der) {
         der.sequence(|der| match self.algorithm {
-            // RFC 5758 §3.2: ecdsa-with-SHA256 has no parameters.
+            // RFC 5758 section 3.2: ecdsa-with-SHA256 has no parameters.
             Algorithm::EcdsaP256 => der.oid(&[1, 2, 840, 10045, 4, 3, 2]),
-            // RFC 4055 §5: sha256WithRSAEncryption has NULL parameters.
+            // RFC 4055 section 5: sha256WithRSAEncryption has NULL parameters.
             Algorithm::Rsa2048 => {
                 der.oid(&[1, 2, 840, 113549, 1, 1, 11]);
                 der.null();

@@ -2,11 +2,11 @@
 //! misuse.
 //!
 //! ```text
-//! names, subject, practice -> certificate -> issuer   what is issued, and by whom
+//! names, subject, issuer_profile -> certificate -> generator  what is issued, and by whom
 //!                                              |
 //!                              grower ------> store   tree and its hashes, signed head, newest entries
 //!                                              |
-//!                faults, answer, face ---> rfc6962    the log as HTTP shows it: by pages,
+//!                faults, answer, endpoint ---> rfc6962    the log as HTTP shows it: by pages,
 //!         tile, checkpoint, gzip --------> static_ct  by tiles, or by both
 //! ```
 //!
@@ -18,21 +18,21 @@ mod authority;
 mod certificate;
 mod checkpoint;
 mod der;
+mod endpoint;
 mod entry;
 mod extensions;
-mod face;
 mod faults;
+mod generator;
 mod grower;
 mod gzip;
 mod hash_tree;
-mod issuer;
+mod issuer_profile;
 mod keys;
+mod log_state;
 mod names;
 mod options;
-mod practice;
 mod rfc6962;
 mod sct;
-mod shared;
 mod static_ct;
 mod stats;
 mod store;
@@ -52,11 +52,11 @@ use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer, rt};
 use bytes::Bytes;
 use chrono::Utc;
+use generator::Generator;
 use grower::Grower;
-use issuer::Issuer;
 use keys::KeyPair;
+use log_state::{EndpointSettings, LogState};
 use parking_lot::Mutex;
-use shared::{Face, Shared};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -78,7 +78,7 @@ pub struct DemoLog {
 }
 
 struct Running {
-    log: Arc<Shared>,
+    log: Arc<LogState>,
     address: SocketAddr,
     server: ServerHandle,
     /// `None` once stopped.
@@ -105,11 +105,11 @@ impl DemoLog {
         // Before all else, for the address is a part of the checkpoints.
         let listener = TcpListener::bind(listen)?;
         let address = listener.local_addr()?;
-        let create = move || -> Result<Shared, issuer::IssueError> {
+        let create = move || -> Result<LogState, generator::IssueError> {
             let store = Store::new(KeyPair::ecdsa()?, retain, protocol == DemoProtocol::StaticCt)?;
             let origin = origin.unwrap_or_else(|| address.to_string());
-            let face = Face { protocol, names_tiles, origin, max_page };
-            let log = Shared::new(store, Issuer::new(Utc::now())?, face);
+            let face = EndpointSettings { protocol, names_tiles, origin, max_page };
+            let log = LogState::new(store, Generator::new(Utc::now())?, face);
             log.set_rate(rate);
             log.publish(initial, None);
             Ok(log)
@@ -204,7 +204,7 @@ impl Drop for Running {
     }
 }
 
-fn serve(log: Arc<Shared>, listener: TcpListener) -> io::Result<ServerHandle> {
+fn serve(log: Arc<LogState>, listener: TcpListener) -> io::Result<ServerHandle> {
     let log = Data::from(log);
     let app = move || {
         let routes = match log.protocol {
@@ -212,7 +212,7 @@ fn serve(log: Arc<Shared>, listener: TcpListener) -> io::Result<ServerHandle> {
             DemoProtocol::StaticCt => static_ct::routes,
             DemoProtocol::Hybrid => static_ct::hybrid_routes,
         };
-        App::new().app_data(log.clone()).configure(routes).default_service(web::to(face::unknown_address))
+        App::new().app_data(log.clone()).configure(routes).default_service(web::to(endpoint::unknown_address))
     };
     let server = HttpServer::new(app)
         .workers(1)

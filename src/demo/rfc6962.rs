@@ -1,10 +1,10 @@
-//! The log's face of RFC 6962 §4: get-sth, get-sth-consistency, get-entries and get-roots over HTTP.
+//! The log's endpoint of RFC 6962 section 4: get-sth, get-sth-consistency, get-entries and get-roots over HTTP.
 
-use super::answer::Answer;
+use super::answer::DemoResponse;
+use super::endpoint::{answer, changed, head};
 use super::entry::{TIMESTAMPED_ENTRY_OFFSET, change_timestamp};
-use super::face::{answer, changed, head};
 use super::faults::{AnswerClass, Fault};
-use super::shared::Shared;
+use super::log_state::LogState;
 use super::store::StoredEntry;
 use crate::ct::merkle::Hash;
 use crate::ct::proof_json;
@@ -22,41 +22,41 @@ pub fn routes(service: &mut ServiceConfig) {
         .route("/ct/v1/get-roots", web::get().to(get_roots));
 }
 
-async fn get_sth(log: Data<Shared>) -> HttpResponse {
+async fn get_sth(log: Data<LogState>) -> HttpResponse {
     answer(&log, AnswerClass::Head, |fault| match head(&log, fault) {
-        Ok(head) => Answer::json(head.to_json().into_bytes()),
-        Err(error) => Answer::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        Ok(head) => DemoResponse::json(head.to_json().into_bytes()),
+        Err(error) => DemoResponse::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     })
     .await
 }
 
-async fn get_sth_consistency(log: Data<Shared>, request: HttpRequest) -> HttpResponse {
+async fn get_sth_consistency(log: Data<LogState>, request: HttpRequest) -> HttpResponse {
     answer(&log, AnswerClass::Proof, |fault| match proof(&log, request.query_string(), fault) {
-        Ok(body) => Answer::json(body),
-        Err(message) => Answer::error(StatusCode::BAD_REQUEST, &message),
+        Ok(body) => DemoResponse::json(body),
+        Err(message) => DemoResponse::error(StatusCode::BAD_REQUEST, &message),
     })
     .await
 }
 
-async fn get_entries(log: Data<Shared>, request: HttpRequest) -> HttpResponse {
+async fn get_entries(log: Data<LogState>, request: HttpRequest) -> HttpResponse {
     answer(&log, AnswerClass::Page, |fault| match page(&log, request.query_string(), fault) {
-        Ok(body) => Answer::json(body),
-        Err(message) => Answer::error(StatusCode::BAD_REQUEST, &message),
+        Ok(body) => DemoResponse::json(body),
+        Err(message) => DemoResponse::error(StatusCode::BAD_REQUEST, &message),
     })
     .await
 }
 
 /// Asked for by submitters, so logs that are read otherwise have it too.
-pub async fn get_roots(log: Data<Shared>) -> HttpResponse {
+pub async fn get_roots(log: Data<LogState>) -> HttpResponse {
     answer(&log, AnswerClass::Other, |_| {
         let roots: Vec<String> = log.roots.iter().map(|root| STANDARD.encode_to_string(root)).collect();
-        Answer::json(serde_json::json!({ "certificates": roots }).to_string().into_bytes())
+        DemoResponse::json(serde_json::json!({ "certificates": roots }).to_string().into_bytes())
     })
     .await
 }
 
 /// The body of a get-sth-consistency answer, or why there is none.
-fn proof(log: &Shared, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, String> {
+fn proof(log: &LogState, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, String> {
     let (first, second) = (parameter(query, "first")?, parameter(query, "second")?);
     let mut proof = log.store.consistency_proof(first, second).map_err(|error| error.to_string())?;
     if fault == Some(&Fault::WrongProof) {
@@ -70,7 +70,7 @@ fn proof(log: &Shared, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, St
 }
 
 /// The body of a get-entries answer, or why there is none.
-fn page(log: &Shared, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, String> {
+fn page(log: &LogState, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, String> {
     let (start, end) = (parameter(query, "start")?, parameter(query, "end")?);
     let max = match fault {
         Some(Fault::Short(count)) => (*count).clamp(1, log.max_page),
@@ -100,7 +100,7 @@ fn parameter(query: &str, name: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("the parameter {name:?} is not an integer from 0 to 2^64-1"))
 }
 
-/// JSON of RFC 6962 §4.6. Base64 is made here and not kept: it is cheaper to make than to hold a
+/// JSON of RFC 6962 section 4.6. Base64 is made here and not kept: it is cheaper to make than to hold a
 /// third more of every entry in memory, chains included.
 fn encode_page(entries: &[Arc<StoredEntry>], fault: Option<&Fault>) -> Vec<u8> {
     let mut body = Vec::with_capacity(16 + entries.len() * 5_000);

@@ -1,4 +1,4 @@
-//! Signed certificate timestamps (RFC 6962 §3.2, §3.3), from logs that exist only as a key.
+//! Signed certificate timestamps (RFC 6962 sections 3.2 and 3.3), from logs that exist only as a key.
 
 use super::keys::KeyPair;
 use crate::ct::merkle::Hash;
@@ -15,7 +15,7 @@ pub struct SctLog {
     tiled: bool,
 }
 
-/// What an SCT vouches for: the PreCert struct of RFC 6962 §3.2.
+/// What an SCT vouches for: the PreCert struct of RFC 6962 section 3.2.
 pub struct PreCert<'a> {
     pub issuer_key_hash: &'a Hash,
     pub tbs_certificate: &'a [u8],
@@ -75,7 +75,7 @@ pub fn leaf_index_extension(leaf_index: u64) -> Vec<u8> {
     extension
 }
 
-/// Appends a TLS vector (RFC 5246 §4.3): its length in `width` bytes, then the content.
+/// Appends a TLS vector (RFC 5246 section 4.3): its length in `width` bytes, then the content.
 pub fn push_vector(out: &mut Vec<u8>, width: usize, content: &[u8]) {
     let length = (content.len() as u64).to_be_bytes();
     out.extend_from_slice(&length[length.len() - width..]);

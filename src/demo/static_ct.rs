@@ -2,12 +2,12 @@
 //! that hybrid logs have.
 
 use super::DemoProtocol;
-use super::answer::Answer;
+use super::answer::DemoResponse;
 use super::checkpoint::checkpoint;
-use super::face::{answer, changed, head};
+use super::endpoint::{answer, changed, head};
 use super::faults::{AnswerClass, Fault};
+use super::log_state::LogState;
 use super::rfc6962;
-use super::shared::Shared;
 use super::tile::{self, TileContent, TileName};
 use crate::ct::hash_tile::HashTile;
 use crate::ct::merkle::Hash;
@@ -40,17 +40,17 @@ fn tile_routes(service: &mut ServiceConfig) {
         .route("/issuer/{fingerprint}", web::get().to(get_issuer));
 }
 
-async fn get_checkpoint(log: Data<Shared>, request: HttpRequest) -> HttpResponse {
+async fn get_checkpoint(log: Data<LogState>, request: HttpRequest) -> HttpResponse {
     answer(&log, AnswerClass::Head, |fault| {
         let note = match head(&log, fault) {
             Ok(head) => checkpoint(&log.origin, &log.log_id(), &head),
-            Err(error) => return Answer::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+            Err(error) => return DemoResponse::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         };
         let etag = etag(&note);
         // A fault needs a body to show on.
         let known = fault.is_none_or(Fault::leaves_content_whole) && is_known(&request, &etag);
         let whole =
-            Answer::ok("text/plain; charset=utf-8", note.into_bytes()).cached(REVALIDATE).tagged(etag);
+            DemoResponse::ok("text/plain; charset=utf-8", note.into_bytes()).cached(REVALIDATE).tagged(etag);
         if known {
             log.counters.unmodified();
             return whole.not_modified();
@@ -60,7 +60,7 @@ async fn get_checkpoint(log: Data<Shared>, request: HttpRequest) -> HttpResponse
     .await
 }
 
-async fn get_tile(log: Data<Shared>, request: HttpRequest, name: Path<String>) -> HttpResponse {
+async fn get_tile(log: Data<LogState>, request: HttpRequest, name: Path<String>) -> HttpResponse {
     let static_ct = log.protocol == DemoProtocol::StaticCt;
     match TileName::parse(&name) {
         Some(name) if name.content == TileContent::Data => {
@@ -77,26 +77,26 @@ async fn get_tile(log: Data<Shared>, request: HttpRequest, name: Path<String>) -
             let tile = HashTile { level, index, width };
             answer(&log, AnswerClass::Proof, |fault| hash_tile(&log, tile, fault)).await
         }
-        _ => answer(&log, AnswerClass::Other, |_| Answer::not_found("no such tile")).await,
+        _ => answer(&log, AnswerClass::Other, |_| DemoResponse::not_found("no such tile")).await,
     }
 }
 
-async fn get_issuer(log: Data<Shared>, fingerprint: Path<String>) -> HttpResponse {
-    answer(&log, AnswerClass::Issuer, |fault| issuer(&log, &fingerprint, fault)).await
+async fn get_issuer(log: Data<LogState>, fingerprint: Path<String>) -> HttpResponse {
+    answer(&log, AnswerClass::Generator, |fault| issuer(&log, &fingerprint, fault)).await
 }
 
-fn data_tile(log: &Shared, name: TileName, fault: Option<&Fault>) -> Answer {
+fn data_tile(log: &LogState, name: TileName, fault: Option<&Fault>) -> DemoResponse {
     let missing = fault == Some(&Fault::MissingPartial);
     if name.is_partial() && (missing || log.protocol == DemoProtocol::Hybrid) {
-        return Answer::not_found("no partial tiles");
+        return DemoResponse::not_found("no partial tiles");
     }
     let count = u64::from(name.width);
     let Some(start) = name.first_entry() else {
-        return Answer::not_found("beyond any tree");
+        return DemoResponse::not_found("beyond any tree");
     };
     let mut entries = match log.store.exactly(start, count) {
         Ok(entries) => entries,
-        Err(error) => return Answer::not_found(&error.to_string()),
+        Err(error) => return DemoResponse::not_found(&error.to_string()),
     };
     match fault {
         Some(Fault::WiderTile) => {
@@ -109,45 +109,45 @@ fn data_tile(log: &Shared, name: TileName, fault: Option<&Fault>) -> Answer {
     if fault.is_none_or(Fault::leaves_content_whole) {
         log.counters.served(&entries);
     }
-    Answer::ok("application/octet-stream", tile::data(&entries, fault)).cached(IMMUTABLE)
+    DemoResponse::ok("application/octet-stream", tile::data(&entries, fault)).cached(IMMUTABLE)
 }
 
-fn names_tile(log: &Shared, name: TileName) -> Answer {
+fn names_tile(log: &LogState, name: TileName) -> DemoResponse {
     let Some(start) = name.first_entry() else {
-        return Answer::not_found("beyond any tree");
+        return DemoResponse::not_found("beyond any tree");
     };
     match log.store.exactly(start, name.width.into()) {
         Ok(entries) => {
-            Answer::ok("application/jsonl; charset=utf-8", tile::names(&entries)).cached(IMMUTABLE)
+            DemoResponse::ok("application/jsonl; charset=utf-8", tile::names(&entries)).cached(IMMUTABLE)
         }
-        Err(error) => Answer::not_found(&error.to_string()),
+        Err(error) => DemoResponse::not_found(&error.to_string()),
     }
 }
 
-fn hash_tile(log: &Shared, tile: HashTile, fault: Option<&Fault>) -> Answer {
+fn hash_tile(log: &LogState, tile: HashTile, fault: Option<&Fault>) -> DemoResponse {
     let Some(mut hashes) = log.store.hash_tile(tile) else {
-        return Answer::not_found("beyond the tree");
+        return DemoResponse::not_found("beyond the tree");
     };
     if fault == Some(&Fault::WrongProof) {
         hashes.iter_mut().for_each(|hash| *hash = changed(*hash));
     }
-    Answer::ok("application/octet-stream", hashes.concat()).cached(IMMUTABLE)
+    DemoResponse::ok("application/octet-stream", hashes.concat()).cached(IMMUTABLE)
 }
 
-fn issuer(log: &Shared, fingerprint: &str, fault: Option<&Fault>) -> Answer {
+fn issuer(log: &LogState, fingerprint: &str, fault: Option<&Fault>) -> DemoResponse {
     let found = log.issuers.iter().find(|(hash, _)| hex(hash.as_slice()) == fingerprint);
     let Some((wanted, certificate)) = found else {
-        return Answer::not_found("no such issuer");
+        return DemoResponse::not_found("no such issuer");
     };
     let certificate = match fault {
         Some(Fault::WrongIssuer) => other_issuer(log, wanted),
         _ => certificate.to_vec(),
     };
-    Answer::ok("application/pkix-cert", certificate).cached(IMMUTABLE)
+    DemoResponse::ok("application/pkix-cert", certificate).cached(IMMUTABLE)
 }
 
 /// Any certificate but the wanted one; there are always a root and an intermediate at least.
-fn other_issuer(log: &Shared, wanted: &Hash) -> Vec<u8> {
+fn other_issuer(log: &LogState, wanted: &Hash) -> Vec<u8> {
     let other = log.issuers.iter().find(|(hash, _)| *hash != wanted);
     other.map(|(_, certificate)| certificate.to_vec()).unwrap_or_default()
 }
@@ -157,14 +157,14 @@ fn etag(note: &str) -> String {
     format!("\"{}\"", hex(&sha256(note.as_bytes())[..16]))
 }
 
-/// Whether the reader has what `etag` is of (RFC 9110 §13.1.2).
+/// Whether the reader has what `etag` is of (RFC 9110 section 13.1.2).
 fn is_known(request: &HttpRequest, etag: &str) -> bool {
     let values = request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
     let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
     tags.any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }
 
-/// Whether the reader wants gzip (RFC 9110 §12.5.3); `*` alone is not taken for it.
+/// Whether the reader wants gzip (RFC 9110 section 12.5.3); `*` alone is not taken for it.
 fn accepts_gzip(request: &HttpRequest) -> bool {
     let values = request.headers().get_all(ACCEPT_ENCODING).filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|coding| {

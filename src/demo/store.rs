@@ -47,7 +47,7 @@ pub struct PublishedEntry {
     pub first_dns_name: Option<String>,
     /// The MerkleTreeLeaf.
     pub leaf_input: Bytes,
-    /// What get-entries gives along with it (RFC 6962 §4.6); a static-ct log has no use for it.
+    /// What get-entries gives along with it (RFC 6962 section 4.6); a static-ct log has no use for it.
     pub extra_data: Bytes,
 }
 
@@ -185,7 +185,7 @@ impl Store {
     /// Signs a head over all entries so far, and gives its size.
     pub fn sign_head(&self) -> Result<u64, SthError> {
         let mut state = self.state.lock();
-        // RFC 6962 §4.3: of two heads the later has the later timestamp.
+        // RFC 6962 section 4.3: of two heads the later has the later timestamp.
         let timestamp_ms = clock::unix_ms().max(state.head.timestamp_ms + 1);
         let (size, root) = (state.tree.size(), state.tree.root());
         let head = SignedTreeHead::sign(timestamp_ms, size, root, self.key.private())?;
@@ -286,7 +286,7 @@ impl StoredEntry {
         Self { index, timestamp_ms: 0, leaf_input, extra, first_dns_name: None, served }
     }
 
-    /// The TimestampedEntry struct of RFC 6962 §3.4; of a raw entry, what stands in its place.
+    /// The TimestampedEntry struct of RFC 6962 section 3.4; of a raw entry, what stands in its place.
     pub fn timestamped_entry(&self) -> &[u8] {
         self.leaf_input.get(TIMESTAMPED_ENTRY_OFFSET..).unwrap_or_default()
     }
@@ -304,7 +304,7 @@ impl StoredEntry {
         }
     }
 
-    /// Appends the extra_data of RFC 6962 §4.6 to `out`.
+    /// Appends the extra_data of RFC 6962 section 4.6 to `out`.
     pub fn write_extra_data(&self, out: &mut Vec<u8>) {
         match &self.extra {
             Extra::X509 { chain, .. } => out.extend_from_slice(&chain.encoded),

@@ -1,7 +1,7 @@
 //! Distinguished names: their encoding, and those of the demo's made-up organizations.
 
 use super::der::{Der, tag};
-use super::practice::Level;
+use super::issuer_profile::Level;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 
@@ -184,7 +184,7 @@ impl DistinguishedName {
         self.push(ORGANIZATION, organization.name);
     }
 
-    /// What the Extended Validation Guidelines (§7.1.4.2) ask for besides the organization.
+    /// What the Extended Validation Guidelines (section 7.1.4.2) ask for besides the organization.
     fn push_registration(&mut self, organization: &Organization) {
         for (attribute_type, text) in organization.jurisdiction {
             self.push(attribute_type, text);
@@ -195,7 +195,7 @@ impl DistinguishedName {
 }
 
 /// RFC 5280 appendix A.1 has countries and serial numbers as PrintableString; the rest is
-/// UTF8String (§4.1.2.4).
+/// UTF8String (section 4.1.2.4).
 fn string_tag(attribute_type: AttributeType) -> u8 {
     match attribute_type {
         COUNTRY | SERIAL_NUMBER | JURISDICTION_COUNTRY => tag::PRINTABLE_STRING,

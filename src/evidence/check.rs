@@ -1,10 +1,10 @@
 //! Whether evidence holds.
 
-use super::{Accused, Base64, Beginning, Evidence, Misbehaviour, Proof, VERSION};
+use super::{Base64, Evidence, LogIdentity, Misbehaviour, OldTree, Proof, VERSION};
 use crate::certificate::Issuer;
 use crate::ct::checkpoint::Checkpoint;
 use crate::ct::consistency;
-use crate::ct::entry::{FramingFault, LeafWords};
+use crate::ct::entry::{FramingFault, MerkleTreeLeaf};
 use crate::ct::merkle::{CompactTree, Hash};
 use crate::ct::source::Protocol;
 use crate::ct::sth::SignedTreeHead;
@@ -62,7 +62,7 @@ impl Evidence {
     }
 }
 
-impl Accused {
+impl LogIdentity {
     /// The head in `bytes`, if the log has signed it.
     fn head(&self, bytes: &Base64) -> Result<SignedTreeHead, Unconfirmed> {
         let der = &self.key.as_ref().ok_or(Unconfirmed::NoKey)?.0;
@@ -107,15 +107,15 @@ fn fork(first: &SignedTreeHead, second: &SignedTreeHead) -> Result<(), Unconfirm
     }
 }
 
-fn inconsistent(beginning: &Beginning, proof: &Proof, head: &SignedTreeHead) -> Result<(), Unconfirmed> {
+fn inconsistent(beginning: &OldTree, proof: &Proof, head: &SignedTreeHead) -> Result<(), Unconfirmed> {
     let (size, root) = (head.tree_size, &head.root_hash);
     let consistent = match (beginning, proof) {
-        (Beginning::Root { size: first, root: first_root }, Proof::Consistency(proof)) => {
+        (OldTree::Root { size: first, root: first_root }, Proof::Consistency(proof)) => {
             let first_root = first_root.as_ref().map(hash).transpose()?;
             consistency::frontier(*first, size, root, &hashes(proof)?, first_root.as_ref()).is_ok()
         }
-        (Beginning::Root { .. }, Proof::Subtrees(_)) => return Err(Unconfirmed::Malformed("its proof")),
-        (Beginning::Entries { size: first, frontier, leaf_hashes }, proof) => {
+        (OldTree::Root { .. }, Proof::Subtrees(_)) => return Err(Unconfirmed::Malformed("its proof")),
+        (OldTree::Entries { size: first, frontier, leaf_hashes }, proof) => {
             let tree = CompactTree::from_frontier(*first, hashes(frontier)?);
             let mut tree = tree.ok_or(Unconfirmed::Malformed("its frontier"))?;
             hashes(leaf_hashes)?.into_iter().for_each(|leaf| tree.push(leaf));
@@ -139,7 +139,8 @@ fn wrong_entry(
     precertificate: Option<&Base64>,
     chain: &[Base64],
 ) -> Result<(), Unconfirmed> {
-    let words = LeafWords::of(&leaf_input.0.clone().into()).ok_or(Unconfirmed::Malformed("its leaf"))?;
+    let words =
+        MerkleTreeLeaf::parse(&leaf_input.0.clone().into()).ok_or(Unconfirmed::Malformed("its leaf"))?;
     if protocol == Protocol::StaticCt && words.leaf_index != Some(index) {
         return Ok(());
     }

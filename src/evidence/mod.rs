@@ -23,7 +23,7 @@ pub struct Evidence {
     /// When it was detected, unix milliseconds.
     pub detected_ms: u64,
     /// The log, as it was configured.
-    pub log: Accused,
+    pub log: LogIdentity,
     /// What is wrong, for people.
     pub problem: String,
     /// What is wrong, to be checked.
@@ -33,7 +33,7 @@ pub struct Evidence {
 
 /// What is known of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Accused {
+pub struct LogIdentity {
     /// With its scheme.
     pub url: String,
     /// Its description.
@@ -72,7 +72,7 @@ pub enum Misbehaviour {
     /// A tree of which an earlier one, or the entries that the log served, are not the beginning.
     Inconsistent {
         /// What should be its beginning.
-        beginning: Beginning,
+        beginning: OldTree,
         /// What the log served to prove it.
         proof: Proof,
         /// The head.
@@ -94,7 +94,7 @@ pub enum Misbehaviour {
 /// A tree that should be the beginning of another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Beginning {
+pub enum OldTree {
     /// The tree of `size` entries under `root`, which an earlier head said.
     Root {
         /// Number of entries.
@@ -149,15 +149,15 @@ impl Misbehaviour {
 
 impl Evidence {
     /// Evidence of what `log` did.
-    pub fn new(detected_ms: u64, log: Accused, problem: String, misbehaviour: Misbehaviour) -> Self {
+    pub fn new(detected_ms: u64, log: LogIdentity, problem: String, misbehaviour: Misbehaviour) -> Self {
         Evidence { version: VERSION, detected_ms, log, problem, misbehaviour }
     }
 }
 
-impl Beginning {
+impl OldTree {
     /// A verified tree, and the entries that came behind it.
     pub fn entries(tree: &CompactTree, leaf_hashes: &[Hash]) -> Self {
-        Beginning::Entries {
+        OldTree::Entries {
             size: tree.size(),
             frontier: base64s(tree.frontier()),
             leaf_hashes: base64s(leaf_hashes),

@@ -13,8 +13,8 @@ fn key() -> PKey<Private> {
     PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
 }
 
-fn log(key: &PKey<Private>) -> Accused {
-    Accused {
+fn log(key: &PKey<Private>) -> LogIdentity {
+    LogIdentity {
         url: "https://ct.example/2026".into(),
         name: "A log".into(),
         protocol: Protocol::Rfc6962,
@@ -40,7 +40,7 @@ fn tree(size: u64, other: Option<u64>) -> CompactTree {
     tree
 }
 
-fn check(log: &Accused, misbehaviour: Misbehaviour) -> Result<(), Unconfirmed> {
+fn check(log: &LogIdentity, misbehaviour: Misbehaviour) -> Result<(), Unconfirmed> {
     let evidence = Evidence::new(1, log.clone(), "why".into(), misbehaviour);
     let read: Evidence = serde_json::from_str(&serde_json::to_string(&evidence).unwrap()).unwrap();
     assert_eq!(read, evidence);
@@ -48,7 +48,7 @@ fn check(log: &Accused, misbehaviour: Misbehaviour) -> Result<(), Unconfirmed> {
 }
 
 /// `convicting`, and what must not convict.
-fn judged(log: &Accused, convicting: Misbehaviour, innocent: impl IntoIterator<Item = Misbehaviour>) {
+fn judged(log: &LogIdentity, convicting: Misbehaviour, innocent: impl IntoIterator<Item = Misbehaviour>) {
     assert_eq!(check(log, convicting.clone()), Ok(()));
     for innocent in innocent {
         assert!(matches!(check(log, innocent.clone()), Err(Unconfirmed::Innocent(_))), "{innocent:?}");
@@ -57,8 +57,8 @@ fn judged(log: &Accused, convicting: Misbehaviour, innocent: impl IntoIterator<I
     assert_eq!(check(&stranger, convicting), Err(Unconfirmed::NoKey));
 }
 
-fn log_of_nobody(log: &Accused) -> Accused {
-    Accused { key: None, ..log.clone() }
+fn log_of_nobody(log: &LogIdentity) -> LogIdentity {
+    LogIdentity { key: None, ..log.clone() }
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn entries_that_do_not_lead_to_the_head_convict() {
     let key = key();
     let entries = |other| {
         let leaf_hashes: Vec<Hash> = (5..8).map(|i| leaf(i, other)).collect();
-        Beginning::entries(&tree(5, None), &leaf_hashes)
+        OldTree::entries(&tree(5, None), &leaf_hashes)
     };
     let inconsistent = |other, size: u64, proof| Misbehaviour::Inconsistent {
         beginning: entries(other),
@@ -142,7 +142,7 @@ fn entries_that_do_not_lead_to_the_head_convict() {
 fn an_earlier_root_that_is_no_beginning_convicts() {
     let key = key();
     let inconsistent = |root: Option<Hash>| Misbehaviour::Inconsistent {
-        beginning: Beginning::Root { size: 6, root: root.map(|root| root.as_slice().into()) },
+        beginning: OldTree::Root { size: 6, root: root.map(|root| root.as_slice().into()) },
         proof: Proof::Consistency(base64s(&proof(6, 13))),
         head: head(&key, 13, 10, None),
     };

@@ -1,6 +1,6 @@
 //! One client for both protocols.
 
-use super::answer::{Fetched, Proven, Refutation};
+use super::answer::{FetchedEntry, ProofFailure, Proven};
 use super::error::FetchError;
 use super::request::Range;
 use super::rfc6962::Rfc6962Client;
@@ -36,7 +36,7 @@ impl LogClient {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn entries(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
+    pub async fn entries(&self, range: Range) -> Result<Vec<FetchedEntry>, FetchError> {
         match self {
             LogClient::Rfc6962(client) => client.entries(range).await,
             LogClient::StaticCt(client) => client.entries(range).await,
@@ -60,7 +60,7 @@ impl LogClient {
                     Ok(())
                 } else {
                     let reason = format!("entries and tiles do not lead to the root of {}", head.tree_size);
-                    Err(Refutation { reason, proof: Proof::Subtrees(base64s(&roots)) })
+                    Err(ProofFailure { reason, proof: Proof::Subtrees(base64s(&roots)) })
                 })
             }
             _ => {
@@ -123,6 +123,6 @@ fn extended(mut tree: CompactTree, size: u64, roots: &[Hash]) -> Option<Hash> {
     (tree.size() == size).then(|| tree.root())
 }
 
-fn refuted(error: &ProofError, proof: &[Hash]) -> Refutation {
-    Refutation { reason: error.to_string(), proof: Proof::Consistency(base64s(proof)) }
+fn refuted(error: &ProofError, proof: &[Hash]) -> ProofFailure {
+    ProofFailure { reason: error.to_string(), proof: Proof::Consistency(base64s(proof)) }
 }

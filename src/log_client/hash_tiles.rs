@@ -1,7 +1,7 @@
 //! A static-ct log's tiles of hashes: proofs are made of them.
 
 use super::FetchError;
-use super::http::{Answer, Ask, Http};
+use super::http::{Ask, Http, Response};
 use crate::ct::consistency::{Node, complete_subtrees};
 use crate::ct::hash_tile::{self, HashTile};
 use crate::ct::merkle::Hash;
@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// Tiles that are kept, at most 8 KB each. Catching up needs the same few again and again.
-const MOST_KEPT: usize = 16;
+const MAX_KEPT: usize = 16;
 
 /// The tiles of one log.
 pub(super) struct HashTiles {
@@ -68,7 +68,7 @@ impl HashTiles {
         };
         hashes.truncate(tile.width.into());
         let mut kept = self.kept.borrow_mut();
-        if kept.len() >= MOST_KEPT {
+        if kept.len() >= MAX_KEPT {
             kept.clear();
         }
         kept.insert(tile, hashes.clone());
@@ -84,8 +84,8 @@ impl HashTiles {
         let limit = usize::from(tile.width) * size_of::<Hash>();
         let url = format!("{}{}", self.prefix, tile.path());
         match self.http.get(&url, Ask { limit, gzip: false, etag: None }).await? {
-            Answer::Body { bytes, .. } => Ok(tile.parse(&bytes)?),
-            Answer::NotModified => Err(FetchError::unexpected(304)),
+            Response::Body { bytes, .. } => Ok(tile.parse(&bytes)?),
+            Response::NotModified => Err(FetchError::unexpected(304)),
         }
     }
 }

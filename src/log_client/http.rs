@@ -61,7 +61,7 @@ pub(super) struct Ask<'a> {
 
 /// What came.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum Response {
     /// A whole body, with its validator.
     Body { bytes: Bytes, etag: Option<String> },
     /// What we have is still what there is.
@@ -97,26 +97,26 @@ impl Http {
     /// The body at `url`, at most `limit` bytes.
     pub(super) async fn body(&self, url: &str, limit: usize) -> Result<Bytes, FetchError> {
         match self.get(url, Ask { limit, ..Ask::default() }).await? {
-            Answer::Body { bytes, .. } => Ok(bytes),
-            Answer::NotModified => Err(FetchError::unexpected(StatusCode::NOT_MODIFIED.as_u16())),
+            Response::Body { bytes, .. } => Ok(bytes),
+            Response::NotModified => Err(FetchError::unexpected(StatusCode::NOT_MODIFIED.as_u16())),
         }
     }
 
-    pub(super) async fn get(&self, url: &str, ask: Ask<'_>) -> Result<Answer, FetchError> {
+    pub(super) async fn get(&self, url: &str, ask: Ask<'_>) -> Result<Response, FetchError> {
         let _turn = self.limits.turn().await;
         // awc's own time-out ends with the headers; a body that trickles must not hold us either.
         let answer = tokio::time::timeout(self.timeout, self.get_unbounded(url, ask))
             .await
             .unwrap_or(Err(FetchError::Timeout(self.timeout)));
         match &answer {
-            Ok(Answer::Body { bytes, .. }) => self.traffic.body(bytes.len()),
-            Ok(Answer::NotModified) => self.traffic.count(Outcome::NotModified),
+            Ok(Response::Body { bytes, .. }) => self.traffic.body(bytes.len()),
+            Ok(Response::NotModified) => self.traffic.count(Outcome::NotModified),
             Err(error) => self.traffic.failed(error),
         }
         answer
     }
 
-    async fn get_unbounded(&self, url: &str, ask: Ask<'_>) -> Result<Answer, FetchError> {
+    async fn get_unbounded(&self, url: &str, ask: Ask<'_>) -> Result<Response, FetchError> {
         let mut request = self.client.get(url);
         if !ask.gzip {
             request = request.no_decompress();
@@ -127,7 +127,7 @@ impl Http {
         let mut response = request.send().await.map_err(|e| self.send_error(&e))?;
         match response.status() {
             StatusCode::OK => {}
-            StatusCode::NOT_MODIFIED if ask.etag.is_some() => return Ok(Answer::NotModified),
+            StatusCode::NOT_MODIFIED if ask.etag.is_some() => return Ok(Response::NotModified),
             status => {
                 return Err(FetchError::Status {
                     status: status.as_u16(),
@@ -139,7 +139,7 @@ impl Http {
         let etag = response.headers().get(ETAG).and_then(|v| v.to_str().ok());
         let etag = etag.filter(|etag| etag.len() <= MAX_ETAG_BYTES).map(String::from);
         let bytes = self.whole_body(&mut response, ask.limit).await?;
-        Ok(Answer::Body { bytes, etag })
+        Ok(Response::Body { bytes, etag })
     }
 
     /// The body of `response`, at most `limit` bytes. Its memory grows with what comes, not with what was declared.

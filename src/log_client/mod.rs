@@ -21,7 +21,7 @@ pub(crate) mod static_ct;
 pub(crate) mod tiles;
 mod traffic;
 
-pub use answer::{Fetched, Proven, Refutation, Undecodable};
+pub use answer::{DecodeFailure, FetchedEntry, ProofFailure, Proven};
 pub use client::LogClient;
 pub use error::FetchError;
 pub use http::tls_connector;

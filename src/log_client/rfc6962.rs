@@ -4,7 +4,7 @@
 use super::http::Http;
 use super::issuers::Issuers;
 use super::tiles::{LeafIndex, Tiles};
-use super::{FetchError, FetchSettings, Fetched, Range, Undecodable};
+use super::{DecodeFailure, FetchError, FetchSettings, FetchedEntry, Range};
 use crate::ct::entry::{self, Content, FramingFault, LogEntry};
 use crate::ct::get_entries::{self, NotBase64, RawEntry};
 use crate::ct::head::Head;
@@ -113,7 +113,7 @@ impl Rfc6962Client {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn entries(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
+    pub async fn entries(&self, range: Range) -> Result<Vec<FetchedEntry>, FetchError> {
         if range.is_tile()
             && self.may_offer_tiles()
             && let Some(result) = self.by_tile(range).await
@@ -125,7 +125,7 @@ impl Rfc6962Client {
 
     /// The whole tile `range`; `None` where it is to be had by get-entries only, which also is the way around
     /// any trouble with tiles.
-    async fn by_tile(&self, range: Range) -> Option<Result<Vec<Fetched>, FetchError>> {
+    async fn by_tile(&self, range: Range) -> Option<Result<Vec<FetchedEntry>, FetchError>> {
         let _asking = match self.offer.get() {
             Offer::Unknown => Some(self.asking.lock().await),
             _ => None,
@@ -151,7 +151,7 @@ impl Rfc6962Client {
     }
 
     /// get-entries, RFC 6962 section 4.6.
-    async fn by_page(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
+    async fn by_page(&self, range: Range) -> Result<Vec<FetchedEntry>, FetchError> {
         let last = range.end_exclusive.saturating_sub(1);
         let url = format!("{}/get-entries?start={}&end={last}", self.base, range.start);
         let limit = if range.count() == 1 { MAX_ENTRY_PAGE_BYTES } else { MAX_PAGE_BYTES };
@@ -165,7 +165,7 @@ impl Rfc6962Client {
     }
 }
 
-fn fetched(raw: Result<RawEntry, NotBase64>, confirming: bool, issuers: &Issuers) -> Fetched {
+fn fetched(raw: Result<RawEntry, NotBase64>, confirming: bool, issuers: &Issuers) -> FetchedEntry {
     let leaf_input = match &raw {
         Ok(raw) => Some(raw.leaf_input.clone()),
         Err(broken) => broken.salvage_leaf_input(),
@@ -177,7 +177,7 @@ fn fetched(raw: Result<RawEntry, NotBase64>, confirming: bool, issuers: &Issuers
         entry.certificate = Bytes::copy_from_slice(&entry.certificate);
     }
     let misbehaves = matches!(&content, Ok(Content::Entry(entry)) if entry.misbehaviour().is_some());
-    Fetched { leaf_hash, content, evidence: leaf_input.filter(|_| misbehaves) }
+    FetchedEntry { leaf_hash, content, evidence: leaf_input.filter(|_| misbehaves) }
 }
 
 /// An entry that cannot be decoded may have been damaged on its way: only one that is so again (`confirming`)
@@ -186,12 +186,12 @@ fn decode(
     raw: Result<RawEntry, NotBase64>,
     confirming: bool,
     issuers: &Issuers,
-) -> Result<Content, Undecodable> {
+) -> Result<Content, DecodeFailure> {
     let base64 = |bytes| base64_simd::STANDARD.encode_to_string(bytes);
     match raw {
         Ok(raw) => entry::decode(&raw.leaf_input, &raw.extra_data, |der| issuers.interned(der))
             .map(Content::Entry)
-            .map_err(|error| Undecodable {
+            .map_err(|error| DecodeFailure {
                 reason: error.to_string(),
                 leaf_input: base64(&raw.leaf_input),
                 extra_data: base64(&raw.extra_data),
@@ -199,7 +199,7 @@ fn decode(
         Err(broken) => {
             let salvaged = if confirming { salvage(&broken, issuers) } else { Err(broken.to_string()) };
             let NotBase64 { leaf_input, extra_data, .. } = broken;
-            salvaged.map(Content::Entry).map_err(|reason| Undecodable { reason, leaf_input, extra_data })
+            salvaged.map(Content::Entry).map_err(|reason| DecodeFailure { reason, leaf_input, extra_data })
         }
     }
 }

@@ -4,7 +4,7 @@ use super::http::Http;
 use super::issuers::Issuers;
 use super::static_ct::MAX_CHECKPOINT_BYTES;
 use super::tiles::{LeafIndex, Tiles};
-use super::{FetchError, FetchSettings, Fetched, Range, Rfc6962Client};
+use super::{FetchError, FetchSettings, FetchedEntry, Range, Rfc6962Client};
 use crate::ct::checkpoint::Checkpoint;
 use crate::ct::source::Protocol;
 use crate::ct::tile_path::TILE_WIDTH;
@@ -20,7 +20,7 @@ pub async fn single_entry(
     url: &str,
     index: u64,
     settings: &FetchSettings,
-) -> Result<(Protocol, Fetched), FetchError> {
+) -> Result<(Protocol, FetchedEntry), FetchError> {
     let issuers = Arc::new(Issuers::in_memory());
     let range = Range { start: index, end_exclusive: index.saturating_add(1), confirming: true };
     let page = Rfc6962Client::new(url, None, issuers.clone(), settings).entries(range).await;
@@ -41,7 +41,7 @@ async fn by_tile(
     index: u64,
     issuers: Arc<Issuers>,
     settings: &FetchSettings,
-) -> Result<Vec<Fetched>, FetchError> {
+) -> Result<Vec<FetchedEntry>, FetchError> {
     let http = Rc::new(Http::new(settings));
     let tiles = Tiles::new(http.clone(), url, LeafIndex::Required, issuers);
     let tile_end = (index / TILE_WIDTH).saturating_add(1).saturating_mul(TILE_WIDTH);

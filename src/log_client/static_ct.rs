@@ -1,10 +1,10 @@
 //! The client of a static-ct-api log: its checkpoints, and its [tiles](Tiles).
 
 use super::hash_tiles::HashTiles;
-use super::http::{Answer, Ask, Http};
+use super::http::{Ask, Http, Response};
 use super::issuers::Issuers;
 use super::tiles::{LeafIndex, Tiles};
-use super::{FetchError, FetchSettings, Fetched, Range};
+use super::{FetchError, FetchSettings, FetchedEntry, Range};
 use crate::ct::checkpoint::{Checkpoint, CheckpointError};
 use crate::ct::head::Head;
 use crate::ct::merkle::Hash;
@@ -64,8 +64,8 @@ impl StaticCtClient {
         let ask = Ask { limit: MAX_CHECKPOINT_BYTES, gzip: false, etag: etag.as_deref() };
         let url = format!("{}/checkpoint", self.log.url.trim_end_matches('/'));
         let (bytes, etag) = match self.http.get(&url, ask).await? {
-            Answer::NotModified => return Ok(None),
-            Answer::Body { bytes, etag } => (bytes, etag),
+            Response::NotModified => return Ok(None),
+            Response::Body { bytes, etag } => (bytes, etag),
         };
         let checkpoint = Checkpoint::parse(&bytes)?;
         let (timestamp_ms, signed) = match (&self.log.key, &self.log.log_id) {
@@ -92,7 +92,7 @@ impl StaticCtClient {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn entries(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
+    pub async fn entries(&self, range: Range) -> Result<Vec<FetchedEntry>, FetchError> {
         if self.names_tiles.get()
             && let Some(names) = self.names(range).await
         {
@@ -124,7 +124,7 @@ impl StaticCtClient {
     }
 
     /// The names of the entries of `range`; `None` from a log that has no names tiles, or not these.
-    async fn names(&self, range: Range) -> Option<Result<Vec<Fetched>, FetchError>> {
+    async fn names(&self, range: Range) -> Option<Result<Vec<FetchedEntry>, FetchError>> {
         match self.tiles.names(range).await {
             Ok(names) => Some(Ok(names)),
             Err(error) if error.is_final() => {

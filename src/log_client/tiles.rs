@@ -1,9 +1,9 @@
 //! A log's entries by its data tiles (static-ct-api "Log Entries"), with the issuers that they name.
 
-use super::http::{Answer, Ask, Http};
+use super::http::{Ask, Http, Response};
 use super::issuers::{Issuers, MAX_ISSUER_BYTES, hex};
 use super::memory::Part;
-use super::{FetchError, Fetched, Range, Undecodable};
+use super::{DecodeFailure, FetchError, FetchedEntry, Range};
 use crate::ct::entry::{Content, FramingFault, MAX_CHAIN_CERTIFICATES};
 use crate::ct::names_tile;
 use crate::ct::tile::{self, Fingerprint, TileLeaf};
@@ -62,7 +62,7 @@ impl Tiles {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub(super) async fn entries(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
+    pub(super) async fn entries(&self, range: Range) -> Result<Vec<FetchedEntry>, FetchError> {
         let (path, bytes) = self.tile(data_tile, range).await?;
         let mut waits = self.http.counted();
         waits.set(bytes.len());
@@ -91,11 +91,11 @@ impl Tiles {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub(super) async fn names(&self, range: Range) -> Result<Vec<Fetched>, FetchError> {
+    pub(super) async fn names(&self, range: Range) -> Result<Vec<FetchedEntry>, FetchError> {
         let (path, bytes) = self.tile(names_tile, range).await?;
         let wanted = in_range(range, &path, names_tile::entries(&bytes)?)?;
         let fetched =
-            |(_, entry)| Fetched { leaf_hash: None, content: Ok(Content::Names(entry)), evidence: None };
+            |(_, entry)| FetchedEntry { leaf_hash: None, content: Ok(Content::Names(entry)), evidence: None };
         Ok(wanted.into_iter().map(fetched).collect())
     }
 
@@ -119,8 +119,8 @@ impl Tiles {
         }
         let ask = Ask { limit: MAX_TILE_BYTES, gzip: true, etag: None };
         match self.http.get(&format!("{}{path}", self.prefix), ask).await? {
-            Answer::Body { bytes, .. } => Ok((path, bytes)),
-            Answer::NotModified => Err(FetchError::unexpected(304)),
+            Response::Body { bytes, .. } => Ok((path, bytes)),
+            Response::NotModified => Err(FetchError::unexpected(304)),
         }
     }
 
@@ -154,7 +154,7 @@ impl Tiles {
         Ok(())
     }
 
-    fn entry(&self, index: u64, leaf: TileLeaf) -> Result<Fetched, FetchError> {
+    fn entry(&self, index: u64, leaf: TileLeaf) -> Result<FetchedEntry, FetchError> {
         let leaf_hash = leaf.leaf_hash();
         let timestamped_entry = leaf.timestamped_entry.clone();
         let issuer =
@@ -172,12 +172,12 @@ impl Tiles {
         entry.certificate = Bytes::copy_from_slice(&entry.certificate);
         let merkle_tree_leaf = || tile::merkle_tree_leaf(&timestamped_entry);
         let evidence = entry.misbehaviour().map(|_| merkle_tree_leaf());
-        let content = entry.within_limits().map(Content::Entry).map_err(|error| Undecodable {
+        let content = entry.within_limits().map(Content::Entry).map_err(|error| DecodeFailure {
             reason: error.to_string(),
             leaf_input: base64_simd::STANDARD.encode_to_string(merkle_tree_leaf()),
             extra_data: String::new(),
         });
-        Ok(Fetched { leaf_hash: Some(leaf_hash), content, evidence })
+        Ok(FetchedEntry { leaf_hash: Some(leaf_hash), content, evidence })
     }
 }
 

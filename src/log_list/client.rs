@@ -1,6 +1,6 @@
 //! Follows one list.
 
-use super::download::{Answer, Download, Redirects, Validators};
+use super::download::{Download, ListResponse, Redirects, Validators};
 use super::fallback::built_in;
 use super::saved::{self, Kept};
 use super::source::Signed;
@@ -75,7 +75,7 @@ impl LogListClient {
         let known = self.sent.as_ref().map(|sent| sent.validators.clone()).unwrap_or_default();
         let answer = self.download.get(&self.source.url, self.redirects(), &known, MAX_LIST_BYTES).await?;
         let now = Utc::now();
-        let Answer::Body(json, validators) = answer else {
+        let ListResponse::Body(json, validators) = answer else {
             self.in_force.origin = Origin::Fetched { at: now };
             return Ok(Refreshed::Unchanged);
         };
@@ -113,8 +113,8 @@ impl LogListClient {
     async fn signature(&self, signed: &Signed) -> Result<Bytes, ListError> {
         let none = Validators::default();
         match self.download.get(&signed.url, self.redirects(), &none, MAX_SIGNATURE_BYTES).await? {
-            Answer::Body(signature, _) => Ok(signature),
-            Answer::NotModified => {
+            ListResponse::Body(signature, _) => Ok(signature),
+            ListResponse::NotModified => {
                 Err(ListError::Status { url: signed.url.clone().into_owned(), status: 304 })
             }
         }

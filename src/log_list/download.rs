@@ -33,7 +33,7 @@ pub struct HttpSettings {
     pub user_agent: String,
 }
 
-/// By what a server recognises the answer that we have (RFC 9110 §8.8).
+/// By what a server recognises the answer that we have (RFC 9110 section 8.8).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct Validators {
     etag: Option<String>,
@@ -71,7 +71,7 @@ pub(super) enum Redirects {
 }
 
 /// What came of a request.
-pub(super) enum Answer {
+pub(super) enum ListResponse {
     /// The validators still hold.
     NotModified,
     /// A whole body, and what it will be recognised by.
@@ -105,7 +105,7 @@ impl Download {
         redirects: Redirects,
         validators: &Validators,
         limit: usize,
-    ) -> Result<Answer, ListError> {
+    ) -> Result<ListResponse, ListError> {
         // awc's own time-out ends with the headers; a body that trickles must not hold us either.
         tokio::time::timeout(self.timeout, self.get_unbounded(url, redirects, validators, limit))
             .await
@@ -118,7 +118,7 @@ impl Download {
         redirects: Redirects,
         validators: &Validators,
         limit: usize,
-    ) -> Result<Answer, ListError> {
+    ) -> Result<ListResponse, ListError> {
         let mut url = url.to_string();
         for _ in 0..=MAX_REDIRECTS {
             let mut request = self.http.get(&url).no_decompress();
@@ -131,9 +131,9 @@ impl Download {
                     let validators = Validators::of(response.headers());
                     let declared = content_length(response.headers());
                     let body = response.body().limit(limit).await.map_err(|e| body_error(&url, limit, &e))?;
-                    return whole(body, declared, &url).map(|body| Answer::Body(body, validators));
+                    return whole(body, declared, &url).map(|body| ListResponse::Body(body, validators));
                 }
-                StatusCode::NOT_MODIFIED if !validators.is_empty() => return Ok(Answer::NotModified),
+                StatusCode::NOT_MODIFIED if !validators.is_empty() => return Ok(ListResponse::NotModified),
                 status if status.is_redirection() && response.headers().contains_key(LOCATION) => {
                     url = redirected(&url, redirects, response.headers())?;
                 }

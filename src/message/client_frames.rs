@@ -14,11 +14,11 @@ const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
 /// Bytes that the payload of a control frame has at most.
-const MOST_CONTROL: usize = 125;
+const MAX_CONTROL: usize = 125;
 /// Bytes of the longest header: two, a length of eight, a mask of four.
-const MOST_HEADER: usize = 14;
+const MAX_HEADER: usize = 14;
 /// Bytes of a message.
-pub(crate) const MOST_MESSAGE: u64 = 64 << 20;
+pub(crate) const MAX_MESSAGE: u64 = 64 << 20;
 
 /// How a client broke the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -82,12 +82,12 @@ impl Violation {
 pub struct ClientFrames {
     /// Messages may be compressed (RFC 7692).
     deflate: bool,
-    header: ArrayVec<u8, MOST_HEADER>,
+    header: ArrayVec<u8, MAX_HEADER>,
     /// The frame whose payload comes.
     frame: Option<Frame>,
     /// The message that is not whole yet.
     message: Option<Message>,
-    control: ArrayVec<u8, MOST_CONTROL>,
+    control: ArrayVec<u8, MAX_CONTROL>,
     closed: bool,
 }
 
@@ -191,7 +191,7 @@ impl ClientFrames {
                 }
             }
         }
-        if self.message.as_ref().is_some_and(|message| message.length > MOST_MESSAGE) {
+        if self.message.as_ref().is_some_and(|message| message.length > MAX_MESSAGE) {
             return Err(Violation::TooLong);
         }
         Ok(Some(frame))
@@ -209,7 +209,7 @@ impl ClientFrames {
         }
         match opcode {
             CLOSE | PING | PONG => {
-                let fits = first & FIN != 0 && usize::from(second & !MASK) <= MOST_CONTROL;
+                let fits = first & FIN != 0 && usize::from(second & !MASK) <= MAX_CONTROL;
                 if fits { Ok(()) } else { Err(Violation::Control) }
             }
             CONTINUATION if self.message.is_none() => Err(Violation::Fragments),

@@ -1,11 +1,11 @@
 //! Answers of more than one route.
 
-use super::on_demand::Answer;
+use super::on_demand::StatusAndBody;
 use actix_web::HttpResponse;
 use actix_web::http::header;
 
 /// One that pages of any origin may read.
-pub(super) fn json_answer((status, body): Answer) -> HttpResponse {
+pub(super) fn json_answer((status, body): StatusAndBody) -> HttpResponse {
     HttpResponse::build(status)
         .content_type("application/json")
         .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))

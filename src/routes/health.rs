@@ -1,7 +1,7 @@
 //! Is it alive, and does it deliver: for those who start it again, and for those who send traffic to it.
 
 use super::answers::json_answer;
-use super::on_demand::Answer;
+use super::on_demand::StatusAndBody;
 use super::state::AppState;
 use crate::actors::log_watcher::LogSnapshot;
 use crate::config::HealthLimits;
@@ -44,8 +44,8 @@ pub(super) async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, ac
     Ok(json_answer(state.answers.ready.get(make).await?))
 }
 
-fn readiness(state: &AppState) -> Answer {
-    let (up, limits) = (state.begin.elapsed(), state.live.rules().health);
+fn readiness(state: &AppState) -> StatusAndBody {
+    let (up, limits) = (state.begin.elapsed(), state.live.settings().health);
     let logs: Vec<_> =
         state.logs.all().iter().map(|log| (log.source().url().to_string(), log.snapshot())).collect();
     let judged = logs.iter().map(|(url, log)| (delivery(log, limits, up), url, log));
@@ -80,7 +80,7 @@ fn describe(is: Delivery, url: &str, log: &LogSnapshot) -> Value {
         "heard_seconds": log.heard_seconds, "last_error": log.last_error, "halted": log.halted })
 }
 
-fn answer(well: bool, body: &Value) -> Answer {
+fn answer(well: bool, body: &Value) -> StatusAndBody {
     let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, body.to_string().into_bytes().into())
 }

@@ -46,10 +46,10 @@ pub fn configure(app: &mut web::ServiceConfig, audience: Audience, settings: &Pa
     if audience != Audience::Clients {
         let stats = json_resource(&settings.stats, web::get().to(stats::stats), web::head().to(stats::stats));
         let metrics = web::resource(paths::METRICS).route(web::get().to(metrics::metrics));
-        app.service(stats.wrap(from_fn(visitors::insiders_if_so_configured)))
-            .service(metrics.wrap(from_fn(visitors::insiders_if_so_configured)));
+        app.service(stats.wrap(from_fn(visitors::admins_if_so_configured)))
+            .service(metrics.wrap(from_fn(visitors::admins_if_so_configured)));
     }
-    if audience != Audience::Insiders {
+    if audience != Audience::Admins {
         configure_for_clients(app, &settings.streams);
     }
     app.default_service(web::to(not_found));

@@ -19,11 +19,11 @@ pub(crate) const MAKING: Rate = Rate { per_second: 50_000, burst: 200_000 };
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// An answer's status and body.
-pub(super) type Answer = (StatusCode, Bytes);
+pub(super) type StatusAndBody = (StatusCode, Bytes);
 
 /// Answers of one kind.
 #[derive(Debug)]
-pub(super) struct OnDemand<T = Answer> {
+pub(super) struct OnDemand<T = StatusAndBody> {
     /// How many were begun.
     begun: AtomicU64,
     /// How many ask.
@@ -116,7 +116,7 @@ mod tests {
     use std::convert::Infallible;
     use tokio::time::timeout;
 
-    async fn number(made: &AtomicUsize) -> Result<Answer, Infallible> {
+    async fn number(made: &AtomicUsize) -> Result<StatusAndBody, Infallible> {
         sleep(Duration::from_millis(20)).await;
         let number = made.fetch_add(1, Ordering::SeqCst);
         Ok((StatusCode::OK, Bytes::from(number.to_string())))
@@ -143,7 +143,7 @@ mod tests {
     }
 
     /// Takes 20 ms of a core.
-    async fn costly(made: &AtomicUsize) -> Result<Answer, Infallible> {
+    async fn costly(made: &AtomicUsize) -> Result<StatusAndBody, Infallible> {
         let begin = Instant::now();
         while begin.elapsed() < Duration::from_millis(20) {}
         made.fetch_add(1, Ordering::SeqCst);

@@ -2,16 +2,16 @@
 
 use super::front_page::FrontPage;
 use super::on_demand::OnDemand;
-use crate::access::Slots;
+use crate::access::ConnectionLimits;
 use crate::actors::broker::Broker;
 use crate::actors::liveness::Liveness;
 use crate::actors::log_directory::LogStatuses;
-use crate::actors::outbox::Shared;
+use crate::actors::send_queue::SharedFrames;
 use crate::config::Config;
-use crate::live::Live;
+use crate::counters::Counters;
+use crate::live_config::LiveConfig;
 use crate::message::{Demand, Stream};
 use crate::state::Positions;
-use crate::tally::Tally;
 use crate::transport::Connections;
 use actix::Addr;
 use std::sync::Arc;
@@ -25,13 +25,13 @@ pub struct AppState {
     /// Whether they go on.
     pub liveness: Liveness,
     /// The rules in force.
-    pub live: Arc<Live>,
+    pub live: Arc<LiveConfig>,
     /// What happened to clients.
-    pub tally: Arc<Tally>,
+    pub counters: Arc<Counters>,
     /// How many clients hear what.
     pub demand: Arc<Demand>,
     /// The connections that are taken.
-    pub slots: Arc<Slots>,
+    pub slots: Arc<ConnectionLimits>,
     /// The connections themselves.
     pub(crate) connections: Arc<Connections>,
     /// What is answered.
@@ -53,7 +53,7 @@ pub struct AppState {
 /// The answers that are made on demand.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
-    pub(super) develop: OnDemand<Arc<Shared>>,
+    pub(super) develop: OnDemand<Arc<SharedFrames>>,
     pub(super) latest: OnDemand,
     /// By stream.
     pub(super) examples: [OnDemand; Stream::ALL.len()],
@@ -72,9 +72,9 @@ pub enum Audience {
     /// Clients; the statistics and the metrics are elsewhere.
     Clients,
     /// Clients, and whoever wants to see the statistics.
-    ClientsAndInsiders,
-    /// Insiders alone, who hear nothing here.
-    Insiders,
+    ClientsAndAdmins,
+    /// Admins alone, who hear nothing here.
+    Admins,
 }
 
 /// What the configuration says of the paths.

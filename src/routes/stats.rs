@@ -1,6 +1,6 @@
 //! The statistics: who is connected, and how the logs are doing.
 
-use super::on_demand::Answer;
+use super::on_demand::StatusAndBody;
 use super::state::AppState;
 use super::visitors::{json_for, name_of, visitor};
 use crate::actors::broker::Clients;
@@ -19,13 +19,13 @@ pub(super) async fn stats(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let visitor = visitor(&req);
-    let all = visitor.is_insider;
+    let all = visitor.is_admin;
     let [stats, hidden] = &state.answers.stats;
     let stats = if all { stats } else { hidden };
     Ok(json_for(visitor, stats.get(body(&state, all)).await?))
 }
 
-async fn body(state: &AppState, all: bool) -> Result<Answer, actix_web::Error> {
+async fn body(state: &AppState, all: bool) -> Result<StatusAndBody, actix_web::Error> {
     let clients = state.broker.send(Clients).await.map_err(error::ErrorServiceUnavailable)?;
     let logs: Map<String, Value> = state
         .logs
@@ -54,17 +54,17 @@ fn describe(client: &Client, all: bool) -> Value {
     let connected = client.connected_unix();
     json!({
         "ip_address": address(client, all),
-        "token": name_of(client.badge.as_ref()).filter(|_| all).as_deref(),
+        "token": name_of(client.identity.as_ref()).filter(|_| all).as_deref(),
         "connection_time": connected,
         "conection_time": connected, // as the original spells it
         "connection_length": length(client.connected_for()),
-        "queue_size": client.outbox.queued(),
-        "queue_bytes": client.outbox.queued_bytes(),
+        "queue_size": client.send_queue.queued(),
+        "queue_bytes": client.send_queue.queued_bytes(),
         "stream": client.stream,
-        "wire": client.outbox.wire,
-        "notices": client.outbox.notices,
-        "messages_sent": client.outbox.sent(),
-        "messages_dropped": client.outbox.dropped(),
+        "wire": client.send_queue.wire,
+        "notices": client.send_queue.notices,
+        "messages_sent": client.send_queue.sent(),
+        "messages_dropped": client.send_queue.dropped(),
     })
 }
 

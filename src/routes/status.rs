@@ -1,4 +1,4 @@
-//! How the server is doing, for the front page: nothing in it is for insiders alone.
+//! How the server is doing, for the front page: nothing in it is for admins alone.
 
 use super::answers::json_answer;
 use super::health::delivery;
@@ -18,7 +18,7 @@ pub(super) async fn status(state: web::Data<AppState>) -> Result<HttpResponse, a
 }
 
 fn body(state: &AppState) -> Vec<u8> {
-    let (limits, up) = (state.live.rules().health, state.begin.elapsed());
+    let (limits, up) = (state.live.settings().health, state.begin.elapsed());
     let logs: Vec<_> = state.logs.all().iter().map(|log| describe(log, limits, up)).collect();
     let clients: Map<_, _> =
         state.streams.iter().map(|stream| (stream.to_string(), clients_of(state, *stream).into())).collect();

@@ -7,7 +7,7 @@ use super::visitors::origin;
 use crate::actors::broker::Waiting;
 use crate::actors::client::{Client, NORMAL};
 use crate::actors::event_session::EventSession;
-use crate::actors::outbox::{Outbox, Shared};
+use crate::actors::send_queue::{SendQueue, SharedFrames};
 use crate::actors::session::Session;
 use crate::config::QueueLimits;
 use crate::message::{FramesBuilder, Stream, Wire};
@@ -43,12 +43,12 @@ pub(super) async fn open(
     if !asks_for_websocket(req.headers()) {
         return Ok(upgrade_required());
     }
-    let (origin, limits) = (origin(&req, &state, stream)?, state.live.rules().clients);
+    let (origin, limits) = (origin(&req, &state, stream)?, state.live.settings().clients);
     let deflate = limits.deflate && deflate_offer(&req).is_some();
     let wire = if deflate { Wire::Deflate } else { Wire::WebSocket };
-    let outbox = Outbox::new(limits.queue, wire, wants_notices(req.query_string()));
-    let outbox = outbox.counted(&state.tally, stream);
-    let client = Client::new(origin, Some(stream), outbox);
+    let send_queue = SendQueue::new(limits.queue, wire, wants_notices(req.query_string()));
+    let send_queue = send_queue.counted(&state.counters, stream);
+    let client = Client::new(origin, Some(stream), send_queue);
     Ok(start(&req, Arc::new(client), state.broker.clone()))
 }
 
@@ -63,14 +63,14 @@ pub(super) async fn develop(
     let origin = origin(&req, &state, Stream::Full)?;
     // All who ask at the same time share it.
     let newest = state.answers.develop.get(newest(&state)).await?;
-    let client = Client::new(origin, None, Outbox::new(QueueLimits::NONE, Wire::WebSocket, false));
-    client.outbox.push_if_room(&newest, Instant::now());
-    client.outbox.close(NORMAL, "");
+    let client = Client::new(origin, None, SendQueue::new(QueueLimits::NONE, Wire::WebSocket, false));
+    client.send_queue.push_if_room(&newest, Instant::now());
+    client.send_queue.close(NORMAL, "");
     Ok(start(&req, Arc::new(client), state.broker.clone()))
 }
 
 /// The newest full messages as frames.
-async fn newest(state: &AppState) -> Result<Arc<Shared>, actix_web::Error> {
+async fn newest(state: &AppState) -> Result<Arc<SharedFrames>, actix_web::Error> {
     let mut frames = FramesBuilder::default();
     for message in json::newest(state).await?.iter().filter_map(|entry| entry.json(Stream::Full)) {
         frames.push(|out| out.extend_from_slice(&message));
@@ -94,10 +94,10 @@ pub(super) async fn events(
         return Ok(HttpResponse::BadRequest().json(serde_json::json!({ "error": error })));
     };
     let origin = origin(&req, &state, stream)?;
-    let limits = state.live.rules().clients.queue;
-    let outbox = Outbox::new(limits, Wire::Events, wants_notices(req.query_string()));
-    let outbox = outbox.counted(&state.tally, stream);
-    let client = Arc::new(Client::new(origin, Some(stream), outbox));
+    let limits = state.live.settings().clients.queue;
+    let send_queue = SendQueue::new(limits, Wire::Events, wants_notices(req.query_string()));
+    let send_queue = send_queue.counted(&state.counters, stream);
+    let client = Arc::new(Client::new(origin, Some(stream), send_queue));
     let in_chunks = req.version() >= Version::HTTP_11;
     let mut response = HttpResponse::Ok()
         .content_type("text/event-stream")

@@ -1,10 +1,10 @@
 //! Who asks, whether they may, and in whose name.
 
 use super::answers::{json_answer, not_found};
-use super::on_demand::Answer;
+use super::on_demand::StatusAndBody;
 use super::state::{AppState, Audience};
-use crate::access::{Access, Claims, Holder, Refusal, Slot, Visitor};
-use crate::actors::client::{Badge, Origin};
+use crate::access::{Access, Claims, ConnectionPermit, LimitKey, Refusal, Visitor};
+use crate::actors::client::{ClientOrigin, Identity};
 use crate::message::Stream;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -72,28 +72,28 @@ pub async fn admit(
 
 fn turn_away(request: ServiceRequest, refusal: Refusal) -> ServiceResponse<BoxBody> {
     if let Some(state) = request.app_data::<web::Data<AppState>>() {
-        state.tally.refused(refusal);
+        state.counters.refused(refusal);
     }
     request.into_response(Refused(refusal).error_response())
 }
 
 fn visitor_of(request: &ServiceRequest) -> Result<Visitor, Refusal> {
     // Without them nothing can be judged, and nobody is let in.
-    let state = request.app_data::<web::Data<AppState>>().ok_or(Refusal::Stranger)?;
-    let audience = request.app_data::<Audience>().ok_or(Refusal::Stranger)?;
+    let state = request.app_data::<web::Data<AppState>>().ok_or(Refusal::NotAdmin)?;
+    let audience = request.app_data::<Audience>().ok_or(Refusal::NotAdmin)?;
     let peer = request.peer_addr().ok_or(Refusal::Network)?.ip();
     let headers = request.headers();
     let is_forwarded = FORWARDED.iter().any(|name| headers.contains_key(name));
-    let access = &state.live.rules().access;
-    if *audience == Audience::Insiders {
+    let access = &state.live.settings().access;
+    if *audience == Audience::Admins {
         let admin = access.admin(peer, is_forwarded || headers.contains_key(FORWARDED_FOR))?;
         admit_as_admin(access, request)?;
         return Ok(admin);
     }
     let forwarded = headers.get_all(FORWARDED_FOR).map(|value| value.as_bytes());
     let mut visitor = access.visitor(peer, forwarded)?;
-    visitor.is_insider &= visitor.is_proxied || !is_forwarded;
-    visitor.is_insider &= admit_as_admin(access, request).is_ok();
+    visitor.is_admin &= visitor.is_proxied || !is_forwarded;
+    visitor.is_admin &= admit_as_admin(access, request).is_ok();
     Ok(visitor)
 }
 
@@ -110,32 +110,32 @@ fn admit_as_admin(access: &Access, request: &ServiceRequest) -> Result<(), Refus
 }
 
 /// Keeps a route for admins where the configuration wants it.
-pub(super) async fn insiders_if_so_configured(
+pub(super) async fn admins_if_so_configured(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let rules = request.app_data::<web::Data<AppState>>().map(|state| state.live.rules());
+    let rules = request.app_data::<web::Data<AppState>>().map(|state| state.live.settings());
     let restricted = rules.as_ref().is_none_or(|rules| rules.access.admins_only);
     let visitor = visitor(request.request());
-    if restricted && !visitor.is_insider {
+    if restricted && !visitor.is_admin {
         // An admin is told what else is wrong.
         let access = rules.as_ref().map(|rules| &rules.access);
         let access = access.filter(|access| access.admins.contain(visitor.address));
         let why = access.and_then(|access| admit_as_admin(access, &request).err());
-        return Ok(turn_away(request, why.unwrap_or(Refusal::Stranger)));
+        return Ok(turn_away(request, why.unwrap_or(Refusal::NotAdmin)));
     }
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
 /// Who asks, as [`admit`] found out.
 pub(super) fn visitor(request: &HttpRequest) -> Visitor {
-    let nobody = Visitor { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), is_insider: false, is_proxied: false };
+    let nobody = Visitor { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), is_admin: false, is_proxied: false };
     request.extensions().get::<Visitor>().copied().unwrap_or(nobody)
 }
 
 /// JSON that holds what `visitor` may see: for pages of any origin, unless it is for admins.
-pub(super) fn json_for(visitor: Visitor, answer: Answer) -> HttpResponse {
-    if !visitor.is_insider {
+pub(super) fn json_for(visitor: Visitor, answer: StatusAndBody) -> HttpResponse {
+    if !visitor.is_admin {
         return json_answer(answer);
     }
     let (status, body) = answer;
@@ -147,41 +147,53 @@ pub(super) fn json_for(visitor: Visitor, answer: Answer) -> HttpResponse {
 
 /// Whether whoever asks may hear `stream`.
 pub(super) fn may_hear(request: &HttpRequest, state: &AppState, stream: Stream) -> Result<(), Refused> {
-    let rules = state.live.rules();
+    let rules = state.live.settings();
     let may = rules.access.token(presented(request).as_deref(), stream);
     may.map(drop).map_err(|refusal| counted(state, refusal))
 }
 
 fn counted(state: &AppState, refusal: Refusal) -> Refused {
-    state.tally.refused(refusal);
+    state.counters.refused(refusal);
     Refused(refusal)
 }
 
 /// Whose client it is that wants to hear `stream`, with the slots that it takes up.
-pub(super) fn origin(request: &HttpRequest, state: &AppState, stream: Stream) -> Result<Origin, Refused> {
+pub(super) fn origin(
+    request: &HttpRequest,
+    state: &AppState,
+    stream: Stream,
+) -> Result<ClientOrigin, Refused> {
     let origin = origin_or_refusal(request, state, stream);
     origin.map_err(|refusal| counted(state, refusal))
 }
 
-fn origin_or_refusal(request: &HttpRequest, state: &AppState, stream: Stream) -> Result<Origin, Refusal> {
-    let (rules, visitor) = (state.live.rules(), visitor(request));
+fn origin_or_refusal(
+    request: &HttpRequest,
+    state: &AppState,
+    stream: Stream,
+) -> Result<ClientOrigin, Refusal> {
+    let (rules, visitor) = (state.live.settings(), visitor(request));
     let token = rules.access.token(presented(request).as_deref(), stream)?;
     let mut slots = Vec::new();
     if let Some(token) = token.filter(|token| token.connections > 0) {
-        let slot = state.slots.take(Holder::Token(token.digest), token.connections);
+        let slot = state.slots.take(LimitKey::Token(token.digest), token.connections);
         slots.push(slot.ok_or(Refusal::TokenFull)?);
     }
     slots.extend(slot_behind_a_proxy(&rules.access, visitor, state)?);
-    let badge = token.map(|token| Badge { name: token.name.as_str().into(), digest: token.digest });
-    Ok(Origin { address: visitor.address, badge, slots })
+    let identity = token.map(|token| Identity { name: token.name.as_str().into(), digest: token.digest });
+    Ok(ClientOrigin { address: visitor.address, identity, slots })
 }
 
 /// Others have theirs since they were let in.
-fn slot_behind_a_proxy(access: &Access, visitor: Visitor, state: &AppState) -> Result<Option<Slot>, Refusal> {
+fn slot_behind_a_proxy(
+    access: &Access,
+    visitor: Visitor,
+    state: &AppState,
+) -> Result<Option<ConnectionPermit>, Refusal> {
     if !visitor.is_proxied || access.connections_per_address == 0 {
         return Ok(None);
     }
-    let slot = state.slots.take(Holder::at(visitor.address), access.connections_per_address);
+    let slot = state.slots.take(LimitKey::at(visitor.address), access.connections_per_address);
     slot.map(Some).ok_or(Refusal::AddressFull)
 }
 
@@ -202,6 +214,6 @@ fn bearer(headers: &HeaderMap) -> Option<Vec<u8>> {
 }
 
 /// What clients of a name are called.
-pub(super) fn name_of(badge: Option<&Badge>) -> Option<Arc<str>> {
-    badge.map(|badge| badge.name.clone())
+pub(super) fn name_of(identity: Option<&Identity>) -> Option<Arc<str>> {
+    identity.map(|identity| identity.name.clone())
 }

@@ -1,9 +1,9 @@
 //! What happens to a connection before anything is read from it.
 
 use super::http::Settings;
-use crate::access::{Arrivals, Holder, Refusal, Slot, Slots};
+use crate::access::{Arrivals, ConnectionLimits, ConnectionPermit, LimitKey, Refusal};
+use crate::counters::Ending;
 use crate::system::descriptors::{self, MAX_ADMINS};
-use crate::tally::Ending;
 use crate::transport::{Claim, Io, Record, Tcp, Tls, Transport};
 use actix_web::http::StatusCode;
 use actix_web::rt::net::TcpStream;
@@ -25,7 +25,7 @@ pub(crate) const AFTER_STALL: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub(super) struct Gate {
     pub(super) settings: Settings,
-    pub(super) slots: Arc<Slots>,
+    pub(super) slots: Arc<ConnectionLimits>,
     pub(super) arrivals: Arc<Arrivals>,
     pub(super) tls: Option<Arc<Tls>>,
     /// Whether it is in front of the admins' listener.
@@ -60,11 +60,11 @@ impl Gate {
                 Ok(Ok(stream)) => Io::Tls(Box::new(stream)),
                 Ok(Err(error)) => {
                     log::debug!("client {}: no TLS: {error}", peer.ip());
-                    self.settings.tally.ended(Ending::BadRequest);
+                    self.settings.counters.ended(Ending::BadRequest);
                     return None;
                 }
                 Err(_) => {
-                    self.settings.tally.ended(Ending::BadRequest);
+                    self.settings.counters.ended(Ending::BadRequest);
                     return None;
                 }
             },
@@ -75,7 +75,7 @@ impl Gate {
     /// Bounds how long the kernel keeps what a client does not take, also after the connection has ended here.
     #[cfg(target_os = "linux")]
     fn bound_unanswered(&self, tcp: &TcpStream) {
-        let longest = self.settings.live.rules().clients.stall_timeout.saturating_add(AFTER_STALL);
+        let longest = self.settings.live.settings().clients.stall_timeout.saturating_add(AFTER_STALL);
         // The system gives it up some time in any case.
         let _ = socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(longest));
     }
@@ -84,19 +84,19 @@ impl Gate {
     #[cfg(not(target_os = "linux"))]
     fn bound_unanswered(&self, _: &TcpStream) {}
 
-    fn take_slots(&self, peer: SocketAddr) -> Result<Vec<Slot>, Refusal> {
-        let (rules, peer) = (self.settings.live.rules(), peer.ip());
+    fn take_slots(&self, peer: SocketAddr) -> Result<Vec<ConnectionPermit>, Refusal> {
+        let (rules, peer) = (self.settings.live.settings(), peer.ip());
         let access = &rules.access;
         if self.is_for_admins {
             // Others would be told so at each request; here they take nothing up.
             access.admin(peer, false)?;
-            return Ok(vec![self.slots.take(Holder::Admins, MAX_ADMINS).ok_or(Refusal::Full)?]);
+            return Ok(vec![self.slots.take(LimitKey::Admins, MAX_ADMINS).ok_or(Refusal::Full)?]);
         }
         access.admit_peer(peer)?;
-        let mut slots = vec![self.slots.take(Holder::Everyone, access.connections).ok_or(Refusal::Full)?];
+        let mut slots = vec![self.slots.take(LimitKey::Everyone, access.connections).ok_or(Refusal::Full)?];
         // Behind a proxy are many; whoever hears a stream through it is counted then.
         if access.connections_per_address > 0 && !access.trusted_proxies.contain(peer) {
-            let slot = self.slots.take(Holder::at(peer), access.connections_per_address);
+            let slot = self.slots.take(LimitKey::at(peer), access.connections_per_address);
             slots.push(slot.ok_or(Refusal::AddressFull)?);
         }
         Ok(slots)
@@ -104,7 +104,7 @@ impl Gate {
 
     /// How long a connection from `peer` has to wait for its turn, for it opens many. Nothing is read from it meanwhile.
     fn wait(&self, peer: IpAddr) -> Result<Duration, Refusal> {
-        let (rules, patience) = (self.settings.live.rules(), self.settings.patience);
+        let (rules, patience) = (self.settings.live.settings(), self.settings.patience);
         let access = &rules.access;
         if self.is_for_admins || access.trusted_proxies.contain(peer) {
             return Ok(Duration::ZERO);
@@ -115,8 +115,8 @@ impl Gate {
 
     /// Says why, as HTTP, to those who listen.
     async fn refuse(&self, mut tcp: TcpStream, refusal: Refusal) {
-        self.settings.tally.refused(refusal);
-        let Some(_slot) = self.slots.take(Holder::Refused, descriptors::most_refused()) else { return };
+        self.settings.counters.refused(refusal);
+        let Some(_slot) = self.slots.take(LimitKey::Refused, descriptors::most_refused()) else { return };
         if self.tls.is_some() {
             return;
         }

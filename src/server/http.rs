@@ -14,9 +14,9 @@
 use crate::actors::connection::Connection;
 use crate::actors::session::Session;
 use crate::actors::socket::{Linger, READ, Socket};
-use crate::live::Live;
+use crate::counters::{Counters, Ending};
+use crate::live_config::LiveConfig;
 use crate::rate::{Rate, TokenBucket};
-use crate::tally::{Ending, Tally};
 use crate::transport::{Connections, Phase, Transport};
 use actix_codec::{Decoder, Encoder};
 use actix_http::h1::{Codec, Message, MessageType};
@@ -52,8 +52,8 @@ const JOINED: usize = 16 * 1024;
 /// What all connections share.
 #[derive(Clone)]
 pub(super) struct Settings {
-    pub(super) live: Arc<Live>,
-    pub(super) tally: Arc<Tally>,
+    pub(super) live: Arc<LiveConfig>,
+    pub(super) counters: Arc<Counters>,
     pub(super) connections: Arc<Connections>,
     /// How long a client may take for the head of a request.
     pub(super) patience: Duration,
@@ -206,7 +206,7 @@ impl Conversation {
             }
             Err(_) => StatusCode::REQUEST_TIMEOUT,
         };
-        self.settings.tally.ended(Ending::BadRequest);
+        self.settings.counters.ended(Ending::BadRequest);
         let mut answer = HttpResponse::new(status);
         answer.head_mut().set_connection_type(ConnectionType::Close);
         self.answer(answer, false).await?;
@@ -249,7 +249,7 @@ impl Conversation {
         };
         log::debug!("client {}: {error}", self.peer.ip());
         if error.kind() == io::ErrorKind::TimedOut {
-            self.settings.tally.ended(Ending::Stalled);
+            self.settings.counters.ended(Ending::Stalled);
         }
         self.io.forget_unsent();
         None
@@ -258,7 +258,7 @@ impl Conversation {
     /// Sends `bytes`, of which the client has to take some within the stall timeout, again and again. So many bytes of the
     /// answer come `behind` these.
     async fn send(&mut self, mut bytes: Bytes, behind: usize) -> io::Result<()> {
-        let stall_timeout = self.settings.live.rules().clients.stall_timeout;
+        let stall_timeout = self.settings.live.settings().clients.stall_timeout;
         while !bytes.is_empty() {
             self.io.record().has_left(bytes.len() + behind);
             let writing = poll_fn(|cx| Pin::new(&mut self.io).poll_write(cx, &bytes));

@@ -67,20 +67,20 @@ pub fn serve(
         .shutdown_timeout(shutdown_timeout.as_secs());
     let settings = Settings {
         live: state.live.clone(),
-        tally: state.tally.clone(),
+        counters: state.counters.clone(),
         connections: state.connections.clone(),
         patience: config.handshake_timeout,
     };
     let (slots, arrivals) = (state.slots.clone(), Arc::default());
     let gate = Gate { settings, slots, arrivals, tls, is_for_admins: false };
-    let audience = if listeners.admin.is_some() { Audience::Clients } else { Audience::ClientsAndInsiders };
+    let audience = if listeners.admin.is_some() { Audience::Clients } else { Audience::ClientsAndAdmins };
     let (paths, data, inside) = (routes::Paths::of(config), state.clone(), gate.clone());
     let clients = move || service(inside.clone(), data.clone(), audience, paths.clone());
     let server = server.listen("clients", listeners.clients, clients)?;
     let Some(listener) = listeners.admin else { return Ok(server.run()) };
     // Who may ask here is on a network of ours.
     let (paths, gate) = (routes::Paths::of(config), Gate { tls: None, is_for_admins: true, ..gate });
-    let admin = move || service(gate.clone(), state.clone(), Audience::Insiders, paths.clone());
+    let admin = move || service(gate.clone(), state.clone(), Audience::Admins, paths.clone());
     Ok(server.listen("admin", listener, admin)?.run())
 }
 

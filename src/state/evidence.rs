@@ -68,11 +68,11 @@ impl EvidenceFolder {
 mod tests {
     use super::*;
     use crate::ct::source::Protocol;
-    use crate::evidence::{Accused, Base64, Misbehaviour};
+    use crate::evidence::{Base64, LogIdentity, Misbehaviour};
     use std::fs;
 
     fn evidence() -> Evidence {
-        let log = Accused {
+        let log = LogIdentity {
             url: "https://ct.example/2026/../x".into(),
             name: "A log".into(),
             protocol: Protocol::Rfc6962,

@@ -13,5 +13,5 @@ pub use foreign::{ForeignPositions, NotForeign, bare as bare_url, parse as forei
 pub use ledger::{Ledger, OutOfTurn};
 pub use lock::{StateLock, StateLockError};
 pub use positions::{Position, Positions, PositionsError};
-pub use undecodable::{Undecodable, UndecodableEntry};
+pub use undecodable::{UndecodableEntry, UndecodableFolder};
 pub(crate) use usage::Usage;

@@ -35,16 +35,16 @@ pub struct UndecodableEntry<'a> {
 
 /// The folder.
 #[derive(Debug)]
-pub struct Undecodable {
+pub struct UndecodableFolder {
     dir: PathBuf,
     /// What is in the folder; unknown until the first one is written.
     usage: Mutex<Option<Usage>>,
 }
 
-impl Undecodable {
+impl UndecodableFolder {
     /// Keeps entries in `dir`, which is made when it is first needed.
     pub fn new(dir: PathBuf) -> Self {
-        Undecodable { dir, usage: Mutex::new(None) }
+        UndecodableFolder { dir, usage: Mutex::new(None) }
     }
 
     /// Writes one file. An entry that is there already is not written again.
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn an_entry_is_kept_once_under_the_name_of_its_log() {
         let dir = tempfile::tempdir().unwrap();
-        let kept = Undecodable::new(dir.path().join("undecodable"));
+        let kept = UndecodableFolder::new(dir.path().join("undecodable"));
         let path = kept.keep(&entry(7)).unwrap();
         assert_eq!(path, dir.path().join("undecodable/ct.example_2026_.._x-7.json"));
         assert_eq!(kept.keep(&entry(7)).unwrap(), path);
@@ -111,9 +111,9 @@ mod tests {
     #[test]
     fn the_folder_is_bounded_also_over_restarts() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Undecodable::new(dir.path().into());
+        let first = UndecodableFolder::new(dir.path().into());
         (0..MAX_FILES as u64 - 1).for_each(|i| drop(first.keep(&entry(i)).unwrap()));
-        let second = Undecodable::new(dir.path().into());
+        let second = UndecodableFolder::new(dir.path().into());
         assert!(second.keep(&entry(5000)).is_ok());
         assert!(second.keep(&entry(5001)).unwrap_err().to_string().contains("is full"));
     }
@@ -123,7 +123,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let full = fs::File::create(dir.path().join("large.json")).unwrap();
         full.set_len(MAX_BYTES - 100).unwrap();
-        let kept = Undecodable::new(dir.path().into());
+        let kept = UndecodableFolder::new(dir.path().into());
         assert!(kept.keep(&entry(1)).unwrap_err().to_string().contains("is full"));
         let large = "A".repeat(MAX_ENTRY_BYTES + 1);
         let large = UndecodableEntry { leaf_input: &large, ..entry(2) };

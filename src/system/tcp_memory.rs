@@ -8,7 +8,7 @@ const SHARE: usize = 2;
 
 /// What the kernel holds for one connection, in bytes of memory, including its bookkeeping.
 #[derive(Debug, Default)]
-struct Held {
+struct KernelMemory {
     /// Of what has come and is not read yet.
     received: usize,
     /// Of what is not sent or not acknowledged yet.
@@ -18,7 +18,7 @@ struct Held {
 /// Bytes of memory that the kernel holds for `stream`: what is not sent or not acknowledged yet, and what has come and is
 /// not read yet, including its bookkeeping.
 pub(crate) fn of(stream: &TcpStream) -> usize {
-    let Held { received, unsent } = held(stream);
+    let KernelMemory { received, unsent } = held(stream);
     received + unsent
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn unsent(stream: &TcpStream) -> usize {
 }
 
 #[cfg(target_os = "linux")]
-fn held(stream: &TcpStream) -> Held {
+fn held(stream: &TcpStream) -> KernelMemory {
     use std::os::fd::AsRawFd;
 
     /// Values that are read, of which `SK_MEMINFO_RMEM_ALLOC` is at 0 and `SK_MEMINFO_WMEM_QUEUED` at 5
@@ -49,15 +49,15 @@ fn held(stream: &TcpStream) -> Held {
     };
     // A socket that has just been closed holds nothing.
     if result != 0 {
-        return Held::default();
+        return KernelMemory::default();
     }
-    Held { received: values[0] as usize, unsent: values[5] as usize }
+    KernelMemory { received: values[0] as usize, unsent: values[5] as usize }
 }
 
 /// Elsewhere about what it may hold at most: a stream's send buffer.
 #[cfg(not(target_os = "linux"))]
-fn held(_: &TcpStream) -> Held {
-    Held { received: 0, unsent: 1024 * 1024 }
+fn held(_: &TcpStream) -> KernelMemory {
+    KernelMemory { received: 0, unsent: 1024 * 1024 }
 }
 
 /// Bytes that our connections may hold together before the system's TCP as a whole comes under pressure; then it drops

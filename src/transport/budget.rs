@@ -1,8 +1,8 @@
 //! The budget of all connections together.
 
 use super::connections::Connections;
-use crate::live::Live;
-use crate::tally::Tally;
+use crate::counters::Counters;
+use crate::live_config::LiveConfig;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -13,8 +13,8 @@ pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// Keeps what all connections hold within `clients.all_unsent_bytes`.
 pub(crate) struct Budget {
     pub(crate) connections: Arc<Connections>,
-    pub(crate) live: Arc<Live>,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) live: Arc<LiveConfig>,
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl Budget {
@@ -22,7 +22,7 @@ impl Budget {
     pub(crate) async fn keep(self) {
         loop {
             sleep(SWEEP_INTERVAL).await;
-            self.connections.keep_within(self.live.rules().clients.all_unsent_bytes, &self.tally);
+            self.connections.keep_within(self.live.settings().clients.all_unsent_bytes, &self.counters);
         }
     }
 }

@@ -5,8 +5,8 @@
 //! nothing. So whoever has a reason (the budget, new rules, the end of the program) shuts its socket down, which wakes
 //! the task with an error.
 
+use crate::counters::{Counters, Ending};
 use crate::system::tcp_memory;
-use crate::tally::{Ending, Tally};
 use actix_web::rt::net::TcpStream;
 use parking_lot::{Mutex, MutexGuard};
 use socket2::SockRef;
@@ -197,7 +197,7 @@ impl Connections {
 
     /// Ends connections until what all of them hold is within `limit`: first those who have taken least since the last
     /// call, and of them those who hold most.
-    pub(crate) fn keep_within(&self, limit: usize, tally: &Tally) {
+    pub(crate) fn keep_within(&self, limit: usize, counters: &Counters) {
         let records: Vec<_> = self.lock().values().cloned().collect();
         let measured = records.iter().map(|record| (record.sent_since(), record));
         let mut full: Vec<_> = measured
@@ -213,7 +213,7 @@ impl Connections {
                     break;
                 }
                 record.cut();
-                tally.ended(Ending::OverBudget);
+                counters.ended(Ending::OverBudget);
                 held -= bytes;
                 ended += 1;
             }
@@ -327,7 +327,7 @@ mod tests {
 
     #[actix_web::test]
     async fn above_the_budget_those_go_first_who_take_least() {
-        let (connections, tally) = (Arc::new(Connections::default()), Tally::default());
+        let (connections, counters) = (Arc::new(Connections::default()), Counters::default());
         let idle = Pair::new(&connections, "192.0.2.1", Phase::Streaming).await;
         let mut taking = Pair::new(&connections, "192.0.2.1", Phase::Streaming).await;
         let stuck = Pair::new(&connections, "192.0.2.1", Phase::Streaming).await;
@@ -336,7 +336,7 @@ mod tests {
             assert!(pair.fill() > 0);
         }
         answered.record.has_left(1 << 30);
-        connections.keep_within(usize::MAX, &tally);
+        connections.keep_within(usize::MAX, &counters);
         let held = connections.held();
         assert!(held > 1 << 30, "{held}");
         // One of them takes some, and its buffers are filled again.
@@ -344,12 +344,12 @@ mod tests {
         taking.client.read_exact(&mut taken).await.expect("what was sent");
         taking.stream.writable().await.expect("room");
         assert!(taking.fill() > 0);
-        connections.keep_within(connections.held() - 1, &tally);
+        connections.keep_within(connections.held() - 1, &counters);
         assert!(answered.is_cut(), "it took nothing and holds most");
         assert!(!stuck.is_cut() && !taking.is_cut() && !idle.is_cut());
-        connections.keep_within(0, &tally);
+        connections.keep_within(0, &counters);
         assert!(stuck.is_cut() && taking.is_cut() && !idle.is_cut());
-        let ended = tally.endings().find(|(why, _)| *why == Ending::OverBudget);
+        let ended = counters.endings().find(|(why, _)| *why == Ending::OverBudget);
         assert_eq!(ended.map(|(_, count)| count), Some(4), "one of them was still there the second time");
         drop(answered);
         assert_eq!(connections.lock().len(), 3);

@@ -2,8 +2,8 @@
 
 use super::connections::{Record, Registration};
 use super::tcp::Tcp;
-use crate::access::Slot;
-use crate::actors::outbox::Piece;
+use crate::access::ConnectionPermit;
+use crate::actors::send_queue::Chunk;
 use crate::actors::socket::Socket;
 use crate::message::Wire;
 use std::io;
@@ -21,7 +21,7 @@ pub(crate) struct Transport {
 
 /// What a connection takes up from the moment it is accepted.
 pub(crate) struct Claim {
-    pub(crate) _slots: Vec<Slot>,
+    pub(crate) _slots: Vec<ConnectionPermit>,
     pub(crate) _registration: Registration,
 }
 
@@ -85,10 +85,10 @@ impl AsyncWrite for Transport {
 }
 
 impl Socket for Transport {
-    fn poll_send(&mut self, cx: &mut Context<'_>, piece: &Piece) -> Poll<io::Result<usize>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, chunk: &Chunk) -> Poll<io::Result<usize>> {
         match &mut self.io {
-            Io::Clear(tcp) => tcp.poll_send(cx, piece),
-            Io::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, piece.bytes()),
+            Io::Clear(tcp) => tcp.poll_send(cx, chunk),
+            Io::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, chunk.bytes()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The TCP socket of a client's connection, below TLS: what it may say per second, and how it is doing.
 
 use super::connections::Record;
-use crate::actors::outbox::Piece;
+use crate::actors::send_queue::Chunk;
 use crate::actors::socket::{self, Socket};
 use crate::message::Wire;
 use crate::rate::{Rate, TokenBucket};
@@ -125,8 +125,8 @@ impl AsyncWrite for Tcp {
 }
 
 impl Socket for Tcp {
-    fn poll_send(&mut self, cx: &mut Context<'_>, piece: &Piece) -> Poll<io::Result<usize>> {
-        self.note(socket::poll_send(&self.stream, cx, piece))
+    fn poll_send(&mut self, cx: &mut Context<'_>, chunk: &Chunk) -> Poll<io::Result<usize>> {
+        self.note(socket::poll_send(&self.stream, cx, chunk))
     }
 
     fn bound_unsent(&self, wire: Wire) {

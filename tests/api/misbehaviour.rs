@@ -97,7 +97,7 @@ async fn a_log_that_forks_at_a_size_that_was_verified_is_caught() {
         let (log, app, mut client) = honest_so_far(demo, protocol).await;
         log.set_fault(Fault::WrongRoot, FaultOn::Heads, Some(1));
         app.wait_for(|s| s["logs"][log.url()]["misbehaviours"] == 1).await;
-        let [evidence] = app.evidence().try_into().expect("one piece");
+        let [evidence] = app.evidence().try_into().expect("one chunk");
         assert_eq!(evidence.misbehaviour.kind(), "fork");
         evidence.check().expect("a fork");
         log.publish(5);
@@ -148,7 +148,7 @@ async fn an_entry_that_says_to_stand_elsewhere_is_sent_and_marked() {
     let message = client.message().await;
     assert_eq!(message["data"]["cert_index"], 300);
     assert_eq!(message["fault"], "leaf_index is 7 at index 300");
-    let [evidence] = app.evidence().try_into().expect("one piece");
+    let [evidence] = app.evidence().try_into().expect("one chunk");
     assert_eq!((evidence.misbehaviour.kind(), evidence.misbehaviour.index()), ("wrong_entry", Some(300)));
     evidence.check().expect("a wrong entry");
     let stats = app.log_stats().await;
@@ -167,7 +167,7 @@ async fn a_precertificate_that_was_not_signed_is_sent_and_marked() {
     assert_eq!(message["data"]["cert_index"], 300);
     let fault = message["fault"].as_str().expect("a mark");
     assert!(fault.starts_with("the precertificate is not what the log signed"), "{fault}");
-    let [evidence] = app.evidence().try_into().expect("one piece");
+    let [evidence] = app.evidence().try_into().expect("one chunk");
     assert_eq!((evidence.misbehaviour.kind(), evidence.misbehaviour.index()), ("wrong_entry", Some(300)));
     evidence.check().expect("a wrong entry");
     app.stop().await;

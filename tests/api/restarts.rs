@@ -105,7 +105,7 @@ async fn a_restart_knows_the_heads_from_before() {
     log.set_fault(Fault::Shrink(10), FaultOn::Heads, Some(1));
     let app = spawn_app_in(dir, &[], EAGER, vec![watched()]).await;
     app.wait_for(|s| s["logs"][log.url()]["misbehaviours"] == 1).await;
-    let [evidence] = app.evidence().try_into().expect("one piece");
+    let [evidence] = app.evidence().try_into().expect("one chunk");
     assert_eq!(evidence.misbehaviour.kind(), "rollback");
     evidence.check().expect("a rollback");
     app.stop().await;

@@ -67,7 +67,7 @@ fn search(name: &str, text: &str) {
         assert!(status.expect("kill runs").success());
         until(&lines, "configuration:");
     };
-    // The end of a freed piece of memory stays as it was longest.
+    // The end of a freed chunk of memory stays as it was longest.
     let parts = [&TOKEN[16..40], &TOKEN[40..], NAME];
     let at_start = found(child.id(), &parts);
     hang_up();

@@ -66,10 +66,10 @@ const OUTRAGES: [Outrage; 10] = [
 /// A running log; it ends with the test's runtime.
 pub struct HostileLog {
     pub url: String,
-    shared: Arc<Shared>,
+    shared: Arc<SharedFrames>,
 }
 
-struct Shared {
+struct SharedFrames {
     hostility: Hostility,
     tree: UniformTree,
     entry: String,
@@ -84,7 +84,7 @@ impl HostileLog {
         let leaf = b"no MerkleTreeLeaf at all";
         let tree = UniformTree { leaf: leaf_hash(leaf), size };
         let text = STANDARD.encode_to_string(leaf);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SharedFrames {
             hostility,
             tree,
             entry: format!(r#"{{"leaf_input":"{text}","extra_data":""}}"#),
@@ -111,7 +111,7 @@ impl HostileLog {
     }
 }
 
-impl Shared {
+impl SharedFrames {
     async fn speak(&self, mut stream: TcpStream) -> io::Result<()> {
         while let Some(target) = request(&mut stream).await? {
             let number = self.requests.fetch_add(1, Ordering::Relaxed);

@@ -24,7 +24,7 @@ use tokio_tungstenite::connect_async;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What a kill may have repeated. Positions are at most two saves old, which is 0.6 s; the rest is for a disk that takes
 /// its time over one, which is not what this is to find.
-const MOST_REPEATED: Duration = Duration::from_secs(3);
+const MAX_REPEATED: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
@@ -182,5 +182,5 @@ fn judge(runs: &[Run], tree_size: u64) {
         runs.len()
     );
     assert_eq!(next, tree_size, "the last entries are missing");
-    assert!(longest <= MOST_REPEATED, "entries of the last {longest:?} were repeated");
+    assert!(longest <= MAX_REPEATED, "entries of the last {longest:?} were repeated");
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// What was compared, and what of it did not agree.
 #[derive(Default)]
-pub struct Tally {
+pub struct Counters {
     pub certificates: usize,
     /// Those that OpenSSL refuses as a whole.
     pub refused: usize,
@@ -22,10 +22,10 @@ pub struct Tally {
     is_generated: bool,
 }
 
-impl Tally {
+impl Counters {
     /// For certificates that nobody would issue: see `differences`.
     pub fn of_generated() -> Self {
-        Tally { is_generated: true, ..Tally::default() }
+        Counters { is_generated: true, ..Counters::default() }
     }
 
     pub fn add(&mut self, label: &str, der: &[u8]) {
@@ -60,7 +60,7 @@ impl Tally {
     }
 
     pub fn report(&self, what: &str) {
-        let Tally { certificates, refused, extensions, .. } = self;
+        let Counters { certificates, refused, extensions, .. } = self;
         println!("{what}: {certificates} certificates ({refused} refused), {extensions} extensions agree");
         for (reason, count) in &self.differences {
             println!("  {count} x {reason}");

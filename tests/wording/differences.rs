@@ -176,7 +176,7 @@ const DIFFERENCES_IF_GENERATED: &[Difference] = &[
         explains: |case| {
             let pieces = |text: &str| text.replace(", ", "\n");
             let expected = with_dotted_younger(&case.expected);
-            is_cut(&pieces(&expected), &pieces(case.ours), |piece| piece.len() == 79)
+            is_cut(&pieces(&expected), &pieces(case.ours), |chunk| chunk.len() == 79)
         },
     },
     Difference {
@@ -252,11 +252,11 @@ fn with_names_of_1_1(text: &str) -> String {
 
 /// Each otherName as 1.1 has it. A name ends where its line does, or the next name of a list begins.
 fn without_other_names(text: &str) -> String {
-    let piece = |piece: &str| match piece.find("othername:") {
-        Some(start) => format!("{}othername:<unsupported>", &piece[..start]),
-        None => piece.to_string(),
+    let chunk = |chunk: &str| match chunk.find("othername:") {
+        Some(start) => format!("{}othername:<unsupported>", &chunk[..start]),
+        None => chunk.to_string(),
     };
-    let line = |line: &str| line.split(", ").map(piece).collect::<Vec<_>>().join(", ");
+    let line = |line: &str| line.split(", ").map(chunk).collect::<Vec<_>>().join(", ");
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 

@@ -1,6 +1,6 @@
 //! Every certificate that there is, worded by both.
 
-use crate::compare::{Tally, worded};
+use crate::compare::{Counters, worded};
 use crate::der::{self, Certificate};
 use crate::differences::{self, Case};
 use crate::reference::{self, Extension};
@@ -8,50 +8,50 @@ use crate::{rare, sources};
 
 #[test]
 fn demo_certificates_are_worded_as_openssl_words_them() {
-    let mut tally = Tally::default();
+    let mut counters = Counters::default();
     for entry in sources::demo(500) {
         for (place, der) in entry.certificates().iter().enumerate() {
-            tally.add(&format!("{} {place}", entry.id), der);
+            counters.add(&format!("{} {place}", entry.id), der);
         }
     }
-    tally.report("demo log");
-    tally.assert_agreement();
+    counters.report("demo log");
+    counters.assert_agreement();
 }
 
 #[test]
 fn recorded_certificates_are_worded_as_openssl_words_them() {
-    let mut tally = Tally::default();
+    let mut counters = Counters::default();
     for corpus in ["live", "limbo", "pyca", "crafted"] {
         let Some(entries) = sources::conformance(corpus) else { return };
         for entry in entries {
             for (place, der) in entry.certificates().iter().enumerate() {
-                tally.add(&format!("{} {place}", entry.id), der);
+                counters.add(&format!("{} {place}", entry.id), der);
             }
         }
     }
-    tally.report("recorded");
-    tally.assert_agreement();
+    counters.report("recorded");
+    counters.assert_agreement();
 }
 
 #[test]
 fn rare_extensions_are_worded_as_openssl_words_them() {
-    let mut tally = Tally::default();
+    let mut counters = Counters::default();
     for (dotted, value) in rare::extensions() {
-        tally.add(&dotted, &Certificate::with_extension(&dotted, &value).der());
+        counters.add(&dotted, &Certificate::with_extension(&dotted, &value).der());
     }
-    tally.add("odd names", &Certificate::with_subject(rare::odd_name()).der());
-    tally.report("rare extensions");
-    tally.assert_agreement();
+    counters.add("odd names", &Certificate::with_subject(rare::odd_name()).der());
+    counters.report("rare extensions");
+    counters.assert_agreement();
 }
 
 #[test]
 fn every_documented_difference_is_met() {
-    let mut tally = Tally::default();
+    let mut counters = Counters::default();
     for (dotted, value) in rare::all() {
-        tally.add(dotted, &Certificate::with_extension(dotted, value).der());
+        counters.add(dotted, &Certificate::with_extension(dotted, value).der());
     }
     for reason in differences::reasons() {
-        assert!(tally.differences.contains_key(reason), "nothing shows it: {reason}");
+        assert!(counters.differences.contains_key(reason), "nothing shows it: {reason}");
     }
 }
 
@@ -79,16 +79,16 @@ fn a_changed_wording_is_noticed() {
 
 #[test]
 fn objects_have_the_names_that_openssl_gives_them() {
-    let mut tally = Tally::default();
+    let mut counters = Counters::default();
     for nid in 1..differences::NO_MORE {
         let Some(object) = reference::object(nid) else { continue };
         let [purposes, subject] = with_object(&object.content);
-        tally.add(&object.long_name, &purposes);
-        tally.add(&object.short_name, &subject);
+        counters.add(&object.long_name, &purposes);
+        counters.add(&object.short_name, &subject);
     }
-    tally.report("objects");
-    tally.assert_agreement();
-    assert!(tally.certificates > 2000);
+    counters.report("objects");
+    counters.assert_agreement();
+    assert!(counters.certificates > 2000);
 }
 
 #[test]

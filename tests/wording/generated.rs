@@ -1,6 +1,6 @@
 //! Certificates as nobody issues them: made at random, sound ones and broken ones.
 
-use crate::compare::{self, Tally};
+use crate::compare::{self, Counters};
 use crate::der::*;
 use crate::rare;
 use certstream_server::certificate::{Certificate as Parsed, Leaf, LeafKind};
@@ -221,9 +221,9 @@ proptest! {
 
     #[test]
     fn whatever_openssl_reads_in_a_certificate_is_read_the_same(certificate in certificate()) {
-        let mut tally = Tally::of_generated();
-        tally.add("generated", &certificate.der());
-        tally.assert_agreement();
+        let mut counters = Counters::of_generated();
+        counters.add("generated", &certificate.der());
+        counters.assert_agreement();
     }
 
     #[test]

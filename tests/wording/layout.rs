@@ -85,13 +85,13 @@ pub fn names(text: &str) -> String {
     ];
     let mut out = Vec::new();
     let mut in_directory_name = false;
-    for piece in text.split(", ") {
-        if OTHER_KINDS.iter().any(|kind| piece.starts_with(kind)) {
+    for chunk in text.split(", ") {
+        if OTHER_KINDS.iter().any(|kind| chunk.starts_with(kind)) {
             in_directory_name = false;
         }
-        let start = if in_directory_name { Some(0) } else { piece.find("DirName:/") };
+        let start = if in_directory_name { Some(0) } else { chunk.find("DirName:/") };
         in_directory_name = start.is_some();
-        let (before, name) = piece.split_at(start.unwrap_or(piece.len()));
+        let (before, name) = chunk.split_at(start.unwrap_or(chunk.len()));
         out.push(format!("{before}{}", one_line(name)));
     }
     out.join(", ")

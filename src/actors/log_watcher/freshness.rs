@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Heads whose entries have not all been sent. A log that we are so far behind of is not fresh in any case.
-const MOST_HEADS: usize = 4096;
+const MAX_HEADS: usize = 4096;
 /// Batches that the figures are of.
-const MOST_BATCHES: usize = 1024;
+const MAX_BATCHES: usize = 1024;
 
 /// The delays of one log's newest messages.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl Freshness {
     pub fn head(&mut self, tree_size: u64, visible: Instant) {
         if self.base.is_none() {
             self.base = Some((tree_size, visible));
-        } else if self.heads.len() < MOST_HEADS {
+        } else if self.heads.len() < MAX_HEADS {
             self.heads.push_back((tree_size, visible));
         }
     }
@@ -54,7 +54,7 @@ impl Freshness {
             self.heads.pop_front();
         }
         let Some((_, visible)) = self.heads.front() else { return };
-        if self.delays.len() == MOST_BATCHES {
+        if self.delays.len() == MAX_BATCHES {
             self.delays.pop_front();
         }
         let delay = now.saturating_duration_since(*visible);

@@ -6,7 +6,7 @@
 //! | `watch` | the log's heads, and where we stand under them |
 //! | `release` | what is fetched under a head, until it has been handed on |
 //! | `window`, `held`, `place`, `heads` | ranges in flight; entries that wait for a proof; the position and its tree; heads that contradict each other; pure |
-//! | `rhythm`, `page_size`, `backoff`, `progress` | when and how much to ask, and how far we are; pure |
+//! | `schedule`, `page_size`, `backoff`, `progress` | when and how much to ask, and how far we are; pure |
 //! | `report`, `status`, `freshness` | what others are told |
 //! | `gate` | after a restart, the wait for the clients |
 //!
@@ -14,26 +14,26 @@
 //! log cannot prove is not sent until it can.
 
 mod backoff;
+mod client_wait;
+mod context;
 mod freshness;
-mod gate;
 mod heads;
-pub(crate) mod held;
 pub mod latency;
+mod log_cursor;
 mod page_size;
-mod place;
+mod poll_schedule;
 mod progress;
 pub(crate) mod release;
 mod report;
-mod rhythm;
 mod status;
-mod surroundings;
+pub(crate) mod unverified;
 mod watch;
 mod window;
 
+pub use client_wait::ClientWait;
+pub use context::WatchContext;
 pub use freshness::FreshnessFigures;
-pub use gate::Gate;
 pub use status::{LogSnapshot, LogStatus};
-pub use surroundings::Surroundings;
 
 use crate::config::WatchSettings;
 use actix::prelude::*;
@@ -56,7 +56,7 @@ pub struct LogWatcher {
 
 impl LogWatcher {
     /// Watches a log as `settings` say.
-    pub fn new(with: Surroundings, settings: WatchSettings) -> Self {
+    pub fn new(with: WatchContext, settings: WatchSettings) -> Self {
         let stopped = Rc::new(Cell::new(false));
         LogWatcher { watch: Some(Watch::new(with, settings, stopped.clone())), stopped }
     }

@@ -1,12 +1,12 @@
 //! What is fetched under a head, until it has been handed on.
 //!
 //! ```text
-//! Window ──► ranges in flight ──► decode, hash ──► Window ──► Held ──► proven? ──► Broker, position
+//! Window ──► ranges in flight ──► decode, hash ──► Window ──► UnverifiedEntries ──► proven? ──► Broker, position
 //!   ▲         └─ failed: asked again later        (in order)           └─ no: nothing of it is sent
 //! ```
 
-use super::held::{Arrived, Held, HeldBatch};
 use super::progress::Progress;
+use super::unverified::{DecodedEntry, UnverifiedEntries, VerifiedBatch};
 use super::watch::Watch;
 use super::window::Window;
 use crate::actors::broker::Publish;
@@ -16,7 +16,7 @@ use crate::ct::head::Head;
 use crate::ct::merkle::CompactTree;
 use crate::digest::Topic;
 use crate::evidence::Misbehaviour;
-use crate::log_client::{FetchError, Fetched, LogClient, Range, Undecodable};
+use crate::log_client::{DecodeFailure, FetchError, FetchedEntry, LogClient, Range};
 use crate::message::{CertEntry, EntryBatch};
 use crate::state::{Ledger, UndecodableEntry};
 use actix::prelude::SendError;
@@ -36,10 +36,10 @@ pub(crate) const MAX_WAITING_BYTES: usize = 24 * 1024 * 1024;
 const BROKER_PAUSE: Duration = Duration::from_millis(10);
 
 /// The answer to one request for entries.
-struct Answer {
+struct PageResult {
     range: Range,
     asked_at: Instant,
-    page: Result<Vec<Fetched>, FetchError>,
+    page: Result<Vec<FetchedEntry>, FetchError>,
 }
 
 impl Watch {
@@ -47,7 +47,7 @@ impl Watch {
     /// is not.
     pub(super) async fn catch_up_to(&mut self, end_exclusive: u64, head: &Head) -> bool {
         let Some(place) = &self.place else { return false };
-        let mut held = Held::behind(place, self.settings.verify);
+        let mut held = UnverifiedEntries::behind(place, self.settings.verify);
         let mut progress = Progress::new(place.next(), end_exclusive, std::time::Instant::now());
         let span = self.settings.page_size.saturating_mul(self.settings.in_flight as u64);
         let mut window = Window::new(place.fetch_from(), end_exclusive, span, self.client.alignment());
@@ -66,7 +66,7 @@ impl Watch {
                 counted.set(waiting_bytes + held.bytes());
             }
             while let Some(arrived) = window.take_arrived() {
-                waiting_bytes = waiting_bytes.saturating_sub(arrived.iter().map(Arrived::bytes).sum());
+                waiting_bytes = waiting_bytes.saturating_sub(arrived.iter().map(DecodedEntry::bytes).sum());
                 for arrived in arrived {
                     let next = arrived.index + 1;
                     if let Some(unhashable) = held.push(arrived) {
@@ -89,14 +89,14 @@ impl Watch {
     }
 
     /// Returns how many bytes came.
-    fn judge(&mut self, answer: Answer, window: &mut Window<Arrived>) -> usize {
+    fn judge(&mut self, answer: PageResult, window: &mut Window<DecodedEntry>) -> usize {
         let range = answer.range;
         match answer.page {
             Ok(page) => {
                 self.backoff.succeeded();
                 self.page_size.learn(range.count(), page.len() as u64);
                 let arrived = self.decode(range, page);
-                let bytes = arrived.iter().flatten().map(Arrived::bytes).sum();
+                let bytes = arrived.iter().flatten().map(DecodedEntry::bytes).sum();
                 window.arrived(range, arrived);
                 return bytes;
             }
@@ -120,24 +120,25 @@ impl Watch {
     }
 
     /// `None` for what may have been damaged on its way, and is asked for once more.
-    fn decode(&self, range: Range, page: Vec<Fetched>) -> Vec<Option<Arrived>> {
+    fn decode(&self, range: Range, page: Vec<FetchedEntry>) -> Vec<Option<DecodedEntry>> {
         let (source, seen_us) = (self.status.source(), clock::unix_us());
-        let arrived = |(Fetched { leaf_hash, content, evidence }, index): (Fetched, u64)| match content {
-            Err(broken) if !range.confirming => {
-                self.status.retried(1);
-                log::debug!("{}: entry {index}: {}; asking once more", source.name(), broken.reason);
-                None
-            }
-            content => {
-                let entry = |content| CertEntry { source: source.clone(), index, seen_us, content };
-                Some(Arrived { index, leaf_hash, content: content.map(entry), evidence })
-            }
-        };
+        let arrived =
+            |(FetchedEntry { leaf_hash, content, evidence }, index): (FetchedEntry, u64)| match content {
+                Err(broken) if !range.confirming => {
+                    self.status.retried(1);
+                    log::debug!("{}: entry {index}: {}; asking once more", source.name(), broken.reason);
+                    None
+                }
+                content => {
+                    let entry = |content| CertEntry { source: source.clone(), index, seen_us, content };
+                    Some(DecodedEntry { index, leaf_hash, content: content.map(entry), evidence })
+                }
+            };
         page.into_iter().zip(range.start..).map(arrived).collect()
     }
 
     /// Hands on what is held, once it is proven to lead to `head`; `false` if it is not.
-    async fn release(&mut self, held: &mut Held, head: &Head) -> bool {
+    async fn release(&mut self, held: &mut UnverifiedEntries, head: &Head) -> bool {
         while let Some(tree) = held.tree() {
             match self.client.prove(tree, head).await {
                 Ok(Ok(())) => {
@@ -173,12 +174,12 @@ impl Watch {
 
     /// Hands entries to the Broker and waits for it. The position moves with the hand-over, so that nothing can stop
     /// the one without the other.
-    async fn hand_on(&mut self, batch: HeldBatch) {
+    async fn hand_on(&mut self, batch: VerifiedBatch) {
         let _turn = match batch.is_large() {
             true => self.memory.turn_for_large_batch().await,
             false => None,
         };
-        let HeldBatch { entries, tree, .. } = batch;
+        let VerifiedBatch { entries, tree, .. } = batch;
         let Some(ledger) = self.accounted(&entries).await else { return };
         let mut decoded = Vec::with_capacity(entries.len());
         for arrived in entries {
@@ -215,9 +216,9 @@ impl Watch {
     }
 
     /// The account with `entries` in it. Does not come back with a hole or a repeat.
-    async fn accounted(&self, entries: &[Arrived]) -> Option<Ledger> {
+    async fn accounted(&self, entries: &[DecodedEntry]) -> Option<Ledger> {
         let mut ledger = self.place.as_ref()?.ledger;
-        let each = |arrived: &Arrived| match arrived.content {
+        let each = |arrived: &DecodedEntry| match arrived.content {
             Ok(_) => ledger.deliver(arrived.index),
             Err(_) => ledger.pass_over(arrived.index),
         };
@@ -255,7 +256,7 @@ impl Watch {
     }
 
     /// Passes over an entry that is not even bytes, so that nothing can be said of its place in the tree.
-    async fn pass_unhashable(&mut self, arrived: Arrived) -> bool {
+    async fn pass_unhashable(&mut self, arrived: DecodedEntry) -> bool {
         let broken = match &arrived.content {
             Err(broken) if self.place.as_ref().is_some_and(|place| arrived.index >= place.next()) => broken,
             _ => {
@@ -269,7 +270,7 @@ impl Watch {
         let Some(ledger) = self.accounted(std::slice::from_ref(&arrived)).await else { return false };
         self.move_to(ledger, None);
         if let Some(place) = &mut self.place {
-            place.uproot();
+            place.reset_tree();
         }
         true
     }
@@ -297,8 +298,8 @@ impl Watch {
     }
 
     /// Keeps what the log gave for an entry that is passed over.
-    fn keep_undecodable(&self, broken: &Undecodable, index: u64) {
-        let Undecodable { reason, leaf_input, extra_data } = broken;
+    fn keep_undecodable(&self, broken: &DecodeFailure, index: u64) {
+        let DecodeFailure { reason, leaf_input, extra_data } = broken;
         let url = self.status.source().url();
         let kept =
             match self.undecodable.keep(&UndecodableEntry { url, index, reason, leaf_input, extra_data }) {
@@ -311,9 +312,9 @@ impl Watch {
     }
 }
 
-async fn fetch(client: Rc<LogClient>, range: Range, not_before: Instant) -> Answer {
+async fn fetch(client: Rc<LogClient>, range: Range, not_before: Instant) -> PageResult {
     sleep_until(not_before).await;
     let asked_at = Instant::now();
     let page = client.entries(range).await;
-    Answer { range, asked_at, page }
+    PageResult { range, asked_at, page }
 }

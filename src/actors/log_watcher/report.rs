@@ -4,7 +4,7 @@ use super::LogStatus;
 use crate::actors::broker::{Alert, Broker};
 use crate::clock;
 use crate::digest::{Digest, Topic};
-use crate::evidence::{Accused, Evidence, Misbehaviour};
+use crate::evidence::{Evidence, LogIdentity, Misbehaviour};
 use crate::message::log_alert;
 use crate::state::EvidenceFolder;
 use actix::Addr;
@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Faults of single entries that evidence is kept and clients are told of at once; a hostile log could send nothing else.
-pub(crate) const MOST_ENTRIES: u32 = 20;
+pub(crate) const MAX_ENTRIES: u32 = 20;
 /// After which time as many again are.
 pub(crate) const ENTRIES_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Of one log.
 pub(super) struct Reporter {
-    accused: Accused,
+    accused: LogIdentity,
     status: Arc<LogStatus>,
     folder: Arc<EvidenceFolder>,
     broker: Addr<Broker>,
@@ -30,13 +30,13 @@ pub(super) struct Reporter {
 
 impl Reporter {
     pub(super) fn new(
-        accused: Accused,
+        accused: LogIdentity,
         status: Arc<LogStatus>,
         folder: Arc<EvidenceFolder>,
         broker: Addr<Broker>,
         digest: Arc<Digest>,
     ) -> Self {
-        Reporter { accused, status, folder, broker, digest, entries: (MOST_ENTRIES, Instant::now()) }
+        Reporter { accused, status, folder, broker, digest, entries: (MAX_ENTRIES, Instant::now()) }
     }
 
     /// The log lied about its tree. What to do about it is up to the caller.
@@ -51,7 +51,7 @@ impl Reporter {
     pub(super) fn wrong_entry(&mut self, problem: String, misbehaviour: impl FnOnce() -> Misbehaviour) {
         let now = Instant::now();
         if now >= self.entries.1 {
-            self.entries = (MOST_ENTRIES, now + ENTRIES_INTERVAL);
+            self.entries = (MAX_ENTRIES, now + ENTRIES_INTERVAL);
         }
         if self.entries.0 > 0 {
             self.entries.0 -= 1;

@@ -7,7 +7,7 @@ use crate::ct::entry::LogEntryType;
 use crate::ct::source::Source;
 use crate::evidence::Misbehaviour;
 use crate::log_client::{FetchError, Traffic};
-use crate::printable::{MOST_CHARS, escaped};
+use crate::printable::{MAX_CHARS, escaped};
 use crate::state::Ledger;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
@@ -50,7 +50,7 @@ struct Problem {
 
 impl Problem {
     fn new(kind: &str, detail: &str) -> Self {
-        let kept = |text| escaped(text, MOST_CHARS).into_owned();
+        let kept = |text| escaped(text, MAX_CHARS).into_owned();
         Problem { kind: kept(kind), detail: kept(detail) }
     }
 }
@@ -263,7 +263,7 @@ impl LogStatus {
     }
 
     pub(super) fn halted(&self, why: &str) {
-        *lock(&self.halted) = Some(escaped(why, MOST_CHARS).into());
+        *lock(&self.halted) = Some(escaped(why, MAX_CHARS).into());
     }
 }
 

@@ -1,22 +1,22 @@
 //! One log, from start to stop: its heads, and where we stand under them.
 
 use super::backoff::Backoff;
-use super::gate::Gate;
+use super::client_wait::ClientWait;
 use super::heads::{Heads, Verdict};
+use super::log_cursor::{LogCursor, Missing};
 use super::page_size::PageSize;
-use super::place::{Missing, Place};
+use super::poll_schedule::PollSchedule;
 use super::report::Reporter;
-use super::rhythm::Rhythm;
-use super::{LogStatus, Surroundings};
+use super::{LogStatus, WatchContext};
 use crate::actors::broker::Broker;
 use crate::clock;
 use crate::config::{Start, WatchSettings};
 use crate::ct::head::Head;
 use crate::digest::{Digest, Topic};
-use crate::evidence::{Beginning, Misbehaviour};
-use crate::log_client::{AnswerMemory, FetchError, LogClient, Refutation};
+use crate::evidence::{Misbehaviour, OldTree};
+use crate::log_client::{AnswerMemory, FetchError, LogClient, ProofFailure};
 use crate::message::Demand;
-use crate::state::{Positions, Undecodable};
+use crate::state::{Positions, UndecodableFolder};
 use actix::Addr;
 use futures_util::FutureExt;
 use log::Level;
@@ -30,7 +30,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// A head that was signed so far in the future makes one think of clocks, ours or the log's.
-const MOST_AHEAD: Duration = Duration::from_secs(60 * 60);
+const MAX_AHEAD: Duration = Duration::from_secs(60 * 60);
 
 /// The watcher's work.
 pub(super) struct Watch {
@@ -38,23 +38,23 @@ pub(super) struct Watch {
     pub(super) memory: Arc<AnswerMemory>,
     pub(super) settings: WatchSettings,
     pub(super) status: Arc<LogStatus>,
-    pub(super) undecodable: Arc<Undecodable>,
+    pub(super) undecodable: Arc<UndecodableFolder>,
     pub(super) positions: Arc<Positions>,
     pub(super) broker: Addr<Broker>,
     pub(super) demand: Arc<Demand>,
-    pub(super) gate: Gate,
+    pub(super) gate: ClientWait,
     pub(super) reporter: Reporter,
     digest: Arc<Digest>,
     /// Set when nothing is to be handed on any more.
     pub(super) stopped: Rc<Cell<bool>>,
     /// Unknown until the first head.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<LogCursor>,
     pub(super) page_size: PageSize,
     pub(super) backoff: Backoff,
     /// No request for entries before this moment.
     pub(super) not_before: Instant,
     pub(super) last_failure: Option<Instant>,
-    rhythm: Rhythm,
+    schedule: PollSchedule,
     heads: Heads,
     /// The largest head that may be believed.
     head: Option<Head>,
@@ -71,14 +71,14 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(with: Surroundings, settings: WatchSettings, stopped: Rc<Cell<bool>>) -> Self {
-        let Surroundings { client, memory, accused, status, undecodable, evidence, positions, .. } = with;
-        let Surroundings { broker, demand, gate, digest, .. } = with;
+    pub(super) fn new(with: WatchContext, settings: WatchSettings, stopped: Rc<Cell<bool>>) -> Self {
+        let WatchContext { client, memory, accused, status, undecodable, evidence, positions, .. } = with;
+        let WatchContext { broker, demand, gate, digest, .. } = with;
         Watch {
             client: Rc::new(client),
             memory,
             page_size: PageSize::new(settings.page_size),
-            rhythm: Rhythm::new(std::time::Instant::now(), settings.poll_interval),
+            schedule: PollSchedule::new(std::time::Instant::now(), settings.poll_interval),
             settings,
             reporter: Reporter::new(accused, status.clone(), evidence, broker.clone(), digest.clone()),
             digest,
@@ -109,7 +109,7 @@ impl Watch {
         loop {
             if AssertUnwindSafe(self.follow()).catch_unwind().await.is_err() {
                 let wait = self.backoff.failed(None, rand::random());
-                let next = self.place.as_ref().map(Place::next);
+                let next = self.place.as_ref().map(LogCursor::next);
                 self.tell(Level::Error, Topic { about: "watcher", problem: "panicked" }, |name| {
                     format!("{name}: watcher panicked at index {next:?}; going on in {wait:.1?}")
                 });
@@ -130,13 +130,13 @@ impl Watch {
             self.halt(why.into()).await;
         }
         self.heads = Heads::knowing(saved.head.clone());
-        self.place = Some(Place::saved(saved));
+        self.place = Some(LogCursor::saved(saved));
         self.resumed = true;
     }
 
     async fn follow(&mut self) {
         loop {
-            sleep_until(self.rhythm.next().into()).await;
+            sleep_until(self.schedule.next().into()).await;
             let asked = Instant::now();
             match self.client.head().await {
                 Ok(head) => {
@@ -151,7 +151,7 @@ impl Watch {
                         self.reporter.misbehaved(format!("a head is not the log's: {reason}"), evidence);
                     }
                     let wait = self.failure("get the tree head", &error);
-                    self.rhythm.failed((Instant::now() + wait).into());
+                    self.schedule.failed((Instant::now() + wait).into());
                 }
             }
         }
@@ -162,7 +162,7 @@ impl Watch {
     fn take_head(&mut self, asked: Instant, head: Option<Head>) -> bool {
         let Some(head) = head else {
             self.status.heard(asked.into());
-            self.rhythm.unchanged(asked.into());
+            self.schedule.unchanged(asked.into());
             return true;
         };
         match self.heads.judge(&head) {
@@ -190,11 +190,11 @@ impl Watch {
         self.status.heard(asked.into());
         self.check_clock(&head);
         match self.head.as_ref().map(|known| known.tree_size.cmp(&head.tree_size)) {
-            Some(Ordering::Greater) => return self.rhythm.unchanged(asked.into()),
-            Some(Ordering::Equal) => return self.rhythm.stayed(asked.into(), head.timestamp_ms),
+            Some(Ordering::Greater) => return self.schedule.unchanged(asked.into()),
+            Some(Ordering::Equal) => return self.schedule.stayed(asked.into(), head.timestamp_ms),
             Some(Ordering::Less) | None => {}
         }
-        let visible_for = self.rhythm.grew(asked.into(), head.timestamp_ms);
+        let visible_for = self.schedule.grew(asked.into(), head.timestamp_ms);
         let asked: std::time::Instant = asked.into();
         self.status.saw_head(head.tree_size, asked.checked_sub(visible_for).unwrap_or(asked));
         self.head = Some(head);
@@ -203,7 +203,7 @@ impl Watch {
     /// Nobody knows whose clock is wrong, so nothing depends on it.
     fn check_clock(&mut self, head: &Head) {
         let ahead = Duration::from_millis(head.timestamp_ms.saturating_sub(clock::unix_us() / 1000));
-        if ahead > MOST_AHEAD && !self.clock_told {
+        if ahead > MAX_AHEAD && !self.clock_told {
             self.clock_told = true;
             log::warn!(
                 "{}: {} is {ahead:.0?} in the future; is this machine's clock right?",
@@ -223,11 +223,11 @@ impl Watch {
             Topic { about: "misbehaviour", problem: "nothing of the log is believed for now" },
             |name| format!("{name}: holding; trying again in {wait:.1?}"),
         );
-        self.rhythm.failed((Instant::now() + wait).into());
+        self.schedule.failed((Instant::now() + wait).into());
     }
 
     /// What the log serves does not lead to `head`: another one is asked for after a while.
-    pub(super) fn disbelieve(&mut self, head: &Head, beginning: Beginning, refutation: Refutation) {
+    pub(super) fn disbelieve(&mut self, head: &Head, beginning: OldTree, refutation: ProofFailure) {
         self.heads.forget(head);
         self.head = None;
         let (problem, proof) = (format!("{}: {}", words(head), refutation.reason), refutation.proof);
@@ -241,7 +241,7 @@ impl Watch {
         loop {
             let next = self.begin(&head);
             let end_exclusive = self.end_for_now(next, head.tree_size);
-            if next >= end_exclusive || !self.plant_tree(&head).await {
+            if next >= end_exclusive || !self.bootstrap_tree(&head).await {
                 return;
             }
             if !self.catch_up_to(end_exclusive, &head).await {
@@ -266,7 +266,7 @@ impl Watch {
             self.partial_since = None;
             return tree_size;
         }
-        self.rhythm.no_later_than((since + self.settings.partial_tile_wait).into());
+        self.schedule.no_later_than((since + self.settings.partial_tile_wait).into());
         full.max(next)
     }
 
@@ -280,7 +280,7 @@ impl Watch {
                 Start::BeforeHead(count) => head.tree_size.saturating_sub(count),
             };
             log::info!("{name}: watching from index {next}, tree size {}", head.tree_size);
-            Place::starting(next, head)
+            LogCursor::starting(next, head)
         });
         if self.resumed && !self.began {
             limit_catch_up(name, place, head, self.settings.catch_up);
@@ -306,7 +306,7 @@ impl Watch {
     }
 
     /// Makes sure that there is a verified tree to begin with; `false` if that has to wait.
-    async fn plant_tree(&mut self, head: &Head) -> bool {
+    async fn bootstrap_tree(&mut self, head: &Head) -> bool {
         if !self.settings.verify {
             return true;
         }
@@ -324,7 +324,7 @@ impl Watch {
                 }
                 Ok(Err(refutation)) => {
                     let root = root.map(|root| root.as_slice().into());
-                    self.disbelieve(head, Beginning::Root { size, root }, refutation);
+                    self.disbelieve(head, OldTree::Root { size, root }, refutation);
                     return false;
                 }
                 Err(error) => sleep(self.failure(&format!("prove the tree of {size} entries"), &error)).await,
@@ -360,7 +360,7 @@ impl Watch {
 }
 
 /// How far there is to catch up after a restart, and what of it is left out.
-fn limit_catch_up(name: &str, place: &mut Place, head: &Head, most: Option<u64>) {
+fn limit_catch_up(name: &str, place: &mut LogCursor, head: &Head, most: Option<u64>) {
     let (next, behind) = (place.next(), head.tree_size.saturating_sub(place.next()));
     log::info!("{name}: going on at index {next}, {behind} entries behind the head");
     if let Some(most) = most.filter(|most| behind > *most) {

@@ -30,7 +30,7 @@ struct Segment<T> {
 enum State<T> {
     Waiting,
     InFlight,
-    Arrived(Vec<T>),
+    DecodedEntry(Vec<T>),
 }
 
 impl<T> Window<T> {
@@ -115,7 +115,7 @@ impl<T> Window<T> {
     /// The entries that may go on now; the position moves behind them.
     pub fn take_arrived(&mut self) -> Option<Vec<T>> {
         match self.segments.pop_front()? {
-            Segment { range, state: State::Arrived(entries) } => {
+            Segment { range, state: State::DecodedEntry(entries) } => {
                 self.position = range.end_exclusive;
                 Some(entries)
             }
@@ -144,12 +144,12 @@ fn split<T>(range: Range, entries: Vec<Option<T>>) -> Vec<Segment<T>> {
         let again = entry.is_none();
         let extends = parts.last().is_some_and(|p| matches!(p.state, State::Waiting) == again);
         if !extends {
-            let state = if again { State::Waiting } else { State::Arrived(Vec::new()) };
+            let state = if again { State::Waiting } else { State::DecodedEntry(Vec::new()) };
             parts.push(Segment { range: Range { start, end_exclusive: start, confirming: again }, state });
         }
         if let Some(part) = parts.last_mut() {
             part.range.end_exclusive = start + 1;
-            if let (State::Arrived(arrived), Some(entry)) = (&mut part.state, entry) {
+            if let (State::DecodedEntry(arrived), Some(entry)) = (&mut part.state, entry) {
                 arrived.push(entry);
             }
         }

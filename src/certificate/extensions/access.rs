@@ -1,4 +1,4 @@
-//! authorityInfoAccess and subjectInfoAccess (RFC 5280, 4.2.2).
+//! authorityInfoAccess and subjectInfoAccess (RFC 5280 section 4.2.2).
 
 use super::super::der::{Reader, Result};
 use super::super::general_name::{self, Style};

@@ -1,4 +1,4 @@
-//! crlDistributionPoints, freshestCRL, issuingDistributionPoint and CRLReason (RFC 5280, 4.2.1.13,
+//! crlDistributionPoints, freshestCRL, issuingDistributionPoint and CRLReason (RFC 5280 section 4.2.1.13,
 //! 4.2.1.15, 5.2.5, 5.3.1).
 
 use super::super::der::{Element, Reader, Result, tag};

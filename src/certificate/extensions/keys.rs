@@ -1,5 +1,5 @@
-//! subjectKeyIdentifier, authorityKeyIdentifier (RFC 5280, 4.2.1.2 and 4.2.1.1) and
-//! privateKeyUsagePeriod (RFC 3280, 4.2.1.4).
+//! subjectKeyIdentifier, authorityKeyIdentifier (RFC 5280 sections 4.2.1.2 and 4.2.1.1) and
+//! privateKeyUsagePeriod (RFC 3280 section 4.2.1.4).
 
 use super::super::der::{Reader, Result, tag};
 use super::super::general_name::{self, Style};

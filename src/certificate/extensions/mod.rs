@@ -1,4 +1,4 @@
-//! The extensions of a certificate (RFC 5280, 4.1.2.9 and 4.2): which there are, and the text of
+//! The extensions of a certificate (RFC 5280 sections 4.1.2.9 and 4.2): which there are, and the text of
 //! each.
 //!
 //! An extension is named by OpenSSL's short name; one that OpenSSL has no name for is left out, one
@@ -52,7 +52,7 @@ impl<'a> Extension<'a> {
         let mut reader = sequence.reader();
         let oid = reader.oid()?;
         if let Some(critical) = reader.optional(tag::BOOLEAN)? {
-            // X.690, 11.1: TRUE is 0xFF.
+            // X.690 section 11.1: TRUE is 0xFF.
             if !matches!(critical.content, [0x00 | 0xFF]) {
                 faults.add("extensions", critical.malformed("BOOLEAN that is neither TRUE nor FALSE"));
             }
@@ -119,7 +119,7 @@ impl<'a> Extensions<'a> {
         let Some(earlier) = place.and_then(|place| self.list.get_mut(place)) else {
             return Some(extension);
         };
-        // RFC 5280, 4.2
+        // RFC 5280 section 4.2
         faults.note("extensions", "an extension for the second time", at);
         *earlier = extension;
         None
@@ -227,7 +227,7 @@ fn wording(oid: &[u8]) -> Option<(&'static str, Printer)> {
             7 => ("serviceLocator", ocsp::service_locator),
             _ => return without_words(oid),
         },
-        // RFC 6962, 3.1 and 3.3: 1.3.6.1.4.1.11129.2.4
+        // RFC 6962 sections 3.1 and 3.3: 1.3.6.1.4.1.11129.2.4
         [0x2B, 0x06, 0x01, 0x04, 0x01, 0xD6, 0x79, 0x02, 0x04, extension] => match extension {
             2 => ("ct_precert_scts", scts::list),
             3 => ("ct_precert_poison", null),

@@ -1,4 +1,4 @@
-//! subjectAltName, issuerAltName, certificateIssuer and nameConstraints (RFC 5280, 4.2.1.6,
+//! subjectAltName, issuerAltName, certificateIssuer and nameConstraints (RFC 5280 section 4.2.1.6,
 //! 4.2.1.7, 5.3.3, 4.2.1.10).
 
 use super::super::der::{Element, Reader, Result, tag};
@@ -65,7 +65,7 @@ fn write_subtrees(mut subtrees: Reader<'_>, title: &str, out: &mut Vec<u8>) -> R
     Ok(())
 }
 
-/// An address and a mask (RFC 5280, 4.2.1.10).
+/// An address and a mask (RFC 5280 section 4.2.1.10).
 fn write_ip_range(base: &Element<'_>, out: &mut Vec<u8>) -> Result<()> {
     let range = base.octets()?;
     let (address, mask) = range.split_at_checked(range.len() / 2).unwrap_or_default();

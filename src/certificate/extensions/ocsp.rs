@@ -1,4 +1,4 @@
-//! Extensions that belong to OCSP (RFC 6960, 4.2.2.2.1 and 4.4) but are found in certificates.
+//! Extensions that belong to OCSP (RFC 6960 sections 4.2.2.2.1 and 4.4) but are found in certificates.
 //!
 //! OpenSSL prints no nonce, archive cut-off, invalidity date or hold instruction without an indent,
 //! and so neither are they worded here: their text is `NULL`.

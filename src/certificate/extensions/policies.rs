@@ -1,4 +1,4 @@
-//! certificatePolicies, policyMappings and policyConstraints (RFC 5280, 4.2.1.4, 4.2.1.5,
+//! certificatePolicies, policyMappings and policyConstraints (RFC 5280 section 4.2.1.4, 4.2.1.5,
 //! 4.2.1.11).
 
 use super::super::der::{Reader, Result, tag};

@@ -1,4 +1,4 @@
-//! Signed certificate timestamps embedded in a certificate (RFC 6962, 3.2 and 3.3).
+//! Signed certificate timestamps embedded in a certificate (RFC 6962 sections 3.2 and 3.3).
 
 use super::super::der::{Malformed, Reader, Result, tag};
 use super::super::json::JsonText;
@@ -98,7 +98,7 @@ fn write_v1(sct: &Sct<'_>, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// A vector with a length of two bytes (RFC 8446, 3.4), and what follows it.
+/// A vector with a length of two bytes (RFC 8446 section 3.4), and what follows it.
 fn split_vector(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))

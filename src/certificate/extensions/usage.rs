@@ -1,4 +1,4 @@
-//! keyUsage, extendedKeyUsage, basicConstraints (RFC 5280, 4.2.1.3, 4.2.1.12, 4.2.1.9) and
+//! keyUsage, extendedKeyUsage, basicConstraints (RFC 5280 section 4.2.1.3, 4.2.1.12, 4.2.1.9) and
 //! nsCertType.
 
 use super::super::der::{Bits, Reader, Result, tag};

@@ -1,7 +1,7 @@
 //! Which logs to watch, and how.
 
 use super::checks::{at_least_one, positive};
-use super::{ConfigError, Endpoint, ListConfig, LogConfig, Sources, written};
+use super::{ConfigError, ListConfig, LogConfig, LogEndpoint, Sources, written};
 use crate::config::values::{CatchUp, StartAt, Verify};
 use crate::config::watch::{Start, WatchSettings};
 use crate::ct::log_list::{LogState, Rule, Selection};
@@ -114,8 +114,8 @@ fn resolve_log(sources: &Sources, i: usize, log: &written::Log) -> Result<LogCon
     let log_id = key.as_ref().map(|(_, log_id)| *log_id);
     let bare = log.url.split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
     let endpoint = match log.protocol {
-        Protocol::Rfc6962 => Endpoint::Rfc6962 { key: key.map(|(key, _)| key) },
-        Protocol::StaticCt => Endpoint::StaticCt(StaticCtLog {
+        Protocol::Rfc6962 => LogEndpoint::Rfc6962 { key: key.map(|(key, _)| key) },
+        Protocol::StaticCt => LogEndpoint::StaticCt(StaticCtLog {
             url: log.url.clone(),
             origin: log.origin.clone().unwrap_or(bare.into()),
             key: key.map(|(key, _)| key),

@@ -34,7 +34,7 @@ async fn still_log(protocol: DemoProtocol, initial: u64) -> DemoLog {
     log_with(DemoLogOptions { protocol, initial, rate: 0.0, head_interval, ..Default::default() }).await
 }
 
-/// MTH of RFC 6962 §2.1, as written there.
+/// MTH of RFC 6962 section 2.1, as written there.
 fn slow_root(leaves: &[Hash]) -> Hash {
     match leaves {
         [] => empty_root(),

@@ -63,7 +63,7 @@ fn key() -> &'static PKey<Private> {
 }
 
 #[derive(Default)]
-struct Shared {
+struct SharedFrames {
     script: Mutex<Script>,
     /// Path, If-None-Match and If-Modified-Since of each request.
     requests: Mutex<Vec<String>>,
@@ -71,14 +71,14 @@ struct Shared {
 
 /// The server; it ends with the test's runtime.
 pub struct ListServer {
-    shared: Arc<Shared>,
+    shared: Arc<SharedFrames>,
     pub url: String,
     _handle: ServerHandle,
 }
 
 impl ListServer {
     pub fn start(script: Script) -> Self {
-        let shared = Arc::new(Shared { script: Mutex::new(script), ..Shared::default() });
+        let shared = Arc::new(SharedFrames { script: Mutex::new(script), ..SharedFrames::default() });
         let data = web::Data::from(shared.clone());
         let app = move || App::new().app_data(data.clone()).default_service(web::to(answer));
         let server = HttpServer::new(app).workers(1).disable_signals();
@@ -124,7 +124,7 @@ pub fn settings() -> HttpSettings {
     }
 }
 
-async fn answer(shared: web::Data<Shared>, request: HttpRequest) -> HttpResponse {
+async fn answer(shared: web::Data<SharedFrames>, request: HttpRequest) -> HttpResponse {
     let script = shared.script.lock().unwrap().clone();
     let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap().to_string());
     let conditions = [header(header::IF_NONE_MATCH), header(header::IF_MODIFIED_SINCE)];

@@ -76,7 +76,7 @@ const SPLIT_COUNTERS: [Split; 4] = [
 
 /// All logs now.
 pub(super) fn read(state: &AppState) -> Vec<LogFigures> {
-    let (limits, up) = (state.live.rules().health, state.begin.elapsed());
+    let (limits, up) = (state.live.settings().health, state.begin.elapsed());
     let read = |log: std::sync::Arc<crate::actors::log_watcher::LogStatus>| {
         let snapshot = log.snapshot();
         LogFigures {

@@ -6,7 +6,7 @@ mod process;
 mod server;
 mod text;
 
-use super::on_demand::Answer;
+use super::on_demand::StatusAndBody;
 use super::state::AppState;
 use crate::actors::broker::QueueDepths;
 use actix_web::http::{StatusCode, header};
@@ -52,7 +52,7 @@ pub(super) async fn metrics(
     Ok(HttpResponse::build(status).content_type(content_type).body(body))
 }
 
-async fn text(state: &AppState, as_open_metrics: bool) -> Result<Answer, actix_web::Error> {
+async fn text(state: &AppState, as_open_metrics: bool) -> Result<StatusAndBody, actix_web::Error> {
     let queues = state.broker.send(QueueDepths).await.map_err(error::ErrorServiceUnavailable)?;
     let figures = Figures {
         logs: logs::read(state),

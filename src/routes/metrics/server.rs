@@ -1,7 +1,7 @@
 //! The figures of the server and its clients.
 
 use super::families::{Families, Labels};
-use crate::access::Holder;
+use crate::access::LimitKey;
 use crate::actors::broker::Queues;
 use crate::actors::log_directory::ListStatus;
 use crate::message::{Stream, Wire};
@@ -32,7 +32,7 @@ pub(super) struct ServerFigures {
 
 impl ServerFigures {
     pub(super) fn read(state: &AppState, queues: Queues) -> Self {
-        let rules = state.live.rules();
+        let rules = state.live.settings();
         let pairs = Stream::ALL.into_iter().flat_map(|stream| Wire::ALL.map(|wire| (stream, wire)));
         let name = |refusal| serde_json::to_value(refusal).ok().and_then(|name| Some(name.as_str()?.into()));
         ServerFigures {
@@ -41,10 +41,14 @@ impl ServerFigures {
             clients: pairs
                 .map(|(stream, wire)| (stream, wire, state.demand.clients_of(stream, wire)))
                 .collect(),
-            streams: Stream::ALL.map(|stream| (stream, state.tally.of(stream).read())).into(),
-            endings: state.tally.endings().map(|(why, count)| (why.name(), count)).collect(),
-            refusals: state.tally.refusals().filter_map(|(why, count)| Some((name(why)?, count))).collect(),
-            connections: state.slots.taken(Holder::Everyone),
+            streams: Stream::ALL.map(|stream| (stream, state.counters.of(stream).read())).into(),
+            endings: state.counters.endings().map(|(why, count)| (why.name(), count)).collect(),
+            refusals: state
+                .counters
+                .refusals()
+                .filter_map(|(why, count)| Some((name(why)?, count)))
+                .collect(),
+            connections: state.slots.taken(LimitKey::Everyone),
             most_connections: rules.access.connections,
             queues,
             most_queued_bytes: rules.clients.all_queues_bytes,

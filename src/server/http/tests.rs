@@ -1,6 +1,6 @@
 use super::*;
 use crate::config;
-use crate::live::Rules;
+use crate::live_config::LiveSettings;
 use crate::transport::{Claim, Io, Tcp};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -114,8 +114,8 @@ async fn an_answer_counts_whole_while_its_head_is_not_taken() {
         peer,
         reader: RequestReader::new(ServiceConfig::default()),
         settings: Settings {
-            live: Arc::new(Live::new(Rules::of(&config))),
-            tally: Arc::default(),
+            live: Arc::new(LiveConfig::new(LiveSettings::of(&config))),
+            counters: Arc::default(),
             connections: connections.clone(),
             patience: Duration::MAX,
         },
@@ -123,6 +123,6 @@ async fn an_answer_counts_whole_while_its_head_is_not_taken() {
     let answer = HttpResponse::Ok().body(vec![0; BODY]);
     let taken = timeout(Duration::from_millis(100), conversation.answer(answer, false)).await;
     assert!(taken.is_err(), "the client takes nothing");
-    connections.keep_within(usize::MAX, &Tally::default());
+    connections.keep_within(usize::MAX, &Counters::default());
     assert!(connections.held() > BODY, "{} bytes", connections.held());
 }

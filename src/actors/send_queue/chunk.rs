@@ -1,23 +1,23 @@
 //! What a connection takes from the queue at once.
 
-use super::shared::Shared;
+use super::shared::SharedFrames;
 use bytes::{Buf, Bytes};
 use std::sync::Arc;
 
 /// Bytes from which on their pages are given to the kernel: for fewer, copying them costs less than to look after these.
 const BY_PAGES: usize = 16 * 1024;
 
-/// Bytes of frames, and what they are of, which lasts as long as the piece does.
+/// Bytes of frames, and what they are of, which lasts as long as the chunk does.
 #[derive(Debug, Default)]
-pub struct Piece {
+pub struct Chunk {
     bytes: Bytes,
-    of: Option<Arc<Shared>>,
+    of: Option<Arc<SharedFrames>>,
 }
 
-impl Piece {
+impl Chunk {
     /// The frames of messages `from..to`.
-    pub(super) fn of(shared: &Arc<Shared>, from: usize, to: usize) -> Self {
-        Piece { bytes: shared.frames().slice(from, to), of: Some(shared.clone()) }
+    pub(super) fn of(shared: &Arc<SharedFrames>, from: usize, to: usize) -> Self {
+        Chunk { bytes: shared.frames().slice(from, to), of: Some(shared.clone()) }
     }
 
     /// What is to be sent.
@@ -38,8 +38,8 @@ impl Piece {
     }
 }
 
-impl From<Bytes> for Piece {
+impl From<Bytes> for Chunk {
     fn from(bytes: Bytes) -> Self {
-        Piece { bytes, of: None }
+        Chunk { bytes, of: None }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) const FRAMES: Rate = Rate { per_second: 1000, burst: 2000 };
 /// What was read from a connection and not passed on yet: put in by the [`Connection`](super::connection::Connection),
 /// taken out by its session, which is polled right after that. So nobody is to be woken.
 #[derive(Debug, Default, Clone)]
-pub struct Heard(Rc<RefCell<Read>>);
+pub struct ReadBuffer(Rc<RefCell<Read>>);
 
 #[derive(Debug, Default)]
 struct Read {
@@ -32,7 +32,7 @@ struct Read {
     pause: Duration,
 }
 
-impl Heard {
+impl ReadBuffer {
     /// Whether more can be put in: what was put in before is taken, and the client has not ended.
     pub fn has_room(&self) -> bool {
         let read = self.0.borrow();
@@ -63,18 +63,18 @@ impl Heard {
 /// The control frames of a client, of which those that need no answer are left out: no more than one ping and a close
 /// frame come at once.
 #[derive(Debug)]
-pub struct Incoming {
-    heard: Heard,
+pub struct ClientMessages {
+    heard: ReadBuffer,
     frames: ClientFrames,
     control_budget: TokenBucket,
     budget: TokenBucket,
 }
 
-impl Incoming {
+impl ClientMessages {
     /// Among what is put into `heard`; with `deflate`, messages may be compressed.
-    pub fn new(heard: Heard, deflate: bool) -> Self {
+    pub fn new(heard: ReadBuffer, deflate: bool) -> Self {
         let now = Instant::now();
-        Incoming {
+        ClientMessages {
             heard,
             frames: ClientFrames::new(deflate),
             control_budget: TokenBucket::new(CONTROL_FRAMES, now),
@@ -93,18 +93,18 @@ impl Incoming {
     }
 }
 
-impl Stream for Incoming {
+impl Stream for ClientMessages {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let incoming = self.get_mut();
-        let heard = incoming.heard.clone();
+        let client_messages = self.get_mut();
+        let heard = client_messages.heard.clone();
         let mut read = heard.0.borrow_mut();
         let bytes = mem::take(&mut read.bytes);
         let mut control = Vec::new();
         if read.violation.is_none() {
-            match incoming.frames.push(&bytes, &mut control) {
-                Ok(count) if count.all > 0 => incoming.note(count, &mut read),
+            match client_messages.frames.push(&bytes, &mut control) {
+                Ok(count) if count.all > 0 => client_messages.note(count, &mut read),
                 Ok(_) => {}
                 Err(violation) => read.violation = Some(violation),
             }

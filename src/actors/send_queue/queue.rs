@@ -1,8 +1,8 @@
 //! What waits for one client: the bytes are shared, only the places in them are its own. Pure: the time comes as an
 //! argument.
 
-use super::piece::Piece;
-use super::shared::Shared;
+use super::chunk::Chunk;
+use super::shared::SharedFrames;
 use crate::message::{Wire, gap};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::Instant;
 /// oldest.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    chunks: VecDeque<Chunk>,
+    segments: VecDeque<Segment>,
     bytes: usize,
     messages: usize,
     /// What is missing before all that is queued.
@@ -21,8 +21,8 @@ pub(super) struct Queue {
 
 /// Messages `from..to` of shared frames.
 #[derive(Debug)]
-struct Chunk {
-    shared: Arc<Shared>,
+struct Segment {
+    shared: Arc<SharedFrames>,
     from: usize,
     to: usize,
     /// The number of the first of `frames` in the client's stream; none for what is of no stream, such as a heartbeat.
@@ -39,7 +39,7 @@ struct Gap {
 
 /// Frames to be sent.
 pub(super) struct Taken {
-    pub(super) piece: Piece,
+    pub(super) chunk: Chunk,
     /// Messages among them, notices not counted.
     pub(super) messages: usize,
     /// Since when they waited, if they did.
@@ -47,12 +47,12 @@ pub(super) struct Taken {
 }
 
 impl Queue {
-    pub(super) fn push(&mut self, shared: &Arc<Shared>, first_seq: Option<u64>, since: Instant) {
+    pub(super) fn push(&mut self, shared: &Arc<SharedFrames>, first_seq: Option<u64>, since: Instant) {
         let to = shared.frames().len();
         if to > 0 {
             self.bytes += shared.frames().length(0, to);
             self.messages += to;
-            self.chunks.push_back(Chunk { shared: shared.clone(), from: 0, to, first_seq, since });
+            self.segments.push_back(Segment { shared: shared.clone(), from: 0, to, first_seq, since });
         }
     }
 
@@ -68,11 +68,11 @@ impl Queue {
 
     /// Since when the oldest message waits.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.chunks.front().map(|chunk| chunk.since)
+        self.segments.front().map(|segment| segment.since)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
+        self.segments.is_empty()
     }
 
     /// Whether a notice is due.
@@ -83,19 +83,19 @@ impl Queue {
     /// Drops the oldest messages until no more than `bytes` wait, and none since before `since`. Returns how many.
     pub(super) fn shrink(&mut self, bytes: usize, since: Option<Instant>) -> usize {
         let before = self.messages;
-        while let Some(chunk) = self.chunks.front_mut() {
-            if self.bytes <= bytes && since.is_none_or(|since| chunk.since >= since) {
+        while let Some(segment) = self.segments.front_mut() {
+            if self.bytes <= bytes && since.is_none_or(|since| segment.since >= since) {
                 break;
             }
-            self.bytes -= chunk.shared.frames().length(chunk.from, chunk.from + 1);
+            self.bytes -= segment.shared.frames().length(segment.from, segment.from + 1);
             self.messages -= 1;
-            if let Some(first) = chunk.first_seq {
-                let seq = first + chunk.from as u64;
+            if let Some(first) = segment.first_seq {
+                let seq = first + segment.from as u64;
                 self.gap = Some(Gap { from_seq: self.gap.map_or(seq, |gap| gap.from_seq), to_seq: seq });
             }
-            chunk.from += 1;
-            if chunk.from == chunk.to {
-                self.chunks.pop_front();
+            segment.from += 1;
+            if segment.from == segment.to {
+                self.segments.pop_front();
             }
         }
         before - self.messages
@@ -105,7 +105,7 @@ impl Queue {
     pub(super) fn take_notice(&mut self, wire: Wire) -> Option<Taken> {
         let Gap { from_seq, to_seq } = self.gap.take()?;
         let frames = wire.single(gap(from_seq, to_seq).as_bytes());
-        Some(Taken { piece: frames.slice(0, 1).into(), messages: 0, since: None })
+        Some(Taken { chunk: frames.slice(0, 1).into(), messages: 0, since: None })
     }
 
     /// Nobody is to be told.
@@ -115,20 +115,20 @@ impl Queue {
 
     /// The oldest frames, of no more than `most` bytes, unless the first one alone has more.
     pub(super) fn take(&mut self, most: usize) -> Option<Taken> {
-        let chunk = self.chunks.front_mut()?;
-        let to = chunk.to.min(chunk.from + chunk.shared.frames().fitting(chunk.from, most));
-        let (piece, messages) = (Piece::of(&chunk.shared, chunk.from, to), to - chunk.from);
-        let since = Some(chunk.since);
-        self.bytes -= piece.bytes().len();
+        let segment = self.segments.front_mut()?;
+        let to = segment.to.min(segment.from + segment.shared.frames().fitting(segment.from, most));
+        let (chunk, messages) = (Chunk::of(&segment.shared, segment.from, to), to - segment.from);
+        let since = Some(segment.since);
+        self.bytes -= chunk.bytes().len();
         self.messages -= messages;
-        chunk.from = to;
-        if chunk.from == chunk.to {
-            self.chunks.pop_front();
+        segment.from = to;
+        if segment.from == segment.to {
+            self.segments.pop_front();
         }
-        if self.chunks.is_empty() && self.chunks.capacity() > MOST_SPARE {
-            self.chunks = VecDeque::new();
+        if self.segments.is_empty() && self.segments.capacity() > MOST_SPARE {
+            self.segments = VecDeque::new();
         }
-        Some(Taken { piece, messages, since })
+        Some(Taken { chunk, messages, since })
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 /// network that takes 10 ms each way; and how many requests were made for it and those that were met with it.
 fn met(heads: usize, mut interval: impl FnMut(usize) -> Duration) -> Vec<(Duration, u32)> {
     let start = Instant::now();
-    let mut rhythm = Rhythm::new(start, Duration::from_millis(100));
+    let mut schedule = PollSchedule::new(start, Duration::from_millis(100));
     let trip = Duration::from_millis(10);
     let mut visible = vec![start];
     while visible.len() <= heads {
@@ -14,7 +14,7 @@ fn met(heads: usize, mut interval: impl FnMut(usize) -> Duration) -> Vec<(Durati
     }
     let (mut met, mut requests, mut free): (Vec<(Duration, u32)>, _, _) = (Vec::new(), 0, start);
     while met.len() <= heads {
-        let asked = rhythm.next().max(free);
+        let asked = schedule.next().max(free);
         let answered = asked + trip;
         free = answered + trip;
         let newest = visible.partition_point(|v| *v <= answered);
@@ -23,9 +23,9 @@ fn met(heads: usize, mut interval: impl FnMut(usize) -> Duration) -> Vec<(Durati
             for v in &visible[met.len()..newest] {
                 met.push((free - *v, std::mem::take(&mut requests)));
             }
-            rhythm.grew(asked, 5_000_000 + (visible[newest - 1] - start).as_millis() as u64);
+            schedule.grew(asked, 5_000_000 + (visible[newest - 1] - start).as_millis() as u64);
         } else {
-            rhythm.unchanged(asked);
+            schedule.unchanged(asked);
         }
     }
     met
@@ -117,12 +117,12 @@ fn a_log_that_begins_to_grow_after_a_pause_is_followed_at_its_beat() {
 #[test]
 fn an_idle_log_is_asked_ever_more_rarely_down_to_once_a_minute() {
     let mut now = Instant::now();
-    let mut rhythm = Rhythm::new(now, Duration::from_millis(100));
+    let mut schedule = PollSchedule::new(now, Duration::from_millis(100));
     let end = now + Duration::from_secs(3600);
     let mut requests = 0;
     while now < end {
-        rhythm.unchanged(now);
-        now = rhythm.next();
+        schedule.unchanged(now);
+        now = schedule.next();
         requests += 1;
     }
     assert!(requests < 60 + 40, "{requests} requests in an hour");
@@ -133,10 +133,10 @@ fn an_idle_log_is_asked_ever_more_rarely_down_to_once_a_minute() {
 /// to the last one and for how many heads that grew.
 fn met_of_beating(phase_ms: u64, beat_ms: u64, grows_from: u64, heads: u64) -> (Vec<u64>, u32) {
     let start = Instant::now();
-    let mut rhythm = Rhythm::new(start, Duration::from_millis(100));
+    let mut schedule = PollSchedule::new(start, Duration::from_millis(100));
     let (mut late, mut requests, mut known) = (Vec::new(), 0, 0);
     while known < heads {
-        let asked = rhythm.next();
+        let asked = schedule.next();
         let now = (asked - start).as_millis() as u64;
         requests += 1;
         let newest = (now + beat_ms - phase_ms.min(now + beat_ms)) / beat_ms;
@@ -144,10 +144,10 @@ fn met_of_beating(phase_ms: u64, beat_ms: u64, grows_from: u64, heads: u64) -> (
         if newest > known.max(grows_from) {
             late.push(now + beat_ms - phase_ms - newest * beat_ms);
             known = newest;
-            rhythm.grew(asked, signed_ms);
+            schedule.grew(asked, signed_ms);
         } else {
             known = newest;
-            rhythm.stayed(asked, signed_ms);
+            schedule.stayed(asked, signed_ms);
         }
     }
     (late, requests)
@@ -169,12 +169,12 @@ fn a_tree_that_is_signed_anew_gives_its_beat_away_before_it_grows() {
 fn an_idle_log_that_is_signed_anew_is_asked_ever_more_rarely_too() {
     for beat_ms in [1, 100, 1000, 5000] {
         let now = Instant::now();
-        let mut rhythm = Rhythm::new(now, Duration::from_millis(100));
+        let mut schedule = PollSchedule::new(now, Duration::from_millis(100));
         let mut requests = 0;
-        while rhythm.next() < now + Duration::from_secs(3600) {
-            let asked = rhythm.next();
+        while schedule.next() < now + Duration::from_secs(3600) {
+            let asked = schedule.next();
             let beat = (asked - now).as_millis() as u64 / beat_ms;
-            rhythm.stayed(asked, 5_000_000 + beat * beat_ms);
+            schedule.stayed(asked, 5_000_000 + beat * beat_ms);
             requests += 1;
         }
         assert!(requests < 60 + 90, "{beat_ms}: {requests} requests in an hour");
@@ -185,16 +185,16 @@ fn an_idle_log_that_is_signed_anew_is_asked_ever_more_rarely_too() {
 fn a_log_that_signs_for_whoever_asks_is_not_asked_more_for_it() {
     let now = Instant::now();
     for growth_ms in [2000, 7000] {
-        let mut rhythm = Rhythm::new(now, Duration::from_millis(100));
+        let mut schedule = PollSchedule::new(now, Duration::from_millis(100));
         let (mut requests, mut grown, heads) = (0, 0, 200);
         while grown < heads {
-            let asked = rhythm.next();
+            let asked = schedule.next();
             let ms = (asked - now).as_millis() as u64;
             if ms / growth_ms > grown {
                 grown = ms / growth_ms;
-                rhythm.grew(asked, 5_000_000 + ms);
+                schedule.grew(asked, 5_000_000 + ms);
             } else {
-                rhythm.stayed(asked, 5_000_000 + ms);
+                schedule.stayed(asked, 5_000_000 + ms);
             }
             requests += 1;
         }
@@ -206,19 +206,19 @@ fn a_log_that_signs_for_whoever_asks_is_not_asked_more_for_it() {
 fn a_wrong_time_of_signature_does_not_mislead_for_long() {
     let now = Instant::now();
     for wrong_ms in [0, 4_000_000, 5_600_000, u64::MAX] {
-        let mut rhythm = Rhythm::new(now, Duration::from_millis(100));
+        let mut schedule = PollSchedule::new(now, Duration::from_millis(100));
         let mut known = 0;
         let mut late = Vec::new();
         while known < 120 {
-            let asked = rhythm.next();
+            let asked = schedule.next();
             let ms = (asked - now).as_millis() as u64;
             let newest = (ms + 300) / 1000;
             if newest > known {
                 late.push(ms + 300 - newest * 1000);
                 known = newest;
-                rhythm.grew(asked, if newest == 20 { wrong_ms } else { 5_000_000 + newest * 1000 });
+                schedule.grew(asked, if newest == 20 { wrong_ms } else { 5_000_000 + newest * 1000 });
             } else {
-                rhythm.unchanged(asked);
+                schedule.unchanged(asked);
             }
         }
         assert!(late.len() > 100, "{wrong_ms}: {} of 120 heads", late.len());
@@ -230,19 +230,19 @@ fn a_wrong_time_of_signature_does_not_mislead_for_long() {
 #[test]
 fn a_look_between_two_heads_does_not_disturb_the_aim() {
     let now = Instant::now();
-    let mut rhythm = Rhythm::new(now, Duration::from_millis(100));
+    let mut schedule = PollSchedule::new(now, Duration::from_millis(100));
     let (mut known, mut requests, mut late) = (0, 0, Vec::new());
     while known < 60 {
-        let asked = rhythm.next();
+        let asked = schedule.next();
         let ms = (asked - now).as_millis() as u64;
         let newest = (ms + 300) / 1000;
         if newest > known {
             known = newest;
             late.push(ms + 300 - newest * 1000);
-            rhythm.grew(asked, 5_000_000 + newest * 1000);
-            rhythm.no_later_than(asked + Duration::from_millis(500));
+            schedule.grew(asked, 5_000_000 + newest * 1000);
+            schedule.no_later_than(asked + Duration::from_millis(500));
         } else {
-            rhythm.unchanged(asked);
+            schedule.unchanged(asked);
         }
         requests += 1;
     }

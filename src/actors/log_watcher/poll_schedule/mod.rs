@@ -29,7 +29,7 @@ const PROBE_EVERY: u32 = 16;
 /// Requests that each new head allows for, on average; a log without a beat is not asked more often.
 const REQUESTS_PER_HEAD: f64 = 2.0;
 /// Requests that may be saved up.
-const MOST_SAVED: f64 = 24.0;
+const MAX_SAVED: f64 = 24.0;
 /// What of them a head costs that is new, but covers no more than the one before.
 const COST_OF_NO_GROWTH: f64 = 0.5;
 /// By how much each step of a search is longer than all before it together.
@@ -43,7 +43,7 @@ const FORGET: f64 = 0.001;
 
 /// The beat of one log. Times are seconds since `begin`.
 #[derive(Debug)]
-pub struct Rhythm {
+pub struct PollSchedule {
     begin: Instant,
     shortest: f64,
     period: f64,
@@ -77,11 +77,11 @@ pub struct Rhythm {
     saved: f64,
 }
 
-impl Rhythm {
+impl PollSchedule {
     /// To be asked first at `begin`; the beat is never taken to be shorter than `shortest`.
     pub fn new(begin: Instant, shortest: Duration) -> Self {
         let shortest = shortest.as_secs_f64().min(LONGEST);
-        Rhythm {
+        PollSchedule {
             begin,
             shortest,
             period: FIRST_PERIOD.max(shortest),
@@ -101,7 +101,7 @@ impl Rhythm {
             heads_to_probe: 0,
             misses: 0,
             missed_at: 0.0,
-            saved: MOST_SAVED,
+            saved: MAX_SAVED,
         }
     }
 
@@ -116,7 +116,7 @@ impl Rhythm {
         let asked = self.seconds(asked);
         let behind = self.met(asked, signed_ms, true);
         self.grew_at = asked;
-        self.saved = (self.saved + REQUESTS_PER_HEAD - 1.0).min(MOST_SAVED);
+        self.saved = (self.saved + REQUESTS_PER_HEAD - 1.0).min(MAX_SAVED);
         self.heads_to_probe = self.heads_to_probe.saturating_sub(1);
         let known = self.moving && !self.searching;
         self.probing = known && self.heads_to_probe == 0 && self.period / 2.0 >= self.shortest;

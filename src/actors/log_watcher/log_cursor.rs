@@ -6,7 +6,7 @@ use crate::state::{Ledger, Position};
 
 /// Where the reading of one log stands.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct LogCursor {
     /// What became of each index; its next one is the next to hand on.
     pub(super) ledger: Ledger,
     /// The verified tree of the entries before the next one, or of a few fewer: those are then fetched to be hashed,
@@ -27,17 +27,17 @@ pub(super) struct Missing {
     pub(super) root: Option<Hash>,
 }
 
-impl Place {
+impl LogCursor {
     /// Where nothing has been read yet, under the first head.
     pub(super) fn starting(next: u64, head: &Head) -> Self {
         let root = (next == head.tree_size).then_some(head.root_hash);
-        Place { ledger: Ledger::from(next), tree: empty_tree(next), head: None, root }
+        LogCursor { ledger: Ledger::from(next), tree: empty_tree(next), head: None, root }
     }
 
     /// Where the reading stood before a restart.
     pub(super) fn saved(saved: Position) -> Self {
         let Position { ledger, tree, head, .. } = saved;
-        Place { ledger, tree: tree.or(empty_tree(ledger.next)), head, root: None }
+        LogCursor { ledger, tree: tree.or(empty_tree(ledger.next)), head, root: None }
     }
 
     /// The next index to hand on.
@@ -48,11 +48,11 @@ impl Place {
     /// Leaves out everything before `next`.
     pub(super) fn skip_to(&mut self, next: u64) {
         self.ledger.skip_to(next);
-        self.uproot();
+        self.reset_tree();
     }
 
     /// The tree is not that of the entries before the next one any more: it has to be had anew.
-    pub(super) fn uproot(&mut self) {
+    pub(super) fn reset_tree(&mut self) {
         (self.tree, self.root) = (empty_tree(self.next()), None);
     }
 
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_start_at_the_head_has_its_root_and_one_elsewhere_has_none() {
-        let missing = |next, head_size| Place::starting(next, &head(head_size)).missing_tree();
+        let missing = |next, head_size| LogCursor::starting(next, &head(head_size)).missing_tree();
         assert_eq!(missing(1000, 1000), Some(Missing { size: 1000, root: Some([9; 32]) }));
         assert_eq!(missing(1000, 2000), Some(Missing { size: 1000, root: None }));
         assert_eq!(missing(1024, 1024), Some(Missing { size: 1024, root: Some([9; 32]) }));
@@ -104,21 +104,21 @@ mod tests {
 
     #[test]
     fn no_tree_is_asked_for_whose_proof_would_leave_it_out() {
-        let missing = Place::starting(1024, &head(2000)).missing_tree();
+        let missing = LogCursor::starting(1024, &head(2000)).missing_tree();
         assert_eq!(missing, Some(Missing { size: 1023, root: None }));
         for next in 0..=2 {
-            let place = Place::starting(next, &head(2000));
+            let place = LogCursor::starting(next, &head(2000));
             assert_eq!((place.missing_tree(), place.fetch_from()), (None, 0));
         }
         for next in 3..5000u64 {
-            let Missing { size, .. } = Place::starting(next, &head(10_000)).missing_tree().unwrap();
+            let Missing { size, .. } = LogCursor::starting(next, &head(10_000)).missing_tree().unwrap();
             assert!(!size.is_power_of_two() && next - size <= 1, "{next}: {size}");
         }
     }
 
     #[test]
     fn a_tree_that_is_not_up_to_the_position_is_not_saved() {
-        let mut place = Place::starting(1, &head(9));
+        let mut place = LogCursor::starting(1, &head(9));
         assert_eq!(place.to_save(None).tree, None);
         place.tree.as_mut().unwrap().push([1; 32]);
         assert_eq!(place.to_save(None).tree.map(|tree| tree.size()), Some(1));
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn after_a_skip_the_tree_is_had_anew() {
-        let mut place = Place::starting(1, &head(9000));
+        let mut place = LogCursor::starting(1, &head(9000));
         place.skip_to(700);
         assert_eq!((place.next(), place.ledger.skipped), (700, 699));
         assert_eq!(place.missing_tree(), Some(Missing { size: 700, root: None }));

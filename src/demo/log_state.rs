@@ -1,7 +1,7 @@
 //! What the log's issuing thread, its HTTP worker and its handles share.
 
 use super::faults::{AnswerClass, FaultBoard};
-use super::issuer::Issuer;
+use super::generator::Generator;
 use super::options::DemoProtocol;
 use super::stats::DemoStats;
 use super::store::{Store, StoredEntry};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-pub struct Shared {
+pub struct LogState {
     pub store: Store,
     pub protocol: DemoProtocol,
     /// Whether it has names tiles.
@@ -24,7 +24,7 @@ pub struct Shared {
     /// The log's name in its checkpoints.
     pub origin: String,
     /// Locked for as long as a batch takes, so that batches do not mix.
-    pub issuer: Mutex<Issuer>,
+    pub issuer: Mutex<Generator>,
     /// Certificates (DER) that the log would accept chains to.
     pub roots: Vec<Bytes>,
     /// The certificates (DER) that chains are made of, by the hash that entries name them by.
@@ -38,16 +38,16 @@ pub struct Shared {
 }
 
 /// How the log shows itself.
-pub struct Face {
+pub struct EndpointSettings {
     pub protocol: DemoProtocol,
     pub names_tiles: bool,
     pub origin: String,
     pub max_page: u64,
 }
 
-impl Shared {
-    pub fn new(store: Store, issuer: Issuer, face: Face) -> Self {
-        let Face { protocol, names_tiles, origin, max_page } = face;
+impl LogState {
+    pub fn new(store: Store, issuer: Generator, face: EndpointSettings) -> Self {
+        let EndpointSettings { protocol, names_tiles, origin, max_page } = face;
         Self {
             store,
             protocol,
@@ -159,7 +159,7 @@ impl Counters {
         let (requests, for_entries) = match class {
             AnswerClass::Head => (&self.head_requests, false),
             AnswerClass::Page | AnswerClass::DataTile { .. } => (&self.entries_requests, true),
-            AnswerClass::Issuer => (&self.issuer_requests, false),
+            AnswerClass::Generator => (&self.issuer_requests, false),
             AnswerClass::Names => (&self.names_requests, false),
             AnswerClass::Proof => (&self.proof_requests, false),
             AnswerClass::Other => (&self.other_requests, false),

@@ -13,12 +13,12 @@ const MUCH: usize = 64 * 1024;
 /// Frames. Where many clients hear them, they lie in pages of their own: what is never written again, the kernel sends
 /// as it lies there, to all of them. From other memory it would be copied for each one.
 #[derive(Debug)]
-pub struct Shared {
+pub struct SharedFrames {
     frames: Arc<Frames>,
     in_own_pages: bool,
 }
 
-impl Shared {
+impl SharedFrames {
     /// To be heard by so many clients.
     pub fn new(frames: Arc<Frames>, clients: usize) -> Arc<Self> {
         #[cfg(target_os = "linux")]
@@ -26,7 +26,7 @@ impl Shared {
             && frames.bytes().len() >= MUCH
             && let Some(copy) = super::pages::copied(frames.bytes())
         {
-            return Arc::new(Shared { frames: Arc::new(frames.with_bytes(copy)), in_own_pages: true });
+            return Arc::new(SharedFrames { frames: Arc::new(frames.with_bytes(copy)), in_own_pages: true });
         }
         #[cfg(not(target_os = "linux"))]
         let _ = clients;
@@ -49,8 +49,8 @@ impl Shared {
     }
 }
 
-impl From<Arc<Frames>> for Shared {
+impl From<Arc<Frames>> for SharedFrames {
     fn from(frames: Arc<Frames>) -> Self {
-        Shared { frames, in_own_pages: false }
+        SharedFrames { frames, in_own_pages: false }
     }
 }

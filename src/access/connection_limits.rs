@@ -11,7 +11,7 @@ const SUBSCRIBER: u128 = !0 << 64;
 
 /// Who takes up connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Holder {
+pub enum LimitKey {
     /// All together.
     Everyone,
     /// Those who came to the admins' own listener.
@@ -24,10 +24,10 @@ pub enum Holder {
     Token(TokenDigest),
 }
 
-impl Holder {
+impl LimitKey {
     /// Whoever is at `address`.
     pub fn at(address: IpAddr) -> Self {
-        Holder::Address(match address.to_canonical() {
+        LimitKey::Address(match address.to_canonical() {
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & SUBSCRIBER).into(),
             address => address,
         })
@@ -36,38 +36,38 @@ impl Holder {
 
 /// The connections that are taken.
 #[derive(Debug, Default)]
-pub struct Slots(Mutex<HashMap<Holder, usize>>);
+pub struct ConnectionLimits(Mutex<HashMap<LimitKey, usize>>);
 
 /// One connection of somebody; given back when it is dropped.
 #[derive(Debug)]
-pub struct Slot {
-    slots: Arc<Slots>,
-    holder: Holder,
+pub struct ConnectionPermit {
+    slots: Arc<ConnectionLimits>,
+    holder: LimitKey,
 }
 
-impl Slots {
+impl ConnectionLimits {
     /// One more for `holder`, unless it has `most` already.
-    pub fn take(self: &Arc<Self>, holder: Holder, most: usize) -> Option<Slot> {
+    pub fn take(self: &Arc<Self>, holder: LimitKey, most: usize) -> Option<ConnectionPermit> {
         let mut taken = self.lock();
         // One who is refused is not to be remembered.
         if taken.get(&holder).copied().unwrap_or(0) >= most {
             return None;
         }
         *taken.entry(holder).or_insert(0) += 1;
-        Some(Slot { slots: self.clone(), holder })
+        Some(ConnectionPermit { slots: self.clone(), holder })
     }
 
     /// How many `holder` has.
-    pub fn taken(&self, holder: Holder) -> usize {
+    pub fn taken(&self, holder: LimitKey) -> usize {
         self.lock().get(&holder).copied().unwrap_or(0)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Holder, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<LimitKey, usize>> {
         self.0.lock()
     }
 }
 
-impl Drop for Slot {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut taken = self.slots.lock();
         if let Some(of_holder) = taken.get_mut(&self.holder) {

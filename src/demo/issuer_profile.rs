@@ -18,7 +18,7 @@ pub enum Level {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommonName {
-    /// The subject is empty; the subjectAltName says it all, and is critical (RFC 5280 §4.1.2.6).
+    /// The subject is empty; the subjectAltName says it all, and is critical (RFC 5280 section 4.1.2.6).
     Never,
     /// Half of the time.
     Sometimes,
@@ -36,7 +36,7 @@ pub enum Manner {
 }
 
 /// An intermediate authority and the root above it. Practices that name the same root share it.
-pub struct Practice {
+pub struct IssuerProfile {
     pub country: &'static str,
     pub organization: &'static str,
     pub root_name: &'static str,
@@ -63,8 +63,8 @@ pub struct Practice {
     pub own_policy: Option<(&'static [u32], &'static str)>,
 }
 
-pub const PRACTICES: [Practice; 4] = [
-    Practice {
+pub const ISSUER_PROFILES: [IssuerProfile; 4] = [
+    IssuerProfile {
         country: "NL",
         organization: "Larkspur Commons",
         root_name: "Larkspur Root X1",
@@ -85,7 +85,7 @@ pub const PRACTICES: [Practice; 4] = [
         crls: &["http://e8.c.larkspur.example/41.crl"],
         own_policy: None,
     },
-    Practice {
+    IssuerProfile {
         country: "NL",
         organization: "Larkspur Commons",
         root_name: "Larkspur Root X1",
@@ -106,7 +106,7 @@ pub const PRACTICES: [Practice; 4] = [
         crls: &[],
         own_policy: None,
     },
-    Practice {
+    IssuerProfile {
         country: "US",
         organization: "Tessellate Trust Services LLC",
         root_name: "Tessellate Root R4",
@@ -127,7 +127,7 @@ pub const PRACTICES: [Practice; 4] = [
         crls: &["http://c.pki.tessellate.example/we2/7TQvZ8s.crl"],
         own_policy: None,
     },
-    Practice {
+    IssuerProfile {
         country: "DE",
         organization: "Quillmark AG",
         root_name: "Quillmark Global Root G2",

@@ -8,7 +8,7 @@ const ENOUGH: usize = 2 * 1024 * 1024;
 
 /// Frames of one stream, on one wire, that have not been handed out yet.
 #[derive(Debug, Default)]
-pub(super) struct Joining {
+pub(super) struct Coalescer {
     parts: Vec<Arc<Frames>>,
     bytes: usize,
     first_seq: u64,
@@ -16,9 +16,9 @@ pub(super) struct Joining {
 
 /// Those of all streams.
 #[derive(Debug, Default)]
-pub(super) struct AllJoining([[Joining; Wire::ALL.len()]; Stream::ALL.len()]);
+pub(super) struct Coalescers([[Coalescer; Wire::ALL.len()]; Stream::ALL.len()]);
 
-impl Joining {
+impl Coalescer {
     fn add(&mut self, frames: Arc<Frames>, first_seq: u64) -> bool {
         if self.parts.is_empty() {
             self.first_seq = first_seq;
@@ -35,19 +35,19 @@ impl Joining {
     }
 }
 
-impl AllJoining {
+impl Coalescers {
     /// Adds frames, the first of which has this number in its stream. Whether there is enough of them now.
     pub(super) fn add(&mut self, stream: Stream, wire: Wire, frames: Arc<Frames>, first_seq: u64) -> bool {
-        let joining = self.0.get_mut(stream as usize).and_then(|wires| wires.get_mut(wire as usize));
-        joining.is_some_and(|joining| joining.add(frames, first_seq))
+        let coalescer = self.0.get_mut(stream as usize).and_then(|wires| wires.get_mut(wire as usize));
+        coalescer.is_some_and(|coalescer| coalescer.add(frames, first_seq))
     }
 
     /// All that was added, and the numbers of the first.
     pub(super) fn take(&mut self) -> Vec<(Stream, Wire, Arc<Frames>, u64)> {
         let mut taken = Vec::new();
         for (stream, wires) in Stream::ALL.into_iter().zip(&mut self.0) {
-            for (wire, joining) in Wire::ALL.into_iter().zip(wires) {
-                if let Some((frames, first_seq)) = joining.take() {
+            for (wire, coalescer) in Wire::ALL.into_iter().zip(wires) {
+                if let Some((frames, first_seq)) = coalescer.take() {
                     taken.push((stream, wire, frames, first_seq));
                 }
             }

@@ -1,8 +1,8 @@
 //! What the log's faces have in common: each answer's way past counters and faults, and the head.
 
-use super::answer::Answer;
+use super::answer::DemoResponse;
 use super::faults::{AnswerClass, Fault};
-use super::shared::Shared;
+use super::log_state::LogState;
 use crate::ct::merkle::Hash;
 use crate::ct::sth::{SignedTreeHead, SthError};
 use actix_web::web::Data;
@@ -10,15 +10,15 @@ use actix_web::{HttpResponse, rt};
 use std::time::Duration;
 
 /// For every address that is none of the log's.
-pub async fn unknown_address(log: Data<Shared>) -> HttpResponse {
-    answer(&log, AnswerClass::Other, |_| Answer::not_found("there is nothing here")).await
+pub async fn unknown_address(log: Data<LogState>) -> HttpResponse {
+    answer(&log, AnswerClass::Other, |_| DemoResponse::not_found("there is nothing here")).await
 }
 
 /// Counts the request and answers it, showing the fault that is its turn.
 pub async fn answer(
-    log: &Shared,
+    log: &LogState,
     class: AnswerClass,
-    make: impl FnOnce(Option<&Fault>) -> Answer,
+    make: impl FnOnce(Option<&Fault>) -> DemoResponse,
 ) -> HttpResponse {
     let _in_flight = log.counters.arrived(class);
     let Some(mut taken) = log.faults.take(class) else {
@@ -34,7 +34,7 @@ pub async fn answer(
 }
 
 /// The newest head, or what a fault makes of it.
-pub fn head(log: &Shared, fault: Option<&Fault>) -> Result<SignedTreeHead, SthError> {
+pub fn head(log: &LogState, fault: Option<&Fault>) -> Result<SignedTreeHead, SthError> {
     let mut head = log.store.head();
     match fault {
         Some(Fault::Lag) => return Ok(log.store.previous_head()),

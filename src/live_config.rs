@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// One state of it.
 #[derive(Debug, Clone)]
-pub struct Rules {
+pub struct LiveSettings {
     /// Who may connect, and hear what.
     pub access: Access,
     /// What a client may cost.
@@ -17,34 +17,34 @@ pub struct Rules {
     pub health: HealthLimits,
 }
 
-impl Rules {
+impl LiveSettings {
     /// As `config` has them, as far as the system lets us.
     pub fn of(config: &Config) -> Self {
         let mut access = config.access.clone();
         access.connections = access.connections.min(descriptors::room());
         let mut clients = config.clients;
         clients.all_unsent_bytes = clients.all_unsent_bytes.min(tcp_memory::room());
-        Rules { access, clients, health: config.health }
+        LiveSettings { access, clients, health: config.health }
     }
 }
 
 /// The state in force; it changes as a whole.
 #[derive(Debug)]
-pub struct Live(ArcSwap<Rules>);
+pub struct LiveConfig(ArcSwap<LiveSettings>);
 
-impl Live {
+impl LiveConfig {
     /// Begins with `rules`.
-    pub fn new(rules: Rules) -> Self {
-        Live(ArcSwap::from_pointee(rules))
+    pub fn new(rules: LiveSettings) -> Self {
+        LiveConfig(ArcSwap::from_pointee(rules))
     }
 
     /// The rules in force now.
-    pub fn rules(&self) -> Arc<Rules> {
+    pub fn settings(&self) -> Arc<LiveSettings> {
         self.0.load_full()
     }
 
     /// Puts others in force.
-    pub fn replace(&self, rules: Rules) {
+    pub fn replace(&self, rules: LiveSettings) {
         self.0.store(Arc::new(rules));
     }
 }

@@ -55,21 +55,21 @@ impl Ending {
 
 /// The counts.
 #[derive(Debug, Default)]
-pub struct Tally {
-    streams: [StreamTally; Stream::ALL.len()],
+pub struct Counters {
+    streams: [StreamCounters; Stream::ALL.len()],
     ended: [AtomicU64; Ending::ALL.len()],
     refused: [AtomicU64; Refusal::ALL.len()],
 }
 
 /// What became of the messages of one stream, over all of its clients.
 #[derive(Debug, Default)]
-pub struct StreamTally {
+pub struct StreamCounters {
     messages: AtomicU64,
     bytes: AtomicU64,
     dropped: AtomicU64,
 }
 
-impl StreamTally {
+impl StreamCounters {
     /// So many messages were handed to a connection, with so many bytes.
     pub fn sent(&self, messages: u64, bytes: u64) {
         self.messages.fetch_add(messages, Ordering::Relaxed);
@@ -88,9 +88,9 @@ impl StreamTally {
     }
 }
 
-impl Tally {
+impl Counters {
     /// The counts of `stream`.
-    pub fn of(&self, stream: Stream) -> &StreamTally {
+    pub fn of(&self, stream: Stream) -> &StreamCounters {
         let [full, lite, domains] = &self.streams;
         match stream {
             Stream::Full => full,
@@ -132,14 +132,14 @@ mod tests {
 
     #[test]
     fn each_reason_has_a_count_of_its_own() {
-        let tally = Tally::default();
+        let counters = Counters::default();
         for (i, why) in Ending::ALL.into_iter().enumerate() {
-            (0..=i).for_each(|_| tally.ended(why));
+            (0..=i).for_each(|_| counters.ended(why));
         }
         for (i, why) in Refusal::ALL.into_iter().enumerate() {
-            (0..=i).for_each(|_| tally.refused(why));
+            (0..=i).for_each(|_| counters.refused(why));
         }
-        assert!(tally.endings().enumerate().all(|(i, (_, count))| count == i as u64 + 1));
-        assert!(tally.refusals().enumerate().all(|(i, (_, count))| count == i as u64 + 1));
+        assert!(counters.endings().enumerate().all(|(i, (_, count))| count == i as u64 + 1));
+        assert!(counters.refusals().enumerate().all(|(i, (_, count))| count == i as u64 + 1));
     }
 }

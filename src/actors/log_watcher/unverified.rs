@@ -1,9 +1,9 @@
 //! Entries that came and wait until the tree that they lead to is proven. Pure.
 
-use super::place::Place;
+use super::log_cursor::LogCursor;
 use crate::ct::merkle::{CompactTree, Hash};
-use crate::evidence::Beginning;
-use crate::log_client::Undecodable;
+use crate::evidence::OldTree;
+use crate::log_client::DecodeFailure;
 use crate::message::CertEntry;
 use bytes::Bytes;
 
@@ -14,28 +14,28 @@ const BATCH: usize = 100;
 pub(crate) const MAX_BATCH_BYTES: usize = 2 * 1024 * 1024;
 /// Bytes of certificates of one log that wait for a proof, about: with more the tree is proven where they end. 2,048
 /// entries have some 12 MB.
-pub(crate) const MAX_HELD_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_UNVERIFIED_BYTES: usize = 16 * 1024 * 1024;
 /// While catching up the tree is proven each time it reaches a multiple of this: more would only wait in memory, and
 /// for fewer a log would be asked more often.
 const PROVEN_AT: u64 = 2048;
 
 /// What a log has at one index.
 #[derive(Debug)]
-pub(super) struct Arrived {
+pub(super) struct DecodedEntry {
     pub(super) index: u64,
     /// `None` where there is nothing that could be hashed.
     pub(super) leaf_hash: Option<Hash>,
-    pub(super) content: Result<CertEntry, Undecodable>,
+    pub(super) content: Result<CertEntry, DecodeFailure>,
     /// Its MerkleTreeLeaf, where that shows a misbehaviour of the log.
     pub(super) evidence: Option<Bytes>,
 }
 
-impl Arrived {
+impl DecodedEntry {
     /// Bytes of memory that it takes, about: its certificates, as if it shared none, or what it has in their place.
     pub(super) fn bytes(&self) -> usize {
         let content = match &self.content {
             Ok(entry) => entry.content_bytes(),
-            Err(Undecodable { leaf_input, extra_data, .. }) => leaf_input.len() + extra_data.len(),
+            Err(DecodeFailure { leaf_input, extra_data, .. }) => leaf_input.len() + extra_data.len(),
         };
         size_of::<Self>() + content + self.evidence.as_ref().map_or(0, Bytes::len)
     }
@@ -43,14 +43,14 @@ impl Arrived {
 
 /// Entries to be handed on together.
 #[derive(Debug, Default)]
-pub(super) struct HeldBatch {
-    pub(super) entries: Vec<Arrived>,
+pub(super) struct VerifiedBatch {
+    pub(super) entries: Vec<DecodedEntry>,
     bytes: usize,
     /// The tree behind them; `None` where nothing is verified.
     pub(super) tree: Option<CompactTree>,
 }
 
-impl HeldBatch {
+impl VerifiedBatch {
     fn is_full(&self) -> bool {
         self.entries.len() >= BATCH || self.bytes >= MAX_BATCH_BYTES
     }
@@ -63,7 +63,7 @@ impl HeldBatch {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct UnverifiedEntries {
     /// The verified tree.
     base: Option<CompactTree>,
     /// The leaf hashes of what came behind it.
@@ -72,17 +72,17 @@ pub(super) struct Held {
     tree: Option<CompactTree>,
     /// Entries before this one are only hashed.
     hand_on_from: u64,
-    batches: Vec<HeldBatch>,
+    batches: Vec<VerifiedBatch>,
     /// Of all batches.
     bytes: usize,
 }
 
-impl Held {
+impl UnverifiedEntries {
     /// Nothing is held behind `place`. Without a tree there, or when not to `verify`, nothing is verified.
-    pub(super) fn behind(place: &Place, verify: bool) -> Self {
+    pub(super) fn behind(place: &LogCursor, verify: bool) -> Self {
         let tree = place.tree.clone().filter(|_| verify);
         let hand_on_from = place.next();
-        Held {
+        UnverifiedEntries {
             base: tree.clone(),
             leaf_hashes: Vec::new(),
             tree,
@@ -93,7 +93,7 @@ impl Held {
     }
 
     /// Takes the next entry in. Gives it back if it would have to be hashed and cannot be.
-    pub(super) fn push(&mut self, arrived: Arrived) -> Option<Arrived> {
+    pub(super) fn push(&mut self, arrived: DecodedEntry) -> Option<DecodedEntry> {
         if let Some(tree) = &mut self.tree {
             let Some(leaf_hash) = arrived.leaf_hash else { return Some(arrived) };
             tree.push(leaf_hash);
@@ -102,8 +102,8 @@ impl Held {
         if arrived.index < self.hand_on_from {
             return None;
         }
-        if self.batches.last().is_none_or(HeldBatch::is_full) {
-            self.batches.push(HeldBatch::default());
+        if self.batches.last().is_none_or(VerifiedBatch::is_full) {
+            self.batches.push(VerifiedBatch::default());
         }
         if let Some(batch) = self.batches.last_mut() {
             let bytes = arrived.bytes();
@@ -118,7 +118,7 @@ impl Held {
 
     /// Whether enough is held to be proven and handed on, now that the entry before `next` has been taken in.
     pub(super) fn is_due_at(&self, next: u64) -> bool {
-        next.is_multiple_of(PROVEN_AT) || self.bytes >= MAX_HELD_BYTES
+        next.is_multiple_of(PROVEN_AT) || self.bytes >= MAX_UNVERIFIED_BYTES
     }
 
     /// Bytes of memory that it takes, about.
@@ -132,12 +132,12 @@ impl Held {
     }
 
     /// What is to be proven, for evidence.
-    pub(super) fn beginning(&self) -> Option<Beginning> {
-        self.base.as_ref().map(|base| Beginning::entries(base, &self.leaf_hashes))
+    pub(super) fn beginning(&self) -> Option<OldTree> {
+        self.base.as_ref().map(|base| OldTree::entries(base, &self.leaf_hashes))
     }
 
     /// The tree is proven: gives out what is held.
-    pub(super) fn take_proven(&mut self) -> Vec<HeldBatch> {
+    pub(super) fn take_proven(&mut self) -> Vec<VerifiedBatch> {
         self.base.clone_from(&self.tree);
         self.leaf_hashes.clear();
         self.bytes = 0;
@@ -153,15 +153,15 @@ mod tests {
     use super::*;
     use crate::ct::head::Head;
 
-    fn arrived(index: u64) -> Arrived {
+    fn arrived(index: u64) -> DecodedEntry {
         let broken =
-            Undecodable { reason: String::new(), leaf_input: String::new(), extra_data: String::new() };
-        Arrived { index, leaf_hash: Some([index as u8; 32]), content: Err(broken), evidence: None }
+            DecodeFailure { reason: String::new(), leaf_input: String::new(), extra_data: String::new() };
+        DecodedEntry { index, leaf_hash: Some([index as u8; 32]), content: Err(broken), evidence: None }
     }
 
-    fn place(next: u64) -> Place {
+    fn place(next: u64) -> LogCursor {
         let head = Head { tree_size: 9, timestamp_ms: 1, root_hash: [0; 32], signed: true, bytes: "".into() };
-        Place::starting(next, &head)
+        LogCursor::starting(next, &head)
     }
 
     fn tree(size: u64) -> CompactTree {
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn batches_are_bounded_and_each_has_the_tree_behind_it() {
-        let mut held = Held::behind(&place(0), true);
+        let mut held = UnverifiedEntries::behind(&place(0), true);
         assert!((0..250).all(|i| held.push(arrived(i)).is_none()));
         assert_eq!(held.tree(), Some(&tree(250)));
         let batches = held.take_proven();
@@ -188,9 +188,9 @@ mod tests {
 
     #[test]
     fn what_lies_before_the_position_is_hashed_and_not_handed_on() {
-        let mut held = Held::behind(&place(2), true);
+        let mut held = UnverifiedEntries::behind(&place(2), true);
         assert!((0..5).all(|i| held.push(arrived(i)).is_none()));
-        let Some(Beginning::Entries { size: 0, leaf_hashes, .. }) = held.beginning() else { panic!() };
+        let Some(OldTree::Entries { size: 0, leaf_hashes, .. }) = held.beginning() else { panic!() };
         assert_eq!(leaf_hashes.len(), 5);
         let indexes: Vec<_> = held.take_proven()[0].entries.iter().map(|a| a.index).collect();
         assert_eq!(indexes, [2, 3, 4]);
@@ -198,9 +198,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_hashed_cannot_be_verified() {
-        let nothing = || Arrived { leaf_hash: None, ..arrived(0) };
-        assert!(Held::behind(&place(0), true).push(nothing()).is_some());
-        let mut unverified = Held::behind(&place(0), false);
+        let nothing = || DecodedEntry { leaf_hash: None, ..arrived(0) };
+        assert!(UnverifiedEntries::behind(&place(0), true).push(nothing()).is_some());
+        let mut unverified = UnverifiedEntries::behind(&place(0), false);
         assert!(unverified.tree().is_none());
         assert!(unverified.push(nothing()).is_none());
         assert_eq!(unverified.take_proven().len(), 1);
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn catching_up_is_proven_at_round_indexes() {
-        let held = Held::behind(&place(0), true);
+        let held = UnverifiedEntries::behind(&place(0), true);
         assert!(held.is_due_at(4096) && !held.is_due_at(4095));
     }
 
@@ -216,16 +216,16 @@ mod tests {
     fn bytes_are_bounded_as_well_as_entries() {
         let large = |index: u64, bytes: usize| {
             let leaf_input = "A".repeat(bytes);
-            let broken = Undecodable { reason: String::new(), leaf_input, extra_data: String::new() };
-            Arrived { content: Err(broken), ..arrived(index) }
+            let broken = DecodeFailure { reason: String::new(), leaf_input, extra_data: String::new() };
+            DecodedEntry { content: Err(broken), ..arrived(index) }
         };
-        let mut held = Held::behind(&place(0), true);
+        let mut held = UnverifiedEntries::behind(&place(0), true);
         let mut next = 0;
         while next == 0 || !held.is_due_at(next) {
             assert!(held.push(large(next, MAX_BATCH_BYTES / 2)).is_none());
             next += 1;
         }
-        assert_eq!(next as usize, MAX_HELD_BYTES / (MAX_BATCH_BYTES / 2));
+        assert_eq!(next as usize, MAX_UNVERIFIED_BYTES / (MAX_BATCH_BYTES / 2));
         let batches = held.take_proven();
         assert!(batches.iter().all(|batch| batch.entries.len() == 2));
         assert_eq!(batches[0].tree, Some(tree(2)), "each batch has the tree behind it");

@@ -3,20 +3,20 @@
 //! It stands in place of the session's mailbox because a session does not run while its socket takes nothing:
 //! its mailbox would grow without bound, and no message could end it.
 
+mod chunk;
 #[cfg(target_os = "linux")]
 mod pages;
-mod piece;
 mod queue;
 mod shared;
 #[cfg(test)]
 pub(super) mod tests;
 
-pub use piece::Piece;
-pub use shared::Shared;
+pub use chunk::Chunk;
+pub use shared::SharedFrames;
 
 use crate::config::{QueueLimits, WhenFull};
+use crate::counters::{Counters, Ending};
 use crate::message::{Stream, Wire, close_frame};
-use crate::tally::{Ending, Tally};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use queue::{Queue, Taken};
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// Bytes handed to a connection at once. The kernel takes a large piece for two thirds of what the same bytes cost it in
+/// Bytes handed to a connection at once. The kernel takes a large chunk for two thirds of what the same bytes cost it in
 /// pieces of 32 KiB.
 const MAX_WRITE: usize = 256 * 1024;
 /// A client whose socket has taken nothing for this long is not waited for.
@@ -39,7 +39,7 @@ const PING: Bytes = Bytes::from_static(&[0x89, 0]);
 #[derive(Debug)]
 pub enum Next {
     /// Whole frames.
-    Frames(Piece),
+    Frames(Chunk),
     /// A close frame, the last thing to be sent.
     Close(Bytes),
 }
@@ -47,13 +47,13 @@ pub enum Next {
 /// A bounded queue of messages. Those that are dropped are counted; a client that asked for notices is told in their
 /// place which ones they were.
 #[derive(Debug)]
-pub struct Outbox {
+pub struct SendQueue {
     /// How the client receives messages.
     pub wire: Wire,
     /// Whether the client asked for notices.
     pub notices: bool,
     /// Where what becomes of the messages is counted beside, over all clients.
-    tally: Option<(Arc<Tally>, Stream)>,
+    counters: Option<(Arc<Counters>, Stream)>,
     inner: Mutex<Inner>,
 }
 
@@ -122,15 +122,15 @@ impl Inner {
     }
 }
 
-impl Outbox {
+impl SendQueue {
     /// A queue within `limits` for a client on `wire`, with `notices` of gaps or without.
     pub fn new(limits: QueueLimits, wire: Wire, notices: bool) -> Self {
-        Outbox { wire, notices, tally: None, inner: Mutex::new(Inner::new(limits)) }
+        SendQueue { wire, notices, counters: None, inner: Mutex::new(Inner::new(limits)) }
     }
 
-    /// Counts what becomes of the messages in `tally` too, as those of `stream`.
-    pub fn counted(self, tally: &Arc<Tally>, stream: Stream) -> Self {
-        Outbox { tally: Some((tally.clone(), stream)), ..self }
+    /// Counts what becomes of the messages in `counters` too, as those of `stream`.
+    pub fn counted(self, counters: &Arc<Counters>, stream: Stream) -> Self {
+        SendQueue { counters: Some((counters.clone(), stream)), ..self }
     }
 
     /// Other limits hold from the next message on.
@@ -141,7 +141,7 @@ impl Outbox {
     /// Queues frames. In the client's stream the first of them has the number `first_seq`. `false` if that is too
     /// much for a client that is then to be [given up](Self::abandon).
     #[must_use]
-    pub fn push(&self, shared: &Arc<Shared>, first_seq: u64, now: Instant) -> bool {
+    pub fn push(&self, shared: &Arc<SharedFrames>, first_seq: u64, now: Instant) -> bool {
         let mut inner = self.lock();
         if inner.close != Closing::No {
             self.dropped_of(&mut inner, shared.frames().len() as u64);
@@ -158,7 +158,7 @@ impl Outbox {
 
     /// Queues frames that are of no stream, if nothing has to be dropped for them. A client with a full queue needs
     /// no heartbeat.
-    pub fn push_if_room(&self, shared: &Arc<Shared>, now: Instant) {
+    pub fn push_if_room(&self, shared: &Arc<SharedFrames>, now: Instant) {
         let mut inner = self.lock();
         let bytes = inner.queue.bytes().saturating_add(shared.frames().length(0, shared.frames().len()));
         if inner.close == Closing::No && bytes <= inner.limits.bytes {
@@ -225,8 +225,8 @@ impl Outbox {
         inner.under_way = None;
         let sent_before = inner.sent;
         let next = inner.take(self.wire);
-        if let (Some((tally, stream)), Some(Next::Frames(piece))) = (&self.tally, &next) {
-            tally.of(*stream).sent(inner.sent - sent_before, piece.bytes().len() as u64);
+        if let (Some((counters, stream)), Some(Next::Frames(chunk))) = (&self.counters, &next) {
+            counters.of(*stream).sent(inner.sent - sent_before, chunk.bytes().len() as u64);
         }
         inner.waiting_since = inner.has_more().then(Instant::now);
         match next {
@@ -240,8 +240,8 @@ impl Outbox {
 
     /// Counts that the server has ended the client.
     pub fn ended(&self, why: Ending) {
-        if let Some((tally, _)) = &self.tally {
-            tally.ended(why);
+        if let Some((counters, _)) = &self.counters {
+            counters.ended(why);
         }
     }
 
@@ -308,8 +308,8 @@ impl Outbox {
 
     fn dropped_of(&self, inner: &mut Inner, messages: u64) {
         inner.dropped += messages;
-        if let Some((tally, stream)) = &self.tally {
-            tally.of(*stream).dropped(messages);
+        if let Some((counters, stream)) = &self.counters {
+            counters.of(*stream).dropped(messages);
         }
     }
 
@@ -336,7 +336,7 @@ fn wake(mut inner: MutexGuard<'_, Inner>) {
 }
 
 impl Inner {
-    fn push(&mut self, shared: &Arc<Shared>, first_seq: Option<u64>, now: Instant) {
+    fn push(&mut self, shared: &Arc<SharedFrames>, first_seq: Option<u64>, now: Instant) {
         if self.queue.is_empty() {
             self.empty_at = Some(now);
         }
@@ -349,10 +349,10 @@ impl Inner {
             return Some(Next::Frames(PING.into()));
         }
         let taken = self.queue.take_notice(wire).or_else(|| self.queue.take(MAX_WRITE));
-        let Some(Taken { piece, messages, since }) = taken else { return self.take_close() };
+        let Some(Taken { chunk, messages, since }) = taken else { return self.take_close() };
         self.sent += messages as u64;
         self.under_way = since;
-        Some(Next::Frames(piece))
+        Some(Next::Frames(chunk))
     }
 
     fn take_close(&mut self) -> Option<Next> {

@@ -22,7 +22,7 @@ const SUBJECT_ECDSA_KEYS: usize = 3;
 /// How many precerts wait for their final certificate at most.
 const MAX_PENDING: usize = 32;
 
-pub struct Issuer {
+pub struct Generator {
     authorities: Vec<Authority>,
     subject_keys: Vec<KeyPair>,
     sct_logs: Vec<SctLog>,
@@ -50,7 +50,7 @@ pub enum IssueError {
     Sct(#[from] SthError),
 }
 
-impl Issuer {
+impl Generator {
     /// Makes all keys and authorities: half a second's work the first time in a process, nearly
     /// all of it for RSA keys.
     pub fn new(now: DateTime<Utc>) -> Result<Self, IssueError> {
@@ -115,10 +115,10 @@ impl Issuer {
 
     /// The index of an authority, each as likely as its share says.
     fn choose_authority(&mut self) -> usize {
-        let total = self.authorities.iter().map(|authority| authority.practice.share).sum();
+        let total = self.authorities.iter().map(|authority| authority.profile.share).sum();
         let mut ticket: u32 = self.rng.random_range(0..total);
         for (index, authority) in self.authorities.iter().enumerate() {
-            match ticket.checked_sub(authority.practice.share) {
+            match ticket.checked_sub(authority.profile.share) {
                 Some(rest) => ticket = rest,
                 None => return index,
             }

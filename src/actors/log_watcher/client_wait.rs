@@ -10,16 +10,16 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Opens when as many clients are connected as there were, or when waiting has been long enough.
 #[derive(Debug, Clone)]
-pub struct Gate {
+pub struct ClientWait {
     demand: Arc<Demand>,
     clients: usize,
     deadline: Instant,
 }
 
-impl Gate {
+impl ClientWait {
     /// A gate that waits for `clients` of those that `demand` counts, at most for `wait`.
     pub fn new(demand: Arc<Demand>, clients: usize, wait: Duration) -> Self {
-        Gate { demand, clients, deadline: Instant::now() + wait }
+        ClientWait { demand, clients, deadline: Instant::now() + wait }
     }
 
     /// Whether it is open, which it stays once it was seen to be.
@@ -47,7 +47,7 @@ mod tests {
     async fn it_opens_when_the_clients_are_back() {
         let demand = Arc::new(Demand::default());
         demand.add(Stream::Lite, Wire::WebSocket);
-        let mut gate = Gate::new(demand.clone(), 2, Duration::from_secs(3600));
+        let mut gate = ClientWait::new(demand.clone(), 2, Duration::from_secs(3600));
         let patience = Duration::from_millis(50);
         assert!(tokio::time::timeout(patience, gate.passed()).await.is_err(), "one is missing");
         demand.add(Stream::Full, Wire::Events);
@@ -59,7 +59,7 @@ mod tests {
     #[actix::test]
     async fn it_opens_at_once_where_nobody_was_and_at_last_where_nobody_comes() {
         let demand = Arc::new(Demand::default());
-        Gate::new(demand.clone(), 0, Duration::from_secs(3600)).passed().await;
-        Gate::new(demand, 5, Duration::from_millis(30)).passed().await;
+        ClientWait::new(demand.clone(), 0, Duration::from_secs(3600)).passed().await;
+        ClientWait::new(demand, 5, Duration::from_millis(30)).passed().await;
     }
 }
