@@ -47,6 +47,7 @@ mod clock;
 pub mod config;
 pub mod counters;
 pub mod ct;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod digest;
 pub mod evidence;

@@ -126,7 +126,7 @@ fn connections() -> Vec<Row> {
             ),
             format!(
                 "`clients.stall_timeout` without taking any, then {} for the rest; gone when it hangs up",
-                time(broker::CLOSE_GRACE)
+                time(broker::STALLED_GRACE)
             ),
             "what it says is dropped, at the rate above".into(),
             "`clients.when_full`; then the end of the answer, then cut off".into(),
@@ -142,7 +142,7 @@ fn connections() -> Vec<Row> {
             ),
             format!(
                 "the same; `clients.pong_timeout` without a word; {} for its close frame",
-                time(connection::CLOSE_GRACE)
+                time(connection::CLOSE_TIMEOUT)
             ),
             format!(
                 "{}, above which it is read more slowly; of them control frames: {}",

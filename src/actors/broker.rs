@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 /// Clients are looked at four times within the shortest of their time limits, within these bounds.
 const SWEEP_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// After its queue was given up, how long a stalled client has to take the close frame.
-pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(10);
+pub(crate) const STALLED_GRACE: Duration = Duration::from_secs(10);
 /// How often clients are looked at while watchers wait for them.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Watchers wait for their answers and routes are few, so this is far above what is ever used.
@@ -262,7 +262,7 @@ impl Subscriber {
     /// disconnects it when it does not go.
     fn look_after(&mut self, now: Instant, limits: &ClientLimits, counters: &Counters) {
         if let Some(since) = self.abandoned_at {
-            if now.saturating_duration_since(since) >= CLOSE_GRACE {
+            if now.saturating_duration_since(since) >= STALLED_GRACE {
                 self.client.disconnect();
             }
         } else if self.client.send_queue.is_stalled(now, limits.stall_timeout) {

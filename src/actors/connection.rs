@@ -15,7 +15,7 @@ use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep};
 
 /// How long a client has to answer our close frame before the connection is ended.
-pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(2);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes that the kernel may take at once. Of more, each 64 KiB would leave a rest that is sent as a segment of its own:
 /// on the machine itself, where segments are large, these were one of eight, and in the worst case two of five.
@@ -156,7 +156,7 @@ impl<T: Socket> Connection<T> {
                 // Clients of events come back by themselves.
                 Next::Close(_) if !self.session.has_close_frames() => return Poll::Ready(Ok(None)),
                 Next::Close(frame) => {
-                    self.closing = Some(Box::pin(sleep(CLOSE_GRACE)));
+                    self.closing = Some(Box::pin(sleep(CLOSE_TIMEOUT)));
                     return Poll::Ready(Ok(Some(frame.into())));
                 }
             }

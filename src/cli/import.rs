@@ -1,10 +1,10 @@
 //! `import`: goes on where another certstream server stopped.
 
 use crate::config::Config;
+use crate::ct::source::bare_url;
 use crate::printable::{MAX_CHARS, escaped};
 use crate::state::{
-    Ledger, NotForeign, Position, Positions, PositionsError, StateLock, StateLockError, bare_url,
-    foreign_positions,
+    Ledger, NotForeign, Position, Positions, PositionsError, StateLock, StateLockError, foreign_positions,
 };
 use crate::system::read_file;
 use clap::Args;

@@ -1,5 +1,7 @@
 //! The command line: what to run, and with which configuration.
 
+#[cfg(feature = "demo")]
+mod demo;
 mod generate;
 mod import;
 pub(crate) mod logging;
@@ -10,8 +12,7 @@ mod token;
 mod verify_evidence;
 
 use crate::config::{self, Config, ConfigError, Log, MAX_PROBLEM_CHARS};
-use crate::ct::source::Protocol;
-use crate::demo::{DemoLog, DemoLogOptions, DemoProtocol};
+#[cfg(feature = "demo")]
 use crate::log_client::Proxies;
 use crate::message::Stream;
 use crate::printable::{MAX_CHARS, escaped};
@@ -21,6 +22,8 @@ use crate::system::{raise_limit, service_manager, tune_allocator};
 use crate::transport::Tls;
 use awc::Connector;
 use clap::{Args, Parser, Subcommand};
+#[cfg(feature = "demo")]
+use demo::DemoArgs;
 use generate::CompletionsArgs;
 use import::{ImportArgs, ImportError};
 use openssl::error::ErrorStack;
@@ -68,6 +71,7 @@ enum Command {
     /// Watch the configured logs and serve clients (this is what happens without a command)
     Run,
     /// Watch two CT logs of our own, one of each protocol, with made-up certificates and without internet
+    #[cfg(feature = "demo")]
     Demo(DemoArgs),
     /// Print a configuration file with every key, its explanation and its default
     Config,
@@ -94,22 +98,10 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-struct DemoArgs {
-    /// Certificates per second
-    #[arg(long, default_value_t = 20.0, value_parser = parse_rate)]
-    rate: f64,
-}
-
-#[derive(Debug, Args)]
 struct HealthArgs {
     /// The server's address and port [default: this machine, at the configured port]
     #[arg(long)]
     address: Option<String>,
-}
-
-fn parse_rate(text: &str) -> Result<f64, String> {
-    let rate: f64 = text.parse().map_err(|_| "expected a number".to_string())?;
-    if (0.0..=5_000.0).contains(&rate) { Ok(rate) } else { Err("expected 0 to 5000".into()) }
 }
 
 /// Why the program ends with an error.
@@ -119,6 +111,7 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[cfg(feature = "demo")]
     #[error("the demo log cannot start: {0}")]
     Demo(io::Error),
     #[error("the server failed: {0}")]
@@ -141,7 +134,9 @@ impl Failure {
     /// The exit status.
     fn status(&self) -> u8 {
         match self {
-            Failure::Config(_) | Failure::Start(_) | Failure::Demo(_) | Failure::Import(_) => NOTHING_STARTED,
+            Failure::Config(_) | Failure::Start(_) | Failure::Import(_) => NOTHING_STARTED,
+            #[cfg(feature = "demo")]
+            Failure::Demo(_) => NOTHING_STARTED,
             Failure::Run(_)
             | Failure::Print(_)
             | Failure::Show(_)
@@ -161,6 +156,7 @@ pub fn main() -> ExitCode {
     let result = system.block_on(async {
         match &cli.command {
             None | Some(Command::Run) => run(&cli).await,
+            #[cfg(feature = "demo")]
             Some(Command::Demo(args)) => demo(&cli, args).await,
             Some(Command::Config) => print_config(),
             Some(Command::CheckConfig) => check_config(&cli),
@@ -199,21 +195,14 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
     serve(&config, load).await
 }
 
+#[cfg(feature = "demo")]
 async fn demo(cli: &Cli, args: &DemoArgs) -> Result<(), Failure> {
     // A wrong configuration is to start nothing, the log neither; what is watched is known only after it.
     let config = load_watching(cli, vec![Log::rfc6962("http://127.0.0.1")])?;
     logging::init(&config);
-    let (mut logs, mut watched_logs) = (Vec::new(), Vec::new());
-    for (protocol, name) in
-        [(DemoProtocol::Rfc6962, "Demo RFC 6962 log"), (DemoProtocol::StaticCt, "Demo static log")]
-    {
-        let options = DemoLogOptions { rate: args.rate / 2.0, protocol, ..DemoLogOptions::default() };
-        let log = DemoLog::start(options).await.map_err(Failure::Demo)?;
-        watched_logs.push(watched(&log, protocol, name));
-        logs.push(log);
-    }
+    let logs = demo::start(args).await.map_err(Failure::Demo)?;
     let load = || {
-        let mut config = load_watching(cli, watched_logs.clone())?;
+        let mut config = load_watching(cli, logs.iter().map(|(_, log)| log.clone()).collect())?;
         // The demo's logs are on this machine, whatever is between it and others.
         config.proxies = Proxies::none();
         // They are new logs each time.
@@ -221,21 +210,10 @@ async fn demo(cli: &Cli, args: &DemoArgs) -> Result<(), Failure> {
         Ok(config)
     };
     let result = serve(&load()?, load).await;
-    for log in logs {
+    for (log, _) in logs {
         log.stop().await;
     }
     result
-}
-
-fn watched(log: &DemoLog, protocol: DemoProtocol, name: &str) -> Log {
-    Log {
-        protocol: if protocol == DemoProtocol::StaticCt { Protocol::StaticCt } else { Protocol::Rfc6962 },
-        description: Some(name.into()),
-        operator: "certstream-server".into(),
-        key: Some(base64_simd::STANDARD.encode_to_string(log.public_key())),
-        origin: Some(log.origin()),
-        ..Log::rfc6962(&log.url())
-    }
 }
 
 fn load_watching(cli: &Cli, logs: Vec<Log>) -> Result<Config, ConfigError> {
@@ -472,13 +450,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
-    }
-
-    #[test]
-    fn a_rate_that_makes_no_sense_is_refused() {
-        assert!(parse_rate("0.5").is_ok());
-        for text in ["-1", "NaN", "fast", "1e9"] {
-            assert!(parse_rate(text).is_err(), "{text}");
-        }
     }
 }

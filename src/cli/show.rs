@@ -4,7 +4,7 @@ use super::pretty::pretty;
 use crate::certificate::{Certificate, Leaf, LeafKind};
 use crate::clock;
 use crate::ct::entry::{Content, LogEntry};
-use crate::ct::source::Source;
+use crate::ct::source::{Source, bare_url};
 use crate::log_client::{
     BadProxy, FetchError, FetchSettings, OperatorLimits, Proxies, Reach, requests_beside, single_entry,
     tls_connector,
@@ -84,8 +84,7 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
     if let Content::Entry(LogEntry { fault: Some(fault), .. }) = &content {
         eprintln!("note: the entry is misframed: {fault}");
     }
-    let bare = url.split_once("://").map_or("", |(_scheme, rest)| rest);
-    let source = Arc::new(Source::new(&url, bare, "", None, protocol));
+    let source = Arc::new(Source::new(&url, bare_url(&url), "", None, protocol));
     let message = CertEntry { source, index, seen_us: clock::unix_us(), content }.json(Stream::Full);
     print(&message.ok_or_else(|| undecodable("the log gives its names alone".into()))?)
 }

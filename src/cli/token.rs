@@ -2,9 +2,9 @@
 
 use crate::access::TokenDigest;
 use clap::Args;
+use hex_simd::AsciiCase;
 use openssl::error::ErrorStack;
 use openssl::rand::rand_bytes;
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -39,11 +39,7 @@ pub(super) enum TokenError {
 /// The section goes where it can be appended to a file, the token where it is seen: it is not to stand in that file.
 pub(super) fn token(args: &TokenArgs) -> Result<(), TokenError> {
     let token = new_token()?;
-    let mut digest = String::with_capacity(64);
-    for byte in TokenDigest::of(token.as_bytes()).bytes() {
-        // Writing to a String cannot fail.
-        let _ = write!(digest, "{byte:02x}");
-    }
+    let digest = hex_simd::encode_to_string(TokenDigest::of(token.as_bytes()).bytes(), AsciiCase::Lower);
     writeln!(io::stdout(), "[[tokens]]\nname = \"{}\"\nsha256 = \"{digest}\"", args.name)?;
     writeln!(io::stderr(), "the token, which is kept nowhere: {}", *token)?;
     Ok(())
@@ -52,10 +48,7 @@ pub(super) fn token(args: &TokenArgs) -> Result<(), TokenError> {
 fn new_token() -> Result<Zeroizing<String>, ErrorStack> {
     let mut bytes = [0; TOKEN_BYTES];
     rand_bytes(&mut bytes)?;
-    let mut token = Zeroizing::new(String::with_capacity(2 * TOKEN_BYTES));
-    for byte in bytes {
-        let _ = write!(token, "{byte:02x}");
-    }
+    let token = Zeroizing::new(hex_simd::encode_to_string(bytes, AsciiCase::Lower));
     bytes.zeroize();
     Ok(token)
 }

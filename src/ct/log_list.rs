@@ -18,6 +18,7 @@ pub use parse::{BrokenLog, LogFault, LogListError, MAX_LIST_BYTES, ParsedList, p
 pub use select::{Rule, RuleError, Selection};
 pub use signature::{CHROME_KEY_PEM, MAX_SIGNATURE_BYTES, SignatureError, verify_signature};
 
+use super::source::bare_url;
 use chrono::{DateTime, Utc};
 use std::collections::HashSet;
 use std::fmt;
@@ -94,7 +95,7 @@ impl Endpoint {
     pub fn origin(&self) -> Option<&str> {
         match self {
             Endpoint::Rfc6962 { .. } => None,
-            Endpoint::StaticCt { submission_url, .. } => Some(bare(submission_url)),
+            Endpoint::StaticCt { submission_url, .. } => Some(bare_url(submission_url)),
         }
     }
 
@@ -105,11 +106,6 @@ impl Endpoint {
         };
         std::iter::once(self.url()).chain(submission)
     }
-}
-
-/// A URL without its scheme and the slashes at its end.
-fn bare(url: &str) -> &str {
-    url.split_once("://").map_or(url, |(_scheme, rest)| rest).trim_end_matches('/')
 }
 
 /// The expiry dates of the certificates that a log takes, in unix seconds.

@@ -15,6 +15,7 @@ pub mod entry;
 pub mod get_entries;
 pub mod hash_tile;
 pub mod head;
+mod json_kind;
 pub mod log_list;
 pub mod merkle;
 pub mod names_tile;

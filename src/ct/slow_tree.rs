@@ -2,6 +2,7 @@
 //! whose hashes are known without its leaves.
 
 use super::merkle::{Hash, empty_root, leaf_hash, node_hash};
+use hex_simd::AsciiCase;
 use std::ops::Range;
 
 /// The hashes of `count` leaves of different content.
@@ -24,7 +25,7 @@ pub fn reference_leaves() -> [&'static [u8]; 8] {
 }
 
 pub fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex_simd::encode_to_string(hash, AsciiCase::Lower)
 }
 
 /// k of RFC 6962 section 2.1: the largest power of two smaller than n.

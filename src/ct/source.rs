@@ -54,7 +54,7 @@ impl Source {
 
     /// The same without the scheme.
     pub fn bare_url(&self) -> &str {
-        without_scheme(&self.url)
+        bare_url(&self.url)
     }
 
     /// The log's description.
@@ -83,7 +83,7 @@ impl Source {
     }
 }
 
-/// A URL without its scheme.
-pub(crate) fn without_scheme(url: &str) -> &str {
-    url.split_once("://").map_or(url, |(_scheme, rest)| rest)
+/// A URL without its scheme and the slashes at its end, as messages and other servers' files have it.
+pub fn bare_url(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_scheme, rest)| rest).trim_end_matches('/')
 }

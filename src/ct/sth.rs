@@ -3,6 +3,7 @@
 //!
 //! Fetching a head, and comparing its root with a tree of one's own, is the business of others.
 
+use super::json_kind::kind_of;
 use super::merkle::Hash;
 use base64_simd::STANDARD;
 use openssl::error::ErrorStack;
@@ -230,17 +231,6 @@ fn base64_field(object: &Map<String, Value>, name: &'static str) -> Result<Vec<u
         found: kind_of(value).into(),
     })?;
     STANDARD.decode_to_vec(text).map_err(|_| SthError::NotBase64 { field: name })
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
 }
 
 #[cfg(test)]

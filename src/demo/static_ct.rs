@@ -15,6 +15,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use hex_simd::AsciiCase;
 use openssl::sha::sha256;
 
 /// Of what never changes: all but the checkpoint.
@@ -175,5 +176,5 @@ fn accepts_gzip(request: &HttpRequest) -> bool {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex_simd::encode_to_string(bytes, AsciiCase::Lower)
 }

@@ -8,6 +8,7 @@ use crate::ct::tile::Fingerprint;
 use crate::state::Usage;
 use crate::system::read_file;
 use bytes::Bytes;
+use hex_simd::AsciiCase;
 use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -146,7 +147,7 @@ fn path(dir: &Path, fingerprint: &Fingerprint) -> PathBuf {
 
 /// Lower-case hexadecimal, as it stands in `/issuer/` paths.
 pub(super) fn hex(fingerprint: &Fingerprint) -> String {
-    fingerprint.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex_simd::encode_to_string(fingerprint, AsciiCase::Lower)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Keeps evidence of what logs did wrong: one file each, in a folder that is bounded.
 
 use super::Usage;
+use crate::ct::source::bare_url;
 use crate::evidence::Evidence;
 use crate::system::replace_file;
 use parking_lot::Mutex;
@@ -50,7 +51,7 @@ impl EvidenceFolder {
             return Err(io::Error::other(format!("{} has {bytes} bytes of it already", self.dir.display())));
         }
         let url = &evidence.log.url;
-        let bare = url.split_once("://").map_or(url.as_str(), |(_scheme, rest)| rest);
+        let bare = bare_url(url);
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
         let log: String = bare.chars().map(plain).take(100).collect();
         let name = format!("{kind}-{log}-{}-{count}.json", evidence.detected_ms);

@@ -5,6 +5,7 @@
 //! | `ct_index.json` | a log's URL without scheme and trailing slash, to the index to start at |
 //! | `certstream_state.json` | `{"version": 1, "logs": {url: {"current_index": next, "tree_size": n, "last_success": t}}}` |
 
+use crate::ct::source::bare_url;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -53,12 +54,7 @@ pub fn parse(text: &[u8]) -> Result<ForeignPositions, NotForeign> {
     } else {
         serde_json::from_value::<BTreeMap<String, u64>>(value).map_err(form)?
     };
-    Ok(by_url.into_iter().map(|(url, next)| (bare(&url).into(), next)).collect())
-}
-
-/// A log's URL as these files have it.
-pub fn bare(url: &str) -> &str {
-    url.split_once("://").map_or(url, |(_scheme, rest)| rest).trim_end_matches('/')
+    Ok(by_url.into_iter().map(|(url, next)| (bare_url(&url).into(), next)).collect())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ pub(crate) mod undecodable;
 mod usage;
 
 pub use evidence::EvidenceFolder;
-pub use foreign::{ForeignPositions, NotForeign, bare as bare_url, parse as foreign_positions};
+pub use foreign::{ForeignPositions, NotForeign, parse as foreign_positions};
 pub use ledger::{Ledger, OutOfTurn};
 pub use lock::{StateLock, StateLockError};
 pub use positions::{Position, Positions, PositionsError};

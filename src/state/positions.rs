@@ -9,6 +9,7 @@ use crate::ct::head::Head;
 use crate::ct::merkle::{CompactTree, Hash};
 use crate::system::{read_file, replace_file};
 use base64_simd::STANDARD;
+use hex_simd::AsciiCase;
 use openssl::sha::sha256;
 use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
@@ -304,7 +305,7 @@ fn read_head(written: &WrittenHead) -> Option<Head> {
 }
 
 fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex_simd::encode_to_string(hash, AsciiCase::Lower)
 }
 
 #[cfg(test)]

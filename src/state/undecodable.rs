@@ -4,6 +4,7 @@
 //! counted and named in the log file, but not kept.
 
 use super::Usage;
+use crate::ct::source::bare_url;
 use parking_lot::Mutex;
 use std::fs;
 use std::io;
@@ -52,7 +53,7 @@ impl UndecodableFolder {
     /// # Errors
     /// When the folder is full or cannot be written, or the entry is too large to be kept.
     pub fn keep(&self, entry: &UndecodableEntry<'_>) -> io::Result<PathBuf> {
-        let bare = entry.url.split_once("://").map_or(entry.url, |(_scheme, rest)| rest);
+        let bare = bare_url(entry.url);
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
         let log: String = bare.chars().map(plain).take(MAX_NAME_CHARS).collect();
         let path = self.dir.join(format!("{log}-{}.json", entry.index));

@@ -1,5 +1,7 @@
 //! The hash that the precert and the certificate of one issuance share, against OpenSSL's way of making it.
 
+#![allow(unsafe_code)]
+
 use crate::sources;
 use certstream_server::certificate::{Certificate, Issuer};
 use certstream_server::ct::entry::{LogEntry, LogEntryType, decode};

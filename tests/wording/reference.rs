@@ -3,6 +3,8 @@
 //! The only `unsafe` of the tests is here. Each function below borrows the certificate for as long as
 //! it holds pointers into it, and gives back owned values only.
 
+#![allow(unsafe_code)]
+
 use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::nid::Nid;

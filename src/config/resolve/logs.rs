@@ -5,7 +5,7 @@ use super::{ConfigError, ListConfig, LogConfig, LogEndpoint, Sources, written};
 use crate::config::values::{CatchUp, StartAt, Verify};
 use crate::config::watch::{Start, WatchSettings};
 use crate::ct::log_list::{LogState, Rule, Selection};
-use crate::ct::source::{Protocol, Source};
+use crate::ct::source::{Protocol, Source, bare_url};
 use crate::log_client::{Reach, StaticCtLog};
 use crate::log_list::ListSource;
 use crate::printable::without_password;
@@ -112,7 +112,7 @@ fn resolve_log(sources: &Sources, i: usize, log: &written::Log) -> Result<LogCon
         .map_err(|problem| error("url", &format!("{problem}, found {:?}", without_password(&log.url))))?;
     let key = log.key.as_deref().map(public_key).transpose().map_err(|problem| error("key", &problem))?;
     let log_id = key.as_ref().map(|(_, log_id)| *log_id);
-    let bare = log.url.split_once("://").map_or("", |(_, rest)| rest).trim_end_matches('/');
+    let bare = bare_url(&log.url);
     let endpoint = match log.protocol {
         Protocol::Rfc6962 => LogEndpoint::Rfc6962 { key: key.map(|(key, _)| key) },
         Protocol::StaticCt => LogEndpoint::StaticCt(StaticCtLog {

@@ -4,6 +4,7 @@
 //! log only, and is told beside the list.
 
 use super::{Endpoint, ListedLog, LogList, LogState, TemporalInterval};
+use crate::ct::json_kind::kind_of;
 use crate::printable::escaped;
 use base64_simd::STANDARD;
 use chrono::{DateTime, Utc};
@@ -315,15 +316,4 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
 
 fn shown(text: &str) -> String {
     text.chars().take(MAX_SHOWN_CHARS).collect()
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
 }

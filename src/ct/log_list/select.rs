@@ -1,6 +1,7 @@
 //! Which logs of a list are watched.
 
-use super::{ListedLog, LogId, LogList, LogState, UnknownState, bare};
+use super::{ListedLog, LogId, LogList, LogState, UnknownState};
+use crate::ct::source::bare_url;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
@@ -51,7 +52,7 @@ impl Rule {
 }
 
 fn is_below(url: &str, prefix: &str) -> bool {
-    let (url, prefix) = (bare(url).to_ascii_lowercase(), bare(prefix).to_ascii_lowercase());
+    let (url, prefix) = (bare_url(url).to_ascii_lowercase(), bare_url(prefix).to_ascii_lowercase());
     url.strip_prefix(&prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
@@ -98,7 +99,7 @@ impl FromStr for Rule {
         let value = value.trim();
         match kind.trim() {
             // An empty prefix would fit every log.
-            "url" if !bare(value).is_empty() => Ok(Rule::Url(value.into())),
+            "url" if !bare_url(value).is_empty() => Ok(Rule::Url(value.into())),
             "operator" if !value.is_empty() => Ok(Rule::Operator(value.into())),
             "log_id" => {
                 let id = base64_simd::STANDARD.decode_to_vec(value).ok();

@@ -1,5 +1,6 @@
 //! The detached signature of Chrome's log lists.
 
+use hex_simd::AsciiCase;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{Id, PKey};
 use openssl::sha::sha256;
@@ -55,8 +56,8 @@ pub fn verify_signature(json: &[u8], signature: &[u8], public_key_pem: &str) -> 
         Ok(true) => Ok(()),
         // An Err is OpenSSL's word for a number that no signature of this key can be.
         Ok(false) | Err(_) => {
-            let digits = sha256(json).map(|byte| format!("{byte:02x}"));
-            Err(SignatureError::Mismatch { length: json.len(), sha256: digits.concat() })
+            let digits = hex_simd::encode_to_string(sha256(json), AsciiCase::Lower);
+            Err(SignatureError::Mismatch { length: json.len(), sha256: digits })
         }
     }
 }
