@@ -8,6 +8,7 @@ pub fn unix_us() -> u64 {
 }
 
 /// Now, in unix milliseconds, likewise.
+#[cfg(feature = "demo")]
 pub fn unix_ms() -> u64 {
     unix_us() / 1000
 }
