@@ -1,7 +1,8 @@
-//! The Broker actor: numbers the messages, keeps the newest, hands them to every client's queue.
+//! The Broker actor: numbers the messages, keeps the newest entries and adds the messages to the queue of every
+//! subscribed client.
 //!
-//! It never waits for a client. It is the one that ends clients which take nothing, since such a client's own
-//! session does not run.
+//! The Broker never waits for a single client. It closes clients that stop reading, because the session of such a
+//! client is not polled and cannot close itself.
 
 use super::client::{Client, GOING_AWAY, NOT_ALLOWED};
 use super::coalescer::Coalescers;
@@ -21,99 +22,99 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// Clients are looked at four times within the shortest of their time limits, within these bounds.
+/// The client sweep runs four times per shortest client timeout, clamped to this range.
 const SWEEP_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// After its queue was given up, how long a stalled client has to take the close frame.
+/// Time that a stalled client has to receive the close frame after the Broker has abandoned its queue.
 pub(crate) const STALLED_GRACE: Duration = Duration::from_secs(10);
-/// How often clients are looked at while watchers wait for them.
+/// Interval between checks of the client queues while watchers wait for them.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Watchers wait for their answers and routes are few, so this is far above what is ever used.
+/// Mailbox capacity. Each watcher waits for its answer and routes are few, so this is far above the usual load.
 const MAILBOX: usize = 1024;
 
-/// Entries of one log, in order, to be sent to everyone.
+/// Publishes entries of one log, in index order.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Publish {
     /// The entries.
     pub batch: EntryBatch,
-    /// Is told when they are sure to be in all queues within the flush interval, and the clients keep up.
+    /// Resolved once the entries will be in all queues within the flush interval and the queues have space for more.
     pub done: oneshot::Sender<()>,
 }
 
-/// A message about a log, for the clients who asked for notices.
+/// A notice about a log, for the clients that asked for notices.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Alert(pub String);
 
-/// Time for a heartbeat.
+/// Sends a heartbeat to all clients.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Tick;
 
-/// A client wants its stream from now on.
+/// Subscribes a client to its stream.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Subscribe(pub Arc<Client>);
 
-/// The client with this id is gone.
+/// Removes the client with this id.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Unsubscribe(pub u64);
 
-/// These frames wait for a client, beside those of the streams.
+/// Adds to the backlog frames that were queued for a client outside the streams.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Waiting(pub Arc<SharedFrames>);
 
-/// Asks for the newest entries, oldest first.
+/// Requests the newest entries, oldest first.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Vec<Arc<CertEntry>>")]
 pub struct Newest;
 
-/// Asks for the connected clients, in the order in which they came.
+/// Requests the connected clients, in order of connection.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Vec<Arc<Client>>")]
 pub struct Clients;
 
-/// Other rules are in force: those whom they do not let in are to go.
+/// Applies new settings. Clients that the new access rules do not admit are closed.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct NewSettings(pub Arc<LiveSettings>);
 
-/// Asks how much waits for the clients.
+/// Requests the sizes of the client queues.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Queues")]
 pub struct QueueDepths;
 
-/// How much waits for the clients.
+/// The sizes of the client queues.
 #[derive(Debug, Clone, Copy, Default, MessageResponse)]
 pub struct Queues {
-    /// For all of them together; what several wait for counts once.
+    /// Bytes queued for all clients together. Frames that several clients share count once.
     pub bytes: usize,
-    /// For the one for which most waits.
+    /// Bytes queued for the client with the longest queue.
     pub longest_bytes: usize,
 }
 
-/// Ends the clients: what is queued for them is still sent, then they are told to go.
+/// Closes all clients: each still receives its queue, followed by a close frame.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct CloseClients;
 
-/// Ends the connections of all clients that are still there.
+/// Disconnects all remaining clients. Returns their number.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "usize")]
 pub struct DisconnectClients;
 
-/// A client, and how it is being looked after.
+/// A client with the state of its supervision.
 #[derive(Debug)]
 struct Subscriber {
     client: Arc<Client>,
     pinged_at: Instant,
-    /// When its queue was given up.
+    /// When its queue was abandoned.
     abandoned_at: Option<Instant>,
 }
 
-/// The frames that wait for anybody, each counted once.
+/// The frames that any client still has to receive. Shared frames count once.
 #[derive(Debug, Default)]
 struct Backlog(VecDeque<Weak<SharedFrames>>);
 
@@ -128,7 +129,7 @@ impl Backlog {
     }
 }
 
-/// See the module.
+/// The Broker actor; see the module documentation.
 #[derive(Debug)]
 pub struct Broker {
     connections: HashMap<u64, Subscriber>,
@@ -136,25 +137,25 @@ pub struct Broker {
     counters: Arc<Counters>,
     newest: RingBuffer,
     limits: ClientLimits,
-    /// The rules that came in force after the start.
+    /// The newest settings, if they were changed after the start.
     new_settings: Option<Arc<LiveSettings>>,
-    /// What is handed out when the flush interval has passed.
+    /// Frames that are pushed to the queues at the next flush.
     coalescer: Coalescers,
-    /// When that is.
+    /// Timer of the next flush, if one is scheduled.
     flush: Option<SpawnHandle>,
-    /// What waits for all clients together.
+    /// Frames queued for all clients together.
     backlog: Backlog,
-    /// Watchers that are to be told when they may go on, and since when they wait.
+    /// Watchers that wait for their answer, each with the time since when it waits.
     held: Vec<(oneshot::Sender<()>, Instant)>,
     pace: Pace,
     trim_policy: TrimPolicy,
-    /// Numbers of the next message, by stream.
+    /// Sequence number of the next message, by stream.
     next_seq: [u64; Stream::ALL.len()],
     closing: bool,
 }
 
 impl Broker {
-    /// Keeps the `keep` newest messages.
+    /// Creates a Broker that keeps the `keep` newest entries.
     pub fn new(demand: Arc<Demand>, counters: Arc<Counters>, keep: usize, limits: ClientLimits) -> Self {
         Broker {
             connections: HashMap::new(),
@@ -178,7 +179,7 @@ impl Broker {
         self.connections.values().map(|connection| &connection.client)
     }
 
-    /// Lets the watchers go on whose batches stand in the queues, now or when the clients have taken some of it.
+    /// Answers the waiting watchers now, or later if the pace requires the clients to drain their queues first.
     fn let_on(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
         let Some((_, since)) = self.held.first() else { return };
@@ -189,7 +190,7 @@ impl Broker {
         }
         self.pace.waited(*since, now);
         for (done, _) in self.held.drain(..) {
-            // A watcher that was stopped meanwhile does not wait for this.
+            // Sending fails if the watcher was stopped in the meantime; it does not wait for the answer then.
             let _ = done.send(());
         }
     }
@@ -198,7 +199,7 @@ impl Broker {
         self.let_on(ctx);
     }
 
-    /// Hands out what has been joined.
+    /// Pushes the coalesced frames to the queues of all subscribers.
     fn flush(&mut self, ctx: &mut Context<Self>) {
         if let Some(flush) = self.flush.take() {
             ctx.cancel_future(flush);
@@ -214,8 +215,8 @@ impl Broker {
         }
     }
 
-    /// Keeps what waits for all clients together within its limit: the slowest pay first, with what is queued for them
-    /// and, where that is not it, with their connections.
+    /// Keeps the backlog of all clients within its limit. The clients that lag furthest behind lose their queued
+    /// messages first. A client with an empty queue, whose connection holds the unsent bytes, is disconnected instead.
     fn shed(&mut self) {
         let limit = self.limits.all_queues_bytes;
         if self.backlog.bytes() <= limit {
@@ -243,7 +244,7 @@ impl Broker {
         }
     }
 
-    /// Gives back the memory of many clients who have gone.
+    /// Returns the memory of departed clients to the system once many have left.
     fn shrink(&mut self) {
         if self.trim_policy.is_over(self.connections.len()) {
             self.connections.shrink_to_fit();
@@ -258,8 +259,8 @@ impl Broker {
 }
 
 impl Subscriber {
-    /// Pings the client when it is time, gives it up when it has stalled or fallen silent, and
-    /// disconnects it when it does not go.
+    /// Pings the client when the interval has passed, abandons it when it has stalled or gone silent, and disconnects
+    /// it when it does not close in time.
     fn look_after(&mut self, now: Instant, limits: &ClientLimits, counters: &Counters) {
         if let Some(since) = self.abandoned_at {
             if now.saturating_duration_since(since) >= STALLED_GRACE {
@@ -269,7 +270,7 @@ impl Subscriber {
             counters.ended(Ending::Stalled);
             self.abandon(now, &format!("took nothing for {:?}", limits.stall_timeout), "too slow");
         } else if self.client.send_queue.wire == Wire::Events {
-            // Who hears events has no way to say anything.
+            // SSE clients cannot send data, so they are exempt from pings and the ping timeout.
         } else if self.client.silent_for(now) >= limits.pong_timeout {
             counters.ended(Ending::Silent);
             self.abandon(now, &format!("said nothing for {:?}", limits.pong_timeout), "no answer to pings");
@@ -279,7 +280,7 @@ impl Subscriber {
         }
     }
 
-    /// Queues messages of its stream, or gives it up where that is too much for it.
+    /// Queues messages of the client's stream. Abandons the client if they exceed its queue limits.
     fn send(&mut self, shared: &Arc<SharedFrames>, first_seq: u64, now: Instant, counters: &Counters) {
         if !self.client.send_queue.push(shared, first_seq, now) && self.abandoned_at.is_none() {
             counters.ended(Ending::TooFarBehind);
@@ -287,14 +288,14 @@ impl Subscriber {
         }
     }
 
-    /// Its stream is limited as that of a new client. What has no stream is sent whole.
+    /// Applies the queue limits of new clients to this one. A client without a stream (`/develop`) has no queue limits.
     fn limit(&self, limits: &ClientLimits) {
         if self.client.stream.is_some() {
             self.client.send_queue.set_limits(limits.queue);
         }
     }
 
-    /// Gives it up if `rules` do not let it in.
+    /// Abandons the client if `rules` no longer admit it.
     fn judge(&mut self, rules: &LiveSettings, counters: &Counters) {
         let client = &self.client;
         let token = client.identity.as_ref().map(|identity| identity.digest);
@@ -350,7 +351,7 @@ impl Handler<Publish> for Broker {
             self.flush = Some(ctx.run_later(self.limits.flush_interval, |broker, ctx| broker.flush(ctx)));
         }
         self.held.push((done, Instant::now()));
-        // Where others wait already, they are looked after.
+        // If other watchers wait already, a timer for them is running.
         if self.held.len() == 1 {
             self.let_on(ctx);
         }
@@ -394,7 +395,7 @@ impl Handler<Subscribe> for Broker {
             self.demand.add(stream, client.send_queue.wire);
         }
         let mut connection = Subscriber { client, pinged_at: Instant::now(), abandoned_at: None };
-        // It was judged by the rules in force then.
+        // The client was admitted under the settings of that moment, which may have changed since.
         if let Some(rules) = &self.new_settings {
             connection.limit(&rules.clients);
             connection.judge(rules, &self.counters);

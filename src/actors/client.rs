@@ -1,4 +1,4 @@
-//! A connected client, as the Broker and the routes see it.
+//! A connected client, as the Broker and the routes use it.
 
 use super::send_queue::SendQueue;
 use crate::access::{ConnectionPermit, TokenDigest};
@@ -8,57 +8,57 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Close code 1001, going away: the only one after which every client library comes back.
+/// Close code 1001, going away (RFC 6455 section 7.4.1): the only code after which every client library reconnects.
 pub const GOING_AWAY: u16 = 1001;
-/// Close code 1008, policy violation: new rules do not let it in.
+/// Close code 1008, policy violation: new access rules do not admit the client.
 pub const NOT_ALLOWED: u16 = 1008;
-/// Close code 1000: everything asked for was sent.
+/// Close code 1000, normal closure: everything requested was sent.
 pub const NORMAL: u16 = 1000;
 
-/// Whose connection it is.
+/// The origin of a connection.
 #[derive(Debug)]
 pub struct ClientOrigin {
-    /// Where it connected from.
+    /// The address that it connected from.
     pub address: IpAddr,
-    /// The token that it showed.
+    /// The token that it presented.
     pub identity: Option<Identity>,
-    /// What it takes up, beside those of its connection.
+    /// The permits that it holds in addition to those of its connection.
     pub slots: Vec<ConnectionPermit>,
 }
 
-/// A token that was shown, and found good.
+/// The identity of a client that presented a valid token.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    /// Who has it.
+    /// The name of the token's owner.
     pub name: Arc<str>,
-    /// What it is recognised by.
+    /// The digest that identifies the token.
     pub digest: TokenDigest,
 }
 
-/// One connection.
+/// A client's connection.
 #[derive(Debug)]
 pub struct Client {
-    /// Unique in this run; grows.
+    /// Unique within this run; increases with each connection.
     pub id: u64,
-    /// Where it connected from; an IPv4 address even where the socket is an IPv6 one.
+    /// The address that it connected from; IPv4-mapped IPv6 addresses are converted to IPv4.
     pub address: IpAddr,
-    /// The token that it showed.
+    /// The identity that its token proved, if it presented one.
     pub identity: Option<Identity>,
-    /// What it hears; `None` for one that only fetches what is there.
+    /// The stream that it subscribes to; `None` for a client that only fetches the newest messages.
     pub stream: Option<Stream>,
-    /// When its handshake was answered.
+    /// When the client was created, right before its handshake is answered.
     pub connected_at: SystemTime,
-    /// What it has not been sent yet.
+    /// The messages that have not been sent to it yet.
     pub send_queue: SendQueue,
     begin: Instant,
-    /// Milliseconds from `begin` to the newest frame that came from it.
+    /// Milliseconds from `begin` to the newest frame received from it.
     heard_ms: AtomicU64,
-    /// Given back when it is gone.
+    /// Released when the client is dropped.
     _slots: Vec<ConnectionPermit>,
 }
 
 impl Client {
-    /// A client with this queue.
+    /// Creates a client with this queue.
     pub fn new(origin: ClientOrigin, stream: Option<Stream>, send_queue: SendQueue) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Client {
@@ -74,28 +74,28 @@ impl Client {
         }
     }
 
-    /// When it connected, unix seconds.
+    /// Connection time in Unix seconds.
     pub fn connected_unix(&self) -> u64 {
         self.connected_at.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
     }
 
-    /// How long it has been connected.
+    /// Duration of the connection so far.
     pub fn connected_for(&self) -> Duration {
         self.connected_at.elapsed().unwrap_or_default()
     }
 
-    /// Notes that a frame came from it.
+    /// Records that a frame was received from it.
     pub fn heard(&self) {
         self.heard_ms.store(self.begin.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
 
-    /// For how long nothing came from it.
+    /// Time since the last frame was received from it.
     pub fn silent_for(&self, now: Instant) -> Duration {
         let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
         now.saturating_duration_since(self.begin).saturating_sub(heard)
     }
 
-    /// Ends the connection at once, whatever it is doing.
+    /// Ends the connection immediately, even while a write is in progress.
     pub fn disconnect(&self) {
         self.send_queue.cut();
     }

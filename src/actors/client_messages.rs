@@ -1,4 +1,4 @@
-//! The way of what a client says, from its connection to its session.
+//! The path of a client's messages from its connection to its session.
 
 use crate::message::{ClientFrames, FrameCount, Violation};
 use crate::rate::{Rate, TokenBucket};
@@ -13,13 +13,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// Control frames (pings, pongs, close) that a client may send. Clients ping every few seconds at most.
+/// Rate limit for control frames (ping, pong, close) from a client. Clients ping every few seconds at most.
 pub(crate) const CONTROL_FRAMES: Rate = Rate { per_second: 10, burst: 100 };
-/// Frames of any kind that it may send: short ones cost more to look at than their bytes. Above that it is read more slowly.
+/// Rate limit for frames of any kind, since short frames cost more to process than their bytes suggest. Reading slows
+/// down above it.
 pub(crate) const FRAMES: Rate = Rate { per_second: 1000, burst: 2000 };
 
-/// What was read from a connection and not passed on yet: put in by the [`Connection`](super::connection::Connection),
-/// taken out by its session, which is polled right after that. So nobody is to be woken.
+/// Bytes read from a connection and not yet processed by its session. The [`Connection`](super::connection::Connection)
+/// fills it and polls the session right afterwards, so no waker is needed.
 #[derive(Debug, Default, Clone)]
 pub struct ReadBuffer(Rc<RefCell<Read>>);
 
@@ -28,40 +29,41 @@ struct Read {
     bytes: Bytes,
     ended: bool,
     violation: Option<Violation>,
-    /// How long to wait before more is read.
+    /// Delay before the next read.
     pause: Duration,
 }
 
 impl ReadBuffer {
-    /// Whether more can be put in: what was put in before is taken, and the client has not ended.
+    /// Whether the buffer accepts more bytes: the session has taken the previous ones, and the client has not closed
+    /// its side.
     pub fn has_room(&self) -> bool {
         let read = self.0.borrow();
         read.bytes.is_empty() && !read.ended
     }
 
-    /// The client said this.
+    /// Stores bytes received from the client.
     pub fn put(&self, bytes: Bytes) {
         self.0.borrow_mut().bytes = bytes;
     }
 
-    /// The client will say nothing more.
+    /// Records that the client has closed its side.
     pub fn end(&self) {
         self.0.borrow_mut().ended = true;
     }
 
-    /// How long to wait before more is read, asked for once.
+    /// Delay before the next read. The call resets it to zero.
     pub fn take_pause(&self) -> Duration {
         mem::take(&mut self.0.borrow_mut().pause)
     }
 
-    /// How the client broke the protocol, if it did.
+    /// The protocol violation that the client committed, if any.
     pub fn violation(&self) -> Option<Violation> {
         self.0.borrow().violation
     }
 }
 
-/// The control frames of a client, of which those that need no answer are left out: no more than one ping and a close
-/// frame come at once.
+/// A client's control frames, as a stream. It filters out those that need no answer: each poll returns at most one ping
+/// and one close frame.
 #[derive(Debug)]
 pub struct ClientMessages {
     heard: ReadBuffer,
@@ -71,7 +73,7 @@ pub struct ClientMessages {
 }
 
 impl ClientMessages {
-    /// Among what is put into `heard`; with `deflate`, messages may be compressed.
+    /// Parses the bytes of `heard`. With `deflate`, messages may be compressed.
     pub fn new(heard: ReadBuffer, deflate: bool) -> Self {
         let now = Instant::now();
         ClientMessages {
@@ -82,8 +84,8 @@ impl ClientMessages {
         }
     }
 
-    /// Notes that so many frames came. The client is not read on for a while if that is too many; too many control frames
-    /// break off the connection.
+    /// Counts received frames against the rate limits. Too many frames delay the next read; too many control frames are
+    /// a violation that ends the connection.
     fn note(&mut self, count: FrameCount, read: &mut Read) {
         let now = Instant::now();
         read.pause = self.budget.take(count.all, now);

@@ -1,12 +1,13 @@
-//! Messages that come within one flush interval, joined: a client is woken once for them, and one write carries them.
+//! Joins the messages of one flush interval, so that each client is woken once and receives them in one write.
 
 use crate::message::{Frames, Stream, Wire};
 use std::sync::Arc;
 
-/// Bytes that are not waited with for more. Handed out by half as many, 500 full clients cost a tenth more.
+/// Bytes from which frames are flushed without waiting for the interval. Half of this limit costs a tenth more CPU time
+/// for 500 clients of the full stream.
 const ENOUGH: usize = 2 * 1024 * 1024;
 
-/// Frames of one stream, on one wire, that have not been handed out yet.
+/// Frames of one stream in one wire format that have not been flushed yet.
 #[derive(Debug, Default)]
 pub(super) struct Coalescer {
     parts: Vec<Arc<Frames>>,
@@ -14,7 +15,7 @@ pub(super) struct Coalescer {
     first_seq: u64,
 }
 
-/// Those of all streams.
+/// The coalescers of all streams and wire formats.
 #[derive(Debug, Default)]
 pub(super) struct Coalescers([[Coalescer; Wire::ALL.len()]; Stream::ALL.len()]);
 
@@ -36,13 +37,14 @@ impl Coalescer {
 }
 
 impl Coalescers {
-    /// Adds frames, the first of which has this number in its stream. Whether there is enough of them now.
+    /// Adds frames whose first message has the sequence number `first_seq`. Returns whether a flush is due because of
+    /// their size.
     pub(super) fn add(&mut self, stream: Stream, wire: Wire, frames: Arc<Frames>, first_seq: u64) -> bool {
         let coalescer = self.0.get_mut(stream as usize).and_then(|wires| wires.get_mut(wire as usize));
         coalescer.is_some_and(|coalescer| coalescer.add(frames, first_seq))
     }
 
-    /// All that was added, and the numbers of the first.
+    /// Removes all frames. Each item has the sequence number of its first message.
     pub(super) fn take(&mut self) -> Vec<(Stream, Wire, Arc<Frames>, u64)> {
         let mut taken = Vec::new();
         for (stream, wires) in Stream::ALL.into_iter().zip(&mut self.0) {

@@ -1,5 +1,5 @@
-//! The connection of a client of a stream, after its request was answered: what is queued for it goes to the socket by
-//! reference, and what it says goes to its session.
+//! The connection of a stream client after its request was answered. It writes the client's queue to the socket without
+//! copying, and passes received bytes to the session.
 
 use super::send_queue::{Chunk, Next};
 use super::session::Session;
@@ -14,41 +14,42 @@ use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep};
 
-/// How long a client has to answer our close frame before the connection is ended.
+/// Time that a client has to answer the server's close frame before the connection is ended.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Bytes that the kernel may take at once. Of more, each 64 KiB would leave a rest that is sent as a segment of its own:
-/// on the machine itself, where segments are large, these were one of eight, and in the worst case two of five.
+/// Bytes above which the socket is corked. The kernel takes at most 64 KiB at once, and each part would end in a
+/// partial segment: on loopback, where segments are large, these were one in eight segments, and two in five in the
+/// worst case.
 const SEGMENTS: usize = 64 * 1024;
 
-/// What ends a chunk (RFC 9112 section 7.1), and the last one.
+/// The end of a chunk and the last chunk (RFC 9112 section 7.1).
 const CHUNK_END: &[u8] = b"\r\n";
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-/// Up to so many bytes are copied, to be sent together with what is around them.
+/// Chunks of up to this many bytes are copied, so that they are sent together with their size line and their end.
 const JOINED: usize = 16 * 1024;
 
-/// Ends when the connection does; dropped, it ends it.
+/// A future that completes when the connection ends. Dropping it ends the connection.
 pub struct Connection<T> {
     socket: T,
     session: Session,
-    /// What the socket has not taken yet.
+    /// Bytes that the socket has not accepted yet.
     writing: Chunk,
-    /// What comes right after it.
+    /// Chunks that follow `writing` directly.
     behind: ArrayVec<Chunk, 2>,
-    /// Less than a whole segment is held back, since more comes.
+    /// Whether the socket is corked: partial segments are held back because more bytes follow.
     holding: bool,
-    /// Set once our close frame is sent: when to stop waiting for the client's.
+    /// Deadline for the client's close frame; set once the server's close frame is sent.
     closing: Option<Pin<Box<Sleep>>>,
-    /// Set while the client has sent more frames than it may: when to read on.
+    /// Delay before the next read; set while the client exceeds its frame rate.
     pause: Option<Pin<Box<Sleep>>>,
-    /// Nothing more is to be written.
+    /// Whether nothing more will be written.
     done: bool,
-    /// Set once our side ends.
+    /// Set once the server has closed its side.
     lingering: Option<Linger>,
 }
 
 impl<T: Socket> Connection<T> {
-    /// Connects `session` with `socket`, from which `read` was read already.
+    /// Connects `session` with `socket`. The bytes in `read` were received already.
     pub fn new(socket: T, session: Session, read: &[u8]) -> Self {
         session.receive(read);
         socket.bound_unsent(session.client().send_queue.wire);
@@ -65,7 +66,7 @@ impl<T: Socket> Connection<T> {
         }
     }
 
-    /// Carries what there is, until the connection ends.
+    /// Drives the connection until it ends.
     fn carry(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.session.client().send_queue.poll_cut(cx).is_ready() {
             self.socket.forget_unsent();
@@ -86,7 +87,7 @@ impl<T: Socket> Connection<T> {
                 let linger = self.lingering.get_or_insert_with(Linger::new);
                 return linger.poll(&mut self.socket, cx).map(Ok);
             }
-            // What was sent is kept for nobody while this one waits.
+            // The chunk was sent: its memory is released while the connection waits for the next one.
             self.writing = Chunk::default();
             match self.poll_next(cx)? {
                 Poll::Ready(Some(chunk)) => {
@@ -115,7 +116,7 @@ impl<T: Socket> Connection<T> {
         }
     }
 
-    /// Makes one chunk of what is to be written.
+    /// Wraps the bytes to be written in one chunk (RFC 9112 section 7.1).
     fn wrap_in_chunk(&mut self) {
         let chunk = std::mem::take(&mut self.writing);
         let head = format!("{:x}\r\n", chunk.bytes().len());
@@ -134,7 +135,7 @@ impl<T: Socket> Connection<T> {
         }
     }
 
-    /// What to write next: the session's answers first, then the client's messages; `None` at the end.
+    /// The next bytes to write: the session's answers first, then the client's queue. `None` at the end.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Chunk>>> {
         loop {
             let had_room = self.session.has_room();
@@ -145,7 +146,8 @@ impl<T: Socket> Connection<T> {
             if let Poll::Ready(answer) = self.session.poll_answer(cx) {
                 return Poll::Ready(Ok(answer.map(Chunk::from)));
             }
-            // Where there was no room before, nobody waits for more to be read yet.
+            // If the read buffer was full before and has space now, no waker is registered for reading yet: try to read
+            // again.
             if read.is_pending() && (had_room || !self.session.has_room()) {
                 break;
             }
@@ -153,7 +155,7 @@ impl<T: Socket> Connection<T> {
         if self.closing.is_none() {
             match ready!(self.session.client().send_queue.poll_next(cx)) {
                 Next::Frames(frames) => return Poll::Ready(Ok(Some(frames))),
-                // Clients of events come back by themselves.
+                // SSE clients have no close frame, and reconnect on their own.
                 Next::Close(_) if !self.session.has_close_frames() => return Poll::Ready(Ok(None)),
                 Next::Close(frame) => {
                     self.closing = Some(Box::pin(sleep(CLOSE_TIMEOUT)));
@@ -167,7 +169,7 @@ impl<T: Socket> Connection<T> {
         Poll::Ready(Ok(None))
     }
 
-    /// Reads for the session, if it has dealt with what was read before. Whether the session ends with that.
+    /// Reads bytes for the session if it has processed the previous ones. Returns whether the session ends.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if !self.session.has_room() {
             return Poll::Pending;
@@ -241,7 +243,7 @@ mod tests {
         }
     }
 
-    /// Its other end, the client whose it is, and itself.
+    /// Returns the peer's socket, the client and the connection.
     async fn connection() -> (TcpStream, Arc<Client>, Connection<TcpStream>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let address = listener.local_addr().expect("an address");
@@ -254,7 +256,7 @@ mod tests {
         (other.expect("a client"), client, Connection::new(accepted.expect("its connection").0, session, b""))
     }
 
-    /// Polls it once; whether it holds rests of segments back then.
+    /// Polls the connection once. Returns whether it holds back partial segments.
     async fn holds(connection: &mut Connection<TcpStream>) -> bool {
         poll_fn(|cx| {
             assert!(Pin::new(&mut *connection).poll(cx).is_pending(), "it goes on");
@@ -264,7 +266,7 @@ mod tests {
         SockRef::from(&connection.socket).tcp_cork().expect("an option")
     }
 
-    /// Held back for longer, each message that comes alone would be late.
+    /// If they were held back for longer, each single message would be delayed.
     #[actix_web::test]
     async fn rests_of_segments_are_held_back_only_while_more_is_to_be_sent() {
         let (mut other, client, mut connection) = connection().await;
@@ -286,13 +288,14 @@ mod tests {
         assert!(!holds(&mut connection).await, "nothing more is to be sent");
     }
 
-    /// What came with the handshake is dealt with before anything is read; nobody would be woken by what comes after it.
+    /// Bytes received with the handshake are processed before the first read. If the connection did not register for
+    /// reading afterwards, it would not be woken by the bytes that follow.
     #[actix_web::test]
     async fn what_comes_after_words_behind_the_handshake_is_heard() {
         let (mut other, _client, connection) = connection().await;
         let Connection { socket, session, .. } = connection;
         let text = [0x81, 0x81, 0, 0, 0, 0, b'x'];
-        // A task of its own, which is polled for nothing but what it waits for.
+        // A separate task, polled only when one of its wakers fires.
         let connected = actix_web::rt::spawn(Connection::new(socket, session, &text));
         sleep(Duration::from_millis(50)).await;
         let speaking = async {
@@ -307,7 +310,7 @@ mod tests {
         connected.await.expect("the end");
     }
 
-    /// A client that has said something, and takes nothing.
+    /// A client that has sent something and accepts no bytes.
     struct Stuck(Vec<u8>);
 
     impl tokio::io::AsyncRead for Stuck {
@@ -354,7 +357,8 @@ mod tests {
         }
     }
 
-    /// Its session has ended, but our answer does not leave. Whoever forgot it then could not end it any more.
+    /// The session has ended, but the server's answer does not leave. Without a subscription the Broker could not end
+    /// it any more.
     #[actix_web::test]
     async fn a_client_that_has_said_goodbye_is_looked_after_until_it_is_gone() {
         let send_queue = SendQueue::new(QueueLimits::NONE, Wire::WebSocket, false);

@@ -1,4 +1,4 @@
-//! The Heartbeat actor: the clock of the clients.
+//! The Heartbeat actor: triggers the heartbeats of the clients.
 
 use super::broker::{Broker, Tick};
 use actix::prelude::*;
@@ -12,7 +12,7 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Begins to tick when it is started.
+    /// Creates a Heartbeat. It ticks once it is started.
     pub fn new(broker: &Addr<Broker>, interval: Duration) -> Self {
         Heartbeat { broker: broker.clone().recipient(), interval }
     }
@@ -23,7 +23,7 @@ impl Actor for Heartbeat {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(self.interval, |heartbeat, _| {
-            // A Broker whose mailbox is full is busy sending: it can go without this one.
+            // If the Broker's mailbox is full, the Broker is busy sending messages, and clients need no heartbeat.
             if heartbeat.broker.try_send(Tick).is_err() {
                 log::debug!("heartbeat skipped: the broker is busy");
             }

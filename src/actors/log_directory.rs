@@ -1,9 +1,9 @@
-//! The LogDirectory actor: which logs are watched. It starts a watcher for each, stops those that lists no longer
-//! name, and follows the lists as they change.
+//! The LogDirectory actor: decides which logs are watched. It starts a watcher for each, stops watchers of logs that
+//! left the lists, and follows the lists as they change.
 //!
 //! ```text
 //! configured logs ───────────────┐
-//! lists, at start and hourly ─► selection ─► wanted ─► stop what is gone or changed, start what is new
+//! lists, at start and hourly ─► selection ─► wanted ─► stop removed or changed logs, start new ones
 //! ```
 
 use super::log_watcher::{LogStatus, LogWatcher, Stop};
@@ -21,14 +21,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
 
-/// After a list could not be had, when to ask again; or at the ordinary time, if that is sooner.
+/// Delay before a failed list download is retried; the refresh interval applies if it is shorter.
 const RETRY: Duration = Duration::from_secs(5 * 60);
-/// How often it is looked what there is to tell of the logs' problems.
+/// Interval between checks for due lines in the [`Digest`].
 const DIGEST_INTERVAL: Duration = Duration::from_secs(1);
-/// Most lines in the log file about logs that are no longer watched, each time a list has changed.
+/// Largest number of lines in the log file about stopped watchers after each list change.
 pub(crate) const MAX_STOPPED_LINES: usize = 10;
 
-/// How the watched logs are doing, readable from any thread.
+/// The status of all watched logs, readable from any thread.
 #[derive(Debug, Clone, Default)]
 pub struct LogStatuses(Arc<RwLock<Known>>);
 
@@ -38,16 +38,16 @@ struct Known {
     lists: Vec<ListStatus>,
 }
 
-/// A list of logs that is followed.
+/// The status of a log list.
 #[derive(Debug, Clone)]
 pub struct ListStatus {
-    /// What it is called.
+    /// The list's name.
     pub name: Cow<'static, str>,
     origin: Origin,
 }
 
 impl ListStatus {
-    /// How old what is in force of it is; `None` where nobody knows.
+    /// Age of the list content that is in use; `None` if it is unknown.
     pub fn age(&self, now: SystemTime) -> Option<Duration> {
         let from = match self.origin {
             Origin::Fetched { at } => at,
@@ -59,12 +59,12 @@ impl ListStatus {
 }
 
 impl LogStatuses {
-    /// The logs watched now, by URL.
+    /// The logs that are watched now, ordered by URL.
     pub fn all(&self) -> Vec<Arc<LogStatus>> {
         self.0.read().logs.clone()
     }
 
-    /// The lists that are followed.
+    /// The lists in use.
     pub fn lists(&self) -> Vec<ListStatus> {
         self.0.read().lists.clone()
     }
@@ -81,41 +81,41 @@ impl LogStatuses {
 /// Starts the watcher of one log.
 pub type StartWatcher = Box<dyn FnMut(&LogConfig, Arc<LogStatus>) -> Addr<LogWatcher>>;
 
-/// Makes the client of each list.
+/// Creates the clients that download the lists.
 pub type ListClients = Box<dyn Fn(&ListConfig) -> Vec<LogListClient>>;
 
-/// The lists, merged, as they are in force now.
+/// The merged lists, after a download.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Listed {
     list: LogList,
     statuses: Vec<ListStatus>,
-    /// For which configuration they were asked for.
+    /// The configuration generation that the download belongs to.
     generation: u64,
 }
 
-/// Other logs are configured, or other lists.
+/// Replaces the configured logs and lists.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Follow {
-    /// Watched whatever the lists say.
+    /// Logs that are watched regardless of the lists.
     pub configured: Vec<LogConfig>,
-    /// What to select from the lists.
+    /// The lists, and the criteria that select logs from them.
     pub lists: Option<ListConfig>,
 }
 
-/// Stops all watchers; the answer comes when they have.
+/// Stops all watchers. The answer is sent once they have stopped.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct StopWatching;
 
-/// See the module.
+/// The LogDirectory actor; see the module documentation.
 pub struct LogDirectory {
     configured: Vec<LogConfig>,
     lists: Option<ListConfig>,
     clients: ListClients,
     following: Option<SpawnHandle>,
-    /// Counts configurations.
+    /// Number of the current configuration; incremented by each [`Follow`].
     generation: u64,
     start: StartWatcher,
     statuses: LogStatuses,
@@ -130,7 +130,7 @@ struct Running {
 }
 
 impl LogDirectory {
-    /// Watches `configured`, and what `lists` select.
+    /// Creates a directory that watches `configured` and the logs that `lists` selects.
     pub fn new(
         configured: Vec<LogConfig>,
         lists: Option<ListConfig>,
@@ -152,8 +152,8 @@ impl LogDirectory {
         }
     }
 
-    /// Watches exactly what is configured and what `list` adds. A log that is to be watched otherwise than before begins
-    /// only when its old watcher has stopped, so that nothing is sent twice.
+    /// Watches exactly the configured logs and those selected from `list`. A log whose configuration changed is started
+    /// again only after its old watcher has stopped, so that no entry is sent twice.
     fn apply(&mut self, list: &LogList, ctx: &mut Context<Self>) {
         let mut wanted: BTreeMap<String, LogConfig> = BTreeMap::new();
         let listed = self.lists.iter().flat_map(|lists| lists.select(list, Utc::now().timestamp()));
@@ -201,14 +201,14 @@ impl LogDirectory {
         }
     }
 
-    /// Watches what is configured and what is known of the lists, and then what is new in them.
+    /// Applies the configuration with the lists known so far, then follows the lists.
     fn begin(&mut self, ctx: &mut Context<Self>) {
         let Some(lists) = &self.lists else {
             self.statuses.set_lists(Vec::new());
             return self.apply(&LogList::default(), ctx);
         };
         let (clients, interval) = ((self.clients)(lists), lists.refresh_interval);
-        // At the start nothing is running that could be missed until the lists are there.
+        // At startup no watcher runs yet, so nothing is missed until the lists arrive.
         let known = if self.running.is_empty() { LogList::default() } else { merged(&clients) };
         self.apply(&known, ctx);
         let following = follow(clients, interval, ctx.address(), self.generation);
@@ -246,7 +246,7 @@ fn merged(clients: &[LogListClient]) -> LogList {
     LogList::merge(clients.iter().map(|client| client.in_force().list.clone()))
 }
 
-/// Asks for the lists, now and then again, and tells the directory what is in force.
+/// Refreshes the lists periodically and sends the merged result to the directory.
 async fn follow(
     mut clients: Vec<LogListClient>,
     interval: Duration,
@@ -262,7 +262,7 @@ async fn follow(
     }
 }
 
-/// Whether the list could be had.
+/// Returns whether the list could be refreshed.
 async fn refresh(client: &mut LogListClient) -> bool {
     let result = client.refresh().await;
     let (name, in_force) = (client.source().name.clone(), client.in_force());
@@ -278,7 +278,7 @@ impl Handler<Listed> for LogDirectory {
     type Result = ();
 
     fn handle(&mut self, Listed { list, statuses, generation }: Listed, ctx: &mut Self::Context) {
-        // It was on its way when the configuration changed.
+        // The download was started under an older configuration.
         if generation != self.generation {
             return;
         }

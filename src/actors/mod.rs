@@ -1,14 +1,20 @@
-//! The actors, and the messages between them. Each file has one actor; what they decide is computed in
-//! pure code, so that handlers only decode, call and send.
+//! The actors, and the messages between them. Decisions are computed in pure code; handlers only decode, call and send.
 //!
 //! | message | from, to | when the receiver is full |
 //! |---|---|---|
 //! | [`Publish`](broker::Publish) | LogWatcher, Broker | the watcher waits for the answer: its log is slowed down, nothing is lost |
-//! | frames ([`SendQueue`](send_queue::SendQueue)) | Broker, WebSocketSession or [`EventSession`](event_session::EventSession) | dropped and counted for that client; nobody waits |
-//! | [`Alert`](broker::Alert) | LogWatcher, Broker | not sent; it is in the log file in any case |
+//! | frames ([`SendQueue`](send_queue::SendQueue)) | Broker, [`Connection`](connection::Connection) | dropped and counted for that client, or the client is closed (`clients.when_full`); the Broker does not wait |
+//! | received bytes ([`ReadBuffer`](client_messages::ReadBuffer)) | Connection, WebSocketSession | the connection reads nothing more from its socket |
+//! | [`Alert`](broker::Alert) | LogWatcher, Broker | not sent; the misbehaviour is in the log file in any case |
 //! | [`Tick`](broker::Tick) | Heartbeat, Broker | skipped |
-//! | [`Subscribe`](broker::Subscribe), [`Unsubscribe`](broker::Unsubscribe) | WebSocketSession, Broker | sent regardless: one of each per connection |
-//! | [`Newest`](broker::Newest), [`Clients`](broker::Clients) | routes, Broker | the route waits |
+//! | [`Subscribe`](broker::Subscribe), [`Unsubscribe`](broker::Unsubscribe) | [`WebSocketControl`](websocket_session::WebSocketControl) or [`EventSession`](event_session::EventSession), Broker | sent regardless: one of each per connection |
+//! | [`Waiting`](broker::Waiting) | routes, Broker | sent regardless: the answers that it belongs to are rate limited |
+//! | [`Newest`](broker::Newest), [`Clients`](broker::Clients), [`QueueDepths`](broker::QueueDepths) | routes, Broker | the sender waits |
+//! | [`CloseClients`](broker::CloseClients), [`DisconnectClients`](broker::DisconnectClients) | startup, Broker | the sender waits |
+//! | [`NewSettings`](broker::NewSettings) | reload, Broker | sent regardless: one per reload |
+//! | [`Follow`](log_directory::Follow) | reload, [`LogDirectory`](log_directory::LogDirectory) | sent regardless: one per reload |
+//! | [`StopWatching`](log_directory::StopWatching) | startup, LogDirectory | the sender waits |
+//! | [`Stop`](log_watcher::Stop) | LogDirectory, LogWatcher | the sender waits |
 
 pub mod broker;
 pub mod client;

@@ -1,36 +1,37 @@
-//! How fast entries are let through to the clients. Pure: the time comes as an argument.
+//! Backpressure from the clients to the watchers. Pure: the time is an argument.
 //!
-//! A tree head can bring more at once than fits into a client's queue, and catching up brings no end of it. Then the
-//! watchers wait until the clients have taken some of it: but only for clients that do take, only while these are many
-//! or have kept up until now, and not for long. Nobody waits for a slow client.
+//! A tree head can bring more entries at once than a client's queue can hold, and catching up brings them without a
+//! break. In both cases the watchers wait until the clients have drained part of their queues. They wait only for
+//! clients that read, only if many queues fill up or a client kept up until now, and only for a limited time. A single
+//! slow client delays nobody.
 
 use super::send_queue::Filling;
 use std::time::{Duration, Instant};
 
 /// Longest time that one batch waits.
 const MAX_AT_ONCE: Duration = Duration::from_millis(500);
-/// Longest time that batches wait altogether within [`WINDOW`]: the logs grow meanwhile.
+/// Longest total wait within one [`WINDOW`]: the logs keep growing in the meantime.
 const MOST: Duration = Duration::from_secs(8);
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// As many clients may be slow by themselves.
+/// Number of clients that may be slow without delaying the watchers.
 const A_FEW: usize = 16;
 
-/// What has been waited for so far.
+/// The time waited in the current window.
 #[derive(Debug)]
 pub(super) struct Pace {
     window_since: Instant,
     waited: Duration,
 }
 
-/// How the clients are doing.
+/// The load on the client queues.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Load {
-    /// Clients that take what is queued for them.
+    /// Number of clients that read from their queues.
     pub(super) taking: usize,
-    /// Those of them whose queue fills up.
+    /// Number of these whose queue fills up.
     pub(super) filling: usize,
-    /// Those of them who kept up until a moment ago.
+    /// Number of these that kept up until a moment ago.
     pub(super) suddenly: usize,
 }
 
@@ -45,8 +46,9 @@ impl FromIterator<Filling> for Load {
 }
 
 impl Load {
-    /// Whether the queues of many fill up: of more than half, or, where a fifth are more than a few, of that many. For
-    /// them it is us who are slow, and likewise for one that had nothing to take a moment ago.
+    /// Whether the queues of many clients fill up: more than half of them, or more than both [`A_FEW`] and a fifth of
+    /// them. In that case the server sends too fast. The same holds if a client whose queue was empty a moment ago is
+    /// more than half full.
     fn is_heavy(self) -> bool {
         let many = self.filling * 2 > self.taking || self.filling > A_FEW && self.filling * 5 > self.taking;
         many || self.suddenly > 0
@@ -58,7 +60,7 @@ impl Pace {
         Pace { window_since: now, waited: Duration::ZERO }
     }
 
-    /// Whether a batch that has been waiting since `since` is to wait on.
+    /// Whether a batch that has waited since `since` has to wait longer.
     pub(super) fn holds(&mut self, load: Load, since: Instant, now: Instant) -> bool {
         if now.saturating_duration_since(self.window_since) >= WINDOW {
             *self = Pace::new(now);
@@ -67,7 +69,7 @@ impl Pace {
         load.is_heavy() && waiting < MAX_AT_ONCE && self.waited + waiting < MOST
     }
 
-    /// Batches waited from `since` to `now`.
+    /// Records that batches waited from `since` to `now`.
     pub(super) fn waited(&mut self, since: Instant, now: Instant) {
         self.waited += now.saturating_duration_since(since);
     }

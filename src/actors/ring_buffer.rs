@@ -4,25 +4,26 @@ use crate::message::CertEntry;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Bytes of the content of an entry that is kept; its message has up to thirteen times as many. Other entries are sent to
-/// the clients, and not kept: a log may hold some of many megabytes, each of which every visitor of a page would be sent.
+/// Largest content of an entry that is kept, in bytes; its message is up to thirteen times as large. Larger entries are
+/// sent to the clients but not kept: a log may contain entries of many megabytes, and every visitor of a JSON route
+/// would download them.
 pub(crate) const MAX_ENTRY_BYTES: usize = 64 * 1024;
 
-/// See the module.
+/// The newest entries; see the module documentation.
 #[derive(Debug)]
 pub(super) struct RingBuffer {
     entries: VecDeque<Arc<CertEntry>>,
-    /// How many are kept.
+    /// Capacity, in entries.
     most: usize,
 }
 
 impl RingBuffer {
-    /// Keeps `most` entries.
+    /// Creates a buffer that keeps `most` entries.
     pub(super) fn new(most: usize) -> Self {
         RingBuffer { entries: VecDeque::new(), most }
     }
 
-    /// The newest come last in `entries`.
+    /// Adds `entries`, which are ordered from oldest to newest.
     pub(super) fn extend(&mut self, entries: Vec<CertEntry>) {
         let fits = |entry: &CertEntry| entry.content_bytes() <= MAX_ENTRY_BYTES;
         let newest: Vec<_> = entries.into_iter().rev().filter(fits).take(self.most).collect();
@@ -34,7 +35,7 @@ impl RingBuffer {
         }
     }
 
-    /// The oldest comes first.
+    /// The entries, oldest first.
     pub(super) fn entries(&self) -> Vec<Arc<CertEntry>> {
         self.entries.iter().cloned().collect()
     }

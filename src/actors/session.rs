@@ -1,4 +1,4 @@
-//! What a [`Connection`](super::connection::Connection) carries, once it has left HTTP.
+//! The session that a [`Connection`](super::connection::Connection) serves after the HTTP response.
 
 use super::client::Client;
 use super::event_session::EventSession;
@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// A client's session, in the extensions of the answer to its request until its connection is there.
+/// A client's session. It is stored in the extensions of the HTTP response until its connection is created.
 pub enum Session {
-    /// A WebSocket client's.
+    /// The session of a WebSocket client.
     WebSocket(WebSocketControl),
-    /// One of Server-Sent Events, which cannot say anything.
+    /// The session of an SSE client, which cannot send data.
     Events(EventSession),
 }
 
@@ -24,7 +24,7 @@ impl Session {
         }
     }
 
-    /// Whether more of what the client says can be taken: what it said before is dealt with, and it has not ended.
+    /// Whether more bytes can be received: the previous ones are processed, and the client has not closed its side.
     pub(super) fn has_room(&self) -> bool {
         match self {
             Session::WebSocket(control) => control.heard.has_room(),
@@ -32,7 +32,7 @@ impl Session {
         }
     }
 
-    /// How long to wait before more is read, asked for once.
+    /// Delay before the next read. The call resets it to zero.
     pub(super) fn take_pause(&self) -> Duration {
         match self {
             Session::WebSocket(control) => control.heard.take_pause(),
@@ -40,7 +40,7 @@ impl Session {
         }
     }
 
-    /// The client said this.
+    /// Passes on bytes received from the client.
     pub(super) fn receive(&self, bytes: &[u8]) {
         if let Session::WebSocket(control) = self {
             self.client().heard();
@@ -48,7 +48,8 @@ impl Session {
         }
     }
 
-    /// The client will say nothing more. Returns whether the session ends with that; otherwise it has an answer.
+    /// Records that the client has closed its side. Returns whether the session ends now; if not, it still has an
+    /// answer to send.
     pub(super) fn end(&self) -> bool {
         match self {
             Session::WebSocket(control) => {
@@ -59,7 +60,7 @@ impl Session {
         }
     }
 
-    /// What the session answers; `None` when it has ended.
+    /// The next bytes of the session's answer; `None` when the session has ended.
     pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         match self {
             Session::WebSocket(control) => control.poll_answer(cx),
@@ -67,17 +68,17 @@ impl Session {
         }
     }
 
-    /// Whether the client is told with a frame of its own that the session ends.
+    /// Whether the session ends with a close frame.
     pub(super) fn has_close_frames(&self) -> bool {
         matches!(self, Session::WebSocket(_))
     }
 
-    /// Whether what is sent is in chunks of HTTP.
+    /// Whether the response uses chunked transfer coding.
     pub(crate) fn is_in_chunks(&self) -> bool {
         matches!(self, Session::Events(session) if session.in_chunks)
     }
 
-    /// What the connection can be used for in the end: nothing more.
+    /// Whether the connection cannot carry another request after the session.
     pub(crate) fn ends_connection(&self) -> bool {
         matches!(self, Session::Events(_))
     }

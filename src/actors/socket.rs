@@ -1,4 +1,4 @@
-//! How bytes get from a chunk to the network.
+//! Writes chunks to the network.
 
 use super::send_queue::Chunk;
 #[cfg(target_os = "linux")]
@@ -14,45 +14,46 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Bytes that the kernel may hold for one client, half of what it then takes including its bookkeeping. Left to itself it
-/// takes 4 MB, and with some hundred clients its memory for TCP runs out: it drops what it had taken, and those clients
-/// hear nothing for seconds. At 100 ms to the client and back this carries 5 MB/s, more than the full stream.
+/// Size of the kernel's send buffer for one client; the kernel allows twice this size, including its bookkeeping. The
+/// kernel's automatic sizing takes 4 MB, and with several hundred clients the system runs out of TCP memory: it drops
+/// received segments, and those clients get nothing for seconds. With a round-trip time of 100 ms this size carries 5
+/// MB/s, more than the full stream needs.
 pub(crate) const SEND_BUFFER: usize = 512 * 1024;
 
-/// Bytes of them that may lie unsent for a client of Server-Sent Events before no more are taken. What is under way to the
-/// client is not among them, so a client far away is not slowed down; one that does not read holds this much and a segment,
-/// in place of all of [`SEND_BUFFER`]. WebSocket clients are woken for more so often with it that they cost a tenth more.
+/// Limit of unsent bytes in the send buffer of an SSE client. Bytes in flight do not count, so a distant client is not
+/// slowed down. A client that does not read holds this amount plus one segment, instead of all of [`SEND_BUFFER`].
+/// WebSocket clients have no such limit: the additional wake-ups would cost a tenth more.
 pub(crate) const EVENTS_UNSENT: u32 = 192 * 1024;
 
-/// What carries the bytes of a connection.
+/// The socket of a connection.
 pub trait Socket: AsyncRead + AsyncWrite + Unpin {
-    /// Sends some of `chunk`. How many bytes that were.
+    /// Sends a part of `chunk`. Returns the number of bytes sent.
     fn poll_send(&mut self, cx: &mut Context<'_>, chunk: &Chunk) -> Poll<io::Result<usize>>;
 
-    /// Bounds what the kernel holds for a client on `wire` beyond our counting.
+    /// Bounds the memory that the kernel holds for a client on `wire` outside the server's own accounting.
     fn bound_unsent(&self, wire: Wire);
 
-    /// Whether the kernel is to wait for more before it sends less than a whole segment.
+    /// Sets whether the kernel holds back partial segments until more bytes follow.
     fn hold_rest(&self, hold: bool);
 
-    /// Makes sure that nothing is kept of the connection when it is dropped, not even what was not sent yet.
+    /// Makes the kernel discard unsent bytes when the connection is dropped.
     fn forget_unsent(&self);
 
-    /// Bytes of memory that the kernel holds of what was sent and not taken.
+    /// Bytes of kernel memory for data that is unsent or unacknowledged.
     fn unsent(&self) -> usize;
 
-    /// Whether reading is held back for a while, so that the kernel holds what comes.
+    /// Records whether reading is paused, which means that the kernel holds incoming bytes.
     fn set_paused(&self, _paused: bool) {}
 }
 
-/// How long a client has to take some of what is left for it, and to end its side, after ours has ended.
+/// Time after the server has closed its side in which the client must read remaining bytes or close its own side.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
-/// How often it is looked whether a client that has not taken everything has taken some.
+/// Interval between checks whether a client with unsent bytes makes progress.
 pub(crate) const TAKING: Duration = Duration::from_secs(5);
 
-/// The end of a connection: our side is ended, and then the client's is waited for, since with something unread the kernel
-/// would reset the connection, and the client might never see the last that was sent. Until it has taken that, the
-/// connection stays one that is counted; a client that takes nothing more is cut off.
+/// The end of a connection: the server closes its side and waits for the client's, because the kernel resets a
+/// connection with unread input, and the client might lose the last bytes. The connection counts as open until the
+/// client has received everything. A client that makes no progress is disconnected.
 pub(crate) struct Linger {
     is_shut: bool,
     unsent: usize,
@@ -70,7 +71,7 @@ impl Linger {
             match self.poll_ended(socket, cx) {
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
                 Poll::Ready(Ok(())) if socket.unsent() == 0 => return Poll::Ready(()),
-                // A client that has ended its side may still take what was sent.
+                // A client that has closed its side may still read what was sent.
                 Poll::Ready(Ok(())) | Poll::Pending => ready!(self.deadline.as_mut().poll(cx)),
             }
             let unsent = socket.unsent();
@@ -86,7 +87,7 @@ impl Linger {
         }
     }
 
-    /// Ready when both sides have ended.
+    /// Ready when both sides are closed.
     fn poll_ended<T: Socket>(&mut self, socket: &mut T, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.is_shut {
             ready!(Pin::new(&mut *socket).poll_shutdown(cx))?;
@@ -103,22 +104,22 @@ impl Linger {
     }
 }
 
-/// Bytes read at once, into a buffer that lasts no longer than the reading: a client that says nothing costs none.
+/// Bytes per read. The buffer exists only during the read, so idle clients use no memory for it.
 pub(crate) const READ: usize = 4096;
 
-/// Writes some of `bytes`.
+/// Writes a part of `bytes`.
 pub(crate) fn poll_write(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
     loop {
         ready!(stream.poll_write_ready(cx))?;
         match stream.try_write(bytes) {
-            // It was not ready after all, and is waited for again.
+            // The readiness was stale; wait again.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             written => return Poll::Ready(written),
         }
     }
 }
 
-/// Sends some of `chunk`, without a copy where that can be done and pays.
+/// Sends a part of `chunk`, without copying where that is possible and worthwhile.
 pub(crate) fn poll_send(stream: &TcpStream, cx: &mut Context<'_>, chunk: &Chunk) -> Poll<io::Result<usize>> {
     #[cfg(target_os = "linux")]
     if chunk.in_own_pages().is_some()
@@ -131,9 +132,9 @@ pub(crate) fn poll_send(stream: &TcpStream, cx: &mut Context<'_>, chunk: &Chunk)
 
 pub(crate) fn bound_unsent(stream: &TcpStream, wire: Wire) {
     let socket = SockRef::from(stream);
-    // One that cannot be told so takes more, which the budget of all connections bounds.
+    // If the option cannot be set, the kernel buffers more; the budget of all connections bounds it.
     let _ = socket.set_send_buffer_size(SEND_BUFFER);
-    // Zero lifts what the listener has set for answers.
+    // Zero removes the limit that the listener sets for HTTP answers.
     #[cfg(target_os = "linux")]
     let _ = socket.set_tcp_notsent_lowat(if wire == Wire::Events { EVENTS_UNSENT } else { 0 });
     #[cfg(not(target_os = "linux"))]
@@ -141,7 +142,7 @@ pub(crate) fn bound_unsent(stream: &TcpStream, wire: Wire) {
 }
 
 pub(crate) fn hold_rest(stream: &TcpStream, hold: bool) {
-    // One that cannot be told so sends more segments.
+    // If the option cannot be set, more segments are sent.
     #[cfg(target_os = "linux")]
     let _ = SockRef::from(stream).set_tcp_cork(hold);
     #[cfg(not(target_os = "linux"))]
@@ -149,11 +150,11 @@ pub(crate) fn hold_rest(stream: &TcpStream, hold: bool) {
 }
 
 pub(crate) fn forget_unsent(stream: &TcpStream) {
-    // A socket that cannot be told so is closed nonetheless.
+    // If the option cannot be set, the socket is closed anyway.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-/// Sends some of `chunk` without a copy; `None` where that cannot be done.
+/// Sends a part of `chunk` without copying; `None` if that is not possible.
 #[cfg(target_os = "linux")]
 fn poll_send_pages(
     stream: &TcpStream,
@@ -163,7 +164,7 @@ fn poll_send_pages(
     loop {
         ready!(stream.poll_write_ready(cx))?;
         match stream.try_io(tokio::io::Interest::WRITABLE, || splice::send(stream, chunk)) {
-            // It was not ready after all, and is waited for again.
+            // The readiness was stale; wait again.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             sent => return Poll::Ready(sent),
         }
@@ -222,7 +223,7 @@ mod tests {
         received.split_off(10)
     }
 
-    /// The parts of two messages go through the same pipe in turn, and neither socket takes all that it is offered.
+    /// Parts of two messages alternate in the same pipe, and neither socket accepts everything at once.
     #[actix_web::test]
     async fn what_is_sent_to_two_clients_at_once_arrives_at_each_as_it_was() {
         const LARGE: usize = 3_000_000;
@@ -238,8 +239,8 @@ mod tests {
         assert!(received.0.iter().all(|byte| *byte == b'1') && received.1.iter().all(|byte| *byte == b'2'));
     }
 
-    /// The kernel still has their pages, which must not become those of something else. The length is one for which
-    /// other memory would be used again.
+    /// The kernel still references their pages, which must not be reused. The length is one for which an allocator
+    /// would reuse memory.
     #[actix_web::test]
     async fn messages_that_are_gone_when_they_are_read_arrive_as_they_were() {
         const LENGTH: usize = 100_000;
@@ -251,9 +252,9 @@ mod tests {
         assert!(received.iter().all(|byte| *byte == b'1'), "written by one of {}", others.len());
     }
 
-    /// A client that has ended its side, and for which something is left.
+    /// A client that has closed its side and still has unsent bytes.
     struct Left {
-        /// What is left, each time that this is looked at, the first time last.
+        /// The unsent bytes that each check returns; the last element is returned first.
         unsent: std::cell::RefCell<Vec<usize>>,
         forgotten: std::cell::Cell<bool>,
     }
@@ -301,7 +302,7 @@ mod tests {
         }
     }
 
-    /// Nothing of it may stay in the kernel that nobody counts.
+    /// No bytes may stay in the kernel outside the accounting.
     #[actix_web::test]
     async fn what_is_left_for_a_client_is_waited_for_as_long_as_it_takes_some_and_then_forgotten() {
         for (looks, is_forgotten) in [(vec![0], false), (vec![0, 5, 9, 9], false), (vec![9], true)] {

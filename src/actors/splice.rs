@@ -1,4 +1,4 @@
-//! How the kernel takes pages of ours as they lie there: by a pipe, which holds references to them, to the socket.
+//! Zero-copy sending: a pipe passes references to memory pages to the socket.
 
 use super::send_queue::Chunk;
 use rustix::fd::{AsFd, OwnedFd};
@@ -8,41 +8,41 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 
-/// Bytes that a pipe is to hold: a chunk of many messages, wherever it begins in a page, rounded up to what the kernel
-/// gives.
+/// Pipe capacity in bytes. It fits a chunk of several messages at any offset within a page, rounded up to a size that
+/// the kernel allocates.
 const PIPE: usize = 512 * 1024;
 
 thread_local! {
     static WAY: RefCell<SendPath> = const { RefCell::new(SendPath::Unknown) };
 }
 
-/// Whether pages can be sent so.
+/// Whether pages can be sent through a pipe.
 enum SendPath {
     Unknown,
-    /// Empty whenever nobody uses it.
+    /// The pipe; empty between calls.
     Open(PagePipe),
-    /// The system does not let us.
+    /// The system does not support it.
     Closed,
 }
 
-/// A pipe, and where that goes which a socket did not take of its content.
+/// A pipe, with `/dev/null` as the destination of bytes that the socket did not accept.
 struct PagePipe {
     read: OwnedFd,
     write: OwnedFd,
     dev_null: File,
 }
 
-/// Sends some of `chunk`, and says how many bytes; `None` if it is none to be sent so, or if it cannot be for whatever
-/// reason but that the socket has no room: copied, it goes, or the error shows.
+/// Sends a part of `chunk` and returns the number of bytes. Returns `None` if the chunk is not in its own pages, or on
+/// any failure other than a full socket. The caller then copies the bytes, which succeeds or reports the error.
 ///
 /// # Errors
 ///
-/// [`WouldBlock`](io::ErrorKind::WouldBlock), if the socket has no room.
+/// [`WouldBlock`](io::ErrorKind::WouldBlock) if the socket's buffer is full.
 pub(super) fn send(socket: impl AsFd, chunk: &Chunk) -> io::Result<Option<usize>> {
     let Some(bytes) = chunk.in_own_pages() else { return Ok(None) };
     WAY.with_borrow_mut(|way| {
         let Some(pipe) = way.pipe() else { return Ok(None) };
-        // SAFETY: nobody writes what lies in pages of its own, and these are unmapped rather than used again.
+        // SAFETY: memory in its own pages is never written, and these pages are unmapped rather than reused.
         #[allow(unsafe_code)]
         let taken = match unsafe { pipe.take(bytes) } {
             Ok(taken) => taken,
@@ -73,7 +73,7 @@ impl SendPath {
         if let SendPath::Open(pipe) = self { Some(pipe) } else { None }
     }
 
-    /// When pages could not be taken.
+    /// The state after the pipe failed to take pages.
     fn after(error: Errno) -> Self {
         log::debug!("messages are copied for each client: {error}");
         if matches!(error, Errno::NOSYS | Errno::PERM | Errno::INVAL) {
@@ -87,25 +87,26 @@ impl SendPath {
 impl PagePipe {
     fn open() -> io::Result<Self> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        // One that is smaller takes less at once.
+        // A smaller pipe only takes fewer bytes at once.
         let _ = fcntl_setpipe_size(&write, PIPE);
         Ok(PagePipe { read, write, dev_null: File::options().write(true).open("/dev/null")? })
     }
 
-    /// Takes references to the pages of as many of `bytes` as it has room for.
+    /// Adds references to the pages of `bytes` to the pipe, as many as it has capacity for. Returns the number of
+    /// bytes.
     ///
     /// # Safety
     ///
-    /// The kernel reads these pages for as long as it likes, even when `bytes` are gone: they must not be written, nor be
-    /// used for anything else.
+    /// The kernel may read these pages at any later time, even after `bytes` is dropped. They must not be written or
+    /// reused.
     #[allow(unsafe_code)]
     unsafe fn take(&self, bytes: &[u8]) -> Result<usize, Errno> {
         let slices = [IoSliceRaw::from_slice(bytes)];
-        // SAFETY: it is the writing end, so the kernel only reads; the rest is promised.
+        // SAFETY: this is the pipe's writing end, so the kernel only reads. The caller guarantees the rest.
         unsafe { vmsplice(&self.write, &slices, SpliceFlags::NONBLOCK) }
     }
 
-    /// Empties it of what a socket did not take. Whether it is empty.
+    /// Discards the `rest` bytes that a socket did not accept. Returns whether the pipe is empty.
     fn drain(&self, rest: usize) -> bool {
         rest == 0 || splice(&self.read, None, &self.dev_null, None, rest, SpliceFlags::NONBLOCK) == Ok(rest)
     }

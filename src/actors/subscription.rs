@@ -1,10 +1,10 @@
-//! What ends a client's subscription.
+//! Ends a client's subscription when its connection ends.
 
 use super::broker::{Broker, Unsubscribe};
 use super::client::Client;
 use actix::Addr;
 
-/// A client stays subscribed for as long as this exists. It belongs to whatever ends with the client's connection.
+/// Keeps a client subscribed until it is dropped. Its owner lives as long as the client's connection.
 #[derive(Debug)]
 pub struct Subscription {
     broker: Addr<Broker>,
@@ -12,13 +12,13 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Of `client`, which has subscribed or will.
+    /// Creates the subscription of `client`. The caller sends the `Subscribe` message.
     pub fn new(broker: Addr<Broker>, client: &Client) -> Self {
         Subscription { broker, id: client.id }
     }
 }
 
-/// However the connection ended.
+/// Runs however the connection ends.
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.broker.do_send(Unsubscribe(self.id));

@@ -1,10 +1,10 @@
-//! When to give back the memory of clients that have gone. The system's allocator would keep it for the next ones, who
-//! may never come.
+//! Decides when to return the memory of departed clients to the system. The system's allocator would keep it for future
+//! clients, which may never connect.
 
-/// Clients who must have gone before it is worth a look: some megabyte.
+/// Number of departed clients from which trimming is worthwhile: about one megabyte.
 const WORTHWHILE: usize = 200;
 
-/// How many clients there were. Pure.
+/// The client counts so far. Pure.
 #[derive(Debug, Default)]
 pub(super) struct TrimPolicy {
     most: usize,
@@ -12,7 +12,7 @@ pub(super) struct TrimPolicy {
 }
 
 impl TrimPolicy {
-    /// There are so many now. Whether many have gone, and no more are going.
+    /// Records the current number of clients. Returns whether many have left and the number is stable.
     pub(super) fn is_over(&mut self, clients: usize) -> bool {
         let calm = clients == self.last;
         self.last = clients;

@@ -1,10 +1,9 @@
-//! The WebSocketSession actor, one per client.
+//! The WebSocketSession actor, one per WebSocket client.
 //!
-//! The actor is run by its client's
-//! [`Connection`](super::connection::Connection) and only while the socket takes bytes, so it has the answering side
-//! alone: pongs, close. Messages and our own pings come ready framed from the client's
-//! [`SendQueue`](super::send_queue::SendQueue), which the connection polls after it. It has no timers: they would run a stalled
-//! connection, and make it look as if it went on.
+//! The client's [`Connection`](super::connection::Connection) polls the actor, and only while the socket accepts bytes.
+//! The actor therefore handles only answers: pong and close frames. Messages and the server's pings are framed in the
+//! client's [`SendQueue`](super::send_queue::SendQueue), which the connection polls after the actor. The actor has no
+//! timers: a timer would wake a stalled connection and make it look active.
 
 use super::broker::{Broker, Subscribe};
 use super::client::Client;
@@ -21,30 +20,30 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// The control side of one client's connection.
+/// Handles the control frames of one client.
 pub struct WebSocketSession {
     client: Arc<Client>,
     heard: ReadBuffer,
 }
 
-/// The actor of a client, as its connection runs it.
+/// The actor of a client, as its connection polls it.
 pub struct WebSocketControl {
     pub(super) client: Arc<Client>,
     pub(super) heard: ReadBuffer,
     answers: Pin<Box<dyn Stream<Item = Result<Bytes, Error>>>>,
-    /// Without an address an actor stops.
+    /// An actor without an address stops.
     _address: Addr<WebSocketSession>,
-    /// Ends with the connection rather than with the actor: one that has said goodbye may not take our answer, and is
-    /// looked after until it is gone.
+    /// Ends with the connection, not with the actor: a client that has sent a close frame may not read the answer, and
+    /// the Broker supervises it until its connection ends.
     _subscription: Subscription,
 }
 
 impl WebSocketControl {
-    /// Subscribes `client`, and starts its actor.
+    /// Subscribes `client` and starts its actor.
     pub fn new(client: Arc<Client>, broker: Addr<Broker>) -> Self {
         let heard = ReadBuffer::default();
         let client_messages = ClientMessages::new(heard.clone(), client.send_queue.wire == Wire::Deflate);
-        // Before its handshake is answered: what waits for it is looked after from then on.
+        // Subscribed before the handshake is answered, so that the Broker supervises its queue from then on.
         broker.do_send(Subscribe(client.clone()));
         let subscription = Subscription::new(broker, &client);
         let actor = WebSocketSession { client: client.clone(), heard: heard.clone() };
@@ -53,14 +52,15 @@ impl WebSocketControl {
         WebSocketControl { client, heard, answers, _address: address, _subscription: subscription }
     }
 
-    /// Lets the actor hear what was heard. What it answers; `None` when it has ended.
+    /// Lets the actor process the received bytes. Returns its answer; `None` when it has ended.
     pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         self.answers.as_mut().poll_next(cx).map(|answer| answer.and_then(Result::ok))
     }
 }
 
 impl WebSocketSession {
-    /// Answers the client's close frame, unless it is itself the answer to ours.
+    /// Answers the client's close frame, unless that frame is itself the answer to the server's (RFC 6455 section
+    /// 5.5.1).
     fn client_closed(&self, reason: Option<CloseReason>, ctx: &mut WebsocketContext<Self>) {
         if !self.client.send_queue.has_closed() {
             ctx.close(reason);

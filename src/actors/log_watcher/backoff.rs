@@ -1,23 +1,24 @@
-//! How long to leave a failing log alone. Pure: chance and time come as arguments.
+//! Exponential backoff for a failing log. Pure: the random number and the time are arguments.
 
 use std::time::Duration;
 
-/// The wait after the first failure, before jitter.
+/// Delay after the first failure, before jitter.
 const FIRST: Duration = Duration::from_secs(1);
-/// No failure of ours makes us wait longer.
+/// Longest delay that failures lead to.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
-/// A log may ask for more, but not take itself out of our sight for good.
+/// Longest delay that a log can request with Retry-After, so that no log can suspend its own monitoring for good.
 const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 
-/// Doubles the wait with every failure in a row.
+/// Doubles the delay with each consecutive failure.
 #[derive(Debug, Default)]
 pub struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
-    /// Notes a failure and returns how long to wait: half to all of the doubled time by `chance` (0 to 1), so
-    /// that many clients of one log do not come back together; never less than the log itself asked for.
+    /// Records a failure and returns the delay before the next attempt. Jitter reduces the doubled delay by up to half,
+    /// depending on `chance` (0 to 1), so that many clients of one log do not return at the same time. The delay is
+    /// never shorter than the log's Retry-After.
     pub fn failed(&mut self, retry_after: Option<Duration>, chance: f64) -> Duration {
         let doubled = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
@@ -25,12 +26,12 @@ impl Backoff {
         jittered.max(retry_after.unwrap_or_default().min(LONGEST_ASKED))
     }
 
-    /// Notes a success.
+    /// Records a success, which resets the delay.
     pub fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// Failures since the last success.
+    /// Number of failures since the last success.
     pub fn failures(&self) -> u32 {
         self.failures
     }

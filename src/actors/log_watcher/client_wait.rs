@@ -1,14 +1,14 @@
-//! After a restart, the wait for the clients that were there before: what came in between is meant for them too.
+//! The wait for the previous clients after a restart, so that they receive the entries logged in between.
 
 use crate::message::Demand;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How often clients are counted meanwhile.
+/// Interval between checks of the number of clients.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Opens when as many clients are connected as there were, or when waiting has been long enough.
+/// Opens when as many clients are connected as before the restart, or when the wait has timed out.
 #[derive(Debug, Clone)]
 pub struct ClientWait {
     demand: Arc<Demand>,
@@ -17,12 +17,12 @@ pub struct ClientWait {
 }
 
 impl ClientWait {
-    /// A gate that waits for `clients` of those that `demand` counts, at most for `wait`.
+    /// Creates a wait until `demand` counts `clients` clients, or until `wait` has passed.
     pub fn new(demand: Arc<Demand>, clients: usize, wait: Duration) -> Self {
         ClientWait { demand, clients, deadline: Instant::now() + wait }
     }
 
-    /// Whether it is open, which it stays once it was seen to be.
+    /// Whether it is open. Once this has returned `true`, it stays open.
     pub fn is_open(&mut self) -> bool {
         if self.demand.clients() >= self.clients || Instant::now() >= self.deadline {
             self.clients = 0;

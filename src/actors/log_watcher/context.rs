@@ -1,4 +1,4 @@
-//! What a watcher works with.
+//! The dependencies of a watcher.
 
 use super::client_wait::ClientWait;
 use super::status::LogStatus;
@@ -11,28 +11,28 @@ use crate::state::{EvidenceFolder, Positions, UndecodableFolder};
 use actix::Addr;
 use std::sync::Arc;
 
-/// See the module.
+/// The dependencies of one log's watcher.
 pub struct WatchContext {
-    /// Asks the log.
+    /// The client that sends requests to the log.
     pub client: LogClient,
-    /// What the log has in memory.
+    /// The accounting of memory that the log's answers use.
     pub memory: Arc<AnswerMemory>,
-    /// What evidence says of the log.
+    /// The log's identity, as evidence states it.
     pub accused: LogIdentity,
-    /// Is told how it goes.
+    /// The log's status, which the watcher updates.
     pub status: Arc<LogStatus>,
-    /// Takes what cannot be sent.
+    /// The folder for entries that cannot be decoded.
     pub undecodable: Arc<UndecodableFolder>,
-    /// Takes what shows that the log misbehaved.
+    /// The folder for evidence of misbehaviour.
     pub evidence: Arc<EvidenceFolder>,
-    /// Knows how far we have come, also after a restart.
+    /// The positions of all logs, which survive a restart.
     pub positions: Arc<Positions>,
-    /// Sends the messages.
+    /// The Broker, to which entries are published.
     pub broker: Addr<Broker>,
-    /// Knows which streams are wanted.
+    /// The streams and wire formats that have subscribers.
     pub demand: Arc<Demand>,
-    /// Is passed before anything is sent.
+    /// Must be open before entries are published.
     pub gate: ClientWait,
-    /// Tells in the log file what goes wrong.
+    /// Writes the log's problems to the log file.
     pub digest: Arc<Digest>,
 }

@@ -1,40 +1,40 @@
-//! How fresh messages are: the time from an entry becoming visible in a head to its message standing in the
-//! clients' queues. Pure: the time comes as an argument.
+//! Freshness of messages: the time from an entry becoming visible in a tree head to its message being in the clients'
+//! queues. Pure: the time is an argument.
 
 use super::latency::Latency;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Heads whose entries have not all been sent. A log that we are so far behind of is not fresh in any case.
+/// Largest number of heads whose entries have not all been sent. A log that is further behind is not fresh in any case.
 const MAX_HEADS: usize = 4096;
-/// Batches that the figures are of.
+/// Number of batches that the figures cover.
 const MAX_BATCHES: usize = 1024;
 
 /// The delays of one log's newest messages.
 #[derive(Debug, Default)]
 pub struct Freshness {
-    /// The head that was there when the watching began, and when that was: nobody knows since when it was visible.
+    /// The tree size of the first head, and when it was fetched. When it became visible is unknown.
     base: Option<(u64, Instant)>,
-    /// Tree sizes, growing, and since when each has been visible.
+    /// Tree sizes in ascending order, each with the time since when it has been visible.
     heads: VecDeque<(u64, Instant)>,
-    /// Delays, and how many entries had each.
+    /// Delays, each with the number of entries that had it.
     delays: VecDeque<(Duration, u64)>,
     latency: Latency,
 }
 
-/// What the delays were, over at most the newest 1,024 batches.
+/// Delay statistics over at most the newest 1,024 batches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
 pub struct FreshnessFigures {
-    /// Entries that these figures are of.
+    /// Number of entries that the statistics cover.
     pub entries: u64,
-    /// Half of the messages left sooner, milliseconds.
+    /// Median delay, milliseconds.
     pub median_ms: u64,
-    /// All but one in a hundred did, milliseconds.
+    /// 99th percentile of the delays, milliseconds.
     pub p99_ms: u64,
 }
 
 impl Freshness {
-    /// A larger head came, which has been visible since about `visible`.
+    /// Records a larger head, visible since about `visible`.
     pub fn head(&mut self, tree_size: u64, visible: Instant) {
         if self.base.is_none() {
             self.base = Some((tree_size, visible));
@@ -43,12 +43,12 @@ impl Freshness {
         }
     }
 
-    /// The entries up to `end_exclusive` left at `now`, `count` of them together.
+    /// Records that `count` entries, the last one before index `end_exclusive`, were sent at `now`.
     pub fn sent(&mut self, end_exclusive: u64, count: u64, now: Instant) {
         if self.base.is_none_or(|(base, _)| end_exclusive <= base) {
             return;
         }
-        // A batch is as late as its first entries: those of the oldest head that has any in it.
+        // The delay of a batch is that of its first entries, counted from the oldest head that covers any of them.
         let start = end_exclusive.saturating_sub(count);
         while self.heads.front().is_some_and(|(size, _)| *size <= start) {
             self.heads.pop_front();
@@ -62,18 +62,18 @@ impl Freshness {
         self.latency.add(delay, count);
     }
 
-    /// All delays so far, in steps.
+    /// All delays so far, as a histogram.
     pub fn latency(&self) -> Latency {
         self.latency
     }
 
-    /// Since when the entry at `position` has been visible, if it is, as far as is known.
+    /// Since when the entry at `position` has been visible; `None` if no known head covers it.
     pub fn visible_since(&self, position: u64) -> Option<Instant> {
         let mut heads = self.base.iter().chain(&self.heads);
         heads.find(|(size, _)| *size > position).map(|(_, visible)| *visible)
     }
 
-    /// The figures now.
+    /// The current statistics.
     pub fn figures(&self) -> FreshnessFigures {
         let mut sorted: Vec<_> = self.delays.iter().copied().collect();
         sorted.sort_unstable();

@@ -1,12 +1,12 @@
-//! Which of a log's signed heads fit together. Pure.
+//! Checks that a log's signed tree heads are consistent with each other. Pure.
 //!
-//! A log signs each head once and for all, so that any two of its heads that contradict each other convict it. Front
-//! ends that lag behind serve older heads after newer ones: those were signed before, and contradict nothing.
+//! A log signs each tree head once, so any two of its heads that contradict each other prove misbehaviour. Front ends
+//! that lag behind serve older heads after newer ones; those were signed earlier and contradict nothing.
 
 use crate::ct::head::Head;
 use std::collections::VecDeque;
 
-/// Heads that a new one is compared with. Of older ones the tree itself is the judge.
+/// Number of heads that a new one is compared with. Older ones are covered by the consistency proofs of the tree.
 const MOST: usize = 64;
 
 /// The newest heads of one log.
@@ -15,21 +15,21 @@ pub struct Heads {
     seen: VecDeque<Head>,
 }
 
-/// What a head is to those before it.
+/// The relation of a head to the earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It covers more than any of them.
+    /// Larger than all earlier ones.
     Larger,
-    /// The largest one again, perhaps with a new timestamp.
+    /// The same size as the largest one, possibly with a newer timestamp.
     Same,
-    /// One from before the largest.
+    /// Smaller than the largest one, and consistent with it.
     Lagging,
-    /// It, or `against`, has fewer entries than the other, and was signed no earlier.
+    /// One of the two heads is smaller than the other, but was not signed earlier.
     Rollback {
         /// The other head.
         against: Head,
     },
-    /// It has as many entries as `against`, and another root.
+    /// The same tree size as `against`, but a different root hash.
     Fork {
         /// The other head.
         against: Head,
@@ -37,12 +37,12 @@ pub enum Verdict {
 }
 
 impl Heads {
-    /// Those known from before a restart.
+    /// Starts with the head saved before a restart, if any.
     pub fn knowing(head: Option<Head>) -> Self {
         Heads { seen: head.into_iter().collect() }
     }
 
-    /// Compares `head` with those before it, and remembers it unless it contradicts one of them.
+    /// Compares `head` with the earlier ones, and stores it unless it contradicts one of them.
     pub fn judge(&mut self, head: &Head) -> Verdict {
         let forks = |other: &&Head| other.tree_size == head.tree_size && other.root_hash != head.root_hash;
         if let Some(against) = self.seen.iter().find(forks).cloned() {
@@ -69,14 +69,14 @@ impl Heads {
         }
     }
 
-    /// Forgets a head that the log's entries did not lead to: the next one is not to be measured by it.
+    /// Removes a head that the log's entries did not lead to, so that later heads are not compared with it.
     pub fn forget(&mut self, head: &Head) {
         self.seen.retain(|other| other.tree_size != head.tree_size);
     }
 }
 
 /// RFC 6962 section 3.5: "Each subsequent timestamp MUST be more recent than the timestamp of the previous update."
-/// Without signatures nobody knows when they were made.
+/// Without signatures the signing times are unknown.
 fn rolls_back(one: &Head, other: &Head) -> bool {
     let (smaller, larger) = if one.tree_size < other.tree_size { (one, other) } else { (other, one) };
     let signed = smaller.signed && larger.signed;

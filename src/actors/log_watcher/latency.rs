@@ -1,21 +1,21 @@
-//! How long messages took, counted in steps, over all of the time; the newest ones are remembered exactly elsewhere.
+//! A histogram of message delays over the whole run. `freshness` keeps the newest delays exactly.
 
 use std::time::Duration;
 
-/// Upper ends of the steps, seconds.
+/// Upper bounds of the buckets, seconds.
 pub const STEPS: [f64; 13] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
-/// Entries by the time from their becoming visible to their messages standing in the clients' queues.
+/// Numbers of entries by the time from the entry becoming visible to its message being in the clients' queues.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Latency {
     steps: [u64; STEPS.len()],
     longer: u64,
-    /// All of the times together, seconds.
+    /// Sum of all delays, seconds.
     sum: f64,
 }
 
 impl Latency {
-    /// So many entries took so long.
+    /// Adds `entries` entries with the same delay.
     pub(super) fn add(&mut self, delay: Duration, entries: u64) {
         let seconds = delay.as_secs_f64();
         let step = self.steps.iter_mut().zip(STEPS).find(|(_, end)| seconds <= *end);
@@ -23,7 +23,7 @@ impl Latency {
         self.sum += seconds * entries as f64;
     }
 
-    /// Seconds of all entries together.
+    /// Sum of the delays of all entries, seconds.
     pub fn sum(&self) -> f64 {
         self.sum
     }
@@ -33,7 +33,7 @@ impl Latency {
         self.steps.iter().sum::<u64>() + self.longer
     }
 
-    /// Each step's upper end and entries; the last one has no end.
+    /// Upper bound and number of entries of each bucket; the last bucket is unbounded.
     pub fn steps(&self) -> impl Iterator<Item = (f64, u64)> {
         STEPS.into_iter().zip(self.steps).chain([(f64::MAX, self.longer)])
     }

@@ -1,65 +1,66 @@
-//! How far a log has been read, and the verified tree of all that lies before. Pure.
+//! The position in a log, and the verified tree of all entries before it. Pure.
 
 use crate::ct::head::Head;
 use crate::ct::merkle::{CompactTree, Hash};
 use crate::state::{Ledger, Position};
 
-/// Where the reading of one log stands.
+/// The position of the watcher in one log.
 #[derive(Debug, Clone)]
 pub(super) struct LogCursor {
-    /// What became of each index; its next one is the next to hand on.
+    /// Accounts for each index; its `next` is the next index to publish.
     pub(super) ledger: Ledger,
-    /// The verified tree of the entries before the next one, or of a few fewer: those are then fetched to be hashed,
-    /// and not handed on. `None` until it is known.
+    /// The verified tree of the entries before `next`, or of slightly fewer: the entries in between are then fetched
+    /// only to be hashed, and not published again. `None` until it is known.
     pub(super) tree: Option<CompactTree>,
-    /// The newest head that the tree was verified by.
+    /// The newest head that the tree was verified against.
     pub(super) head: Option<Head>,
-    /// The root of all entries before the next one, where a head said it.
+    /// The root hash of all entries before `next`, if a head stated it.
     root: Option<Hash>,
 }
 
-/// A tree that has to be had from the log's proofs.
+/// A tree that has to be built from the log's proofs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Missing {
     /// Number of entries.
     pub(super) size: u64,
-    /// Its root, where that is known.
+    /// Its root hash, if known.
     pub(super) root: Option<Hash>,
 }
 
 impl LogCursor {
-    /// Where nothing has been read yet, under the first head.
+    /// The initial position, under the first head.
     pub(super) fn starting(next: u64, head: &Head) -> Self {
         let root = (next == head.tree_size).then_some(head.root_hash);
         LogCursor { ledger: Ledger::from(next), tree: empty_tree(next), head: None, root }
     }
 
-    /// Where the reading stood before a restart.
+    /// The position saved before a restart.
     pub(super) fn saved(saved: Position) -> Self {
         let Position { ledger, tree, head, .. } = saved;
         LogCursor { ledger, tree: tree.or(empty_tree(ledger.next)), head, root: None }
     }
 
-    /// The next index to hand on.
+    /// The next index to publish.
     pub(super) fn next(&self) -> u64 {
         self.ledger.next
     }
 
-    /// Leaves out everything before `next`.
+    /// Skips all entries before `next`.
     pub(super) fn skip_to(&mut self, next: u64) {
         self.ledger.skip_to(next);
         self.reset_tree();
     }
 
-    /// The tree is not that of the entries before the next one any more: it has to be had anew.
+    /// Discards the tree and the root, which no longer match the entries before `next`. The tree has to be rebuilt from
+    /// proofs.
     pub(super) fn reset_tree(&mut self) {
         (self.tree, self.root) = (empty_tree(self.next()), None);
     }
 
-    /// What has to be had before anything can be verified.
+    /// The tree that is needed before entries can be verified; `None` if it is there.
     ///
-    /// The proof for a power of two leaves out that tree's root. Where it is not known either, the reading begins
-    /// an entry before.
+    /// A consistency proof from a tree whose size is a power of two omits the root of that tree. If the root is not
+    /// known either, the tree starts one entry earlier.
     pub(super) fn missing_tree(&self) -> Option<Missing> {
         if self.tree.is_some() {
             return None;
@@ -68,20 +69,20 @@ impl LogCursor {
         Some(Missing { size: self.next() - before, root: self.root })
     }
 
-    /// The index to fetch from.
+    /// The first index to fetch.
     pub(super) fn fetch_from(&self) -> u64 {
         self.tree.as_ref().map_or(self.next(), CompactTree::size)
     }
 
-    /// What is to survive a restart.
+    /// The state that is saved for a restart. The tree is saved only if its size equals `next`.
     pub(super) fn to_save(&self, log_id: Option<Hash>) -> Position {
         let tree = self.tree.clone().filter(|tree| tree.size() == self.next());
         Position { log_id, ledger: self.ledger, tree, head: self.head.clone() }
     }
 }
 
-/// The tree before the first entry needs no proof; nor does the one before the second or third, since they are so
-/// quickly made.
+/// The tree before the first entry needs no proof. For the second and third entry, the few entries before them are
+/// fetched instead.
 fn empty_tree(next: u64) -> Option<CompactTree> {
     (next <= 2).then(CompactTree::new)
 }

@@ -1,17 +1,18 @@
-//! The LogWatcher actor, one per log: asks for the head, fetches what is new, proves that it is in the tree under that
-//! head, and sends it on.
+//! The LogWatcher actor, one per log. It fetches the tree head and the new entries, verifies that the entries are in
+//! the tree under that head, and publishes them.
 //!
 //! | file | what it is for |
 //! |---|---|
-//! | `watch` | the log's heads, and where we stand under them |
-//! | `release` | what is fetched under a head, until it has been handed on |
-//! | `window`, `held`, `place`, `heads` | ranges in flight; entries that wait for a proof; the position and its tree; heads that contradict each other; pure |
-//! | `schedule`, `page_size`, `backoff`, `progress` | when and how much to ask, and how far we are; pure |
-//! | `report`, `status`, `freshness` | what others are told |
-//! | `gate` | after a restart, the wait for the clients |
+//! | `watch` | the log's tree heads, and the position under them |
+//! | `release` | the entries under a head, from the request to the Broker |
+//! | `window`, `unverified`, `log_cursor`, `heads` | ranges in flight; entries that wait for a proof; the position and its tree; heads that contradict each other; pure |
+//! | `poll_schedule`, `page_size`, `backoff`, `progress` | when to poll, how many entries to request, and the progress of catching up; pure |
+//! | `report`, `status`, `freshness`, `latency` | what is reported to admins, metrics and clients |
+//! | `client_wait` | after a restart, the wait for the clients |
+//! | `context` | the dependencies of a watcher |
 //!
-//! Whatever the log does, the watcher goes on: what it cannot decode is counted and named in the log file, and what a
-//! log cannot prove is not sent until it can.
+//! No answer of a log stops its watcher. Entries that cannot be decoded are skipped, counted and named in the log file.
+//! Entries that a log cannot prove are not published until it can.
 
 mod backoff;
 mod client_wait;
@@ -41,21 +42,21 @@ use std::cell::Cell;
 use std::rc::Rc;
 use watch::Watch;
 
-/// Stops the watcher at once; what it has not handed on is left to the next start.
+/// Stops the watcher immediately. Entries that it has not published are left to the next start.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Stop;
 
-/// See the module.
+/// The LogWatcher actor; see the module documentation.
 pub struct LogWatcher {
-    /// Taken when the actor starts.
+    /// Moved out when the actor starts.
     watch: Option<Watch>,
-    /// Set when nothing is to be handed on any more.
+    /// Set when no more entries may be published.
     stopped: Rc<Cell<bool>>,
 }
 
 impl LogWatcher {
-    /// Watches a log as `settings` say.
+    /// Creates a watcher with these dependencies and settings.
     pub fn new(with: WatchContext, settings: WatchSettings) -> Self {
         let stopped = Rc::new(Cell::new(false));
         LogWatcher { watch: Some(Watch::new(with, settings, stopped.clone())), stopped }

@@ -1,34 +1,35 @@
-//! How many entries to ask a log for at once. Pure.
+//! Learns how many entries to request from a log at once. Pure.
 //!
-//! A log that returns fewer than asked has a limit, or ends its pages at round indexes: only the same number
-//! twice in a row is taken for a limit. Asking for what it gives keeps the ranges in flight whole.
+//! A log that returns fewer entries than requested either has a limit or ends its pages at multiples of some number.
+//! Only the same number twice in a row counts as a limit. Requesting that number keeps ranges in flight from being
+//! split.
 
-/// Full pages after which a learned limit is tried again.
+/// Number of full pages after which a larger page is requested again.
 const PROBE_AFTER: u32 = 64;
 
-/// Learns a log's page size.
+/// The page size of one log.
 #[derive(Debug)]
 pub struct PageSize {
     most: u64,
     ask: u64,
     last_short: Option<u64>,
-    /// Full pages to go before more is asked for.
+    /// Full pages that remain before a larger page is requested.
     hold: u32,
 }
 
 impl PageSize {
-    /// Never asks for more than `most` entries (at least 1), which is where it begins.
+    /// Starts with `most` entries per request (at least 1) and never exceeds it.
     pub fn new(most: u64) -> Self {
         let most = most.max(1);
         PageSize { most, ask: most, last_short: None, hold: 0 }
     }
 
-    /// Number of entries to ask for now.
+    /// Number of entries to request now.
     pub fn ask(&self) -> u64 {
         self.ask
     }
 
-    /// Learns from a page of `got` entries where `asked` were asked for.
+    /// Records a page of `got` entries for a request of `asked` entries.
     pub fn learn(&mut self, asked: u64, got: u64) {
         if got >= asked {
             if asked >= self.ask {
@@ -42,7 +43,7 @@ impl PageSize {
         }
     }
 
-    /// Learns that a page was larger than we take.
+    /// Records that a page exceeded the size limit of answers.
     pub fn too_large(&mut self) {
         self.ask = (self.ask / 2).max(1);
         self.hold = PROBE_AFTER;
@@ -62,7 +63,7 @@ impl PageSize {
 mod tests {
     use super::*;
 
-    /// Asks a log with the given limit `n` times.
+    /// Sends `n` requests to a log with the given limit. Returns the page sizes learned.
     fn run(size: &mut PageSize, limit: u64, n: u32) -> Vec<u64> {
         (0..n)
             .map(|_| {

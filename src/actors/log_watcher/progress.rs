@@ -1,16 +1,16 @@
-//! How far catching up has come, for people to read. Pure: the time comes as an argument.
+//! Progress of catching up, for the log file. Pure: the time is an argument.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Fewer entries are caught up with before anybody would ask.
+/// Fewer entries are caught up too quickly to report progress.
 const WORTH_TELLING: u64 = 10_000;
-/// The first time, when the speed is known.
+/// Delay before the first report, when the speed is known.
 const FIRST: Duration = Duration::from_secs(5);
-/// From then on.
+/// Interval between later reports.
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// Of one stretch of a log.
+/// Progress through one range of a log.
 #[derive(Debug)]
 pub(super) struct Progress {
     from: u64,
@@ -19,7 +19,7 @@ pub(super) struct Progress {
     tell_at: Option<Instant>,
 }
 
-/// To be told.
+/// A progress report.
 #[derive(Debug, PartialEq)]
 pub(super) struct Told {
     done: u64,
@@ -29,13 +29,13 @@ pub(super) struct Told {
 }
 
 impl Progress {
-    /// From index `from` to `end_exclusive`, beginning at `begin`.
+    /// Progress from index `from` to `end_exclusive`, starting at `begin`.
     pub(super) fn new(from: u64, end_exclusive: u64, begin: Instant) -> Self {
         let tell_at = (end_exclusive.saturating_sub(from) >= WORTH_TELLING).then(|| begin + FIRST);
         Progress { from, end_exclusive, begin, tell_at }
     }
 
-    /// What there is to tell at index `next`, if it is time to.
+    /// The report at index `next`, if one is due.
     pub(super) fn at(&mut self, next: u64, now: Instant) -> Option<Told> {
         self.tell_at.filter(|at| now >= *at)?;
         self.tell_at = Some(now + INTERVAL);

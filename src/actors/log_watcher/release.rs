@@ -1,8 +1,8 @@
-//! What is fetched under a head, until it has been handed on.
+//! The entries under a tree head, from the request to the Broker.
 //!
 //! ```text
 //! Window ──► ranges in flight ──► decode, hash ──► Window ──► UnverifiedEntries ──► proven? ──► Broker, position
-//!   ▲         └─ failed: asked again later        (in order)           └─ no: nothing of it is sent
+//!   ▲         └─ failed: retried later            (in order)           └─ no: none of them is sent
 //! ```
 
 use super::progress::Progress;
@@ -29,10 +29,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// Bytes of certificates of one log that wait for entries before them, about: with more, only those are fetched that
-/// everything waits for. A page of 1,000 entries has some 6 MB.
+/// Approximate limit for the certificates of one log that wait for earlier entries, in bytes. Above it, only the range
+/// that blocks the others is fetched. A page of 1,000 entries has about 6 MB.
 pub(crate) const MAX_WAITING_BYTES: usize = 24 * 1024 * 1024;
-/// How long to leave the Broker alone whose mailbox is full.
+/// Delay before retrying when the Broker's mailbox is full.
 const BROKER_PAUSE: Duration = Duration::from_millis(10);
 
 /// The answer to one request for entries.
@@ -43,8 +43,8 @@ struct PageResult {
 }
 
 impl Watch {
-    /// Fetches everything up to `end_exclusive`, and hands on what is proven to lead to `head`; `false` if something
-    /// is not.
+    /// Fetches all entries up to `end_exclusive`, and publishes those that are proven to lead to `head`. Returns
+    /// `false` if some are not.
     pub(super) async fn catch_up_to(&mut self, end_exclusive: u64, head: &Head) -> bool {
         let Some(place) = &self.place else { return false };
         let mut held = UnverifiedEntries::behind(place, self.settings.verify);
@@ -88,7 +88,7 @@ impl Watch {
         true
     }
 
-    /// Returns how many bytes came.
+    /// Processes the answer to a request. Returns the number of bytes received.
     fn judge(&mut self, answer: PageResult, window: &mut Window<DecodedEntry>) -> usize {
         let range = answer.range;
         match answer.page {
@@ -106,7 +106,7 @@ impl Watch {
                 if matches!(error, FetchError::TooLarge { .. } | FetchError::NoRoom) {
                     self.page_size.too_large();
                 }
-                // Requests that were under way when the first of them failed tell nothing new.
+                // Requests that were in flight when the first of them failed do not count as further failures.
                 if self.last_failure.is_some_and(|last| answer.asked_at < last) {
                     return 0;
                 }
@@ -119,7 +119,7 @@ impl Watch {
         0
     }
 
-    /// `None` for what may have been damaged on its way, and is asked for once more.
+    /// Decodes a page. `None` stands for an entry that may have been damaged in transit, and is requested once more.
     fn decode(&self, range: Range, page: Vec<FetchedEntry>) -> Vec<Option<DecodedEntry>> {
         let (source, seen_us) = (self.status.source(), clock::unix_us());
         let arrived =
@@ -137,7 +137,8 @@ impl Watch {
         page.into_iter().zip(range.start..).map(arrived).collect()
     }
 
-    /// Hands on what is held, once it is proven to lead to `head`; `false` if it is not.
+    /// Publishes the entries collected in `held` once they are proven to lead to `head`. Returns `false` if they do
+    /// not.
     async fn release(&mut self, held: &mut UnverifiedEntries, head: &Head) -> bool {
         while let Some(tree) = held.tree() {
             match self.client.prove(tree, head).await {
@@ -172,8 +173,8 @@ impl Watch {
         }
     }
 
-    /// Hands entries to the Broker and waits for it. The position moves with the hand-over, so that nothing can stop
-    /// the one without the other.
+    /// Publishes a batch and waits for the Broker's answer. The position moves together with the publishing, so a stop
+    /// cannot separate the two.
     async fn hand_on(&mut self, batch: VerifiedBatch) {
         let _turn = match batch.is_large() {
             true => self.memory.turn_for_large_batch().await,
@@ -196,7 +197,7 @@ impl Watch {
         }
         let count = decoded.len() as u64;
         if decoded.is_empty() {
-            // There is nothing that the Broker would have to be waited for.
+            // Nothing was published, so there is no answer to wait for.
             if self.stopped.get() {
                 pending::<()>().await;
             }
@@ -208,14 +209,14 @@ impl Watch {
         self.gate.passed().await;
         let taken = self.send(batch).await;
         self.move_to(ledger, tree);
-        // The Broker goes only when the whole system does, and this future with it.
+        // The Broker stops only with the whole system, which also drops this future.
         if taken.await.is_err() {
             pending::<()>().await;
         }
         self.status.sent(ledger.next, count, std::time::Instant::now());
     }
 
-    /// The account with `entries` in it. Does not come back with a hole or a repeat.
+    /// The ledger with `entries` added. Never returns if that would leave a gap or a repetition.
     async fn accounted(&self, entries: &[DecodedEntry]) -> Option<Ledger> {
         let mut ledger = self.place.as_ref()?.ledger;
         let each = |arrived: &DecodedEntry| match arrived.content {
@@ -228,7 +229,7 @@ impl Watch {
         Some(ledger)
     }
 
-    /// Puts a batch into the Broker's mailbox; what is returned ends when it stands in the clients' queues.
+    /// Sends a batch to the Broker's mailbox. The receiver resolves once the batch is in the clients' queues.
     async fn send(&self, batch: EntryBatch) -> oneshot::Receiver<()> {
         let (done, taken) = oneshot::channel();
         let mut publish = Publish { batch, done };
@@ -247,7 +248,7 @@ impl Watch {
         }
     }
 
-    /// Moves the position behind what was handed on.
+    /// Moves the position past the published entries.
     fn move_to(&mut self, ledger: Ledger, tree: Option<CompactTree>) {
         if let Some(place) = &mut self.place {
             (place.ledger, place.tree) = (ledger, tree);
@@ -255,7 +256,7 @@ impl Watch {
         self.note_place();
     }
 
-    /// Passes over an entry that is not even bytes, so that nothing can be said of its place in the tree.
+    /// Skips an entry whose bytes are not valid base64, so that its leaf hash is unknown.
     async fn pass_unhashable(&mut self, arrived: DecodedEntry) -> bool {
         let broken = match &arrived.content {
             Err(broken) if self.place.as_ref().is_some_and(|place| arrived.index >= place.next()) => broken,
@@ -275,7 +276,7 @@ impl Watch {
         true
     }
 
-    /// Notes what is wrong with an entry that is sent all the same.
+    /// Records what is wrong with an entry that is published nevertheless.
     fn look_at(&mut self, entry: &CertEntry, leaf_input: Option<Bytes>) {
         let Content::Entry(LogEntry { fault: Some(fault), certificate, chain, entry_type, .. }) =
             &entry.content
@@ -297,7 +298,7 @@ impl Watch {
         });
     }
 
-    /// Keeps what the log gave for an entry that is passed over.
+    /// Stores the bytes of an entry that is skipped because it cannot be decoded.
     fn keep_undecodable(&self, broken: &DecodeFailure, index: u64) {
         let DecodeFailure { reason, leaf_input, extra_data } = broken;
         let url = self.status.source().url();

@@ -1,4 +1,5 @@
-//! What a log did wrong is counted, kept as evidence, logged, and told to the clients who ask for it.
+//! Reports misbehaviour: counts it, stores evidence, writes to the log file and notifies the clients that asked for
+//! notices.
 
 use super::LogStatus;
 use crate::actors::broker::{Alert, Broker};
@@ -12,19 +13,20 @@ use log::Level;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Faults of single entries that evidence is kept and clients are told of at once; a hostile log could send nothing else.
+/// Number of misencoded entries per interval for which evidence is stored and clients are notified. A hostile log could
+/// send nothing else.
 pub(crate) const MAX_ENTRIES: u32 = 20;
-/// After which time as many again are.
+/// The interval after which the same number is allowed again.
 pub(crate) const ENTRIES_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Of one log.
+/// Reports the misbehaviour of one log.
 pub(super) struct Reporter {
     accused: LogIdentity,
     status: Arc<LogStatus>,
     folder: Arc<EvidenceFolder>,
     broker: Addr<Broker>,
     digest: Arc<Digest>,
-    /// How many more faults of single entries are told of until then.
+    /// The number of further entries that are reported in this interval, and the end of the interval.
     entries: (u32, Instant),
 }
 
@@ -39,15 +41,15 @@ impl Reporter {
         Reporter { accused, status, folder, broker, digest, entries: (MAX_ENTRIES, Instant::now()) }
     }
 
-    /// The log lied about its tree. What to do about it is up to the caller.
+    /// Records that the log lied about its tree. The caller decides what follows.
     pub(super) fn misbehaved(&mut self, problem: String, misbehaviour: Misbehaviour) {
-        // Who sees the count finds the evidence.
+        // The evidence is stored before the count changes, so it exists once the count is visible.
         let kind = misbehaviour.kind();
         self.tell(problem.clone(), misbehaviour);
         self.status.misbehaved(kind, &problem);
     }
 
-    /// The log has a wrong entry, which is sent all the same.
+    /// Records an entry whose encoding is wrong, but which is published nevertheless.
     pub(super) fn wrong_entry(&mut self, problem: String, misbehaviour: impl FnOnce() -> Misbehaviour) {
         let now = Instant::now();
         if now >= self.entries.1 {

@@ -1,4 +1,4 @@
-//! What a watcher tells of itself, readable from any thread.
+//! The status of a watcher, readable from any thread.
 
 use super::freshness::{Freshness, FreshnessFigures};
 use super::latency::Latency;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// The state of one log; written by its watcher alone.
+/// The status of one log. Only its watcher writes it.
 #[derive(Debug)]
 pub struct LogStatus {
     source: Arc<Source>,
@@ -31,7 +31,7 @@ pub struct LogStatus {
     certificates: AtomicU64,
     precertificates: AtomicU64,
     traffic: Arc<Traffic>,
-    /// When a head came last that could be believed.
+    /// When the last acceptable head was received.
     heard_at: Mutex<Option<Instant>>,
     freshness: Mutex<Freshness>,
     last_error: Mutex<Option<Problem>>,
@@ -39,12 +39,12 @@ pub struct LogStatus {
     halted: Mutex<Option<String>>,
 }
 
-/// Something that went wrong.
+/// The newest failure or misbehaviour.
 #[derive(Debug, Clone)]
 struct Problem {
-    /// Its kind, which everybody may know.
+    /// Its kind, which is public.
     kind: String,
-    /// With what the log has said, for admins.
+    /// The full text, including the log's answer; for admins only.
     detail: String,
 }
 
@@ -55,59 +55,60 @@ impl Problem {
     }
 }
 
-/// [`LogStatus`] at one moment, as `/stats` shows it.
+/// A snapshot of [`LogStatus`], as `/stats` shows it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct LogSnapshot {
     /// The log's description.
     pub name: String,
-    /// What is checked before an entry is sent.
+    /// The verification that entries pass before they are sent.
     pub verification: Verification,
-    /// Size of the newest head, entries.
+    /// Tree size of the newest head.
     pub tree_size: u64,
-    /// Size of the newest head that the entries before it were proven to lead to.
+    /// Tree size of the newest verified head.
     pub verified_size: u64,
-    /// The index that watching began at. This and `delivered`, `undecodable` and `skipped` make `position`.
+    /// The index at which watching began. Together with `delivered`, `undecodable` and `skipped` it adds up to
+    /// `position`.
     pub first: u64,
-    /// The next index to be sent. With `pending` it makes `tree_size`.
+    /// The next index to be sent. Together with `pending` it adds up to `tree_size`.
     pub position: u64,
     /// Entries of the newest head that are still to be sent.
     pub pending: u64,
-    /// Entries sent since `first`, also before a restart.
+    /// Entries sent since `first`, including those before a restart.
     pub delivered: u64,
-    /// Entries passed over because no certificate could be found in them.
+    /// Entries skipped because no certificate could be decoded from them.
     pub undecodable: u64,
-    /// Entries left out because `fetch.catch_up` was passed.
+    /// Entries skipped because they exceeded `fetch.catch_up`.
     pub skipped: u64,
-    /// Entries asked for once more, since the program started.
+    /// Entries requested again, since the program started.
     pub retried: u64,
-    /// Entries sent although their framing breaks RFC 6962, since the program started.
+    /// Entries sent although their framing violates RFC 6962, since the program started.
     pub misframed: u64,
-    /// Seconds since a head came that could be believed, if one has since the program started.
+    /// Seconds since the last acceptable head was received; `None` if none has been since the program started.
     pub heard_seconds: Option<u64>,
-    /// For how long the entry at `position` has been visible, seconds; 0 if it is not.
+    /// Seconds for which the entry at `position` has been visible; 0 if it is not.
     pub behind_seconds: u64,
     /// Failed requests, since the program started.
     pub failures: u64,
-    /// Lies about the tree and wrong entries, since the program started.
+    /// Misstatements about the tree and wrong entries, since the program started.
     pub misbehaviours: u64,
-    /// From a head becoming visible to the messages of its entries standing in the clients' queues.
+    /// Delays from a head becoming visible to the messages of its entries being in the clients' queues.
     pub freshness: FreshnessFigures,
     /// The kind of the newest failure.
     pub last_error: Option<String>,
-    /// The newest failure, with what the log has answered; for admins.
+    /// The newest failure, including the log's answer; for admins.
     #[serde(skip)]
     pub last_error_detail: Option<String>,
     /// The kind of the newest misbehaviour.
     pub last_misbehaviour: Option<String>,
-    /// The newest misbehaviour; for admins.
+    /// The newest misbehaviour in full; for admins.
     #[serde(skip)]
     pub last_misbehaviour_detail: Option<String>,
-    /// Why the log is not watched any more, if it is not.
+    /// Why the log is no longer watched, if it is not.
     pub halted: Option<String>,
 }
 
 impl LogSnapshot {
-    /// What admins may know: of the newest problems not only their kind.
+    /// The view for admins: the newest problems in full, not only their kind.
     pub fn for_admins(mut self) -> Self {
         self.last_error.clone_from(&self.last_error_detail);
         self.last_misbehaviour.clone_from(&self.last_misbehaviour_detail);
@@ -116,7 +117,7 @@ impl LogSnapshot {
 }
 
 impl LogStatus {
-    /// Nothing is known yet.
+    /// Creates the status of a log that has not been contacted yet.
     pub fn new(source: Arc<Source>, verification: Verification) -> Self {
         LogStatus {
             source,
@@ -145,39 +146,39 @@ impl LogStatus {
         &self.source
     }
 
-    /// What became of the requests to it.
+    /// The requests to the log and their outcomes.
     pub fn traffic(&self) -> &Arc<Traffic> {
         &self.traffic
     }
 
-    /// How long its messages took.
+    /// The delays of its messages, as a histogram.
     pub fn latency(&self) -> Latency {
         lock(&self.freshness).latency()
     }
 
-    /// Heads that were verified since the program started.
+    /// Number of heads verified since the program started.
     pub fn heads_verified(&self) -> u64 {
         self.heads_verified.load(Ordering::Relaxed)
     }
 
-    /// How many certificates and how many precertificates were sent since the program started.
+    /// Numbers of certificates and precerts sent since the program started.
     pub fn sent_by_type(&self) -> [(&'static str, u64); 2] {
         let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
         [("x509", read(&self.certificates)), ("precert", read(&self.precertificates))]
     }
 
-    /// How often it lied, by kind.
+    /// Number of misbehaviours, by kind.
     pub fn misbehaviours(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Misbehaviour::KINDS.into_iter().zip(self.misbehaviours.iter().map(|n| n.load(Ordering::Relaxed)))
     }
 
-    /// The figures now.
+    /// A snapshot of the current figures.
     pub fn snapshot(&self) -> LogSnapshot {
         let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
         let ledger = lock(&self.ledger).unwrap_or(Ledger::from(0));
         let (heard, visible) = (*lock(&self.heard_at), lock(&self.freshness).visible_since(ledger.next));
         let seconds = |since: Instant| since.elapsed().as_secs();
-        // A head that is older than the position comes from a front end that lags behind.
+        // A head smaller than the position comes from a front end that lags behind.
         let tree_size = read(&self.tree_size).max(ledger.next);
         let (last_error, last_misbehaviour) =
             (lock(&self.last_error).clone(), lock(&self.last_misbehaviour).clone());
@@ -207,24 +208,24 @@ impl LogStatus {
         }
     }
 
-    /// The log has answered, and nothing speaks against the answer.
+    /// Records that the log returned an acceptable head.
     pub(super) fn heard(&self, now: Instant) {
         *lock(&self.heard_at) = Some(now);
     }
 
-    /// A larger head came, which has been visible since about `visible`.
+    /// Records a larger head, visible since about `visible`.
     pub(super) fn saw_head(&self, tree_size: u64, visible: Instant) {
         self.tree_size.fetch_max(tree_size, Ordering::Relaxed);
         lock(&self.freshness).head(tree_size, visible);
     }
 
-    /// Everything held was proven to lead to a head of `tree_size`.
+    /// Records that all entries fetched so far were proven to lead to a head of `tree_size`.
     pub(super) fn verified(&self, tree_size: u64) {
         self.verified_size.store(tree_size, Ordering::Relaxed);
         self.heads_verified.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The messages of `count` entries, up to `end_exclusive`, stand in the clients' queues.
+    /// Records that the messages of `count` entries, up to `end_exclusive`, are in the clients' queues.
     pub(super) fn sent(&self, end_exclusive: u64, count: u64, now: Instant) {
         lock(&self.freshness).sent(end_exclusive, count, now);
     }

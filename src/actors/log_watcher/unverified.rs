@@ -1,4 +1,4 @@
-//! Entries that came and wait until the tree that they lead to is proven. Pure.
+//! Decoded entries that wait until the tree that they lead to is proven. Pure.
 
 use super::log_cursor::LogCursor;
 use crate::ct::merkle::{CompactTree, Hash};
@@ -7,31 +7,31 @@ use crate::log_client::DecodeFailure;
 use crate::message::CertEntry;
 use bytes::Bytes;
 
-/// Entries handed on at once: small enough that a client which keeps up has room for the next ones by the time they
-/// come.
+/// Largest number of entries published at once. It is small enough that a client that keeps up has queue space for the
+/// next batch when it arrives.
 const BATCH: usize = 100;
-/// Bytes of certificates handed on at once, or one entry.
+/// Certificates published at once, in bytes; a single entry may exceed it.
 pub(crate) const MAX_BATCH_BYTES: usize = 2 * 1024 * 1024;
-/// Bytes of certificates of one log that wait for a proof, about: with more the tree is proven where they end. 2,048
-/// entries have some 12 MB.
+/// Approximate limit for the certificates of one log that wait for a proof, in bytes. Above it, the tree is proven at
+/// the last entry. 2,048 entries have about 12 MB.
 pub(crate) const MAX_UNVERIFIED_BYTES: usize = 16 * 1024 * 1024;
-/// While catching up the tree is proven each time it reaches a multiple of this: more would only wait in memory, and
-/// for fewer a log would be asked more often.
+/// While catching up, the tree is proven at each multiple of this size. A larger step would keep more entries in
+/// memory; a smaller one would send more requests to the log.
 const PROVEN_AT: u64 = 2048;
 
-/// What a log has at one index.
+/// The entry at one index of a log.
 #[derive(Debug)]
 pub(super) struct DecodedEntry {
     pub(super) index: u64,
-    /// `None` where there is nothing that could be hashed.
+    /// `None` if the entry has no bytes that could be hashed.
     pub(super) leaf_hash: Option<Hash>,
     pub(super) content: Result<CertEntry, DecodeFailure>,
-    /// Its MerkleTreeLeaf, where that shows a misbehaviour of the log.
+    /// Its MerkleTreeLeaf, if it proves misbehaviour of the log.
     pub(super) evidence: Option<Bytes>,
 }
 
 impl DecodedEntry {
-    /// Bytes of memory that it takes, about: its certificates, as if it shared none, or what it has in their place.
+    /// Approximate memory in bytes: its certificates, counted as if none were shared, or the undecoded bytes.
     pub(super) fn bytes(&self) -> usize {
         let content = match &self.content {
             Ok(entry) => entry.content_bytes(),
@@ -41,12 +41,12 @@ impl DecodedEntry {
     }
 }
 
-/// Entries to be handed on together.
+/// Entries that are published together.
 #[derive(Debug, Default)]
 pub(super) struct VerifiedBatch {
     pub(super) entries: Vec<DecodedEntry>,
     bytes: usize,
-    /// The tree behind them; `None` where nothing is verified.
+    /// The tree that ends with these entries; `None` without verification.
     pub(super) tree: Option<CompactTree>,
 }
 
@@ -55,30 +55,30 @@ impl VerifiedBatch {
         self.entries.len() >= BATCH || self.bytes >= MAX_BATCH_BYTES
     }
 
-    /// Whether an entry of it is so large that its messages may take much memory.
+    /// Whether it contains an entry so large that its messages may need much memory.
     pub(super) fn is_large(&self) -> bool {
         self.bytes >= 2 * MAX_BATCH_BYTES
     }
 }
 
-/// See the module.
+/// The entries that wait for a proof; see the module documentation.
 #[derive(Debug)]
 pub(super) struct UnverifiedEntries {
     /// The verified tree.
     base: Option<CompactTree>,
-    /// The leaf hashes of what came behind it.
+    /// The leaf hashes of the entries after it.
     leaf_hashes: Vec<Hash>,
-    /// The tree of all of it.
+    /// The tree that includes these entries.
     tree: Option<CompactTree>,
-    /// Entries before this one are only hashed.
+    /// Entries before this index are only hashed.
     hand_on_from: u64,
     batches: Vec<VerifiedBatch>,
-    /// Of all batches.
+    /// The bytes of all batches.
     bytes: usize,
 }
 
 impl UnverifiedEntries {
-    /// Nothing is held behind `place`. Without a tree there, or when not to `verify`, nothing is verified.
+    /// Starts without entries at `place`. Entries are verified only if `verify` is set and `place` has a tree.
     pub(super) fn behind(place: &LogCursor, verify: bool) -> Self {
         let tree = place.tree.clone().filter(|_| verify);
         let hand_on_from = place.next();
@@ -92,7 +92,7 @@ impl UnverifiedEntries {
         }
     }
 
-    /// Takes the next entry in. Gives it back if it would have to be hashed and cannot be.
+    /// Adds the next entry. Returns it if it needs to be hashed and cannot be.
     pub(super) fn push(&mut self, arrived: DecodedEntry) -> Option<DecodedEntry> {
         if let Some(tree) = &mut self.tree {
             let Some(leaf_hash) = arrived.leaf_hash else { return Some(arrived) };
@@ -116,27 +116,27 @@ impl UnverifiedEntries {
         None
     }
 
-    /// Whether enough is held to be proven and handed on, now that the entry before `next` has been taken in.
+    /// Whether the entries should be proven and published now, given that the last one added is before `next`.
     pub(super) fn is_due_at(&self, next: u64) -> bool {
         next.is_multiple_of(PROVEN_AT) || self.bytes >= MAX_UNVERIFIED_BYTES
     }
 
-    /// Bytes of memory that it takes, about.
+    /// Approximate memory in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The tree to be proven; `None` where nothing is verified.
+    /// The tree to be proven; `None` without verification.
     pub(super) fn tree(&self) -> Option<&CompactTree> {
         self.tree.as_ref()
     }
 
-    /// What is to be proven, for evidence.
+    /// The entries to be proven, in the form that evidence has.
     pub(super) fn beginning(&self) -> Option<OldTree> {
         self.base.as_ref().map(|base| OldTree::entries(base, &self.leaf_hashes))
     }
 
-    /// The tree is proven: gives out what is held.
+    /// Marks the tree as proven and returns the entries.
     pub(super) fn take_proven(&mut self) -> Vec<VerifiedBatch> {
         self.base.clone_from(&self.tree);
         self.leaf_hashes.clear();

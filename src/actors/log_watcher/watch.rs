@@ -1,4 +1,4 @@
-//! One log, from start to stop: its heads, and where we stand under them.
+//! The watcher's main loop: the tree heads of one log, and the position under them.
 
 use super::backoff::Backoff;
 use super::client_wait::ClientWait;
@@ -29,10 +29,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// A head that was signed so far in the future makes one think of clocks, ours or the log's.
+/// A head with a timestamp this far in the future indicates that the local clock or the log's clock is wrong.
 const MAX_AHEAD: Duration = Duration::from_secs(60 * 60);
 
-/// The watcher's work.
+/// The state of one log's watcher.
 pub(super) struct Watch {
     pub(super) client: Rc<LogClient>,
     pub(super) memory: Arc<AnswerMemory>,
@@ -45,28 +45,28 @@ pub(super) struct Watch {
     pub(super) gate: ClientWait,
     pub(super) reporter: Reporter,
     digest: Arc<Digest>,
-    /// Set when nothing is to be handed on any more.
+    /// Set when no more entries may be published.
     pub(super) stopped: Rc<Cell<bool>>,
-    /// Unknown until the first head.
+    /// `None` until the first head.
     pub(super) place: Option<LogCursor>,
     pub(super) page_size: PageSize,
     pub(super) backoff: Backoff,
-    /// No request for entries before this moment.
+    /// Entries are not requested before this time.
     pub(super) not_before: Instant,
     pub(super) last_failure: Option<Instant>,
     schedule: PollSchedule,
     heads: Heads,
-    /// The largest head that may be believed.
+    /// The largest acceptable head.
     head: Option<Head>,
-    /// Since when there have been entries in a tile that is not full.
+    /// Since when there have been entries in a partial tile.
     partial_since: Option<Instant>,
-    /// Lies since something was last proven.
+    /// Backoff after misbehaviour; reset by the next successful proof.
     pub(super) distrust: Backoff,
-    /// Whether the first head has been taken.
+    /// Whether the first head has been processed.
     began: bool,
-    /// Whether there was a position from before a restart.
+    /// Whether a position was saved before a restart.
     resumed: bool,
-    /// Whether the log's clock was complained of.
+    /// Whether a warning about the log's clock was written.
     clock_told: bool,
 }
 
@@ -103,7 +103,7 @@ impl Watch {
         }
     }
 
-    /// Never ends. A panic is a defect of ours, but it must not end a log in silence either.
+    /// Runs forever. A panic is a bug in this program; it is logged, and watching continues after a delay.
     pub(super) async fn run(mut self) {
         self.resume().await;
         loop {
@@ -118,7 +118,7 @@ impl Watch {
         }
     }
 
-    /// Goes on where we were before a restart, if it is the same log.
+    /// Continues at the position saved before a restart, if the log's key is the same.
     async fn resume(&mut self) {
         let source = self.status.source().clone();
         let Some(saved) = self.positions.get(source.url()) else { return };
@@ -157,8 +157,8 @@ impl Watch {
         }
     }
 
-    /// Only a larger head changes anything. Front ends that lag behind serve older ones, which is no fault. `false` if
-    /// the head contradicts another one.
+    /// Processes a head; `None` means that it is unchanged. Only a larger head has an effect: front ends that lag
+    /// behind serve older ones, which is no fault. Returns `false` if the head contradicts another one.
     fn take_head(&mut self, asked: Instant, head: Option<Head>) -> bool {
         let Some(head) = head else {
             self.status.heard(asked.into());
@@ -200,7 +200,7 @@ impl Watch {
         self.head = Some(head);
     }
 
-    /// Nobody knows whose clock is wrong, so nothing depends on it.
+    /// Nothing depends on the clocks, because it is unknown which one is wrong.
     fn check_clock(&mut self, head: &Head) {
         let ahead = Duration::from_millis(head.timestamp_ms.saturating_sub(clock::unix_us() / 1000));
         if ahead > MAX_AHEAD && !self.clock_told {
@@ -213,7 +213,7 @@ impl Watch {
         }
     }
 
-    /// The log lied: nothing more of it is believed for a while.
+    /// Records misbehaviour, and stops using the log for a while.
     fn hold(&mut self, problem: String, misbehaviour: Misbehaviour) {
         self.reporter.misbehaved(problem, misbehaviour);
         self.client.forget();
@@ -226,7 +226,7 @@ impl Watch {
         self.schedule.failed((Instant::now() + wait).into());
     }
 
-    /// What the log serves does not lead to `head`: another one is asked for after a while.
+    /// Discards `head`, because the log's entries do not lead to it. The next head is requested after a delay.
     pub(super) fn disbelieve(&mut self, head: &Head, beginning: OldTree, refutation: ProofFailure) {
         self.heads.forget(head);
         self.head = None;
@@ -235,7 +235,7 @@ impl Watch {
         self.hold(problem, Misbehaviour::Inconsistent { beginning, proof, head });
     }
 
-    /// Fetches and hands on everything that is to be fetched now.
+    /// Fetches and publishes all entries that are due.
     async fn catch_up(&mut self) {
         let Some(head) = self.head.clone() else { return };
         loop {
@@ -250,8 +250,8 @@ impl Watch {
         }
     }
 
-    /// Up to where to fetch under a head of `tree_size`: a tile that is not full yet is left until it is, but
-    /// not for longer than its entries may wait. Each partial tile holds again what the one before it held.
+    /// The end of the range to fetch under a head of `tree_size`. Entries of a partial tile are left until the tile is
+    /// full, but at most for `partial_tile_wait`: each partial tile repeats the entries of the previous one.
     fn end_for_now(&mut self, next: u64, tree_size: u64) -> u64 {
         let full = tree_size - tree_size % self.client.alignment();
         if full == tree_size || next >= tree_size || !self.client.prefers_full_tiles() {
@@ -270,7 +270,7 @@ impl Watch {
         full.max(next)
     }
 
-    /// Where we are, which the first head decides if nothing else did before.
+    /// The current position. The first head determines it unless a position was saved.
     fn begin(&mut self, head: &Head) -> u64 {
         let name = self.status.source().name();
         let place = self.place.get_or_insert_with(|| {
@@ -296,7 +296,7 @@ impl Watch {
         next
     }
 
-    /// Tells everyone where we are.
+    /// Publishes the position to the status and to the saved positions.
     pub(super) fn note_place(&self) {
         if let Some(place) = &self.place {
             self.status.account(place.ledger);
@@ -305,7 +305,7 @@ impl Watch {
         }
     }
 
-    /// Makes sure that there is a verified tree to begin with; `false` if that has to wait.
+    /// Ensures that there is a verified tree to start from. Returns `false` if that has to wait.
     async fn bootstrap_tree(&mut self, head: &Head) -> bool {
         if !self.settings.verify {
             return true;
@@ -332,7 +332,7 @@ impl Watch {
         }
     }
 
-    /// Counts and reports a failed request; returns how long to leave the log alone.
+    /// Counts and reports a failed request. Returns the delay before the next attempt.
     pub(super) fn failure(&mut self, what: &str, error: &FetchError) -> Duration {
         let wait = self.backoff.failed(error.retry_after(), rand::random());
         self.status.failed(error);
@@ -342,14 +342,14 @@ impl Watch {
         wait
     }
 
-    /// Ends the watching of this log for good: to go on would lose or repeat something.
+    /// Stops watching this log for good, because continuing would lose or repeat entries.
     pub(super) async fn halt(&self, why: String) {
         log::error!("{}: stopped: {why}", self.name());
         self.status.halted(&why);
         pending().await
     }
 
-    /// Tells of a problem in the log file, at once or summed up.
+    /// Writes a problem to the log file, immediately or in a summary.
     pub(super) fn tell(&self, level: Level, topic: Topic, text: impl FnOnce(&str) -> String) {
         self.digest.tell(level, topic, self.name(), || text(self.name()));
     }
@@ -359,7 +359,7 @@ impl Watch {
     }
 }
 
-/// How far there is to catch up after a restart, and what of it is left out.
+/// Logs how far the position is behind the head after a restart, and skips entries beyond the limit `most`.
 fn limit_catch_up(name: &str, place: &mut LogCursor, head: &Head, most: Option<u64>) {
     let (next, behind) = (place.next(), head.tree_size.saturating_sub(place.next()));
     log::info!("{name}: going on at index {next}, {behind} entries behind the head");

@@ -1,22 +1,22 @@
-//! Which ranges of a log to fetch next, and which of the fetched entries may go on. Pure.
+//! Plans which ranges of a log to fetch, and restores the order of the fetched entries. Pure.
 //!
-//! Several ranges are in flight at once and come back in any order, short, or not at all. The window keeps the
-//! one promise that matters: every index leaves it exactly once, in order.
+//! Several ranges are in flight at once. Their answers arrive in any order, possibly short or not at all. The window
+//! guarantees that every index leaves it exactly once, in order.
 
 use crate::log_client::Range;
 use std::collections::VecDeque;
 
-/// From the first index not handed on to the head of the log.
+/// The range from the first index that has not left the window to the end of the fetch.
 #[derive(Debug)]
 pub struct Window<T> {
-    /// Adjacent, in order, from `position` to `planned`.
+    /// Adjacent and in order, from `position` to `planned`.
     segments: VecDeque<Segment<T>>,
     position: u64,
     planned: u64,
     end_exclusive: u64,
-    /// Most indexes between the position and the end of what is planned.
+    /// Largest number of indexes between `position` and `planned`.
     span: u64,
-    /// No range crosses a multiple of this.
+    /// No range crosses a multiple of this number.
     alignment: u64,
 }
 
@@ -34,8 +34,8 @@ enum State<T> {
 }
 
 impl<T> Window<T> {
-    /// A window over `start..end_exclusive` that fetches at most `span` indexes (at least 1) ahead, in ranges
-    /// that do not cross multiples of `alignment`; 1 stands for no such borders.
+    /// A window over `start..end_exclusive` that fetches at most `span` indexes (at least 1) ahead, in ranges that do
+    /// not cross multiples of `alignment`. An alignment of 1 means no restriction.
     pub fn new(start: u64, end_exclusive: u64, span: u64, alignment: u64) -> Self {
         Window {
             segments: VecDeque::new(),
@@ -47,7 +47,7 @@ impl<T> Window<T> {
         }
     }
 
-    /// The next range of at most `most` indexes to ask for: first what must be asked again, lowest first.
+    /// The next range to request, of at most `most` indexes. Ranges to be retried come first, lowest first.
     pub fn next_range(&mut self, most: u64) -> Option<Range> {
         let most = most.max(1);
         if let Some(i) = self.segments.iter().position(|s| matches!(s.state, State::Waiting)) {
@@ -64,7 +64,7 @@ impl<T> Window<T> {
         Some(range)
     }
 
-    /// The first index above `index` at which a range must end.
+    /// The first multiple of the alignment above `index`, where a range must end.
     fn border_after(&self, index: u64) -> u64 {
         if self.alignment == 1 {
             u64::MAX
@@ -86,14 +86,15 @@ impl<T> Window<T> {
         Some(range)
     }
 
-    /// The answer for `range` did not come: it will be asked for again.
+    /// Records that the request for `range` failed; the range will be requested again.
     pub fn failed(&mut self, range: Range) {
         if let Some(segment) = self.in_flight(range).and_then(|i| self.segments.get_mut(i)) {
             segment.state = State::Waiting;
         }
     }
 
-    /// The first entries of `range` came, `None` for those that have to be confirmed; the rest is asked for again.
+    /// Records the first entries of `range`. `None` entries have to be confirmed; they and the missing rest are
+    /// requested again.
     pub fn arrived(&mut self, range: Range, entries: Vec<Option<T>>) {
         let Some(at) = self.in_flight(range) else { return };
         self.segments.remove(at);
@@ -112,7 +113,7 @@ impl<T> Window<T> {
         self.segments.iter().position(|s| s.range == range && matches!(s.state, State::InFlight))
     }
 
-    /// The entries that may go on now; the position moves behind them.
+    /// The next entries in order, if they have arrived. The position moves past them.
     pub fn take_arrived(&mut self) -> Option<Vec<T>> {
         match self.segments.pop_front()? {
             Segment { range, state: State::DecodedEntry(entries) } => {
@@ -131,13 +132,13 @@ impl<T> Window<T> {
         self.position
     }
 
-    /// Whether every index has left it.
+    /// Whether every index has left the window.
     pub fn is_finished(&self) -> bool {
         self.position >= self.end_exclusive
     }
 }
 
-/// Cuts what came for `range` into runs of entries and runs of holes.
+/// Splits the entries received for `range` into runs of entries and runs of gaps.
 fn split<T>(range: Range, entries: Vec<Option<T>>) -> Vec<Segment<T>> {
     let mut parts: Vec<Segment<T>> = Vec::new();
     for (entry, start) in entries.into_iter().zip(range.start..range.end_exclusive) {
@@ -240,7 +241,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a log does, each index leaves exactly once and in order.
+        /// Whatever a log returns, each index leaves exactly once and in order.
         #[test]
         fn every_index_leaves_exactly_once_and_in_order(
             start in 0u64..50, length in 0u64..300, span in 1u64..120,

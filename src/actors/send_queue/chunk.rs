@@ -1,13 +1,13 @@
-//! What a connection takes from the queue at once.
+//! The bytes that a connection takes from the queue at once.
 
 use super::shared::SharedFrames;
 use bytes::{Buf, Bytes};
 use std::sync::Arc;
 
-/// Bytes from which on their pages are given to the kernel: for fewer, copying them costs less than to look after these.
+/// Size from which pages are passed to the kernel. Copying fewer bytes costs less than tracking their pages.
 const BY_PAGES: usize = 16 * 1024;
 
-/// Bytes of frames, and what they are of, which lasts as long as the chunk does.
+/// The bytes of frames. The chunk keeps the shared frames alive.
 #[derive(Debug, Default)]
 pub struct Chunk {
     bytes: Bytes,
@@ -20,19 +20,20 @@ impl Chunk {
         Chunk { bytes: shared.frames().slice(from, to), of: Some(shared.clone()) }
     }
 
-    /// What is to be sent.
+    /// The bytes that remain to be sent.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// The same, if nobody will write the pages in which it lies, so that the kernel may keep these, and if that pays.
+    /// The same bytes, if they lie in immutable pages that the kernel may reference, and if they are large enough for
+    /// that to be worthwhile.
     pub fn in_own_pages(&self) -> Option<&Bytes> {
         let pays = self.bytes.len() >= BY_PAGES;
         let own = self.of.as_ref().is_some_and(|shared| shared.is_in_own_pages());
         (pays && own).then_some(&self.bytes)
     }
 
-    /// So many bytes were sent.
+    /// Removes the first `sent` bytes.
     pub fn advance(&mut self, sent: usize) {
         self.bytes.advance(sent);
     }

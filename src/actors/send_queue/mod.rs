@@ -1,7 +1,7 @@
-//! A client's queue: filled by the Broker on its thread, emptied by the connection on another.
+//! A client's send queue. The Broker fills it on one thread; the connection drains it on another.
 //!
-//! It stands in place of the session's mailbox because a session does not run while its socket takes nothing:
-//! its mailbox would grow without bound, and no message could end it.
+//! It replaces the session's mailbox: a session is not polled while its socket accepts no bytes, so its mailbox would
+//! grow without bound, and no message could end it.
 
 mod chunk;
 #[cfg(target_os = "linux")]
@@ -24,47 +24,46 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// Bytes handed to a connection at once. The kernel takes a large chunk for two thirds of what the same bytes cost it in
-/// pieces of 32 KiB.
+/// Largest chunk for a connection, in bytes. One large chunk costs the kernel two thirds of the same bytes in pieces of
+/// 32 KiB.
 const MAX_WRITE: usize = 256 * 1024;
-/// A client whose socket has taken nothing for this long is not waited for.
+/// Watchers do not wait for a client whose socket has accepted nothing for this long.
 const RECENTLY: Duration = Duration::from_secs(1);
-/// Whoever had nothing queued within this time keeps up, but for a burst: a slow client's queue does not become empty
-/// again.
+/// A client whose queue was empty within this time keeps up except for bursts; a slow client's queue never drains.
 const KEEPS_UP: Duration = Duration::from_secs(2);
 /// A ping without payload (RFC 6455 section 5.5.2).
 const PING: Bytes = Bytes::from_static(&[0x89, 0]);
 
-/// What the connection is to send next.
+/// The next item for the connection to send.
 #[derive(Debug)]
 pub enum Next {
-    /// Whole frames.
+    /// Complete frames.
     Frames(Chunk),
-    /// A close frame, the last thing to be sent.
+    /// A close frame; nothing follows it.
     Close(Bytes),
 }
 
-/// A bounded queue of messages. Those that are dropped are counted; a client that asked for notices is told in their
-/// place which ones they were.
+/// A bounded queue of messages. Dropped messages are counted. A client that asked for notices receives one in place of
+/// the dropped messages, with their sequence numbers.
 #[derive(Debug)]
 pub struct SendQueue {
-    /// How the client receives messages.
+    /// The client's wire format.
     pub wire: Wire,
     /// Whether the client asked for notices.
     pub notices: bool,
-    /// Where what becomes of the messages is counted beside, over all clients.
+    /// The counters over all clients that sent and dropped messages are added to.
     counters: Option<(Arc<Counters>, Stream)>,
     inner: Mutex<Inner>,
 }
 
-/// How full a queue is, of a client that takes from it.
+/// Fill level of the queue of a client that reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filling {
-    /// At most a quarter.
+    /// At most a quarter full.
     No,
-    /// More than that: slower clients still have room then.
+    /// More than a quarter full; the queues of slower clients still have space at this point.
     Yes,
-    /// More than half, of a client for whom nothing was queued a moment ago.
+    /// More than half full, although the queue was empty a moment ago.
     Suddenly,
 }
 
@@ -74,16 +73,16 @@ struct Inner {
     queue: Queue,
     sent: u64,
     dropped: u64,
-    /// A ping is to be sent, before what is queued.
+    /// Whether a ping is sent before the queued frames.
     ping: bool,
     close: Closing,
-    /// The connection is to end at once.
+    /// Whether the connection must end immediately.
     cut: bool,
-    /// Since when the connection has had what it took last.
+    /// Queueing time of the frames that the connection is writing.
     under_way: Option<Instant>,
-    /// When nothing was queued last, as far as was seen.
+    /// When the queue was last seen empty.
     empty_at: Option<Instant>,
-    /// Since when there was something to take and nobody took anything.
+    /// Since when there has been something to send and the connection has taken nothing.
     waiting_since: Option<Instant>,
     waker: Option<Waker>,
     cut_waker: Option<Waker>,
@@ -93,7 +92,7 @@ struct Inner {
 enum Closing {
     #[default]
     No,
-    /// To be sent when the queue is empty.
+    /// Sent once the queue is empty.
     Asked(Bytes),
     Sent,
 }
@@ -123,23 +122,23 @@ impl Inner {
 }
 
 impl SendQueue {
-    /// A queue within `limits` for a client on `wire`, with `notices` of gaps or without.
+    /// Creates a queue with `limits` for a client on `wire`. `notices` enables notices of gaps.
     pub fn new(limits: QueueLimits, wire: Wire, notices: bool) -> Self {
         SendQueue { wire, notices, counters: None, inner: Mutex::new(Inner::new(limits)) }
     }
 
-    /// Counts what becomes of the messages in `counters` too, as those of `stream`.
+    /// Also counts sent and dropped messages in `counters`, under `stream`.
     pub fn counted(self, counters: &Arc<Counters>, stream: Stream) -> Self {
         SendQueue { counters: Some((counters.clone(), stream)), ..self }
     }
 
-    /// Other limits hold from the next message on.
+    /// Replaces the limits; they apply from the next message on.
     pub fn set_limits(&self, limits: QueueLimits) {
         self.lock().limits = limits;
     }
 
-    /// Queues frames. In the client's stream the first of them has the number `first_seq`. `false` if that is too
-    /// much for a client that is then to be [given up](Self::abandon).
+    /// Queues frames whose first message has the sequence number `first_seq` in the client's stream. Returns `false` if
+    /// they exceed the limits and the caller must [abandon](Self::abandon) the client.
     #[must_use]
     pub fn push(&self, shared: &Arc<SharedFrames>, first_seq: u64, now: Instant) -> bool {
         let mut inner = self.lock();
@@ -156,8 +155,8 @@ impl SendQueue {
         fits || limits.when_full == WhenFull::Drop
     }
 
-    /// Queues frames that are of no stream, if nothing has to be dropped for them. A client with a full queue needs
-    /// no heartbeat.
+    /// Queues frames that belong to no stream if they fit within the limit. A client with a full queue needs no
+    /// heartbeat.
     pub fn push_if_room(&self, shared: &Arc<SharedFrames>, now: Instant) {
         let mut inner = self.lock();
         let bytes = inner.queue.bytes().saturating_add(shared.frames().length(0, shared.frames().len()));
@@ -167,12 +166,12 @@ impl SendQueue {
         wake(inner);
     }
 
-    /// Drops everything that waits, since all clients together are too far behind.
+    /// Drops all queued messages, because the queues of all clients together exceed their limit.
     pub fn shed(&self) {
         self.shrink(&mut self.lock(), 0, None);
     }
 
-    /// Asks for a ping, ahead of what is queued.
+    /// Requests a ping, which is sent before the queued frames.
     pub fn ping(&self) {
         let mut inner = self.lock();
         if inner.close == Closing::No {
@@ -182,7 +181,7 @@ impl SendQueue {
         wake(inner);
     }
 
-    /// Asks for a close frame after what is queued. Nothing is queued from now on.
+    /// Requests a close frame after the queued frames. Nothing can be queued afterwards.
     pub fn close(&self, code: u16, reason: &str) {
         let mut inner = self.lock();
         if inner.close == Closing::No {
@@ -192,13 +191,13 @@ impl SendQueue {
         wake(inner);
     }
 
-    /// Gives up what is queued, counts it as dropped, and asks for a close frame.
+    /// Drops all queued messages, counts them as dropped and requests a close frame.
     pub fn abandon(&self, code: u16, reason: &str) {
         self.shed();
         self.close(code, reason);
     }
 
-    /// Asks for the end of the connection, whatever is under way.
+    /// Requests that the connection end immediately.
     pub fn cut(&self) {
         let mut inner = self.lock();
         inner.cut = true;
@@ -209,7 +208,7 @@ impl SendQueue {
         }
     }
 
-    /// Ready when the connection is to end at once; registers for a wake-up until then.
+    /// Ready when the connection must end immediately; registers the waker otherwise.
     pub fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
         if inner.cut {
@@ -219,7 +218,7 @@ impl SendQueue {
         Poll::Pending
     }
 
-    /// What to send next; registers for a wake-up when there is nothing.
+    /// The next item to send; registers the waker if there is none.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
         let mut inner = self.lock();
         inner.under_way = None;
@@ -238,25 +237,25 @@ impl SendQueue {
         }
     }
 
-    /// Counts that the server has ended the client.
+    /// Counts why the server ended the client.
     pub fn ended(&self, why: Ending) {
         if let Some((counters, _)) = &self.counters {
             counters.ended(why);
         }
     }
 
-    /// Whether the close frame has been handed to the connection.
+    /// Whether the connection has taken the close frame.
     pub fn has_closed(&self) -> bool {
         self.lock().close == Closing::Sent
     }
 
-    /// Whether there has been something to send for `limit` and the connection took nothing of it.
+    /// Whether something has been ready to send for `limit` and the connection took nothing.
     pub fn is_stalled(&self, now: Instant, limit: Duration) -> bool {
         self.lock().waiting_since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
     }
 
-    /// How much waits for a client; `None` for one whose socket has not taken any of it for a second. Where the
-    /// connection has nothing under way, it is us who have not come to it yet.
+    /// Fill level of the queue; `None` if the client's socket has accepted nothing for a second. If the connection is
+    /// not writing anything, the server itself is the cause of the delay, and the client counts as reading.
     pub fn filling(&self, now: Instant) -> Option<Filling> {
         let inner = self.lock();
         let within = |since: Instant, limit| now.saturating_duration_since(since) < limit;
@@ -272,28 +271,28 @@ impl SendQueue {
         })
     }
 
-    /// Messages waiting now.
+    /// Number of queued messages.
     pub fn queued(&self) -> usize {
         self.lock().queue.messages()
     }
 
-    /// Bytes of the frames waiting now.
+    /// Bytes of the queued frames.
     pub fn queued_bytes(&self) -> usize {
         self.lock().queue.bytes()
     }
 
-    /// Since when the oldest message waits, if one does: here, or in the connection for the socket.
+    /// Queueing time of the oldest unsent message, whether it is in the queue or in the connection.
     pub fn oldest(&self) -> Option<Instant> {
         let inner = self.lock();
         inner.under_way.or(inner.queue.oldest())
     }
 
-    /// Messages handed to the connection so far.
+    /// Number of messages that the connection has taken so far.
     pub fn sent(&self) -> u64 {
         self.lock().sent
     }
 
-    /// Messages this client missed because it was too slow.
+    /// Number of messages dropped because the client was too slow.
     pub fn dropped(&self) -> u64 {
         self.lock().dropped
     }
@@ -318,7 +317,7 @@ impl SendQueue {
     }
 }
 
-/// Lets `waker` wake the task of `cx`, and spares the cost where it does so already.
+/// Registers the waker of `cx`; avoids the clone if the same waker is registered already.
 fn register(waker: &mut Option<Waker>, cx: &Context<'_>) {
     match waker {
         Some(waker) => waker.clone_from(cx.waker()),
@@ -326,7 +325,7 @@ fn register(waker: &mut Option<Waker>, cx: &Context<'_>) {
     }
 }
 
-/// Wakes the connection, after the lock is given back.
+/// Wakes the connection after releasing the lock.
 fn wake(mut inner: MutexGuard<'_, Inner>) {
     let waker = if inner.has_more() { inner.waker.take() } else { None };
     drop(inner);

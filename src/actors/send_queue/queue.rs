@@ -1,5 +1,5 @@
-//! What waits for one client: the bytes are shared, only the places in them are its own. Pure: the time comes as an
-//! argument.
+//! The queue of one client. The bytes are shared between clients; only the positions in them belong to the client.
+//! Pure: the time is an argument.
 
 use super::chunk::Chunk;
 use super::shared::SharedFrames;
@@ -8,14 +8,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Messages of shared frames, in the order in which they came. What is dropped is dropped at the front, where it is
-/// oldest.
+/// Messages of shared frames, in order of arrival. The oldest messages, at the front, are dropped first.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     segments: VecDeque<Segment>,
     bytes: usize,
     messages: usize,
-    /// What is missing before all that is queued.
+    /// The gap before the first queued message.
     gap: Option<Gap>,
 }
 
@@ -25,24 +24,25 @@ struct Segment {
     shared: Arc<SharedFrames>,
     from: usize,
     to: usize,
-    /// The number of the first of `frames` in the client's stream; none for what is of no stream, such as a heartbeat.
+    /// Sequence number of the first message of `shared` in the client's stream; `None` for frames outside the stream,
+    /// such as heartbeats.
     first_seq: Option<u64>,
     since: Instant,
 }
 
-/// Numbers of messages that were dropped, both included.
+/// The sequence numbers of dropped messages, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Gap {
     from_seq: u64,
     to_seq: u64,
 }
 
-/// Frames to be sent.
+/// Frames taken from the queue.
 pub(super) struct Taken {
     pub(super) chunk: Chunk,
-    /// Messages among them, notices not counted.
+    /// Number of messages, not counting notices.
     pub(super) messages: usize,
-    /// Since when they waited, if they did.
+    /// When they were queued; `None` for a notice.
     pub(super) since: Option<Instant>,
 }
 
@@ -56,17 +56,17 @@ impl Queue {
         }
     }
 
-    /// Bytes of the frames that wait.
+    /// Bytes of the queued frames.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Messages that wait.
+    /// Number of queued messages.
     pub(super) fn messages(&self) -> usize {
         self.messages
     }
 
-    /// Since when the oldest message waits.
+    /// When the oldest message was queued.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.segments.front().map(|segment| segment.since)
     }
@@ -80,7 +80,8 @@ impl Queue {
         self.gap.is_some()
     }
 
-    /// Drops the oldest messages until no more than `bytes` wait, and none since before `since`. Returns how many.
+    /// Drops the oldest messages until at most `bytes` remain and none was queued before `since`. Returns the number of
+    /// dropped messages.
     pub(super) fn shrink(&mut self, bytes: usize, since: Option<Instant>) -> usize {
         let before = self.messages;
         while let Some(segment) = self.segments.front_mut() {
@@ -101,19 +102,19 @@ impl Queue {
         before - self.messages
     }
 
-    /// The notice that is due, if one is.
+    /// Takes the notice that is due, if any.
     pub(super) fn take_notice(&mut self, wire: Wire) -> Option<Taken> {
         let Gap { from_seq, to_seq } = self.gap.take()?;
         let frames = wire.single(gap(from_seq, to_seq).as_bytes());
         Some(Taken { chunk: frames.slice(0, 1).into(), messages: 0, since: None })
     }
 
-    /// Nobody is to be told.
+    /// Discards the gap, for a client that did not ask for notices.
     pub(super) fn forget_gap(&mut self) {
         self.gap = None;
     }
 
-    /// The oldest frames, of no more than `most` bytes, unless the first one alone has more.
+    /// Takes the oldest frames, of at most `most` bytes, but at least one.
     pub(super) fn take(&mut self, most: usize) -> Option<Taken> {
         let segment = self.segments.front_mut()?;
         let to = segment.to.min(segment.from + segment.shared.frames().fitting(segment.from, most));
@@ -132,5 +133,5 @@ impl Queue {
     }
 }
 
-/// A client that was once far behind does not keep the room for it.
+/// Spare capacity from which the queue's memory is released, so that a client that once lagged does not keep it.
 const MOST_SPARE: usize = 64;

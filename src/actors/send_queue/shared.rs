@@ -1,17 +1,18 @@
-//! What waits for many clients at once, kept once for all of them.
+//! Frames that are stored once and shared by many clients.
 
 use crate::message::Frames;
 use std::sync::Arc;
 
-/// Clients from which on pages of their own pay for frames: the kernel then need not copy what it sends to them.
+/// Number of clients from which dedicated pages for frames are worthwhile: the kernel then does not copy the bytes that
+/// it sends to them.
 #[cfg(target_os = "linux")]
 const MANY: usize = 8;
-/// Bytes from which on they do.
+/// Bytes of frames from which dedicated pages are worthwhile.
 #[cfg(target_os = "linux")]
 const MUCH: usize = 64 * 1024;
 
-/// Frames. Where many clients hear them, they lie in pages of their own: what is never written again, the kernel sends
-/// as it lies there, to all of them. From other memory it would be copied for each one.
+/// Shared frames. If many clients receive them, they lie in dedicated pages. These are never written again, so the
+/// kernel sends them directly to all clients; other memory would be copied for each client.
 #[derive(Debug)]
 pub struct SharedFrames {
     frames: Arc<Frames>,
@@ -19,7 +20,7 @@ pub struct SharedFrames {
 }
 
 impl SharedFrames {
-    /// To be heard by so many clients.
+    /// Creates frames that `clients` clients will receive.
     pub fn new(frames: Arc<Frames>, clients: usize) -> Arc<Self> {
         #[cfg(target_os = "linux")]
         if clients >= MANY
@@ -38,12 +39,12 @@ impl SharedFrames {
         &self.frames
     }
 
-    /// Whether nobody will write the memory in which the frames lie, even when they are gone.
+    /// Whether the memory of the frames is never written, even after they are dropped.
     pub fn is_in_own_pages(&self) -> bool {
         self.in_own_pages
     }
 
-    /// Bytes of memory that it takes.
+    /// Memory of the frames, in bytes.
     pub fn bytes(&self) -> usize {
         self.frames.bytes().len()
     }

@@ -1,10 +1,10 @@
-//! A client's queue, as the Broker fills it and the connection empties it.
+//! The queue of a client, filled by the Broker and drained by the connection.
 
 use super::*;
 use crate::message::{Frames, FramesBuilder, gap};
 use proptest::prelude::*;
 
-/// Room for `messages` of one character each.
+/// Limits with space for `messages` messages of one character each.
 fn send_queue(messages: usize, notices: bool) -> SendQueue {
     SendQueue::new(QueueLimits { bytes: messages * 3, ..QueueLimits::NONE }, Wire::WebSocket, notices)
 }
@@ -19,7 +19,7 @@ fn push(send_queue: &SendQueue, texts: &[&str], first_seq: u64) {
     assert!(send_queue.push(&frames(texts), first_seq, Instant::now()));
 }
 
-/// What comes next, and whether it is the close frame.
+/// The next item, and whether it is the close frame.
 fn next(send_queue: &SendQueue) -> Option<(Bytes, bool)> {
     let next = match send_queue.poll_next(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(next) => next,
@@ -31,7 +31,7 @@ fn next(send_queue: &SendQueue) -> Option<(Bytes, bool)> {
     })
 }
 
-/// The texts of messages and notices, each short enough for a length of one byte.
+/// The texts of messages and notices, each short enough for a one-byte length.
 fn heard(send_queue: &SendQueue) -> Vec<String> {
     let mut heard = Vec::new();
     while let Some((bytes, closes)) = next(send_queue) {
@@ -213,7 +213,7 @@ fn who_did_not_ask_is_told_nothing() {
 }
 
 proptest! {
-    /// However fast a client reads, what it hears and is told of is each number exactly once and in order.
+    /// At any reading speed, messages and notices together cover each sequence number exactly once and in order.
     #[test]
     fn messages_and_gaps_account_for_each_number(
         bytes in 1usize..60, steps in prop::collection::vec((0u8..5, 1u64..6), 1..80), abandon: bool,
@@ -247,7 +247,7 @@ proptest! {
     }
 }
 
-/// Budgets count what connections hold, so a client that takes nothing must not look as if nothing waited for it.
+/// Budgets count the bytes that connections hold, so a client that reads nothing must still have an oldest message.
 #[test]
 fn what_the_connection_holds_still_waits() {
     let send_queue = send_queue(10, false);
@@ -298,7 +298,7 @@ fn a_client_that_takes_nothing_is_not_waited_for() {
     assert_eq!(send_queue.filling(Instant::now() + Duration::from_secs(2)), Some(Filling::No));
 }
 
-/// One message of `length` times `fill`, to be heard by so many clients, as it is taken from a queue.
+/// One message of `length` times `fill`, shared by `clients` clients, as a queue returns it.
 pub(in crate::actors) fn chunk(fill: u8, length: usize, clients: usize) -> Chunk {
     let shared = SharedFrames::new(Frames::single(&vec![fill; length]), clients);
     let send_queue = SendQueue::new(QueueLimits::NONE, Wire::WebSocket, false);

@@ -1,16 +1,18 @@
-//! When to ask a log for its head: just after it has a new one. Pure: the time comes as an argument.
+//! Schedules the polls for a log's tree head: as soon as possible after a new one is visible. Pure: the time is an
+//! argument.
 //!
-//! Logs sign heads at a steady beat, and every head says when it was signed. From these times comes the beat;
-//! from the smallest difference between such a time and that of the request which brought it, how long after
-//! its signature a head becomes visible. That difference holds whatever the two clocks show. Requests are aimed
-//! at that moment and a little before it, until one comes too early.
+//! Logs sign tree heads at a regular interval, and each head has a timestamp. The differences between timestamps give
+//! the interval. The smallest difference between a head's timestamp and the time of the request that returned it gives
+//! the delay until a head becomes visible. This works even if the log's clock and ours differ. Polls aim at that moment
+//! and slightly before it, until one comes too early.
 //!
-//! A beat that is not known is searched for after a head: soon at first, then at ever longer steps. It is searched for
-//! anew where it seems to have become slower, since a pause, and heads that were not asked for, look like that too.
-//! Now and then one request at half the beat finds out whether the log has become faster.
+//! If the interval is unknown, polls search for it after a head: frequently at first, then at growing steps. The search
+//! starts again if the interval seems to have become longer, because a pause, or heads that were not polled for, look
+//! the same. From time to time one poll at half the interval (a probe) checks whether the log has become faster.
 //!
-//! Many logs sign their tree anew at every beat, though it has not grown: from such heads the beat is known before the
-//! first entry comes. A log that does not grow is asked ever more rarely, and where it has a beat just after one.
+//! Many logs sign their tree at every interval even if it has not grown. From such heads the interval is known before
+//! the first entry arrives. A log that does not grow is polled ever more rarely, and, if its interval is known, right
+//! after a head is due.
 
 #[cfg(test)]
 mod tests;
@@ -18,67 +20,67 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// A log that has not grown for long is asked this often, seconds.
+/// Longest time between polls of a log that does not grow, seconds.
 const LONGEST: f64 = 60.0;
-/// The beat that is assumed before one is known, seconds.
+/// Interval assumed before one is known, seconds.
 const FIRST_PERIOD: f64 = 1.0;
-/// Intervals that the beat is the median of.
+/// Number of observed intervals that the median is taken of.
 const HISTORY: usize = 5;
-/// Heads between two tries whether the log has become faster.
+/// Number of heads between two probes for a shorter interval.
 const PROBE_EVERY: u32 = 16;
-/// Requests that each new head allows for, on average; a log without a beat is not asked more often.
+/// Average number of requests allowed per new head; it also bounds the polls of a log without a regular interval.
 const REQUESTS_PER_HEAD: f64 = 2.0;
-/// Requests that may be saved up.
+/// Largest number of unused requests that can be saved.
 const MAX_SAVED: f64 = 24.0;
-/// What of them a head costs that is new, but covers no more than the one before.
+/// Saved requests that a head costs if it is new but no larger than the one before.
 const COST_OF_NO_GROWTH: f64 = 0.5;
-/// By how much each step of a search is longer than all before it together.
+/// Length of a search step relative to the time since the last head.
 const SEARCH_STEP: f64 = 0.3;
-/// A log that has only just been begun to be watched is asked this often, seconds.
+/// Time between polls of a log until it first changes, seconds.
 const BEGINNING: f64 = 0.2;
-/// A pause that is longer than this, seconds, may well last.
+/// Time without growth after which a log is considered paused, seconds.
 const PAUSE: f64 = 10.0;
-/// By how much the smallest lateness is forgotten with every head, seconds: clocks drift, networks change.
+/// Amount added to the smallest delay with each head, seconds, because clocks drift and networks change.
 const FORGET: f64 = 0.001;
 
-/// The beat of one log. Times are seconds since `begin`.
+/// The poll schedule of one log. Times are in seconds since `begin`.
 #[derive(Debug)]
 pub struct PollSchedule {
     begin: Instant,
     shortest: f64,
     period: f64,
     intervals: VecDeque<f64>,
-    /// When the newest head was signed, unix milliseconds.
+    /// Timestamp of the newest head, Unix milliseconds.
     signed_ms: Option<u64>,
-    /// When the newest head was asked for.
+    /// When the newest head was requested.
     met_at: f64,
-    /// When the newest head that covers more than those before it was asked for.
+    /// When the newest larger head was requested.
     grew_at: f64,
-    /// Whether there was another head since the first one.
+    /// Whether a different head was observed since the first one.
     moving: bool,
-    /// Beats were left out before the next request.
+    /// Whether intervals were skipped before the next request.
     resting: bool,
-    /// Requests go out before the next head is expected, to find out when it comes.
+    /// Whether polls are sent before the next head is expected, to find the interval.
     searching: bool,
-    /// The smallest time from a head's signature to the request that brought it, by clocks that may differ.
+    /// The smallest time from a head's timestamp to the request that returned it; the two clocks may differ.
     lateness: f64,
-    /// The largest such time after which a request came too early for it.
+    /// The largest such time after which a request came too early.
     too_early: f64,
-    /// By how much the next request is aimed before the moment at which the last one came.
+    /// How much earlier than the last success the next request is aimed.
     nudge: f64,
     expected: f64,
     next: f64,
     probing: bool,
     heads_to_probe: u32,
-    /// Requests in a row that brought nothing new, probes aside.
+    /// Consecutive requests without a new head, not counting probes.
     misses: u32,
-    /// When the last request was made that brought nothing new.
+    /// When the last request without a new head was sent.
     missed_at: f64,
     saved: f64,
 }
 
 impl PollSchedule {
-    /// To be asked first at `begin`; the beat is never taken to be shorter than `shortest`.
+    /// The first poll is due at `begin`. The interval is never assumed to be shorter than `shortest`.
     pub fn new(begin: Instant, shortest: Duration) -> Self {
         let shortest = shortest.as_secs_f64().min(LONGEST);
         PollSchedule {
@@ -105,13 +107,13 @@ impl PollSchedule {
         }
     }
 
-    /// When to ask next.
+    /// The time of the next poll.
     pub fn next(&self) -> Instant {
         self.begin + Duration::from_secs_f64(self.next)
     }
 
-    /// The request sent at `asked` brought a larger tree, signed at `signed_ms` (unix milliseconds). Returns for
-    /// about how long that had been visible.
+    /// Records that the request sent at `asked` returned a larger tree, signed at `signed_ms` (Unix milliseconds).
+    /// Returns the approximate time for which that head had been visible.
     pub fn grew(&mut self, asked: Instant, signed_ms: u64) -> Duration {
         let asked = self.seconds(asked);
         let behind = self.met(asked, signed_ms, true);
@@ -121,14 +123,15 @@ impl PollSchedule {
         let known = self.moving && !self.searching;
         self.probing = known && self.heads_to_probe == 0 && self.period / 2.0 >= self.shortest;
         if self.probing {
-            // A little after half the beat: a head that comes then must not be missed.
+            // Slightly after half the interval, so that a head that becomes visible at exactly half is not missed.
             let half = asked + (self.expected - asked) / 2.0 + self.period / 20.0;
             self.next = self.expected.min(half);
         }
         Duration::from_secs_f64(behind.clamp(0.0, LONGEST))
     }
 
-    /// The request sent at `asked` brought the tree that was known, signed at `signed_ms` (unix milliseconds).
+    /// Records that the request sent at `asked` returned a tree of the known size, signed at `signed_ms` (Unix
+    /// milliseconds).
     pub fn stayed(&mut self, asked: Instant, signed_ms: u64) {
         if self.signed_ms.is_some_and(|before| before >= signed_ms) {
             return self.unchanged(asked);
@@ -146,7 +149,7 @@ impl PollSchedule {
         }
     }
 
-    /// The request sent at `asked` brought nothing new.
+    /// Records that the request sent at `asked` returned no new head.
     pub fn unchanged(&mut self, asked: Instant) {
         let asked = self.seconds(asked);
         self.saved = (self.saved - 1.0).max(0.0);
@@ -163,15 +166,15 @@ impl PollSchedule {
         self.missed_at = asked;
     }
 
-    /// Learns from a head that is newer than those before it, and aims at the next one. Returns for about how long it
-    /// had been visible.
+    /// Updates the estimates from a newer head and schedules the next poll. Returns the approximate time, in seconds,
+    /// for which the head had been visible.
     fn met(&mut self, asked: f64, signed_ms: u64, grew: bool) -> f64 {
         if let Some(before) = self.signed_ms.replace(signed_ms) {
             self.learn(signed_ms.saturating_sub(before) as f64 / 1000.0, grew);
         }
         let late = asked - signed_ms as f64 / 1000.0;
         let behind = late - self.lateness.min(late);
-        // A time that was wrong once, or a log that has become slower, is not to mislead us for ever.
+        // A wrong timestamp, or a log that has become slower, must not distort the estimate for good.
         self.lateness = if behind > PAUSE { late } else { late.min(self.lateness + FORGET) };
         let since_beat = (late - self.lateness).rem_euclid(self.period);
         let sooner = self.sooner(signed_ms);
@@ -187,8 +190,9 @@ impl PollSchedule {
         behind
     }
 
-    /// By how much to try sooner next time. Without a request that came too early we may be late, and become ever
-    /// bolder; with one the moment lies between the last that was too early and the first that was late enough.
+    /// How much earlier to poll next time, seconds. If no request came too early, the polls may be late, so the step
+    /// doubles each time. Otherwise the right moment lies between the last request that was too early and the first
+    /// that was late enough.
     fn sooner(&mut self, signed_ms: u64) -> f64 {
         let (cautious, boldest) = ((self.period / 100.0).clamp(0.002, 0.05), self.period / 8.0);
         if self.misses == 0 {
@@ -203,7 +207,7 @@ impl PollSchedule {
         if half > self.period / 40.0 { half } else { 0.0 }
     }
 
-    /// For how long to leave a log alone whose head is new but covers no more than the one before it.
+    /// Seconds before the next poll of a log whose head is new but no larger than the one before.
     fn rest(&self, asked: f64) -> f64 {
         let idle = asked - self.grew_at;
         let rest = match (self.saved < 1.0, idle < PAUSE) {
@@ -219,13 +223,13 @@ impl PollSchedule {
         self.next = if self.saved < 1.0 { self.expected } else { self.expected.min(asked + step) };
     }
 
-    /// How long to leave a log alone whose next head is overdue.
+    /// Seconds before the next poll of a log whose head is overdue.
     fn wait(&self, asked: f64) -> f64 {
         let idle = asked - self.grew_at;
         let wait = if !self.moving && idle < PAUSE {
             BEGINNING.max(idle / 8.0)
         } else {
-            // A head that is a little late is met soon; the longer it is overdue, the less the next moment matters.
+            // A head that is slightly late is found soon. The longer it is overdue, the less the exact moment matters.
             let soon = (self.period / 40.0).clamp(0.02, 2.0) * f64::from(1u32 << self.misses.min(2));
             soon.max((asked - self.expected) / 4.0)
         };
@@ -233,7 +237,7 @@ impl PollSchedule {
         if self.saved < 1.0 { wait.max(self.period / 2.0) } else { wait }
     }
 
-    /// Something else is due at `at`; ask then, if not before.
+    /// Polls at `at` at the latest, because something else is due then.
     pub fn no_later_than(&mut self, at: Instant) {
         let at = self.seconds(at);
         if at < self.next {
@@ -242,7 +246,7 @@ impl PollSchedule {
         }
     }
 
-    /// The log failed; ask at `at`.
+    /// Records a failed request; the next poll is at `at`.
     pub fn failed(&mut self, at: Instant) {
         self.next = self.seconds(at);
         self.probing = false;
@@ -253,14 +257,15 @@ impl PollSchedule {
     }
 
     fn learn(&mut self, interval: f64, grew: bool) {
-        // How old its head was when we came to the log says nothing.
+        // The age of the first observed head says nothing about the interval.
         if !std::mem::replace(&mut self.moving, true) {
             self.searching = true;
             return;
         }
         let idle = !grew && (self.resting || interval > PAUSE);
         if idle {
-            // A tree that is signed anew from time to time has no beat, and of ours we have left some out.
+            // A tree that is signed only from time to time has no regular interval, and after skipped intervals this
+            // one cannot be measured.
             self.searching = false;
             return;
         }
@@ -269,7 +274,7 @@ impl PollSchedule {
         let found = std::mem::take(&mut self.searching);
         let faster = std::mem::take(&mut self.probing);
         if found || faster {
-            // What we knew of the log is worth nothing.
+            // The intervals observed so far no longer apply.
             self.intervals.clear();
             self.heads_to_probe = PROBE_EVERY;
         }

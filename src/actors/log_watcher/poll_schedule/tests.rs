@@ -1,9 +1,9 @@
-//! Logs that keep a beat, lose it, rest or deceive, on a clock that is only counted.
+//! Logs with regular, changing and misleading intervals, on a simulated clock.
 
 use super::*;
 
-/// How late each head is met of a log whose heads become visible at the intervals that are given, asked over a
-/// network that takes 10 ms each way; and how many requests were made for it and those that were met with it.
+/// Simulates a log whose heads become visible at the given intervals, over a network that takes 10 ms each way.
+/// Returns, for each head, how late it was observed and how many requests were made for it and those observed with it.
 fn met(heads: usize, mut interval: impl FnMut(usize) -> Duration) -> Vec<(Duration, u32)> {
     let start = Instant::now();
     let mut schedule = PollSchedule::new(start, Duration::from_millis(100));
@@ -31,7 +31,7 @@ fn met(heads: usize, mut interval: impl FnMut(usize) -> Duration) -> Vec<(Durati
     met
 }
 
-/// Requests per head, and how late a head is met in the median and at the 99th percentile, after a while.
+/// Requests per head, and the median and 99th percentile of the delays, without the first third of the heads.
 fn run(heads: usize, interval: impl FnMut(usize) -> Duration) -> (f64, Duration, Duration) {
     let met = met(heads, interval).split_off(heads / 3);
     let requests = met.iter().map(|(_, requests)| f64::from(*requests)).sum::<f64>() / met.len() as f64;
@@ -46,7 +46,7 @@ fn a_log_that_begins_to_grow_is_met_soon_and_its_beat_known_from_the_second_head
     for pause_ms in [500, 1900, 2700, 3800] {
         for beat_ms in [100, 250, 1000] {
             let met = met(24, |i| Duration::from_millis(if i == 1 { pause_ms } else { beat_ms }));
-            // Of heads that are met together the oldest counts.
+            // If several heads are observed together, the oldest one counts.
             let first = met.iter().filter(|(_, requests)| *requests > 0);
             let late: Vec<_> = first.map(|(late, _)| late.as_millis() as u64).collect();
             let requests: u32 = met.iter().map(|(_, requests)| requests).sum();
@@ -69,7 +69,7 @@ fn a_steady_log_is_asked_little_more_than_once_a_head_and_just_after_it() {
     }
 }
 
-/// The same numbers each time, below 2^31.
+/// Deterministic pseudo-random numbers below 2^31.
 fn random() -> impl FnMut() -> u64 {
     let mut state = 7u64;
     move || {
@@ -128,9 +128,9 @@ fn an_idle_log_is_asked_ever_more_rarely_down_to_once_a_minute() {
     assert!(requests < 60 + 40, "{requests} requests in an hour");
 }
 
-/// A log that signs its tree anew at every beat, first `phase_ms` after we came to it, and grows from its head
-/// number `grows_from` on. How late each head after that is met, milliseconds, and how many requests were made up
-/// to the last one and for how many heads that grew.
+/// Simulates a log that signs its tree at every interval, first `phase_ms` after the start, and grows from head number
+/// `grows_from` on. Returns how late each head after that was observed, in milliseconds, and the number of requests up
+/// to the last one.
 fn met_of_beating(phase_ms: u64, beat_ms: u64, grows_from: u64, heads: u64) -> (Vec<u64>, u32) {
     let start = Instant::now();
     let mut schedule = PollSchedule::new(start, Duration::from_millis(100));
@@ -226,7 +226,7 @@ fn a_wrong_time_of_signature_does_not_mislead_for_long() {
     }
 }
 
-/// A tile whose entries have waited is looked at between two heads, which tells nothing of when the next one comes.
+/// A poll for a partial tile whose wait is over, between two heads, says nothing about the time of the next head.
 #[test]
 fn a_look_between_two_heads_does_not_disturb_the_aim() {
     let now = Instant::now();
