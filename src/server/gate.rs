@@ -1,4 +1,4 @@
-//! What happens to a connection before anything is read from it.
+//! Admits a connection before anything is read from it.
 
 use super::http::Settings;
 use crate::access::{Arrivals, ConnectionLimits, ConnectionPermit, LimitKey, Refusal};
@@ -13,27 +13,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// How long somebody has to take the answer that they may not connect.
+/// Time that a refused client has to receive the answer.
 pub(crate) const REFUSAL_TIME: Duration = Duration::from_secs(1);
-/// How often a connection that waits for its turn looks whether it has been cut off.
+/// Interval at which a delayed connection checks whether it has been cut.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
-/// How long after the stall timeout the kernel gives up a client that takes nothing: until then it can be told why.
+/// Time after the stall timeout until the kernel gives up a client that acknowledges nothing. Until then, the client
+/// can still receive a close frame with the reason.
 #[cfg(target_os = "linux")]
 pub(crate) const AFTER_STALL: Duration = Duration::from_secs(20);
 
-/// Lets connections in.
+/// Admits or refuses new connections.
 #[derive(Clone)]
 pub(super) struct Gate {
     pub(super) settings: Settings,
     pub(super) slots: Arc<ConnectionLimits>,
     pub(super) arrivals: Arc<Arrivals>,
     pub(super) tls: Option<Arc<Tls>>,
-    /// Whether it is in front of the admins' listener.
+    /// Whether it serves the admins' listener.
     pub(super) is_for_admins: bool,
 }
 
 impl Gate {
-    /// The connection as HTTP takes it, and where it comes from; `None` if it may not come in.
+    /// Returns the connection, after TLS if configured, and the peer's address; `None` if it is not admitted.
     pub(super) async fn admit(&self, tcp: TcpStream) -> Option<(Transport, SocketAddr)> {
         let peer = tcp.peer_addr().ok()?;
         let admitted = self.take_slots(peer).and_then(|slots| Ok((slots, self.wait(peer.ip())?)));
@@ -44,7 +45,7 @@ impl Gate {
                 return None;
             }
         };
-        // What is sent is sent whole; waiting for more would only delay it.
+        // Writes contain complete data, so delaying small segments would only add latency.
         let _ = tcp.set_nodelay(true);
         self.bound_unanswered(&tcp);
         let tcp = Arc::new(tcp);
@@ -72,15 +73,15 @@ impl Gate {
         Some((Transport::new(io, claim), peer))
     }
 
-    /// Bounds how long the kernel keeps what a client does not take, also after the connection has ended here.
+    /// Bounds how long the kernel retries unacknowledged data, even after the connection has ended here.
     #[cfg(target_os = "linux")]
     fn bound_unanswered(&self, tcp: &TcpStream) {
         let longest = self.settings.live.settings().clients.stall_timeout.saturating_add(AFTER_STALL);
-        // The system gives it up some time in any case.
+        // If the option cannot be set, the system's own timeout applies.
         let _ = socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(longest));
     }
 
-    /// Elsewhere the system has its own time for that.
+    /// Other platforms use their own timeout.
     #[cfg(not(target_os = "linux"))]
     fn bound_unanswered(&self, _: &TcpStream) {}
 
@@ -88,13 +89,14 @@ impl Gate {
         let (rules, peer) = (self.settings.live.settings(), peer.ip());
         let access = &rules.access;
         if self.is_for_admins {
-            // Others would be told so at each request; here they take nothing up.
+            // Requests of others are refused at this listener anyway; refusing the connection leaves the permits to
+            // admins.
             access.admin(peer, false)?;
             return Ok(vec![self.slots.take(LimitKey::Admins, MAX_ADMINS).ok_or(Refusal::Full)?]);
         }
         access.admit_peer(peer)?;
         let mut slots = vec![self.slots.take(LimitKey::Everyone, access.connections).ok_or(Refusal::Full)?];
-        // Behind a proxy are many; whoever hears a stream through it is counted then.
+        // A proxy has many clients. Their streams are counted by client address when they are opened.
         if access.connections_per_address > 0 && !access.trusted_proxies.contain(peer) {
             let slot = self.slots.take(LimitKey::at(peer), access.connections_per_address);
             slots.push(slot.ok_or(Refusal::AddressFull)?);
@@ -102,7 +104,8 @@ impl Gate {
         Ok(slots)
     }
 
-    /// How long a connection from `peer` has to wait for its turn, for it opens many. Nothing is read from it meanwhile.
+    /// Delay for a connection from `peer` that exceeds the rate limit of new connections. Nothing is read from it
+    /// during the delay.
     fn wait(&self, peer: IpAddr) -> Result<Duration, Refusal> {
         let (rules, patience) = (self.settings.live.settings(), self.settings.patience);
         let access = &rules.access;
@@ -113,7 +116,7 @@ impl Gate {
         wait.ok_or(Refusal::AddressRate)
     }
 
-    /// Says why, as HTTP, to those who listen.
+    /// Sends the reason as an HTTP response, if the listener has no TLS.
     async fn refuse(&self, mut tcp: TcpStream, refusal: Refusal) {
         self.settings.counters.refused(refusal);
         let Some(_slot) = self.slots.take(LimitKey::Refused, descriptors::most_refused()) else { return };
@@ -121,7 +124,7 @@ impl Gate {
             return;
         }
         let _ = timeout(REFUSAL_TIME, async {
-            // A connection with something unread is reset, and then nobody sees the answer.
+            // The kernel resets a connection with unread input, and the client would not receive the answer.
             let mut request = [0; 4096];
             let _ = tcp.read(&mut request).await;
             tcp.write_all(answer(refusal).as_bytes()).await?;
@@ -131,8 +134,8 @@ impl Gate {
     }
 }
 
-/// Waits, unless the connection is cut off meanwhile: nothing is read from it, so nothing else would tell. Returns whether it
-/// is still there.
+/// Waits for `wait`, or until the connection is cut: nothing is read from it in the meantime, so the flag has to be
+/// polled. Returns whether the connection is still open.
 async fn wait_for_turn(record: &Record, wait: Duration) -> bool {
     record.set_paused(true);
     let turn = Instant::now() + wait;

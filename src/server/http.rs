@@ -1,15 +1,16 @@
-//! HTTP/1.1 over one client's connection (RFC 9112): one request is read, answered, and its answer taken, before the next
-//! is read. Where the answer is a session, the connection leaves HTTP and becomes that session's.
+//! HTTP/1.1 over one client's connection (RFC 9112). Each request is read and answered, and the answer must be
+//! received, before the next one is read. If the answer is a session, the connection leaves HTTP and carries that
+//! session.
 //!
 //! ```text
 //! ┌─► read a head ─► App (routes) ─► send the answer ─► rate ─┐        within handshake_timeout, 16 KiB
-//! └───────────────────────────────────────────────────────────┘        the answer: some of it every stall_timeout
+//! └───────────────────────────────────────────────────────────┘        the answer: progress every stall_timeout
 //!                        └─► session ─► Connection, until it ends
 //! ```
 //!
-//! The HTTP server of actix decodes whatever has come, and keeps thousands of requests for a client that sends them and
-//! reads no answers. Here a client has one request and one answer at a time, whatever it sends. Bodies are not read: no
-//! route has a use for one.
+//! The HTTP server of actix decodes everything that has arrived, and queues thousands of requests for a client that
+//! sends them without reading answers. Here a client has one request and one answer at a time. Bodies are not read,
+//! because no route uses one.
 
 use crate::actors::connection::Connection;
 use crate::actors::session::Session;
@@ -42,30 +43,30 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{sleep, timeout};
 
-/// Bytes of the longest request head.
+/// Largest request head, in bytes.
 pub(crate) const MAX_REQUEST_HEAD: usize = 16 * 1024;
-/// Requests on one connection. Above that the next one is read later.
+/// Rate limit of requests per connection. Above it, the next request is read later.
 pub(crate) const REQUESTS: Rate = Rate { per_second: 100, burst: 500 };
-/// Bodies up to this many bytes are sent together with their head.
+/// Bodies of up to this many bytes are sent together with their head.
 const JOINED: usize = 16 * 1024;
 
-/// What all connections share.
+/// The dependencies that all connections share.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) live: Arc<LiveConfig>,
     pub(super) counters: Arc<Counters>,
     pub(super) connections: Arc<Connections>,
-    /// How long a client may take for the head of a request.
+    /// Time that a client has to send the head of a request.
     pub(super) patience: Duration,
 }
 
-/// Serves connections with the service inside.
+/// Serves connections with the service `app`.
 pub(super) struct Http<S> {
     pub(super) app: S,
     pub(super) settings: Settings,
 }
 
-/// The same on one thread.
+/// The service of one worker thread.
 pub(super) struct HttpService<S> {
     app: Rc<S>,
     settings: Settings,
@@ -75,7 +76,7 @@ pub(super) struct HttpService<S> {
 /// A connection that carries a session.
 type SessionConnection = Box<Connection<Transport>>;
 
-/// What becomes of a connection: it speaks HTTP, and may then carry a session.
+/// The state of a connection: it starts with HTTP, and may then carry a session.
 pub(super) enum Serving {
     Http(LocalBoxFuture<'static, Option<SessionConnection>>),
     Session(SessionConnection),
@@ -140,7 +141,7 @@ impl Future for Serving {
     }
 }
 
-/// A connection while it speaks HTTP.
+/// A connection that uses HTTP.
 struct Conversation {
     io: Transport,
     peer: SocketAddr,
@@ -149,7 +150,7 @@ struct Conversation {
 }
 
 impl Conversation {
-    /// Answers requests until the connection ends, or carries a session from then on.
+    /// Answers requests until the connection ends, or returns the connection of a session.
     async fn run<S>(mut self, app: Rc<S>) -> Option<SessionConnection>
     where
         S: Service<Request, Response = ServiceResponse, Error = Error>,
@@ -178,11 +179,12 @@ impl Conversation {
         None
     }
 
-    /// The next request; `None` at the end of the connection.
+    /// Reads the next request; `None` at the end of the connection.
     async fn next_request(&mut self) -> Option<Request> {
         let record = self.io.record();
         record.enter(Phase::Asking);
-        // After this either the one who stops the server sees that we ask, or we see that it stops.
+        // Checked after entering the phase: either `stop` sees this phase, or this check sees that the server is
+        // stopping.
         if self.settings.connections.are_stopping() {
             return None;
         }
@@ -190,7 +192,7 @@ impl Conversation {
         let status = match request {
             Ok(Ok(Some(request))) => return Some(request),
             Ok(Err(RequestError::Io(_))) => return None,
-            // What was answered before may still be on its way.
+            // The previous answer may still be in transit.
             Ok(Ok(None)) => {
                 self.finish().await;
                 return None;
@@ -214,7 +216,7 @@ impl Conversation {
         None
     }
 
-    /// Sends `answer`. Whether the connection goes on; `None` if it has ended.
+    /// Sends `answer`. Returns whether the connection stays open; `None` if it has ended.
     async fn answer(&mut self, mut answer: HttpResponse, is_head: bool) -> Option<bool> {
         if !self.reader.can_go_on() || self.settings.connections.are_stopping() {
             answer.head_mut().set_connection_type(ConnectionType::Close);
@@ -223,7 +225,7 @@ impl Conversation {
         let size = body.size();
         let body = match body.try_into_bytes() {
             Ok(body) => body,
-            // No route streams an answer that is no session.
+            // No route streams a response other than sessions.
             Err(body) => to_bytes(body).await.ok()?,
         };
         let mut bytes = self.reader.encode(head, size).ok()?;
@@ -241,7 +243,7 @@ impl Conversation {
         Some(self.reader.codec.keep_alive())
     }
 
-    /// Forgets what was not sent to a client that did not take it.
+    /// Discards unsent bytes if sending failed, and counts a stalled client.
     fn unless_failed(&self, sent: io::Result<()>) -> Option<()> {
         let error = match sent {
             Ok(()) => return Some(()),
@@ -255,8 +257,8 @@ impl Conversation {
         None
     }
 
-    /// Sends `bytes`, of which the client has to take some within the stall timeout, again and again. So many bytes of the
-    /// answer come `behind` these.
+    /// Sends `bytes`. The client has to accept some of them within each stall timeout. `behind` is the number of
+    /// further bytes of the answer.
     async fn send(&mut self, mut bytes: Bytes, behind: usize) -> io::Result<()> {
         let stall_timeout = self.settings.live.settings().clients.stall_timeout;
         while !bytes.is_empty() {
@@ -271,13 +273,14 @@ impl Conversation {
         timeout(stall_timeout, self.io.flush()).await?
     }
 
-    /// Sends the head of `answer`; the connection is the session's from then on.
+    /// Sends the head of `answer` and returns the connection of the session.
     async fn into_session(mut self, session: Session, mut answer: HttpResponse) -> Option<SessionConnection> {
         if session.ends_connection() {
             answer.head_mut().set_connection_type(ConnectionType::Close);
         }
         let (head, _) = answer.into_parts();
-        // What has no length ends with the connection, unless it is in chunks (RFC 9112 section 6.3).
+        // A response without a length ends with the connection, unless it uses chunked transfer coding (RFC 9112
+        // section 6.3).
         let size = if session.is_in_chunks() { BodySize::Stream } else { BodySize::None };
         let head = self.reader.encode(head, size).ok()?;
         let sent = self.send(head.freeze(), 0).await;
@@ -286,14 +289,14 @@ impl Conversation {
         Some(Box::new(Connection::new(self.io, session, &self.reader.buffer)))
     }
 
-    /// Ends the connection so that the client gets what was sent.
+    /// Ends the connection in a way that lets the client receive everything that was sent.
     async fn finish(&mut self) {
         let mut linger = Linger::new();
         poll_fn(|cx| linger.poll(&mut self.io, cx)).await;
     }
 }
 
-/// Reads some bytes; how many, 0 at the end.
+/// Reads some bytes. Returns their number, 0 at the end of input.
 fn poll_read<T: AsyncRead + Unpin>(
     io: &mut T,
     cx: &mut Context<'_>,
@@ -306,7 +309,7 @@ fn poll_read<T: AsyncRead + Unpin>(
     Poll::Ready(Ok(read.filled().len()))
 }
 
-/// Why there is no request.
+/// Why no request could be read.
 #[derive(Debug, thiserror::Error)]
 enum RequestError {
     #[error("the head of the request is too long")]
@@ -317,10 +320,10 @@ enum RequestError {
     Io(#[from] io::Error),
 }
 
-/// Reads the heads of requests one by one, and writes those of their answers.
+/// Reads the heads of requests one at a time, and encodes the heads of their answers.
 struct RequestReader {
     codec: Codec,
-    /// What was read and is not a whole head yet, or comes after one.
+    /// Bytes of an incomplete head, or bytes that follow a head.
     buffer: BytesMut,
 }
 
@@ -329,23 +332,24 @@ impl RequestReader {
         RequestReader { codec: Codec::new(config), buffer: BytesMut::new() }
     }
 
-    /// Whether nothing of a request has come.
+    /// Whether no byte of the next request has been received.
     fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }
 
-    /// Whether another request can come after the last one: not after one with a body, which is not read, nor after one
-    /// that asks for another protocol.
+    /// Whether another request can follow: not after a request with a body, which is not read, nor after a request for
+    /// a protocol upgrade.
     fn can_go_on(&self) -> bool {
         self.codec.message_type() == MessageType::None && !self.codec.upgrade()
     }
 
-    /// The next request; `None` when the client has ended the connection.
+    /// Reads the next request; `None` if the client has closed the connection.
     async fn next<T: AsyncRead + Unpin>(&mut self, io: &mut T) -> Result<Option<Request>, RequestError> {
         let (mut searched, mut parse_at) = (0, 1);
         self.skip_empty_lines();
         loop {
-            // Not at every byte: a head that comes one by one would be parsed thousands of times.
+            // Parsing is attempted only at an empty line, or when the buffer has doubled: a head that arrives byte by
+            // byte would otherwise be parsed thousands of times.
             if ends_a_head(&self.buffer, searched) || self.buffer.len() >= parse_at {
                 let before = self.buffer.len();
                 if let Some(message) = self.codec.decode(&mut self.buffer).map_err(RequestError::Malformed)? {
@@ -353,12 +357,12 @@ impl RequestReader {
                         return Err(RequestError::TooLarge);
                     }
                     if self.buffer.is_empty() {
-                        // The buffer of a head is not kept for as long as the connection.
+                        // The buffer's memory is released while the connection is idle.
                         self.buffer = BytesMut::new();
                     }
                     return Ok(match message {
                         Message::Item(request) => Some(request),
-                        // Nobody asks for another request after one with a body.
+                        // No request is read after one with a body, so this does not occur.
                         Message::Chunk(_) => None,
                     });
                 }
@@ -375,7 +379,7 @@ impl RequestReader {
         }
     }
 
-    /// Empty lines before a request mean nothing (RFC 9112 section 2.2).
+    /// Empty lines before a request are ignored (RFC 9112 section 2.2).
     fn skip_empty_lines(&mut self) {
         let empty = self.buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         self.buffer.advance(empty);
@@ -388,7 +392,7 @@ impl RequestReader {
     }
 }
 
-/// Whether an empty line ends in `bytes` behind the first `searched` of them, which no head does without.
+/// Whether an empty line, which ends every head, ends in `bytes` after the first `searched` bytes.
 fn ends_a_head(bytes: &[u8], searched: usize) -> bool {
     let news = bytes.get(searched.saturating_sub(2)..).unwrap_or_default();
     news.windows(2).any(|pair| pair == b"\n\n") || news.windows(3).any(|three| three == b"\n\r\n")

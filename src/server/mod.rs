@@ -1,4 +1,4 @@
-//! The HTTP server: who is let in, what answers, and what becomes of a connection that leaves HTTP.
+//! The HTTP server: admits connections, answers requests, and lets connections of sessions leave HTTP.
 
 pub(crate) mod gate;
 pub(crate) mod http;
@@ -22,36 +22,38 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Connections waiting to be accepted: many clients come back in one moment after a restart.
+/// Length of the accept queue: many clients reconnect at the same moment after a restart.
 const BACKLOG: i32 = 2048;
 
-/// Bytes that the kernel may hold of what a client has said, half of what it then takes including its bookkeeping.
+/// Size of the kernel's receive buffer per client, in bytes; the kernel allows twice this size, including its
+/// bookkeeping.
 pub(crate) const RECEIVE_BUFFER: usize = 32 * 1024;
-/// Bytes that it may hold of answers to a client, likewise.
+/// Size of the kernel's send buffer for HTTP answers, in bytes; the kernel allows twice this size, including its
+/// bookkeeping.
 pub(crate) const ANSWER_BUFFER: usize = 128 * 1024;
-/// Bytes of answers that may lie unsent before no more are taken.
+/// Limit of unsent bytes of HTTP answers in the send buffer.
 pub(crate) const ANSWER_UNSENT: u32 = 96 * 1024;
 
-/// The congestion control of connections that never leave this machine, those of a proxy in front of us above all. Where
-/// the system's is BBR it paces each of them by timers, which spares the queues of a network; here there is none, and it
-/// only costs a tenth of the time and delays the last of many clients. Accepted connections inherit this one, which is
-/// part of every kernel and open to every process.
+/// The congestion control of loopback connections, mainly those of a proxy in front of the server. If the system's
+/// default is BBR, it paces each connection with timers. That protects network queues, but loopback has none: there it
+/// only costs a tenth more CPU time and delays the last of many clients. Accepted connections inherit this setting.
+/// Every kernel includes Reno, and every process may select it.
 #[cfg(target_os = "linux")]
 const UNPACED: &[u8] = b"reno";
 
-/// Where is listened.
+/// The listening sockets.
 #[derive(Debug)]
 pub struct Listeners {
-    /// For clients.
+    /// The listener for clients.
     pub clients: TcpListener,
-    /// For the statistics and the metrics, if not there.
+    /// The listener for the statistics and the metrics, if they have their own.
     pub admin: Option<TcpListener>,
 }
 
-/// Serves the routes. When told to stop, requests have `shutdown_timeout` to be answered.
+/// Serves the routes. On a stop, requests have `shutdown_timeout` to be answered.
 ///
 /// # Errors
-/// When a listener cannot be used.
+/// If a listener cannot be used.
 pub fn serve(
     listeners: Listeners,
     config: &Config,
@@ -61,7 +63,8 @@ pub fn serve(
 ) -> io::Result<Server> {
     let server = Server::build()
         .workers(config.workers)
-        // The gate limits connections, and tells so to those who are too many. Beyond these they wait to be accepted.
+        // The gate limits connections, and answers those that it refuses. Connections beyond this limit wait to be
+        // accepted.
         .max_concurrent_connections(descriptors::most_accepted().div_ceil(config.workers))
         .disable_signals()
         .shutdown_timeout(shutdown_timeout.as_secs());
@@ -78,13 +81,13 @@ pub fn serve(
     let clients = move || service(inside.clone(), data.clone(), audience, paths.clone());
     let server = server.listen("clients", listeners.clients, clients)?;
     let Some(listener) = listeners.admin else { return Ok(server.run()) };
-    // Who may ask here is on a network of ours.
+    // The admins' listener uses no TLS, because it is meant for the operator's own network.
     let (paths, gate) = (routes::Paths::of(config), Gate { tls: None, is_for_admins: true, ..gate });
     let admin = move || service(gate.clone(), state.clone(), Audience::Admins, paths.clone());
     Ok(server.listen("admin", listener, admin)?.run())
 }
 
-/// What becomes of each connection.
+/// The service that handles each connection.
 fn service(
     gate: Gate,
     state: web::Data<AppState>,
@@ -94,14 +97,15 @@ fn service(
     let http = Http { app: app(state, audience, &paths), settings: gate.settings.clone() };
     fn_service(move |tcp| {
         let gate = gate.clone();
-        // Boxed, so that its memory is freed when it is done: otherwise it would be kept for as long as the connection.
+        // Boxed, so that the memory of the future is freed when it completes; otherwise the connection would hold it
+        // until it ends.
         Box::pin(async move { gate.admit(tcp).await.ok_or(()) })
     })
     .into_factory()
     .and_then(http)
 }
 
-/// What answers requests.
+/// The service that answers requests.
 fn app(
     state: web::Data<AppState>,
     audience: Audience,
@@ -117,7 +121,8 @@ fn app(
     map_config(app, |()| AppConfig::default())
 }
 
-/// Listens on `address`; on both families for the unspecified IPv6 one, on IPv4 alone where there is no IPv6.
+/// Listens on `address`. For the unspecified IPv6 address, listens on both families, or only on IPv4 if the system has
+/// no IPv6.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     match bind(address) {
         Err(error) if address.is_ipv6() && address.ip().is_unspecified() && no_such_family(&error) => {
@@ -127,7 +132,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     }
 }
 
-/// What the system says where it has no IPv6; the standard library has no name for it.
+/// The system's error if it has no IPv6; the standard library has no constant for it.
 #[cfg(unix)]
 const ADDRESS_FAMILY_NOT_SUPPORTED: Option<i32> = Some(libc::EAFNOSUPPORT);
 /// WSAEAFNOSUPPORT.
@@ -159,7 +164,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Bounds what the kernel holds of accepted connections, which inherit it. Streams are given more.
+/// Bounds the kernel buffers of accepted connections, which inherit these settings. Streams get a larger send buffer.
 fn bound_buffers(socket: &Socket, address: SocketAddr) {
     let bounded = socket.set_recv_buffer_size(RECEIVE_BUFFER).and(socket.set_send_buffer_size(ANSWER_BUFFER));
     #[cfg(target_os = "linux")]
@@ -174,7 +179,7 @@ mod tests {
     use super::*;
     use socket2::SockRef;
 
-    /// Without the zero bytes that the kernel fills up with.
+    /// The name without the kernel's zero padding.
     fn congestion_control(socket: SockRef<'_>) -> Vec<u8> {
         let name = socket.tcp_congestion().expect("a name");
         name.into_iter().take_while(|byte| *byte != 0).collect()

@@ -16,7 +16,7 @@ async fn paths(reader: &mut RequestReader, mut bytes: &[u8]) -> (Vec<String>, Op
     }
 }
 
-/// Gives out what it holds in parts.
+/// A reader that returns its content in parts.
 struct Parts(Vec<Vec<u8>>);
 
 impl AsyncRead for Parts {
@@ -87,7 +87,7 @@ async fn a_head_has_a_longest_length() {
     assert_eq!(read("x".repeat(1 << 20)).await.1, too_long);
 }
 
-/// Nothing of a head is kept while the connection waits for the next one.
+/// The buffer of a head is released while the connection waits for the next one.
 #[actix_web::test]
 async fn an_idle_connection_keeps_no_buffer() {
     let mut reader = RequestReader::new(ServiceConfig::default());
@@ -95,7 +95,7 @@ async fn an_idle_connection_keeps_no_buffer() {
     assert_eq!((read.0.len(), reader.buffer.capacity()), (1, 0));
 }
 
-/// A client that has taken the beginning must not keep the rest of a large answer uncounted.
+/// A client that has read only the beginning of a large answer must not keep the rest uncounted.
 #[actix_web::test]
 async fn an_answer_counts_whole_while_its_head_is_not_taken() {
     const BODY: usize = 10 << 20;
