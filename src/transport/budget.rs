@@ -1,4 +1,4 @@
-//! The budget of all connections together.
+//! The memory budget of all connections together.
 
 use super::connections::Connections;
 use crate::counters::Counters;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How often it is looked at.
+/// Interval between checks of the budget.
 pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Keeps what all connections hold within `clients.all_unsent_bytes`.
+/// Keeps the memory of all connections within `clients.all_unsent_bytes`.
 pub(crate) struct Budget {
     pub(crate) connections: Arc<Connections>,
     pub(crate) live: Arc<LiveConfig>,
@@ -18,7 +18,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Looks at it again and again.
+    /// Checks the budget periodically. Never returns.
     pub(crate) async fn keep(self) {
         loop {
             sleep(SWEEP_INTERVAL).await;

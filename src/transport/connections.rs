@@ -1,9 +1,9 @@
-//! All connections of clients, whatever they speak: what each holds, whether it makes progress, and how it is ended from
-//! outside.
+//! All client connections, whatever their protocol: the memory that each holds, whether it makes progress, and how
+//! other tasks end it.
 //!
-//! A connection is run by its own task. That task cannot be relied on to end it: it sleeps while the client takes
-//! nothing. So whoever has a reason (the budget, new rules, the end of the program) shuts its socket down, which wakes
-//! the task with an error.
+//! Each connection is run by its own task. That task cannot end it reliably, because it sleeps while the client accepts
+//! nothing. Other tasks with a reason to end it (the budget, new rules, a stop) therefore shut its socket down, which
+//! wakes the task with an error.
 
 use crate::counters::{Counters, Ending};
 use crate::system::tcp_memory;
@@ -16,36 +16,36 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// What a connection is doing.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Phase {
-    /// It shakes hands, or is to say what it wants.
+    /// It is in the TLS handshake, or is expected to send a request.
     Asking = 0,
-    /// It is being answered.
+    /// It is receiving an answer.
     Answering = 1,
-    /// It receives a stream; the Broker looks after it.
+    /// It is receiving a stream; the Broker supervises it.
     Streaming = 2,
 }
 
-/// How one connection is doing: written by its own task, read by others.
+/// The state of one connection, written by its own task and read by others.
 #[derive(Debug)]
 pub(crate) struct Record {
     id: u64,
     peer: IpAddr,
     stream: Weak<TcpStream>,
     phase: AtomicU8,
-    /// Bytes of an answer that the kernel has not taken yet.
+    /// Bytes of an answer that the kernel has not accepted yet.
     answer_bytes: AtomicUsize,
-    /// Bytes that the kernel has taken.
+    /// Bytes that the kernel has accepted.
     sent: AtomicU64,
-    /// What `sent` was when the budget was looked at last.
+    /// The value of `sent` at the last budget check.
     sent_before: AtomicU64,
-    /// The last write found no room: the kernel takes nothing more until the client has taken some.
+    /// Whether the last write would have blocked: the kernel accepts nothing until the client has read something.
     full: AtomicBool,
-    /// It has said too much, and is not read on for a while.
+    /// Whether reading is paused, because the client exceeded its rate limit.
     paused: AtomicBool,
-    /// It was ended from outside.
+    /// Whether it was ended by another task.
     cut: AtomicBool,
 }
 
@@ -58,12 +58,12 @@ impl Record {
         self.phase.load(Ordering::SeqCst) == phase as u8
     }
 
-    /// So many bytes of the answer are left.
+    /// Records the number of unsent bytes of the answer.
     pub(crate) fn has_left(&self, answer_bytes: usize) {
         self.answer_bytes.store(answer_bytes, Ordering::Relaxed);
     }
 
-    /// The kernel has taken so many bytes.
+    /// Records that the kernel accepted `bytes` bytes.
     pub(crate) fn sent(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
         if self.full.load(Ordering::Relaxed) {
@@ -71,70 +71,71 @@ impl Record {
         }
     }
 
-    /// The kernel takes nothing more at the moment.
+    /// Records that the kernel accepts no more bytes at the moment.
     pub(crate) fn is_full(&self) {
         self.full.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it is not read on for a while.
+    /// Records whether reading is paused.
     pub(crate) fn set_paused(&self, paused: bool) {
         self.paused.store(paused, Ordering::Relaxed);
     }
 
-    /// Whether it was ended from outside.
+    /// Whether it was ended by another task.
     pub(crate) fn is_cut(&self) -> bool {
         self.cut.load(Ordering::Relaxed)
     }
 
-    /// Whether it may hold much: what is sent to it does not go on, or what it says is not read, as while it is answered.
+    /// Whether it may hold much memory: its output is blocked, or its input is not read, which includes the time of an
+    /// answer.
     fn is_held_up(&self) -> bool {
         let is_not_read = self.paused.load(Ordering::Relaxed) || self.is_in(Phase::Answering);
         self.full.load(Ordering::Relaxed) || is_not_read
     }
 
-    /// Bytes that it holds in the kernel and in an answer. To ask the kernel costs a system call, so this is asked only of
-    /// those that are held up: of others no more is there than is on its way.
+    /// Bytes that it holds in the kernel and in an answer. The kernel's part needs a system call, so only blocked
+    /// connections are measured; others hold no more than the data in transit.
     fn held(&self) -> usize {
         let kernel = self.stream.upgrade().map_or(0, |stream| tcp_memory::of(&stream));
         kernel + self.answer_bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes that the kernel has taken since the last call.
+    /// Bytes that the kernel has accepted since the last call.
     fn sent_since(&self) -> u64 {
         let sent = self.sent.load(Ordering::Relaxed);
         sent - self.sent_before.swap(sent, Ordering::Relaxed).min(sent)
     }
 
-    /// Ends reading: the task sees the end of input, and what was sent before still reaches the client.
+    /// Shuts down reading: the task sees the end of input, and bytes already sent still reach the client.
     fn end_reading(&self) {
         if let Some(stream) = self.stream.upgrade() {
             let _ = SockRef::from(&*stream).shutdown(Shutdown::Read);
         }
     }
 
-    /// Ends the connection, whatever it is doing. Its task is woken with an error.
+    /// Ends the connection in any phase. Its task is woken with an error.
     fn cut(&self) {
         self.cut.store(true, Ordering::Relaxed);
         if let Some(stream) = self.stream.upgrade() {
             let socket = SockRef::from(&*stream);
-            // Without lingering the kernel frees at once what it still holds for a client that does not read.
+            // With a linger time of zero, the kernel immediately frees the data of a client that does not read.
             let _ = socket.set_linger(Some(Duration::ZERO));
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
 }
 
-/// The connections that there are. See the module.
+/// The open connections; see the module documentation.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     records: Mutex<HashMap<u64, Arc<Record>>>,
     next_id: AtomicU64,
     stopping: AtomicBool,
-    /// Bytes that those which are held up held when the budget was looked at last.
+    /// Bytes held by blocked connections at the last budget check.
     held: AtomicUsize,
 }
 
-/// A connection is among [`Connections`] for as long as this exists.
+/// Keeps a connection in [`Connections`] until it is dropped.
 pub(crate) struct Registration {
     connections: Arc<Connections>,
     record: Arc<Record>,
@@ -169,13 +170,12 @@ impl Connections {
         (Registration { connections: self.clone(), record: record.clone() }, record)
     }
 
-    /// Whether the server is stopping: no further request is to be read.
+    /// Whether the server is stopping, which means that no further request is read.
     pub(crate) fn are_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Ends those who ask for nothing at the moment, and those who are being answered after their answer. Streams are
-    /// ended by the Broker.
+    /// Ends idle connections now, and makes others end after their answer. The Broker ends streams.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.lock()
@@ -184,19 +184,19 @@ impl Connections {
             .for_each(|record| record.end_reading());
     }
 
-    /// Ends those of peers that are not admitted any more. Streams are ended by the Broker, with a reason.
+    /// Ends the connections of peers that are no longer admitted. The Broker ends streams, with a close frame.
     pub(crate) fn readmit(&self, is_admitted: impl Fn(IpAddr) -> bool) {
         let is_meant = |record: &Record| !record.is_in(Phase::Streaming) && !is_admitted(record.peer);
         self.lock().values().filter(|record| is_meant(record)).for_each(|record| record.cut());
     }
 
-    /// Bytes that connections which are held up held when that was looked at last.
+    /// Bytes held by blocked connections at the last budget check.
     pub(crate) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Ends connections until what all of them hold is within `limit`: first those who have taken least since the last
-    /// call, and of them those who hold most.
+    /// Ends connections until all of them together hold at most `limit` bytes. Those that accepted the fewest bytes
+    /// since the last call are ended first, and among them those that hold the most.
     pub(crate) fn keep_within(&self, limit: usize, counters: &Counters) {
         let records: Vec<_> = self.lock().values().cloned().collect();
         let measured = records.iter().map(|record| (record.sent_since(), record));
@@ -236,7 +236,7 @@ mod tests {
     use std::io;
     use tokio::io::AsyncReadExt;
 
-    /// A registered connection and its client.
+    /// A registered connection with its client.
     struct Pair {
         stream: Arc<TcpStream>,
         record: Arc<Record>,
@@ -255,7 +255,7 @@ mod tests {
             Pair { stream, record, _registration: registration, client: client.expect("a client") }
         }
 
-        /// Fills the kernel's buffers; how many bytes these took.
+        /// Fills the kernel's buffers. Returns the number of bytes they accepted.
         fn fill(&self) -> usize {
             let mut filled = 0;
             while let Ok(sent) = self.stream.try_write(&[0; 1 << 16]) {
@@ -266,9 +266,9 @@ mod tests {
             filled
         }
 
-        /// Whether the connection has ended for its own task.
+        /// Whether the connection's own task sees its end.
         fn is_cut(&self) -> bool {
-            // The socket itself is asked: what is known of it may be old.
+            // The socket itself is read, because the runtime's cached readiness may be stale.
             match io::Read::read(&mut &*SockRef::from(&*self.stream), &mut [0; 8]) {
                 Ok(read) => read == 0,
                 Err(error) => error.kind() != io::ErrorKind::WouldBlock,
@@ -282,7 +282,7 @@ mod tests {
         let asking = Pair::new(&connections, "192.0.2.1", Phase::Asking).await;
         let answering = Pair::new(&connections, "192.0.2.1", Phase::Answering).await;
         let streaming = Pair::new(&connections, "192.0.2.1", Phase::Streaming).await;
-        // What the kernel has taken is still sent.
+        // Bytes that the kernel has accepted are still sent.
         let sent = asking.fill();
         connections.stop();
         assert!(connections.are_stopping() && asking.is_cut());
@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(client.read_to_end(&mut received).await.expect("an end"), sent);
     }
 
-    /// Clients of streams that keep up are not to be measured, let alone cut off for what is on its way to them.
+    /// Stream clients that keep up must not be measured, nor ended because of data in transit.
     #[actix_web::test]
     async fn only_those_who_are_held_up_count() {
         let connections = Arc::new(Connections::default());
@@ -339,7 +339,7 @@ mod tests {
         connections.keep_within(usize::MAX, &counters);
         let held = connections.held();
         assert!(held > 1 << 30, "{held}");
-        // One of them takes some, and its buffers are filled again.
+        // One of the clients reads some bytes, and its buffers are filled again.
         let mut taken = vec![0; 1 << 20];
         taking.client.read_exact(&mut taken).await.expect("what was sent");
         taking.stream.writable().await.expect("room");

@@ -1,11 +1,11 @@
-//! The connections of clients below HTTP: TCP, TLS, and what each connection holds.
+//! The client connections below HTTP: TCP, TLS, and the resources of each connection.
 //!
 //! | file | what it is for |
 //! |---|---|
 //! | `stream` | a connection as HTTP and WebSocket read and write it |
-//! | `tcp`, `tls` | its socket, with the rate at which it is read; its encryption |
-//! | `connections` | all of them: what each holds, whether it makes progress, and how it is ended from outside |
-//! | `budget` | what all of them may hold together |
+//! | `tcp`, `tls` | its socket, with the rate limit for reading; its encryption |
+//! | `connections` | all connections: the memory that each holds, whether it makes progress, and how other tasks end it |
+//! | `budget` | the memory that all of them may hold together |
 
 pub(crate) mod budget;
 mod connections;

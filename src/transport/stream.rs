@@ -1,4 +1,4 @@
-//! A client's connection: TCP, in clear or under TLS, and what it takes up.
+//! A client's connection: TCP, with or without TLS, and the resources that it holds.
 
 use super::connections::{Record, Registration};
 use super::tcp::Tcp;
@@ -13,13 +13,13 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_openssl::SslStream;
 
-/// See the module. What it takes up is given back when it is dropped.
+/// A client's connection. Its resources are released when it is dropped.
 pub(crate) struct Transport {
     io: Io,
     _claim: Claim,
 }
 
-/// What a connection takes up from the moment it is accepted.
+/// The resources that a connection holds from the moment it is accepted.
 pub(crate) struct Claim {
     pub(crate) _slots: Vec<ConnectionPermit>,
     pub(crate) _registration: Registration,
@@ -42,7 +42,7 @@ impl Transport {
         }
     }
 
-    /// How the connection is doing.
+    /// The state of the connection.
     pub(crate) fn record(&self) -> &Arc<Record> {
         self.tcp().record()
     }

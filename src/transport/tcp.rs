@@ -1,4 +1,4 @@
-//! The TCP socket of a client's connection, below TLS: what it may say per second, and how it is doing.
+//! The TCP socket of a client's connection, below TLS: the rate limit for received bytes, and the connection's state.
 
 use super::connections::Record;
 use crate::actors::send_queue::Chunk;
@@ -15,22 +15,22 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Bytes that a client may send, whatever it speaks. Above that the server reads more slowly, and the client's own TCP
-/// holds it back. Clients have little to say: a handshake, pings, pongs.
+/// Rate limit of bytes received from a client, in any protocol. Above it the server reads more slowly, and TCP flow
+/// control slows the client. Clients send little: a handshake and control frames.
 pub(crate) const RECEIVE_RATE: Rate = Rate { per_second: 256 * 1024, burst: 1024 * 1024 };
 
-/// Bytes that a client may send for a TLS handshake. OpenSSL would keep 128 KiB of a ClientHello, which has some 2 KiB even
-/// with keys that withstand quantum computers.
+/// Largest TLS handshake of a client, in bytes. OpenSSL would buffer 128 KiB of a ClientHello, which has about 2 KiB
+/// even with post-quantum keys.
 pub(crate) const MAX_TLS_HANDSHAKE: usize = 32 * 1024;
 
-/// A connected socket. Its record tells others how it is doing for as long as it exists.
+/// A connected socket. Its record makes its state available to other tasks.
 pub(crate) struct Tcp {
     stream: Arc<TcpStream>,
     record: Arc<Record>,
     received: TokenBucket,
-    /// Set while the client has sent more than [`RECEIVE_RATE`] allows.
+    /// Set while the client has exceeded [`RECEIVE_RATE`].
     pause: Option<Pin<Box<Sleep>>>,
-    /// Bytes that the client may still send for a TLS handshake, while it shakes hands.
+    /// Bytes that the client may still send during the TLS handshake; `None` outside of it.
     handshake_left: Option<usize>,
 }
 
@@ -40,22 +40,22 @@ impl Tcp {
         Tcp { stream, record, received, pause: None, handshake_left: None }
     }
 
-    /// From now on the client may send [`MAX_TLS_HANDSHAKE`] bytes, until its handshake is done.
+    /// Limits received bytes to [`MAX_TLS_HANDSHAKE`] until the handshake is done.
     pub(crate) fn begin_handshake(&mut self) {
         self.handshake_left = Some(MAX_TLS_HANDSHAKE);
     }
 
-    /// The handshake is done.
+    /// Removes the limit of the handshake.
     pub(crate) fn end_handshake(&mut self) {
         self.handshake_left = None;
     }
 
-    /// How the connection is doing.
+    /// The state of the connection.
     pub(crate) fn record(&self) -> &Arc<Record> {
         &self.record
     }
 
-    /// Notes what became of an attempt to send.
+    /// Records the result of an attempt to send.
     fn note(&self, sent: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &sent {
             Poll::Ready(Ok(bytes)) => self.record.sent(*bytes),
@@ -74,7 +74,7 @@ impl AsyncRead for Tcp {
     ) -> Poll<io::Result<()>> {
         if let Some(pause) = &mut self.pause {
             let over = pause.as_mut().poll(cx);
-            // Another pause may have ended meanwhile.
+            // Another pause, recorded in the same flag, may have ended in the meantime.
             self.record.set_paused(over.is_pending());
             ready!(over);
             self.pause = None;
@@ -96,7 +96,7 @@ impl AsyncRead for Tcp {
                     }
                     return Poll::Ready(Ok(()));
                 }
-                // It was not ready after all, and is waited for again.
+                // The readiness was stale; wait again.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -110,14 +110,14 @@ impl AsyncWrite for Tcp {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Nothing is kept back here.
+        // Writes are not buffered here.
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let ended = socket2::SockRef::from(&*self.stream).shutdown(std::net::Shutdown::Write);
         Poll::Ready(match ended {
-            // The client was faster.
+            // The client has already closed the connection.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             ended => ended,
         })
@@ -142,7 +142,7 @@ impl Socket for Tcp {
     }
 
     fn unsent(&self) -> usize {
-        // Whoever asks waits for the client to take it.
+        // The caller waits for the client to read.
         self.record.is_full();
         tcp_memory::unsent(&self.stream)
     }

@@ -1,4 +1,4 @@
-//! The server's certificate, which can be replaced while it is in use.
+//! The server's certificate, which can be replaced while the server runs.
 
 use super::tcp::Tcp;
 use crate::config::TlsFiles;
@@ -15,27 +15,27 @@ use std::time::SystemTime;
 use tokio_openssl::SslStream;
 use zeroize::Zeroizing;
 
-/// HTTP/1.1 (RFC 7301): in HTTP/2 WebSocket clients would need RFC 8441, which hardly any knows.
+/// ALPN protocols (RFC 7301): HTTP/1.1 only. WebSocket over HTTP/2 needs RFC 8441, which few clients support.
 const PROTOCOLS: &[u8] = b"\x08http/1.1";
 
-/// Largest file with certificates or a key, bytes.
+/// Largest certificate or key file, in bytes.
 pub(crate) const MAX_PEM_BYTES: usize = 1024 * 1024;
 
-/// Why there is no TLS.
+/// Why TLS cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The certificates cannot be used.
+    /// The certificate file cannot be used.
     #[error("tls.certificate: {0} is no PEM file with a certificate: {1}")]
     Certificate(PathBuf, String),
-    /// The key cannot be used.
+    /// The key file cannot be used.
     #[error("tls.key: {0} is no PEM file with the certificate's private key: {1}")]
     Key(PathBuf, String),
-    /// OpenSSL does not work.
+    /// OpenSSL failed.
     #[error("TLS cannot be set up: {0}")]
     OpenSsl(#[from] ErrorStack),
 }
 
-/// Accepts TLS connections with the newest certificate that could be read.
+/// Accepts TLS connections with the newest valid certificate.
 pub struct Tls(RwLock<InUse>);
 
 struct InUse {
@@ -43,43 +43,43 @@ struct InUse {
     acceptor: SslAcceptor,
 }
 
-/// When the files were written, as far as that can be told.
+/// Modification times of the two files, if available.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileTimes([Option<SystemTime>; 2]);
 
 impl Tls {
-    /// With what is in `files` now.
+    /// Loads the certificate and key in `files`.
     ///
     /// # Errors
-    /// When they do not hold a certificate and its key.
+    /// If they do not contain a certificate and its key.
     pub fn new(files: TlsFiles) -> Result<Self, TlsError> {
         let acceptor = acceptor(&files)?;
         Ok(Tls(RwLock::new(InUse { files, acceptor })))
     }
 
-    /// Takes what is in `files` now for connections from now on; those that exist live on.
+    /// Loads the certificate and key in `files` for new connections. Existing connections are not affected.
     ///
     /// # Errors
-    /// When they do not hold a certificate and its key; then nothing changes.
+    /// If they do not contain a certificate and its key. Nothing changes then.
     pub fn replace(&self, files: TlsFiles) -> Result<(), TlsError> {
         let acceptor = acceptor(&files)?;
         *self.0.write() = InUse { files, acceptor };
         Ok(())
     }
 
-    /// Where the certificate and its key are.
+    /// The paths of the certificate and its key.
     pub fn files(&self) -> TlsFiles {
         self.0.read().files.clone()
     }
 
-    /// When they were written.
+    /// The modification times of the two files.
     pub fn file_times(&self) -> FileTimes {
         let modified = |file: &PathBuf| file.metadata().and_then(|data| data.modified()).ok();
         let files = self.files();
         FileTimes([modified(&files.certificate), modified(&files.key)])
     }
 
-    /// Shakes hands over `tcp`.
+    /// Performs the TLS handshake over `tcp`.
     pub(crate) async fn accept(&self, mut tcp: Tcp) -> Result<SslStream<Tcp>, openssl::ssl::Error> {
         tcp.begin_handshake();
         let ssl = {
@@ -97,17 +97,17 @@ fn acceptor(files: &TlsFiles) -> Result<SslAcceptor, TlsError> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     let bad_certificate = |why: String| TlsError::Certificate(files.certificate.clone(), why);
     let bad_key = |why: String| TlsError::Key(files.key.clone(), why);
-    // OpenSSL says of a file that is not there what nobody understands.
+    // Read first, because OpenSSL's error for a missing file is hard to understand.
     read_file(&files.certificate, MAX_PEM_BYTES).map_err(|e| bad_certificate(e.to_string()))?;
     drop(Zeroizing::new(read_file(&files.key, MAX_PEM_BYTES).map_err(|e| bad_key(e.to_string()))?));
     builder.set_certificate_chain_file(&files.certificate).map_err(|e| bad_certificate(reason(&e)))?;
     builder.set_private_key_file(&files.key, SslFiletype::PEM).map_err(|e| bad_key(reason(&e)))?;
     builder.check_private_key().map_err(|e| bad_key(reason(&e)))?;
-    // A client could renegotiate again and again; OpenSSL forbids it by default only since version 3.
+    // A client could renegotiate endlessly; OpenSSL forbids it by default only since version 3.
     builder.set_options(SslOptions::NO_RENEGOTIATION);
-    // What a session would need to be resumed is in the client's ticket; here nothing is kept for those who have gone.
+    // Sessions are resumed from the client's ticket; the server stores nothing for disconnected clients.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
-    // Nor are buffers for those who say nothing.
+    // Idle connections hold no buffers.
     builder.set_mode(SslMode::RELEASE_BUFFERS);
     builder.set_alpn_select_callback(|_, offered| {
         select_next_proto(PROTOCOLS, offered).ok_or(AlpnError::ALERT_FATAL)
