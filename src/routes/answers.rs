@@ -1,10 +1,10 @@
-//! Answers of more than one route.
+//! Answers that several routes use.
 
 use super::on_demand::StatusAndBody;
 use actix_web::HttpResponse;
 use actix_web::http::header;
 
-/// One that pages of any origin may read.
+/// A JSON answer that pages of any origin may read.
 pub(super) fn json_answer((status, body): StatusAndBody) -> HttpResponse {
     HttpResponse::build(status)
         .content_type("application/json")
@@ -12,7 +12,7 @@ pub(super) fn json_answer((status, body): StatusAndBody) -> HttpResponse {
         .body(body)
 }
 
-/// To what is no route.
+/// The answer to unknown paths.
 pub(super) async fn not_found() -> HttpResponse {
     HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body("404: Not Found")
 }

@@ -8,28 +8,28 @@ use base64_simd::STANDARD;
 use bytes::Bytes;
 use openssl::sha::sha256;
 
-/// The front page, `templates/front_page.html`.
+/// The template `templates/front_page.html`.
 #[derive(Template)]
 #[template(path = "front_page.html")]
 struct Page {
     version: &'static str,
-    /// Path of the stream that feeds it.
+    /// Path of the stream that the page shows.
     feed: &'static str,
 }
 
-/// The front page as it is sent, to everybody the same.
+/// The rendered front page, which is the same for every visitor.
 #[derive(Debug)]
 pub(crate) struct FrontPage {
     pub(super) text: Bytes,
-    /// Its Content-Security-Policy, which lets the browser run and apply what is in the page and nothing else.
+    /// Its Content-Security-Policy, which allows only the page's own script and style.
     pub(super) policy: HeaderValue,
 }
 
 impl FrontPage {
-    /// For a server that offers `streams`.
+    /// Renders the page for a server that offers `streams`.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If the template cannot be rendered.
     pub(crate) fn new(streams: &[Stream]) -> Result<Self, askama::Error> {
         let text = Page { version: env!("CARGO_PKG_VERSION"), feed: feed(streams) }.render()?;
         let (script, style) = (source(&text, "<script>", "</script>"), source(&text, "<style>", "</style>"));
@@ -42,14 +42,14 @@ impl FrontPage {
     }
 }
 
-/// What stands between these in `text`, as a Content-Security-Policy names it: by its hash.
+/// The Content-Security-Policy source of the text between `begin` and `end`: its hash.
 fn source(text: &str, begin: &str, end: &str) -> String {
     let inside =
         text.split_once(begin).and_then(|(_, rest)| rest.split_once(end)).map_or("", |(inside, _)| inside);
     format!("'sha256-{}'", STANDARD.encode_to_string(sha256(inside.as_bytes())))
 }
 
-/// The lightest stream that says what the page shows, or what there is.
+/// The lightest offered stream that contains what the page shows, or else any offered stream.
 fn feed(streams: &[Stream]) -> &'static str {
     let by_worth = [Stream::Lite, Stream::Full, Stream::Domains];
     let feed = by_worth.into_iter().find(|stream| streams.contains(stream));

@@ -12,12 +12,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use actix_web_actors::ws;
 use std::sync::Arc;
 
-/// The version of RFC 6455, the only one that is spoken.
+/// The WebSocket version of RFC 6455, the only supported one.
 const VERSION: &str = "13";
-/// Bytes of a handshake's key (section 4.1).
+/// Length of the decoded Sec-WebSocket-Key, in bytes (RFC 6455 section 4.1).
 const KEY_LENGTH: usize = 16;
 
-/// Whether `headers` ask for a WebSocket (RFC 6455 section 4.2.1).
+/// Whether `headers` request a WebSocket (RFC 6455 section 4.2.1).
 pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
     let upgrade = headers.get(header::UPGRADE).and_then(|v| v.to_str().ok());
     upgrade.is_some_and(|v| v.split(',').any(|p| p.trim().eq_ignore_ascii_case("websocket")))
@@ -25,7 +25,7 @@ pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
 
 /// Answers the handshake in `req` with a session for `client`.
 ///
-/// What is no proper handshake (RFC 6455 section 4.2.1) is answered with what is missing.
+/// An invalid handshake (RFC 6455 section 4.2.1) is answered with an error that names the problem.
 pub(super) fn start(req: &HttpRequest, client: Arc<Client>, broker: Addr<Broker>) -> HttpResponse {
     let mut response = match check(req).and_then(|()| ws::handshake(req).map_err(|error| error.to_string())) {
         Ok(response) => response,
@@ -41,7 +41,7 @@ pub(super) fn start(req: &HttpRequest, client: Arc<Client>, broker: Addr<Broker>
     response
 }
 
-/// Checks what [`ws::handshake`] does not (RFC 6455 section 4.2.1).
+/// Checks the requirements of RFC 6455 section 4.2.1 that [`ws::handshake`] does not check.
 fn check(req: &HttpRequest) -> Result<(), String> {
     if req.version() != Version::HTTP_11 {
         return Err("a WebSocket handshake is a request of HTTP/1.1".into());
@@ -64,7 +64,7 @@ fn check(req: &HttpRequest) -> Result<(), String> {
     Ok(())
 }
 
-/// What to answer to an offer of permessage-deflate (RFC 7692) in `req`, if it can be taken. Offers may be spread over
+/// The answer to an offer of permessage-deflate (RFC 7692) in `req`, if one is acceptable. Offers may be spread over
 /// several headers.
 pub(super) fn deflate_offer(req: &HttpRequest) -> Option<&'static str> {
     let offers = req.headers().get_all(header::SEC_WEBSOCKET_EXTENSIONS);

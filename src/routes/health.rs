@@ -1,4 +1,4 @@
-//! Is it alive, and does it deliver: for those who start it again, and for those who send traffic to it.
+//! Health checks: liveness for supervisors that restart the server, readiness for load balancers.
 
 use super::answers::json_answer;
 use super::on_demand::StatusAndBody;
@@ -10,23 +10,23 @@ use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// What a log is to those who wait for its entries.
+/// The delivery state of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Delivery {
-    /// What it shows is sent.
+    /// Its visible entries are sent.
     Delivering,
-    /// Nothing has come from it since the program started, for which it is too early.
+    /// Nothing has been received from it since the program started, but the time limit has not passed yet.
     Starting,
-    /// Nothing that can be believed comes from it.
+    /// No acceptable head has been received from it for too long.
     Silent,
-    /// It shows entries that have not been sent.
+    /// It has visible entries that have not been sent for too long.
     Behind,
-    /// It is not watched any more because of an error.
+    /// It is no longer watched because of an error.
     Halted,
 }
 
-/// `/health`: whether the program is alive.
+/// `/health`: whether the server is alive.
 pub(super) async fn alive(state: web::Data<AppState>) -> Result<HttpResponse, actix_web::Error> {
     let make = async {
         let answers = state.liveness.holds().await;
@@ -38,7 +38,7 @@ pub(super) async fn alive(state: web::Data<AppState>) -> Result<HttpResponse, ac
     Ok(json_answer(state.answers.alive.get(make).await?))
 }
 
-/// `/health/ready`: whether it delivers, and which logs it does not deliver.
+/// `/health/ready`: whether enough logs are delivered, and which ones are not.
 pub(super) async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, actix_web::Error> {
     let make = async { Ok::<_, actix_web::Error>(readiness(&state)) };
     Ok(json_answer(state.answers.ready.get(make).await?))
@@ -57,7 +57,7 @@ fn readiness(state: &AppState) -> StatusAndBody {
     answer(ready, &body)
 }
 
-/// What the log is to those who wait, after the program has been up for so long.
+/// The delivery state of a log, if the program has been running for `up`.
 pub(super) fn delivery(log: &LogSnapshot, limits: HealthLimits, up: Duration) -> Delivery {
     let patience = limits.log_patience.as_secs();
     match log.heard_seconds {
@@ -70,7 +70,7 @@ pub(super) fn delivery(log: &LogSnapshot, limits: HealthLimits, up: Duration) ->
     }
 }
 
-/// Without logs nothing is delivered.
+/// Without logs the server is not ready.
 fn is_ready(delivering: usize, logs: usize, limits: HealthLimits) -> bool {
     delivering > 0 && delivering * 100 >= logs * limits.ready_percent as usize
 }

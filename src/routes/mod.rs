@@ -1,15 +1,15 @@
-//! What HTTP clients see.
+//! The HTTP routes.
 //!
 //! | path | answer |
 //! |---|---|
 //! | `/` | the root stream, or the front page |
 //! | `/full-stream`, `/lite-stream`, `/domains-only` | that stream, if it is offered |
 //! | `/sse` | one of the streams as Server-Sent Events |
-//! | `/develop` | the newest full messages, then the end |
+//! | `/develop` | the newest full messages, followed by a close frame |
 //! | `/latest.json`, `/example.json`, `/<stream path>/example.json` | the newest messages as JSON |
 //! | `/health`, `/health/ready` | whether the server is alive, and whether it delivers |
 //! | `/status.json` | logs and numbers of clients, for the front page |
-//! | `/metrics` | how logs and clients are doing, for Prometheus |
+//! | `/metrics` | the state of the logs and clients, for Prometheus |
 //! | the statistics path | connected clients and watched logs |
 
 mod answers;
@@ -39,7 +39,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, Resource, web};
 use answers::not_found;
 
-/// Adds the routes that are for `audience`.
+/// Adds the routes for `audience`.
 pub fn configure(app: &mut web::ServiceConfig, audience: Audience, settings: &Paths) {
     app.service(json_resource(paths::HEALTH, web::get().to(health::alive), web::head().to(health::alive)))
         .service(json_resource(paths::READY, web::get().to(health::ready), web::head().to(health::ready)));
@@ -55,7 +55,7 @@ pub fn configure(app: &mut web::ServiceConfig, audience: Audience, settings: &Pa
     app.default_service(web::to(not_found));
 }
 
-/// The streams that are offered, and what there is to see of them.
+/// Adds the offered streams and the routes that describe them.
 fn configure_for_clients(app: &mut web::ServiceConfig, streams: &[Stream]) {
     app.service(
         web::resource(paths::ROOT)

@@ -1,6 +1,6 @@
-//! Answers that cost something to make, such as the statistics of ten thousand clients. However many ask at the same time,
-//! one is made at a time, and all who asked before it was begun share it; what making them takes is bounded. Nobody gets
-//! an answer from before the question.
+//! Answers that are expensive to make, such as the statistics of ten thousand clients. Only one answer is made at a
+//! time, and all requests that arrived before it was begun share it. The time spent on making answers is rate limited.
+//! No request gets an answer that was begun before the request arrived.
 
 use crate::rate::{Rate, TokenBucket};
 use actix_web::http::StatusCode;
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
-/// Time that making answers of one kind may take, in microseconds: a twentieth of a core, after a burst.
+/// Rate limit of the time spent on answers of one kind, in microseconds: a twentieth of a core, after a burst.
 pub(crate) const MAKING: Rate = Rate { per_second: 50_000, burst: 200_000 };
 
-/// Longest time for which an answer is put off.
+/// Longest delay of an answer.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// An answer's status and body.
@@ -24,16 +24,16 @@ pub(super) type StatusAndBody = (StatusCode, Bytes);
 /// Answers of one kind.
 #[derive(Debug)]
 pub(super) struct OnDemand<T = StatusAndBody> {
-    /// How many were begun.
+    /// Number of answers begun.
     begun: AtomicU64,
-    /// How many ask.
+    /// Number of requests that wait.
     asking: AtomicUsize,
     last: Mutex<Last<T>>,
 }
 
 #[derive(Debug)]
 struct Last<T> {
-    /// The newest answer and its number, while others wait for one.
+    /// The newest answer and its number, while other requests wait.
     answer: Option<(u64, T)>,
     time: TokenBucket,
     not_before: Instant,
@@ -47,7 +47,7 @@ impl<T> Default for OnDemand<T> {
     }
 }
 
-/// Counts one who asks for as long as it exists.
+/// Counts a waiting request until it is dropped.
 struct Asking<'a>(&'a AtomicUsize);
 
 impl<'a> Asking<'a> {
@@ -68,10 +68,10 @@ impl Drop for Asking<'_> {
 }
 
 impl<T: Clone> OnDemand<T> {
-    /// An answer that was begun after this call: made by `make`, or by somebody else who asked meanwhile.
+    /// Returns an answer that was begun after this call, made by `make` or by a concurrent request.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// If the answer cannot be made.
     pub(super) async fn get<E>(&self, make: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let asking = Asking::new(&self.asking);
         let begun_before = self.begun.load(Ordering::SeqCst);
@@ -88,7 +88,7 @@ impl<T: Clone> OnDemand<T> {
                 (number, answer?)
             }
         };
-        // It is not kept for nobody.
+        // The answer is only kept while other requests wait.
         if !asking.is_alone() {
             last.answer = Some(answer.clone());
         }
@@ -96,7 +96,7 @@ impl<T: Clone> OnDemand<T> {
     }
 }
 
-/// What `future` results in, and the time that it ran: not that in which it waited for others.
+/// The output of `future` and the time spent in polling it, without the time that it waited.
 async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
     let (mut future, mut took) = (pin!(future), Duration::ZERO);
     let output = poll_fn(|cx| {
@@ -126,7 +126,7 @@ mod tests {
     async fn those_who_ask_at_once_share_an_answer_and_it_is_not_kept() {
         let (answers, made) = (OnDemand::default(), AtomicUsize::new(0));
         let all = join_all((0..100).map(|_| answers.get(number(&made)))).await;
-        // The first began when the others had asked.
+        // The first answer was begun after all requests had arrived.
         assert!(all.iter().all(|answer| answer == &Ok((StatusCode::OK, Bytes::from_static(b"0")))));
         assert!(answers.last.lock().await.answer.is_none());
         assert_eq!(answers.get(number(&made)).await, Ok((StatusCode::OK, Bytes::from_static(b"1"))));
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(made.load(Ordering::SeqCst), 2, "the second was made after the first");
     }
 
-    /// Takes 20 ms of a core.
+    /// Uses 20 ms of a core.
     async fn costly(made: &AtomicUsize) -> Result<StatusAndBody, Infallible> {
         let begin = Instant::now();
         while begin.elapsed() < Duration::from_millis(20) {}
@@ -159,14 +159,14 @@ mod tests {
             }
         };
         assert!(timeout(Duration::from_secs(1), asked).await.is_err(), "it has no end");
-        // 200 ms at once and a twentieth of the rest would be 12; without the bound there were 50.
+        // 200 ms at once and a twentieth of the rest would allow 12; without the limit there were 50.
         let count = made.load(Ordering::SeqCst);
         assert!((1..=14).contains(&count), "{count}");
         assert_eq!(answers.asking.load(Ordering::SeqCst), 0);
         assert!(timeout(Duration::from_secs(30), answers.get(costly(&made))).await.is_ok());
     }
 
-    /// A Broker that answers late must not put off the next answer for long.
+    /// A Broker that answers late must not delay the next answer for long.
     #[actix_web::test]
     async fn waiting_for_others_is_not_counted() {
         let (answers, made) = (OnDemand::default(), AtomicUsize::new(0));

@@ -1,4 +1,4 @@
-//! What the routes know.
+//! The state that all routes share.
 
 use super::front_page::FrontPage;
 use super::on_demand::OnDemand;
@@ -17,36 +17,36 @@ use actix::Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// See the module.
+/// The dependencies of the routes.
 #[derive(Debug)]
 pub struct AppState {
-    /// Where the messages are.
+    /// The Broker, which has the newest entries and the clients.
     pub broker: Addr<Broker>,
-    /// Whether they go on.
+    /// The liveness check.
     pub liveness: Liveness,
-    /// The rules in force.
+    /// The settings in force.
     pub live: Arc<LiveConfig>,
-    /// What happened to clients.
+    /// The event counters.
     pub counters: Arc<Counters>,
-    /// How many clients hear what.
+    /// The number of clients per stream and wire format.
     pub demand: Arc<Demand>,
-    /// The connections that are taken.
+    /// The permits of open connections.
     pub slots: Arc<ConnectionLimits>,
-    /// The connections themselves.
+    /// The open connections.
     pub(crate) connections: Arc<Connections>,
-    /// What is answered.
+    /// The answers that are made on demand.
     pub(crate) answers: Answers,
-    /// The streams that clients can have.
+    /// The offered streams.
     pub streams: Vec<Stream>,
-    /// What `/` streams.
+    /// The stream at `/`.
     pub root_stream: Stream,
-    /// What it shows to browsers.
+    /// The page at `/`, for browsers.
     pub(crate) front_page: FrontPage,
-    /// How the logs are doing.
+    /// The status of the logs.
     pub logs: LogStatuses,
     /// When the program started.
     pub begin: Instant,
-    /// Where they stand, and whether that can be saved.
+    /// The positions of the logs, and whether they can be saved.
     pub positions: Arc<Positions>,
 }
 
@@ -60,24 +60,24 @@ pub(crate) struct Answers {
     pub(super) status: OnDemand,
     pub(super) alive: OnDemand,
     pub(super) ready: OnDemand,
-    /// With what only admins see, and without.
+    /// For admins, and for others.
     pub(super) stats: [OnDemand; 2],
-    /// As OpenMetrics, and as Prometheus's own format.
+    /// In OpenMetrics, and in Prometheus's own format.
     pub(super) metrics: [OnDemand; 2],
 }
 
-/// Who asks at an address that is listened on.
+/// The audience of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
-    /// Clients; the statistics and the metrics are elsewhere.
+    /// Clients; the statistics and the metrics have their own listener.
     Clients,
-    /// Clients, and whoever wants to see the statistics.
+    /// Clients, and readers of the statistics and the metrics.
     ClientsAndAdmins,
-    /// Admins alone, who hear nothing here.
+    /// Only admins; no streams are offered.
     Admins,
 }
 
-/// What the configuration says of the paths.
+/// The paths from the configuration.
 #[derive(Debug, Clone)]
 pub struct Paths {
     pub(super) streams: Vec<Stream>,
@@ -85,7 +85,7 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// As `config` has them.
+    /// Takes the paths of `config`.
     pub fn of(config: &Config) -> Self {
         Paths { streams: config.streams.clone(), stats: config.stats_path.clone() }
     }

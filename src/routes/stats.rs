@@ -1,4 +1,4 @@
-//! The statistics: who is connected, and how the logs are doing.
+//! The statistics: connected clients, and the status of the logs.
 
 use super::on_demand::StatusAndBody;
 use super::state::AppState;
@@ -10,10 +10,11 @@ use actix_web::{HttpRequest, HttpResponse, error, web};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// What strangers see in place of an address.
+/// Replaces client addresses for visitors who are not admins.
 const HIDDEN: &str = "hidden";
 
-/// `/stats`, in the original's shape, with what it did not count beside it. Strangers do not see where clients are.
+/// `/stats`, in the format of the original certstream server, with additional members. Client addresses are visible
+/// only to admins.
 pub(super) async fn stats(
     req: HttpRequest,
     state: web::Data<AppState>,
@@ -68,7 +69,7 @@ fn describe(client: &Client, all: bool) -> Value {
     })
 }
 
-/// The original's words for how long ago something was.
+/// A duration in the words of the original certstream server.
 fn length(ago: Duration) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;

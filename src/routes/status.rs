@@ -1,4 +1,4 @@
-//! How the server is doing, for the front page: nothing in it is for admins alone.
+//! The status for the front page, without data that is restricted to admins.
 
 use super::answers::json_answer;
 use super::health::delivery;

@@ -1,4 +1,4 @@
-//! The streams: from a request to a client.
+//! The stream routes, which turn a request into a client.
 
 use super::handshake::{asks_for_websocket, deflate_offer, start, upgrade_required};
 use super::json;
@@ -17,7 +17,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Answers a handshake with the root stream and anything else with the page.
+/// Answers a WebSocket handshake with the root stream, and any other request with the front page.
 pub(super) async fn stream_or_page(
     req: HttpRequest,
     state: web::Data<AppState>,
@@ -28,13 +28,13 @@ pub(super) async fn stream_or_page(
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CONTENT_SECURITY_POLICY, state.front_page.policy.clone()))
-        // A token may stand in its URL.
+        // The page's URL may contain a token.
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .body(state.front_page.text.clone()))
 }
 
-/// Opens `stream` for whoever asks with a WebSocket handshake.
+/// Opens `stream` for a WebSocket handshake.
 pub(super) async fn open(
     stream: Stream,
     req: HttpRequest,
@@ -52,7 +52,7 @@ pub(super) async fn open(
     Ok(start(&req, Arc::new(client), state.broker.clone()))
 }
 
-/// `/develop`: the newest full messages, then a normal close.
+/// `/develop`: the newest full messages, followed by a normal close frame.
 pub(super) async fn develop(
     req: HttpRequest,
     state: web::Data<AppState>,
@@ -61,7 +61,7 @@ pub(super) async fn develop(
         return Ok(upgrade_required());
     }
     let origin = origin(&req, &state, Stream::Full)?;
-    // All who ask at the same time share it.
+    // Concurrent requests share it.
     let newest = state.answers.develop.get(newest(&state)).await?;
     let client = Client::new(origin, None, SendQueue::new(QueueLimits::NONE, Wire::WebSocket, false));
     client.send_queue.push_if_room(&newest, Instant::now());
@@ -69,7 +69,7 @@ pub(super) async fn develop(
     Ok(start(&req, Arc::new(client), state.broker.clone()))
 }
 
-/// The newest full messages as frames.
+/// The newest full messages, as frames.
 async fn newest(state: &AppState) -> Result<Arc<SharedFrames>, actix_web::Error> {
     let mut frames = FramesBuilder::default();
     for message in json::newest(state).await?.iter().filter_map(|entry| entry.json(Stream::Full)) {
@@ -80,7 +80,7 @@ async fn newest(state: &AppState) -> Result<Arc<SharedFrames>, actix_web::Error>
     Ok(frames)
 }
 
-/// `/sse?stream=full|lite|domains`: the same as Server-Sent Events; without `stream`, what `/` streams.
+/// `/sse?stream=full|lite|domains`: a stream as Server-Sent Events; by default the stream at `/`.
 pub(super) async fn events(
     req: HttpRequest,
     state: web::Data<AppState>,
@@ -109,7 +109,7 @@ pub(super) async fn events(
     Ok(response)
 }
 
-/// Whether a client wants to be told of its losses and of logs that misbehave: `notices=1` or `notices=true`.
+/// Whether a client asked for notices of dropped messages and of misbehaving logs: `notices=1` or `notices=true`.
 fn wants_notices(query: &str) -> bool {
     query.split('&').any(|pair| matches!(pair, "notices=1" | "notices=true"))
 }

@@ -1,4 +1,4 @@
-//! Who asks, whether they may, and in whose name.
+//! Identifies the visitor behind a request, and checks permissions.
 
 use super::answers::{json_answer, not_found};
 use super::on_demand::StatusAndBody;
@@ -17,14 +17,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// The other ways to say that somebody else asks, which make nobody an admin either.
+/// Other headers of forwarded requests. A request with one of them is not an admin's either.
 const FORWARDED: [HeaderName; 2] = [header::FORWARDED, HeaderName::from_static("x-real-ip")];
-/// A browser's word on whose page asks (Fetch Metadata).
+/// The Fetch Metadata header that states which site's page sent the request.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// When to ask again, seconds.
+/// The Retry-After header, seconds.
 const RETRY_AFTER: &str = "30";
 
-/// A [`Refusal`] as an answer.
+/// A [`Refusal`] as an HTTP error.
 #[derive(Debug)]
 pub(super) struct Refused(Refusal);
 
@@ -52,12 +52,12 @@ impl ResponseError for Refused {
     }
 }
 
-/// Finds out who asks before anything is answered.
+/// Middleware that identifies the visitor before a request is answered.
 pub async fn admit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    // Paths of ours need no encoding, so one that has it is meant to look like another to somebody.
+    // No path of this server needs percent-encoding, so an encoded path is an attempt to bypass a filter.
     if request.path().contains('%') || request.path().contains("//") {
         return Ok(request.into_response(not_found().await.map_into_boxed_body()));
     }
@@ -78,7 +78,7 @@ fn turn_away(request: ServiceRequest, refusal: Refusal) -> ServiceResponse<BoxBo
 }
 
 fn visitor_of(request: &ServiceRequest) -> Result<Visitor, Refusal> {
-    // Without them nothing can be judged, and nobody is let in.
+    // Without this data no check is possible, so the request is refused.
     let state = request.app_data::<web::Data<AppState>>().ok_or(Refusal::NotAdmin)?;
     let audience = request.app_data::<Audience>().ok_or(Refusal::NotAdmin)?;
     let peer = request.peer_addr().ok_or(Refusal::Network)?.ip();
@@ -97,7 +97,7 @@ fn visitor_of(request: &ServiceRequest) -> Result<Visitor, Refusal> {
     Ok(visitor)
 }
 
-/// Whether an admin may be answered as one, by what the request's head says.
+/// Checks by the request's headers whether an admin may be answered as one.
 fn admit_as_admin(access: &Access, request: &ServiceRequest) -> Result<(), Refusal> {
     let headers = request.headers();
     let values = |name: HeaderName| headers.get_all(name).map(|value| value.as_bytes()).collect::<Vec<_>>();
@@ -109,7 +109,7 @@ fn admit_as_admin(access: &Access, request: &ServiceRequest) -> Result<(), Refus
     })
 }
 
-/// Keeps a route for admins where the configuration wants it.
+/// Middleware that restricts a route to admins if the configuration requires it.
 pub(super) async fn admins_if_so_configured(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -118,7 +118,7 @@ pub(super) async fn admins_if_so_configured(
     let restricted = rules.as_ref().is_none_or(|rules| rules.access.admins_only);
     let visitor = visitor(request.request());
     if restricted && !visitor.is_admin {
-        // An admin is told what else is wrong.
+        // An admin is told which other check failed.
         let access = rules.as_ref().map(|rules| &rules.access);
         let access = access.filter(|access| access.admins.contain(visitor.address));
         let why = access.and_then(|access| admit_as_admin(access, &request).err());
@@ -127,13 +127,13 @@ pub(super) async fn admins_if_so_configured(
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
-/// Who asks, as [`admit`] found out.
+/// The visitor, as [`admit`] identified it.
 pub(super) fn visitor(request: &HttpRequest) -> Visitor {
     let nobody = Visitor { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), is_admin: false, is_proxied: false };
     request.extensions().get::<Visitor>().copied().unwrap_or(nobody)
 }
 
-/// JSON that holds what `visitor` may see: for pages of any origin, unless it is for admins.
+/// JSON with the data that `visitor` may see. Pages of any origin may read it unless it is for admins.
 pub(super) fn json_for(visitor: Visitor, answer: StatusAndBody) -> HttpResponse {
     if !visitor.is_admin {
         return json_answer(answer);
@@ -145,7 +145,7 @@ pub(super) fn json_for(visitor: Visitor, answer: StatusAndBody) -> HttpResponse 
         .body(body)
 }
 
-/// Whether whoever asks may hear `stream`.
+/// Checks whether the request may read `stream`.
 pub(super) fn may_hear(request: &HttpRequest, state: &AppState, stream: Stream) -> Result<(), Refused> {
     let rules = state.live.settings();
     let may = rules.access.token(presented(request).as_deref(), stream);
@@ -157,7 +157,7 @@ fn counted(state: &AppState, refusal: Refusal) -> Refused {
     Refused(refusal)
 }
 
-/// Whose client it is that wants to hear `stream`, with the slots that it takes up.
+/// The origin of a client of `stream`, with the permits that it holds.
 pub(super) fn origin(
     request: &HttpRequest,
     state: &AppState,
@@ -184,7 +184,7 @@ fn origin_or_refusal(
     Ok(ClientOrigin { address: visitor.address, identity, slots })
 }
 
-/// Others have theirs since they were let in.
+/// Takes a permit for a client behind a proxy. Other clients have had theirs since they connected.
 fn slot_behind_a_proxy(
     access: &Access,
     visitor: Visitor,
@@ -197,7 +197,7 @@ fn slot_behind_a_proxy(
     slot.map(Some).ok_or(Refusal::AddressFull)
 }
 
-/// The token in the header, or else in the query.
+/// The token in the Authorization header, or else in the query.
 fn presented(request: &HttpRequest) -> Option<Vec<u8>> {
     bearer(request.headers()).or_else(|| {
         let mut pairs = form_urlencoded::parse(request.query_string().as_bytes());
@@ -206,14 +206,14 @@ fn presented(request: &HttpRequest) -> Option<Vec<u8>> {
     })
 }
 
-/// RFC 6750 section 2.1.
+/// The bearer token in the Authorization header (RFC 6750 section 2.1).
 fn bearer(headers: &HeaderMap) -> Option<Vec<u8>> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii().into())
 }
 
-/// What clients of a name are called.
+/// The name of the token that a client presented.
 pub(super) fn name_of(identity: Option<&Identity>) -> Option<Arc<str>> {
     identity.map(|identity| identity.name.clone())
 }

@@ -1,4 +1,4 @@
-//! Families of metrics, written as they are read.
+//! Writes families of metrics.
 
 use crate::actors::log_watcher::latency::Latency;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
@@ -7,14 +7,14 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use std::fmt::Error;
 
-/// Name and value of each label.
+/// Names and values of labels.
 pub(super) type Labels = Vec<(&'static str, String)>;
 
-/// Takes one family after the other.
+/// Writes one family after another.
 pub(super) struct Families<'a>(pub(super) DescriptorEncoder<'a>);
 
 impl Families<'_> {
-    /// Values that go up and down.
+    /// Writes values that can decrease.
     pub(super) fn gauge(
         &mut self,
         name: &str,
@@ -24,7 +24,7 @@ impl Families<'_> {
         self.write(name, help, MetricType::Gauge, samples, ConstGauge::new)
     }
 
-    /// Values that only grow; their names end in `_total`, which is added.
+    /// Writes values that only increase; the suffix `_total` is added to their names.
     pub(super) fn counter(
         &mut self,
         name: &str,
@@ -34,17 +34,17 @@ impl Families<'_> {
         self.write(name, help, MetricType::Counter, samples, ConstCounter::new)
     }
 
-    /// Time that only grows.
+    /// Writes a duration that only increases.
     pub(super) fn counter_of_seconds(&mut self, name: &str, help: &str, seconds: f64) -> Result<(), Error> {
         self.write(name, help, MetricType::Counter, [(Labels::new(), seconds)], ConstCounter::new)
     }
 
-    /// Facts, as labels.
+    /// Writes facts as labels.
     pub(super) fn info(&mut self, name: &str, help: &str, facts: Labels) -> Result<(), Error> {
         self.0.encode_descriptor(name, help, None, MetricType::Info)?.encode_info(&facts)
     }
 
-    /// Times.
+    /// Writes histograms of durations.
     pub(super) fn histogram(
         &mut self,
         name: &str,
@@ -69,14 +69,14 @@ impl Families<'_> {
         metric: impl Fn(V) -> M,
     ) -> Result<(), Error> {
         let mut samples = samples.into_iter().peekable();
-        // A family without a sample says nothing.
+        // Prometheus does not need families without samples.
         if samples.peek().is_none() {
             return Ok(());
         }
         let mut family = self.0.encode_descriptor(name, help, None, kind)?;
         for (labels, value) in samples {
             if labels.is_empty() {
-                // There is only one without labels.
+                // A family without labels has only one sample.
                 return metric(value).encode(family);
             }
             metric(value).encode(family.encode_family(&labels)?)?;

@@ -1,4 +1,4 @@
-//! The figures of each log.
+//! The metrics of each log.
 
 use super::families::{Families, Labels};
 use crate::actors::log_watcher::LogSnapshot;
@@ -7,7 +7,7 @@ use crate::routes::AppState;
 use crate::routes::health::{Delivery, delivery};
 use std::fmt::Error;
 
-/// One log at one moment.
+/// The metrics of one log at one moment.
 #[derive(Debug)]
 pub(super) struct LogFigures {
     url: String,
@@ -21,11 +21,11 @@ pub(super) struct LogFigures {
     misbehaviours: Vec<(&'static str, u64)>,
 }
 
-/// Where a figure stands among those of a log.
+/// Reads one value from the metrics of a log.
 type Read = fn(&LogFigures) -> u64;
-/// Name, meaning, and place.
+/// Name, help text and value.
 type Figure = (&'static str, &'static str, Read);
-/// The same with a figure for each value of a label.
+/// Name, help text, label, and a value for each value of the label.
 type Split = (&'static str, &'static str, &'static str, fn(&LogFigures) -> Vec<(&'static str, u64)>);
 
 const GAUGES: [Figure; 7] = [
@@ -74,7 +74,7 @@ const SPLIT_COUNTERS: [Split; 4] = [
     }),
 ];
 
-/// All logs now.
+/// Reads the metrics of all logs.
 pub(super) fn read(state: &AppState) -> Vec<LogFigures> {
     let (limits, up) = (state.live.settings().health, state.begin.elapsed());
     let read = |log: std::sync::Arc<crate::actors::log_watcher::LogStatus>| {

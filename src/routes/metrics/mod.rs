@@ -1,4 +1,4 @@
-//! `/metrics`: how the logs and the clients are doing, for Prometheus. docs/metrics.md explains each name.
+//! `/metrics`: the state of the logs and clients, for Prometheus. docs/metrics.md explains each name.
 
 mod families;
 mod logs;
@@ -17,12 +17,12 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
-/// OpenMetrics 1.0, for those who ask for it.
+/// OpenMetrics 1.0, for clients that accept it.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Prometheus's own text format, which everything reads.
+/// Prometheus's own text format, which every client supports.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// All figures at one moment.
+/// All metrics at one moment.
 #[derive(Debug)]
 struct Figures {
     logs: Vec<logs::LogFigures>,

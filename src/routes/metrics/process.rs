@@ -1,9 +1,9 @@
-//! The figures of the process, under the names that Prometheus gives them everywhere.
+//! The metrics of the process, under Prometheus's standard names.
 
 use super::families::{Families, Labels};
 use std::fmt::Error;
 
-/// The process at one moment.
+/// The metrics of the process at one moment.
 #[derive(Debug)]
 pub(super) struct ProcessFigures {
     resident_bytes: f64,
@@ -15,13 +15,13 @@ pub(super) struct ProcessFigures {
 
 #[cfg(target_os = "linux")]
 impl ProcessFigures {
-    /// As the kernel tells them (proc(5)); `None` if it does not.
+    /// Reads the values from the kernel (proc(5)); `None` if one is missing.
     pub(super) fn read() -> Option<Self> {
         use rustix::param::{clock_ticks_per_second, page_size};
         use rustix::process::{Resource, getrlimit};
 
         let pages: f64 = read("statm")?.split_whitespace().nth(1)?.parse().ok()?;
-        // The name of the program, which may hold anything, ends with the last parenthesis.
+        // The program's name may contain any characters. It ends with the last parenthesis.
         let stat = read("stat")?;
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         let ticks = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();
@@ -30,7 +30,7 @@ impl ProcessFigures {
         let boot: f64 = system.lines().find_map(|line| line.strip_prefix("btime "))?.parse().ok()?;
         Some(ProcessFigures {
             resident_bytes: pages * page_size() as f64,
-            // The one by which they are counted is not counted.
+            // Reading the folder opens one descriptor, which is not counted.
             open_descriptors: std::fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as f64,
             most_descriptors: getrlimit(Resource::Nofile).current.map(|most| most as f64),
             cpu_seconds: (ticks(14)? + ticks(15)?) / second,
@@ -63,7 +63,7 @@ fn read(file: &str) -> Option<String> {
 
 #[cfg(not(target_os = "linux"))]
 impl ProcessFigures {
-    /// Not known here.
+    /// Not available on this platform.
     pub(super) fn read() -> Option<Self> {
         None
     }

@@ -1,4 +1,4 @@
-//! The figures of the server and its clients.
+//! The metrics of the server and its clients.
 
 use super::families::{Families, Labels};
 use crate::access::LimitKey;
@@ -9,13 +9,13 @@ use crate::routes::AppState;
 use std::fmt::Error;
 use std::time::SystemTime;
 
-/// The server at one moment.
+/// The metrics of the server at one moment.
 #[derive(Debug)]
 pub(super) struct ServerFigures {
     logs: usize,
     lists: Vec<ListStatus>,
     clients: Vec<(Stream, Wire, usize)>,
-    /// By stream: messages, bytes, dropped messages.
+    /// By stream: messages sent, bytes sent, messages dropped.
     streams: Vec<(Stream, (u64, u64, u64))>,
     endings: Vec<(&'static str, u64)>,
     refusals: Vec<(String, u64)>,

@@ -1,10 +1,10 @@
-//! From OpenMetrics to the text format that Prometheus had before (version 0.0.4).
+//! Converts OpenMetrics to Prometheus's text format (version 0.0.4).
 
-/// The same samples: there a counter's family has the same name as its samples, an info is a gauge, and nothing marks
-/// the end.
+/// The same samples in the older format: a counter's family has the name of its samples, an info is a gauge, and there
+/// is no end marker.
 pub(super) fn for_prometheus(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len() + 1024);
-    // The line of help, until the type is known.
+    // The help line, until the type is known.
     let mut help: Option<(&str, &str)> = None;
     for line in open_metrics.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
