@@ -1,13 +1,14 @@
-//! Where a request comes from that proxies have passed on.
+//! The client address of a request that proxies have forwarded.
 
 use super::{Networks, Refusal};
 use core::net::{IpAddr, SocketAddr};
 
-/// Proxies one behind the other that are believed in.
+/// Largest number of chained proxies that are trusted.
 const MOST: usize = 32;
 
-/// The address behind `peer`, which is a trusted proxy: each proxy adds the address that it was asked from at the end,
-/// so from there on the first that is no proxy of ours. What stands before it may be made up.
+/// The client address behind `peer`, which is a trusted proxy. Each proxy appends the address that it received the
+/// request from to X-Forwarded-For. Read from the end, the first address that is not a trusted proxy is the client's;
+/// everything before it may be forged.
 pub(super) fn behind<'a>(
     peer: IpAddr,
     forwarded: impl Iterator<Item = &'a [u8]>,
@@ -25,7 +26,7 @@ pub(super) fn behind<'a>(
     Ok(address)
 }
 
-/// Some proxies add the port.
+/// Parses an address. Some proxies append the port.
 fn parse(step: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(step).ok()?.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);

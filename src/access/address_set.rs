@@ -1,10 +1,10 @@
-//! Sets of addresses as ranges, so that two lists of networks can be compared by what they hold.
+//! Sets of addresses as ranges, so that two lists of networks can be compared by the addresses that they contain.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use std::fmt;
 
-/// Any set of IPv4 and IPv6 addresses.
+/// A set of IPv4 and IPv6 addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct AddressSet {
     v4: Ranges,
@@ -39,22 +39,22 @@ impl AddressSet {
         self.v4.0.is_empty() && self.v6.0.is_empty()
     }
 
-    /// What is in this set and not in `other`.
+    /// The addresses in this set that are not in `other`.
     pub(super) fn without(&self, other: &Self) -> Self {
         AddressSet { v4: self.v4.without(&other.v4), v6: self.v6.without(&other.v6) }
     }
 
-    /// What is in both.
+    /// The addresses in both sets.
     pub(super) fn and(&self, other: &Self) -> Self {
         self.without(&self.without(other))
     }
 
-    /// How many IPv4 addresses there are.
+    /// Number of IPv4 addresses.
     pub(super) fn v4_count(&self) -> u128 {
         self.v4.count()
     }
 
-    /// How many IPv6 addresses there are; one too few if it is all of them.
+    /// Number of IPv6 addresses; one too few for the set of all of them.
     pub(super) fn v6_count(&self) -> u128 {
         self.v6.count()
     }
@@ -76,7 +76,7 @@ impl Ranges {
     fn without(&self, other: &Self) -> Self {
         let mut left = Vec::new();
         for &(start, end) in &self.0 {
-            // The first address of this range that is not dealt with; there is none after the last of all.
+            // The first address of this range that is not processed yet; `None` after the last possible address.
             let mut next = Some(start);
             for &(gone, gone_end) in &other.0 {
                 let Some(from) = next.filter(|from| *from <= end) else { break };
@@ -103,7 +103,7 @@ impl Ranges {
     }
 }
 
-/// The first range, and how many more there are.
+/// Displays the first range and the number of further ones.
 impl fmt::Display for AddressSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let v4 = |n: u128| IpAddr::from(Ipv4Addr::from_bits(n as u32));
@@ -179,7 +179,7 @@ mod tests {
     }
 
     proptest! {
-        /// Held against each address of the last 256, one by one.
+        /// Compared with the same operations on each of the last 256 addresses.
         #[test]
         fn differences_and_intersections_are_those_of_the_addresses((a, b) in (networks(), networks())) {
             let holds = |networks: &[IpNet], n: u32| {

@@ -1,4 +1,4 @@
-//! How many connections an address may open per second.
+//! The rate limit for new connections per address.
 
 use super::LimitKey;
 use crate::rate::{Rate, TokenBucket};
@@ -7,28 +7,29 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Seconds' worth of new connections that an address may open at once: all of a network's clients come back in one moment
-/// after a restart.
+/// Burst of new connections per address, in seconds of its rate: after a restart, all clients of a network reconnect at
+/// the same moment.
 pub(crate) const BURST_SECONDS: u32 = 20;
-/// Addresses that are remembered for certain; at most twice as many are.
+/// Number of addresses that are remembered for certain; at most twice as many are.
 pub(crate) const REMEMBERED: usize = 10_000;
 
-/// When each address opened connections.
+/// The new connections of each address.
 #[derive(Debug, Default)]
 pub struct Arrivals(Mutex<Buckets>);
 
-/// The addresses that came last, and those before them. An address is forgotten when [`REMEMBERED`] others have come.
+/// A token bucket for each recent address, in two generations. An address is forgotten after [`REMEMBERED`] others have
+/// connected.
 #[derive(Debug, Default)]
 struct Buckets {
-    /// What `new` and `old` are measured by.
+    /// The rate that the buckets were created for.
     per_second: u32,
     new: HashMap<LimitKey, TokenBucket>,
     old: HashMap<LimitKey, TokenBucket>,
 }
 
 impl Arrivals {
-    /// How long one more connection from `address` is to wait, if each address (of IPv6: each /64) may open `per_second`,
-    /// or any number if that is 0; `None` if it would have to wait for more than `longest`.
+    /// The delay for a new connection from `address` under a rate limit of `per_second` for each address (for IPv6,
+    /// each /64). A limit of 0 means none. `None` if the delay would exceed `longest`.
     pub fn wait(
         &self,
         address: IpAddr,
@@ -71,7 +72,7 @@ mod tests {
         Ipv4Addr::from_bits(u32::try_from(n).unwrap()).into()
     }
 
-    /// How many connections of `address` are let in at `now`, and how many of these at once.
+    /// The number of connections of `address` that are admitted at `now`, and the number of these without delay.
     fn let_in(arrivals: &Arrivals, address: &str, now: Instant) -> (usize, usize) {
         let address = address.parse().unwrap();
         let waits: Vec<_> = std::iter::from_fn(|| arrivals.wait(address, 5, now, LONGEST)).collect();

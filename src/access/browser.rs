@@ -1,46 +1,46 @@
-//! Whether a request may be one that another site's page made an admin's browser send.
+//! Detects requests that a page of another site may have made an admin's browser send.
 
 use core::net::IpAddr;
 
-/// What a request says of itself; each as often as it comes.
+/// The headers of a request that identify its target and its source, each with all its values.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Claims<'a> {
-    /// The authority of the request's target, if it has one.
+    /// The authority of the request target, if it has one.
     pub authority: Option<&'a str>,
-    /// The values of Host.
+    /// The values of the Host header.
     pub hosts: &'a [&'a [u8]],
-    /// The values of Origin.
+    /// The values of the Origin header.
     pub origins: &'a [&'a [u8]],
-    /// The values of Sec-Fetch-Site.
+    /// The values of the Sec-Fetch-Site header.
     pub fetch_sites: &'a [&'a [u8]],
 }
 
 impl Claims<'_> {
-    /// Whether it asks for this server by an address, as `localhost`, or by one of `names`.
+    /// Whether the request names this server by an IP address, as `localhost`, or by one of `names`.
     ///
-    /// A page can make its own name lead to an admin's network (DNS rebinding), and is then of the same origin as this
-    /// server. It cannot make a browser ask it by an address or by another's name.
+    /// A page can make its own name resolve to an address in an admin's network (DNS rebinding), and then has the same
+    /// origin as this server. It cannot make a browser use an IP address or another site's name as the host.
     pub fn has_known_host(&self, names: &[String]) -> bool {
         let [host] = self.hosts else { return false };
         let hosts = std::str::from_utf8(host).ok().into_iter().chain(self.authority);
         hosts.clone().next().is_some() && hosts.into_iter().all(|host| is_known(host, names))
     }
 
-    /// Whether a browser says that a page of another site asks. Other programs do not say whose page they show.
+    /// Whether a browser sent the request for a page of another site. Other programs send neither of these headers.
     pub fn is_cross_site(&self) -> bool {
         let foreign_fetch = |site: &&[u8]| !matches!(*site, b"same-origin" | b"none");
         let foreign_origin = |origin: &&[u8]| !self.is_own(origin);
         self.fetch_sites.iter().any(foreign_fetch) || self.origins.iter().any(foreign_origin)
     }
 
-    /// Whether `origin` (RFC 6454 section 7) is this server under the name by which it was asked.
+    /// Whether `origin` (RFC 6454 section 7) is this server under the name in the Host header.
     fn is_own(&self, origin: &[u8]) -> bool {
         let bare = origin.strip_prefix(b"https://").or_else(|| origin.strip_prefix(b"http://"));
         bare.is_some_and(|bare| self.hosts.iter().all(|host| host.eq_ignore_ascii_case(bare)))
     }
 }
 
-/// `authority`: a host, and perhaps a port.
+/// `authority` is a host with an optional port.
 fn is_known(authority: &str, names: &[String]) -> bool {
     let Some(host) = without_port(authority) else { return false };
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -56,10 +56,10 @@ fn without_port(authority: &str) -> Option<&str> {
     port.get(1..)?.bytes().all(|b| b.is_ascii_digit()).then_some(host)
 }
 
-/// A name as [`Claims::has_known_host`] takes it: lower case, without port.
+/// Parses a name for [`Claims::has_known_host`]: lower case, without a port.
 ///
 /// # Errors
-/// When it is no name of a host.
+/// If the text is not a host name.
 pub fn host_name(text: &str) -> Result<String, String> {
     let is_label = |label: &str| {
         !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))

@@ -1,4 +1,4 @@
-//! How many connections there are, and whose.
+//! The number of connections, in total and per client.
 
 use super::TokenDigest;
 use core::net::{IpAddr, Ipv6Addr};
@@ -6,26 +6,26 @@ use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Of an IPv6 address, what one subscriber is commonly given (RFC 6177): a /64.
+/// The part of an IPv6 address that identifies a subscriber (RFC 6177): its /64.
 const SUBSCRIBER: u128 = !0 << 64;
 
-/// Who takes up connections.
+/// The holder that a connection counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LimitKey {
-    /// All together.
+    /// All connections together.
     Everyone,
-    /// Those who came to the admins' own listener.
+    /// Connections to the admins' own listener.
     Admins,
-    /// Those who are just being told that they may not.
+    /// Connections that are being refused.
     Refused,
-    /// An address, or of IPv6 a /64.
+    /// An address, or an IPv6 /64.
     Address(IpAddr),
-    /// Who shows this token.
+    /// The holder of a token.
     Token(TokenDigest),
 }
 
 impl LimitKey {
-    /// Whoever is at `address`.
+    /// The key for a client at `address`.
     pub fn at(address: IpAddr) -> Self {
         LimitKey::Address(match address.to_canonical() {
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & SUBSCRIBER).into(),
@@ -34,11 +34,11 @@ impl LimitKey {
     }
 }
 
-/// The connections that are taken.
+/// The number of open connections per key.
 #[derive(Debug, Default)]
 pub struct ConnectionLimits(Mutex<HashMap<LimitKey, usize>>);
 
-/// One connection of somebody; given back when it is dropped.
+/// A permit for one connection; released when it is dropped.
 #[derive(Debug)]
 pub struct ConnectionPermit {
     slots: Arc<ConnectionLimits>,
@@ -46,10 +46,10 @@ pub struct ConnectionPermit {
 }
 
 impl ConnectionLimits {
-    /// One more for `holder`, unless it has `most` already.
+    /// Takes a permit for `holder`, unless it holds `most` already.
     pub fn take(self: &Arc<Self>, holder: LimitKey, most: usize) -> Option<ConnectionPermit> {
         let mut taken = self.lock();
-        // One who is refused is not to be remembered.
+        // Checked before the insertion, so that refused holders are not stored.
         if taken.get(&holder).copied().unwrap_or(0) >= most {
             return None;
         }
@@ -57,7 +57,7 @@ impl ConnectionLimits {
         Some(ConnectionPermit { slots: self.clone(), holder })
     }
 
-    /// How many `holder` has.
+    /// Number of connections of `holder`.
     pub fn taken(&self, holder: LimitKey) -> usize {
         self.lock().get(&holder).copied().unwrap_or(0)
     }

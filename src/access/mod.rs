@@ -1,9 +1,10 @@
-//! Who may connect, what they may hear, and how often at the same time. Pure.
+//! Access control: decides which clients may connect, which streams they may subscribe to, and how many connections
+//! they may have. Pure.
 //!
 //! ```text
-//! connection ─► networks (deny, allow) ─► slots (all, per address) ─► turn (per address) ─► TLS, HTTP
-//! request    ─► address behind a trusted proxy ─► networks again ─► token ─► slots (per token, per address)
-//! admin      ─► no proxy ─► networks of admins ─► the name that was asked for ─► the page that asks
+//! connection ─► networks (deny, allow) ─► permits (all, per address) ─► rate limit (per address) ─► TLS, HTTP
+//! request    ─► address behind a trusted proxy ─► networks again ─► token ─► permits (per token, per address)
+//! admin      ─► no proxy ─► admin networks ─► requested host name ─► origin of the page
 //! ```
 
 mod address;
@@ -29,49 +30,49 @@ pub use token::{Token, TokenDigest};
 use crate::message::Stream;
 use core::net::IpAddr;
 
-/// The rules in force.
+/// The access rules in force.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
-    /// Whoever is in one of these may connect; without any, everybody.
+    /// Networks that may connect; if empty, all may.
     pub allow: Networks,
-    /// Whoever is in one of these may not.
+    /// Denied networks; takes precedence over `allow`.
     pub deny: Networks,
-    /// Whose word on where a request comes from is taken.
+    /// Proxies whose X-Forwarded-For header is trusted.
     pub trusted_proxies: Networks,
-    /// Who may see the clients' addresses, and what else others may not, where clients connect.
+    /// Networks whose clients are admins at the clients' listener: they see client addresses and other restricted data.
     pub admins: Networks,
-    /// The same at the listener of their own.
+    /// Networks whose clients are admins at the admins' own listener.
     pub listener_admins: Networks,
-    /// Whether the statistics and the metrics are for admins alone.
+    /// Whether the statistics and the metrics are restricted to admins.
     pub admins_only: bool,
-    /// Names of this server by which admins ask it, beside `localhost` and addresses; lower case.
+    /// Names of this server that admins may use besides `localhost` and IP addresses; lower case.
     pub admin_hosts: Vec<String>,
-    /// Without any, nobody needs one.
+    /// The tokens; if empty, no token is needed.
     pub tokens: Vec<Token>,
-    /// Most connections at the same time.
+    /// Largest number of open connections.
     pub connections: usize,
-    /// Most from one address (of IPv6: from one /64); 0: no limit of its own.
+    /// Largest number of open connections per address (for IPv6, per /64); 0: no separate limit.
     pub connections_per_address: usize,
-    /// Most that one address (likewise) opens per second; 0: no limit.
+    /// Largest number of new connections per second and address (for IPv6, /64); 0: no limit.
     pub new_connections_per_address: u32,
 }
 
-/// Who asks.
+/// The source of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Visitor {
-    /// Where they are, an IPv4 address even where the socket is an IPv6 one.
+    /// The client's address; IPv4-mapped IPv6 addresses are converted to IPv4.
     pub address: IpAddr,
-    /// Whether they are an admin, who may see what others may not.
+    /// Whether the client is an admin, and may see restricted data.
     pub is_admin: bool,
-    /// Whether a trusted proxy stands between them and us.
+    /// Whether the request came through a trusted proxy.
     pub is_proxied: bool,
 }
 
 impl Access {
-    /// Whether `peer` may connect; through a proxy that is trusted, whoever asks is judged later.
+    /// Checks whether `peer` may connect. A trusted proxy may; the clients behind it are checked with each request.
     ///
     /// # Errors
-    /// When it may not.
+    /// If `peer` may not connect.
     pub fn admit_peer(&self, peer: IpAddr) -> Result<(), Refusal> {
         if self.trusted_proxies.contain(peer) { Ok(()) } else { self.admit_address(peer) }
     }
@@ -81,10 +82,10 @@ impl Access {
         if allowed && !self.deny.contain(address) { Ok(()) } else { Err(Refusal::Network) }
     }
 
-    /// Who it is that asks through `peer`, by the values of the X-Forwarded-For headers that came with it.
+    /// Identifies the client of a request that came from `peer` with these values of the X-Forwarded-For header.
     ///
     /// # Errors
-    /// When they may not, or a trusted proxy says what makes no sense.
+    /// If the client may not connect, or a trusted proxy sent an invalid header.
     pub fn visitor<'a>(
         &self,
         peer: IpAddr,
@@ -93,23 +94,23 @@ impl Access {
         let peer = peer.to_canonical();
         let mut forwarded = forwarded.peekable();
         if !self.trusted_proxies.contain(peer) {
-            // The rules may have changed since the connection was let in.
+            // The rules may have changed since the connection was accepted.
             self.admit_address(peer)?;
-            // Who comes through a proxy that we do not know may be anybody.
+            // A request through an untrusted proxy may come from any client.
             let is_admin = forwarded.peek().is_none() && self.admins.contain(peer);
             return Ok(Visitor { address: peer, is_admin, is_proxied: false });
         }
         let address = address::behind(peer, forwarded, &self.trusted_proxies)?;
         self.admit_address(address)?;
-        // A proxy that does not say for whom it asks may ask for anybody.
+        // A proxy that does not name its client may forward requests of any client.
         let is_admin = self.admins.contain(address) && !self.trusted_proxies.contain(address);
         Ok(Visitor { address, is_admin, is_proxied: true })
     }
 
-    /// Who it is that asks at the admins' own listener, where there are no proxies.
+    /// Identifies the client of a request to the admins' own listener, which no proxy may use.
     ///
     /// # Errors
-    /// When they are none, or may not connect any more.
+    /// If the client is not an admin, or may no longer connect.
     pub fn admin(&self, peer: IpAddr, is_forwarded: bool) -> Result<Visitor, Refusal> {
         let address = peer.to_canonical();
         self.admit_peer(address)?;
@@ -118,10 +119,10 @@ impl Access {
         if is_admin { Ok(visitor) } else { Err(Refusal::NotAdmin) }
     }
 
-    /// Whether an admin may be answered as one, by what the request says of itself.
+    /// Checks whether an admin may be answered as one, based on the headers of the request.
     ///
     /// # Errors
-    /// When it may be a page of another site that asks, through an admin's browser.
+    /// If the request may come from a page of another site in an admin's browser.
     pub fn admit_as_admin(&self, claims: &Claims) -> Result<(), Refusal> {
         if !claims.has_known_host(&self.admin_hosts) {
             Err(Refusal::Host)
@@ -132,27 +133,28 @@ impl Access {
         }
     }
 
-    /// The token that was `presented`, if it may hear `stream`; `None` where nobody needs one.
+    /// The token that matches `presented`, if it is valid for `stream`; `None` if no token is needed.
     ///
     /// # Errors
-    /// When one is needed and it is missing, unknown, or for other streams.
+    /// If a token is needed, but is missing, unknown, or not valid for this stream.
     pub fn token(&self, presented: Option<&[u8]>, stream: Stream) -> Result<Option<&Token>, Refusal> {
         if self.tokens.is_empty() {
             return Ok(None);
         }
         let presented = presented.ok_or(Refusal::TokenMissing)?;
-        // Nobody was given an empty one, whatever digest the configuration has.
+        // An empty token is never valid, whatever digest is configured.
         let token = Token::find(&self.tokens, presented).filter(|_| !presented.is_empty());
         let token = token.ok_or(Refusal::TokenUnknown)?;
         if token.streams.contains(&stream) { Ok(Some(token)) } else { Err(Refusal::TokenStream) }
     }
 
-    /// Whether one who was let in under other rules would be let in under these.
+    /// Whether a client that was admitted under other rules would be admitted under these.
     pub fn still_admits(&self, address: IpAddr, token: Option<TokenDigest>, stream: Option<Stream>) -> bool {
         let known = |digest| self.tokens.iter().find(|token| token.digest == digest);
         let may_hear = |token: &Token| stream.is_none_or(|stream| token.streams.contains(&stream));
         let token_holds = self.tokens.is_empty() || token.and_then(known).is_some_and(may_hear);
-        // Proxies are no clients, but what asks in its own name through none is judged as one.
+        // A trusted proxy's own address may be outside `allow`; a client that connects without a proxy is checked by
+        // its address.
         let may_connect = self.trusted_proxies.contain(address) || self.admit_address(address).is_ok();
         token_holds && may_connect
     }

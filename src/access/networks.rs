@@ -5,46 +5,47 @@ use core::net::{IpAddr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The networks whose addresses never leave a machine.
+/// The loopback networks.
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 /// `::ffff:0:0/96`: IPv4 addresses written as IPv6 ones (RFC 4291 section 2.5.5.2).
 const MAPPED: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0);
-/// Its prefix length.
+/// The prefix length of [`MAPPED`].
 const MAPPED_PREFIX: u8 = 96;
 
 /// Addresses and networks in CIDR notation (RFC 4632).
 ///
-/// IPv4 and IPv6 are two worlds: `::/0` is all of IPv6 and holds no IPv4 address, in whatever way that one is written.
+/// IPv4 and IPv6 are separate: `::/0` is all of IPv6 and contains no IPv4 address in either notation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Networks(Vec<IpNet>);
 
 impl Networks {
     /// Parses each of `texts`: `192.0.2.0/24`, `2001:db8::/32`, or a single address. A network of IPv4-mapped addresses
-    /// (`::ffff:192.0.2.0/120`) is taken as the IPv4 network that it stands for.
+    /// (`::ffff:192.0.2.0/120`) is converted to the IPv4 network.
     ///
     /// # Errors
-    /// The first text that is neither, has bits set beyond its prefix, or holds the IPv4-mapped addresses and others.
+    /// For the first text that is neither, has bits set beyond its prefix, or contains both IPv4-mapped and other
+    /// addresses.
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         texts.into_iter().map(parse).collect::<Result<_, _>>().map(Networks)
     }
 
-    /// This machine's own addresses.
+    /// The loopback addresses.
     pub fn loopback() -> Self {
         Networks(LOOPBACK.into_iter().filter_map(|text| text.parse().ok()).collect())
     }
 
-    /// Whether there are none.
+    /// Whether there are no networks.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether `address` is in one of them. An IPv4 address is one also where it is written as an IPv6 one.
+    /// Whether one of the networks contains `address`. IPv4-mapped IPv6 addresses count as IPv4.
     pub fn contain(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// All their addresses.
+    /// The set of all addresses in the networks.
     pub(super) fn addresses(&self) -> AddressSet {
         AddressSet::of(&self.0)
     }
@@ -68,7 +69,7 @@ fn parse(text: &str) -> Result<IpNet, String> {
     if let Some(v4) = as_ipv4(v6) {
         return Ok(v4.into());
     }
-    // All of IPv6 means what it says. Of other networks nobody can tell whether IPv4 is meant too.
+    // `::/0` clearly means all of IPv6. For other networks it is unclear whether IPv4 is meant too.
     if v6.prefix_len() > 0 && v6.contains(&MAPPED) {
         return Err(format!(
             "{text:?} holds all IPv4-mapped addresses (::ffff:0:0/96) and others; expected the IPv4 networks that are \
@@ -78,7 +79,7 @@ fn parse(text: &str) -> Result<IpNet, String> {
     Ok(network)
 }
 
-/// The IPv4 network that a network of IPv4-mapped addresses stands for.
+/// The IPv4 network that corresponds to a network of IPv4-mapped addresses.
 fn as_ipv4(network: Ipv6Net) -> Option<Ipv4Net> {
     let prefix = network.prefix_len().checked_sub(MAPPED_PREFIX)?;
     Ipv4Net::new(network.addr().to_ipv4_mapped()?, prefix).ok()

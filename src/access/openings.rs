@@ -1,12 +1,13 @@
-//! What other rules open that was closed before.
+//! Detects restrictions that new access rules would remove.
 
 use super::address_set::AddressSet;
 use super::{Access, Networks, Token};
 
-/// Each way in which `new` lets somebody have what `old` kept from them, in words that begin with the key; none where
-/// `new` is as strict as `old`, or stricter.
+/// A description, starting with the key, of each restriction of `old` that `new` removes; none if `new` is at least as
+/// strict.
 ///
-/// Networks are compared by the addresses that they hold, not as lists. A new token opens nothing: it is a secret.
+/// Networks are compared by the addresses that they contain, not as lists. A new token removes no restriction, because
+/// it is a secret.
 pub fn openings(old: &Access, new: &Access) -> Vec<String> {
     let mut openings = Vec::new();
     addresses(old, new, &mut openings);
@@ -21,7 +22,7 @@ pub fn openings(old: &Access, new: &Access) -> Vec<String> {
     openings
 }
 
-/// Those who may connect.
+/// The addresses that may connect.
 fn admitted(access: &Access) -> AddressSet {
     let allowed = if access.allow.is_empty() { AddressSet::all() } else { access.allow.addresses() };
     allowed.without(&access.deny.addresses())
@@ -40,7 +41,7 @@ fn proxies(old: &Access, new: &Access, openings: &mut Vec<String>) {
     if !more.is_empty() {
         openings.push(format!("access.trusted_proxies: {more} may say for whom they ask"));
     }
-    // Whoever asked through one of these was judged by an address of their own.
+    // Requests through these proxies were checked by the address of the client behind.
     let fewer = was.without(&is).and(&admitted(new));
     if !fewer.is_empty() && admitted(old) != AddressSet::all() {
         openings.push(format!(
@@ -85,7 +86,7 @@ fn tokens(old: &Access, new: &Access, openings: &mut Vec<String>) {
     }
 }
 
-/// 0 is none.
+/// A limit of 0 means no limit.
 fn limit(key: &str, old: usize, new: usize, openings: &mut Vec<String>) {
     if old != 0 && (new == 0 || new > old) {
         let new = if new == 0 { "no limit".into() } else { new.to_string() };
@@ -93,9 +94,9 @@ fn limit(key: &str, old: usize, new: usize, openings: &mut Vec<String>) {
     }
 }
 
-/// Public IPv4 addresses from which on a list of proxies is taken for a mistake: a /8.
+/// Number of public IPv4 addresses from which a list of proxies is considered a mistake: a /8.
 pub(crate) const MAX_PROXIES_V4: u128 = 1 << 24;
-/// The same of IPv6: a /16.
+/// The same for IPv6: a /16.
 pub(crate) const MAX_PROXIES_V6: u128 = 1 << 112;
 
 /// Networks that are not part of the public internet (RFC 6890).
@@ -111,7 +112,8 @@ const PRIVATE: [&str; 9] = [
     "fe80::/10",
 ];
 
-/// What of `access` is allowed, and is hardly meant. `own_listener`: whether admins have a listener of their own.
+/// Warnings about valid settings that are probably mistakes. `own_listener`: whether admins have a listener of their
+/// own.
 pub fn warnings(access: &Access, own_listener: bool) -> Vec<String> {
     let mut warnings = Vec::new();
     let private = Networks::parse(PRIVATE).map(|networks| networks.addresses()).unwrap_or_default();

@@ -1,54 +1,54 @@
-//! Why somebody is turned away, in words that say what to do.
+//! The reasons for refusing a connection or request, with texts that say what to do.
 
 use serde::Serialize;
 
-/// A reason, each with a status of its own kind (RFC 9110 section 15.5).
+/// A reason; each maps to an HTTP status (RFC 9110 section 15.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
-    /// By the lists of networks.
+    /// The address is not in an allowed network.
     #[error("this address may not connect")]
     Network,
-    /// A proxy of ours passes on what is no address.
+    /// A trusted proxy sent an X-Forwarded-For header that contains no valid address.
     #[error("X-Forwarded-For does not hold addresses")]
     Forwarding,
-    /// All connections are taken.
+    /// The limit of all connections is reached.
     #[error("the server has as many connections as it may have; try again later")]
     Full,
-    /// All connections of one address are.
+    /// The limit of connections per address is reached.
     #[error("there are as many connections from this address as there may be; close some")]
     AddressFull,
-    /// An address opens more connections than it may.
+    /// The rate limit of new connections per address is exceeded.
     #[error("there are more new connections from this address than there may be; try again later")]
     AddressRate,
-    /// All connections of a token are.
+    /// The limit of connections per token is reached.
     #[error("there are as many connections with this token as there may be; close some")]
     TokenFull,
-    /// Nothing is heard without a token.
+    /// A token is required, but none was presented.
     #[error("a token is needed: send it as \"Authorization: Bearer TOKEN\" or as ?token=TOKEN")]
     TokenMissing,
-    /// There is no such token.
+    /// The token is unknown.
     #[error("this token is not known")]
     TokenUnknown,
-    /// It is for other streams.
+    /// The token is not valid for this stream.
     #[error("this token is not for this stream")]
     TokenStream,
-    /// For admins alone.
+    /// The route is restricted to admins.
     #[error("this is for admins alone; see [admin] in the configuration")]
     #[serde(rename = "stranger")]
     NotAdmin,
-    /// An admin asked for it by a name that may be anybody's.
+    /// An admin used a host name that may belong to another site.
     #[error(
         "admins are answered only where they ask by an IP address, localhost, or a name listed in admin.hosts"
     )]
     Host,
-    /// An admin's browser asks for it on behalf of another site's page.
+    /// An admin's browser sent the request for a page of another site.
     #[error("this is not for pages of other sites")]
     CrossSite,
 }
 
 impl Refusal {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Refusal; 12] = [
         Refusal::Network,
         Refusal::Forwarding,
@@ -79,7 +79,7 @@ impl Refusal {
         }
     }
 
-    /// Whether it may be otherwise in a while.
+    /// Whether the reason is temporary.
     pub fn passes(self) -> bool {
         matches!(self, Refusal::Full | Refusal::AddressFull | Refusal::AddressRate | Refusal::TokenFull)
     }

@@ -225,7 +225,7 @@ fn ipv6_addresses_of_one_64_are_one_holder() {
     assert_eq!(LimitKey::at(ip("::ffff:192.0.2.1")), LimitKey::at(ip("192.0.2.1")));
 }
 
-/// What another configuration opens, for each of `changes` to rules with restrictions of every kind.
+/// The restrictions that new rules remove, for each of `changes` to rules with restrictions of every kind.
 mod openings {
     use super::*;
 

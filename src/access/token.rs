@@ -1,16 +1,16 @@
-//! Tokens: what is known of them is their SHA-256, so that none can leak from here.
+//! Tokens. The server stores only their SHA-256 digests, so that it cannot leak a token.
 
 use crate::message::Stream;
 use openssl::memcmp;
 use openssl::sha::sha256;
 use std::fmt;
 
-/// The SHA-256 of a token. Not shown when printed for debugging: short tokens could be guessed from it.
+/// The SHA-256 digest of a token. Its debug output hides the value, because a short token could be guessed from it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenDigest([u8; 32]);
 
 impl TokenDigest {
-    /// Of the token itself.
+    /// The digest of `token`.
     pub fn of(token: &[u8]) -> Self {
         TokenDigest(sha256(token))
     }
@@ -19,7 +19,7 @@ impl TokenDigest {
         &self.0
     }
 
-    /// From 64 hexadecimal digits, as `sha256sum` prints them.
+    /// Parses 64 hexadecimal digits, as `sha256sum` prints them.
     pub fn parse(hex: &str) -> Option<Self> {
         let bytes = hex.as_bytes();
         if bytes.len() != 64 {
@@ -34,7 +34,7 @@ impl TokenDigest {
     }
 }
 
-/// What a token is where a variable was not set, or an example was not filled in.
+/// Values that result from an unset variable or an unchanged example.
 const UNSET: [&str; 20] = [
     "",
     " ",
@@ -59,7 +59,7 @@ const UNSET: [&str; 20] = [
 ];
 
 impl TokenDigest {
-    /// Whether it is the digest of no token at all: of an empty text or of a placeholder, with a line break or without.
+    /// Whether it is the digest of an empty text or a placeholder, with or without a line break.
     pub fn is_of_unset(self) -> bool {
         let is = |text: String| TokenDigest::of(text.as_bytes()) == self;
         UNSET.iter().any(|text| is(text.to_string()) || is(format!("{text}\n")) || is(format!("{text}\r\n")))
@@ -72,22 +72,22 @@ impl fmt::Debug for TokenDigest {
     }
 }
 
-/// A token, and what it is good for.
+/// A token and its permissions.
 #[derive(Debug, Clone)]
 pub struct Token {
-    /// Who has it.
+    /// The name of its owner.
     pub name: String,
-    /// What it is recognised by.
+    /// The digest that identifies it.
     pub digest: TokenDigest,
-    /// What may be heard with it, at least one.
+    /// The streams that it is valid for, at least one.
     pub streams: Vec<Stream>,
-    /// Most connections with it at the same time; 0: no limit of its own.
+    /// Largest number of open connections with it; 0: no separate limit.
     pub connections: usize,
 }
 
 impl Token {
-    /// The one of `tokens` that was `presented`. All are looked at, and each byte of them, so that the time which it takes
-    /// tells nothing of how near a guess was.
+    /// The token of `tokens` that matches `presented`. Every token is compared, in constant time, so that the duration
+    /// reveals nothing about how close a guess was.
     pub fn find<'a>(tokens: &'a [Token], presented: &[u8]) -> Option<&'a Token> {
         let presented = TokenDigest::of(presented);
         let mut found = None;
