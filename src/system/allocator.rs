@@ -1,41 +1,42 @@
-//! What the system's allocator is told. glibc's is made for programs whose memory only grows; others are left to themselves.
+//! Settings of glibc's allocator, which assumes that a program's memory only grows. Other allocators are left
+//! unchanged.
 
-/// Larger pieces are taken from the system one by one, and given back when they are freed: a page of a log has some
-/// megabytes, and between two heads nobody needs them.
+/// Size from which allocations are mapped individually, and returned to the system when they are freed. A page of a log
+/// has several megabytes, which are unused between two tree heads.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const LARGE: libc::c_int = 512 * 1024;
-/// Heaps. Each keeps for itself what is free in it; the threads that allocate much are no more than two.
+/// Number of arenas. Each keeps its own free memory, and at most two threads allocate much.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const HEAPS: libc::c_int = 2;
 
-/// Makes the program take little more memory than it uses. Returns whether it could.
+/// Reduces the memory that the program holds beyond what it uses. Returns whether that succeeded.
 ///
-/// The settings may only be changed while there is one thread, so with several, or where nobody can tell, nothing is
-/// changed.
+/// The settings may only be changed while the process has one thread. With several threads, or if their number is
+/// unknown, nothing is changed.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn tune_allocator() -> bool {
     if !is_single_threaded() {
         return false;
     }
-    // SAFETY: mallopt is not to be called while another thread may allocate. This is the only thread, as was just seen, and
-    // no other can start before this one goes on. Any value of these settings is allowed.
+    // SAFETY: mallopt must not be called while another thread may allocate. This was just checked to be the only
+    // thread, and no other can start before this function returns. Any value of these settings is allowed.
     #[allow(unsafe_code)]
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) == 1 && libc::mallopt(libc::M_ARENA_MAX, HEAPS) == 1
     }
 }
 
-/// Whether this thread is the only one of the process; `false` if the system does not say.
+/// Whether this is the only thread of the process; `false` if the system does not report it.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn is_single_threaded() -> bool {
     std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
 }
 
-/// Gives back what is free, on a thread of its own.
+/// Returns free memory to the system, on a thread of its own.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn give_back() {
     let trim = || {
-        // SAFETY: may be called at any time, and touches nothing that is in use.
+        // SAFETY: malloc_trim may be called at any time and does not touch memory in use.
         #[allow(unsafe_code)]
         unsafe {
             libc::malloc_trim(0);
@@ -46,13 +47,13 @@ pub fn give_back() {
     }
 }
 
-/// Nothing here.
+/// Not available on this platform.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn tune_allocator() -> bool {
     false
 }
 
-/// Nothing here.
+/// Not available on this platform.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn give_back() {}
 

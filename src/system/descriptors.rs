@@ -1,22 +1,22 @@
-//! Each client takes a file descriptor, and what a shell allows is soon used up.
+//! File descriptor limits. Each client uses one descriptor, and a shell's default limit is low.
 
-/// Connections that admins may have where they have a listener of their own. Clients cannot take these up.
+/// Connections reserved for admins at their own listener. Clients cannot use them.
 pub(crate) const MAX_ADMINS: usize = 16;
-/// Descriptors that are for other things than clients: logs, files, threads. Where there are few, half of them.
+/// Descriptors reserved for logs, files and threads. If the limit is low, half of it.
 pub(crate) const OTHERS: u64 = 1024;
-/// Of these, for connections that are just being told that there is no room. Where there are few, an eighth of all.
+/// The part of these for connections that are being refused. If the limit is low, an eighth of it.
 pub(crate) const REFUSED: u64 = 128;
-/// Fewer clients than this are worth a warning.
+/// Number of clients below which a warning is logged.
 const FEW: u64 = 10_000;
 
-/// How the descriptors are divided that a process may have.
+/// The division of the process's descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Division {
     clients: u64,
     refused: u64,
 }
 
-/// Divides `limit` descriptors. Every connection takes one.
+/// Divides `limit` descriptors. Every connection uses one.
 fn divide(limit: u64) -> Division {
     let others = OTHERS.min(limit / 2);
     Division { clients: (limit - others).max(1), refused: REFUSED.min(limit / 8).max(1) }
@@ -29,34 +29,34 @@ fn division() -> Division {
     divide(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
 }
 
-/// There is no such limit here.
+/// This platform has no such limit.
 #[cfg(not(unix))]
 fn division() -> Division {
     divide(u64::MAX)
 }
 
-/// How many connections the limit on open descriptors leaves room for.
+/// Number of client connections that the descriptor limit allows.
 pub fn room() -> usize {
     usize::try_from(division().clients).unwrap_or(usize::MAX)
 }
 
-/// How many connections may be told at the same time that there is no room for them. Others are closed without a word.
+/// Number of connections that may be refused with an answer at the same time. Others are closed without one.
 pub(crate) fn most_refused() -> usize {
     usize::try_from(division().refused).unwrap_or(usize::MAX)
 }
 
-/// How many connections may be accepted at the same time, whatever becomes of them.
+/// Number of connections that may be accepted at the same time.
 pub(crate) fn most_accepted() -> usize {
     room().saturating_add(most_refused()).saturating_add(MAX_ADMINS)
 }
 
-/// Raises the limit on open descriptors as far as the system lets us, and says so if it is low even then.
+/// Raises the soft limit on open descriptors to the hard limit, and warns if it is still low.
 #[cfg(unix)]
 pub fn raise_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // None is no limit at all.
+    // `None` means no limit.
     let Some(before) = current else { return };
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let limit = if raised.is_ok() { maximum } else { Some(before) };
@@ -67,7 +67,7 @@ pub fn raise_limit() {
     }
 }
 
-/// There is no such limit here.
+/// This platform has no such limit.
 #[cfg(not(unix))]
 pub fn raise_limit() {}
 

@@ -1,13 +1,13 @@
-//! Files that are there as a whole or not at all.
+//! Atomic file replacement and bounded reads.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// Puts a file with `content` at `path`, durably and as a whole. Its folder is made if it is not there.
+/// Writes `content` to the file at `path`, durably and atomically. Creates its folder if needed.
 ///
 /// # Errors
-/// What the system says. What was there before is still there then.
+/// The operating system's error. The previous file is unchanged then.
 pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(dir)?;
@@ -17,14 +17,14 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&unfinished, path)?;
-    // The name is part of the folder: without this a power cut could bring the old file back.
+    // The rename is stored in the folder: without this sync, a power failure could restore the old file.
     File::open(dir)?.sync_all()
 }
 
-/// What is in the file at `path`, if that is no more than `limit` bytes.
+/// Reads the file at `path`, up to `limit` bytes.
 ///
 /// # Errors
-/// What the system says, or that there is more.
+/// The operating system's error, or that the file is larger.
 pub(crate) fn read_file(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     File::open(path)?.take(limit as u64 + 1).read_to_end(&mut content)?;

@@ -1,4 +1,4 @@
-//! What the operating system allows and offers, apart from sockets.
+//! Limits and services of the operating system, except sockets.
 
 mod allocator;
 pub(crate) mod descriptors;

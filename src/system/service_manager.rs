@@ -1,28 +1,28 @@
-//! What a service manager such as systemd hears of the server, by the protocol of sd_notify. Where `NOTIFY_SOCKET` is
-//! not set nobody wants to hear, and nothing is said.
+//! Notifications to a service manager such as systemd, by the sd_notify protocol. Without `NOTIFY_SOCKET` in the
+//! environment, nothing is sent.
 
 use std::time::Duration;
 
-/// How often the service manager hears that the server is alive, within the time after which it would end it.
+/// Number of watchdog notifications per timeout of the service manager.
 const BEATS: u32 = 3;
 
-/// The server listens and watches; or it has read its configuration again, whether or not that was of use.
+/// Reports that the server is ready, or that reloading the configuration has ended, successfully or not.
 pub fn ready() {
     tell(Phase::Ready);
 }
 
-/// The server begins to read its configuration again. [`ready`] must follow.
+/// Reports that the server starts to reload its configuration. [`ready`] must follow.
 pub fn reloading() {
     tell(Phase::Reloading);
 }
 
-/// The server begins to stop.
+/// Reports that the server starts to stop.
 pub fn stopping() {
     tell(Phase::Stopping);
 }
 
-/// Says that the server is alive whenever `is_alive` finds it so, as often as the service manager wants to hear it
-/// (`WATCHDOG_USEC`). Never ends.
+/// Sends watchdog notifications while `is_alive` returns `true`, at the interval that the service manager requests
+/// (`WATCHDOG_USEC`). Never returns.
 pub async fn keep_alive(is_alive: impl AsyncFn() -> bool) {
     let Some(patience) = watchdog() else { return std::future::pending().await };
     let mut beat = tokio::time::interval((patience / BEATS).max(Duration::from_millis(1)));
@@ -50,7 +50,7 @@ fn tell(phase: Phase) {
     use sd_notify::{NotifyState, notify};
     let told = match phase {
         Phase::Ready => notify(&[NotifyState::Ready]),
-        // With the time the service manager tells this reload from the one before.
+        // The time lets the service manager distinguish this reload from the previous one.
         Phase::Reloading => {
             NotifyState::monotonic_usec_now().and_then(|now| notify(&[NotifyState::Reloading, now]))
         }
@@ -67,7 +67,7 @@ fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled()
 }
 
-/// There is no such service manager here.
+/// This platform has no such service manager.
 #[cfg(not(unix))]
 fn tell(_: Phase) {}
 

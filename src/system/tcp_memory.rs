@@ -1,28 +1,27 @@
-//! What the kernel holds for connections.
+//! Kernel memory used by connections.
 
 use actix_web::rt::net::TcpStream;
 
-/// Share of what the system's TCP may take before it saves memory that is left to our connections: 1/SHARE of it.
+/// The server may use 1/SHARE of the TCP memory that the system allows before it comes under pressure.
 #[cfg(target_os = "linux")]
 const SHARE: usize = 2;
 
-/// What the kernel holds for one connection, in bytes of memory, including its bookkeeping.
+/// Kernel memory of one connection, in bytes, including bookkeeping.
 #[derive(Debug, Default)]
 struct KernelMemory {
-    /// Of what has come and is not read yet.
+    /// Received data that is not read yet.
     received: usize,
-    /// Of what is not sent or not acknowledged yet.
+    /// Data that is unsent or unacknowledged.
     unsent: usize,
 }
 
-/// Bytes of memory that the kernel holds for `stream`: what is not sent or not acknowledged yet, and what has come and is
-/// not read yet, including its bookkeeping.
+/// Bytes of kernel memory for `stream`: unsent, unacknowledged and unread data, including bookkeeping.
 pub(crate) fn of(stream: &TcpStream) -> usize {
     let KernelMemory { received, unsent } = held(stream);
     received + unsent
 }
 
-/// Bytes of memory that the kernel holds of what is not sent or not acknowledged yet.
+/// Bytes of kernel memory for data that is unsent or unacknowledged.
 pub(crate) fn unsent(stream: &TcpStream) -> usize {
     held(stream).unsent
 }
@@ -31,12 +30,12 @@ pub(crate) fn unsent(stream: &TcpStream) -> usize {
 fn held(stream: &TcpStream) -> KernelMemory {
     use std::os::fd::AsRawFd;
 
-    /// Values that are read, of which `SK_MEMINFO_RMEM_ALLOC` is at 0 and `SK_MEMINFO_WMEM_QUEUED` at 5
+    /// Number of values to read. `SK_MEMINFO_RMEM_ALLOC` has index 0 and `SK_MEMINFO_WMEM_QUEUED` index 5
     /// (linux/sock_diag.h).
     const VALUES: usize = 9;
     let mut values = [0u32; VALUES];
     let mut length = size_of_val(&values) as libc::socklen_t;
-    // SAFETY: the descriptor is open for as long as `stream` is, and the kernel writes no more than `length` bytes.
+    // SAFETY: the descriptor is open while `stream` is borrowed, and the kernel writes at most `length` bytes.
     #[allow(unsafe_code)]
     let result = unsafe {
         libc::getsockopt(
@@ -47,21 +46,21 @@ fn held(stream: &TcpStream) -> KernelMemory {
             &mut length,
         )
     };
-    // A socket that has just been closed holds nothing.
+    // A socket that was just closed holds nothing.
     if result != 0 {
         return KernelMemory::default();
     }
     KernelMemory { received: values[0] as usize, unsent: values[5] as usize }
 }
 
-/// Elsewhere about what it may hold at most: a stream's send buffer.
+/// Other platforms: an estimate of the maximum, which is a stream's send buffer.
 #[cfg(not(target_os = "linux"))]
 fn held(_: &TcpStream) -> KernelMemory {
     KernelMemory { received: 0, unsent: 1024 * 1024 }
 }
 
-/// Bytes that our connections may hold together before the system's TCP as a whole comes under pressure; then it drops
-/// what it had taken, of all programs.
+/// Bytes that the connections may use together before the system's TCP memory comes under pressure. Under pressure the
+/// kernel drops received data, of all programs.
 #[cfg(target_os = "linux")]
 pub(crate) fn room() -> usize {
     // Three numbers of pages: low, pressure, high (tcp(7)).
@@ -70,7 +69,7 @@ pub(crate) fn room() -> usize {
     pressure.map_or(usize::MAX, |pages| pages.saturating_mul(rustix::param::page_size()) / SHARE)
 }
 
-/// There is no such limit here.
+/// This platform has no such limit.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn room() -> usize {
     usize::MAX
@@ -90,7 +89,7 @@ mod tests {
         let (mut client, server) = (client.expect("a client"), accepted.expect("its connection").0);
         let (before, before_client) = (of(&server), of(&client));
         let sent = server.try_write(&vec![0; SENT]).expect("room");
-        // On one machine the receiver holds what it has not read.
+        // Over loopback, the receiving socket holds the unread data.
         assert!(of(&server) + of(&client) >= before + before_client + sent, "{sent} bytes are somewhere");
         let mut received = vec![0; sent];
         client.read_exact(&mut received).await.expect("what was sent");
