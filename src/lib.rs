@@ -1,43 +1,50 @@
-//! Watches Certificate Transparency logs and streams each new certificate as JSON to everyone who listens.
+//! Watches Certificate Transparency logs and streams each new certificate as JSON to all subscribed clients.
 //!
-//! The way of one certificate, always downhill:
+//! The path of one certificate, from a log to the clients:
 //!
 //! ```text
-//! CT log ─► log_client ─► LogWatcher ─► ct (decode) ─► message (certificate → JSON, framed, once)
-//!        ─► Broker (number, newest messages) ─► SendQueue (one per client, bounded) ─► Connection ─► socket
-//!              └─► /latest.json /example.json         Heartbeat ─ tick ─► Broker
+//! CT log ─► log_client ─► ct (decode) ─► LogWatcher (verify) ─► message (certificate to JSON, framed once)
+//!        ─► Broker ─► SendQueue (one per client, bounded) ─► Connection ◄─► socket
+//!            ▲  │                                 pong, close ▲      │ received bytes
+//!            │  └─► /latest.json, /example.json, /develop     │      ▼
+//!            │                                              WebSocketSession (one per WebSocket client)
+//!            ├── Tick ── Heartbeat                                 │
+//!            └── Subscribe, Unsubscribe ───────────────────────────┘
 //! ```
 //!
-//! Modules use only what stands below them; `tests/architecture` holds them to this table, and files to having no circles.
+//! SSE clients have an `EventSession` instead of a WebSocketSession. It subscribes; its client cannot send anything.
+//!
+//! A module may only use the modules in the last column of its row, which are all below it. `tests/architecture` checks
+//! this table against the code, and checks that files do not depend on each other in a circle.
 //!
 //! | module | what it is for | uses |
 //! |---|---|---|
 //! | [`cli`] | the command line | `startup`, `reload`, `transport`, `config`, `log_list`, `log_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
-//! | [`startup`] | the only place that starts actors, threads and servers | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message` |
-//! | [`reload`] | another configuration for a server that runs | `transport`, `actors`, `live_config`, `config`, `access`, `printable` |
-//! | [`server`] | the HTTP server, and the way out of HTTP | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
-//! | [`routes`] | what HTTP clients see | `transport`, `actors`, `live_config`, `config`, `state`, `counters`, `access`, `message`, `rate` |
-//! | `transport` | the connections of clients below HTTP: TCP, TLS, and what each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
-//! | [`actors`] | LogWatcher, Broker, WebSocketSession, Heartbeat, and what they say to each other | `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
-//! | `live_config` | what can change while the server runs | `config`, `access`, `system` |
-//! | [`config`] | what the user wrote, and what it means | `log_list`, `log_client`, `access`, `message`, `ct`, `printable` |
-//! | [`log_list`] | the lists of logs: fetched, believed, kept | `log_client`, `ct`, `system` |
-//! | [`log_client`] | one request to a log, one answer | `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
-//! | [`demo`] | a CT log of our own, for trying out and for tests | `ct`, `certificate`, `clock` |
-//! | [`state`] | what is kept on disk | `evidence`, `ct`, `system` |
-//! | [`counters`] | what happened to clients, counted | `access`, `message` |
-//! | [`digest`] | what logs do wrong, summed up for the log file | `printable` |
-//! | [`evidence`] | what a log did wrong, in a form that others can check; pure | `ct`, `certificate` |
-//! | [`access`] | who may connect, what they may hear, how often; pure | `message`, `rate` |
-//! | [`message`] | the messages of each stream, and their WebSocket frames; pure | `ct`, `certificate` |
-//! | [`ct`] | the structures of RFC 6962 and static-ct-api, and proofs about their trees; pure | `certificate`, `printable` |
-//! | [`certificate`] | X.509 to the fields and texts of the wire format; pure |  |
-//! | `rate` | token buckets: how much may happen per second; pure |  |
-//! | [`printable`] | outside text made safe to print; pure |  |
-//! | `system` | what the operating system allows and offers, apart from sockets |  |
-//! | `clock` | what time it is |  |
+//! | [`startup`] | starts all actors, threads and servers; nothing else starts any | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message` |
+//! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `access`, `printable` |
+//! | [`server`] | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
+//! | [`routes`] | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `state`, `counters`, `access`, `message`, `rate` |
+//! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
+//! | [`actors`] | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat, and their messages | `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
+//! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
+//! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `access`, `message`, `ct`, `printable` |
+//! | [`log_list`] | the lists of logs: downloaded, verified and stored | `log_client`, `ct`, `system` |
+//! | [`log_client`] | requests to a log, and their answers | `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
+//! | [`demo`] | a local CT log, for trying the server out and for tests | `ct`, `certificate`, `clock` |
+//! | [`state`] | the files that survive a restart | `evidence`, `ct`, `system` |
+//! | [`counters`] | counters of client events | `access`, `message` |
+//! | [`digest`] | summaries of the logs' problems for the log file | `printable` |
+//! | [`evidence`] | proof of a log's misbehaviour, in a form that others can verify; pure | `ct`, `certificate` |
+//! | [`access`] | access control: who may connect and subscribe, and how often; pure | `message`, `rate` |
+//! | [`message`] | the messages of each stream, and their WebSocket and SSE frames; pure | `ct`, `certificate` |
+//! | [`ct`] | the structures of RFC 6962 and static-ct-api, and the proofs of their trees; pure | `certificate`, `printable` |
+//! | [`certificate`] | conversion of X.509 certificates to the fields and texts of the messages; pure |  |
+//! | `rate` | token buckets for rate limits; pure |  |
+//! | [`printable`] | escaping of untrusted text for output; pure |  |
+//! | `system` | limits and services of the operating system, except sockets |  |
+//! | `clock` | the current time |  |
 //!
-//! Pure modules do no input or output, know no clock, and import neither actix nor tokio.
+//! Pure modules do no input or output, do not read the clock, and import neither actix nor tokio.
 
 pub mod access;
 pub mod actors;
