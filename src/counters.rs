@@ -1,4 +1,4 @@
-//! What happened to clients since the program started. Counted where it happens, read by `/metrics`.
+//! Event counters of clients since the program started, exported by `/metrics`.
 
 use crate::access::Refusal;
 use crate::message::Stream;
@@ -7,26 +7,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Why the server ended a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// It took nothing for too long.
+    /// It accepted no bytes for too long.
     Stalled,
-    /// It said nothing for too long.
+    /// It sent nothing for too long.
     Silent,
-    /// Too much was queued for it.
+    /// Its queue exceeded its limit.
     TooFarBehind,
-    /// Too much was queued for all together, and it was the slowest.
+    /// The queues of all clients together exceeded their limit, and it was the slowest.
     Shed,
-    /// New rules do not let it in.
+    /// New access rules do not admit it.
     NotAllowed,
-    /// It sent more control frames than anybody needs.
+    /// It exceeded the rate limit of control frames.
     Flooding,
-    /// All connections together held too much, and it took least.
+    /// All connections together exceeded their budget, and it accepted the fewest bytes.
     OverBudget,
-    /// What it said was no handshake or request, or was not said in time.
+    /// It sent an invalid handshake or request, or none in time.
     BadRequest,
 }
 
 impl Ending {
-    /// All of them, in the order of their discriminants.
+    /// All reasons, in the order of their discriminants.
     pub const ALL: [Ending; 8] = [
         Ending::Stalled,
         Ending::Silent,
@@ -38,7 +38,7 @@ impl Ending {
         Ending::BadRequest,
     ];
 
-    /// Its name among the metrics' labels.
+    /// The value of the metrics' label.
     pub fn name(self) -> &'static str {
         match self {
             Ending::Stalled => "stalled",
@@ -53,7 +53,7 @@ impl Ending {
     }
 }
 
-/// The counts.
+/// All counters.
 #[derive(Debug, Default)]
 pub struct Counters {
     streams: [StreamCounters; Stream::ALL.len()],
@@ -61,7 +61,7 @@ pub struct Counters {
     refused: [AtomicU64; Refusal::ALL.len()],
 }
 
-/// What became of the messages of one stream, over all of its clients.
+/// Counters of one stream, over all of its clients.
 #[derive(Debug, Default)]
 pub struct StreamCounters {
     messages: AtomicU64,
@@ -70,18 +70,18 @@ pub struct StreamCounters {
 }
 
 impl StreamCounters {
-    /// So many messages were handed to a connection, with so many bytes.
+    /// Counts messages and bytes passed to a connection.
     pub fn sent(&self, messages: u64, bytes: u64) {
         self.messages.fetch_add(messages, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// A client missed so many messages.
+    /// Counts messages that a client did not receive.
     pub fn dropped(&self, messages: u64) {
         self.dropped.fetch_add(messages, Ordering::Relaxed);
     }
 
-    /// Messages and bytes that were sent, and messages that were dropped.
+    /// Messages sent, bytes sent and messages dropped.
     pub fn read(&self) -> (u64, u64, u64) {
         let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
         (read(&self.messages), read(&self.bytes), read(&self.dropped))
@@ -89,7 +89,7 @@ impl StreamCounters {
 }
 
 impl Counters {
-    /// The counts of `stream`.
+    /// The counters of `stream`.
     pub fn of(&self, stream: Stream) -> &StreamCounters {
         let [full, lite, domains] = &self.streams;
         match stream {
@@ -99,22 +99,22 @@ impl Counters {
         }
     }
 
-    /// A client was ended.
+    /// Counts a client that the server ended.
     pub fn ended(&self, why: Ending) {
         count(self.ended.get(why as usize));
     }
 
-    /// Somebody was turned away.
+    /// Counts a refused connection or request.
     pub fn refused(&self, why: Refusal) {
         count(self.refused.get(why as usize));
     }
 
-    /// How many clients were ended, by reason.
+    /// Number of ended clients, by reason.
     pub fn endings(&self) -> impl Iterator<Item = (Ending, u64)> {
         Ending::ALL.into_iter().zip(self.ended.iter().map(|n| n.load(Ordering::Relaxed)))
     }
 
-    /// How many were turned away, by reason.
+    /// Number of refusals, by reason.
     pub fn refusals(&self) -> impl Iterator<Item = (Refusal, u64)> {
         Refusal::ALL.into_iter().zip(self.refused.iter().map(|n| n.load(Ordering::Relaxed)))
     }

@@ -1,13 +1,13 @@
-//! Lines of the log file about what logs do wrong, summed up: however often and by however many logs one kind of problem
-//! comes, it is told at once where it is new, and once a minute in how large a number.
+//! Summarises the problems of logs in the log file. However often a kind of problem occurs, and in however many logs, a
+//! new one is reported immediately, and its count is reported once a minute.
 //!
 //! ```text
-//! new for a log     ─► a line at once, for the first few logs; one for all others that come within 5 s
+//! new for a log     ─► one line immediately, for the first few logs; one line for all others within 5 s
 //! known for a log   ─► counted; one line a minute for each kind, with the logs that have it most
 //! quiet for long    ─► forgotten, so that it is new the next time
 //! ```
 //!
-//! `Topics` is pure: the time comes as an argument.
+//! `Topics` is pure: the time is an argument.
 
 use crate::printable::{MAX_CHARS, escaped};
 use log::Level;
@@ -15,27 +15,27 @@ use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-/// Logs that are told of with a line of their own when they begin to have one kind of problem, in one interval.
+/// Number of logs per interval whose first problem of one kind gets a line of its own.
 pub(crate) const AT_ONCE: usize = 5;
-/// How long others are collected that begin to have it; they are told of in one line.
+/// Time for which further logs with a new problem are collected before one line reports them.
 pub(crate) const GROUP_DELAY: Duration = Duration::from_secs(5);
-/// Time between two lines that sum up one kind of problem.
+/// Interval between two summary lines for one kind of problem.
 pub(crate) const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
-/// After which time without it a problem of a log counts as new. A failing log is asked every five minutes.
+/// Time without occurrence after which a problem of a log counts as new. A failing log is polled every five minutes.
 pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
-/// Most logs that are known by name for each kind of problem; further ones are counted together.
+/// Largest number of logs tracked by name for each kind of problem; further ones are counted together.
 pub(crate) const MAX_LOGS: usize = 10_000;
-/// Most names in one line.
+/// Largest number of names in one line.
 const MAX_NAMES: usize = 10;
-/// Longest name in a line with many, characters.
+/// Longest name in a line with several names, in characters.
 const MAX_NAME_CHARS: usize = 80;
 
-/// A kind of problem: what it is about, and what is wrong. There are some thirty.
+/// A kind of problem. There are about thirty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Topic {
-    /// What it is about.
+    /// The subject of the problem.
     pub about: &'static str,
-    /// What is wrong.
+    /// The problem itself.
     pub problem: &'static str,
 }
 
@@ -46,35 +46,35 @@ pub(crate) struct Line {
     pub(crate) text: String,
 }
 
-/// What is known of all problems.
+/// The state of all kinds of problems.
 #[derive(Debug, Default)]
 pub(crate) struct Topics(BTreeMap<Topic, Known>);
 
 #[derive(Debug)]
 struct Known {
     level: Level,
-    /// When the interval began that the counts are of.
+    /// Start of the interval that the counts cover.
     since: Instant,
-    /// Lines of single logs in it.
+    /// Number of lines for single logs in the interval.
     at_once: usize,
-    /// Since when there are logs that nobody was told of.
+    /// Since when logs with a new problem have been waiting for the collective line.
     waiting_since: Option<Instant>,
     logs: HashMap<String, Occurrences>,
-    /// The newest one that was not told.
+    /// The newest unreported occurrence.
     last: String,
 }
 
 #[derive(Debug)]
 struct Occurrences {
-    /// Those of this interval that were not told.
+    /// Unreported occurrences in this interval.
     count: u64,
     last_at: Instant,
-    /// Whether anybody was told that the log has the problem.
+    /// Whether it was reported that the log has the problem.
     told: bool,
 }
 
 impl Topics {
-    /// Notes a problem of `log`; the line to be written at once, if there is one.
+    /// Records a problem of `log`. Returns the line to write immediately, if any.
     pub(crate) fn note(
         &mut self,
         (topic, level): (Topic, Level),
@@ -103,7 +103,7 @@ impl Topics {
         None
     }
 
-    /// What is to be told now; at the end of the program everything.
+    /// The lines that are due now; all remaining ones if `at_end`.
     pub(crate) fn due(&mut self, now: Instant, at_end: bool) -> Vec<Line> {
         let mut lines = Vec::new();
         for (topic, known) in &mut self.0 {
@@ -125,7 +125,7 @@ impl Known {
         Known { level, since, at_once: 0, waiting_since: None, logs: HashMap::new(), last: String::new() }
     }
 
-    /// One line for all logs that nobody was told of.
+    /// One line for all logs whose problem has not been reported.
     fn tell_new(&mut self, Topic { about, problem }: Topic) -> Option<Line> {
         self.waiting_since = None;
         let mut names = Vec::new();
@@ -142,7 +142,7 @@ impl Known {
         (count > 0).then_some(Line { level: self.level, text })
     }
 
-    /// One line for all that came in this interval and was not told, and the next interval begins.
+    /// One line for all unreported occurrences of the interval. Starts the next interval.
     fn sum_up(&mut self, Topic { about, problem }: Topic, now: Instant) -> Option<Line> {
         let mut counts: Vec<_> = self
             .logs
@@ -158,7 +158,7 @@ impl Known {
             "{about}: {problem}: {all} more in the last {seconds} s, by log: {names}; the last: {}",
             self.last
         );
-        // Those that nobody was told of yet are told of next.
+        // Logs whose problem has not been reported stay, for the next collective line.
         self.logs.retain(|_, o| !o.told || now.saturating_duration_since(o.last_at) < FORGET_AFTER);
         self.logs.values_mut().filter(|o| o.told).for_each(|o| o.count = 0);
         (self.since, self.at_once) = (now, 0);
@@ -170,7 +170,7 @@ fn short(name: &str) -> String {
     escaped(name, MAX_NAME_CHARS).into_owned()
 }
 
-/// The first few of `count` names.
+/// Joins the first few of `count` names.
 fn listed(names: impl Iterator<Item = String>, count: usize) -> String {
     let few: Vec<String> = names.take(MAX_NAMES).map(|name| short(&name)).collect();
     match count.saturating_sub(few.len()) {
@@ -179,23 +179,23 @@ fn listed(names: impl Iterator<Item = String>, count: usize) -> String {
     }
 }
 
-/// `Topics` that all watchers share, and the log file that they end in.
+/// The `Topics` that all watchers share; writes their lines to the log file.
 #[derive(Debug, Default)]
 pub struct Digest(Mutex<Topics>);
 
 impl Digest {
-    /// Tells of a problem of `log` in the log file, at once or summed up.
+    /// Reports a problem of `log`, immediately or in a summary.
     pub fn tell(&self, level: Level, topic: Topic, log: &str, text: impl FnOnce() -> String) {
         let line = self.topics(|topics| topics.note((topic, level), log, text, Instant::now()));
         write(line);
     }
 
-    /// Writes what is due. To be called every second or so.
+    /// Writes the lines that are due. Must be called about every second.
     pub fn tell_due(&self) {
         write(self.topics(|topics| topics.due(Instant::now(), false)));
     }
 
-    /// Writes everything that was not told yet.
+    /// Writes everything that has not been reported.
     pub fn finish(&self) {
         write(self.topics(|topics| topics.due(Instant::now(), true)));
     }
@@ -247,7 +247,7 @@ mod tests {
     fn a_problem_that_many_logs_have_at_once_takes_a_handful_of_lines() {
         let (mut topics, begin) = (Topics::default(), Instant::now());
         let mut lines = Vec::new();
-        // As with a name server that fails: each log is tried 1, 3, 7 and 15 s after the first time.
+        // A failing name server, for example: each log is retried 1, 3, 7 and 15 s after the first failure.
         for second in 0..=20 {
             let now = begin + Duration::from_secs(second);
             if [0, 1, 3, 7, 15].contains(&second) {
@@ -289,7 +289,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever logs do, each occurrence is told or counted once, and lines are few.
+        /// For any sequence of problems, each occurrence is reported or counted once, and the lines are few.
         #[test]
         fn each_occurrence_is_accounted_for(
             steps in prop::collection::vec((0usize..40, 0u64..20), 1..400),

@@ -1,4 +1,4 @@
-//! The table of all bounds in docs/security.md: made from the constants that set them, so that it cannot grow old.
+//! The table of all limits in docs/security.md. It is generated from the constants, so that it stays up to date.
 
 use crate::access::arrivals;
 use crate::actors::{broker, client_messages, connection, log_watcher, ring_buffer, socket};
@@ -17,12 +17,12 @@ use std::fmt::Write;
 use std::time::Duration;
 
 const PAGE: &str = "docs/security.md";
-/// Before and behind what is made.
+/// Markers before and after the generated part.
 const BEGIN: &str = "<!-- made from the code: UPDATE_DOCS=1 cargo test --lib limits -->\n";
 const END: &str = "<!-- end -->\n";
 
-/// What is bounded; how in bytes or number, in time, and in work or number per second; what happens beyond that; the tests
-/// that hold it.
+/// The limited resource; its limit in bytes or number, in time, and in work or number per second; the behaviour beyond
+/// the limit; the tests that verify it.
 type Row = [String; 6];
 
 fn bytes(n: impl TryInto<u64>) -> String {

@@ -1,4 +1,4 @@
-//! What can change while the server runs.
+//! The settings that can change while the server runs.
 
 use crate::access::Access;
 use crate::config::{ClientLimits, Config, HealthLimits};
@@ -6,19 +6,19 @@ use crate::system::{descriptors, tcp_memory};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 
-/// One state of it.
+/// One version of the settings.
 #[derive(Debug, Clone)]
 pub struct LiveSettings {
-    /// Who may connect, and hear what.
+    /// The access rules.
     pub access: Access,
-    /// What a client may cost.
+    /// The resource limits of clients.
     pub clients: ClientLimits,
-    /// What is healthy.
+    /// The thresholds of the health checks.
     pub health: HealthLimits,
 }
 
 impl LiveSettings {
-    /// As `config` has them, as far as the system lets us.
+    /// Takes the settings of `config`, reduced to the limits of the operating system.
     pub fn of(config: &Config) -> Self {
         let mut access = config.access.clone();
         access.connections = access.connections.min(descriptors::room());
@@ -28,22 +28,22 @@ impl LiveSettings {
     }
 }
 
-/// The state in force; it changes as a whole.
+/// The settings in force. They are replaced as a whole.
 #[derive(Debug)]
 pub struct LiveConfig(ArcSwap<LiveSettings>);
 
 impl LiveConfig {
-    /// Begins with `rules`.
+    /// Starts with `rules`.
     pub fn new(rules: LiveSettings) -> Self {
         LiveConfig(ArcSwap::from_pointee(rules))
     }
 
-    /// The rules in force now.
+    /// The settings in force now.
     pub fn settings(&self) -> Arc<LiveSettings> {
         self.0.load_full()
     }
 
-    /// Puts others in force.
+    /// Replaces the settings.
     pub fn replace(&self, rules: LiveSettings) {
         self.0.store(Arc::new(rules));
     }

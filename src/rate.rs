@@ -1,29 +1,29 @@
-//! Token buckets: how much of something may happen per second. Pure: the time comes as an argument.
+//! Token buckets: rate limits with a burst. Pure: the time is an argument.
 
 use std::time::{Duration, Instant};
 
-/// A rate that may be exceeded for a moment.
+/// A rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rate {
-    /// Units per second on average, at least 1.
+    /// Average units per second, at least 1.
     pub(crate) per_second: u32,
-    /// Units that may come at once after a pause, at least 1.
+    /// Units that can be taken at once from a full bucket, at least 1.
     pub(crate) burst: u32,
 }
 
 impl Rate {
-    /// Time in which `units` are earned.
+    /// Time in which the bucket refills by `units`.
     fn time_for(self, units: u64) -> Duration {
         let nanos = u128::from(units) * 1_000_000_000 / u128::from(self.per_second.max(1));
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
 
-/// What is left of a [`Rate`] at the moment.
+/// A token bucket that enforces a [`Rate`].
 #[derive(Debug)]
 pub(crate) struct TokenBucket {
     rate: Rate,
-    /// When the bucket is full again, if nothing more is taken.
+    /// When the bucket will be full, if nothing more is taken.
     full_at: Instant,
 }
 
@@ -33,15 +33,15 @@ impl TokenBucket {
         TokenBucket { rate, full_at: now }
     }
 
-    /// Takes `units`, even if fewer are left. Returns how long to wait until the bucket is out of debt; zero if it is not
-    /// in debt.
+    /// Takes `units`, even if fewer are left. Returns the delay until the bucket is out of debt; zero if it is not in
+    /// debt.
     pub(crate) fn take(&mut self, units: u64, now: Instant) -> Duration {
         let (full_at, wait) = self.after(units, now);
         self.full_at = full_at;
         wait
     }
 
-    /// The same, if one would have to wait for at most `longest`; otherwise nothing is taken.
+    /// Takes `units` if the delay would be at most `longest`; takes nothing otherwise.
     pub(crate) fn take_within(&mut self, units: u64, now: Instant, longest: Duration) -> Option<Duration> {
         let (full_at, wait) = self.after(units, now);
         (wait <= longest).then(|| {
@@ -50,7 +50,7 @@ impl TokenBucket {
         })
     }
 
-    /// When the bucket is full again if `units` are taken now, and how long it is in debt until then.
+    /// The time at which the bucket would be full, and how long it would be in debt, if `units` were taken now.
     fn after(&self, units: u64, now: Instant) -> (Instant, Duration) {
         let full_at = self.full_at.max(now) + self.rate.time_for(units);
         let whole = self.rate.time_for(self.rate.burst.into());
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(bucket.take(1, begin), Duration::from_millis(100));
         assert_eq!(bucket.take(1, at(100)), Duration::from_millis(100));
         assert_eq!(bucket.take(1, at(300)), Duration::ZERO);
-        // After a long pause it is full, and no fuller.
+        // After a long pause the bucket is full, but not overfull.
         assert_eq!(bucket.take(31, at(60_000)), Duration::from_millis(100));
     }
 
@@ -90,7 +90,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever waits as told gets no more than the burst and what is earned meanwhile.
+        /// A caller that waits as told takes no more than the burst plus what refilled in the meantime.
         #[test]
         fn no_more_is_taken_than_the_rate_allows(units in prop::collection::vec(1u64..100, 1..50), pause in 0u64..200) {
             let begin = Instant::now();

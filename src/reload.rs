@@ -1,4 +1,4 @@
-//! Another configuration for a server that runs: all of it is put in force, or nothing.
+//! Reloads the configuration of a running server. A new configuration is applied completely or not at all.
 
 use crate::access::openings;
 use crate::actors::broker::{Broker, NewSettings};
@@ -10,13 +10,13 @@ use crate::transport::{Connections, Tls, TlsError};
 use actix::Addr;
 use std::sync::Arc;
 
-/// Why everything stays as it was.
+/// The reason why the old configuration stays in force.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
-    /// These keys changed, and are looked at only at the start.
+    /// These keys changed, but are only read at startup.
     #[error("{} cannot change while the server runs; restart it for that", .0.join(", "))]
     NeedsRestart(Vec<String>),
-    /// Each of these restrictions would fall; a file that was cut off looks like that.
+    /// Each of these restrictions would be removed. A truncated file has the same effect.
     #[error(
         "restrictions would fall ({}); restart the server for that, or write access.allow_opening = true",
         .0.join("; ")
@@ -27,7 +27,7 @@ pub enum ReloadError {
     Tls(#[from] TlsError),
 }
 
-/// Changes a running server.
+/// Applies configurations to a running server.
 #[derive(Clone)]
 pub struct Reloader {
     pub(crate) in_force: Written,
@@ -39,11 +39,12 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Puts `config` in force, and reads the certificate anew. Returns the keys that changed. Whatever it opens is said in
+    /// Applies `config` and reloads the certificate. Returns the keys that changed. Removed restrictions are written to
     /// the log file.
     ///
     /// # Errors
-    /// When it cannot be put in force whole, or opens what was closed without saying that it may; then nothing has changed.
+    /// If a part of it cannot be applied, or if it removes restrictions without allowing that (`access.allow_opening`).
+    /// Nothing has changed then.
     pub fn reload(&mut self, config: &Config) -> Result<Vec<String>, ReloadError> {
         let changed = changed_keys(&self.in_force, &config.written);
         let fixed: Vec<_> = changed.iter().filter(|key| !self.can_change(key, config)).cloned().collect();
@@ -78,7 +79,7 @@ impl Reloader {
     }
 }
 
-/// Restrictions that fall with one reload which have a line of their own in the log file.
+/// Largest number of removed restrictions per reload that get a line of their own in the log file.
 pub(crate) const MAX_NAMED: usize = 50;
 
 fn warn_of(openings: &[String]) {

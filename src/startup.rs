@@ -1,8 +1,10 @@
-//! The only place that starts actors, threads and servers, and that ends them again.
+//! The only module that starts and stops actors, threads and servers.
 //!
 //! ```text
-//! HTTP workers: sessions, routes      broker thread: Broker      watcher threads: LogWatchers, decoding
-//! main thread: Heartbeat, signals
+//! HTTP workers: connections, WebSocketSessions, routes
+//! broker thread: Broker
+//! watcher threads: LogWatchers, decoding
+//! main thread: LogDirectory, Heartbeat, saving positions, signals
 //! ```
 
 use crate::access::ConnectionLimits;
@@ -39,14 +41,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// How long clients have to take what is queued for them and to say goodbye when the server stops.
+/// Time that clients have to receive their queue and answer the close frame when the server stops.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often positions are saved. They are saved as they were one interval before, which is how long messages have to
-/// reach the clients' sockets: a crash makes up to two intervals be repeated.
+/// Interval at which positions are saved. Each save writes the positions of one interval earlier, so that messages have
+/// this long to reach the clients' sockets. After a crash, up to two intervals are repeated.
 const SAVE_INTERVAL: Duration = Duration::from_millis(300);
-/// How often the certificate's files are looked at.
+/// Interval between checks of the certificate's files.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(5);
-/// How long plain HTTP requests have to be answered after that.
+/// Additional time in which plain HTTP requests have to be answered.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why the server did not start.
@@ -57,21 +59,21 @@ pub enum StartError {
     Listen {
         /// The address from the configuration.
         address: SocketAddr,
-        /// Where it is from.
+        /// The key that the address comes from.
         key: &'static str,
-        /// What the system says.
+        /// The operating system's error.
         error: io::Error,
     },
     /// Another server uses the state folder.
     #[error(transparent)]
     StateLock(#[from] StateLockError),
-    /// The positions cannot be had.
+    /// The positions cannot be read.
     #[error(transparent)]
     Positions(#[from] PositionsError),
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] openssl::error::ErrorStack),
-    /// The front page cannot be made.
+    /// The front page cannot be rendered.
     #[error("the front page cannot be made: {0}")]
     FrontPage(#[from] askama::Error),
     /// The server's own certificate cannot be used.
@@ -79,7 +81,7 @@ pub enum StartError {
     ServerTls(#[from] TlsError),
 }
 
-/// A server that listens and watches.
+/// A server that listens and watches logs.
 pub struct Application {
     server: Server,
     address: SocketAddr,
@@ -95,10 +97,10 @@ pub struct Application {
 }
 
 impl Application {
-    /// Binds the port, then starts everything. Must be called inside an actix system.
+    /// Binds the ports, then starts everything. Must be called inside an actix system.
     ///
     /// # Errors
-    /// When the port or the state folder cannot be had, positions are damaged or TLS cannot be set up; nothing has been
+    /// If a port or the state folder cannot be used, positions are damaged, or TLS cannot be set up. Nothing has been
     /// started then.
     pub fn build(config: &Config) -> Result<Self, StartError> {
         let tls = tls_connector()?;
@@ -177,31 +179,31 @@ impl Application {
         })
     }
 
-    /// The address that is listened on; its port is the one that was given out when 0 was asked for.
+    /// The address of the clients' listener, with the assigned port if port 0 was requested.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address that is listened on for the statistics and the metrics, if it is one of their own.
+    /// The address of the admins' own listener, if there is one.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
     }
 
-    /// What tells whether it is alive.
+    /// The liveness check of the server.
     pub fn liveness(&self) -> Liveness {
         Liveness::of(self.broker.clone())
     }
 
-    /// What puts another configuration in force.
+    /// Applies new configurations to the server.
     pub fn reloader(&self) -> Reloader {
         self.reloader.clone()
     }
 
-    /// Serves until `stop` ends; then stops fetching, hands out what is queued, says goodbye to the clients
-    /// and ends, within 10 s whatever the clients do.
+    /// Serves until `stop` completes. Then it stops fetching, sends what is queued, sends close frames and stops,
+    /// within 10 s regardless of the clients.
     ///
     /// # Errors
-    /// When the HTTP server itself fails.
+    /// If the HTTP server itself fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let Application {
             server, broker, directory, heartbeat, arbiters, mut saver, budget, reloader, ..
@@ -225,7 +227,7 @@ impl Application {
         connections.stop();
         let stop_http = actix::spawn(handle.stop(true));
         close_clients(&broker).await;
-        // Everything that was handed on has reached the clients, or is counted as lost for them.
+        // All published entries have reached the clients, or are counted as dropped.
         saver.save_all();
         let result = serving.await.unwrap_or_else(|e| Err(io::Error::other(e)));
         let _ = stop_http.await;
@@ -252,7 +254,7 @@ fn cannot_listen(address: SocketAddr, key: &'static str, error: io::Error) -> St
     StartError::Listen { address, key, error }
 }
 
-/// Takes a new certificate when there is one: they are renewed by programs that know nothing of us.
+/// Loads a new certificate when its files change: the programs that renew certificates do not notify the server.
 async fn keep_renewed(tls: Arc<Tls>) {
     let (mut known, mut told) = (tls.file_times(), None);
     loop {
@@ -266,7 +268,7 @@ async fn keep_renewed(tls: Arc<Tls>) {
                 log::info!("TLS: the certificate was replaced, new connections see it");
                 known = times;
             }
-            // Perhaps one of the two files is still to come.
+            // One of the two files may not have been written yet.
             Err(error) if told.as_ref() != Some(&times) => {
                 log::warn!("{error}; going on with the certificate of before");
                 told = Some(times);
@@ -276,7 +278,7 @@ async fn keep_renewed(tls: Arc<Tls>) {
     }
 }
 
-/// Takes the state folder and reads where the logs stand.
+/// Locks the state folder and loads the positions.
 fn positions(config: &Config) -> Result<(Option<StateLock>, Arc<Positions>), StartError> {
     if !config.keeps_positions {
         return Ok((None, Arc::new(Positions::in_memory())));
@@ -285,17 +287,17 @@ fn positions(config: &Config) -> Result<(Option<StateLock>, Arc<Positions>), Sta
     Ok((Some(lock), Arc::new(Positions::load(&config.state_dir)?)))
 }
 
-/// Saves where the logs stand.
+/// Saves the positions of the logs.
 #[derive(Clone)]
 struct Saver {
     positions: Arc<Positions>,
     demand: Arc<Demand>,
-    /// Until it is open, the clients of before are still waited for.
+    /// While it is closed, the previous clients may still reconnect, so their number is not updated.
     gate: ClientWait,
 }
 
 impl Saver {
-    /// Saves again and again. While that fails the stream goes on, and what is saved next holds all.
+    /// Saves periodically. If a save fails, the streams continue, and the next successful save covers everything.
     async fn keep_saving(mut self) {
         let mut failing = false;
         loop {
@@ -317,7 +319,7 @@ impl Saver {
         }
     }
 
-    /// Saves everything, after all that was handed on has reached the clients.
+    /// Saves everything, once all published entries have reached the clients.
     fn save_all(&self) {
         if let Err(error) = self.positions.save() {
             log_unsaved(&error);
@@ -338,7 +340,7 @@ fn log_unsaved(error: &io::Error) {
     );
 }
 
-/// Waits until the clients have gone, and ends the connections of those that do not go.
+/// Waits until the clients are gone, and disconnects those that remain after the timeout.
 async fn close_clients(broker: &Addr<Broker>) {
     let deadline = Instant::now() + CLOSE_TIMEOUT;
     let _ = broker.send(CloseClients).await;
@@ -353,13 +355,13 @@ async fn close_clients(broker: &Addr<Broker>) {
     }
 }
 
-/// Decoding an entry takes microseconds: few threads carry all logs.
+/// Decoding an entry takes microseconds, so a few threads can handle all logs.
 fn watcher_threads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     cores.div_ceil(2)
 }
 
-/// Starts the directory, which starts the watchers, on `threads` in turn.
+/// Starts the directory, which starts the watchers, distributed over `threads`.
 fn directory(
     config: &Config,
     services: Services,
@@ -383,14 +385,14 @@ fn directory(
     let start = Box::new(move |log: &LogConfig, status: Arc<LogStatus>| {
         let limits = operators.limits(&log.operator, log.reach);
         let fetch = services.fetch_settings(&settings, log, limits, status.traffic().clone());
-        // There is at least one thread, and it is asked for in turn without end.
+        // `threads` is never empty, and `cycle` never ends, so the fallback is not used.
         let thread = threads.next().unwrap_or_else(Arbiter::current);
         services.clone().watch(log, fetch, status, &thread)
     });
     LogDirectory::new(config.logs.clone(), config.lists.clone(), clients, statuses, digest, start).start()
 }
 
-/// What all watchers share.
+/// The dependencies that all watchers share.
 #[derive(Clone)]
 struct Services {
     tls: SslConnector,
@@ -431,7 +433,7 @@ impl Services {
         let (log, settings) = (log.clone(), log.watch);
         let Services { issuers, undecodable, evidence, positions, .. } = self;
         let Services { gate, broker, demand, digest, .. } = self;
-        // The HTTP client belongs to the thread that uses it, so it is made there.
+        // The HTTP client is bound to the thread that uses it, so it is created there.
         LogWatcher::start_in_arbiter(thread, move |_| {
             let client = log_client(&log, issuers, &fetch);
             let accused = accused(&log);
@@ -453,7 +455,7 @@ impl Services {
     }
 }
 
-/// What evidence says of the log.
+/// The log's identity, as evidence states it.
 fn accused(log: &LogConfig) -> LogIdentity {
     let (key, origin) = match &log.endpoint {
         LogEndpoint::Rfc6962 { key } => (key.as_ref(), None),
