@@ -191,7 +191,7 @@ pub enum EntryError {
     /// An entry type that RFC 6962 does not define.
     #[error("unknown entry type {0}")]
     UnknownType(u64),
-    /// Its certificate and chain are larger than [`MAX_ENTRY_BYTES`].
+    /// Its certificate and chain have more than 4 MiB.
     #[error("certificate and chain have {0} bytes, at most {MAX_ENTRY_BYTES} are sent")]
     TooLarge(usize),
 }

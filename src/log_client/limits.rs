@@ -40,7 +40,7 @@ impl Drop for Turn<'_> {
 /// Requests to all operators together that are under way beside one to each: every one takes an open file.
 pub(crate) const MAX_BESIDE: usize = 256;
 
-/// What all operators share; see [`MAX_BESIDE`].
+/// The 256 permits that all operators share.
 pub fn requests_beside() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(MAX_BESIDE))
 }
