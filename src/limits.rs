@@ -52,9 +52,11 @@ fn connections() -> Vec<Row> {
             ),
             "that of what it speaks, below".into(),
             format!(
-                "{} of what it says per second, {} at once",
+                "{} of what it says per second, {} at once; under TLS {} and {}",
                 bytes(tcp::RECEIVE_RATE.per_second),
-                bytes(tcp::RECEIVE_RATE.burst)
+                bytes(tcp::RECEIVE_RATE.burst),
+                bytes(tcp::TLS_RECEIVE_RATE.per_second),
+                bytes(tcp::TLS_RECEIVE_RATE.burst)
             ),
             "it is read more slowly; TCP holds the client back".into(),
             "`attack`: floods; `transport::tcp`".into(),
@@ -349,10 +351,10 @@ fn inputs() -> Vec<Row> {
         ],
         [
             "positions of logs".into(),
-            format!("{} logs", positions::MAX_POSITIONS),
+            format!("{} logs, heads of {}", positions::MAX_POSITIONS, bytes(positions::MAX_HEAD_BYTES)),
             "as long as the folder".into(),
             "".into(),
-            "those that come then begin anew after a restart".into(),
+            "those that come then begin anew after a restart; of larger heads the tree alone is kept".into(),
             "`state::positions`".into(),
         ],
         [

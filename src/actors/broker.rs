@@ -30,6 +30,8 @@ pub(crate) const STALLED_GRACE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);
 /// Mailbox capacity. Each watcher waits for its answer and routes are few, so this is far above the usual load.
 const MAILBOX: usize = 1024;
+/// The depths of the queues are computed at most this often: the Broker looks at every client for them.
+const DEPTHS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Publishes entries of one log, in index order.
 #[derive(Debug, Message)]
@@ -80,6 +82,11 @@ pub struct Clients;
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct NewSettings(pub Arc<LiveSettings>);
+
+/// Asks whether the Broker still handles messages.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Ping;
 
 /// Requests the sizes of the client queues.
 #[derive(Debug, Clone, Copy, Message)]
@@ -152,6 +159,8 @@ pub struct Broker {
     /// Sequence number of the next message, by stream.
     next_seq: [u64; Stream::ALL.len()],
     closing: bool,
+    /// The depths of the queues, and when they were computed.
+    depths: Option<(Queues, Instant)>,
 }
 
 impl Broker {
@@ -172,6 +181,7 @@ impl Broker {
             trim_policy: TrimPolicy::default(),
             next_seq: [0; Stream::ALL.len()],
             closing: false,
+            depths: None,
         }
     }
 
@@ -436,12 +446,27 @@ impl Handler<NewSettings> for Broker {
     }
 }
 
+impl Handler<Ping> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
+}
+
 impl Handler<QueueDepths> for Broker {
     type Result = Queues;
 
+    /// Looks at every client, so at most once per [`DEPTHS_INTERVAL`].
     fn handle(&mut self, _: QueueDepths, _: &mut Self::Context) -> Queues {
+        let now = Instant::now();
+        if let Some((queues, _)) =
+            self.depths.filter(|(_, at)| now.saturating_duration_since(*at) < DEPTHS_INTERVAL)
+        {
+            return queues;
+        }
         let longest_bytes = self.clients().map(|client| client.send_queue.queued_bytes()).max().unwrap_or(0);
-        Queues { bytes: self.backlog.bytes(), longest_bytes }
+        let queues = Queues { bytes: self.backlog.bytes(), longest_bytes };
+        self.depths = Some((queues, now));
+        queues
     }
 }
 
@@ -482,3 +507,6 @@ impl Handler<DisconnectClients> for Broker {
         self.connections.len()
     }
 }
+
+#[cfg(test)]
+mod tests;

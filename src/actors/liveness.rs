@@ -1,6 +1,6 @@
 //! The liveness check of the server.
 
-use super::broker::{Broker, QueueDepths};
+use super::broker::{Broker, Ping};
 use actix::Addr;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -20,6 +20,6 @@ impl Liveness {
 
     /// Whether the Broker, which handles every message, answers within 2 s.
     pub async fn holds(&self) -> bool {
-        matches!(timeout(PATIENCE, self.0.send(QueueDepths)).await, Ok(Ok(_)))
+        matches!(timeout(PATIENCE, self.0.send(Ping)).await, Ok(Ok(_)))
     }
 }

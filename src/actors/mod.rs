@@ -9,7 +9,7 @@
 //! | [`Tick`](broker::Tick) | Heartbeat, Broker | skipped |
 //! | [`Subscribe`](broker::Subscribe), [`Unsubscribe`](broker::Unsubscribe) | [`WebSocketControl`](websocket_session::WebSocketControl) or [`EventSession`](event_session::EventSession), Broker | sent regardless: one of each per connection |
 //! | [`Waiting`](broker::Waiting) | routes, Broker | sent regardless: the answers that it belongs to are rate limited |
-//! | [`Newest`](broker::Newest), [`Clients`](broker::Clients), [`QueueDepths`](broker::QueueDepths) | routes, Broker | the sender waits |
+//! | [`Newest`](broker::Newest), [`Clients`](broker::Clients), [`QueueDepths`](broker::QueueDepths), [`Ping`](broker::Ping) | routes, Broker | the sender waits |
 //! | [`CloseClients`](broker::CloseClients), [`DisconnectClients`](broker::DisconnectClients) | startup, Broker | the sender waits |
 //! | [`NewSettings`](broker::NewSettings) | reload, Broker | sent regardless: one per reload |
 //! | [`Follow`](log_directory::Follow) | reload, [`LogDirectory`](log_directory::LogDirectory) | sent regardless: one per reload |

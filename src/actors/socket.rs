@@ -42,6 +42,9 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin {
     /// Bytes of kernel memory for data that is unsent or unacknowledged.
     fn unsent(&self) -> usize;
 
+    /// Records that the client has received everything. A connection that is dropped without this leaves nothing behind.
+    fn set_delivered(&mut self) {}
+
     /// Records whether reading is paused, which means that the kernel holds incoming bytes.
     fn set_paused(&self, _paused: bool) {}
 }
@@ -70,12 +73,16 @@ impl Linger {
         loop {
             match self.poll_ended(socket, cx) {
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(())) if socket.unsent() == 0 => return Poll::Ready(()),
+                Poll::Ready(Ok(())) if socket.unsent() == 0 => {
+                    socket.set_delivered();
+                    return Poll::Ready(());
+                }
                 // A client that has closed its side may still read what was sent.
                 Poll::Ready(Ok(())) | Poll::Pending => ready!(self.deadline.as_mut().poll(cx)),
             }
             let unsent = socket.unsent();
             if unsent == 0 && self.is_shut {
+                socket.set_delivered();
                 return Poll::Ready(());
             }
             if unsent >= self.unsent {

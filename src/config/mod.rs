@@ -9,6 +9,7 @@
 mod changes;
 mod clients;
 mod error;
+mod json;
 mod logs;
 pub(crate) mod paths;
 pub(crate) mod read;

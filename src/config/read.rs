@@ -1,6 +1,7 @@
 //! Reads the file and the environment into one [`Written`], remembering where each value came from.
 
 use super::error::one_line;
+use super::json::Strict;
 use super::{ConfigError, Written};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -75,7 +76,10 @@ fn read_file(path: &Path) -> Result<Value, ConfigError> {
         Some("yaml" | "yml") => {
             serde_saphyr::from_str(&text).map_err(|e| error(e.without_snippet().to_string()))?
         }
-        Some("json") => serde_json::from_str(&text).map_err(|e| error(e.to_string()))?,
+        Some("json") => {
+            let Strict(tree) = serde_json::from_str(&text).map_err(|e| error(e.to_string()))?;
+            tree
+        }
         _ => return Err(error("the name must end in .toml, .yaml, .yml or .json".into())),
     };
     match tree {

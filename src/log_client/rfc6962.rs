@@ -19,7 +19,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 /// Largest get-sth answer, bytes. A tree head is some 300 bytes of JSON; the rest is room for what logs add.
-pub(crate) const MAX_STH_BYTES: usize = 16 * 1024;
+pub(crate) const MAX_STH_BYTES: usize = 4 * 1024;
 /// Largest get-sth-consistency answer, bytes. A proof has at most 64 hashes, some 3 KB.
 pub(crate) const MAX_CONSISTENCY_BYTES: usize = 64 * 1024;
 /// Largest page of several entries, bytes. One of 1,000 has about 6 MB. Of a larger one half as many entries are asked

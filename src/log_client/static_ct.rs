@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// Largest checkpoint, bytes. One is some 300 bytes; the rest is room for witnesses' signatures.
-pub(crate) const MAX_CHECKPOINT_BYTES: usize = 16 * 1024;
+pub(crate) const MAX_CHECKPOINT_BYTES: usize = 8 * 1024;
 
 /// What is known of a static-ct log.
 #[derive(Debug, Clone)]

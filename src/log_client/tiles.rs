@@ -78,12 +78,7 @@ impl Tiles {
             self.keep(path, bytes, waits);
             return Err(error);
         }
-        let issuers = wanted.iter().flat_map(|(_, leaf)| &leaf.chain);
-        let chains: usize =
-            issuers.filter_map(|fp| self.issuers.get(fp)).map(|issuer| issuer.der().len()).sum();
-        if chains > MAX_CHAINS_BYTES {
-            return Err(FetchError::TooLarge { limit: MAX_CHAINS_BYTES });
-        }
+        self.bound_chains(&wanted)?;
         wanted.into_iter().map(|(index, leaf)| self.entry(index, leaf)).collect()
     }
 
@@ -149,6 +144,18 @@ impl Tiles {
             let der = self.http.body(&format!("{}issuer/{name}", self.prefix), MAX_ISSUER_BYTES).await?;
             if !self.issuers.insert(fingerprint, der) {
                 return Err(FetchError::WrongIssuer { fingerprint: name });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the sum of all chains. Stops at the limit, because issuers that are not in memory are read from disk.
+    fn bound_chains(&self, leaves: &[(u64, TileLeaf)]) -> Result<(), FetchError> {
+        let mut bytes = 0;
+        for fingerprint in leaves.iter().flat_map(|(_, leaf)| &leaf.chain) {
+            bytes += self.issuers.get(fingerprint).map_or(0, |issuer| issuer.der().len());
+            if bytes > MAX_CHAINS_BYTES {
+                return Err(FetchError::TooLarge { limit: MAX_CHAINS_BYTES });
             }
         }
         Ok(())

@@ -19,7 +19,6 @@ pub(crate) const REFUSAL_TIME: Duration = Duration::from_secs(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// Time after the stall timeout until the kernel gives up a client that acknowledges nothing. Until then, the client
 /// can still receive a close frame with the reason.
-#[cfg(target_os = "linux")]
 pub(crate) const AFTER_STALL: Duration = Duration::from_secs(20);
 
 /// Admits or refuses new connections.
@@ -47,43 +46,33 @@ impl Gate {
         };
         // Writes contain complete data, so delaying small segments would only add latency.
         let _ = tcp.set_nodelay(true);
-        self.bound_unanswered(&tcp);
+        let longest = self.settings.live.settings().clients.stall_timeout.saturating_add(AFTER_STALL);
+        bound_unanswered(&tcp, longest);
         let tcp = Arc::new(tcp);
         let (registration, record) = self.settings.connections.register(&tcp, peer.ip().to_canonical());
         let claim = Claim { _slots: slots, _registration: registration };
         if !wait_for_turn(&record, wait).await {
             return None;
         }
+        let stream = tcp.clone();
         let tcp = Tcp::new(tcp, record);
         let io = match &self.tls {
             None => Io::Clear(tcp),
             Some(tls) => match timeout(self.settings.patience, tls.accept(tcp)).await {
                 Ok(Ok(stream)) => Io::Tls(Box::new(stream)),
-                Ok(Err(error)) => {
-                    log::debug!("client {}: no TLS: {error}", peer.ip());
+                failed => {
+                    if let Ok(Err(error)) = failed {
+                        log::debug!("client {}: no TLS: {error}", peer.ip());
+                    }
                     self.settings.counters.ended(Ending::BadRequest);
-                    return None;
-                }
-                Err(_) => {
-                    self.settings.counters.ended(Ending::BadRequest);
+                    // The client may still receive the alert that says why.
+                    bound_unanswered(&stream, REFUSAL_TIME);
                     return None;
                 }
             },
         };
         Some((Transport::new(io, claim), peer))
     }
-
-    /// Bounds how long the kernel retries unacknowledged data, even after the connection has ended here.
-    #[cfg(target_os = "linux")]
-    fn bound_unanswered(&self, tcp: &TcpStream) {
-        let longest = self.settings.live.settings().clients.stall_timeout.saturating_add(AFTER_STALL);
-        // If the option cannot be set, the system's own timeout applies.
-        let _ = socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(longest));
-    }
-
-    /// Other platforms use their own timeout.
-    #[cfg(not(target_os = "linux"))]
-    fn bound_unanswered(&self, _: &TcpStream) {}
 
     fn take_slots(&self, peer: SocketAddr) -> Result<Vec<ConnectionPermit>, Refusal> {
         let (rules, peer) = (self.settings.live.settings(), peer.ip());
@@ -123,6 +112,7 @@ impl Gate {
         if self.tls.is_some() {
             return;
         }
+        bound_unanswered(&tcp, REFUSAL_TIME);
         let _ = timeout(REFUSAL_TIME, async {
             // The kernel resets a connection with unread input, and the client would not receive the answer.
             let mut request = [0; 4096];
@@ -133,6 +123,17 @@ impl Gate {
         .await;
     }
 }
+
+/// Bounds how long the kernel retries unacknowledged data, even after the connection has ended here.
+#[cfg(target_os = "linux")]
+fn bound_unanswered(tcp: &TcpStream, longest: Duration) {
+    // If the option cannot be set, the system's own timeout applies.
+    let _ = socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(longest));
+}
+
+/// Other platforms use their own timeout.
+#[cfg(not(target_os = "linux"))]
+fn bound_unanswered(_: &TcpStream, _: Duration) {}
 
 /// Waits for `wait`, or until the connection is cut: nothing is read from it in the meantime, so the flag has to be
 /// polled. Returns whether the connection is still open.

@@ -25,7 +25,9 @@ const VERSION: u32 = 1;
 /// anew after a restart. There have been some 250 logs so far.
 pub(crate) const MAX_POSITIONS: usize = 10_000;
 
-/// Largest file, bytes; a log takes some 500.
+/// Largest tree head that is kept over a restart, bytes; others have some 300. Without it, only the tree is kept.
+pub(crate) const MAX_HEAD_BYTES: usize = 2 * 1024;
+/// Largest file that is read, bytes. A log takes about 500, and [`MAX_POSITIONS`] logs always fit.
 const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Where a log stands.
@@ -247,7 +249,7 @@ fn written(position: &Position) -> WrittenPosition {
         log_id: log_id.map(|id| base64(&id)),
         ledger: *ledger,
         tree: tree.as_ref().map(|tree| base64(tree.frontier().as_flattened())),
-        head: head.as_ref().map(|head| WrittenHead {
+        head: head.as_ref().filter(|head| head.bytes.len() <= MAX_HEAD_BYTES).map(|head| WrittenHead {
             tree_size: head.tree_size,
             timestamp_ms: head.timestamp_ms,
             root_hash: base64(&head.root_hash),
@@ -434,5 +436,25 @@ mod tests {
         positions.set("https://7.example", at(2));
         assert_eq!(positions.get("https://7.example"), Some(at(2)));
         assert_eq!(positions.get(&format!("https://{MAX_POSITIONS}.example")), None);
+    }
+
+    #[test]
+    fn a_tree_head_that_is_too_large_is_not_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        for (bytes, is_kept) in [(MAX_HEAD_BYTES, true), (MAX_HEAD_BYTES + 1, false)] {
+            let positions = Positions::load(dir.path()).unwrap();
+            let head = Head {
+                tree_size: 9,
+                timestamp_ms: 1,
+                root_hash: [1; 32],
+                signed: true,
+                bytes: vec![b'x'; bytes].into(),
+            };
+            let position = Position { log_id: None, ledger: Ledger::from(9), tree: None, head: Some(head) };
+            positions.set("https://log.example", position);
+            positions.save().unwrap();
+            let known = Positions::load(dir.path()).unwrap().get("https://log.example").unwrap();
+            assert_eq!((known.ledger.next, known.head.is_some()), (9, is_kept));
+        }
     }
 }

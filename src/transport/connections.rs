@@ -90,7 +90,9 @@ impl Record {
     /// answer.
     fn is_held_up(&self) -> bool {
         let is_not_read = self.paused.load(Ordering::Relaxed) || self.is_in(Phase::Answering);
-        self.full.load(Ordering::Relaxed) || is_not_read
+        // Small answers may add up without a write ever finding the buffer full.
+        let was_answered = self.is_in(Phase::Asking) && self.sent.load(Ordering::Relaxed) > 0;
+        self.full.load(Ordering::Relaxed) || is_not_read || was_answered
     }
 
     /// Bytes that it holds in the kernel and in an answer. The kernel's part needs a system call, so only blocked
@@ -353,5 +355,21 @@ mod tests {
         assert_eq!(ended.map(|(_, count)| count), Some(4), "one of them was still there the second time");
         drop(answered);
         assert_eq!(connections.lock().len(), 3);
+    }
+
+    /// A client may request small answers that add up, without a write ever finding the buffer full.
+    #[actix_web::test]
+    async fn answers_that_were_sent_and_not_received_count_while_the_next_request_is_awaited() {
+        let (connections, counters) = (Arc::new(Connections::default()), Counters::default());
+        let pair = Pair::new(&connections, "192.0.2.1", Phase::Asking).await;
+        let idle = Pair::new(&connections, "192.0.2.1", Phase::Asking).await;
+        let sent = pair.stream.try_write(&[0; 50_000]).expect("room");
+        connections.keep_within(usize::MAX, &counters);
+        assert_eq!(connections.held(), 0, "nothing is known to have been sent");
+        pair.record.sent(sent);
+        connections.keep_within(usize::MAX, &counters);
+        let (held, at_client) = (connections.held(), tcp_memory::of(&pair.client));
+        assert!(held + at_client >= sent, "{held} of {sent}, {at_client} at the client");
+        assert!(pair.record.is_held_up() && !idle.record.is_held_up());
     }
 }

@@ -16,6 +16,8 @@ use tokio_openssl::SslStream;
 /// A client's connection. Its resources are released when it is dropped.
 pub(crate) struct Transport {
     io: Io,
+    /// The client has received everything.
+    is_delivered: bool,
     _claim: Claim,
 }
 
@@ -32,7 +34,7 @@ pub(crate) enum Io {
 
 impl Transport {
     pub(crate) fn new(io: Io, claim: Claim) -> Self {
-        Transport { io, _claim: claim }
+        Transport { io, is_delivered: false, _claim: claim }
     }
 
     fn tcp(&self) -> &Tcp {
@@ -45,6 +47,16 @@ impl Transport {
     /// The state of the connection.
     pub(crate) fn record(&self) -> &Arc<Record> {
         self.tcp().record()
+    }
+}
+
+/// The kernel would go on sending what is unsent, for minutes, in memory that nobody counts. Under TLS a client can end
+/// a connection at any time with a record that cannot be decrypted.
+impl Drop for Transport {
+    fn drop(&mut self) {
+        if !self.is_delivered {
+            self.tcp().forget_unsent();
+        }
     }
 }
 
@@ -108,7 +120,75 @@ impl Socket for Transport {
         self.tcp().unsent()
     }
 
+    fn set_delivered(&mut self) {
+        self.is_delivered = true;
+    }
+
     fn set_paused(&self, paused: bool) {
         self.tcp().set_paused(paused);
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::transport::Connections;
+    use std::net::IpAddr;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::timeout;
+
+    async fn connected() -> (TcpStream, Transport) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let client = TcpStream::connect(listener.local_addr().expect("an address"));
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        let stream = Arc::new(accepted.expect("a connection").0);
+        let connections = Arc::new(Connections::default());
+        let (registration, record) = connections.register(&stream, IpAddr::from([192, 0, 2, 1]));
+        let claim = Claim { _slots: Vec::new(), _registration: registration };
+        (client.expect("a client"), Transport::new(Io::Clear(Tcp::new(stream, record)), claim))
+    }
+
+    #[actix_web::test]
+    async fn nothing_stays_in_the_kernel_of_a_connection_that_was_not_ended_properly() {
+        for is_delivered in [false, true] {
+            let (mut client, mut transport) = connected().await;
+            let mut sent = 0;
+            while let Ok(written) = timeout(Duration::from_millis(100), transport.write(&[7; 65_536])).await {
+                sent += written.expect("a connection");
+            }
+            if is_delivered {
+                transport.set_delivered();
+            }
+            drop(transport);
+            let mut received = Vec::new();
+            let ended = client.read_to_end(&mut received).await;
+            assert_eq!((ended.is_ok(), received.len() == sent), (is_delivered, is_delivered), "{ended:?}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_client_under_tls_is_read_more_slowly() {
+        const SENT: usize = 1_000_000;
+        for (is_tls, is_read) in [(false, true), (true, false)] {
+            let (client, transport) = connected().await;
+            let Io::Clear(tcp) = &transport.io else { panic!("no TLS") };
+            let mut tcp = Tcp::new(tcp.stream().clone(), tcp.record().clone());
+            if is_tls {
+                tcp.begin_handshake();
+                tcp.end_handshake();
+            }
+            let (_unread, mut writer) = client.into_split();
+            actix_web::rt::spawn(async move { writer.write_all(&vec![0; SENT]).await });
+            let all = async {
+                let (mut part, mut received) = ([0; 4096], 0);
+                while received < SENT {
+                    received += tcp.read(&mut part).await.expect("a connection");
+                }
+            };
+            let read = timeout(Duration::from_secs(2), all).await;
+            assert_eq!(read.is_ok(), is_read, "TLS: {is_tls}");
+        }
     }
 }

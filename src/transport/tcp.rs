@@ -19,6 +19,9 @@ use tokio::time::{Sleep, sleep};
 /// control slows the client. Clients send little: a handshake and control frames.
 pub(crate) const RECEIVE_RATE: Rate = Rate { per_second: 256 * 1024, burst: 1024 * 1024 };
 
+/// The same under TLS, where 27 bytes can make OpenSSL derive new keys (RFC 8446 section 4.6.3).
+pub(crate) const TLS_RECEIVE_RATE: Rate = Rate { per_second: 32 * 1024, burst: 512 * 1024 };
+
 /// Largest TLS handshake of a client, in bytes. OpenSSL would buffer 128 KiB of a ClientHello, which has about 2 KiB
 /// even with post-quantum keys.
 pub(crate) const MAX_TLS_HANDSHAKE: usize = 32 * 1024;
@@ -28,7 +31,7 @@ pub(crate) struct Tcp {
     stream: Arc<TcpStream>,
     record: Arc<Record>,
     received: TokenBucket,
-    /// Set while the client has exceeded [`RECEIVE_RATE`].
+    /// Set while the client has exceeded its rate limit.
     pause: Option<Pin<Box<Sleep>>>,
     /// Bytes that the client may still send during the TLS handshake; `None` outside of it.
     handshake_left: Option<usize>,
@@ -40,14 +43,21 @@ impl Tcp {
         Tcp { stream, record, received, pause: None, handshake_left: None }
     }
 
-    /// Limits received bytes to [`MAX_TLS_HANDSHAKE`] until the handshake is done.
+    /// Limits received bytes to [`MAX_TLS_HANDSHAKE`] until the handshake is done, and to [`TLS_RECEIVE_RATE`] from now on.
     pub(crate) fn begin_handshake(&mut self) {
         self.handshake_left = Some(MAX_TLS_HANDSHAKE);
+        self.received = TokenBucket::new(TLS_RECEIVE_RATE, Instant::now());
     }
 
     /// Removes the limit of the handshake.
     pub(crate) fn end_handshake(&mut self) {
         self.handshake_left = None;
+    }
+
+    /// The socket itself.
+    #[cfg(test)]
+    pub(crate) fn stream(&self) -> &Arc<TcpStream> {
+        &self.stream
     }
 
     /// The state of the connection.
