@@ -1,16 +1,17 @@
-//! The DER reader: identifiers, lengths, contents, and where each stands in the certificate.
+//! The DER reader. It reads identifiers, lengths and contents, and knows the offset of each in the
+//! certificate.
 //!
-//! Logs hold what a CA once encoded, so two habits of BER that OpenSSL tolerates are tolerated here
-//! too: lengths written longer than needed or indefinite (X.690 section 8.1.3), and strings cut into
-//! segments (X.690 section 8.7.3). Everything else is an error that carries the offset at which it was
-//! noticed.
+//! Logs contain certificates exactly as a CA encoded them. The reader therefore accepts two features of BER
+//! that OpenSSL tolerates: lengths that are longer than needed or indefinite (X.690 section 8.1.3), and
+//! strings in segments (X.690 section 8.7.3). Everything else is an error that carries the offset where it
+//! was detected.
 
 use std::borrow::Cow;
 
-/// Indefinite lengths and segmented strings nest no deeper than this; X.509 never needs more.
+/// Maximum nesting of indefinite lengths and segmented strings. X.509 never needs more.
 const MAX_NESTING: u8 = 16;
 
-/// What is wrong, and at which byte of the certificate.
+/// A decoding error, with its byte offset in the certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed {
     pub what: &'static str,
@@ -45,21 +46,21 @@ pub(super) mod tag {
     pub const SET: u8 = 0x31;
     pub const CONSTRUCTED: u8 = 0x20;
 
-    /// `[n]` of a primitive type, tagged IMPLICIT.
+    /// Identifier of `[n]` for a primitive type, tagged IMPLICIT.
     pub const fn context(n: u8) -> u8 {
         0x80 | n
     }
 
-    /// `[n]` tagged EXPLICIT, or of a constructed type.
+    /// Identifier of `[n]` for an EXPLICIT tag or a constructed type.
     pub const fn constructed(n: u8) -> u8 {
         0xA0 | n
     }
 }
 
-/// One TLV.
+/// One TLV (tag, length, value).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Element<'a> {
-    /// The identifier octet; `xxx11111` for every tag number above 30, which X.509 never uses.
+    /// The identifier octet. It is `xxx11111` for every tag number above 30, which X.509 never uses.
     pub tag: u8,
     pub content: &'a [u8],
     /// Offset of the identifier octet.
@@ -78,7 +79,7 @@ impl<'a> Element<'a> {
         Malformed { what, at: self.at }
     }
 
-    /// The bytes of a string: the content, or the segments of a constructed one put together.
+    /// The bytes of a string: the content, or the joined segments of a constructed string.
     #[inline]
     pub fn octets(&self) -> Result<Cow<'a, [u8]>> {
         if self.tag & tag::CONSTRUCTED == 0 {
@@ -89,7 +90,7 @@ impl<'a> Element<'a> {
         Ok(Cow::Owned(joined))
     }
 
-    /// Reads what an EXPLICIT tag holds, which is one element and nothing else (X.690 section 8.14.2).
+    /// Reads the content of an EXPLICIT tag, which must be exactly one element (X.690 section 8.14.2).
     pub fn explicit(&self) -> Result<Reader<'a>> {
         let mut rest = self.reader();
         rest.element()?;
@@ -97,12 +98,13 @@ impl<'a> Element<'a> {
         Ok(self.reader())
     }
 
-    /// The object identifier in this element, checked (X.690 section 8.19.2): whole, and its arcs minimal.
+    /// The object identifier in this element. Checks that it is complete and its arcs are minimal (X.690
+    /// section 8.19.2).
     pub fn oid(&self) -> Result<&'a [u8]> {
         if is_oid(self.content) { Ok(self.content) } else { Err(self.malformed("broken OBJECT IDENTIFIER")) }
     }
 
-    /// The named bits and the number of them, of a BIT STRING (X.690 section 8.6).
+    /// The bits of a BIT STRING and their number (X.690 section 8.6).
     pub fn bits(&self) -> Result<Bits<'a>> {
         match self.content.split_first() {
             Some((&unused @ 0..=7, bytes)) if unused == 0 || !bytes.is_empty() => Ok(Bits { bytes, unused }),
@@ -125,7 +127,8 @@ pub(super) struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    /// The bytes with the unused bits zero, as DER wants them (X.690 section 11.2.1) and OpenSSL keeps them.
+    /// The bytes with the unused bits set to zero, as DER requires (X.690 section 11.2.1) and as OpenSSL
+    /// stores them.
     pub fn named(&self) -> Cow<'a, [u8]> {
         let mask = 0xFFu8 << self.unused;
         match self.bytes.split_last() {
@@ -142,7 +145,7 @@ impl<'a> Bits<'a> {
     }
 }
 
-/// Reads elements one after the other.
+/// Reads consecutive elements.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
@@ -160,7 +163,7 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// What has not been read yet.
+    /// The remaining bytes.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -180,8 +183,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub fn element(&mut self) -> Result<Element<'a>> {
-        // Nearly every element is this: a low tag number and one of the two shortest forms of a
-        // length.
+        // Fast path for nearly every element: a low tag number and one of the two shortest forms of a length.
         let (tag, length, body) = match *self.rest {
             [tag, length @ 0..=0x7F, ref body @ ..] => (tag, usize::from(length), body),
             [tag, 0x81, length, ref body @ ..] => (tag, usize::from(length), body),
@@ -208,7 +210,8 @@ impl<'a> Reader<'a> {
         self.take(header, length, end_octets).ok_or_else(|| self.malformed("reaches beyond what holds it"))
     }
 
-    /// Like `element`, but one that reaches beyond the end is cut there: the flag tells.
+    /// Like `element`, but truncates an element that extends past the end. The flag is true if it was
+    /// truncated.
     pub fn element_or_cut(&mut self) -> Result<(Element<'a>, bool)> {
         let fault = match self.element() {
             Ok(element) => return Ok((element, false)),
@@ -241,7 +244,7 @@ impl<'a> Reader<'a> {
         if self.next_is(tag) { self.element().map(Some) } else { Ok(None) }
     }
 
-    /// A string type, primitive or in segments.
+    /// Reads a string type, either primitive or in segments.
     pub fn string(&mut self, tag: u8) -> Result<Cow<'a, [u8]>> {
         match self.rest.first() {
             Some(found) if found & !tag::CONSTRUCTED == tag => self.element()?.octets(),
@@ -258,7 +261,7 @@ impl<'a> Reader<'a> {
         Ok(self.expect(tag::SEQUENCE)?.reader())
     }
 
-    /// Nothing may follow.
+    /// Fails if any bytes remain.
     pub fn finish(&self) -> Result<()> {
         if self.is_empty() { Ok(()) } else { Err(self.malformed("more than belongs here")) }
     }
@@ -268,7 +271,7 @@ impl<'a> Reader<'a> {
 struct Header {
     tag: u8,
     length: usize,
-    /// None: indefinite.
+    /// `None` for an indefinite length.
     content_length: Option<usize>,
 }
 
@@ -344,7 +347,7 @@ fn is_oid(content: &[u8]) -> bool {
     arc_begins && !content.is_empty()
 }
 
-/// Equality of identifiers, which mostly differ in their last byte.
+/// Compares two identifiers. Identifiers mostly differ in their last byte, so that byte is compared first.
 #[inline]
 pub(super) fn is_same_oid(one: &[u8], other: &[u8]) -> bool {
     one.last() == other.last() && one == other

@@ -3,7 +3,7 @@
 use super::hex::colons;
 use super::json::JsonText;
 
-/// Writes the members `fingerprint`, `sha1` and `sha256`, each hash made once.
+/// Writes the members `fingerprint`, `sha1` and `sha256`. Each hash is computed only once.
 pub(super) fn write_digests(der: &[u8], out: &mut Vec<u8>) {
     let sha1 = {
         let mut hasher = openssl::sha::Sha1::new();

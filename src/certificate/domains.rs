@@ -1,4 +1,4 @@
-//! `all_domains`: the first common name and the dNSNames, each once, in order.
+//! `all_domains`: the first common name and the dNSNames, in order and without duplicates.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -7,18 +7,18 @@ use super::der::{Reader, tag};
 use super::general_name;
 use super::json::JsonText;
 
-/// Up to so many names are compared one by one, which is cheaper than hashing them.
+/// Up to this many names are compared one by one, which is cheaper than hashing them.
 const FEW: usize = 16;
 
-/// The names of a certificate in order, some perhaps more than once.
+/// The names of a certificate in order. They may contain duplicates.
 pub(super) struct Domains<'a> {
     common_name: Option<Cow<'a, str>>,
     alt_names: Reader<'a>,
 }
 
 impl<'a> Domains<'a> {
-    /// Of a subject's `common_name` and the value of a subjectAltName. From one that is broken they are those before the
-    /// break.
+    /// Collects the names of a subject's `common_name` and the value of a subjectAltName. For a malformed
+    /// subjectAltName, these are the names before the error.
     pub fn new(common_name: Option<Cow<'a, str>>, alt_names: Option<&'a [u8]>) -> Self {
         let common_name = common_name.filter(|name| !name.is_empty());
         let alt_names = alt_names.and_then(general_names).unwrap_or_else(|| Reader::new(&[], 0));
@@ -41,7 +41,7 @@ impl<'a> Iterator for Domains<'a> {
     }
 }
 
-/// Writes the array: each name once.
+/// Writes the array of names without duplicates.
 pub(super) fn write(common_name: Option<Cow<'_, str>>, alt_names: Option<&[u8]>, out: &mut Vec<u8>) {
     let mut written = Written::default();
     out.push(b'[');

@@ -1,9 +1,9 @@
-//! What was found wrong with a certificate: the text of `parse_error`.
+//! Collects the faults of a certificate and writes them as the text of `parse_error`.
 
 use super::der::Malformed;
 use super::json::JsonText;
 
-/// More would only repeat that the certificate is broken.
+/// Maximum number of faults. More would only repeat that the certificate is broken.
 const MAX_FAULTS: usize = 8;
 
 #[derive(Clone, Default)]
@@ -25,12 +25,12 @@ impl Faults {
         self.add(part, Malformed { what, at });
     }
 
-    /// Keeps the good value; remembers the fault of a bad one.
+    /// Returns the value of an `Ok`. Records the fault of an `Err`.
     pub fn keep<T>(&mut self, part: &'static str, result: Result<T, Malformed>) -> Option<T> {
         result.map_err(|fault| self.add(part, fault)).ok()
     }
 
-    /// Appends the last member, `,"parse_error":"..."`, when there is something to say.
+    /// Appends the last member, `,"parse_error":"..."`, if there are faults.
     pub fn write_member(&self, out: &mut Vec<u8>) {
         if self.list.is_empty() {
             return;

@@ -13,15 +13,15 @@ use super::{objects, text};
 ///     directoryName [4] EXPLICIT Name, ediPartyName [5], uniformResourceIdentifier [6] IA5String,
 ///     iPAddress [7] OCTET STRING, registeredID [8] OBJECT IDENTIFIER }
 /// ```
-/// Where a name stands decides how it is shown.
+/// The layout of a name, which depends on its context.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
-    /// In subjectAltName: strings whole, whatever is in them; `DirName:C = US`.
+    /// In subjectAltName: strings are shown in full, whatever they contain; `DirName:C = US`.
     AltName,
-    /// Where OpenSSL prints a name on a line of its own: `DirName:C = US`; a line feed after an
-    /// IPv6 address.
+    /// Where OpenSSL prints each name on a line of its own: `DirName:C = US`; a line feed after an IPv6
+    /// address.
     Line,
-    /// Where OpenSSL makes a list of values: strings as in C; `DirName:/C=US`.
+    /// Where OpenSSL prints a list of values: strings end at the first NUL, as in C; `DirName:/C=US`.
     Value,
 }
 
@@ -125,7 +125,7 @@ pub(super) fn write_ipv4(address: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// `2001:DB8:0:0:0:0:0:1`: upper case, nothing folded, no leading zeros.
+/// `2001:DB8:0:0:0:0:0:1`: upper case, without leading zeros, and without `::`.
 pub(super) fn write_ipv6(address: &[u8], out: &mut Vec<u8>) {
     for (place, group) in address.chunks(2).enumerate() {
         if place > 0 {
@@ -140,8 +140,8 @@ pub(super) fn write_ipv6(address: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// GeneralNames ::= SEQUENCE SIZE (1..MAX) OF GeneralName, here already opened: each on its own to
-/// `write_one`.
+/// Calls `write_one` for each name of GeneralNames ::= SEQUENCE SIZE (1..MAX) OF GeneralName. The caller has
+/// already opened the SEQUENCE.
 pub(super) fn for_each<'a>(
     mut names: Reader<'a>,
     mut write_one: impl FnMut(usize, Element<'a>) -> Result<()>,
@@ -154,7 +154,7 @@ pub(super) fn for_each<'a>(
     Ok(())
 }
 
-/// The text of a dNSName; None for every other kind of name.
+/// The text of a dNSName. `None` for every other kind of name.
 pub(super) fn dns_name<'a>(name: &Element<'a>) -> Option<Cow<'a, str>> {
     if name.tag & !tag::CONSTRUCTED != DNS {
         return None;

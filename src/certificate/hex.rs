@@ -45,8 +45,8 @@ pub(super) fn colons(bytes: &[u8], out: &mut Vec<u8>) {
     out.pop();
 }
 
-/// `AB:CD:` sixteen to a line, further lines indented by sixteen spaces, the last byte without a
-/// colon.
+/// `AB:CD:` with sixteen bytes to a line. Further lines are indented by sixteen spaces, and no colon follows
+/// the last byte.
 pub(super) fn block(bytes: &[u8], out: &mut Vec<u8>) {
     for (line, chunk) in bytes.chunks(16).enumerate() {
         if line > 0 {

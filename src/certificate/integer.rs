@@ -1,4 +1,4 @@
-//! INTEGERs of any size: the two ways in which OpenSSL shows them, and the serial number.
+//! INTEGERs of any size: OpenSSL's two text forms, and the serial number.
 
 use super::der::{Element, Result};
 use super::hex;
@@ -31,8 +31,8 @@ impl Magnitude {
     }
 }
 
-/// Decimal, and hex from 128 bits on (`0x...`), as OpenSSL 1.1.1 does: linear in the length
-/// whatever it is.
+/// Writes decimal, or hex (`0x...`) from 128 bits on, as OpenSSL 1.1.1 does. The cost is linear for any
+/// length.
 pub(super) fn write(integer: &Element<'_>, out: &mut Vec<u8>) -> Result<()> {
     check(integer)?;
     if let [byte @ 0..=0x7F] = integer.content {
@@ -57,8 +57,8 @@ pub(super) fn write(integer: &Element<'_>, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// Hex pairs, `00` for nothing, a minus before a negative one, a backslash and a new line after
-/// each 35 bytes.
+/// Writes hex pairs: `00` for an empty value, a minus sign before a negative value, and a backslash and a
+/// line feed after each 35 bytes.
 pub(super) fn write_hex_lines(integer: &Element<'_>, out: &mut Vec<u8>) -> Result<()> {
     check(integer)?;
     let Magnitude { negative, bytes } = Magnitude::of(integer.content);
@@ -93,7 +93,8 @@ pub(super) fn write_serial(content: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// RFC 5280 section 4.1.2.2 wants an INTEGER in DER: at least one byte, and none too many (X.690 section 8.3.2).
+/// Returns a fault unless the content is a valid DER INTEGER, as RFC 5280 section 4.1.2.2 requires: at least
+/// one byte, and no redundant ones (X.690 section 8.3.2).
 pub(super) fn fault(content: &[u8]) -> Option<&'static str> {
     match content {
         [] => Some("INTEGER without content"),

@@ -1,21 +1,22 @@
-//! What the precert and the certificate of one issuance have in common (RFC 6962 section 3.2): the TBSCertificate without
-//! poison and SCT list.
+//! The common part of the precert and the certificate of one issuance (RFC 6962 section 3.2): the
+//! TBSCertificate without poison and SCT list.
 
 use super::der::{Element, Reader, Result, tag};
 use openssl::sha::Sha256;
 
-/// 1.3.6.1.4.1.11129.2.4.2, the SCT list (RFC 6962 section 3.3), as an extension begins with it.
+/// The first bytes of the SCT list extension, 1.3.6.1.4.1.11129.2.4.2 (RFC 6962 section 3.3).
 const SCT_LIST: &[u8] = b"\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x02";
 
-/// The TBSCertificate of a certificate, around its SCT list.
+/// The TBSCertificate of a certificate, split around its SCT list.
 struct Signed<'a> {
     /// The fields before the extensions.
     fields: &'a [u8],
-    /// The extensions before and behind the SCT list.
+    /// The extensions before and after the SCT list.
     extensions: [&'a [u8]; 2],
 }
 
-/// SHA-256 of the TBSCertificate in `der` without its SCT list; `None` where it cannot be read.
+/// SHA-256 of the TBSCertificate in `der` without its SCT list. `None` if the TBSCertificate cannot be
+/// parsed.
 pub(super) fn tbs_sha256(der: &[u8]) -> Option<[u8; 32]> {
     let (tbs, encoded) = tbs(der).ok()?;
     let mut hash = Sha256::new();
@@ -34,10 +35,10 @@ enum Parts<'a> {
 }
 
 impl Signed<'_> {
-    /// The lengths that change are written anew, as DER has them.
+    /// Hashes the TBSCertificate. Lengths that change are encoded again, in DER.
     fn hash(&self, hash: &mut Sha256) {
         let length: usize = self.extensions.iter().map(|part| part.len()).sum();
-        // A list without extensions is left out (RFC 5280 section 4.1).
+        // An empty list of extensions is left out (RFC 5280 section 4.1).
         let headers = if length == 0 {
             Vec::new()
         } else {
@@ -51,7 +52,7 @@ impl Signed<'_> {
     }
 }
 
-/// The TBSCertificate, by itself and with its tag and length.
+/// The TBSCertificate, once as an element and once as bytes with its tag and length.
 fn tbs(der: &[u8]) -> Result<(Element<'_>, &[u8])> {
     let mut whole = Reader::new(der, 0);
     let mut certificate = whole.sequence()?;
@@ -92,7 +93,7 @@ fn around_sct_list<'a>(fields: &'a [u8], mut list: Reader<'a>) -> Result<Parts<'
     Ok(found.map_or(Parts::NoSctList, Parts::Around))
 }
 
-/// Tag and length (X.690 section 10.1). What a certificate holds is shorter than 2^32.
+/// Encodes a tag and a length (X.690 section 10.1). All contents of a certificate are shorter than 2^32.
 fn header(tag: u8, length: usize) -> Vec<u8> {
     if let Ok(short @ 0..0x80) = u8::try_from(length) {
         return vec![tag, short];

@@ -1,5 +1,5 @@
-//! A certificate of a chain. A few thousand of them stand behind everything that is logged, so each is parsed and written
-//! once and shared.
+//! A certificate of a chain. All logs together use only a few thousand issuers, so each one is parsed and
+//! encoded once and then shared.
 
 use super::model::Certificate;
 use bytes::Bytes;
@@ -7,7 +7,7 @@ use openssl::sha::sha256;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// An issuer's certificate, with what is made of it when it is first needed.
+/// An issuer's certificate. Derived values are computed when they are first needed.
 pub struct Issuer {
     der: Bytes,
     fingerprint: OnceLock<[u8; 32]>,
@@ -16,17 +16,17 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// The issuer with this certificate, whatever it holds.
+    /// Creates the issuer with this certificate. The certificate may have any content.
     pub fn new(der: Bytes) -> Self {
         Issuer { der, fingerprint: OnceLock::new(), spki_sha256: OnceLock::new(), json: OnceLock::new() }
     }
 
-    /// The issuer with a copy of this certificate, which it shares with nobody yet.
+    /// Creates an issuer with a copy of this certificate. It is not shared with other entries.
     pub fn unshared(der: &[u8]) -> Arc<Self> {
         Arc::new(Issuer::new(Bytes::copy_from_slice(der)))
     }
 
-    /// The certificate.
+    /// The certificate, in DER.
     pub fn der(&self) -> &Bytes {
         &self.der
     }
@@ -36,12 +36,12 @@ impl Issuer {
         self.fingerprint.get_or_init(|| sha256(&self.der))
     }
 
-    /// SHA-256 of its SubjectPublicKeyInfo; `None` where that cannot be read.
+    /// SHA-256 of the certificate's SubjectPublicKeyInfo. `None` if that cannot be parsed.
     pub fn spki_sha256(&self) -> Option<[u8; 32]> {
         *self.spki_sha256.get_or_init(|| Certificate::parse(&self.der).spki_sha256())
     }
 
-    /// Its object in a message's `chain`.
+    /// Its JSON object in the `chain` of a message.
     pub fn json(&self) -> &[u8] {
         self.json.get_or_init(|| {
             let mut json = Vec::new();

@@ -1,17 +1,16 @@
-//! Writing JSON text: what needs no escaping as it is, everything else escaped (RFC 8259, section
-//! 7).
+//! Writes JSON text and escapes only the characters that need it (RFC 8259 section 7).
 
-/// JSON pieces appended to a buffer.
+/// Appends parts of JSON to a buffer.
 pub(super) trait JsonText {
-    /// Text known to need no escaping.
+    /// Text that is known to need no escaping.
     fn raw(&mut self, text: &str);
-    /// Any text, escaped.
+    /// Any text; it is escaped.
     fn text(&mut self, text: &str);
     /// A line feed inside a string.
     fn line_end(&mut self);
     /// An integer.
     fn decimal(&mut self, value: i64);
-    /// `\xHH` as OpenSSL shows a byte: the backslash itself escaped.
+    /// `\xHH` as OpenSSL shows a byte. The backslash is escaped.
     fn byte(&mut self, byte: u8);
 }
 
@@ -64,14 +63,14 @@ impl JsonText for Vec<u8> {
     }
 }
 
-/// Splits off the longest beginning of printable ASCII without quotes and backslashes, which is
-/// shown as it is both in JSON and in OpenSSL's texts. Eight bytes are looked at together.
+/// Splits off the longest prefix of printable ASCII without quotes and backslashes. Such text needs no change
+/// in JSON and in OpenSSL's texts. Checks eight bytes at a time.
 #[inline]
 pub(super) fn split_plain(bytes: &[u8]) -> (&[u8], &[u8]) {
     const fn each(byte: u8) -> u64 {
         u64::from_ne_bytes([byte; 8])
     }
-    /// The high bit of each byte that is zero; bits above such a byte may be wrong.
+    /// Sets the high bit of each byte that is zero. Bits above the first such byte may be wrong.
     const fn zeros(word: u64) -> u64 {
         word.wrapping_sub(each(1)) & !word
     }

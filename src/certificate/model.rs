@@ -1,4 +1,4 @@
-//! A certificate, parsed once.
+//! The parsed certificate.
 
 use super::domains::Domains;
 use super::extensions::Extensions;
@@ -9,7 +9,7 @@ use super::parts::CertificateParts;
 use openssl::sha::sha256;
 use std::borrow::Cow;
 
-/// What kind of log entry a leaf certificate belongs to (RFC 6962 section 3.1).
+/// The kind of log entry that a leaf certificate belongs to (RFC 6962 section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeafKind {
     /// The final certificate.
@@ -18,17 +18,18 @@ pub enum LeafKind {
     Precert,
 }
 
-/// A certificate (RFC 5280 section 4.1), or what can be read of a broken one. It borrows the DER.
+/// A certificate (RFC 5280 section 4.1), or the readable parts of a malformed one. It borrows the DER.
 pub struct Certificate<'a> {
     pub(super) der: &'a [u8],
     pub(super) parts: CertificateParts<'a>,
     pub(super) extensions: Extensions<'a>,
-    /// What was found wrong with the parts and the list of extensions; their contents are looked at when they are needed.
+    /// Faults of the parts and of the list of extensions. The contents of extensions are checked when they
+    /// are needed.
     pub(super) faults: Faults,
 }
 
 impl<'a> Certificate<'a> {
-    /// Parses a certificate. This does not fail: parts that cannot be read are missing.
+    /// Parses a certificate. This cannot fail: parts that cannot be parsed are missing.
     pub fn parse(der: &'a [u8]) -> Self {
         let mut faults = Faults::default();
         let parts = CertificateParts::parse(der, &mut faults);
@@ -36,7 +37,7 @@ impl<'a> Certificate<'a> {
         Certificate { der, parts, extensions, faults }
     }
 
-    /// The kind that the certificate itself shows: a poisoned one is a precertificate.
+    /// The kind that the certificate itself shows: a certificate with the poison is a precertificate.
     pub fn kind(&self) -> LeafKind {
         if self.extensions.has_poison() { LeafKind::Precert } else { LeafKind::X509 }
     }
@@ -46,19 +47,21 @@ impl<'a> Certificate<'a> {
         self.parts.subject.and_then(|subject| name::common_name(&subject))
     }
 
-    /// The names that the certificate is for: the common name if it is not empty, then the dNSNames in order. Names may
-    /// be repeated. Of a broken subjectAltName these are the names before the break.
+    /// The names that the certificate is valid for: the common name unless it is empty, then the dNSNames in
+    /// order. They may contain duplicates. For a malformed subjectAltName, these are the names before the
+    /// error.
     pub fn domains(&self) -> impl Iterator<Item = Cow<'_, str>> {
         Domains::new(self.common_name(), self.extensions.alt_names())
     }
 
-    /// SHA-256 of the SubjectPublicKeyInfo with its tag and length; `None` where it is missing.
+    /// SHA-256 of the SubjectPublicKeyInfo with its tag and length. `None` if it is missing.
     pub fn spki_sha256(&self) -> Option<[u8; 32]> {
         self.parts.public_key.map(sha256)
     }
 
-    /// SHA-256 of the TBSCertificate without its SCT list. A log signs this for the precert of the same issuance (RFC 6962
-    /// section 3.2). `None` where it cannot be read, or has more than one SCT list.
+    /// SHA-256 of the TBSCertificate without its SCT list. A log signs the same TBSCertificate for the
+    /// precert of this issuance (RFC 6962 section 3.2). `None` if the TBSCertificate cannot be parsed or has
+    /// more than one SCT list.
     pub fn tbs_sha256(&self) -> Option<[u8; 32]> {
         issuance::tbs_sha256(self.der)
     }

@@ -1,5 +1,5 @@
-//! Distinguished names (RFC 5280 section 4.1.2.4): the subject and issuer objects, and the two ways in
-//! which OpenSSL shows a directory name inside an extension.
+//! Distinguished names (RFC 5280 section 4.1.2.4): the subject and issuer objects, and OpenSSL's two text
+//! forms of a directory name inside an extension.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ impl<'a> Attribute<'a> {
         Ok(Attribute { oid, value, encoded, begins_rdn })
     }
 
-    /// The bytes that OpenSSL keeps as the value.
+    /// The bytes that OpenSSL stores as the value.
     fn bytes(&self) -> Cow<'a, [u8]> {
         match self.value.tag {
             tag::SEQUENCE => Cow::Borrowed(self.encoded),
@@ -40,8 +40,8 @@ impl<'a> Attribute<'a> {
         }
     }
 
-    /// The text of the value, and an error where RFC 5280 section 4.1.2.4 and OpenSSL's reading of it have
-    /// none.
+    /// The text of the value. Fails if the value has no text according to RFC 5280 section 4.1.2.4 and
+    /// OpenSSL's interpretation of it.
     fn checked(&self) -> Result<text::Decoded<'a>> {
         if self.value.tag == tag::BIT_STRING {
             self.value.bits()?;
@@ -53,8 +53,8 @@ impl<'a> Attribute<'a> {
         }
     }
 
-    /// Types that are no strings, and that OpenSSL takes for a value all the same: BIT STRING,
-    /// SEQUENCE, and those of which it knows nothing.
+    /// Whether the type is not a string but OpenSSL still accepts it as a value: BIT STRING, SEQUENCE, and
+    /// types unknown to OpenSSL.
     fn is_shown_as_hex(&self) -> bool {
         matches!(self.value.tag, tag::BIT_STRING | tag::SEQUENCE | 0x07..=0x09 | 0x0B | 0x0D..=0x0F | 0x1D)
     }
@@ -76,8 +76,8 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// Walks over the attributes of a RDNSequence, in order, through the sets that hold them. After an
-/// attribute that cannot be read it goes on with the next one; after broken framing it ends.
+/// Iterates over the attributes of an RDNSequence in order, including the sets that contain them. It skips an
+/// attribute that cannot be parsed. It stops at broken framing.
 pub(super) struct Attributes<'a> {
     rdns: Reader<'a>,
     rdn: Reader<'a>,
@@ -89,7 +89,7 @@ impl<'a> Attributes<'a> {
         Attributes { rdns: name.reader(), rdn: Reader::new(&[], 0), begins_rdn: true }
     }
 
-    /// RelativeDistinguishedName alone, as a distribution point may have.
+    /// Iterates over a single RelativeDistinguishedName, which a distribution point may contain.
     pub fn of_rdn(rdn: &Element<'a>) -> Self {
         Attributes { rdns: Reader::new(&[], 0), rdn: rdn.reader(), begins_rdn: true }
     }
@@ -122,12 +122,12 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
-/// The members after `aggregated`.
+/// The members that follow `aggregated`.
 const MEMBERS: [&str; 7] =
     ["\",\"C\":", ",\"ST\":", ",\"L\":", ",\"O\":", ",\"OU\":", ",\"CN\":", ",\"email_address\":"];
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 
-/// The place among them of the member that shows an attribute.
+/// The index in [`MEMBERS`] of the member that shows an attribute.
 fn member_of(oid: &[u8]) -> Option<usize> {
     match oid {
         [0x55, 0x04, 0x06] => Some(0),
@@ -183,13 +183,13 @@ pub(super) fn write_object<'a>(
     common_name
 }
 
-/// The first common name, for those who want nothing else of the name.
+/// Returns the first common name without parsing the rest of the name.
 pub(super) fn common_name<'a>(name: &Element<'a>) -> Option<Cow<'a, str>> {
     let mut attributes = Attributes::of(name).flatten();
     attributes.find(|attribute| attribute.oid == COMMON_NAME).map(|attribute| attribute.decoded().text)
 }
 
-/// `/C=US/CN=x`, as `X509_NAME_oneline` does, but never cut.
+/// Writes `/C=US/CN=x`, as `X509_NAME_oneline` does, but never truncates it.
 pub(super) fn write_oneline(name: &Element<'_>, out: &mut Vec<u8>) -> Result<()> {
     for attribute in Attributes::of(name) {
         let attribute = attribute?;
@@ -214,7 +214,7 @@ fn write_slash(attribute: &Attribute<'_>, out: &mut Vec<u8>) {
     text::write_oneline(&attribute.bytes(), out);
 }
 
-/// `C = US, OU = a + CN = b`: RFC 2253 escapes in OpenSSL's "oneline" layout.
+/// Writes `C = US, OU = a + CN = b`: RFC 2253 escapes in OpenSSL's "oneline" layout.
 pub(super) fn write_rfc2253<'a>(
     attributes: impl Iterator<Item = Result<Attribute<'a>>>,
     out: &mut Vec<u8>,
@@ -230,7 +230,7 @@ pub(super) fn write_rfc2253<'a>(
         if decoded.fault.is_none() {
             write_rfc2253_value(&decoded.text, out);
         } else {
-            // RFC 2253 section 2.4: a value that is no string is shown as the hex of its encoding.
+            // RFC 2253 section 2.4: a value that is not a string is shown as the hex of its encoding.
             out.raw("#");
             super::hex::plain(attribute.encoded, out);
         }
@@ -256,8 +256,8 @@ fn write_rfc2253_value(value: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// RFC 2253 section 2.4: the special characters, a leading `#` or space, a trailing space. OpenSSL looks
-/// at a single character as the last one only, so that a lone `#` stays bare.
+/// RFC 2253 section 2.4: the special characters, a leading `#` or space, and a trailing space need quotes.
+/// OpenSSL checks a single character only as the last one, so a lone `#` gets no quotes.
 fn needs_quotes(value: &str) -> bool {
     let bytes = value.as_bytes();
     value.bytes().any(|byte| matches!(byte, b',' | b'+' | b'<' | b'>' | b';'))

@@ -1,16 +1,14 @@
-//! Object identifiers: OpenSSL's short and long names of those that it knows, dotted text for the
-//! others.
+//! Object identifiers: OpenSSL's short and long names of those that it knows, and dotted text for the others.
 
 use std::sync::LazyLock;
 
 use super::json::JsonText;
 
-/// One line each: dotted identifier, short name, long name (where it is another), as OpenSSL 1.1.1
-/// has them.
+/// One object per line: dotted identifier, short name, and the long name if it differs, as in OpenSSL 1.1.1.
 static LIST: &str = include_str!("objects.tsv");
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(LIST));
 
-/// Longer arcs are no identifiers that anybody assigned; OpenSSL 3 gives up at the same size.
+/// Maximum length of an arc, in bytes. No assigned identifier has longer arcs. OpenSSL 3 has the same limit.
 const MAX_ARC_BYTES: usize = 84;
 
 pub(super) struct Object {
@@ -23,7 +21,7 @@ pub(super) fn find(oid: &[u8]) -> Option<&'static Object> {
     TABLE.find(oid)
 }
 
-/// The short name, else the dotted identifier.
+/// Writes the short name, or the dotted identifier if there is none.
 pub(super) fn write_short(oid: &[u8], out: &mut Vec<u8>) {
     match find(oid) {
         Some(object) => out.raw(object.short_name),
@@ -31,7 +29,7 @@ pub(super) fn write_short(oid: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The long name, else the dotted identifier.
+/// Writes the long name, or the dotted identifier if there is none.
 pub(super) fn write_long(oid: &[u8], out: &mut Vec<u8>) {
     match find(oid) {
         Some(object) => out.raw(object.long_name),
@@ -39,7 +37,8 @@ pub(super) fn write_long(oid: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// X.690 section 8.19: arcs in base 128, the first two folded into one.
+/// Writes the dotted identifier. X.690 section 8.19: arcs are in base 128, and the first two are combined
+/// into one.
 pub(super) fn write_dotted(oid: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     for (place, arc) in oid.split_inclusive(|byte| byte & 0x80 == 0).enumerate() {
@@ -66,7 +65,8 @@ pub(super) fn write_dotted(oid: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// An arc that no machine integer holds: base 128 to base 10^9 by long multiplication.
+/// Writes an arc that does not fit in a machine integer: converts base 128 to base 10^9 by long
+/// multiplication.
 fn write_big_arc(arc: &[u8], is_first: bool, out: &mut Vec<u8>) {
     const BASE: u64 = 1_000_000_000;
     let mut limbs: Vec<u64> = Vec::new();
@@ -95,7 +95,8 @@ fn write_big_arc(arc: &[u8], is_first: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// Open addressing over the list, so that a look-up costs one short hash and mostly one comparison.
+/// A hash table with open addressing over the list. A look-up computes one short hash and usually makes one
+/// comparison.
 struct Table {
     objects: Vec<Object>,
     slots: Vec<Option<u16>>,
@@ -128,7 +129,7 @@ impl Table {
         None
     }
 
-    /// The slots to look at, in order. No known identifier is longer than what the hash reads.
+    /// The slots to check, in order. No known identifier is longer than the part that is hashed.
     fn places(oid: &[u8]) -> impl Iterator<Item = usize> {
         let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
         let hash = oid.iter().take(20).fold(0x811C_9DC5, mix);

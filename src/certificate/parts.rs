@@ -1,4 +1,4 @@
-//! Where the parts of a certificate lie (RFC 5280 section 4.1), found even when some of them are broken.
+//! Locates the parts of a certificate (RFC 5280 section 4.1), even if some of them are malformed.
 
 use std::ops::ControlFlow;
 
@@ -13,7 +13,7 @@ use super::integer;
 ///     validity Validity, subject Name, subjectPublicKeyInfo, issuerUniqueID [1],
 ///     subjectUniqueID [2], extensions [3] EXPLICIT Extensions }
 /// ```
-/// What could not be found is None.
+/// A part that could not be found is `None`.
 #[derive(Default)]
 pub(super) struct CertificateParts<'a> {
     pub serial_number: Option<Element<'a>>,
@@ -50,7 +50,7 @@ impl<'a> CertificateParts<'a> {
     }
 
     fn read_tbs(&mut self, tbs: Reader<'a>, faults: &mut Faults) {
-        // Where the fields break off, those before stay.
+        // On an error, the fields before it are kept.
         let _ = self.read_fields(tbs, faults);
     }
 
@@ -120,7 +120,7 @@ fn check_public_key(mut public_key: Reader<'_>) -> Result<()> {
     public_key.finish()
 }
 
-/// Goes into a container, also into one that was cut off.
+/// Opens a constructed element, even one that was truncated.
 fn enter<'a>(
     reader: &mut Reader<'a>,
     tag: u8,
@@ -137,8 +137,8 @@ fn enter<'a>(
     Some(container)
 }
 
-/// The next field, or what there is of it. One of another type counts as this field, broken, except
-/// where it is plainly the next one, that is where a SEQUENCE stands in an INTEGER's place.
+/// The next field, or the available part of a truncated one. An element of another type counts as this field,
+/// malformed. The exception is a SEQUENCE in place of an INTEGER, which is clearly the next field.
 fn field<'a>(
     tbs: &mut Reader<'a>,
     tag: u8,

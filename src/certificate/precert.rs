@@ -1,60 +1,62 @@
-//! Whether a log signed the precertificate that it shows (RFC 6962 sections 3.1 and 3.2).
+//! Checks that a log signed the precertificate that it shows (RFC 6962 sections 3.1 and 3.2).
 //!
-//! The tree proves a PreCert, that is the hash of the issuer's key and a TBSCertificate; clients are shown the
-//! precertificate, which stands beside it and could be anything. The one follows from the other: the signed
-//! TBSCertificate is the precertificate's own without the poison. So it need not be built, only compared.
+//! The tree proves a PreCert: the hash of the issuer's key and a TBSCertificate. Clients are shown the
+//! precertificate, which the tree does not cover, so a log could serve a different one. The precertificate
+//! determines the PreCert: the signed TBSCertificate is the precertificate's own without the poison. So this
+//! module compares the two and does not need to build the PreCert.
 //!
-//! The precertificate's signature, with the algorithm that stands before it, and the chain beyond the issuer's
-//! key remain unproven: a log signs neither.
+//! Three things remain unproven, because a log does not sign them: the precertificate's signature, the
+//! algorithm next to it, and the chain beyond the issuer's key.
 
 use super::der::{self, Element, Malformed, Reader, tag};
 use super::issuer::Issuer;
 use std::fmt;
 use std::sync::Arc;
 
-/// Identifiers with their tags and lengths, as extensions begin.
+/// Encoded identifiers with their tags and lengths, as at the beginning of an extension.
 const AUTHORITY_KEY_IDENTIFIER: &[u8] = b"\x06\x03\x55\x1D\x23";
 const EXTENDED_KEY_USAGE: &[u8] = b"\x06\x03\x55\x1D\x25";
 const POISON_IDENTIFIER: &[u8] = b"\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x03";
-/// The only poison: critical, and NULL (RFC 6962 section 3.1). Any other content would be shown and not proven.
+/// The only valid poison: critical, with the value NULL (RFC 6962 section 3.1). Any other content would be
+/// shown to clients without being proven.
 const POISON: &[u8] = b"\x30\x13\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x03\x01\x01\xFF\x04\x02\x05\x00";
-/// 1.3.6.1.4.1.11129.2.4.4, by which a Precertificate Signing Certificate is known (RFC 6962 section 3.1).
+/// 1.3.6.1.4.1.11129.2.4.4, which identifies a Precertificate Signing Certificate (RFC 6962 section 3.1).
 const PRECERT_SIGNING: &[u8] = b"\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x04";
 
-/// Why a log's PreCert is not that of the precertificate beside it.
+/// Why a log's PreCert does not match its precertificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
-    /// One of the structures cannot be read.
+    /// One of the structures cannot be parsed.
     #[error("{of} is not DER at byte {at}: {what}")]
     NotDer {
-        /// Which one.
+        /// The structure.
         of: Structure,
-        /// What is wrong.
+        /// The error.
         what: &'static str,
-        /// Where, in bytes from the structure's begin.
+        /// Offset of the error in the structure, in bytes.
         at: usize,
     },
-    /// This is no precertificate.
+    /// The certificate has no poison extension, so it is not a precertificate.
     #[error("no poison extension")]
     NoPoison,
-    /// One poison too many: what would be left is no certificate either.
+    /// There is more than one poison extension. The certificate without one of them would still be invalid.
     #[error("more than one poison extension")]
     ManyPoisons,
-    /// The poison extension is not critical, or holds more than NULL.
+    /// The poison extension is not critical, or its value is not NULL.
     #[error("the poison extension is not that of RFC 6962")]
     OddPoison,
-    /// A field is not the one that was signed; the first such field.
+    /// A field differs from the signed one. This is the first such field.
     #[error("another {field}")]
     Differs {
-        /// Its name.
+        /// The field.
         field: Field,
     },
-    /// `issuer_key_hash` is of another key than that of the issuer in the chain.
+    /// `issuer_key_hash` is not the hash of the issuer's key in the chain.
     #[error("another issuer key")]
     IssuerKey,
 }
 
-/// What is read for the comparison.
+/// The structures that the comparison reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Structure {
     /// The PreCert's `tbs_certificate`.
@@ -80,8 +82,8 @@ pub enum Field {
     Extensions,
 }
 
-/// Checks all that the tree proves of a precert entry: `tbs` and `issuer_key_hash` are those of its PreCert,
-/// `precertificate` and `chain` those of its PrecertChainEntry (RFC 6962 section 4.6).
+/// Checks everything that the tree proves about a precert entry. `tbs` and `issuer_key_hash` are from its
+/// PreCert, `precertificate` and `chain` from its PrecertChainEntry (RFC 6962 section 4.6).
 ///
 /// # Errors
 /// See [`Mismatch`].
@@ -96,7 +98,7 @@ pub fn check(
     issuers.check_key(issuer_key_hash)
 }
 
-/// The part of [`check`] that hashes nothing: whether `tbs` is that of `precertificate`.
+/// The part of [`check`] that computes no hashes: checks `tbs` against `precertificate`.
 ///
 /// # Errors
 /// See [`Mismatch`].
@@ -104,8 +106,8 @@ pub fn check_tbs(tbs: &[u8], precertificate: &[u8], chain: &[Arc<Issuer>]) -> Re
     SigningChain::of(chain)?.check_tbs(tbs, precertificate)
 }
 
-/// The other part of [`check`]: whether `issuer_key_hash` is of the key of the issuer in `chain`. Nothing can be
-/// said against it where the chain does not reach that far.
+/// The other part of [`check`]: checks that `issuer_key_hash` is the hash of the key of the issuer in
+/// `chain`. Succeeds if the chain is too short to contain that issuer.
 ///
 /// # Errors
 /// See [`Mismatch`].
@@ -113,7 +115,7 @@ pub fn check_issuer_key(issuer_key_hash: &[u8; 32], chain: &[Arc<Issuer>]) -> Re
     SigningChain::of(chain)?.check_key(issuer_key_hash)
 }
 
-/// Those of a precertificate's chain that have a say in its PreCert.
+/// The certificates of a precertificate's chain that affect its PreCert.
 struct SigningChain<'a> {
     /// The Precertificate Signing Certificate, if one signed the precertificate.
     precert_signer: Option<Tbs<'a>>,
@@ -168,7 +170,7 @@ impl<'a> SigningChain<'a> {
         self.check_extensions(signed, shown.extensions)
     }
 
-    /// `signed` is None where no extensions were signed.
+    /// Compares the extensions. `signed` is `None` if no extensions were signed.
     fn check_extensions(&self, mut signed: Option<&[u8]>, mut shown: Reader<'_>) -> Result<(), Mismatch> {
         let key = self.key_identifier()?;
         let (mut poisons, mut has_key) = (0, false);
@@ -183,7 +185,7 @@ impl<'a> SigningChain<'a> {
             {
                 has_key = true;
                 let (before, _) = value(&extension).map_err(Structure::Precertificate.not_der())?;
-                // Where the signer has none, that of the precertificate is left out.
+                // If the signer has no authority key identifier, the log removes the precertificate's.
                 if let Some(key) = key {
                     signed = signed.and_then(|signed| strip_extension(signed, before, key));
                 }
@@ -196,8 +198,8 @@ impl<'a> SigningChain<'a> {
             1 => {}
             _ => return Err(Mismatch::ManyPoisons),
         }
-        // The RFC is silent about a precertificate without the extension whose signer has it; certificate-
-        // transparency-go, which most logs run, then adds it at the end.
+        // The RFC does not cover a precertificate without the extension whose signer has it. In that case
+        // certificate-transparency-go, which most logs run, appends it at the end.
         let added = |rest| key.and_then(|key| strip_extension(rest, AUTHORITY_KEY_IDENTIFIER, key));
         match signed {
             Some([]) => Ok(()),
@@ -206,7 +208,7 @@ impl<'a> SigningChain<'a> {
         }
     }
 
-    /// The precert signer's authority key identifier, which takes the place of the precertificate's.
+    /// The precert signer's authority key identifier, which replaces the precertificate's.
     fn key_identifier(&self) -> Result<Option<&'a [u8]>, Mismatch> {
         let Some(signer) = &self.precert_signer else { return Ok(None) };
         let found = signer.value_of(AUTHORITY_KEY_IDENTIFIER).map_err(Structure::Issuer.not_der())?;
@@ -214,7 +216,7 @@ impl<'a> SigningChain<'a> {
     }
 }
 
-/// The fields of a TBSCertificate, each with its tag and length. One that is absent is empty.
+/// The fields of a TBSCertificate, each with its tag and length. An absent field is empty.
 struct Tbs<'a> {
     version: &'a [u8],
     serial_number: &'a [u8],
@@ -260,7 +262,7 @@ impl<'a> Tbs<'a> {
         Ok(false)
     }
 
-    /// The extnValue of the extension that begins with `identifier`.
+    /// The extnValue of the extension whose encoding begins with `identifier`.
     fn value_of(&self, identifier: &[u8]) -> der::Result<Option<&'a [u8]>> {
         let mut extensions = self.extensions;
         while !extensions.is_empty() {
@@ -273,7 +275,7 @@ impl<'a> Tbs<'a> {
     }
 }
 
-/// What follows the other fields: extensions or nothing.
+/// The extensions, which are the last field, or nothing.
 fn extensions(mut tbs: Reader<'_>) -> der::Result<Reader<'_>> {
     let Some(explicit) = tbs.optional(tag::constructed(3))? else {
         tbs.finish()?;
@@ -283,7 +285,7 @@ fn extensions(mut tbs: Reader<'_>) -> der::Result<Reader<'_>> {
     explicit.explicit()?.sequence()
 }
 
-/// An extension's extnValue, with tag and length, and what stands before it: extnID and critical.
+/// An extension's extnValue with its tag and length, and the bytes before it: extnID and critical.
 fn value<'a>(extension: &Element<'a>) -> der::Result<(&'a [u8], &'a [u8])> {
     let mut parts = extension.reader();
     parts.expect(tag::OID)?;
@@ -305,7 +307,7 @@ fn required<'a>(reader: &mut Reader<'a>, tag: u8) -> der::Result<&'a [u8]> {
     Ok(read_since(before, reader))
 }
 
-/// The next element of any type, by itself and with its tag and length.
+/// The next element of any type, once as an element and once as bytes with its tag and length.
 fn next<'a>(reader: &mut Reader<'a>) -> der::Result<(Element<'a>, &'a [u8])> {
     let before = reader.rest();
     let element = reader.element()?;
@@ -316,21 +318,23 @@ fn read_since<'a>(before: &'a [u8], reader: &Reader<'a>) -> &'a [u8] {
     before.get(..before.len() - reader.rest().len()).unwrap_or_default()
 }
 
-/// `signed` behind an extension of `before` and `value`, if it begins with that.
+/// The rest of `signed` after an extension that consists of `before` and `value`. `None` if `signed` does not
+/// begin with that extension.
 fn strip_extension<'a>(signed: &'a [u8], before: &[u8], value: &[u8]) -> Option<&'a [u8]> {
     let (length, body) = strict_header(signed, tag::SEQUENCE)?;
     let (content, rest) = body.split_at_checked(length)?;
     (content.strip_prefix(before)? == value).then_some(rest)
 }
 
-/// The content of the one element that `bytes` are.
+/// The content of `bytes`, if they are exactly one element with this tag.
 fn sole_content(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     let (length, body) = strict_header(bytes, tag)?;
     (length == body.len()).then_some(body)
 }
 
-/// A length in the only form that DER has for it (X.690 section 10.1), and what follows. This module's reader takes others
-/// too, but a log writes the lengths around what it changes anew. A `tbs_certificate` is shorter than 2^24.
+/// Reads a tag and a length in the only form that DER allows (X.690 section 10.1). Returns the length and the
+/// bytes that follow it. The reader of `der` accepts other forms too, but a log encodes the lengths around
+/// its changes in DER. A `tbs_certificate` is shorter than 2^24.
 fn strict_header(bytes: &[u8], tag: u8) -> Option<(usize, &[u8])> {
     let (length, body) = match bytes.strip_prefix(&[tag])? {
         [length @ 0..=0x7F, body @ ..] => (u32::from(*length), body),

@@ -1,4 +1,5 @@
-//! `signature_algorithm`: `sha256, rsa`, `ed25519` and their like, as today's servers name them.
+//! `signature_algorithm`: `sha256, rsa`, `ed25519` and so on, with the names that existing certstream servers
+//! use.
 
 use super::der::{Element, Reader, Result, tag};
 use super::faults::Faults;
@@ -9,8 +10,8 @@ const PSS: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x0A];
 
 /// AlgorithmIdentifier ::= SEQUENCE { algorithm OBJECT IDENTIFIER, parameters ANY OPTIONAL }
 ///
-/// Writes the name, the dotted identifier of an algorithm without one, nothing for one that cannot
-/// be read.
+/// Writes the name of the algorithm, or its dotted identifier if it has no name. Writes nothing if it cannot
+/// be parsed.
 pub(super) fn write(algorithm: Option<Element<'_>>, faults: &mut Faults, out: &mut Vec<u8>) {
     let Some(algorithm) = algorithm else { return };
     let mut reader = algorithm.reader();
@@ -49,7 +50,7 @@ fn name(oid: &[u8]) -> Option<&'static str> {
             3 => "sha384, ecdsa",
             _ => "sha512, ecdsa",
         },
-        // 1.2.840.10040.4.3 and 2.16.840.1.101.3.4.3, DSA, ECDSA and RSA with younger hashes
+        // 1.2.840.10040.4.3 and 2.16.840.1.101.3.4.3, DSA, ECDSA and RSA with newer hashes
         [0x2A, 0x86, 0x48, 0xCE, 0x38, 0x04, 3] => "sha1, dsa",
         [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, algorithm] => match algorithm {
             1 => "sha224, dsa",
@@ -66,7 +67,7 @@ fn name(oid: &[u8]) -> Option<&'static str> {
             16 => "sha3-512, rsa",
             _ => return None,
         },
-        // 1.3.14.3.2, OIW: what early certificates used
+        // 1.3.14.3.2, OIW, used by early certificates
         [0x2B, 0x0E, 0x03, 0x02, 29] => "sha1, rsa",
         [0x2B, 0x0E, 0x03, 0x02, 13 | 27] => "sha1, dsa",
         [0x2B, 0x0E, 0x03, 0x02, 3] => "md5, rsa",
@@ -77,7 +78,7 @@ fn name(oid: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// RSASSA-PSS-params (RFC 4055 section 3.1): hashAlgorithm [0] EXPLICIT, SHA-1 where it is left out.
+/// RSASSA-PSS-params (RFC 4055 section 3.1): hashAlgorithm [0] EXPLICIT, by default SHA-1.
 fn pss_hash(mut algorithm: Reader<'_>) -> Result<&'static str> {
     let mut parameters = algorithm.sequence()?;
     let Some(hash) = parameters.optional(tag::constructed(0))? else { return Ok("sha1") };

@@ -7,7 +7,7 @@ use super::der::{Malformed, Result, tag};
 use super::hex;
 use super::json::{JsonText, split_plain};
 
-/// A string that could be read, and what is wrong with it if something is.
+/// A decoded string, and its fault if it has one.
 pub(super) struct Decoded<'a> {
     pub text: Cow<'a, str>,
     pub fault: Option<&'static str>,
@@ -23,8 +23,8 @@ impl<'a> Decoded<'a> {
     }
 }
 
-/// The text of a name's value by its type. RFC 5280 section 4.1.2.4 allows the types of DirectoryString
-/// and IA5String; the others are read too, and named as faults.
+/// Decodes the value of a name by its string type. RFC 5280 section 4.1.2.4 allows the types of
+/// DirectoryString and IA5String. Other types are decoded too, and reported as faults.
 pub(super) fn decode(identifier: u8, content: &[u8]) -> Decoded<'_> {
     match identifier & !tag::CONSTRUCTED {
         tag::UTF8_STRING => match std::str::from_utf8(content) {
@@ -43,7 +43,7 @@ pub(super) fn decode(identifier: u8, content: &[u8]) -> Decoded<'_> {
     }
 }
 
-/// OpenSSL takes every eight-bit string type, Teletex included, for Latin-1.
+/// Decodes Latin-1. OpenSSL treats every eight-bit string type as Latin-1, including Teletex.
 fn latin1(content: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(content) {
         Ok(text) if text.is_ascii() => Cow::Borrowed(text),
@@ -51,7 +51,7 @@ fn latin1(content: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// UCS-2 and UCS-4. What is no character (a surrogate, a code point too high) becomes U+FFFD.
+/// Decodes UCS-2 and UCS-4. Invalid code points (surrogates, or values that are too large) become U+FFFD.
 fn wide<'a, const WIDTH: usize>(content: &'a [u8], what: &'static str) -> Decoded<'a> {
     let (units, leftover) = content.as_chunks::<WIDTH>();
     let mut sound = leftover.is_empty();
@@ -66,7 +66,7 @@ fn wide<'a, const WIDTH: usize>(content: &'a [u8], what: &'static str) -> Decode
     if sound { Decoded::sound(text) } else { Decoded::faulty(text, what) }
 }
 
-/// UTF-8 as it is; bytes that are none as `\xHH`.
+/// UTF-8 unchanged; invalid bytes become `\xHH`.
 pub(super) fn utf8_or_hex(content: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(content) {
         return Cow::Borrowed(text);
@@ -92,12 +92,12 @@ fn printable_or_hex(content: &[u8]) -> Cow<'_, str> {
 
 fn push_hex(bytes: &[u8], text: &mut String) {
     for byte in bytes {
-        // Writing to a String never fails.
+        // Writing to a String cannot fail.
         let _ = write!(text, "\\x{byte:02X}");
     }
 }
 
-/// The raw bytes as `X509_NAME_oneline` shows them: all outside 0x20..0x7E as `\xHH`.
+/// Writes the raw bytes as `X509_NAME_oneline` does: all bytes outside 0x20..0x7E become `\xHH`.
 pub(super) fn write_oneline(bytes: &[u8], out: &mut Vec<u8>) {
     let mut rest = bytes;
     loop {
@@ -112,15 +112,15 @@ pub(super) fn write_oneline(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// What C would print of these bytes: up to the first NUL.
+/// Writes the bytes that C would print: everything before the first NUL.
 pub(super) fn write_c_string(bytes: &[u8], at: usize, out: &mut Vec<u8>) -> Result<()> {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     write_utf8(bytes.get(..end).unwrap_or(bytes), at, out)
 }
 
-/// What OpenSSL prints of these bytes on a line of their own: 1.1.0 as C would, later 1.1 with
-/// points for what is not ASCII. Here UTF-8 is kept, and only text that C could not show gets the
-/// points.
+/// Writes bytes that OpenSSL prints on a line of their own. OpenSSL 1.1.0 prints them as C would; later 1.1
+/// versions replace everything that is not ASCII with periods. This function keeps UTF-8. It uses periods
+/// only for text that C could not show: invalid UTF-8, or text that contains a NUL.
 pub(super) fn write_line(bytes: &[u8], out: &mut Vec<u8>) {
     match std::str::from_utf8(bytes) {
         Ok(text) if !bytes.contains(&0) => out.text(text),
@@ -128,10 +128,10 @@ pub(super) fn write_line(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The fault of a text that is in its place, but cannot be shown.
+/// The fault of a text that is in the right place but cannot be shown.
 pub(super) const NOT_UTF8: &str = "text that is not UTF-8";
 
-/// Text inside an extension. What is not UTF-8 cannot be shown, and spoils the whole of its text.
+/// Writes text inside an extension. If it is not UTF-8, the whole text of the extension is invalid.
 pub(super) fn write_utf8(bytes: &[u8], at: usize, out: &mut Vec<u8>) -> Result<()> {
     if let (plain, []) = split_plain(bytes) {
         out.extend_from_slice(plain);
@@ -146,7 +146,7 @@ pub(super) fn write_utf8(bytes: &[u8], at: usize, out: &mut Vec<u8>) -> Result<(
     }
 }
 
-/// What OpenSSL's `ASN1_STRING_print` shows: a point for each byte that is no printable ASCII.
+/// Writes the output of OpenSSL's `ASN1_STRING_print`: a period for each byte that is not printable ASCII.
 pub(super) fn write_with_points(bytes: &[u8], out: &mut Vec<u8>) {
     for byte in bytes {
         match byte {
@@ -159,7 +159,7 @@ pub(super) fn write_with_points(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// One byte as RFC 2253 wants it outside ASCII: `\HH`, the backslash escaped for JSON.
+/// Writes one byte as RFC 2253 does outside ASCII: `\HH`, with the backslash escaped for JSON.
 pub(super) fn write_escaped_byte(byte: u8, out: &mut Vec<u8>) {
     let [high, low] = hex::pair(byte);
     out.extend_from_slice(&[b'\\', b'\\', high, low]);

@@ -1,10 +1,10 @@
-//! UTCTime and GeneralizedTime (RFC 5280 section 4.1.2.5) to unix seconds, and unix seconds to OpenSSL's
-//! text.
+//! Converts UTCTime and GeneralizedTime (RFC 5280 section 4.1.2.5) to unix seconds, and unix seconds to
+//! OpenSSL's text.
 
 use super::der::{Element, tag};
 use super::json::JsonText;
 
-/// What could be read of a time, and what is wrong with it if something is.
+/// A parsed time, and its fault if it has one.
 pub(super) struct Instant {
     pub unix_seconds: Option<i64>,
     pub fault: Option<&'static str>,
@@ -24,13 +24,13 @@ struct Civil {
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const SECONDS_A_DAY: i64 = 86_400;
-/// 9999-12-31T23:59:59Z, the last instant that a GeneralizedTime can say.
+/// 9999-12-31T23:59:59Z, the last second that a GeneralizedTime can express.
 const LAST_SECOND: i64 = 253_402_300_799;
-/// ISO 8601 leaves years before the Gregorian calendar to mutual agreement.
+/// The first year of the Gregorian calendar. ISO 8601 allows earlier years only by mutual agreement.
 const FIRST_GREGORIAN_YEAR: i64 = 1583;
 
-/// Reads a time as X.680 allows it; what RFC 5280 does not allow of that (no seconds, fractions,
-/// offsets from UTC) is read and named as a fault.
+/// Parses a time as X.680 allows it. Forms that RFC 5280 forbids (no seconds, fractions, offsets from UTC)
+/// are parsed and reported as faults.
 pub(super) fn read(time: &Element<'_>) -> Instant {
     let read = match time.tag {
         tag::UTC_TIME | tag::GENERALIZED_TIME => parse(time.content, time.tag == tag::UTC_TIME),
@@ -108,7 +108,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// Some(true) when there was a fraction; None when it has no digits.
+    /// `Some(true)` if there was a fraction. `None` if the fraction has no digits.
     fn skip_fraction(&mut self) -> Option<bool> {
         let [b'.' | b',', digits @ ..] = self.rest else { return Some(false) };
         let count = digits.iter().take_while(|digit| digit.is_ascii_digit()).count();
@@ -118,7 +118,7 @@ impl Scanner<'_> {
 }
 
 impl Civil {
-    /// Days since 1970 by counting years from March, so that the leap day ends the year.
+    /// Computes the days since 1970. Years begin in March, so that the leap day is the last day of the year.
     fn unix_seconds(self) -> Option<i64> {
         let Civil { year, month, day, hour, minute, second } = self;
         if !self.is_possible() {
@@ -159,7 +159,7 @@ impl Civil {
         }
     }
 
-    /// `May 20 18:48:12`: the day padded with a space.
+    /// Writes `May 20 18:48:12`. The day is padded with a space.
     fn write(self, fraction: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
         let month = usize::try_from(self.month - 1).ok().and_then(|month| MONTHS.get(month));
         out.raw(month.copied().unwrap_or("Jan"));
@@ -188,7 +188,7 @@ fn days_in_month(year: i64, month: i64) -> i64 {
     }
 }
 
-/// `May 20 18:48:12.743 2026 GMT`; nothing beyond the year 9999, like OpenSSL.
+/// Writes `May 20 18:48:12.743 2026 GMT`. Writes nothing for years after 9999, like OpenSSL.
 pub(super) fn write_milliseconds(timestamp_ms: u64, out: &mut Vec<u8>) {
     let Some(seconds) = i64::try_from(timestamp_ms / 1000).ok().filter(|seconds| *seconds <= LAST_SECOND)
     else {
@@ -205,8 +205,8 @@ pub(super) fn write_milliseconds(timestamp_ms: u64, out: &mut Vec<u8>) {
     out.raw(" GMT");
 }
 
-/// A GeneralizedTime as OpenSSL prints it, `Jan  1 00:00:00 2024 GMT`, its fraction kept. False
-/// when it is none.
+/// Writes a GeneralizedTime as OpenSSL prints it, `Jan  1 00:00:00 2024 GMT`, including its fraction. Returns
+/// false if the content is not a GeneralizedTime.
 pub(super) fn write_generalized(content: &[u8], out: &mut Vec<u8>) -> bool {
     let Some((civil, fraction, is_utc)) = printable_generalized(content) else {
         out.raw("Bad time value");

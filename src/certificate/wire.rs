@@ -1,4 +1,4 @@
-//! A certificate as messages show it.
+//! Writes a certificate as JSON for messages.
 
 use super::der::Element;
 use super::digests;
@@ -14,28 +14,28 @@ use super::time;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Where things lie in the buffer after `write_leaf`, so that the lite form can be made by cutting.
+/// Offsets in the buffer after `write_leaf`. The lite form is made by cutting the full one at these offsets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeafMarks {
-    /// The whole member `"as_der":"...",` with its comma; empty when it was not written.
+    /// The whole member `"as_der":"...",` with its comma. Empty if it was not written.
     pub as_der: Range<usize>,
     /// The array of `all_domains`.
     pub all_domains: Range<usize>,
 }
 
-/// What of a leaf a message shows beside what the certificate itself says.
+/// The data of a leaf in a message that is not part of the certificate itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Leaf {
-    /// The kind of its entry.
+    /// The kind of the log entry.
     pub kind: LeafKind,
-    /// SHA-256 of the TBSCertificate that the log signed, if that is known.
+    /// SHA-256 of the TBSCertificate that the log signed, if it is known.
     pub tbs_sha256: Option<[u8; 32]>,
-    /// Whether it gets the member `as_der`.
+    /// Whether to write the member `as_der`.
     pub with_der: bool,
 }
 
 impl<'a> Certificate<'a> {
-    /// Appends the object of `chain`.
+    /// Appends the object for `chain`.
     pub fn write_issuer(&self, out: &mut Vec<u8>) {
         let mut faults = self.faults.clone();
         self.write_common_members(false, &mut faults, out);
@@ -74,7 +74,8 @@ impl<'a> Certificate<'a> {
         domains::write(self.common_name(), self.extensions.alt_names(), out);
     }
 
-    /// The members from `subject` to `is_ca`, each with a comma after it. Returns the subject's common name.
+    /// Writes the members from `subject` to `is_ca`, each followed by a comma. Returns the subject's common
+    /// name.
     fn write_common_members(
         &self,
         is_precert: bool,
@@ -103,7 +104,7 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// A member with a hash, or with `null` where that cannot be made.
+/// Writes a member with a hash, or with `null` if there is no hash.
 fn write_hash(member: &str, hash: Option<[u8; 32]>, out: &mut Vec<u8>) {
     out.raw("\"");
     out.raw(member);

@@ -1,5 +1,5 @@
-//! The German admission extension (Common PKI 2.0, part 1, table 29): who admitted somebody to
-//! which profession.
+//! The German admission extension (Common PKI 2.0, part 1, table 29). It states which authority admitted the
+//! subject to which profession.
 
 use std::borrow::Cow;
 
@@ -147,7 +147,7 @@ fn directory_string<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, [u8]>> {
     }
 }
 
-/// The long name, `undefined` where there is none, and the dotted identifier.
+/// Writes the long name, or `undefined` if there is none, and the dotted identifier.
 fn write_object(oid: &[u8], out: &mut Vec<u8>) {
     out.raw(objects::find(oid).map_or("undefined", |object| object.long_name));
     out.raw(" (");

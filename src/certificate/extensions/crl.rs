@@ -121,8 +121,7 @@ fn flag(number: u8, point: &mut Reader<'_>) -> Result<bool> {
     }
 }
 
-/// CRLReason ::= ENUMERATED. Belongs to a CRL's entries; OpenSSL has words for it wherever it
-/// stands.
+/// CRLReason ::= ENUMERATED. It belongs in the entries of a CRL, but OpenSSL prints it in certificates too.
 pub(super) fn reason(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {
     let reason = value.expect(tag::ENUMERATED)?;
     match reason.content {

@@ -41,7 +41,7 @@ pub(super) fn authority_key_identifier(mut value: Reader<'_>, out: &mut Vec<u8>)
         if serial.content.is_empty() {
             return Err(serial.malformed("INTEGER without content"));
         }
-        // OpenSSL shows the magnitude alone.
+        // OpenSSL shows only the magnitude, without the sign.
         let magnitude = Magnitude::of(serial.content).bytes;
         out.raw("serial:");
         hex::colons(if magnitude.is_empty() { &[0] } else { &magnitude }, out);

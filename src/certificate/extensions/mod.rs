@@ -1,8 +1,8 @@
-//! The extensions of a certificate (RFC 5280 sections 4.1.2.9 and 4.2): which there are, and the text of
+//! The extensions of a certificate (RFC 5280 sections 4.1.2.9 and 4.2): the list of them, and the text of
 //! each.
 //!
-//! An extension is named by OpenSSL's short name; one that OpenSSL has no name for is left out, one
-//! that it has no words for is `"NULL"`, and so is one that cannot be read.
+//! Each extension is named by OpenSSL's short name. An extension without such a name is left out. The text is
+//! `"NULL"` for an extension that OpenSSL cannot print and for one that cannot be parsed.
 
 mod access;
 mod admission;
@@ -30,7 +30,7 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1D, 17];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1D, 19];
 const PRECERT_POISON: &[u8] = &[0x2B, 0x06, 0x01, 0x04, 0x01, 0xD6, 0x79, 0x02, 0x04, 0x03];
 
-/// Up to so many extensions are compared one by one, which is cheaper than hashing them.
+/// Up to this many extensions are compared one by one, which is cheaper than hashing them.
 const FEW: usize = 32;
 
 /// Extension ::= SEQUENCE { extnID OBJECT IDENTIFIER, critical BOOLEAN DEFAULT FALSE, extnValue
@@ -43,7 +43,7 @@ struct Extension<'a> {
 }
 
 impl<'a> Extension<'a> {
-    /// The next one, or what there is of it where it was cut off.
+    /// Reads the next extension, or the available part of a truncated one.
     fn read(list: &mut Reader<'a>, faults: &mut Faults) -> Result<Self> {
         let (sequence, is_cut) = list.element_or_cut()?;
         if sequence.tag != tag::SEQUENCE {
@@ -74,7 +74,8 @@ impl<'a> Extension<'a> {
     }
 }
 
-/// The extensions that stand: of repeated ones the last, in the first one's place.
+/// The extensions without duplicates. The last one of a repeated extension replaces the first one, in its
+/// place.
 pub(super) struct Extensions<'a> {
     list: Vec<Extension<'a>>,
 }
@@ -90,7 +91,7 @@ impl<'a> Extensions<'a> {
             let at = reader.at();
             let extension = Extension::read(&mut reader, faults);
             let Some(extension) = faults.keep("extensions", extension) else {
-                // What cannot even be framed ends the list.
+                // If an element cannot be framed, the list ends here.
                 if reader.at() == at {
                     break;
                 }
@@ -106,7 +107,7 @@ impl<'a> Extensions<'a> {
         standing
     }
 
-    /// Puts a repeated extension in the place of the earlier one; gives back one that is new.
+    /// Replaces an earlier extension with the same identifier. Returns the extension if there is none.
     fn replace(
         &mut self,
         extension: Extension<'a>,
@@ -134,7 +135,7 @@ impl<'a> Extensions<'a> {
         self.find(SUBJECT_ALT_NAME).map(|extension| extension.value.as_ref())
     }
 
-    /// Whether it has the poison of a precertificate (RFC 6962 section 3.1).
+    /// Whether the certificate has the poison extension of a precertificate (RFC 6962 section 3.1).
     pub fn has_poison(&self) -> bool {
         self.find(PRECERT_POISON).is_some()
     }
@@ -143,7 +144,7 @@ impl<'a> Extensions<'a> {
         self.find(BASIC_CONSTRAINTS).is_some_and(|extension| usage::is_ca(extension.reader()))
     }
 
-    /// Writes the object `extensions`. A precert also gets `ctlPoisonByte` beside its poison.
+    /// Writes the object `extensions`. A precert with the poison also gets `ctlPoisonByte`.
     pub fn write(&self, is_precert: bool, faults: &mut Faults, out: &mut Vec<u8>) {
         out.push(b'{');
         let mut is_first = true;
@@ -157,8 +158,8 @@ impl<'a> Extensions<'a> {
             match printer(extension.reader(), out) {
                 Ok(Printed::Text) => {}
                 Ok(Printed::Null) => write_null(text_start, out),
-                // A subjectAltName that cannot be read, not only not shown, has always been an
-                // empty text.
+                // The text of a subjectAltName that cannot be parsed is empty, for compatibility. This does
+                // not apply if it can be parsed but not shown.
                 Err(fault) if extension.oid == SUBJECT_ALT_NAME && fault.what != text::NOT_UTF8 => {
                     faults.add(name, fault);
                     out.truncate(text_start);
@@ -182,7 +183,7 @@ fn write_null(text_start: usize, out: &mut Vec<u8>) {
     out.raw("NULL");
 }
 
-/// The short name of an extension and what words it; None for one without a name.
+/// The short name of an extension and the function that prints it. `None` if it has no name.
 fn wording(oid: &[u8]) -> Option<(&'static str, Printer)> {
     let known: (&'static str, Printer) = match oid {
         // id-ce, 2.5.29

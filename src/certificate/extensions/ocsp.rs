@@ -1,7 +1,7 @@
-//! Extensions that belong to OCSP (RFC 6960 sections 4.2.2.2.1 and 4.4) but are found in certificates.
+//! Extensions that belong to OCSP (RFC 6960 sections 4.2.2.2.1 and 4.4) but occur in certificates.
 //!
-//! OpenSSL prints no nonce, archive cut-off, invalidity date or hold instruction without an indent,
-//! and so neither are they worded here: their text is `NULL`.
+//! OpenSSL prints a nonce, archive cut-off, invalidity date or hold instruction only with an indent. This
+//! module prints without an indent, so the text of these extensions is `NULL`.
 
 use super::super::der::{Reader, Result, tag};
 use super::super::general_name::{self, Style};
@@ -10,7 +10,7 @@ use super::super::name::{self, Attributes};
 use super::super::{integer, objects, text, time};
 use super::printed::Printed;
 
-/// id-pkix-ocsp-nocheck: says all by being there, its value is NULL.
+/// id-pkix-ocsp-nocheck. Its presence is the information; its value is NULL.
 pub(super) fn no_check(mut value: Reader<'_>, _: &mut Vec<u8>) -> Result<Printed> {
     let null = value.expect(tag::NULL)?;
     if null.content.is_empty() { Ok(Printed::Text) } else { Err(null.malformed("NULL with content")) }
@@ -46,7 +46,7 @@ pub(super) fn service_locator(mut value: Reader<'_>, out: &mut Vec<u8>) -> Resul
     let mut service = value.sequence()?;
     let issuer = service.expect(tag::SEQUENCE)?;
     if issuer.content.is_empty() {
-        // OpenSSL takes the empty text of an empty name for a failure.
+        // OpenSSL treats the empty text of an empty name as a failure.
         return Ok(Printed::Null);
     }
     out.raw("Issuer: ");

@@ -1,12 +1,12 @@
-//! Extensions of one kind each: Netscape's strings, plain INTEGERs, tlsfeature (RFC 7633),
-//! proxyCertInfo (RFC 3820), Thawte's strong extranet.
+//! Extensions with a format of their own: Netscape's strings, plain INTEGERs, tlsfeature (RFC 7633),
+//! proxyCertInfo (RFC 3820) and Thawte's strong extranet.
 
 use super::super::der::{Reader, Result, tag};
 use super::super::json::JsonText;
 use super::super::{integer, objects, text};
 use super::printed::{Printed, separate, text_unless_empty};
 
-/// nsComment and its kin.
+/// nsComment and the other Netscape strings.
 pub(super) fn ia5_string(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {
     let at = value.at();
     let string = value.string(tag::IA5_STRING)?;

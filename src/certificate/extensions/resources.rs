@@ -14,7 +14,8 @@ pub(super) fn ip_address_blocks(mut value: Reader<'_>, out: &mut Vec<u8>) -> Res
     while !families.is_empty() {
         let mut family = families.sequence()?;
         let identifier = family.string(tag::OCTET_STRING)?;
-        // To OpenSSL a family too short to be one is family 0, and what follows the third byte nothing.
+        // OpenSSL treats an identifier that is too short as family 0, and ignores everything after the third
+        // byte.
         let family_number = match identifier.as_ref() {
             [high, low, ..] => u16::from_be_bytes([*high, *low]),
             _ => 0,
@@ -90,8 +91,8 @@ fn write_addresses(mut addresses: Reader<'_>, family: u16, out: &mut Vec<u8>) ->
     Ok(())
 }
 
-/// The address that the bits begin, filled up with zeros or ones where its family says how long it is. None
-/// when there are too many bits.
+/// Writes the address that begins with `bits`, padded with zeros or ones to the length of an address of the
+/// family. `None` if there are too many bits.
 fn write_address(bits: Bits<'_>, family: u16, fill: u8, out: &mut Vec<u8>) -> Option<()> {
     let length = match family {
         IPV4 => Some(4),
@@ -120,7 +121,7 @@ fn write_address(bits: Bits<'_>, family: u16, fill: u8, out: &mut Vec<u8>) -> Op
     Some(())
 }
 
-/// Lower case; zero groups at the end left out, a colon in their place.
+/// Writes lower-case hex. A colon replaces zero groups at the end.
 fn write_short_ipv6(address: &[u8], out: &mut Vec<u8>) {
     let groups =
         address.chunks(2).map(|group| group.iter().fold(0u16, |group, byte| group << 8 | u16::from(*byte)));
@@ -140,8 +141,8 @@ fn write_short_ipv6(address: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// An address of a family unknown: its bytes in lower-case hex, and in brackets how many bits are
-/// unused.
+/// Writes an address of an unknown family: its bytes in lower-case hex, and the number of unused bits in
+/// brackets.
 fn write_unknown_address(address: &[u8], unused: u8, out: &mut Vec<u8>) {
     let start = out.len();
     hex::colons(address, out);

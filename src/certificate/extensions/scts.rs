@@ -65,7 +65,7 @@ impl<'a> Sct<'a> {
         let (log_id, rest) = rest.split_first_chunk()?;
         let (timestamp, rest) = rest.split_first_chunk()?;
         let (extensions, signed) = split_vector(rest)?;
-        // OpenSSL takes four bytes or less for an empty signature, which no algorithm has.
+        // OpenSSL treats four bytes or less as an empty signature. No algorithm has such a short one.
         if signed.len() <= 4 {
             return None;
         }
@@ -98,7 +98,8 @@ fn write_v1(sct: &Sct<'_>, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// A vector with a length of two bytes (RFC 8446 section 3.4), and what follows it.
+/// Splits off a vector with a length of two bytes (RFC 8446 section 3.4). Returns it and the bytes that
+/// follow.
 fn split_vector(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))

@@ -44,7 +44,7 @@ fn named_bits(mut value: Reader<'_>, names: &[&str], out: &mut Vec<u8>) -> Resul
     Ok(text_unless_empty(start, out))
 }
 
-/// The names of the bits that are set, joined by `, `.
+/// Writes the names of the bits that are set, joined by `, `.
 pub(super) fn write_bits(bits: Bits<'_>, names: &[&str], out: &mut Vec<u8>) {
     let set = names.iter().enumerate().filter(|(bit, _)| bits.is_set(*bit));
     for (place, (_, name)) in set.enumerate() {
@@ -62,7 +62,7 @@ pub(super) fn extended_key_usage(mut value: Reader<'_>, out: &mut Vec<u8>) -> Re
     while !purposes.is_empty() {
         separate(place, out);
         match purposes.oid()? {
-            // id-kp, of which nearly every certificate has these two
+            // id-kp. Nearly every certificate has these two.
             [0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 1] => out.raw("TLS Web Server Authentication"),
             [0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 2] => out.raw("TLS Web Client Authentication"),
             purpose => objects::write_long(purpose, out),

@@ -1,4 +1,4 @@
-//! `all_domains`.
+//! Tests of `all_domains`.
 
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
-//! The text of each kind of extension.
+//! Tests of the text of each kind of extension.
 
 use super::{Certificate, SAN, attribute, dns, oid, seq, tlv};
 
-/// The text, and what `parse_error` says.
+/// The text of the extension, and the value of `parse_error`.
 fn print(dotted: &str, value: Vec<u8>) -> (String, Option<String>) {
     let leaf = Certificate::with_extension(dotted, value).worded();
     let extensions = leaf["extensions"].as_object().unwrap();
@@ -11,7 +11,7 @@ fn print(dotted: &str, value: Vec<u8>) -> (String, Option<String>) {
     (text, leaf.get("parse_error").map(|error| error.as_str().unwrap().to_string()))
 }
 
-/// The text of a value that is sound.
+/// The text of a valid value.
 fn text(dotted: &str, value: Vec<u8>) -> String {
     let (text, parse_error) = print(dotted, value);
     assert_eq!(parse_error, None);
@@ -270,7 +270,7 @@ fn number_resources_are_prefixes_and_ranges() {
     let v4 = seq(&[tlv(0x04, [0, 1]), seq(&[bits(&[0, 10]), seq(&[bits(&[0, 10, 1]), bits(&[0, 10, 2])])])]);
     let v6 = seq(&[tlv(0x04, [0, 2, 1]), seq(&[bits(&[0, 0x20, 1, 0x0D, 0xB8]), bits(&[0])])]);
     let inherit = seq(&[tlv(0x04, [0, 3]), tlv(0x05, [])]);
-    // How long the addresses of an unknown family are nobody knows: nothing is filled up.
+    // The length of an address of an unknown family is unknown, so nothing is padded.
     let unknown = seq(&[tlv(0x04, [0, 9]), seq(&[seq(&[bits(&[0, 1]), bits(&[1, 0x1F])])])]);
     assert_eq!(
         text("1.3.6.1.5.5.7.1.7", seq(&[v4, v6, inherit, unknown])),

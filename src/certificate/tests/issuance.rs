@@ -1,4 +1,4 @@
-//! What the precert and the certificate of one issuance have in common.
+//! Tests of the hash that the precert and the certificate of one issuance share.
 
 use super::super::Certificate as Parsed;
 use super::{Certificate, SAN, dns, extension, seq};
@@ -63,7 +63,7 @@ fn the_key_is_hashed_with_its_tag_and_length() {
 }
 
 proptest! {
-    /// Lengths are written anew as DER has them, whatever number of bytes they take.
+    /// Lengths are encoded again in DER, whatever number of bytes they take.
     #[test]
     fn lengths_are_those_of_der(before in 0usize..30, behind in 0usize..3000, list in 0usize..300) {
         let (before, behind) = (names(before), names(behind));

@@ -1,4 +1,4 @@
-//! The leaf as a whole: its members, their order, where they lie.
+//! Tests of the whole leaf: its members, their order and their offsets.
 
 use serde_json::{Value, json};
 

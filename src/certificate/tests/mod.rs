@@ -1,4 +1,4 @@
-//! Certificates built by hand, worded, and read back as JSON.
+//! Builds certificates by hand, writes them as JSON and parses that JSON.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -39,7 +39,7 @@ pub(super) fn oid(dotted: &str) -> Vec<u8> {
     tlv(0x06, super::objects::encode(dotted).unwrap())
 }
 
-/// A RDN of its own.
+/// An RDN with a single attribute.
 pub(super) fn attribute(dotted: &str, tag: u8, value: impl AsRef<[u8]>) -> Vec<u8> {
     tlv(0x31, seq(&[oid(dotted), tlv(tag, value)]))
 }
@@ -52,7 +52,7 @@ pub(super) fn dns(name: impl AsRef<[u8]>) -> Vec<u8> {
     tlv(0x82, name)
 }
 
-/// What a test wants to be other than usual.
+/// The properties of a certificate that a test can change.
 pub(super) struct Certificate {
     pub serial: Vec<u8>,
     pub algorithm: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Subjects: every string type, every oddity.
+//! Tests of subjects: every string type, and unusual values.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Precertificates and what logs sign for them.
+//! Tests of precertificates and of the TBSCertificates that logs sign for them.
 
 use openssl::sha::sha256;
 use proptest::prelude::*;
@@ -62,7 +62,7 @@ impl Tbs {
         certificate(&self.der())
     }
 
-    /// As a CA of this name with this key issues it.
+    /// Sets the issuer to the CA with this name and key.
     fn issued_by(mut self, name: &str, key: u8) -> Self {
         self.fields[3] = seq(&[attribute("2.5.4.3", 0x0C, name)]);
         self.extensions.iter_mut().filter(|it| is_authority_key(it)).for_each(|it| *it = authority_key(key));
@@ -79,7 +79,7 @@ impl Tbs {
         self
     }
 
-    /// With the poison in the midst.
+    /// Adds the poison between the other extensions.
     fn poisoned(mut self) -> Self {
         self.extensions.insert(1, poison());
         self
@@ -110,7 +110,7 @@ fn public_key(key: u8) -> Vec<u8> {
     seq(&[seq(&[oid("1.2.840.10045.2.1")]), tlv(0x03, [0, 4, key])])
 }
 
-/// Some certificate, its extensions more than 127 and, with the poison, more than 255 bytes long.
+/// A certificate whose extensions are longer than 127 bytes and, with the poison, longer than 255 bytes.
 fn site() -> Tbs {
     Tbs {
         fields: [
@@ -132,7 +132,7 @@ fn site() -> Tbs {
     }
 }
 
-/// The CA of that name and key, or another certificate of it, with further extensions.
+/// A certificate of the CA with this name and key, with further extensions.
 fn authority(name: &str, key: u8, further: &[Vec<u8>]) -> Tbs {
     let mut tbs = site().issued_by("Root CA", 3);
     tbs.fields[5] = seq(&[attribute("2.5.4.3", 0x0C, name)]);
@@ -349,7 +349,8 @@ fn whatever_ends_early_is_refused() {
 }
 
 proptest! {
-    /// Damaged in a few places and cut somewhere, in any of the three; whatever comes out, it comes out.
+    /// Damages a few bytes of one of the three inputs and truncates it. The result may be anything, but must
+    /// not be a panic.
     #[test]
     fn damage_never_panics(
         which in 0usize..4,

@@ -1,4 +1,4 @@
-//! Certificates that are broken: what is still delivered, and what `parse_error` says.
+//! Tests of malformed certificates: the parts that are still delivered, and the value of `parse_error`.
 
 use serde_json::{Value, json};
 
@@ -114,7 +114,7 @@ fn deep_nesting_ends_early() {
     assert!(leaf.worded()["parse_error"].is_string());
 }
 
-/// Every single-byte change of a certificate: no panic, and always JSON.
+/// Every change of a single byte yields JSON and no panic.
 #[test]
 fn every_change_of_a_byte_still_makes_json() {
     let der = Certificate {

@@ -1,4 +1,4 @@
-//! The building blocks by themselves.
+//! Unit tests of the basic types.
 
 use super::super::der::{Reader, tag};
 use super::super::json::{JsonText, split_plain};
@@ -49,7 +49,7 @@ fn identifiers_are_dotted_whatever_their_size() {
         let encoded = objects::encode(dotted).unwrap();
         assert_eq!(write(|out| objects::write_dotted(&encoded, out)), dotted);
     }
-    // 2^65, and 2^70 + 80 - 80 as a first arc
+    // 2^65, and a first arc of 2^70 + 80 - 80
     let big = [0x2A, 0x84, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00, 0x05];
     assert_eq!(write(|out| objects::write_dotted(&big, out)), "1.2.36893488147419103232.5");
     let first = [0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x50];
@@ -206,7 +206,7 @@ fn printed_times_pad_the_day_with_a_space() {
     assert_eq!(write(|out| time::write_milliseconds(u64::MAX, out)), "");
 }
 
-/// The calendar against another implementation of it, over all days of eight centuries.
+/// Compares the calendar with another implementation for all days of eight centuries.
 #[test]
 fn the_calendar_agrees_with_chrono() {
     let mut day = chrono::NaiveDate::from_ymd_opt(1583, 1, 1).unwrap();
