@@ -1,4 +1,4 @@
-//! Checkpoints of static-ct-api logs: signed notes (c2sp.org/signed-note) that hold a tree head
+//! Checkpoints of static-ct-api logs. They are signed notes (c2sp.org/signed-note) that contain a tree head
 //! (c2sp.org/tlog-checkpoint), with the log's RFC 6962 signature in the form of a note signature.
 
 use super::merkle::Hash;
@@ -6,60 +6,62 @@ use super::sth::{SignedTreeHead, SthError};
 use openssl::pkey::{HasPublic, PKeyRef};
 use openssl::sha::Sha256;
 
-/// What stands before each signature: an em dash and a space.
+/// The prefix of each signature line: an em dash and a space.
 const SIGNATURE_MARK: &str = "\u{2014} ";
 /// The signature type of RFC6962NoteSignature, static-ct-api "Checkpoints".
 const RFC6962_NOTE_SIGNATURE: u8 = 0x05;
 
-/// A checkpoint as it was read. It becomes a tree head only through [`Checkpoint::verify`].
+/// A parsed checkpoint. It becomes a tree head only through [`Checkpoint::verify`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// The log's name for itself: its submission prefix without the scheme.
+    /// The log's name: its submission prefix without the scheme.
     pub origin: String,
     /// Number of entries.
     pub tree_size: u64,
-    /// Root of the tree over them.
+    /// Root hash of the tree.
     pub root_hash: Hash,
     signatures: Vec<NoteSignature>,
 }
 
-/// One line of a note's signatures: the signer's name, and behind four bytes of key id what depends on its type.
+/// One signature line of a note: the signer's name, a key id of four bytes, and data that depends on the
+/// signature type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct NoteSignature {
     name: String,
     bytes: Vec<u8>,
 }
 
-/// Why a text is no checkpoint, or one that the log did not sign.
+/// Why a text is not a checkpoint, or not one that the log signed.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// The text is no UTF-8.
+    /// The text is not UTF-8.
     #[error("checkpoint is no UTF-8 text")]
     NotText,
     /// A part of the note is missing or malformed.
     #[error("checkpoint has no proper {0}")]
     Malformed(&'static str),
-    /// Another log's checkpoint.
+    /// The checkpoint belongs to another log.
     #[error("checkpoint is of origin {found:?}, not {expected:?}")]
     Origin {
         /// The origin in the checkpoint.
         found: String,
-        /// The log's own.
+        /// The log's own origin.
         expected: String,
     },
-    /// None of the signatures is this log's.
+    /// None of the signatures is from this log.
     #[error("checkpoint has no signature of the log's key among its {count} signatures")]
     NotSigned {
         /// Number of signatures of any kind.
         count: usize,
     },
-    /// The log's signature does not fit.
+    /// The log's signature does not match.
     #[error(transparent)]
     Signature(#[from] SthError),
 }
 
 impl Checkpoint {
-    /// Reads a note: `origin`, size and root on a line each, perhaps further lines, an empty line, signatures.
+    /// Parses a note: one line each for `origin`, size and root hash, optional further lines, an empty line,
+    /// and the signatures.
     pub fn parse(note: &[u8]) -> Result<Self, CheckpointError> {
         let note = std::str::from_utf8(note).map_err(|_| CheckpointError::NotText)?;
         let malformed = CheckpointError::Malformed;
@@ -75,8 +77,8 @@ impl Checkpoint {
         Ok(Checkpoint { origin: origin.into(), tree_size, root_hash, signatures })
     }
 
-    /// The tree head, if the log `origin` with `key` (and the log id that is its SHA-256) has signed it.
-    /// Signatures of others are ignored.
+    /// Returns the tree head if the log `origin` has signed it with `key`. The log id is the SHA-256 of
+    /// `key`. Signatures of other signers are ignored.
     pub fn verify<T: HasPublic>(
         &self,
         origin: &str,
@@ -103,7 +105,8 @@ impl Checkpoint {
         Ok(head)
     }
 
-    /// Whether it is of the log `origin` at all: what can be checked of a log whose key is not known.
+    /// Checks that the checkpoint belongs to the log `origin`. For a log whose key is unknown, nothing else
+    /// can be checked.
     pub fn check_origin(&self, origin: &str) -> Result<(), CheckpointError> {
         if self.origin == origin {
             Ok(())
@@ -121,14 +124,14 @@ impl NoteSignature {
     }
 }
 
-/// A number without signs and leading zeros.
+/// Parses a number without sign and leading zeros.
 fn decimal(text: &str) -> Option<u64> {
     let canonical = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if canonical { text.parse().ok() } else { None }
 }
 
-/// The first bytes of SHA-256(name || 0x0A || type || key), c2sp.org/signed-note "Signatures"; for this type the
-/// key is the log id.
+/// The first bytes of SHA-256(name || 0x0A || type || key), c2sp.org/signed-note "Signatures". For this
+/// signature type, the key is the log id.
 fn key_id(origin: &str, log_id: &[u8; 32]) -> [u8; 4] {
     let mut hasher = Sha256::new();
     hasher.update(origin.as_bytes());

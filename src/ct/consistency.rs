@@ -1,11 +1,12 @@
-//! Consistency proofs (RFC 6962 section 2.1.2): that a tree of `second` leaves begins with the tree of `first`.
+//! Consistency proofs (RFC 6962 section 2.1.2): proofs that the tree of `second` leaves begins with the tree
+//! of `first` leaves.
 //!
-//! Verifies them, makes them from inner nodes, and takes from a verified one the compact tree of `first` leaves, so
-//! that a log can be followed from the middle. Where the hashes come from, get-sth-consistency or tiles, is the
-//! business of others.
+//! This module verifies proofs and builds them from inner nodes. From a verified proof it extracts the
+//! compact tree of `first` leaves, so that a log can be followed from any index. Callers get the hashes, from
+//! get-sth-consistency or from tiles.
 //!
-//! A proof is the hashes of the subtrees beside the way from the root of the second tree down to the last subtree
-//! of the first:
+//! A proof consists of the hashes of the subtrees beside the path from the root of the second tree down to
+//! the last subtree of the first:
 //!
 //! ```text
 //! first = 6, second = 7         root(7)
@@ -21,7 +22,7 @@ mod tests;
 use super::merkle::{CompactTree, Hash, MAX_TREE_SIZE, node_hash};
 use std::ops::Range;
 
-/// Why a proof proves nothing.
+/// Why verification of a proof failed, or why a proof gives no tree.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     #[error("the first tree size {first} is beyond the second, {second}")]
@@ -34,28 +35,29 @@ pub enum ProofError {
     FirstRoot { first: u64, second: u64 },
     #[error("the proof from tree size {first} to {second} does not lead to the root of tree size {second}")]
     SecondRoot { first: u64, second: u64 },
-    /// The only subtree of such a tree is the tree itself, whose root a proof leaves out.
+    /// The tree is a single complete subtree, whose root a proof leaves out.
     #[error("the tree size {first} is a power of two, so the proof to {second} needs the root of it")]
     NeedsRoot { first: u64, second: u64 },
-    /// A proof from a tree to itself is empty.
+    /// A proof from a tree to itself is empty, so it has no frontier.
     #[error("the proof from tree size {size} to itself holds no frontier")]
     NoFrontier { size: u64 },
 }
 
-/// A complete subtree: the 2^`height` leaves from `index` * 2^`height` on.
+/// A complete subtree: 2^`height` leaves, beginning at leaf `index` * 2^`height`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Node {
-    /// 0: a leaf.
+    /// Height of the subtree; 0 is a leaf.
     pub height: u8,
-    /// Counted from the left among those of its height.
+    /// Index among the subtrees of this height, counted from the left.
     pub index: u64,
 }
 
-/// Checks that the tree of `second` leaves under `second_root` begins with that of `first` leaves under
-/// `first_root`: RFC 6962 section 2.1.2, as in RFC 9162 section 2.1.4.2.
+/// Verifies that the tree of `second` leaves with root `second_root` begins with the tree of `first` leaves
+/// with root `first_root`: RFC 6962 section 2.1.2, with the algorithm of RFC 9162 section 2.1.4.2.
 ///
-/// The proof must have exactly the hashes that belong to it. A tree is consistent with itself by an empty proof if
-/// the roots are equal, and the empty tree with any other by an empty proof, whatever its root is said to be.
+/// The proof must have exactly the expected number of hashes. The proof from a tree to itself is empty and
+/// requires equal roots. The proof from the empty tree is empty too; the value of `first_root` is then
+/// ignored.
 pub fn verify(
     first: u64,
     first_root: &Hash,
@@ -71,18 +73,19 @@ pub fn verify(
     frontier(first, second, second_root, proof, Some(first_root)).map(drop)
 }
 
-/// The compact tree of the first `first` leaves, from a proof that they are the beginning of the tree of `second`
-/// leaves under `second_root`.
+/// The compact tree of the first `first` leaves, from a proof that the tree of `second` leaves with root
+/// `second_root` begins with them.
 ///
-/// With `first_root` the proof must also lead to it, as for [`verify`]. Without, the second root alone
-/// authenticates the tree, which is as good: no other frontier leads to that root, unless SHA-256 is broken.
+/// With `first_root`, the proof must also lead to that root, as for [`verify`]. Without it, the second root
+/// alone authenticates the tree. That is sufficient: unless SHA-256 is broken, no other frontier leads to
+/// that root.
 ///
-/// Where `first` is a power of two, the one hash of its frontier is `first_root`, and proofs leave it out: without
-/// `first_root` that is [`ProofError::NeedsRoot`]. A caller who has no root asks for the proof from `first` + 1,
-/// which has to be below `second`, and takes [`CompactTree::without_last_leaf`] of what it gives. For 1 that does
-/// not help, since 2 is a power of two as well; such a caller begins at 0.
+/// If `first` is a power of two, the frontier is a single hash, `first_root`, and proofs leave it out.
+/// Without `first_root` this is [`ProofError::NeedsRoot`]. A caller that has no root requests the proof from
+/// `first` + 1, which must be below `second`, and calls [`CompactTree::without_last_leaf`] on the result.
+/// This does not work for 1, since 2 is a power of two as well; such a caller begins at 0.
 ///
-/// Where `first` is `second`, the proof is empty, and unless that is a power of two there is no frontier to be had:
+/// If `first` is `second`, the proof is empty. Unless the size is a power of two, there is then no frontier:
 /// [`ProofError::NoFrontier`].
 pub fn frontier(
     first: u64,
@@ -114,8 +117,8 @@ pub fn frontier(
     }
 }
 
-/// The compact tree of the whole of a tree, as far as its root tells it: of a power of two the root is the frontier,
-/// and the empty tree has none.
+/// The compact tree of a whole tree, where its root determines it: the root of a power of two is the
+/// frontier, and the empty tree has no frontier.
 fn itself(
     size: u64,
     root: &Hash,
@@ -130,16 +133,16 @@ fn itself(
     CompactTree::from_frontier(size, frontier).ok_or(ProofError::NoFrontier { size })
 }
 
-/// What a proof leads to.
+/// The result of following a proof.
 struct Climbed {
-    /// Of the second tree. `None` for a proof without hashes and without a start.
+    /// Root of the second tree. `None` for a proof without hashes and without a start.
     root: Option<Hash>,
-    /// Of the first tree, the largest subtree first.
+    /// Frontier of the first tree, the largest subtree first.
     frontier: Vec<Hash>,
 }
 
-/// Climbs from the last subtree of the first tree to the root of the second. `start`: that subtree's hash where the
-/// proof leaves it out.
+/// Computes the path from the last subtree of the first tree to the root of the second. `start` is that
+/// subtree's hash if the proof leaves it out.
 fn climb(first: u64, start: Option<&Hash>, ranges: &[Range<u64>], proof: &[Hash]) -> Climbed {
     let mut root = start.copied();
     let mut frontier = Vec::from_iter(root);
@@ -173,14 +176,15 @@ fn check_length(first: u64, second: u64, expected: usize, proof: &[Hash]) -> Res
     if found == expected { Ok(()) } else { Err(ProofError::Length { first, second, found, expected }) }
 }
 
-/// The leaves whose Merkle Tree Hashes are PROOF(first, D\[second\]) of RFC 6962 section 2.1.2, in the proof's
-/// order: at most 64 ranges for sizes up to [`MAX_TREE_SIZE`], 65 beyond. None unless 0 < `first` < `second`.
+/// The ranges of leaves whose Merkle Tree Hashes are PROOF(first, D\[second\]) of RFC 6962 section 2.1.2, in
+/// the order of the proof. There are at most 64 ranges for sizes up to [`MAX_TREE_SIZE`], and 65 for larger
+/// ones. Empty unless 0 < `first` < `second`.
 pub fn proof_ranges(first: u64, second: u64) -> Vec<Range<u64>> {
     let mut beside = Vec::new();
     if first == 0 || first >= second {
         return beside;
     }
-    // SUBPROOF from the root downwards, which lists what is beside the way from its end.
+    // SUBPROOF from the root downwards lists the subtrees beside the path in reverse order.
     let mut subtree = 0..second;
     while first < subtree.end {
         let middle = subtree.start + largest_power_of_two_below(subtree.end - subtree.start);
@@ -192,7 +196,7 @@ pub fn proof_ranges(first: u64, second: u64) -> Vec<Range<u64>> {
             subtree.start = middle;
         }
     }
-    // Here m = n: b of SUBPROOF is true if the way never went right.
+    // Here m = n. The flag b of SUBPROOF is true if the path never went right.
     if subtree.start > 0 {
         beside.push(subtree);
     }
@@ -200,13 +204,14 @@ pub fn proof_ranges(first: u64, second: u64) -> Vec<Range<u64>> {
     beside
 }
 
-/// k of RFC 6962 section 2.1, for n of at least 2.
+/// k of RFC 6962 section 2.1, for n >= 2.
 fn largest_power_of_two_below(n: u64) -> u64 {
     1 << (n - 1).checked_ilog2().unwrap_or(0)
 }
 
-/// The complete subtrees that lie in a range of leaves, each as large as its place allows, from the left. For the
-/// whole tree: what its frontier holds the hashes of. For what lies behind a tree: what has to be appended to it.
+/// The complete subtrees that make up a range of leaves, from the left, each as large as its position allows.
+/// For a whole tree, these are the subtrees of its frontier. For a range that follows a tree, these are the
+/// subtrees to append to it.
 pub fn complete_subtrees(range: Range<u64>) -> impl Iterator<Item = Node> {
     let mut start = range.start;
     std::iter::from_fn(move || {
@@ -217,16 +222,17 @@ pub fn complete_subtrees(range: Range<u64>) -> impl Iterator<Item = Node> {
     })
 }
 
-/// The Merkle Tree Hash of a subtree of a log's tree, from complete subtrees. `None` if `node` does not know one.
+/// The Merkle Tree Hash of a subtree of a log's tree, computed from complete subtrees. `None` if `node` does
+/// not know one of them.
 pub fn range_root(range: Range<u64>, node: &mut impl FnMut(Node) -> Option<Hash>) -> Option<Hash> {
     let size = range.end.saturating_sub(range.start);
     let frontier: Option<Vec<Hash>> = complete_subtrees(range).map(node).collect();
     Some(CompactTree::from_frontier(size, frontier?)?.root())
 }
 
-/// The consistency proof from `first` to `second`, made from the hashes of complete subtrees, all within the tree
-/// of `second` leaves. Empty for `first` 0 and for `first` = `second`. `None` if `first` is beyond `second`, or if
-/// `node` does not know a hash.
+/// Builds the consistency proof from `first` to `second` from the hashes of complete subtrees, all within the
+/// tree of `second` leaves. Empty for `first` = 0 and for `first` = `second`. `None` if `first` > `second`,
+/// or if `node` does not know a hash.
 pub fn build(first: u64, second: u64, node: &mut impl FnMut(Node) -> Option<Hash>) -> Option<Vec<Hash>> {
     if first > second {
         return None;

@@ -1,9 +1,10 @@
-//! One log entry: `leaf_input` and `extra_data` of get-entries (RFC 6962 section 4.6), decoded.
+//! One log entry: decodes `leaf_input` and `extra_data` of get-entries (RFC 6962 section 4.6).
 //!
-//! Decoding finds the certificates and judges the framing around them; into a certificate it has another module
-//! look, and only where what the log signed is not the certificate itself, that is for a precert.
-//! An entry whose submitted certificate and chain can be found is an entry, even when the framing around them is
-//! wrong: the fault is reported beside it. Only where one of them is missing altogether is there an error.
+//! Decoding locates the certificates and checks the framing around them. It does not parse certificates. The
+//! only exception is a precert: there the log signs a different structure, and the module `certificate`
+//! compares the two. If the submitted certificate and its chain can be found, the result is an entry even if
+//! the framing is wrong; the entry then carries the fault. Decoding fails only if the certificate or the
+//! chain is missing completely.
 
 use super::names_tile::NamesEntry;
 use super::reader::{Reader, Truncated};
@@ -22,7 +23,7 @@ pub enum LogEntryType {
     Precert,
 }
 
-/// What a log says of one index.
+/// The content of a log at one index.
 ///
 /// ```text
 /// struct { Version version; MerkleLeafType leaf_type;
@@ -34,22 +35,23 @@ pub enum LogEntryType {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
-    /// When the log took the entry in, unix milliseconds.
+    /// When the log accepted the entry, unix milliseconds.
     pub timestamp_ms: u64,
-    /// Certificate or precert.
+    /// The entry's type: certificate or precert.
     pub entry_type: LogEntryType,
-    /// The DER as it was submitted: for a precert the precertificate with its poison, from `extra_data`.
+    /// The DER as it was submitted. For a precert this is the precertificate with its poison, from
+    /// `extra_data`.
     pub certificate: Bytes,
-    /// The issuers, the leaf's own first, the root last.
+    /// The issuers, from the leaf's own issuer to the root.
     pub chain: Vec<Arc<Issuer>>,
-    /// SHA-256 of the TBSCertificate that the log signed for a precert, if that can be read; `None` for a certificate, which
-    /// has its own.
+    /// SHA-256 of the TBSCertificate that the log signed for a precert, if it can be parsed. `None` for a
+    /// certificate; its hash is computed from the certificate itself.
     pub tbs_sha256: Option<[u8; 32]>,
-    /// What is wrong with the framing, though the certificate could be found.
+    /// An error in the framing. The certificate could be found nevertheless.
     pub fault: Option<FramingFault>,
 }
 
-/// What a log signs in place of a precertificate, RFC 6962 section 3.2.
+/// The structure that a log signs instead of a precertificate, RFC 6962 section 3.2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreCert {
     /// SHA-256 of the issuer's SubjectPublicKeyInfo.
@@ -58,80 +60,81 @@ pub struct PreCert {
     pub tbs_certificate: Bytes,
 }
 
-/// What was read of one index.
+/// The decoded content of one index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// All of it.
+    /// A whole entry.
     Entry(LogEntry),
-    /// Its names alone, of a names tile.
+    /// Only the names of an entry, from a names tile.
     Names(NamesEntry),
 }
 
-/// A breach of RFC 6962's framing that leaves the certificate readable.
+/// A violation of RFC 6962's framing that leaves the certificate readable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FramingFault {
-    /// `version` or `leaf_type` of MerkleTreeLeaf is none that RFC 6962 defines.
+    /// `version` or `leaf_type` of MerkleTreeLeaf has a value that RFC 6962 does not define.
     #[error("unknown MerkleTreeLeaf: version {version}, leaf_type {leaf_type}")]
     UnknownLeaf {
-        /// Found where `v1(0)` is expected.
+        /// The value found; `v1(0)` is expected.
         version: u8,
-        /// Found where `timestamped_entry(0)` is expected.
+        /// The value found; `timestamped_entry(0)` is expected.
         leaf_type: u8,
     },
-    /// Something in `leaf_input` behind the certificate is cut short.
+    /// `leaf_input` is truncated after the certificate.
     #[error("leaf_input: {0}")]
     LeafInput(Truncated),
-    /// The chain in `extra_data` is cut short; the certificates before that place are kept.
+    /// The chain in `extra_data` is truncated. The certificates before that point are kept.
     #[error("extra_data: {0}")]
     Chain(Truncated),
-    /// The chain in `extra_data` does not end where its length says.
+    /// The chain in `extra_data` does not have the declared length.
     #[error("extra_data: certificate_chain declares {declared} bytes, {present} are there")]
     ChainLength {
-        /// Its length as declared, bytes.
+        /// The declared length, in bytes.
         declared: u64,
-        /// Bytes that follow the declaration.
+        /// Number of bytes that follow the declaration.
         present: usize,
     },
-    /// The chain has more certificates than are read; the first are kept.
+    /// The chain has more certificates than the limit. The first ones are kept.
     #[error("extra_data: more than {MAX_CHAIN_CERTIFICATES} certificates in the chain")]
     ChainTooLong,
-    /// The entry of a tile says that it stands elsewhere in the log.
+    /// The `leaf_index` of an entry in a tile is not its index in the log.
     #[error("leaf_index is {leaf_index} at index {index}")]
     LeafIndex {
-        /// What the entry says.
+        /// The `leaf_index` in the entry.
         leaf_index: u64,
-        /// Where it stands.
+        /// The entry's index in the log.
         index: u64,
     },
-    /// The entry of a static-ct-api log's tile does not say where in the log it stands.
+    /// An entry in the tile of a static-ct-api log has no `leaf_index`.
     #[error("no leaf_index among its extensions")]
     NoLeafIndex,
-    /// A member of the get-entries answer is no base64, but a lenient reader can read it.
+    /// A member of the get-entries response is not valid base64, but a lenient decoder can decode it.
     #[error("{member} is no proper base64")]
     Base64 {
         /// `leaf_input` or `extra_data`.
         member: &'static str,
     },
-    /// `count` bytes follow the structure that should be the last one.
+    /// `count` bytes follow the last structure.
     #[error("{count} bytes follow the end of {of}")]
     Trailing {
         /// `leaf_input`.
         of: &'static str,
-        /// Bytes too many.
+        /// Number of extra bytes.
         count: usize,
     },
-    /// The precertificate is not the one that the log signed, so the tree does not prove it.
+    /// The precertificate does not match the one that the log signed, so the tree does not prove it.
     #[error("the precertificate is not what the log signed: {0}")]
     Precert(Mismatch),
 }
 
 impl FramingFault {
-    /// Whether it is a breach by the log, and not only a slip in an encoding: the entry is not the one that it says
-    /// to be. Clients are told.
+    /// Whether the log misbehaved: the entry is not the one that it claims to be. A mere encoding error is
+    /// not misbehaviour. Clients receive an alert for misbehaviour.
     pub fn is_misbehaviour(&self) -> bool {
         match self {
             FramingFault::LeafIndex { .. } | FramingFault::NoLeafIndex => true,
-            // Logs may take in what cannot be read strictly, and sign what they made of it.
+            // Logs may accept certificates that a strict parser rejects, and sign their own interpretation of
+            // them.
             FramingFault::Precert(mismatch) => !matches!(mismatch, Mismatch::NotDer { .. }),
             _ => false,
         }
@@ -139,7 +142,7 @@ impl FramingFault {
 }
 
 impl LogEntry {
-    /// The entry, if it is not larger than a message may be made of.
+    /// Returns the entry if it is small enough for a message.
     ///
     /// # Errors
     /// [`EntryError::TooLarge`].
@@ -149,23 +152,23 @@ impl LogEntry {
         if bytes > MAX_ENTRY_BYTES { Err(EntryError::TooLarge(bytes)) } else { Ok(self) }
     }
 
-    /// What clients are told to be wrong with it.
+    /// The fault to report to clients, if it is misbehaviour.
     pub fn misbehaviour(&self) -> Option<FramingFault> {
         self.fault.filter(FramingFault::is_misbehaviour)
     }
 }
 
-/// What a MerkleTreeLeaf says of itself.
+/// The decoded fields of a MerkleTreeLeaf.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MerkleTreeLeaf {
-    /// Of a precert.
+    /// Set for a precert.
     pub pre_cert: Option<PreCert>,
-    /// Of an entry of a static-ct-api log.
+    /// Set for an entry of a static-ct-api log.
     pub leaf_index: Option<u64>,
 }
 
 impl MerkleTreeLeaf {
-    /// Reads a MerkleTreeLeaf of a TimestampedEntry; `None` for anything else.
+    /// Parses a MerkleTreeLeaf that contains a TimestampedEntry. `None` for any other leaf type.
     pub fn parse(leaf_input: &Bytes) -> Option<Self> {
         let mut r = Reader::new(leaf_input.strip_prefix(&LEAF_HEADER)?);
         r.uint("timestamp", 8).ok()?;
@@ -179,13 +182,13 @@ impl MerkleTreeLeaf {
     }
 }
 
-/// The entry's certificate cannot be found.
+/// Why no certificate can be found in an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
     /// `leaf_input` ends before the certificate does.
     #[error("leaf_input: {0}")]
     LeafInput(Truncated),
-    /// `extra_data` ends before the precertificate does, or before the chain begins.
+    /// `extra_data` ends before the precertificate does, or before the chain starts.
     #[error("extra_data: {0}")]
     ExtraData(Truncated),
     /// An entry type that RFC 6962 does not define.
@@ -196,16 +199,17 @@ pub enum EntryError {
     TooLarge(usize),
 }
 
-/// Most certificates of a chain that are read. Honest chains have two to five.
+/// Maximum number of certificates that are decoded from a chain. Normal chains have two to five.
 pub(crate) const MAX_CHAIN_CERTIFICATES: usize = 64;
-/// Most bytes of the certificate and the chain of an entry that is sent. A message has up to 13 times as many, of a
-/// certificate that is made for that. As much as the storage of the common log software takes in one entry.
+/// Maximum size of the certificate and the chain of an entry that is sent, in bytes. A message can be up to
+/// 13 times as large, for a certificate that is crafted for that. Common log software has the same limit for
+/// one entry.
 pub(crate) const MAX_ENTRY_BYTES: usize = 4 * 1024 * 1024;
 
-/// The certificates of a chain, and what is wrong with its framing.
+/// The certificates of a chain, and the fault of its framing if there is one.
 type Chain = (Vec<Arc<Issuer>>, Option<FramingFault>);
 
-/// The parts of `leaf_input` that matter once its framing has been judged.
+/// The parts of `leaf_input` that are needed after its framing has been checked.
 struct Leaf {
     timestamp_ms: u64,
     signed: Signed,
@@ -215,14 +219,13 @@ struct Leaf {
 /// `signed_entry`.
 enum Signed {
     X509(Bytes),
-    /// None where it is cut short.
+    /// `None` if it is truncated.
     Precert(Option<PreCert>),
 }
 
-/// Decodes one entry of a get-entries answer. `intern` gives the shared issuer with a certificate.
+/// Decodes one entry of a get-entries response. `intern` returns the shared issuer for a certificate.
 ///
-/// # Errors
-/// When no certificate can be found in it, or it is too large.
+/// # Errors If no certificate can be found in the entry, or if the entry is too large.
 pub fn decode(
     leaf_input: &Bytes,
     extra_data: &Bytes,
@@ -265,7 +268,8 @@ fn decode_leaf(leaf_input: &Bytes) -> Result<Leaf, EntryError> {
         }
         LogEntryType::Precert => match PreCert::read(&mut r, leaf_input) {
             Ok(pre_cert) => (Signed::Precert(Some(pre_cert)), leaf_end_fault(r)),
-            // A precert's certificate stands in extra_data: its leaf may be broken and the entry be read.
+            // A precert's certificate is in `extra_data`, so the entry can be decoded even if its leaf is
+            // malformed.
             Err(e) => (Signed::Precert(None), Some(FramingFault::LeafInput(e))),
         },
     };
@@ -273,7 +277,7 @@ fn decode_leaf(leaf_input: &Bytes) -> Result<Leaf, EntryError> {
 }
 
 impl PreCert {
-    /// The next one that `r` has, which reads `all`.
+    /// Reads the next PreCert from `r`, which reads from `all`.
     pub(super) fn read(r: &mut Reader<'_>, all: &Bytes) -> Result<Self, Truncated> {
         let issuer_key_hash = r.array("issuer_key_hash")?;
         Ok(PreCert { issuer_key_hash, tbs_certificate: all.slice_ref(r.vector("signed_entry", 3)?) })
@@ -284,7 +288,7 @@ impl PreCert {
         sha256(&self.tbs_certificate)
     }
 
-    /// Set where this does not prove the precertificate that is shown beside it.
+    /// Returns a fault if this PreCert does not prove the precertificate and chain.
     pub fn fault(&self, precertificate: &[u8], chain: &[Arc<Issuer>]) -> Option<FramingFault> {
         precert::check(&self.tbs_certificate, &self.issuer_key_hash, precertificate, chain)
             .err()
@@ -292,7 +296,7 @@ impl PreCert {
     }
 }
 
-/// What follows `signed_entry`: the extensions, then nothing.
+/// Checks the end of the leaf: `signed_entry` is followed by the extensions and nothing else.
 fn leaf_end_fault(mut r: Reader<'_>) -> Option<FramingFault> {
     match r.vector("extensions", 2) {
         Err(e) => Some(FramingFault::LeafInput(e)),
@@ -304,9 +308,9 @@ fn trailing(of: &'static str, rest: &[u8]) -> Option<FramingFault> {
     (!rest.is_empty()).then_some(FramingFault::Trailing { of, count: rest.len() })
 }
 
-/// `ASN.1Cert certificate_chain<0..2^24-1>`, or `precertificate_chain`.
+/// Decodes `ASN.1Cert certificate_chain<0..2^24-1>`, or `precertificate_chain`.
 ///
-/// Where the length of the whole lies, the whole certificates that are there still count.
+/// If the declared length of the list is wrong, all complete certificates are kept.
 fn decode_chain(
     mut extra: Reader<'_>,
     mut intern: impl FnMut(&[u8]) -> Arc<Issuer>,
@@ -331,8 +335,8 @@ fn decode_chain(
     Ok((chain, fault))
 }
 
-/// `enum { leaf_index(0), (255) } ExtensionType`, each with `opaque extension_data<0..2^16-1>`; a leaf_index
-/// is an uint40. Other extensions are passed over; the first leaf_index counts.
+/// `enum { leaf_index(0), (255) } ExtensionType`, each with `opaque extension_data<0..2^16-1>`. A leaf_index
+/// is a uint40. Other extensions are skipped. The first leaf_index is used.
 pub(super) fn leaf_index(extensions: &[u8]) -> Option<u64> {
     let mut r = Reader::new(extensions);
     while !r.rest().is_empty() {
@@ -345,7 +349,8 @@ pub(super) fn leaf_index(extensions: &[u8]) -> Option<u64> {
     None
 }
 
-/// What a MerkleTreeLeaf has before its TimestampedEntry: version v1, and the leaf type of that.
+/// The fields of a MerkleTreeLeaf before its TimestampedEntry: version v1, and the leaf type
+/// `timestamped_entry`.
 pub(super) const LEAF_HEADER: [u8; 2] = [0, 0];
 
 #[cfg(test)]

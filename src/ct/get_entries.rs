@@ -1,6 +1,6 @@
-//! The body of a get-entries answer (RFC 6962 section 4.6).
+//! The body of a get-entries response (RFC 6962 section 4.6).
 //!
-//! An entry's base64 may be broken while the rest of the page is sound, so each entry is judged by itself.
+//! One entry can have invalid base64 while the rest of the page is valid, so each entry has its own result.
 
 use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -12,11 +12,11 @@ use std::fmt;
 pub struct RawEntry {
     /// A MerkleTreeLeaf.
     pub leaf_input: Bytes,
-    /// What the leaf does not hold: the chain, for a precert also the precertificate.
+    /// The data that is not part of the leaf: the chain, and for a precert also the precertificate.
     pub extra_data: Bytes,
 }
 
-/// An entry with a member that is no base64, and its texts.
+/// An entry in which a member is not valid base64, with the texts of both members.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{member} is no base64")]
 pub struct NotBase64 {
@@ -29,14 +29,14 @@ pub struct NotBase64 {
 }
 
 impl NotBase64 {
-    /// The entry as a lenient reader sees it: what is not of the alphabet is passed over, and padding
-    /// may be missing or too long. `None` where that leaves no whole bytes either.
+    /// Decodes the entry leniently: skips characters outside the alphabet, and accepts missing or excess
+    /// padding. `None` if even this does not yield whole bytes.
     pub fn salvage(&self) -> Option<RawEntry> {
         let extra_data = lenient(&self.extra_data)?.into();
         Some(RawEntry { leaf_input: self.salvage_leaf_input()?, extra_data })
     }
 
-    /// The same for `leaf_input` alone, which is all that is hashed into the tree.
+    /// The same for `leaf_input` alone. Only `leaf_input` is hashed into the tree.
     pub fn salvage_leaf_input(&self) -> Option<Bytes> {
         lenient(&self.leaf_input).map(Bytes::from)
     }
@@ -48,12 +48,12 @@ fn lenient(text: &str) -> Option<Vec<u8>> {
     base64_simd::forgiving_decode_to_vec(&characters).ok()
 }
 
-/// The body is no get-entries answer at all.
+/// The body is not a get-entries response.
 #[derive(Debug, thiserror::Error)]
 #[error("no get-entries answer: {0}")]
 pub struct NotAPage(#[from] serde_json::Error);
 
-/// An entry as the page has it; borrowed where nothing in it is escaped.
+/// An entry as it is in the page. It is borrowed if nothing in it is escaped.
 #[derive(serde::Deserialize)]
 struct Texts<'a> {
     #[serde(borrow)]
@@ -62,15 +62,15 @@ struct Texts<'a> {
     extra_data: Cow<'a, str>,
 }
 
-/// One of a page.
+/// The result for one entry of a page.
 pub type PageEntry = Result<RawEntry, NotBase64>;
 
-/// Reads a page of at most `most` entries, as many as were asked for; they come in the log's order, those that are no
-/// base64 as an error in their place.
+/// Parses a page of at most `most` entries, the number that was requested. The entries are in the order of
+/// the log. An entry that is not valid base64 becomes an error in its place.
 ///
-/// # Errors
-/// For what is no page, and for a page of more entries, which is not read on: an entry costs some hundred bytes of
-/// memory, and no more than two or three of the page.
+/// # Errors If the body is not a page, or if the page has more than `most` entries. Parsing stops at the
+/// first excess entry, because an entry takes some hundred bytes of memory but can take only two or three
+/// bytes of the page.
 pub fn parse(body: &[u8], most: usize) -> Result<Vec<PageEntry>, NotAPage> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let page = PageSeed { most }.deserialize(&mut deserializer)?;
@@ -78,7 +78,7 @@ pub fn parse(body: &[u8], most: usize) -> Result<Vec<PageEntry>, NotAPage> {
     Ok(page)
 }
 
-/// `{"entries": [...]}`; other members are allowed and ignored.
+/// `{"entries": [...]}`. Other members are allowed and ignored.
 struct PageSeed {
     most: usize,
 }
@@ -150,7 +150,7 @@ impl<'de> Visitor<'de> for EntriesSeed {
     }
 }
 
-/// Both members in one allocation, which lives exactly as long as the entry.
+/// Decodes both members into one allocation, which is freed together with the entry.
 fn raw_entry(texts: &Texts<'_>) -> Result<RawEntry, NotBase64> {
     let (leaf, extra) = (texts.leaf_input.as_bytes(), texts.extra_data.as_bytes());
     let not_base64 = |member| NotBase64 {
@@ -188,7 +188,7 @@ mod tests {
         assert!(page[2].is_ok());
     }
 
-    /// One that cannot be parsed behind them is not even looked at.
+    /// Data after the excess entry is not parsed, even if it is invalid.
     #[test]
     fn a_page_of_more_entries_than_asked_for_is_not_read_on() {
         let entries = r#"{"leaf_input":"","extra_data":""},"#.repeat(4);

@@ -1,9 +1,9 @@
-//! A tree head, whichever protocol it came by.
+//! A tree head, independent of the protocol.
 
 use super::merkle::Hash;
 use bytes::Bytes;
 
-/// What a log says that its tree is: an STH (RFC 6962 section 3.5), or a checkpoint (static-ct-api).
+/// A tree head as the log serves it: an STH (RFC 6962 section 3.5) or a checkpoint (static-ct-api).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// Number of entries.
@@ -12,8 +12,8 @@ pub struct Head {
     pub timestamp_ms: u64,
     /// Merkle Tree Hash of the entries.
     pub root_hash: Hash,
-    /// Whether that is the log's word: its key is known, and the signature right.
+    /// Whether the signature was verified with the log's key. False if the key is unknown.
     pub signed: bool,
-    /// As it came: the answer to get-sth, or the checkpoint.
+    /// The original bytes: the get-sth response or the checkpoint.
     pub bytes: Bytes,
 }

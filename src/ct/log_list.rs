@@ -1,11 +1,11 @@
-//! Log lists, version 3 of the format: what Chrome and Apple publish about the logs that they know.
+//! Log lists, version 3 of the format. Chrome and Apple publish such lists of the logs that they know.
 //!
-//! Here lists are read, their signatures checked, and the logs that are to be watched chosen. Fetching and
-//! keeping lists is the business of the module `log_list`, watching their logs that of others.
+//! This module parses lists, verifies their signatures and selects the logs to watch. The module `log_list`
+//! downloads and stores lists; other modules watch the logs.
 //!
-//! Chrome's lists have a `log_list_timestamp` and a detached signature. Apple's have neither, number their
-//! versions differently, tell in each state since which version it holds, and keep every log that ever was,
-//! most of them `rejected`.
+//! Chrome's lists have a `log_list_timestamp` and a detached signature. Apple's lists have neither and number
+//! their versions differently. Each state in them has the list version in which it was set. They contain
+//! every log that ever existed, most of them `rejected`.
 
 pub(crate) mod parse;
 mod select;
@@ -27,14 +27,14 @@ use std::str::FromStr;
 /// SHA-256 of a log's public key, RFC 6962 section 3.2.
 pub type LogId = [u8; 32];
 
-/// What a list says, as far as it could be read.
+/// The parsed content of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogList {
-    /// The list's own name for its version: `85.92` at Chrome, `511` at Apple.
+    /// The list's own version: for example `85.92` (Chrome) or `511` (Apple).
     pub version: String,
-    /// When the list was made; Apple does not say.
+    /// When the list was created. Apple's lists do not contain it.
     pub timestamp: Option<DateTime<Utc>>,
-    /// In the order of the list; no log id twice.
+    /// The logs in the order of the list. Log ids are unique.
     pub logs: Vec<ListedLog>,
 }
 
@@ -43,28 +43,28 @@ pub struct LogList {
 pub struct ListedLog {
     /// The operator's name.
     pub operator: String,
-    /// The log's name; lists do not promise that it is unique.
+    /// The log's name. Lists do not guarantee that it is unique.
     pub description: String,
-    /// SHA-256 of `key`, checked.
+    /// SHA-256 of `key`. Parsing verifies it.
     pub log_id: LogId,
     /// DER SubjectPublicKeyInfo.
     pub key: Vec<u8>,
-    /// Where the log is, and what it speaks.
+    /// The log's URLs and protocol.
     pub endpoint: Endpoint,
-    /// How the list's publisher sees the log.
+    /// The log's state according to the publisher of the list.
     pub state: LogState,
     /// Maximum merge delay, in seconds.
     pub mmd_s: u64,
-    /// When the certificates expire that the log takes; none takes them all.
+    /// The expiry dates of the certificates that the log accepts. `None` if it accepts all dates.
     pub temporal_interval: Option<TemporalInterval>,
-    /// A test log: its certificates mean nothing.
+    /// Whether this is a test log, whose certificates are not meaningful.
     pub test: bool,
-    /// Whether a signature vouches for what the list says of it, or the list is one of this machine or its network: such
-    /// a log may be anywhere. Others are fetched from the public internet only.
+    /// Whether the list entry is trusted: a signature covers it, or the list comes from this machine or its
+    /// network. Such a log may have any address. Other logs are fetched from the public internet only.
     pub vouched_for: bool,
 }
 
-/// Where a log is, by protocol. URLs are as the list has them: with scheme, mostly with a slash at the end.
+/// The URLs of a log, by protocol. They are as in the list: with scheme, mostly with a trailing slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// RFC 6962.
@@ -74,7 +74,7 @@ pub enum Endpoint {
     },
     /// static-ct-api.
     StaticCt {
-        /// Prefix of `ct/v1/add-chain` and its like. Without scheme it is the checkpoint's origin.
+        /// Prefix of `ct/v1/add-chain` and similar paths. Without its scheme it is the checkpoint's origin.
         submission_url: String,
         /// Prefix of `checkpoint` and `tile/…`.
         monitoring_url: String,
@@ -82,7 +82,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// The prefix that entries are fetched under.
+    /// The prefix for fetching entries.
     pub fn url(&self) -> &str {
         match self {
             Endpoint::Rfc6962 { url } => url,
@@ -90,7 +90,7 @@ impl Endpoint {
         }
     }
 
-    /// The origin line of a static log's checkpoints: its submission prefix "as a schema-less URL with no
+    /// The origin line of a static log's checkpoints: the submission prefix "as a schema-less URL with no
     /// trailing slashes".
     pub fn origin(&self) -> Option<&str> {
         match self {
@@ -111,33 +111,34 @@ impl Endpoint {
 /// The expiry dates of the certificates that a log takes, in unix seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TemporalInterval {
-    /// Earliest `notAfter` that is taken.
+    /// Earliest accepted `notAfter`.
     pub start_unix_s: i64,
-    /// First `notAfter` that is not taken any more.
+    /// End of the interval, exclusive: the first `notAfter` that is not accepted.
     pub end_unix_s: i64,
 }
 
-/// How far a log has come on its way into a browser and out of it again.
+/// The state of a log in a browser's log program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogState {
-    /// The list gives no state: nobody asked for the log to be trusted. So are Chrome's test logs.
+    /// The list gives no state, because nobody applied for the log to be trusted. Chrome's test logs have no
+    /// state.
     Undecided,
-    /// Asked for, not decided.
+    /// The operator has applied; there is no decision yet.
     Pending,
-    /// Trusted, not yet by all browsers in use.
+    /// Trusted, but not yet by all browser versions in use.
     Qualified,
     /// Trusted.
     Usable,
-    /// Trusted, takes no new entries.
+    /// Trusted, but accepts no new entries.
     Readonly,
-    /// Trusted for SCTs from before it was retired; it may be gone.
+    /// Trusted only for SCTs from before its retirement. The log may no longer exist.
     Retired,
     /// Not trusted.
     Rejected,
 }
 
 impl LogState {
-    /// All of them, in the order of a log's life.
+    /// All states, in the order of a log's life cycle.
     pub const ALL: [LogState; 7] = [
         LogState::Undecided,
         LogState::Pending,
@@ -148,7 +149,7 @@ impl LogState {
         LogState::Rejected,
     ];
 
-    /// The list's word for the state; for none, `undecided`.
+    /// The name of the state in lists; `undecided` for a log without a state.
     pub fn as_str(self) -> &'static str {
         match self {
             LogState::Undecided => "undecided",
@@ -168,7 +169,7 @@ impl fmt::Display for LogState {
     }
 }
 
-/// A word that is no state of a log.
+/// The text is not the name of a state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no log state is called {0:?}; they are undecided, pending, qualified, usable, readonly, retired, rejected"
@@ -183,33 +184,33 @@ impl FromStr for LogState {
     }
 }
 
-/// Merge delays beyond this are taken for this one.
+/// Maximum merge delays above this value are reduced to it.
 const MAX_MERGE_DELAY_S: u64 = 7 * 24 * 3600;
 
 impl ListedLog {
-    /// Whether nothing new can come from the log, because of its temporal interval.
+    /// Whether the log can have no new entries, because of its temporal interval.
     ///
-    /// A log takes a certificate up to the moment when it expires, and may show it as late as a maximum merge
-    /// delay after that.
+    /// A log accepts a certificate until the certificate expires. It may publish the entry as late as one
+    /// maximum merge delay after that.
     pub fn is_over(&self, now_unix_s: i64) -> bool {
         let delay = i64::try_from(self.mmd_s.min(MAX_MERGE_DELAY_S)).unwrap_or(i64::MAX);
         self.temporal_interval.is_some_and(|interval| interval.end_unix_s.saturating_add(delay) <= now_unix_s)
     }
 }
 
-/// Most of the logs are missing from a list that should replace another one.
+/// Most of the previous list's logs are missing in its replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("of the {previous} logs listed until now only {kept} are still there")]
 pub struct MostAreGone {
-    /// Logs of the previous list that are not over.
+    /// Number of logs in the previous list whose interval is not over.
     pub previous: usize,
-    /// How many of them the new list has, in whatever state.
+    /// Number of those logs that are in the new list, in any state.
     pub kept: usize,
 }
 
 impl LogList {
-    /// The logs of all lists. Of a log that several lists have, the first list's word is taken, state and all;
-    /// version and timestamp are the first list's too.
+    /// Merges lists. If several lists contain a log, the first list's entry is used, including its state.
+    /// Version and timestamp are also those of the first list.
     pub fn merge(lists: impl IntoIterator<Item = LogList>) -> LogList {
         let mut lists = lists.into_iter();
         let mut merged = lists.next().unwrap_or_default();
@@ -220,12 +221,12 @@ impl LogList {
         merged
     }
 
-    /// Whether this list may follow `previous`. Logs come and go a few at a time, so a list without most of
-    /// the logs is taken for a mistake, whoever made it: believing it would stop nearly all watchers.
+    /// Checks that this list is a plausible replacement for `previous`. Logs come and go a few at a time. A
+    /// list without most of the previous logs is therefore treated as a mistake of its publisher; using it
+    /// would stop nearly all watchers.
     ///
-    /// # Errors
-    /// When fewer than half of the previous list's logs are here. Those whose interval is over at
-    /// `now_unix_s` do not count: they go in large numbers, on New Year's Day.
+    /// # Errors If the list has fewer than half of the previous list's logs. Logs whose interval is over at
+    /// `now_unix_s` do not count, because many of them leave a list at once at New Year.
     pub fn may_follow(&self, previous: &LogList, now_unix_s: i64) -> Result<(), MostAreGone> {
         let ids: HashSet<LogId> = self.logs.iter().map(|log| log.log_id).collect();
         let alive: Vec<&ListedLog> = previous.logs.iter().filter(|log| !log.is_over(now_unix_s)).collect();

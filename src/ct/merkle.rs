@@ -1,19 +1,19 @@
 //! The Merkle tree hash of RFC 6962 section 2.1, computed as leaves arrive.
 //!
-//! Owns the three hash rules and a tree that remembers only its right edge: enough to append leaves
-//! and to know the root, in 32 bytes per level. Proofs are `consistency`'s; they need inner nodes, which
-//! whoever makes one has to bring along.
+//! Contains the three hash rules and a tree that stores only its right edge. This is enough to append leaves
+//! and to compute the root, and takes 32 bytes per level. Proofs are in `consistency`; they need inner nodes,
+//! which the caller provides.
 
 use openssl::sha::{Sha256, sha256};
 
 /// A SHA-256 digest: of a leaf, an inner node or a whole tree.
 pub type Hash = [u8; 32];
 
-/// The most leaves that a tree may have here. RFC 6962 counts them in 64 bits, of which no log will ever need
-/// the last; without it no sum of sizes overflows, whatever tree size a log claims.
+/// Maximum number of leaves in a tree. RFC 6962 counts leaves in 64 bits. No log will ever need the last bit;
+/// without it, no sum of sizes overflows, whatever tree size a log claims.
 pub const MAX_TREE_SIZE: u64 = 1 << 63;
 
-/// Domain separation of RFC 6962 section 2.1: without it an inner node could be passed off as a leaf.
+/// Domain separation of RFC 6962 section 2.1. Without it, an inner node could be presented as a leaf.
 const LEAF_PREFIX: u8 = 0x00;
 const NODE_PREFIX: u8 = 0x01;
 
@@ -22,7 +22,7 @@ pub fn leaf_hash(leaf: &[u8]) -> Hash {
     leaf_hash_of(&[leaf])
 }
 
-/// The hash of one leaf that lies in memory in parts.
+/// The hash of one leaf whose bytes are in several parts.
 pub fn leaf_hash_of(parts: &[&[u8]]) -> Hash {
     let mut hasher = Sha256::new();
     hasher.update(&[LEAF_PREFIX]);
@@ -39,41 +39,42 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     hasher.finish()
 }
 
-/// The Merkle Tree Hash over subtrees of equal height, given by their roots, in order; of leaves, by their hashes.
+/// The Merkle Tree Hash over subtrees of equal height, given by their roots in order. For leaves, the roots
+/// are the leaf hashes.
 pub fn subtrees_root(roots: &[Hash]) -> Hash {
     let mut tree = CompactTree::new();
     roots.iter().for_each(|root| tree.push(*root));
     tree.root()
 }
 
-/// The root of the tree without leaves: SHA-256 of nothing.
+/// The root of the empty tree: SHA-256 of the empty string.
 pub fn empty_root() -> Hash {
     sha256(b"")
 }
 
-/// An append-only Merkle tree that keeps the roots of its complete subtrees only.
+/// An append-only Merkle tree that stores only the roots of its complete subtrees.
 ///
-/// A tree of `n` leaves splits into one complete subtree for each bit set in `n`, the largest
-/// leftmost; those roots are all that later leaves and the tree's root depend on.
+/// A tree of `n` leaves consists of one complete subtree for each bit set in `n`, the largest leftmost. Later
+/// leaves and the tree's root depend only on the roots of these subtrees.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CompactTree {
     size: u64,
-    /// Roots of the complete subtrees, left (largest) to right (smallest): one per bit set in
-    /// `size`.
+    /// Roots of the complete subtrees, from left (largest) to right (smallest): one per bit set in `size`.
     frontier: Vec<Hash>,
 }
 
 impl CompactTree {
-    /// A tree without leaves.
+    /// Creates a tree without leaves.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The tree of `size` leaves whose complete subtrees have these roots, the largest (leftmost) first. `None` if
-    /// it is not one root for each bit set in `size`, or if `size` is above [`MAX_TREE_SIZE`].
+    /// Creates the tree of `size` leaves from the roots of its complete subtrees, the largest (leftmost)
+    /// first. `None` if the number of roots is not the number of bits set in `size`, or if `size` is above
+    /// [`MAX_TREE_SIZE`].
     ///
-    /// Whether the roots are a log's is for the caller to know: [`consistency`](super::consistency) gives trees
-    /// that are verified.
+    /// This does not verify that the roots are those of a log. [`consistency`](super::consistency) returns
+    /// verified trees.
     pub fn from_frontier(size: u64, frontier: Vec<Hash>) -> Option<Self> {
         let fits = size <= MAX_TREE_SIZE && frontier.len() as u64 == u64::from(size.count_ones());
         fits.then_some(Self { size, frontier })
@@ -84,8 +85,8 @@ impl CompactTree {
         &self.frontier
     }
 
-    /// The tree before its last leaf, if its size is odd: only then is the last leaf a subtree by itself, and the
-    /// others are complete without it.
+    /// The tree without its last leaf, if its size is odd. Only then is the last leaf a subtree by itself,
+    /// and the other subtrees remain complete without it.
     pub fn without_last_leaf(mut self) -> Option<Self> {
         if self.size.is_multiple_of(2) {
             return None;
@@ -95,13 +96,14 @@ impl CompactTree {
         Some(self)
     }
 
-    /// Appends a leaf, given as its [`leaf_hash`].
+    /// Appends a leaf by its [`leaf_hash`].
     pub fn push(&mut self, leaf_hash: Hash) {
         self.append(0, leaf_hash);
     }
 
-    /// Appends the 2^`height` leaves of a complete subtree, given as its root. `None`, and nothing is appended, if
-    /// it would not be complete in this tree: if the size is no multiple of 2^`height`, or would become too large.
+    /// Appends the 2^`height` leaves of a complete subtree by its root. Returns `None` and appends nothing if
+    /// the subtree would not be complete in this tree, that is, if the size is not a multiple of 2^`height`
+    /// or would become too large.
     pub fn push_subtree(&mut self, height: u8, root: Hash) -> Option<()> {
         let leaves = 1u64.checked_shl(height.into())?;
         if !self.size.is_multiple_of(leaves) || self.size + leaves > MAX_TREE_SIZE {
@@ -113,8 +115,8 @@ impl CompactTree {
 
     fn append(&mut self, height: u8, root: Hash) {
         let mut hash = root;
-        // Adding one at `height` carries through the ones from there on: each carry joins two subtrees of
-        // equal height.
+        // As in binary addition, adding one at `height` carries through the bits that are set from there on.
+        // Each carry joins two subtrees of equal height.
         for _ in 0..(self.size >> height).trailing_ones() {
             if let Some(left) = self.frontier.pop() {
                 hash = node_hash(&left, &hash);
@@ -129,7 +131,7 @@ impl CompactTree {
         self.size
     }
 
-    /// The Merkle Tree Hash of all leaves so far.
+    /// The Merkle Tree Hash of all leaves.
     pub fn root(&self) -> Hash {
         let mut subtrees = self.frontier.iter().rev();
         match subtrees.next() {
@@ -234,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_tree_of_2_to_the_63_leaves_takes_its_last_one_and_more() {
-        // All subtrees of one height are alike, so that each root follows from the one below it.
+        // All subtrees of one height are equal, so each root follows from the one below it.
         let heights: Vec<Hash> =
             std::iter::successors(Some([7; 32]), |h| Some(node_hash(h, h))).take(64).collect();
         let frontier = heights[..63].iter().rev().copied().collect();

@@ -1,8 +1,9 @@
-//! The structures of Certificate Transparency, RFC 6962 first: what a log sends, decoded and checked.
+//! The structures of Certificate Transparency (RFC 6962 and static-ct-api): decodes and verifies the data
+//! that logs send.
 //!
-//! Pure: no input or output, no clock, no actors. Fetching is `log_client`'s work, certificates themselves
-//! are `certificate`'s; here a certificate is bytes of a known length, and what a log signed in place of one is
-//! handed to `certificate` for comparison.
+//! Pure: no input or output, no clock, no actors. The module `log_client` fetches the data. Certificates are
+//! opaque bytes here; the module `certificate` parses them, and compares a precertificate with the structure
+//! that the log signed.
 
 #![cfg_attr(
     not(test),

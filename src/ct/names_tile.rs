@@ -1,35 +1,36 @@
-//! Names tiles, an extension of static-ct-api that some logs offer (sunlight, "Names tiles"): for each data tile
-//! one of the same path below `tile/names/`, with the names of its entries as lines of JSON.
+//! Names tiles, an extension of static-ct-api that some logs offer (sunlight, "Names tiles"). For each data
+//! tile there is a names tile with the same path below `tile/names/`. It contains the names of the entries as
+//! lines of JSON.
 //!
-//! A names tile is not part of the log's tree: nothing proves what it says.
+//! A names tile is not part of the log's tree, so nothing proves its content.
 
 use super::tile_path::TILE_WIDTH;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
 
-/// Most names of one entry; certificates have up to some thousand.
+/// Maximum number of names in one entry. Certificates have up to a few thousand.
 pub(crate) const MAX_ENTRY_NAMES: usize = 20_000;
-/// Most names of a whole tile; honest ones have some thousand.
+/// Maximum number of names in a whole tile. Normal tiles have a few thousand.
 pub(crate) const MAX_TILE_NAMES: usize = 100_000;
-/// One line more than there should be shows that there are too many.
+/// One line more than allowed, to detect that there are too many.
 const MAX_LINES: usize = TILE_WIDTH as usize + 1;
 
-/// What a names tile says of one entry.
+/// The content of a names tile for one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamesEntry {
-    /// When the log took the entry in, unix milliseconds.
+    /// When the log accepted the entry, unix milliseconds.
     pub timestamp_ms: u64,
-    /// The subject's common name if it is not empty, then the dNSNames in order, each once.
+    /// The subject's common name unless it is empty, then the dNSNames in order, without duplicates.
     pub names: Vec<String>,
 }
 
-/// A line that is none of a names tile.
+/// A line is not valid in a names tile.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line} of the names tile: {error}")]
 pub struct NamesTileError {
-    /// Counted from 1.
+    /// Line number, counted from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The error.
     pub error: serde_json::Error,
 }
 
@@ -50,10 +51,9 @@ struct Subject {
     common_name: String,
 }
 
-/// The entries of `tile`, in order.
+/// Parses the entries of `tile`, in order.
 ///
-/// # Errors
-/// With the first line that is no entry: what is behind it could stand for another index.
+/// # Errors At the first invalid line. The lines after it could belong to other indexes.
 pub fn entries(tile: &[u8]) -> Result<Vec<NamesEntry>, NamesTileError> {
     let tile = tile.strip_suffix(b"\n").unwrap_or(tile);
     if tile.is_empty() {
@@ -84,7 +84,7 @@ fn entry(Line { timestamp_ms, subject, dns }: Line) -> NamesEntry {
     NamesEntry { timestamp_ms, names }
 }
 
-/// At most [`MAX_ENTRY_NAMES`]: a list is not read on beyond that.
+/// At most [`MAX_ENTRY_NAMES`] names. Parsing of a list stops at the limit.
 struct Names(Vec<String>);
 
 impl<'de> Deserialize<'de> for Names {

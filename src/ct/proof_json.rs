@@ -1,4 +1,4 @@
-//! The body of a get-sth-consistency answer (RFC 6962 section 4.4).
+//! The body of a get-sth-consistency response (RFC 6962 section 4.4).
 
 use super::merkle::Hash;
 use base64_simd::STANDARD;
@@ -7,10 +7,10 @@ use serde_json::json;
 use std::borrow::Cow;
 use std::fmt;
 
-/// The most hashes that a proof between trees of up to 2^63 leaves has. A log that sends more is not read on.
+/// Maximum number of hashes in a proof between trees of up to 2^63 leaves. Parsing stops at the limit.
 pub const MAX_PROOF_HASHES: usize = 64;
 
-/// The body is no get-sth-consistency answer.
+/// The body is not a get-sth-consistency response.
 #[derive(Debug, thiserror::Error)]
 #[error("no get-sth-consistency answer: {0}")]
 pub struct NotAProof(#[from] serde_json::Error);
@@ -22,13 +22,13 @@ struct ProofBody {
 
 struct Hashes(Vec<Hash>);
 
-/// Reads the hashes of a proof, in its order. Members beside `consistency` are allowed and ignored.
+/// Parses the hashes of a proof, in order. Members other than `consistency` are allowed and ignored.
 pub fn parse(body: &[u8]) -> Result<Vec<Hash>, NotAProof> {
     let ProofBody { consistency: Hashes(hashes) } = serde_json::from_slice(body)?;
     Ok(hashes)
 }
 
-/// The body of a get-sth-consistency answer.
+/// Encodes the body of a get-sth-consistency response.
 pub fn to_json(proof: &[Hash]) -> String {
     let hashes: Vec<String> = proof.iter().map(|hash| STANDARD.encode_to_string(hash)).collect();
     json!({ "consistency": hashes }).to_string()
@@ -62,7 +62,7 @@ impl<'de> Visitor<'de> for HashesVisitor {
     }
 }
 
-/// Borrowed where nothing in it is escaped.
+/// The text is borrowed if nothing in it is escaped.
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 

@@ -1,20 +1,20 @@
-//! Reads the presentation language of TLS (RFC 5246 section 4) in which RFC 6962 describes its structures.
+//! Reads the presentation language of TLS (RFC 5246 section 4), which RFC 6962 uses for its structures.
 
 /// The input ended inside `field`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{field} needs {needed} bytes at offset {offset}, {left} are left")]
 pub struct Truncated {
-    /// The structure's member that was being read.
+    /// The member of the structure that was being read.
     pub field: &'static str,
     /// Offset of the member in the input, in bytes.
     pub offset: usize,
-    /// Bytes that the member needs.
+    /// Number of bytes that the member needs.
     pub needed: usize,
-    /// Bytes that the input still has.
+    /// Number of bytes that are left in the input.
     pub left: usize,
 }
 
-/// A cursor over bytes that came from a log; nothing it does can panic or allocate.
+/// A cursor over untrusted bytes from a log. None of its methods can panic or allocate.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -22,17 +22,17 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts at the first byte of `input`.
+    /// Creates a reader at the first byte of `input`.
     pub fn new(input: &'a [u8]) -> Self {
         Reader { rest: input, offset: 0 }
     }
 
-    /// Bytes read so far.
+    /// Number of bytes read so far.
     pub fn offset(&self) -> usize {
         self.offset
     }
 
-    /// What has not been read yet.
+    /// The remaining bytes.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -47,19 +47,19 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    /// As many bytes as the array has.
+    /// The next `N` bytes as an array.
     pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Truncated> {
         let mut array = [0; N];
         array.copy_from_slice(self.bytes(field, N)?);
         Ok(array)
     }
 
-    /// A big-endian number of `width` bytes (at most 8).
+    /// The next big-endian number of `width` bytes (at most 8).
     pub fn uint(&mut self, field: &'static str, width: usize) -> Result<u64, Truncated> {
         Ok(self.bytes(field, width)?.iter().fold(0, |n, b| n << 8 | u64::from(*b)))
     }
 
-    /// A `<0..2^(8*width)-1>` vector: its length in `width` bytes, then as many bytes.
+    /// A `<0..2^(8*width)-1>` vector: a length in `width` bytes, then that number of bytes.
     pub fn vector(&mut self, field: &'static str, width: usize) -> Result<&'a [u8], Truncated> {
         let start = self.clone();
         let result = self.uint(field, width).and_then(|n| self.bytes(field, n as usize));

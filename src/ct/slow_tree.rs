@@ -1,5 +1,5 @@
-//! The definitions of RFC 6962 section 2.1 written as they stand there, for tests to compare with; and a tree of any size
-//! whose hashes are known without its leaves.
+//! The definitions of RFC 6962 section 2.1, implemented literally as a reference for tests, and a tree of any
+//! size whose hashes are known without its leaves.
 
 use super::merkle::{Hash, empty_root, leaf_hash, node_hash};
 use hex_simd::AsciiCase;
@@ -10,7 +10,7 @@ pub fn leaves(count: u32) -> Vec<Hash> {
     (0..count).map(|i| leaf_hash(&i.to_be_bytes())).collect()
 }
 
-/// The leaves of the tree that implementations of RFC 6962 are tested with.
+/// The leaves of the common test tree for implementations of RFC 6962.
 pub fn reference_leaves() -> [&'static [u8]; 8] {
     [
         b"",
@@ -63,12 +63,13 @@ fn slow_subproof(m: usize, d: &[Hash], b: bool) -> Vec<Hash> {
     }
 }
 
-/// A tree of as many leaves as one likes, all alike but for one: a subtree without that one has a hash that depends
-/// on its size alone.
+/// A tree of any size in which all leaves but one are equal. The hash of a subtree without that leaf depends
+/// only on its size.
 pub struct WideTree {
-    /// The index of the leaf that differs: without it, left and right could be mistaken for each other unnoticed.
+    /// The index of the leaf that differs. Without it, tests could not detect that left and right were
+    /// exchanged.
     odd_one: u64,
-    /// Of complete subtrees of equal leaves, by height.
+    /// Hashes of complete subtrees of equal leaves, by height.
     alike: Vec<Hash>,
 }
 
@@ -81,7 +82,7 @@ impl WideTree {
         }
     }
 
-    /// MTH(D[start:end]), by the same recursion, which stops where all is alike.
+    /// MTH(D[start:end]) by the same recursion, which stops where all leaves are equal.
     pub fn root(&self, range: Range<u64>) -> Hash {
         let n = range.end - range.start;
         match n {
@@ -102,7 +103,7 @@ impl WideTree {
         self.subproof(m, 0..n, true)
     }
 
-    /// SUBPROOF, with m and the range both counted from the first leaf of the log.
+    /// SUBPROOF. Both m and the range are counted from the first leaf of the log.
     fn subproof(&self, m: u64, d: Range<u64>, b: bool) -> Vec<Hash> {
         if m == d.end {
             return if b { vec![] } else { vec![self.root(d)] };

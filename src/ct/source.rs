@@ -1,8 +1,8 @@
-//! Which log something came from.
+//! The identity of the log that data came from.
 
 use std::sync::OnceLock;
 
-/// The protocol that a log is read with.
+/// The protocol of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub enum Protocol {
     /// RFC 6962: get-sth and get-entries.
@@ -14,7 +14,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The name in configuration files and in messages.
+    /// The protocol's name in configuration files and in messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Protocol::Rfc6962 => "rfc6962",
@@ -23,7 +23,7 @@ impl Protocol {
     }
 }
 
-/// A log as others name it.
+/// The identity of a log, as shown in messages and statistics.
 #[derive(Debug)]
 pub struct Source {
     url: String,
@@ -35,7 +35,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// `url` is where entries are fetched, with its scheme; `log_id` the SHA-256 of the log's public key.
+    /// `url` is the URL for fetching entries, with its scheme. `log_id` is the SHA-256 of the log's public
+    /// key.
     pub fn new(url: &str, name: &str, operator: &str, log_id: Option<[u8; 32]>, protocol: Protocol) -> Self {
         Source {
             url: url.trim_end_matches('/').into(),
@@ -52,7 +53,7 @@ impl Source {
         &self.url
     }
 
-    /// The same without the scheme.
+    /// The log's URL without its scheme.
     pub fn bare_url(&self) -> &str {
         bare_url(&self.url)
     }
@@ -62,22 +63,22 @@ impl Source {
         &self.name
     }
 
-    /// The operator of the log; may be empty.
+    /// The operator of the log. It may be empty.
     pub fn operator(&self) -> &str {
         &self.operator
     }
 
-    /// SHA-256 of the log's public key, if that is known.
+    /// SHA-256 of the log's public key, if it is known.
     pub fn log_id(&self) -> Option<[u8; 32]> {
         self.log_id
     }
 
-    /// The protocol that the log is read with.
+    /// The protocol of the log.
     pub fn protocol(&self) -> Protocol {
         self.protocol
     }
 
-    /// What messages say of the log: `write` makes it once, not per message.
+    /// The log's text in messages. `write` builds it once, not for every message.
     pub(crate) fn written(&self, write: impl FnOnce(&Source) -> String) -> &str {
         self.written.get_or_init(|| write(self))
     }

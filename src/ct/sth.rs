@@ -1,7 +1,7 @@
-//! The signed tree head of RFC 6962: its JSON form (section 4.3), what its signature covers (section 3.5), and
-//! the check of it.
+//! The signed tree head of RFC 6962: its JSON form (section 4.3), the bytes that its signature covers
+//! (section 3.5), and the verification of the signature.
 //!
-//! Fetching a head, and comparing its root with a tree of one's own, is the business of others.
+//! Fetching a head, and comparing its root with a local tree, is done in other modules.
 
 use super::json_kind::kind_of;
 use super::merkle::Hash;
@@ -13,7 +13,7 @@ use openssl::pkey::{HasPrivate, HasPublic, Id, PKeyRef};
 use openssl::sign::{Signer, Verifier};
 use serde_json::{Map, Value, json};
 
-/// What a log promises to hold: `tree_size` entries under `root_hash`, at `timestamp_ms`.
+/// A log's commitment to `tree_size` entries with root `root_hash` at `timestamp_ms`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedTreeHead {
     /// Number of entries in the tree.
@@ -26,7 +26,7 @@ pub struct SignedTreeHead {
     pub tree_head_signature: Vec<u8>,
 }
 
-/// Why a signed tree head cannot be read, made or trusted.
+/// Why a signed tree head cannot be parsed, signed or verified.
 #[derive(Debug, thiserror::Error)]
 pub enum SthError {
     #[error("the tree head is not JSON: {0}")]
@@ -68,10 +68,9 @@ const SIGNATURE_RSA: u8 = 1;
 const SIGNATURE_ECDSA: u8 = 3;
 
 impl SignedTreeHead {
-    /// Reads the body of a get-sth answer. The signature is taken as it is; see
-    /// [`verify`](Self::verify).
+    /// Parses the body of a get-sth response. Does not verify the signature; see [`verify`](Self::verify).
     ///
-    /// Fields beyond the four of RFC 6962 section 4.3 are allowed and ignored.
+    /// Members other than the four of RFC 6962 section 4.3 are allowed and ignored.
     pub fn from_json(body: &[u8]) -> Result<Self, SthError> {
         let object = match serde_json::from_slice(body).map_err(SthError::NotJson)? {
             Value::Object(object) => object,
@@ -88,7 +87,7 @@ impl SignedTreeHead {
         })
     }
 
-    /// The body of a get-sth answer.
+    /// Encodes the body of a get-sth response.
     pub fn to_json(&self) -> String {
         json!({
             TREE_SIZE: self.tree_size,
@@ -99,7 +98,7 @@ impl SignedTreeHead {
         .to_string()
     }
 
-    /// Makes and signs a head with a log's own key.
+    /// Creates a head and signs it with the log's private key.
     pub fn sign<T: HasPrivate>(
         timestamp_ms: u64,
         tree_size: u64,
@@ -110,7 +109,7 @@ impl SignedTreeHead {
         Ok(Self { tree_size, timestamp_ms, root_hash, tree_head_signature: sign_digitally(&input, key)? })
     }
 
-    /// Checks the signature with the log's public key.
+    /// Verifies the signature with the log's public key.
     pub fn verify<T: HasPublic>(&self, key: &PKeyRef<T>) -> Result<(), SthError> {
         let expected_signature = signature_algorithm(key)?;
         let signed = DigitallySigned::parse(&self.tree_head_signature)?;
@@ -124,8 +123,8 @@ impl SignedTreeHead {
         }
         let input = signature_input(self.timestamp_ms, self.tree_size, &self.root_hash);
         let mut verifier = Verifier::new(MessageDigest::sha256(), key)?;
-        // An Err here is OpenSSL's word for signature bytes that are no signature at all (an ECDSA
-        // one that is no DER, an RSA one of the wrong length): to us a mismatch like any other.
+        // OpenSSL returns Err for bytes that are not a signature at all (not DER for ECDSA, or the wrong
+        // length for RSA). This is treated like any other mismatch.
         match verifier.verify_oneshot(signed.bytes, &input) {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => Err(SthError::SignatureMismatch {
@@ -136,7 +135,7 @@ impl SignedTreeHead {
     }
 }
 
-/// What a tree head's signature covers: the TreeHeadSignature struct of RFC 6962 section 3.5.
+/// The bytes that a tree head's signature covers: the TreeHeadSignature struct of RFC 6962 section 3.5.
 pub fn signature_input(timestamp_ms: u64, tree_size: u64, root_hash: &Hash) -> [u8; 50] {
     let mut input = [0; 50];
     input[0] = 0; // version = v1
@@ -147,9 +146,9 @@ pub fn signature_input(timestamp_ms: u64, tree_size: u64, root_hash: &Hash) -> [
     input
 }
 
-/// Signs `input` and wraps the signature in a DigitallySigned struct (RFC 5246 section 4.7), as CT does
-/// for tree heads and for SCTs. The key decides the algorithm: ECDSA P-256 or RSA (PKCS #1 v1.5),
-/// both with SHA-256.
+/// Signs `input` and wraps the signature in a DigitallySigned struct (RFC 5246 section 4.7), as CT does for
+/// tree heads and for SCTs. The key determines the algorithm: ECDSA P-256 or RSA (PKCS #1 v1.5), both with
+/// SHA-256.
 pub fn sign_digitally<T: HasPrivate>(input: &[u8], key: &PKeyRef<T>) -> Result<Vec<u8>, SthError> {
     let algorithm = match key.id() {
         Id::EC => SIGNATURE_ECDSA,
@@ -191,8 +190,8 @@ impl<'a> DigitallySigned<'a> {
     }
 }
 
-/// The SignatureAlgorithm that signatures of this key carry, if it is a key that RFC 6962 section 2.1.4
-/// lets a log have.
+/// The SignatureAlgorithm of this key's signatures, if RFC 6962 section 2.1.4 allows a log to have such a
+/// key.
 fn signature_algorithm<T: HasPublic>(key: &PKeyRef<T>) -> Result<u8, SthError> {
     match key.id() {
         Id::EC if key.ec_key()?.group().curve_name() == Some(Nid::X9_62_PRIME256V1) => Ok(SIGNATURE_ECDSA),
@@ -218,7 +217,7 @@ fn integer_field(object: &Map<String, Value>, name: &'static str) -> Result<u64,
     value.as_u64().ok_or_else(|| SthError::WrongType {
         field: name,
         expected: "an integer from 0 to 2^64-1",
-        // A number is short enough to be shown; anything else may be as long as the log likes.
+        // A number is short, so it is shown. Other values can have any length, so only their type is shown.
         found: if value.is_number() { value.to_string() } else { kind_of(value).into() },
     })
 }
@@ -258,7 +257,7 @@ mod tests {
         SignedTreeHead::from_json(json.as_bytes()).unwrap_err().to_string()
     }
 
-    /// The JSON of a good head with one field replaced.
+    /// The JSON of a valid head with one field replaced.
     fn json_with(field: &str, value: Value) -> String {
         let mut head: Value = serde_json::from_str(&signed_by(&p256()).to_json()).unwrap();
         head[field] = value;

@@ -1,7 +1,7 @@
-//! Data tiles of static-ct-api logs: 256 entries (fewer in a partial tile), one after the other.
+//! Data tiles of static-ct-api logs: 256 consecutive entries, or fewer in a partial tile.
 //!
-//! Only an entry's own lengths say where the next one begins, so the framing is read strictly: after a breach
-//! nothing that follows in the tile can be trusted.
+//! Only the lengths inside an entry determine where the next entry begins. The framing is therefore parsed
+//! strictly: after an error, the rest of the tile cannot be trusted.
 
 use super::entry::{LEAF_HEADER, LogEntry, LogEntryType, PreCert, leaf_index};
 use super::merkle::{Hash, leaf_hash_of};
@@ -10,7 +10,7 @@ use crate::certificate::Issuer;
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// SHA-256 of an issuer's DER, under which `/issuer/` serves it.
+/// SHA-256 of an issuer's DER. It is the issuer's name below `/issuer/`.
 pub type Fingerprint = [u8; 32];
 
 /// One entry of a data tile, static-ct-api "Log Entries".
@@ -22,24 +22,26 @@ pub type Fingerprint = [u8; 32];
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TileLeaf {
-    /// When the log took the entry in, unix milliseconds.
+    /// When the log accepted the entry, unix milliseconds.
     pub timestamp_ms: u64,
-    /// Certificate or precert.
+    /// The entry's type: certificate or precert.
     pub entry_type: LogEntryType,
-    /// The DER as it was submitted: for a precert the precertificate with its poison.
+    /// The DER as it was submitted. For a precert this is the precertificate with its poison.
     pub certificate: Bytes,
-    /// What the log signed for a precert; none of a certificate, which was signed itself.
+    /// The structure that the log signed for a precert. `None` for a certificate, which the log signed
+    /// itself.
     pub pre_cert: Option<PreCert>,
-    /// The entry's index in the log, from the `leaf_index` extension. Logs that hand out their entries by
-    /// get-entries as well (RFC 6962) have none.
+    /// The entry's index in the log, from the `leaf_index` extension. `None` for entries of logs that also
+    /// serve get-entries (RFC 6962).
     pub leaf_index: Option<u64>,
-    /// The issuers, the leaf's own first.
+    /// The fingerprints of the issuers, the leaf's own issuer first.
     pub chain: Vec<Fingerprint>,
-    /// The TimestampedEntry as it stands: behind two zero bytes, the MerkleTreeLeaf (RFC 6962 section 3.4).
+    /// The encoded TimestampedEntry. Preceded by two zero bytes, it is the MerkleTreeLeaf (RFC 6962 section
+    /// 3.4).
     pub timestamped_entry: Bytes,
 }
 
-/// The tile's framing is broken at an entry; it cannot be read from there on.
+/// The framing of a tile is broken at an entry. The rest of the tile cannot be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TileError {
     /// The tile ends inside an entry.
@@ -48,22 +50,22 @@ pub enum TileError {
     /// An entry type that RFC 6962 does not define.
     #[error("unknown entry type {entry_type} at offset {offset}")]
     UnknownType {
-        /// What was found.
+        /// The value found.
         entry_type: u64,
         /// Offset in the tile, bytes.
         offset: usize,
     },
-    /// The chain's length is no multiple of a fingerprint's.
+    /// The length of the chain is not a multiple of the length of a fingerprint.
     #[error("a chain of {length} bytes at offset {offset} is no list of fingerprints")]
     OddChain {
-        /// Length of the list, bytes.
+        /// Length of the list, in bytes.
         length: usize,
         /// Offset in the tile, bytes.
         offset: usize,
     },
 }
 
-/// The entries of `tile` in order; after an error nothing more comes.
+/// Parses the entries of `tile` in order. Stops after the first error.
 pub fn leaves(tile: &Bytes) -> impl Iterator<Item = Result<TileLeaf, TileError>> + '_ {
     let mut reader = Reader::new(tile);
     let mut broken = false;
@@ -107,18 +109,18 @@ fn read_leaf(tile: &Bytes, r: &mut Reader<'_>) -> Result<TileLeaf, TileError> {
     Ok(TileLeaf { timestamp_ms, entry_type, certificate, pre_cert, leaf_index, chain, timestamped_entry })
 }
 
-/// The MerkleTreeLeaf of a TimestampedEntry, RFC 6962 section 3.4.
+/// Builds the MerkleTreeLeaf from a TimestampedEntry, RFC 6962 section 3.4.
 pub fn merkle_tree_leaf(timestamped_entry: &[u8]) -> Bytes {
     [&LEAF_HEADER, timestamped_entry].concat().into()
 }
 
 impl TileLeaf {
-    /// The entry's leaf in the tree: the hash of its MerkleTreeLeaf, RFC 6962 sections 2.1 and 3.4.
+    /// The leaf hash of the entry: the hash of its MerkleTreeLeaf, RFC 6962 sections 2.1 and 3.4.
     pub fn leaf_hash(&self) -> Hash {
         leaf_hash_of(&[&LEAF_HEADER, &self.timestamped_entry])
     }
 
-    /// The entry, with the certificates that its fingerprints stand for.
+    /// Converts the leaf to an entry. `chain` contains the certificates for its fingerprints.
     pub fn into_entry(self, chain: Vec<Arc<Issuer>>) -> LogEntry {
         let TileLeaf { timestamp_ms, entry_type, certificate, pre_cert, .. } = self;
         let tbs_sha256 = pre_cert.as_ref().map(PreCert::tbs_sha256);

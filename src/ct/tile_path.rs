@@ -1,25 +1,26 @@
-//! Where tiles are: static-ct-api "Merkle Tree" and c2sp.org/tlog-tiles.
+//! Paths of tiles: static-ct-api "Merkle Tree" and c2sp.org/tlog-tiles.
 
-/// Entries of a full data tile, hashes of a full tile of those.
+/// Number of entries in a full data tile, and of hashes in a full hash tile.
 pub const TILE_WIDTH: u64 = 256;
 
-/// The path of data tile `index` with `width` entries, without a leading slash: `tile/data/x001/234`, or for a
-/// partial one `tile/data/x001/234.p/17`.
+/// The path of data tile `index` with `width` entries, without a leading slash: `tile/data/x001/234`, or for
+/// a partial tile `tile/data/x001/234.p/17`.
 pub fn data_tile(index: u64, width: u64) -> String {
     format!("tile/data/{}", place(index, width))
 }
 
-/// The path of the names tile that goes with a data tile.
+/// The path of the names tile that belongs to a data tile.
 pub fn names_tile(index: u64, width: u64) -> String {
     format!("tile/names/{}", place(index, width))
 }
 
-/// The path of tile `index` of the hashes at `level`, with `width` of them, likewise: `tile/1/x001/234.p/17`.
+/// The path of hash tile `index` at `level` with `width` hashes, without a leading slash:
+/// `tile/1/x001/234.p/17`.
 pub fn hash_tile(level: u8, index: u64, width: u64) -> String {
     format!("tile/{level}/{}", place(index, width))
 }
 
-/// `x001/234.p/17`: tlog-tiles' `<N>[.p/<W>]`.
+/// `x001/234.p/17`: `<N>[.p/<W>]` of tlog-tiles.
 fn place(index: u64, width: u64) -> String {
     let mut place = format!("{:03}", index % 1000);
     let mut rest = index / 1000;

@@ -8,7 +8,7 @@ fn tile(level: u8, index: u64, width: u16) -> HashTile {
     HashTile { level, index, width }
 }
 
-/// The tile's hashes, by the definition: each is of a complete subtree of the tree of `tree_size` leaves.
+/// The tile's hashes by definition: each is the root of a complete subtree of the tree of `tree_size` leaves.
 fn hashes_of(tile: HashTile, tree_size: u64, root: impl Fn(std::ops::Range<u64>) -> Hash) -> Vec<Hash> {
     let each = 1u64 << (8 * tile.level);
     let hashes = (0..u64::from(tile.width)).map(|position| {
@@ -74,7 +74,7 @@ fn the_root_of_a_node_is_that_of_its_leaves() {
     assert_eq!(tile_root(&leaves[..255]), None);
 }
 
-/// Makes the proof of tiles, compares it with `expected`, and sees that no tile is there for nothing.
+/// Builds the proof from tiles, compares it with `expected`, and checks that every tile is needed.
 fn check(first: u64, second: u64, root: impl Fn(std::ops::Range<u64>) -> Hash, expected: &[Hash]) {
     let wanted = tiles_for_consistency(first, second);
     assert!(wanted.is_sorted() && wanted.windows(2).all(|pair| pair[0] != pair[1]));
@@ -140,7 +140,7 @@ fn a_damaged_tile_gives_a_proof_that_is_refused() {
             }
         }
     }
-    // Of the tile of level 1, the second hash stands for the tile in which the first tree ends.
+    // In the tile of level 1, the second hash is the root of the tile in which the first tree ends.
     assert_eq!((refused, unused), (256 + 188 + 1, 1));
 }
 

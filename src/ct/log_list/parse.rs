@@ -1,7 +1,7 @@
-//! From a list's JSON to [`LogList`].
+//! Parses a list's JSON to [`LogList`].
 //!
-//! Fields that are not needed may be there, missing or of another type. What is wrong with one log costs that
-//! log only, and is told beside the list.
+//! Fields that are not needed may be present, missing or of another type. An error in one log affects only
+//! that log, and is returned with the list.
 
 use super::{Endpoint, ListedLog, LogList, LogState, TemporalInterval};
 use crate::ct::json_kind::kind_of;
@@ -14,27 +14,27 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::fmt;
 
-/// Largest log list, bytes. Chrome's list of all logs has 160 kB, Apple's 150 kB.
+/// Maximum size of a log list, in bytes. Chrome's list of all logs has 160 kB, Apple's 150 kB.
 pub const MAX_LIST_BYTES: usize = 4 * 1024 * 1024;
-/// Most logs of a list. There have been some 250 logs so far.
+/// Maximum number of logs in a list. About 250 logs have existed so far.
 pub(crate) const MAX_LOGS: usize = 5_000;
-/// Longest name or URL; an RSA key of 4096 bits has 736 characters of base64.
+/// Maximum length of a name or URL, in characters. An RSA key of 4096 bits has 736 characters of base64.
 const MAX_TEXT_CHARS: usize = 2_048;
-/// How much of a wrong value is worth a log line.
+/// Maximum number of characters of an invalid value that are logged.
 const MAX_SHOWN_CHARS: usize = 80;
-/// The merge delay of nearly all RFC 6962 logs, for lists that do not tell it.
+/// Maximum merge delay of nearly all RFC 6962 logs. It is the default for lists that do not contain it.
 const DEFAULT_MMD_S: u64 = 24 * 3600;
 
-/// A list, and what of it could not be read.
+/// A parsed list, and the logs in it that could not be parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedList {
-    /// At least one log.
+    /// The parsed logs; there is at least one.
     pub list: LogList,
-    /// The others.
+    /// The logs that could not be parsed.
     pub broken: Vec<BrokenLog>,
 }
 
-/// Why there is no list to be had from some bytes.
+/// Why some bytes are not a usable list.
 #[derive(Debug, thiserror::Error)]
 pub enum LogListError {
     #[error("{length} bytes are more than the {MAX_LIST_BYTES} that a log list may have")]
@@ -53,14 +53,14 @@ pub enum LogListError {
     AllBroken { count: usize, first: Box<BrokenLog> },
 }
 
-/// A log of a list that could not be read.
+/// A log of a list that could not be parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenLog {
-    /// As the list has it; empty where it has none.
+    /// The operator's name in the list; empty if it has none.
     pub operator: String,
-    /// As the list has it, or the log's place among the operator's.
+    /// The log's name in the list, or its index among the operator's logs.
     pub description: String,
-    /// What is wrong.
+    /// The error.
     pub fault: LogFault,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for BrokenLog {
     }
 }
 
-/// What is wrong with one log of a list.
+/// The error in one log of a list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogFault {
     #[error("it is {found}, not a JSON object")]
@@ -101,10 +101,9 @@ pub enum LogFault {
     Twice { first: String },
 }
 
-/// Reads a list, Chrome's or Apple's.
+/// Parses a list of Chrome or Apple.
 ///
-/// # Errors
-/// When there is not one log to be had from it; see [`LogListError`].
+/// # Errors If the list has no usable log; see [`LogListError`].
 pub fn parse(json: &[u8]) -> Result<ParsedList, LogListError> {
     if json.len() > MAX_LIST_BYTES {
         return Err(LogListError::TooLarge { length: json.len() });
@@ -144,18 +143,18 @@ pub fn parse(json: &[u8]) -> Result<ParsedList, LogListError> {
     Ok(ParsedList { list, broken })
 }
 
-/// An operator's array, and with it the protocol of its logs.
+/// An operator's array of logs. It determines the protocol of the logs.
 #[derive(Clone, Copy)]
 enum Array {
     Logs,
     TiledLogs,
 }
 
-/// A log, still as JSON.
+/// A log as JSON.
 struct Entry<'a> {
     operator: Option<&'a str>,
     array: Array,
-    /// From 0, within the operator's array.
+    /// Index within the operator's array, from 0.
     place: usize,
     json: &'a Value,
 }
@@ -218,7 +217,7 @@ impl Entry<'_> {
     }
 }
 
-/// One key, whose name is the state; what stands below it is not needed.
+/// Parses the state: an object with one key, which is the name of the state. Its value is not needed.
 fn state(log: &Map<String, Value>) -> Result<LogState, LogFault> {
     let states = match log.get("state") {
         None | Some(Value::Null) => return Ok(LogState::Undecided),
@@ -264,7 +263,7 @@ fn url(log: &Map<String, Value>, field: &'static str) -> Result<String, LogFault
     let text = text(log, field)?;
     let after_scheme = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let host = after_scheme.and_then(|rest| rest.split('/').next());
-    // Requests are made by appending to it, so there must be nothing that ends a path.
+    // Request URLs are built by appending to this URL, so it must not contain a character that ends a path.
     let bare = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>\\^`{|}".contains(&byte));
     match host {
         Some(host) if bare && !host.is_empty() && !host.contains('@') => Ok(text.into()),
@@ -287,7 +286,8 @@ fn text<'a>(object: &'a Map<String, Value>, field: &'static str) -> Result<&'a s
     Ok(text)
 }
 
-/// Names go into messages and pages as they are here: without characters that are not what they look like.
+/// Names are copied unchanged into messages and pages, so they must not contain characters that look like
+/// others.
 fn checked_name(field: &'static str, name: &str) -> Result<String, LogFault> {
     if name.len() > MAX_TEXT_CHARS {
         return Err(LogFault::TooLong { field, length: name.len() });

@@ -1,38 +1,38 @@
-//! Which logs of a list are watched.
+//! Selects the logs of a list to watch.
 
 use super::{ListedLog, LogId, LogList, LogState, UnknownState};
 use crate::ct::source::bare_url;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-/// What the operator of this server wants of a list.
+/// The operator's selection criteria for a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// States in which a log is watched.
+    /// The states in which a log is watched.
     pub states: BTreeSet<LogState>,
-    /// Where there are any, only logs that one of them fits are watched. A rule that names a log by its URL,
-    /// its id or its state holds whatever `states` says; one by operator does not.
+    /// If not empty, only logs that match one of these rules are watched. A rule by URL, log id or state
+    /// overrides `states`; a rule by operator does not.
     pub include: Vec<Rule>,
-    /// Logs that one of these fits are not watched, whatever else is said.
+    /// Logs that match one of these rules are not watched. Takes precedence over everything else.
     pub exclude: Vec<Rule>,
 }
 
 impl Default for Selection {
-    /// Everything that browsers trust and that is there to be read.
+    /// All logs that browsers trust and that can be read.
     fn default() -> Self {
         let states = BTreeSet::from([LogState::Qualified, LogState::Usable, LogState::Readonly]);
         Selection { states, include: Vec::new(), exclude: Vec::new() }
     }
 }
 
-/// Fits some logs. Written as `operator:Google`, `url:https://ct.example.com/2026`, `log_id:<base64>`,
-/// `state:pending`.
+/// A rule that matches logs. Its text form is `operator:Google`, `url:https://ct.example.com/2026`,
+/// `log_id:<base64>` or `state:pending`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// All logs of the operator of this name, in upper or lower case.
+    /// All logs of the operator with this name. Case is ignored.
     Operator(String),
-    /// The log with this URL, the monitoring or the submission one, or all logs with URLs below this one;
-    /// scheme, case and trailing slashes are ignored.
+    /// The log with this monitoring or submission URL, or all logs whose URLs are below this one. Scheme,
+    /// case and trailing slashes are ignored.
     Url(String),
     /// The log with this id.
     LogId(LogId),
@@ -57,10 +57,11 @@ fn is_below(url: &str, prefix: &str) -> bool {
 }
 
 impl Selection {
-    /// The logs that are to be watched at `now_unix_s`, in the order of the list.
+    /// The logs to watch at `now_unix_s`, in the order of the list.
     ///
-    /// Never among them are test logs, and logs that are [over](ListedLog::is_over). Logs whose interval has
-    /// not begun are: it is about when certificates expire, and those of next year are logged now.
+    /// Test logs and logs that are [over](ListedLog::is_over) are never selected. Logs whose interval has not
+    /// begun are selected: the interval is about expiry dates, and certificates that expire next year are
+    /// logged now.
     pub fn select<'a>(&self, list: &'a LogList, now_unix_s: i64) -> Vec<&'a ListedLog> {
         list.logs
             .iter()
@@ -78,7 +79,7 @@ impl Selection {
     }
 }
 
-/// Why a rule cannot be understood.
+/// Why a rule is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     #[error(
@@ -98,7 +99,7 @@ impl FromStr for Rule {
         let (kind, value) = rule.split_once(':').unwrap_or((rule, ""));
         let value = value.trim();
         match kind.trim() {
-            // An empty prefix would fit every log.
+            // An empty prefix would match every log.
             "url" if !bare_url(value).is_empty() => Ok(Rule::Url(value.into())),
             "operator" if !value.is_empty() => Ok(Rule::Operator(value.into())),
             "log_id" => {

@@ -23,10 +23,11 @@ K0RlqbFDl2JXMBquwlQpm8u5wrsic1ksIv9z8x9zh4PJqNpCah0ciemI3YGRQqSe
 -----END PUBLIC KEY-----
 ";
 
-/// A signature has as many bytes as its RSA key: 512. The rest is room to say how many came instead.
+/// Maximum number of bytes that are read as a signature. A signature has the length of its RSA key, 512
+/// bytes; the rest allows an error message with the actual length.
 pub const MAX_SIGNATURE_BYTES: usize = 16 * 1024;
 
-/// Why a list is not believed.
+/// Why a list's signature is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     #[error("the key that lists are checked with is no RSA public key in PEM")]
@@ -37,11 +38,10 @@ pub enum SignatureError {
     Mismatch { length: usize, sha256: String },
 }
 
-/// Checks that `signature` is one over exactly the bytes of `json`, by the key `public_key_pem`: RSA,
-/// PKCS #1 v1.5, SHA-256.
+/// Verifies that `signature` is a signature by the key `public_key_pem` over exactly the bytes of `json`:
+/// RSA, PKCS #1 v1.5, SHA-256.
 ///
-/// # Errors
-/// When it is not; see [`SignatureError`].
+/// # Errors If the signature is not valid; see [`SignatureError`].
 pub fn verify_signature(json: &[u8], signature: &[u8], public_key_pem: &str) -> Result<(), SignatureError> {
     let key = PKey::public_key_from_pem(public_key_pem.as_bytes()).map_err(|_| SignatureError::Key)?;
     if key.id() != Id::RSA {
@@ -54,7 +54,7 @@ pub fn verify_signature(json: &[u8], signature: &[u8], public_key_pem: &str) -> 
         .and_then(|mut verifier| verifier.verify_oneshot(signature, json));
     match matches {
         Ok(true) => Ok(()),
-        // An Err is OpenSSL's word for a number that no signature of this key can be.
+        // OpenSSL returns Err for a number that cannot be a signature of this key.
         Ok(false) | Err(_) => {
             let digits = hex_simd::encode_to_string(sha256(json), AsciiCase::Lower);
             Err(SignatureError::Mismatch { length: json.len(), sha256: digits })

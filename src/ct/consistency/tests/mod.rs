@@ -1,4 +1,4 @@
-//! Consistency proofs against their definitions.
+//! Tests consistency proofs against their definitions.
 
 mod refusals;
 mod wide;
@@ -7,7 +7,7 @@ use super::*;
 use crate::ct::merkle::leaf_hash;
 use crate::ct::slow_tree::{hex, leaves, reference_leaves, slow_proof, slow_root};
 
-/// The roots of a list's beginnings, by size.
+/// The roots of all prefixes of a list, by size.
 fn roots(leaves: &[Hash]) -> Vec<Hash> {
     let mut tree = CompactTree::new();
     let mut roots = vec![tree.root()];
@@ -18,14 +18,14 @@ fn roots(leaves: &[Hash]) -> Vec<Hash> {
     roots
 }
 
-/// The compact tree of the leaves, made from nothing else.
+/// The compact tree of the leaves, built by appending them.
 fn compact(leaves: &[Hash]) -> CompactTree {
     let mut tree = CompactTree::new();
     leaves.iter().for_each(|leaf| tree.push(*leaf));
     tree
 }
 
-/// A node's hash, from all leaves.
+/// Computes a node's hash from all leaves.
 fn node_of(leaves: &[Hash]) -> impl FnMut(Node) -> Option<Hash> {
     |node| {
         let start = (node.index << node.height) as usize;
@@ -33,7 +33,7 @@ fn node_of(leaves: &[Hash]) -> impl FnMut(Node) -> Option<Hash> {
     }
 }
 
-/// Everything that must hold of the proof of the definition between two beginnings of a list.
+/// Checks all properties of the proof, as defined, between two prefixes of a list.
 fn check(leaves: &[Hash], roots: &[Hash], first: usize, second: usize) {
     let (m, n) = (first as u64, second as u64);
     let (first_root, second_root) = (&roots[first], &roots[second]);
@@ -81,7 +81,7 @@ fn proofs_to_all_sizes_up_to_1100_are_those_of_the_definition() {
 
 #[test]
 fn the_proofs_of_the_rfcs_example_are_found() {
-    // RFC 6962 section 2.1.3: a to f are subtrees of the tree of seven leaves, drawn there.
+    // RFC 6962 section 2.1.3: a to f are subtrees of the tree of seven leaves that is drawn there.
     let d = leaves(7);
     let [a, b, c, d_, e, f, j] = [d[0], d[1], d[2], d[3], d[4], d[5], d[6]];
     let (g, h, i) = (node_hash(&a, &b), node_hash(&c, &d_), node_hash(&e, &f));

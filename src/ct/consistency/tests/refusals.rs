@@ -1,9 +1,9 @@
-//! What is no proof is refused, and where there is little to prove.
+//! Tests that invalid proofs are rejected, and the cases in which there is little to prove.
 
 use super::*;
 use crate::ct::merkle::empty_root;
 
-/// Pairs of all sorts: of powers of two, odd and even, near and far.
+/// Various pairs of sizes: powers of two, odd and even, close together and far apart.
 const PAIRS: [(usize, usize); 12] =
     [(1, 2), (1, 7), (2, 3), (3, 4), (3, 7), (4, 8), (6, 7), (6, 8), (7, 13), (8, 21), (11, 12), (21, 64)];
 

@@ -1,4 +1,4 @@
-//! Trees too large for a list of leaves, and proofs of any hashes at all.
+//! Tests with trees too large for a list of leaves, and with proofs of arbitrary hashes.
 
 use super::*;
 use crate::ct::slow_tree::WideTree;
@@ -11,7 +11,8 @@ fn node_of_wide(tree: &WideTree) -> impl FnMut(Node) -> Option<Hash> {
     }
 }
 
-/// RFC 9162 section 2.1.4.2 step by step: the two roots that a proof leads to, if it has the right length.
+/// RFC 9162 section 2.1.4.2, step by step: the two roots that a proof leads to. `None` if its length is
+/// wrong.
 fn roots_by_rfc9162(first: u64, first_root: &Hash, second: u64, proof: &[Hash]) -> Option<(Hash, Hash)> {
     if proof.is_empty() {
         return None;
@@ -75,7 +76,7 @@ fn the_largest_trees_have_the_longest_proofs_and_they_verify() {
     }
 }
 
-/// Sizes of all orders of magnitude up to 2^40, of which a pair in order.
+/// An ordered pair of sizes of all orders of magnitude up to 2^40.
 fn sizes() -> impl Strategy<Value = (u64, u64)> {
     let size = (0u32..=40).prop_flat_map(|bits| 0..=(1u64 << bits));
     let near = (0u64..1 << 40, 0u64..600).prop_map(|(first, more)| (first, first + more));

@@ -1,4 +1,4 @@
-//! Small lists of our own, and the real one where it is at hand.
+//! Tests with small generated lists, and with the real list if it is available.
 
 mod reading;
 mod selecting;
@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
 
-/// The key of the log of this name, the same one each time.
+/// The key of the log with this name. It is the same on each call.
 fn key(name: &str) -> Vec<u8> {
     static KEYS: Mutex<Option<HashMap<String, Vec<u8>>>> = Mutex::new(None);
     let mut keys = KEYS.lock().unwrap();
@@ -29,7 +29,7 @@ fn base64(bytes: &[u8]) -> String {
     base64_simd::STANDARD.encode_to_string(bytes)
 }
 
-/// A usable log that takes certificates of 2026 and 2027, as its list has it.
+/// The list entry of a usable log that accepts certificates of 2026 and 2027.
 pub(crate) fn rfc6962(name: &str) -> Value {
     json!({
         "description": name, "log_id": base64(&sha256(&key(name))), "key": base64(&key(name)),
@@ -40,7 +40,7 @@ pub(crate) fn rfc6962(name: &str) -> Value {
     })
 }
 
-/// Likewise, of the other protocol.
+/// The same for a static-ct-api log.
 pub(crate) fn static_ct(name: &str) -> Value {
     let mut log = rfc6962(name);
     log.as_object_mut().unwrap().remove("url");
@@ -50,13 +50,13 @@ pub(crate) fn static_ct(name: &str) -> Value {
     log
 }
 
-/// `log` with another value in one of its fields.
+/// `log` with one field replaced.
 pub(crate) fn with(mut log: Value, field: &str, value: Value) -> Value {
     log[field] = value;
     log
 }
 
-/// A list of one operator.
+/// A list with one operator.
 pub(crate) fn list_of(logs: &[Value], tiled_logs: &[Value]) -> Value {
     json!({
         "version": "7.1", "log_list_timestamp": "2026-05-20T10:00:00Z",

@@ -1,4 +1,4 @@
-//! Reading lists, and merging them.
+//! Tests of parsing and merging lists.
 
 use super::{base64, key, list_of, names, parsed, real_list, rfc6962, static_ct, with};
 use crate::ct::log_list::{
@@ -32,7 +32,8 @@ fn a_list_is_read_with_everything_that_is_needed_of_it() {
     assert_eq!(elm.origin(), Some("log.elm.example.org/2027"));
 }
 
-/// Their list has no timestamp, but a version in each state, fields of its own, and no order that we know.
+/// Apple's list has no timestamp. It has a version in each state, fields of its own, and an unspecified
+/// order.
 #[test]
 fn apples_list_is_read_too() {
     let usable = json!({ "usable": { "timestamp": "2025-11-17T21:04:05Z", "version": "441" } });

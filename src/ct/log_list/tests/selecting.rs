@@ -1,4 +1,4 @@
-//! Choosing logs.
+//! Tests of selecting logs.
 
 use super::{list_of, names, parsed, rfc6962, static_ct, with};
 use crate::ct::log_list::{LogList, LogState, Rule, Selection};
@@ -7,7 +7,7 @@ use serde_json::json;
 const NOW: i64 = 1_779_667_200; // 2026-05-25
 const DAY: i64 = 86_400;
 
-/// A log for each state, one without, and one of another operator.
+/// A log for each state, one without a state, and one of another operator.
 fn list() -> LogList {
     let in_state = |state: &str| with(rfc6962(state), "state", json!({ state: {} }));
     let states = ["pending", "qualified", "usable", "readonly", "retired", "rejected"];

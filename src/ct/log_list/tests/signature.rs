@@ -1,4 +1,4 @@
-//! The signature on Chrome's list.
+//! Tests of the signature of Chrome's list.
 
 use super::real_list;
 use crate::ct::log_list::{CHROME_KEY_PEM, SignatureError, verify_signature};
