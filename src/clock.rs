@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Now, in unix microseconds; 0 on a machine whose clock stands before 1970.
+/// The current time in unix microseconds; 0 if the machine's clock is before 1970.
 pub fn unix_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64)
 }

@@ -1,23 +1,23 @@
-//! Text from outside, made safe to be shown on a terminal, in a log file or in JSON. Pure.
+//! Makes untrusted text safe to show on a terminal, in a log file or in JSON. Pure.
 //!
-//! Logs, lists and clients choose names and the texts of errors. Control characters could move the cursor or start an
-//! escape sequence, line separators could forge a line, and bidirectional or invisible characters could make a line say
-//! something else than it does. All of these are replaced by `\u{…}`.
+//! Logs, lists and clients choose names and error texts. Control characters could move the cursor or start an
+//! escape sequence, line separators could forge a line, and bidirectional or invisible characters could make
+//! a line read differently from its content. All of these are replaced by `\u{…}`.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Most characters of one piece of outside text that are shown or kept to be shown, such as a log's last error, for callers
-/// without a limit of their own.
+/// Maximum number of characters of one untrusted text that are shown or stored for display, such as a log's
+/// last error. For callers without a limit of their own.
 pub(crate) const MAX_CHARS: usize = 500;
-/// Most characters of one line of the log file.
+/// Maximum number of characters in one line of the log file.
 pub(crate) const MAX_LINE_CHARS: usize = 2_000;
 
-/// `text` without characters that are not what they look like, and not longer than `max_chars` characters: what is more
-/// is cut off, with its number in its place. Borrowed where nothing has to change. The backslash stays as it is, so the
-/// result is for people, not for parsers.
+/// Returns `text` without unsafe characters and limited to `max_chars` characters. The rest is cut off and
+/// replaced by the number of characters removed. Borrowed if nothing changes. Backslashes are not escaped, so
+/// the result is for people, not for parsers.
 pub fn escaped(text: &str, max_chars: usize) -> Cow<'_, str> {
-    // Every character has at least one byte.
+    // Every character takes at least one byte.
     let fits = text.len() <= max_chars || text.chars().nth(max_chars).is_none();
     if fits && !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
@@ -46,7 +46,7 @@ impl Escaped {
     fn chars(&self) -> usize {
         match self {
             Escaped::Unchanged(_) => 1,
-            // Escapes are ASCII.
+            // Escapes are ASCII, so their length in bytes is their number of characters.
             Escaped::As(text) => text.len(),
         }
     }
@@ -68,8 +68,8 @@ fn escape(c: char) -> Escaped {
     })
 }
 
-/// The same for text that is JSON already: each such character as one or two `\\uXXXX`, which mean it (RFC 8259 section 7).
-/// For what stands between quotes; nothing is cut off.
+/// The same for text that is already JSON: each unsafe character becomes one or two `\\uXXXX`, which encode
+/// it (RFC 8259 section 7). For text between quotes. Nothing is cut off.
 pub fn json_escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
@@ -87,22 +87,23 @@ pub fn json_escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// `url` with `***` in place of what stands before the `@` of its authority (RFC 3986 section 3.2.1): a name, and perhaps
-/// a password. Also for what is no URL, as long as a password would stand there.
+/// `url` with its userinfo (the part before the `@` of the authority, RFC 3986 section 3.2.1) replaced by
+/// `***`, because it may contain a password. Also works for an invalid URL, if the password is in the same
+/// place.
 pub fn without_password(url: &str) -> Cow<'_, str> {
     let start = url.find("://").map_or(0, |i| i + "://".len());
     let Some((scheme, rest)) = url.split_at_checked(start) else { return Cow::Borrowed(url) };
-    // A password may hold "/" or "?" by mistake: rather too much is hidden than too little.
+    // A password may contain "/" or "?" by mistake, so this removes everything up to the last "@".
     match rest.rsplit_once('@') {
         Some((_, host)) => Cow::Owned(format!("{scheme}***@{host}")),
         None => Cow::Borrowed(url),
     }
 }
 
-/// Control characters (Unicode category Cc), format characters (Cf), line and paragraph separators (Zl, Zp), fillers
-/// that are invisible, and private use. Categories are those of Unicode 17.
+/// Control characters (Unicode category Cc), format characters (Cf), line and paragraph separators (Zl, Zp),
+/// invisible fillers, and private use characters. The categories are those of Unicode 17.
 pub(crate) fn is_unsafe(c: char) -> bool {
-    // Almost all text is ASCII.
+    // Fast path: almost all text is ASCII.
     if c.is_ascii() {
         return c.is_ascii_control();
     }

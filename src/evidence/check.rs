@@ -1,4 +1,4 @@
-//! Whether evidence holds.
+//! Verifies evidence.
 
 use super::{Base64, Evidence, LogIdentity, Misbehaviour, OldTree, Proof, VERSION};
 use crate::certificate::Issuer;
@@ -14,31 +14,30 @@ use openssl::sha::sha256;
 /// Why evidence proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unconfirmed {
-    /// It is of another form.
+    /// The evidence has an unknown version.
     #[error("it is of version {0}, and this program knows {VERSION}")]
     Version(u32),
-    /// Without the log's key nobody can say who made up the heads.
+    /// The log's key is missing. Without it, anyone could have made up the heads.
     #[error("the log's key is not known, so nothing in it is signed")]
     NoKey,
-    /// The key is none.
+    /// The key is invalid.
     #[error("the log's key makes no sense")]
     BadKey,
-    /// What should be the log's word is not.
+    /// A part that the log should have signed has no valid signature of the log.
     #[error("a head is not the log's: {0}")]
     NotTheLogs(String),
-    /// A part is missing, or there is one too many.
+    /// A part is missing, or there is an unexpected one.
     #[error("{0} makes no sense")]
     Malformed(&'static str),
-    /// The log did nothing wrong in it.
+    /// The evidence shows no misbehaviour.
     #[error("nothing is wrong: {0}")]
     Innocent(&'static str),
 }
 
 impl Evidence {
-    /// Checks everything anew.
+    /// Verifies everything again.
     ///
-    /// # Errors
-    /// Why it proves nothing.
+    /// # Errors Why the evidence proves nothing.
     pub fn check(&self) -> Result<(), Unconfirmed> {
         if self.version != VERSION {
             return Err(Unconfirmed::Version(self.version));
@@ -63,7 +62,7 @@ impl Evidence {
 }
 
 impl LogIdentity {
-    /// The head in `bytes`, if the log has signed it.
+    /// Parses the head in `bytes` and verifies the log's signature.
     fn head(&self, bytes: &Base64) -> Result<SignedTreeHead, Unconfirmed> {
         let der = &self.key.as_ref().ok_or(Unconfirmed::NoKey)?.0;
         let key = PKey::public_key_from_der(der).map_err(|_| Unconfirmed::BadKey)?;
@@ -130,8 +129,8 @@ fn inconsistent(beginning: &OldTree, proof: &Proof, head: &SignedTreeHead) -> Re
     if consistent { Err(Unconfirmed::Innocent("the trees are consistent")) } else { Ok(()) }
 }
 
-/// The entry's own words against its place, and against what was shown beside it. That it is in the log's tree was
-/// proven before it was reported.
+/// Compares the entry with its index and with the precertificate that was served with it. It was proven to be
+/// in the log's tree before it was reported.
 fn wrong_entry(
     protocol: Protocol,
     index: u64,

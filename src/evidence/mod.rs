@@ -1,7 +1,8 @@
-//! Evidence that a log misbehaved: what it served, whole, so that whoever has the log's key can check it. Pure.
+//! Evidence that a log misbehaved. It contains the complete data that the log served, so that anyone who has
+//! the log's key can verify it. Pure.
 //!
-//! A piece of evidence is a JSON file. Nothing in it has to be believed: [`Evidence::check`] reads the log's own bytes
-//! again, verifies its signatures and does the sums anew.
+//! A piece of evidence is a JSON file. Its statements need not be trusted: [`Evidence::check`] parses the
+//! log's own bytes again, verifies the signatures and repeats the computations.
 
 mod check;
 #[cfg(test)]
@@ -13,10 +14,10 @@ use crate::ct::merkle::{CompactTree, Hash};
 use crate::ct::source::Protocol;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The only version of the form so far.
+/// The only version of the format so far.
 const VERSION: u32 = 1;
 
-/// One misbehaviour of one log.
+/// Evidence of one misbehaviour of one log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     version: u32,
@@ -24,110 +25,111 @@ pub struct Evidence {
     pub detected_ms: u64,
     /// The log, as it was configured.
     pub log: LogIdentity,
-    /// What is wrong, for people.
+    /// Description of the misbehaviour, for people.
     pub problem: String,
-    /// What is wrong, to be checked.
+    /// The misbehaviour with its data, for verification.
     #[serde(flatten)]
     pub misbehaviour: Misbehaviour,
 }
 
-/// What is known of the log.
+/// The identity of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogIdentity {
-    /// With its scheme.
+    /// The log's URL, with its scheme.
     pub url: String,
-    /// Its description.
+    /// The log's description.
     pub name: String,
-    /// How it is read, which is the form of its heads.
+    /// The log's protocol. It determines the format of the heads.
     pub protocol: Protocol,
-    /// Its public key, DER. Without one nothing that it says is signed, and evidence proves little.
+    /// The log's public key, DER. Without it, no signature can be verified, so the evidence proves little.
     pub key: Option<Base64>,
-    /// The name in its checkpoints, static-ct-api.
+    /// The origin of its checkpoints, static-ct-api.
     pub origin: Option<String>,
 }
 
-/// What a log can do wrong. Heads are as the log served them: the answer to get-sth, or a checkpoint.
+/// The kinds of misbehaviour. Heads are in the form in which the log served them: the get-sth response or a
+/// checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Misbehaviour {
-    /// A head without the log's signature, or with one of something else.
+    /// A head whose signature is missing or does not match.
     BadSignature {
         /// The head.
         head: Base64,
     },
-    /// A tree that was signed no earlier than a larger one.
+    /// A head with fewer entries that was not signed before a head with more entries.
     Rollback {
-        /// The head of fewer entries.
+        /// The head with fewer entries.
         smaller: Base64,
-        /// The head of more.
+        /// The head with more entries.
         larger: Base64,
     },
-    /// Two trees of one size.
+    /// Two different trees of the same size.
     Fork {
-        /// The head that was there first.
+        /// The head that was seen first.
         first: Base64,
-        /// The other.
+        /// The other head.
         second: Base64,
     },
-    /// A tree of which an earlier one, or the entries that the log served, are not the beginning.
+    /// A tree that does not begin with an earlier tree, or with the entries that the log served.
     Inconsistent {
-        /// What should be its beginning.
+        /// The tree that should be its prefix.
         beginning: OldTree,
-        /// What the log served to prove it.
+        /// The proof that the log served.
         proof: Proof,
         /// The head.
         head: Base64,
     },
-    /// An entry that says that it is another one.
+    /// An entry whose content contradicts its index or its precertificate.
     WrongEntry {
-        /// Where it stands in the log.
+        /// The entry's index in the log.
         index: u64,
         /// Its MerkleTreeLeaf, RFC 6962 section 3.4.
         leaf_input: Base64,
-        /// For a precert, the precertificate; else nothing.
+        /// The precertificate of a precert entry, otherwise `None`.
         precertificate: Option<Base64>,
         /// The certificates of its chain.
         chain: Vec<Base64>,
     },
 }
 
-/// A tree that should be the beginning of another.
+/// A tree that should be a prefix of another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OldTree {
-    /// The tree of `size` entries under `root`, which an earlier head said.
+    /// The tree of `size` entries with the root hash `root`, from an earlier head.
     Root {
         /// Number of entries.
         size: u64,
-        /// Merkle Tree Hash; `None` where no head had said it yet.
+        /// Merkle Tree Hash. `None` if no earlier head contained it.
         root: Option<Base64>,
     },
-    /// A verified tree, and what the log then served as the entries behind it.
+    /// A verified tree, and the entries that the log then served after it.
     Entries {
         /// Number of entries in the verified tree.
         size: u64,
-        /// The roots of its complete subtrees, from the left.
+        /// The roots of its complete subtrees, from left to right.
         frontier: Vec<Base64>,
-        /// The leaf hashes of the entries from there on.
+        /// The leaf hashes of the entries after the tree.
         leaf_hashes: Vec<Base64>,
     },
 }
 
-/// What should lead from a tree to a larger one.
+/// The data that should prove that a larger tree begins with a smaller one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Proof {
-    /// A consistency proof, RFC 6962 section 2.1.2. From a tree to itself it is empty.
+    /// A consistency proof, RFC 6962 section 2.1.2. It is empty from a tree to itself.
     Consistency(Vec<Base64>),
-    /// The roots of the complete subtrees between the two, from the log's tiles of hashes.
+    /// The roots of the complete subtrees that extend the smaller tree, from the log's hash tiles.
     Subtrees(Vec<Base64>),
 }
 
 impl Misbehaviour {
-    /// All kinds.
+    /// All kinds of misbehaviour.
     pub const KINDS: [&str; 5] = ["bad_signature", "rollback", "fork", "inconsistent", "wrong_entry"];
 
-    /// Its name in files, metrics and alerts.
+    /// The kind's name in files, metrics and alerts.
     pub fn kind(&self) -> &'static str {
         match self {
             Misbehaviour::BadSignature { .. } => "bad_signature",
@@ -138,7 +140,7 @@ impl Misbehaviour {
         }
     }
 
-    /// The entry that it is about, if it is about one.
+    /// The index of the entry, if the misbehaviour concerns one.
     pub fn index(&self) -> Option<u64> {
         match self {
             Misbehaviour::WrongEntry { index, .. } => Some(*index),
@@ -148,14 +150,14 @@ impl Misbehaviour {
 }
 
 impl Evidence {
-    /// Evidence of what `log` did.
+    /// Creates evidence of a misbehaviour of `log`.
     pub fn new(detected_ms: u64, log: LogIdentity, problem: String, misbehaviour: Misbehaviour) -> Self {
         Evidence { version: VERSION, detected_ms, log, problem, misbehaviour }
     }
 }
 
 impl OldTree {
-    /// A verified tree, and the entries that came behind it.
+    /// Describes a verified tree and the entries that were served after it.
     pub fn entries(tree: &CompactTree, leaf_hashes: &[Hash]) -> Self {
         OldTree::Entries {
             size: tree.size(),
@@ -165,12 +167,12 @@ impl OldTree {
     }
 }
 
-/// Each hash by itself.
+/// Converts each hash.
 pub fn base64s(hashes: &[Hash]) -> Vec<Base64> {
     hashes.iter().map(|hash| Base64(hash.to_vec())).collect()
 }
 
-/// Bytes, which JSON holds as base64.
+/// Bytes that are base64 in JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base64(pub Vec<u8>);
 

@@ -1,4 +1,4 @@
-//! Evidence convicts whom it should, and nobody else.
+//! Tests that evidence proves actual misbehaviour and nothing else.
 
 use super::*;
 use crate::ct::consistency;
@@ -23,7 +23,7 @@ fn log(key: &PKey<Private>) -> LogIdentity {
     }
 }
 
-/// A head of the first `size` leaves, one of which may be `other` than it was.
+/// A head of the first `size` leaves. The leaf with the index `other`, if given, is different.
 fn head(key: &PKey<Private>, size: u64, timestamp_ms: u64, other: Option<u64>) -> Base64 {
     let root = tree(size, other).root();
     let head = SignedTreeHead::sign(timestamp_ms, size, root, key).unwrap();
@@ -47,7 +47,7 @@ fn check(log: &LogIdentity, misbehaviour: Misbehaviour) -> Result<(), Unconfirme
     read.check()
 }
 
-/// `convicting`, and what must not convict.
+/// Checks that `convicting` is confirmed, and that none of `innocent` is.
 fn judged(log: &LogIdentity, convicting: Misbehaviour, innocent: impl IntoIterator<Item = Misbehaviour>) {
     assert_eq!(check(log, convicting.clone()), Ok(()));
     for innocent in innocent {
@@ -102,7 +102,7 @@ fn heads_of_others_convict_nobody() {
     assert!(matches!(check(&log(&key), forged), Err(Unconfirmed::NotTheLogs(_))));
 }
 
-/// From `first` to `second` leaves, by a consistency proof.
+/// The consistency proof from `first` to `second` leaves.
 fn proof(first: u64, second: u64) -> Vec<Hash> {
     let mut node = |node: consistency::Node| {
         let mut tree = CompactTree::new();

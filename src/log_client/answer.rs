@@ -1,4 +1,4 @@
-//! What a log answers.
+//! The results of requests to a log.
 
 use super::error::FetchError;
 use crate::ct::entry::Content;
@@ -6,37 +6,36 @@ use crate::ct::merkle::Hash;
 use crate::evidence::Proof;
 use bytes::Bytes;
 
-/// What a log serves does not fit the head that it has signed.
+/// The data that a log serves does not match the head that it signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProofFailure {
-    /// What does not fit.
+    /// Description of the mismatch.
     pub reason: String,
-    /// What it served to prove that it does.
+    /// The proof that the log served.
     pub proof: Proof,
 }
 
-/// Whether something is so, as soon as the log has been asked.
+/// The result of verifying a proof, or the error of the request for it.
 pub type Proven<T> = Result<Result<T, ProofFailure>, FetchError>;
 
 /// An entry in which no certificate could be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeFailure {
-    /// Why.
+    /// The error.
     pub reason: String,
-    /// As get-entries gave it: base64, or what stood in its place.
+    /// `leaf_input` as get-entries returned it: base64, or the text in its place.
     pub leaf_input: String,
-    /// Likewise.
+    /// `extra_data` as get-entries returned it.
     pub extra_data: String,
 }
 
-/// One entry of an answer.
+/// One entry of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchedEntry {
-    /// Its place in the tree, RFC 6962 section 2.1. Unknown where only names were read, or where there are no bytes
-    /// that could be hashed.
+    /// The leaf hash, RFC 6962 section 2.1. `None` if only names were read, or if there are no bytes to hash.
     pub leaf_hash: Option<Hash>,
-    /// What stands there.
+    /// The decoded entry, or why it could not be decoded.
     pub content: Result<Content, DecodeFailure>,
-    /// Its MerkleTreeLeaf, RFC 6962 section 3.4, where that shows a misbehaviour of the log.
+    /// The MerkleTreeLeaf, RFC 6962 section 3.4, if it shows a misbehaviour of the log.
     pub evidence: Option<Bytes>,
 }

@@ -1,4 +1,4 @@
-//! One client for both protocols.
+//! A client for both protocols.
 
 use super::answer::{FetchedEntry, ProofFailure, Proven};
 use super::error::FetchError;
@@ -20,7 +20,7 @@ pub enum LogClient {
 }
 
 impl LogClient {
-    /// The newest head; `None` when it is still the one of the last time.
+    /// The newest head. `None` if it has not changed since the last request.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -31,8 +31,8 @@ impl LogClient {
         }
     }
 
-    /// The entries from `range.start` on, at least one and at most up to its end; a log may return fewer than
-    /// asked for.
+    /// Fetches entries from `range.start` on: at least one, and none beyond the end of the range. A log may
+    /// return fewer than requested.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -43,10 +43,11 @@ impl LogClient {
         }
     }
 
-    /// Whether `tree` is the beginning of the one under `head`, which must not be smaller.
+    /// Verifies that `tree` is a prefix of the tree of `head`, which must not be smaller.
     ///
-    /// RFC 6962 logs are asked for a consistency proof. Of static-ct logs the hashes of what is still to come are
-    /// enough: they are mostly one partial tile, where a proof would take some of each level.
+    /// From an RFC 6962 log this requests a consistency proof. For a static-ct log, the hashes of the entries
+    /// still to come are sufficient: they are mostly in one partial tile, whereas a proof would need tiles of
+    /// each level.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -71,8 +72,8 @@ impl LogClient {
         }
     }
 
-    /// The verified tree of the first `size` entries, 0 < `size` < that of `head`. Its root must be `root` where that
-    /// is given; where it is not, `size` must be no power of two.
+    /// The verified tree of the first `size` entries, where 0 < `size` < the size of `head`. With `root`, the
+    /// tree's root must be equal to it. Without `root`, `size` must not be a power of two.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -82,7 +83,7 @@ impl LogClient {
         Ok(tree.map_err(|error| refuted(&error, &proof)))
     }
 
-    /// A consistency proof; from a tree to itself, or from the empty one, it is empty.
+    /// Fetches a consistency proof. The proof is empty from a tree to itself and from the empty tree.
     async fn consistency(&self, first: u64, second: u64) -> Result<Vec<Hash>, FetchError> {
         match self {
             _ if first == 0 || first == second => Ok(Vec::new()),
@@ -91,7 +92,7 @@ impl LogClient {
         }
     }
 
-    /// Forgets what need not be fetched again, since something in it was wrong.
+    /// Discards cached data, because something in it was wrong.
     pub fn forget(&self) {
         if let LogClient::StaticCt(client) = self {
             client.forget();
@@ -106,7 +107,7 @@ impl LogClient {
         }
     }
 
-    /// Whether entries are best left alone for a while until they fill a tile.
+    /// Whether the caller should delay requesting new entries until they fill a tile.
     pub fn prefers_full_tiles(&self) -> bool {
         match self {
             LogClient::Rfc6962(client) => client.offers_tiles(),
@@ -115,7 +116,7 @@ impl LogClient {
     }
 }
 
-/// The root of `tree` after the subtrees that lie between it and one of `size` entries.
+/// The root of `tree` extended to `size` entries by the subtrees with these roots.
 fn extended(mut tree: CompactTree, size: u64, roots: &[Hash]) -> Option<Hash> {
     for (node, root) in consistency::complete_subtrees(tree.size()..size).zip(roots) {
         tree.push_subtree(node.height, *root)?;

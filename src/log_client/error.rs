@@ -1,4 +1,4 @@
-//! Why a request to a log brought nothing.
+//! Why a request to a log failed.
 
 use super::reach::NotPublic;
 use crate::ct::checkpoint::CheckpointError;
@@ -11,83 +11,83 @@ use crate::ct::tile::TileError;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// A failed request. All of them are worth another try later.
+/// A failed request. All of these errors can be retried later.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// No complete answer in time.
+    /// The response was not complete within the timeout.
     #[error("no complete answer within {0:?}")]
     Timeout(Duration),
-    /// No connection, or no answer on it.
+    /// The connection failed, or no response arrived on it.
     #[error("{0}")]
     Send(String),
-    /// An unsigned list names the log, and it is not on the public internet.
+    /// An unsigned list names the log, and its address is not public.
     #[error("{0}")]
     NotPublic(#[from] NotPublic),
-    /// The answer's body broke off.
+    /// The response body ended early.
     #[error("answer broke off: {0}")]
     Body(String),
-    /// The log answered with another status than 200.
+    /// The log responded with a status other than 200.
     #[error("status {status}{}{}", retry_after_text(.retry_after), detail_text(.detail))]
     Status {
         /// The HTTP status.
         status: u16,
-        /// How long the log asked us to wait.
+        /// The delay from the log's Retry-After header.
         retry_after: Option<Duration>,
-        /// The beginning of the body.
+        /// The first part of the response body.
         detail: String,
     },
-    /// More bytes than any honest answer has.
+    /// The response is larger than any valid response.
     #[error("answer is larger than {limit} bytes")]
     TooLarge {
-        /// The limit that was passed, in bytes.
+        /// The limit that was exceeded, in bytes.
         limit: usize,
     },
-    /// The answers of all logs take much memory, and this log has more than its share.
+    /// The responses of all logs take too much memory, and this log uses more than its share.
     #[error("no memory left for more of this log's answers")]
     NoRoom,
-    /// The tree head makes no sense.
+    /// The tree head is invalid.
     #[error(transparent)]
     Sth(#[from] SthError),
-    /// The page makes no sense.
+    /// The page is invalid.
     #[error(transparent)]
     Page(#[from] NotAPage),
-    /// The checkpoint makes no sense, or the log did not sign it.
+    /// The checkpoint is invalid, or the log did not sign it.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The log's own tree head, but not with its signature, or with a signature of something else.
+    /// The log's own tree head, but its signature is missing or does not match.
     #[error("the tree head is not signed by the log: {reason}")]
     NotSigned {
-        /// What is wrong with the signature.
+        /// The error in the signature.
         reason: String,
-        /// The head as it came.
+        /// The head as the log served it.
         bytes: Bytes,
     },
-    /// The proof makes no sense.
+    /// The proof is invalid.
     #[error("no proof: {0}")]
     Proof(#[from] NotAProof),
-    /// A tile of hashes has more or fewer of them than its name says.
+    /// The number of hashes in a hash tile differs from the width in its name.
     #[error(transparent)]
     HashTile(#[from] WrongLength),
-    /// Tiles of hashes do not hold what they should.
+    /// Hash tiles do not contain the required hashes.
     #[error("the tiles of hashes hold no proof")]
     HashTiles,
-    /// The tile breaks off or makes no sense.
+    /// The tile is truncated or invalid.
     #[error("no data tile: {0}")]
     Tile(#[from] TileError),
-    /// The names tile has a line that makes no sense.
+    /// A line of the names tile is invalid.
     #[error(transparent)]
     NamesTile(#[from] NamesTileError),
-    /// The tile has more or fewer entries than its name says.
+    /// The number of entries in the tile differs from the width in its name.
     #[error("{path} holds {found} entries, not {expected}")]
     TileWidth {
         /// The tile's path.
         path: String,
-        /// Entries by its name.
+        /// Number of entries according to the name.
         expected: u64,
-        /// Entries in it.
+        /// Number of entries in the tile.
         found: usize,
     },
-    /// What the log serves as an issuer has another hash.
+    /// The hash of an issuer that the log served is not its fingerprint.
     #[error("issuer {fingerprint} is something else")]
     WrongIssuer {
         /// SHA-256 of the issuer, hexadecimal.
@@ -107,13 +107,13 @@ fn detail_text(detail: &str) -> String {
 }
 
 impl FetchError {
-    /// A status that makes no sense here.
+    /// The error for an unexpected status.
     pub(super) fn unexpected(status: u16) -> Self {
         FetchError::Status { status, retry_after: None, detail: String::new() }
     }
 
-    /// Whether the log said for good that it has nothing of the kind, or something else in its place: no
-    /// time-out, no broken connection, no error of the log's own.
+    /// Whether the log definitively does not have the requested data, or returned something else instead.
+    /// False for a timeout, a broken connection and a server error.
     pub(super) fn is_final(&self) -> bool {
         match self {
             FetchError::Status { status, .. } => (300..500).contains(status) && ![408, 429].contains(status),
@@ -123,8 +123,8 @@ impl FetchError {
         }
     }
 
-    /// What everybody may know: the kind of the failure, and nothing that the log has said. What an answer holds can
-    /// come from where only this server may look.
+    /// A text for the public: only the kind of the failure, without any text from the log. A response can
+    /// come from an address that only this server can reach.
     pub fn public_text(&self) -> String {
         match self {
             FetchError::Status { status, .. } => format!("answered {status}"),
@@ -132,7 +132,7 @@ impl FetchError {
         }
     }
 
-    /// The kind of the failure. Failures of one kind are summed up in the log file.
+    /// The kind of the failure. Failures of one kind are summarized in the log file.
     pub fn kind(&self) -> &'static str {
         match self {
             FetchError::Timeout(_) => "no complete answer in time",
@@ -157,7 +157,7 @@ impl FetchError {
         }
     }
 
-    /// How long the log asked us to wait.
+    /// The delay from the log's Retry-After header.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             FetchError::Status { retry_after, .. } => *retry_after,

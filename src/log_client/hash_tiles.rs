@@ -1,4 +1,4 @@
-//! A static-ct log's tiles of hashes: proofs are made of them.
+//! A static-ct log's hash tiles, from which proofs are built.
 
 use super::FetchError;
 use super::http::{Ask, Http, Response};
@@ -9,13 +9,13 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-/// Tiles that are kept, at most 8 KB each. Catching up needs the same few again and again.
+/// Maximum number of cached tiles, of at most 8 KB each. Catching up needs the same few tiles repeatedly.
 const MAX_KEPT: usize = 16;
 
-/// The tiles of one log.
+/// The hash tiles of one log.
 pub(super) struct HashTiles {
     http: Rc<Http>,
-    /// Prefix of `tile/`, with a slash at its end.
+    /// Prefix of `tile/`, with a trailing slash.
     prefix: String,
     kept: RefCell<HashMap<HashTile, Vec<Hash>>>,
 }
@@ -26,7 +26,8 @@ impl HashTiles {
         HashTiles { http, prefix, kept: RefCell::default() }
     }
 
-    /// The proof that the tree of `second` entries begins with that of `first`; 0 < `first` < `second`.
+    /// The consistency proof from the tree of `first` entries to the tree of `second`, where 0 < `first` <
+    /// `second`.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -35,7 +36,7 @@ impl HashTiles {
         hash_tile::consistency_proof(first, second, &tiles).ok_or(FetchError::HashTiles)
     }
 
-    /// The roots of the complete subtrees that lie between a tree of `first` entries and one of `second`.
+    /// The roots of the complete subtrees that extend a tree of `first` entries to one of `second` entries.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -55,7 +56,7 @@ impl HashTiles {
         Ok(fetched)
     }
 
-    /// The hashes of `tile`, from the full tile where a partial one is gone.
+    /// The hashes of `tile`. If a partial tile no longer exists, they come from the full tile.
     async fn tile(&self, tile: HashTile) -> Result<Vec<Hash>, FetchError> {
         if let Some(hashes) = self.kept.borrow().get(&tile) {
             return Ok(hashes.clone());
@@ -75,7 +76,7 @@ impl HashTiles {
         Ok(hashes)
     }
 
-    /// Forgets what is kept, since it has turned out to be wrong.
+    /// Discards the cached tiles, because they turned out to be wrong.
     pub(super) fn forget(&self) {
         self.kept.borrow_mut().clear();
     }

@@ -1,8 +1,9 @@
-//! One GET request to a log, with every answer bounded in time and size.
+//! One GET request to a log. Every response is limited in time and size.
 //!
-//! Logs are spoken to in HTTP/1.1. HTTP/2 would bring nothing: a log is asked for few things at once, each of them
-//! large, and what limits us are its limits. It would cost a state machine that a hostile log drives, and connections
-//! that go on being read after a request on them was given up; in HTTP/1.1 giving up a request closes its socket.
+//! The client uses HTTP/1.1 only. HTTP/2 has no advantage here: only a few requests to a log run at the same
+//! time, each response is large, and the log's own limits determine the speed. HTTP/2 would add a state
+//! machine that a hostile log controls, and connections that are still read after a request on them was
+//! cancelled. In HTTP/1.1, cancelling a request closes its socket.
 
 use super::limits::OperatorLimits;
 use super::memory::Part;
@@ -22,49 +23,49 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// How much of the body of an answer with an error's status is read, bytes.
+/// Maximum number of bytes that are read from the body of an error response.
 pub(crate) const MAX_ERROR_BYTES: usize = 64 * 1024;
-/// How much of it is worth a line in the log file, characters.
+/// Maximum number of characters of it that are logged.
 pub(crate) const MAX_DETAIL_CHARS: usize = 120;
-/// Time to connect to a log, TLS included.
+/// Timeout for connecting to a log, including TLS.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of a body that are read beside others of the same log; of the bodies that are larger, one is read at a time.
+/// A log's bodies are read in parallel up to this many bytes each. Only one larger body is read at a time.
 pub(crate) const MAX_BESIDE_BYTES: usize = 4 * 1024 * 1024;
-/// Longest validator (ETag) that is kept, bytes; others are some 30.
+/// Maximum length of a validator (ETag) that is stored, in bytes. Normal ones have about 30.
 pub(crate) const MAX_ETAG_BYTES: usize = 1024;
-/// The protocols that logs are offered (RFC 7301 section 3.1).
+/// The protocols that are offered to logs (RFC 7301 section 3.1).
 const ALPN: &[u8] = b"\x08http/1.1";
-/// Connections to one log at the same time.
+/// Maximum number of connections to one log at the same time.
 pub(crate) const MAX_CONNECTIONS: usize = 16;
 
-/// Asks one log; keeps its connections alive.
+/// Sends requests to one log and keeps its connections alive.
 pub(super) struct Http {
     client: awc::Client,
     timeout: Duration,
     limits: Arc<OperatorLimits>,
     traffic: Arc<Traffic>,
     memory: Arc<AnswerMemory>,
-    /// Whoever reads a body of more than [`MAX_BESIDE_BYTES`] has it.
+    /// Permit for reading a body of more than [`MAX_BESIDE_BYTES`].
     large: Semaphore,
 }
 
-/// How to ask.
+/// The parameters of a request.
 #[derive(Debug, Default)]
 pub(super) struct Ask<'a> {
-    /// Most bytes of the body, decompressed.
+    /// Maximum size of the body in bytes, after decompression.
     pub limit: usize,
-    /// Take gzip.
+    /// Whether to accept gzip.
     pub gzip: bool,
-    /// The validator of what we have.
+    /// The validator of the local copy.
     pub etag: Option<&'a str>,
 }
 
-/// What came.
+/// The response to a request.
 #[derive(Debug)]
 pub(super) enum Response {
-    /// A whole body, with its validator.
+    /// A complete body, with its validator.
     Body { bytes: Bytes, etag: Option<String> },
-    /// What we have is still what there is.
+    /// The local copy is still current (304).
     NotModified,
 }
 
@@ -84,17 +85,17 @@ impl Http {
         Http { client, timeout: settings.timeout, limits, traffic, memory, large: Semaphore::new(1) }
     }
 
-    /// Longest time for a whole answer.
+    /// Timeout for a complete response.
     pub(super) fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Where bytes of an answer that waits for others are counted.
+    /// A counter for the bytes of a response that waits for other responses.
     pub(super) fn counted(&self) -> Part {
         self.memory.part()
     }
 
-    /// The body at `url`, at most `limit` bytes.
+    /// Fetches the body at `url`, at most `limit` bytes.
     pub(super) async fn body(&self, url: &str, limit: usize) -> Result<Bytes, FetchError> {
         match self.get(url, Ask { limit, ..Ask::default() }).await? {
             Response::Body { bytes, .. } => Ok(bytes),
@@ -104,7 +105,7 @@ impl Http {
 
     pub(super) async fn get(&self, url: &str, ask: Ask<'_>) -> Result<Response, FetchError> {
         let _turn = self.limits.turn().await;
-        // awc's own time-out ends with the headers; a body that trickles must not hold us either.
+        // awc's own timeout ends with the headers. A slow body must not exceed the timeout either.
         let answer = tokio::time::timeout(self.timeout, self.get_unbounded(url, ask))
             .await
             .unwrap_or(Err(FetchError::Timeout(self.timeout)));
@@ -142,7 +143,8 @@ impl Http {
         Ok(Response::Body { bytes, etag })
     }
 
-    /// The body of `response`, at most `limit` bytes. Its memory grows with what comes, not with what was declared.
+    /// Reads the body of `response`, at most `limit` bytes. Memory grows with the bytes that arrive, not with
+    /// the declared length.
     async fn whole_body<S: Body>(
         &self,
         response: &mut ClientResponse<S>,
@@ -158,7 +160,7 @@ impl Http {
             if body.len() + chunk.len() > limit {
                 return Err(FetchError::TooLarge { limit });
             }
-            // Before it is waited for: an unpacked chunk may have megabytes.
+            // Counted before waiting, because a decompressed chunk may have megabytes.
             counted.set(body.len() + chunk.len());
             if !self.memory.may_grow() {
                 return Err(FetchError::NoRoom);
@@ -169,7 +171,7 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        // awc takes a body that ends early for a whole one.
+        // awc does not detect a body that ends early, so the declared length is checked here.
         match declared {
             Some(declared) if declared != body.len() as u64 => {
                 Err(FetchError::Body(format!("{} of {declared} bytes came", body.len())))
@@ -194,12 +196,12 @@ fn not_public(error: &io::Error) -> Option<&NotPublic> {
     error.get_ref()?.downcast_ref()
 }
 
-/// A body as awc gives it.
+/// A response body as awc provides it.
 trait Body: Stream<Item = Result<Bytes, PayloadError>> + Unpin {}
 
 impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Body for S {}
 
-/// The beginning of an error's body, for people to read.
+/// The first part of an error response's body, for people to read.
 async fn detail<S: Body>(response: &mut ClientResponse<S>) -> String {
     let mut detail = Vec::new();
     while let Some(Ok(chunk)) = response.next().await
@@ -210,10 +212,11 @@ async fn detail<S: Body>(response: &mut ClientResponse<S>) -> String {
     String::from_utf8_lossy(&detail).trim().chars().take(MAX_DETAIL_CHARS).collect()
 }
 
-/// TLS with the machine's trusted certificates, for HTTP/1.1 alone: an OpenSSL built from sources does not know where they are.
+/// The TLS settings: HTTP/1.1 only, with the system's trusted certificates. They are located explicitly,
+/// because an OpenSSL that was built from source does not know where they are.
 ///
 /// # Errors
-/// When OpenSSL cannot be set up, or the machine's certificates cannot be read.
+/// If OpenSSL cannot be set up, or the system's certificates cannot be read.
 pub fn tls_connector() -> Result<SslConnector, ErrorStack> {
     let mut builder = tls_builder()?;
     if let Some(file) = openssl_probe::probe().cert_file {
@@ -228,7 +231,8 @@ fn tls_builder() -> Result<SslConnectorBuilder, ErrorStack> {
     Ok(builder)
 }
 
-/// The length of the body as we will see it, if that is declared: not of one that is decompressed.
+/// The declared length of the body. `None` for a compressed body, since the length would not be that of the
+/// decompressed bytes.
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     if headers.contains_key(CONTENT_ENCODING) {
         return None;
@@ -236,7 +240,7 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// Retry-After in both its forms (RFC 9110 section 10.2.3): seconds, or a date.
+/// Parses Retry-After in both its forms (RFC 9110 section 10.2.3): seconds, or a date.
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse() {

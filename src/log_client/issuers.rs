@@ -1,7 +1,8 @@
-//! The issuers of all logs: in memory once, however many entries they stand behind. Those of static-ct logs are fetched
-//! once, by their SHA-256, and kept on disk.
+//! The issuers of all logs. Each issuer is in memory once, no matter how many entries use it. Issuers of
+//! static-ct logs are fetched once by their SHA-256 and stored on disk.
 //!
-//! An issuer is the same wherever it came from, so logs share them; the hash that names it proves it.
+//! An issuer is identified by its hash, which also proves its content. It does not matter which log served
+//! it, so logs share issuers.
 
 use crate::certificate::Issuer;
 use crate::ct::tile::Fingerprint;
@@ -17,29 +18,32 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Largest issuer's certificate, bytes. As much as a chain certificate can have at all in an RFC 6962 log would be
-/// 16 MiB; none comes near.
+/// Maximum size of an issuer's certificate, in bytes. RFC 6962 would allow a chain certificate of up to 16
+/// MiB; real ones are much smaller.
 pub(crate) const MAX_ISSUER_BYTES: usize = 256 * 1024;
-/// Most bytes of issuers in memory, with what is made of them. Those of the web need about 20 MiB.
+/// Maximum size of all issuers in memory with their derived data, in bytes. The issuers of the web need about
+/// 20 MiB.
 pub(crate) const MAX_BYTES: u64 = 48 * 1024 * 1024;
-/// Largest certificate that entries share, bytes: a hostile log could otherwise drive all others out.
+/// Maximum size of a certificate that entries share, in bytes. Without it, a hostile log could evict all
+/// other issuers.
 pub(crate) const MAX_SHARED: usize = 16 * 1024;
-/// How many that will be, about.
+/// Expected number of issuers.
 const EXPECTED: usize = 8192;
-/// Most files in the issuers' folder; a hostile log could otherwise fill the disk. The web has some thousand issuers.
+/// Maximum number of files in the issuers' folder. Without it, a hostile log could fill the disk. The web has
+/// a few thousand issuers.
 pub(crate) const MAX_FILES: usize = 50_000;
-/// Most bytes of all of them together.
+/// Maximum size of all files together, in bytes.
 pub(crate) const MAX_DISK_BYTES: u64 = 256 * 1024 * 1024;
 
-/// The issuers: one object for each, however it is found.
+/// The store of issuers. There is one object for each issuer, whichever way it is looked up.
 #[derive(Debug)]
 pub struct Issuers {
     by_fingerprint: Cache<Fingerprint, Arc<Issuer>, Size>,
-    /// By their certificates, as get-entries has them: comparing is cheaper than hashing.
+    /// By certificate, for get-entries: comparing is cheaper than hashing.
     by_der: Cache<Bytes, Arc<Issuer>, Size>,
-    /// `None`: they are not kept.
+    /// `None` if issuers are not stored on disk.
     dir: Option<PathBuf>,
-    /// What is in the folder; unknown until the first one is written.
+    /// The usage of the folder. Unknown until the first file is written.
     on_disk: Mutex<Option<Usage>>,
 }
 
@@ -47,26 +51,26 @@ pub struct Issuers {
 struct Size;
 
 impl<K> Weighter<K, Arc<Issuer>> for Size {
-    /// About: its JSON has three times as many bytes as the certificate.
+    /// Approximate: an issuer's JSON has three times as many bytes as its certificate.
     fn weight(&self, _: &K, issuer: &Arc<Issuer>) -> u64 {
         4 * issuer.der().len() as u64 + 512
     }
 }
 
 impl Issuers {
-    /// Keeps issuers in `dir`, which is made when it is first needed.
+    /// Creates a store with files in `dir`. The folder is created when it is first needed.
     pub fn new(dir: PathBuf) -> Self {
         Issuers { dir: Some(dir), ..Self::in_memory() }
     }
 
-    /// Keeps issuers for as long as it lives.
+    /// Creates a store without files.
     pub fn in_memory() -> Self {
         let by_fingerprint = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
         let by_der = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
         Issuers { by_fingerprint, by_der, dir: None, on_disk: Mutex::new(None) }
     }
 
-    /// The issuer with this certificate; one that is too large is not shared.
+    /// Returns the shared issuer with this certificate. An issuer that is too large is not shared.
     pub fn interned(&self, der: &[u8]) -> Arc<Issuer> {
         if der.len() > MAX_SHARED {
             return Issuer::unshared(der);
@@ -81,7 +85,7 @@ impl Issuers {
         issuer
     }
 
-    /// The issuer, from memory or disk.
+    /// Returns the issuer from memory or disk.
     pub fn get(&self, fingerprint: &Fingerprint) -> Option<Arc<Issuer>> {
         if let Some(issuer) = self.by_fingerprint.get(fingerprint) {
             return Some(issuer);
@@ -95,7 +99,7 @@ impl Issuers {
         Some(self.known(issuer))
     }
 
-    /// Takes note of an issuer.
+    /// Adds an issuer to memory.
     fn known(&self, issuer: Issuer) -> Arc<Issuer> {
         let issuer = Arc::new(issuer);
         self.by_fingerprint.insert(*issuer.fingerprint(), issuer.clone());
@@ -105,14 +109,15 @@ impl Issuers {
         issuer
     }
 
-    /// Takes in what a log gave for `fingerprint`; `false` when it is something else.
+    /// Stores the certificate that a log returned for `fingerprint`. Returns `false` if its hash is
+    /// different.
     pub fn insert(&self, fingerprint: &Fingerprint, der: Bytes) -> bool {
         let issuer = Issuer::new(der);
         if issuer.fingerprint() != fingerprint {
             return false;
         }
         if let Err(error) = self.save(fingerprint, issuer.der()) {
-            // It is only to be fetched again after a restart.
+            // The only consequence is another fetch after a restart.
             log::debug!("issuer {} is not saved: {error}", hex(fingerprint));
         }
         self.known(issuer);
@@ -127,7 +132,7 @@ impl Issuers {
             None => *on_disk.insert(Usage::of(dir)?),
         };
         let path = path(dir, fingerprint);
-        // One that was damaged is replaced.
+        // A damaged file is replaced.
         let usage = if let Ok(old) = path.metadata() { usage.without(old.len()) } else { usage };
         let with_it = usage.with(der.len() as u64);
         if with_it.files > MAX_FILES || with_it.bytes > MAX_DISK_BYTES {
@@ -145,7 +150,7 @@ fn path(dir: &Path, fingerprint: &Fingerprint) -> PathBuf {
     dir.join(format!("{}.der", hex(fingerprint)))
 }
 
-/// Lower-case hexadecimal, as it stands in `/issuer/` paths.
+/// Lower-case hexadecimal, as in `/issuer/` paths.
 pub(super) fn hex(fingerprint: &Fingerprint) -> String {
     hex_simd::encode_to_string(fingerprint, AsciiCase::Lower)
 }
@@ -199,7 +204,7 @@ mod tests {
             assert!(issuers.insert(&fingerprint, der));
             path(dir.path(), &fingerprint).exists()
         };
-        // As if earlier runs had filled it, but for one.
+        // Simulates earlier runs that have filled the folder except for one file.
         let large = fs::File::create(dir.path().join("0.der")).unwrap();
         large.set_len(MAX_DISK_BYTES - 6).unwrap();
         let issuers = Issuers::new(dir.path().into());

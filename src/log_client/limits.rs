@@ -1,4 +1,4 @@
-//! Politeness towards an operator, whatever number of logs it runs: requests at the same time, and per second.
+//! Limits requests to an operator, over all its logs: requests at the same time, and requests per second.
 
 use super::reach::Reach;
 use parking_lot::Mutex;
@@ -9,21 +9,21 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
-/// What one operator's servers get from us.
+/// The request limits of one operator.
 #[derive(Debug)]
 pub struct OperatorLimits {
     at_once: Semaphore,
-    /// Requests under way, and about to be.
+    /// Number of requests that are running or waiting for their turn.
     under_way: AtomicUsize,
-    /// For all but one of them, shared with the other operators.
+    /// Permits for all but one of these requests. All operators share them.
     beside: Arc<Semaphore>,
-    /// Time between requests when they come steadily.
+    /// Interval between requests at the maximum rate.
     interval: Duration,
-    /// The moment of the next request's turn, were they spaced evenly.
+    /// The time of the next request if requests are evenly spaced.
     next: Mutex<Instant>,
 }
 
-/// As long as it lives, the request counts as one of those under way.
+/// A permit. The request counts as running until this is dropped.
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
     under_way: &'a AtomicUsize,
@@ -37,17 +37,19 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Requests to all operators together that are under way beside one to each: every one takes an open file.
+/// Maximum number of requests to all operators together, in addition to one for each operator. Every request
+/// needs an open file.
 pub(crate) const MAX_BESIDE: usize = 256;
 
-/// The 256 permits that all operators share.
+/// The permits that all operators share; see [`MAX_BESIDE`].
 pub fn requests_beside() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(MAX_BESIDE))
 }
 
 impl OperatorLimits {
-    /// At most `at_once` requests under way (at least 1), and `per_second` (at least 1) on average; a second's
-    /// worth may come together. All but one of those under way take a permit of `beside`.
+    /// At most `at_once` requests run at the same time (at least 1), and on average `per_second` start per
+    /// second (at least 1). A burst may contain the requests of one second. All but one of the running
+    /// requests need a permit of `beside`.
     pub fn new(at_once: usize, per_second: u32, beside: Arc<Semaphore>) -> Self {
         OperatorLimits {
             at_once: Semaphore::new(at_once.max(1)),
@@ -58,7 +60,7 @@ impl OperatorLimits {
         }
     }
 
-    /// Waits for a request's turn.
+    /// Waits until a request may start.
     pub(super) async fn turn(&self) -> Turn<'_> {
         // The semaphore is never closed.
         let of_operator = self.at_once.acquire().await.ok();
@@ -71,10 +73,10 @@ impl OperatorLimits {
         turn
     }
 
-    /// Takes the next turn and returns its moment.
+    /// Reserves the next slot and returns its time.
     fn reserve(&self, now: Instant) -> Instant {
         let mut next = self.next.lock();
-        // Unused turns are kept for a second.
+        // Unused slots are kept for one second.
         let turn = (*next).max(now.checked_sub(Duration::from_secs(1)).unwrap_or(now));
         *next = turn + self.interval;
         turn
@@ -91,16 +93,16 @@ pub struct Operators {
 }
 
 impl Operators {
-    /// Each operator has the same limits; see [`OperatorLimits::new`].
+    /// All operators get the same limits; see [`OperatorLimits::new`].
     pub fn new(at_once: usize, per_second: u32) -> Self {
         Operators { at_once, per_second, beside: requests_beside(), limits: HashMap::new() }
     }
 
-    /// The limits of the operator with this name. Logs without one are taken for logs of the same. Logs that may not be
-    /// reached everywhere are on a list that nobody vouches for: they may name any operator, and share with none of those
-    /// that are vouched for.
+    /// The limits of the operator with this name. Logs without an operator share one set of limits. Logs with
+    /// restricted reach are on an untrusted list, which may name any operator. They therefore do not share
+    /// limits with trusted logs.
     pub fn limits(&mut self, operator: &str, reach: Reach) -> Arc<OperatorLimits> {
-        // A list may change the names again and again.
+        // Removes unused limits, because a list may change the operators' names repeatedly.
         self.limits.retain(|_, limits| Arc::strong_count(limits) > 1);
         let new = || Arc::new(OperatorLimits::new(self.at_once, self.per_second, self.beside.clone()));
         self.limits.entry((operator.to_string(), reach)).or_insert_with(new).clone()

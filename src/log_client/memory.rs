@@ -1,27 +1,29 @@
-//! Bytes of logs' answers that are in memory, and how they are shared when many logs give much at once.
+//! Counts the bytes of logs' responses in memory, and shares the limit among logs when many send much at
+//! once.
 //!
-//! Each log has bounds of its own. With many logs these add up, so what all of them have is counted as well, from the first
-//! byte of an answer until its entries are with the Broker. Below [`ROOM`] nobody notices. Above it a log whose share is used
-//! up is asked for one page at a time. Above [`MOST`], which only answers that nobody honest gives lead to, answers of such
-//! logs are given up, and asked for in smaller pieces. Above twice that no answer may have more than [`LEAST`].
+//! Each log has limits of its own. With many logs these add up, so the total is counted as well, from the
+//! first byte of a response until the Broker has received its entries. Below [`ROOM`] there are no
+//! restrictions. Above it, a log that has used its share is asked for one page at a time. Above [`MOST`],
+//! which only malicious responses can reach, the responses of such logs are cancelled and requested again in
+//! smaller parts. Above twice [`MOST`], no response may have more than [`LEAST`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bytes up to which logs are asked for as much at once as is configured.
+/// Below this many bytes, requests are made in parallel as configured.
 pub(crate) const ROOM: usize = 256 * 1024 * 1024;
-/// Bytes up to which no answer is given up for the others' sake.
+/// Below this many bytes, no response is cancelled because of other logs.
 pub(crate) const MOST: usize = 1024 * 1024 * 1024;
 
-/// Bytes that each log may have in any case.
+/// Number of bytes that each log may always use.
 pub(crate) const LEAST: usize = 256 * 1024;
 
-/// What all logs have.
+/// The usage of all logs.
 #[derive(Debug)]
 struct All {
     bytes: AtomicUsize,
-    /// Logs that have any.
+    /// Number of logs that use any memory.
     logs: AtomicUsize,
     large_batch: Arc<Semaphore>,
 }
@@ -37,14 +39,15 @@ impl Default for All {
 }
 
 impl All {
-    /// Whether a log with `own` bytes may have more where all may have `limit`. The limit is shared evenly.
+    /// Whether a log that uses `own` bytes may use more if all logs together may use `limit`. The limit is
+    /// shared evenly.
     fn has_room(&self, own: usize, limit: usize) -> bool {
         let share = limit / self.logs.load(Ordering::Relaxed).max(1);
         self.bytes.load(Ordering::Relaxed) < limit || own <= share
     }
 }
 
-/// What one log has. The counts are not exact at every moment, which bounds need not be.
+/// The usage of one log. The counts are approximate at any moment, which is sufficient for limits.
 #[derive(Debug, Default)]
 pub struct AnswerMemory {
     all: Arc<All>,
@@ -52,42 +55,43 @@ pub struct AnswerMemory {
 }
 
 impl AnswerMemory {
-    /// That of another log, which shares the limits with this one.
+    /// The usage of another log, which shares the limits with this one.
     pub fn of_another_log(&self) -> Self {
         AnswerMemory { all: self.all.clone(), bytes: AtomicUsize::new(0) }
     }
 
-    /// What the log has, bytes.
+    /// Bytes that the log uses.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether more than one page should be asked for.
+    /// Whether to request more than one page.
     pub(crate) fn has_room(&self) -> bool {
         self.all.has_room(self.bytes.load(Ordering::Relaxed), ROOM)
     }
 
-    /// Whether answers may go on growing.
+    /// Whether responses may continue to grow.
     pub(super) fn may_grow(&self) -> bool {
         let own = self.bytes.load(Ordering::Relaxed);
         let is_bounded = self.all.bytes.load(Ordering::Relaxed) < 2 * MOST || own <= LEAST;
         is_bounded && self.all.has_room(own, MOST)
     }
 
-    /// Waits until no other log has a batch of more bytes than usual with the Broker: its messages may be large.
+    /// Waits until the Broker processes no other large batch, because the messages of such a batch may be
+    /// large.
     pub(crate) async fn turn_for_large_batch(&self) -> Option<OwnedSemaphorePermit> {
         // The semaphore is never closed.
         self.all.large_batch.clone().acquire_owned().await.ok()
     }
 
-    /// A part of it that is empty as yet.
+    /// A new part of the usage, with no bytes.
     pub(crate) fn part(self: &Arc<Self>) -> Part {
         Part { of: self.clone(), bytes: 0 }
     }
 
     fn change(&self, from: usize, to: usize) {
-        // A difference that is negative wraps around, as the sums do.
+        // A negative difference wraps around, and so do the sums.
         let more = to.wrapping_sub(from);
         self.all.bytes.fetch_add(more, Ordering::Relaxed);
         let before = self.bytes.fetch_add(more, Ordering::Relaxed);
@@ -99,7 +103,7 @@ impl AnswerMemory {
     }
 }
 
-/// Bytes that are counted until this is dropped.
+/// A number of bytes that is counted until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Part {
     of: Arc<AnswerMemory>,
@@ -107,7 +111,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// There are `bytes` now.
+    /// Sets the part to `bytes`.
     pub(crate) fn set(&mut self, bytes: usize) {
         self.of.change(self.bytes, bytes);
         self.bytes = bytes;
@@ -148,7 +152,7 @@ mod tests {
     fn many_logs_do_not_add_up_without_end() {
         let logs = logs::<20>();
         let mut parts: Vec<_> = logs.iter().map(|log| log.part()).collect();
-        // Those that come first take what there is while they are few, and give nothing back.
+        // The first logs use the available memory while they are few, and do not free any.
         for (k, part) in parts.iter_mut().enumerate() {
             let mut bytes = 0;
             while logs[k].may_grow() {

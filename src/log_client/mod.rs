@@ -1,8 +1,8 @@
-//! Fetching from logs: one question, one answer or one error. When to ask, and what to do with an error, is
-//! decided by whoever asks.
+//! Fetches from logs. Each request has one result or one error. The caller decides when to send a request and
+//! how to handle an error.
 //!
-//! Both protocols stand behind [`LogClient`]: the newest head, the entries of a range, and proofs that a tree is the
-//! beginning of the one under a head. What is between us and the logs, proxies, is settled here too.
+//! [`LogClient`] is the interface for both protocols: the newest head, the entries of a range, and proofs
+//! that a tree is a prefix of the tree of a head. HTTP proxies are handled here as well.
 
 mod answer;
 mod client;

@@ -1,7 +1,8 @@
-//! HTTP proxies, as the environment names them: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in capitals or not.
+//! HTTP proxies from the environment variables HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in upper or
+//! lower case.
 //!
-//! Everything goes through a tunnel (CONNECT, RFC 9110 section 9.3.6), plain HTTP too, so that a proxy sees the
-//! names of the logs and nothing else. What is sent through a tunnel is `http`'s business, and TLS awc's.
+//! All requests use a tunnel (CONNECT, RFC 9110 section 9.3.6), including plain HTTP, so a proxy learns only
+//! the names of the logs. The module `http` sends requests through the tunnel; awc handles TLS.
 
 use super::reach::Reach;
 use actix_service::Service;
@@ -19,51 +20,53 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// A proxy's answer to CONNECT has some 100 bytes; the rest is room for what it says of itself.
+/// Maximum size of a proxy's response to CONNECT. A normal one has about 100 bytes; the rest allows
+/// additional headers.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 const DEFAULT_PORT: u16 = 80;
 
-/// Which requests go through which proxy.
+/// The proxy to use for each request.
 #[derive(Clone)]
 pub struct Proxies(Option<Arc<Matcher>>);
 
-/// A variable that names no proxy that could be used.
+/// A variable whose value is not a usable proxy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {problem}")]
 pub struct BadProxy {
     /// The variable.
     pub variable: &'static str,
-    /// What is wrong. A proxy's name and password are never part of it.
+    /// The error. It never contains a proxy's user name or password.
     pub problem: String,
 }
 
 impl Proxies {
-    /// No proxy at all.
+    /// Uses no proxy.
     pub fn none() -> Self {
         Proxies(None)
     }
 
-    /// The proxies that `environment` names.
+    /// The proxies in `environment`.
     ///
     /// # Errors
-    /// For a proxy that is no `http://` URL: going around it in silence would be worse.
+    /// For a proxy that is not an `http://` URL. Bypassing it silently would be worse.
     pub fn of(environment: &BTreeMap<String, String>) -> Result<Self, BadProxy> {
         let first = |names: &[&'static str]| {
             let set = |name: &&'static str| environment.get(*name).filter(|value| !value.trim().is_empty());
             names.iter().find_map(|name| Some((*name, set(name)?.trim())))
         };
-        // A web server's program gets its client's header "Proxy" under this name.
+        // In a CGI program, HTTP_PROXY contains the client's "Proxy" header, so it is ignored.
         let is_cgi = environment.contains_key("REQUEST_METHOD");
         let http = first(if is_cgi { &["http_proxy"] } else { &["HTTP_PROXY", "http_proxy"] });
         let https = first(&["HTTPS_PROXY", "https_proxy"]);
         let all = first(&["ALL_PROXY", "all_proxy"]);
-        // Many desktops set one for everything that only browsers can use, beside two that we can.
+        // Many desktops set ALL_PROXY to a proxy that only browsers support, in addition to two supported
+        // ones.
         let all = all.filter(|_| http.is_none() || https.is_none());
         for (variable, proxy) in [http, https, all].into_iter().flatten() {
             check(proxy).map_err(|problem| BadProxy { variable, problem })?;
         }
         let value = |proxy: Option<(_, &str)>| proxy.map_or(String::new(), |(_, proxy)| proxy.into());
-        // The matcher knows commas alone between its exceptions, and takes * for names alone.
+        // The matcher supports only commas between exceptions, and `*` only as a name.
         let no = value(first(&["NO_PROXY", "no_proxy"])).split_whitespace().collect::<Vec<_>>().join(",");
         if no == "*" || [http, https, all].iter().all(Option::is_none) {
             return Ok(Proxies(None));
@@ -72,7 +75,7 @@ impl Proxies {
         Ok(Proxies(Some(Arc::new(matcher))))
     }
 
-    /// What awc connects with, to what is within `reach`.
+    /// The connector for awc. It connects only to addresses within `reach`.
     pub(crate) fn connector(&self, reach: Reach) -> Tunnels {
         let (resolver, tcp) = (Resolver::default().service(), TcpConnector::default().service());
         Tunnels { proxies: self.clone(), reach, resolver, tcp }
@@ -83,14 +86,14 @@ impl Proxies {
     }
 }
 
-/// Proxies have passwords.
+/// Proxies may contain passwords, so they are not shown.
 impl fmt::Debug for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Proxies(some)" } else { "Proxies(none)" })
     }
 }
 
-/// The matcher takes what it cannot read for no proxy at all, so it is asked whether it can.
+/// The matcher treats an invalid value as no proxy, so this checks whether the matcher accepts it.
 fn check(proxy: &str) -> Result<(), String> {
     let expected = "expected a proxy such as \"http://proxy.example:3128\"";
     let read = Matcher::builder().all(proxy.to_string()).build();
@@ -102,7 +105,7 @@ fn check(proxy: &str) -> Result<(), String> {
     }
 }
 
-/// Connects to servers, through a tunnel where there is a proxy for them.
+/// Connects to servers, through a tunnel if there is a proxy for them.
 #[derive(Clone)]
 pub(crate) struct Tunnels {
     proxies: Proxies,
@@ -138,8 +141,8 @@ impl Service<ConnectInfo<Uri>> for Tunnels {
     }
 }
 
-/// Connects to one of the addresses that a host has now: they are looked at after they were resolved, and not resolved
-/// again.
+/// Connects to one of the host's current addresses. The addresses are checked after they have been resolved,
+/// and the name is not resolved again.
 async fn direct(
     resolving: impl Future<Output = Result<ConnectInfo<Uri>, ConnectError>>,
     tcp: TcpConnectorService,
@@ -155,7 +158,7 @@ fn without_password(authority: &str) -> &str {
     authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
-/// A connection to `to` that `proxy` has made. Time is limited by the caller.
+/// Opens a connection to `to` through `proxy`. The caller limits the time.
 async fn tunnel(proxy: &Intercept, to: &Uri, port: u16) -> io::Result<TcpStream> {
     let host = proxy.uri().host().unwrap_or_default().trim_matches(['[', ']']);
     let mut stream = TcpStream::connect((host, proxy.uri().port_u16().unwrap_or(DEFAULT_PORT))).await?;
@@ -172,7 +175,7 @@ async fn tunnel(proxy: &Intercept, to: &Uri, port: u16) -> io::Result<TcpStream>
     Ok(stream)
 }
 
-/// Reads up to the empty line. Servers of this kind wait for us to speak, so nothing follows it.
+/// Reads up to the empty line. The server sends nothing before the client does, so no bytes follow the head.
 async fn read_head(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -188,7 +191,7 @@ async fn read_head(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Whether the head of an answer says that the tunnel is there: any 2xx does.
+/// Checks that the response establishes the tunnel. Any 2xx status does.
 fn accepted(head: &[u8]) -> Result<(), String> {
     let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line);

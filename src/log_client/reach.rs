@@ -1,30 +1,30 @@
-//! Where a log may be. Whoever writes an unsigned list could otherwise make this server ask for things in the network
-//! that it stands in, and show what came.
+//! Restricts the addresses of logs. Otherwise the author of an unsigned list could make this server send
+//! requests to its internal network and publish the responses.
 //!
-//! What counts is the address that is connected to: names are resolved once, and only addresses that are public are
-//! tried, so that a name that resolves to something else the next time changes nothing. Behind an HTTP proxy names are
-//! resolved by the proxy, whose rules hold then; addresses in URLs are checked all the same.
+//! The check applies to the address of the connection. A name is resolved once, and only its public addresses
+//! are used. It therefore makes no difference if the name resolves to another address the next time. Behind
+//! an HTTP proxy, the proxy resolves names and its rules apply. Addresses in URLs are checked in any case.
 
 use awc::http::Uri;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Where requests may go.
+/// The addresses that requests may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Reach {
-    /// Anywhere: the operator of this server has named the log, or a list that is signed.
+    /// Any address: the operator of this server has configured the log, or a signed list contains it.
     #[default]
     Anywhere,
-    /// With TLS, to public addresses.
+    /// Only public addresses, with TLS.
     PublicOnly,
 }
 
-/// Where a request may not go, and why.
+/// Why a request is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotPublic {
-    /// It would go without TLS.
+    /// The request would not use TLS.
     #[error("an unsigned list names it without https; log_list.allow_internal would let it be fetched")]
     NoTls,
-    /// It is a host without any public address.
+    /// The host has no public address.
     #[error(
         "an unsigned list names it, and {host} is no public address; log_list.allow_internal would let it be fetched"
     )]
@@ -35,7 +35,7 @@ pub enum NotPublic {
 }
 
 impl Reach {
-    /// Whether `url` may be asked for, as far as that can be said before its name is resolved.
+    /// Checks `url` as far as possible before its name is resolved.
     pub(super) fn check_url(self, url: &Uri) -> Result<(), NotPublic> {
         let host = url.host().unwrap_or_default();
         match self {
@@ -48,7 +48,7 @@ impl Reach {
         }
     }
 
-    /// Those of a host's addresses that may be connected to, at least one.
+    /// The addresses of a host that are allowed; at least one.
     pub(super) fn allowed(
         self,
         host: &str,
@@ -60,8 +60,8 @@ impl Reach {
     }
 }
 
-/// Whether a URL names a host that everybody can see not to be on the internet: an address that is not public, or this
-/// machine by its name. Nobody is asked what other names resolve to.
+/// Whether the host of a URL is obviously not on the internet: an address that is not public, or a name of
+/// this machine. Other names are not resolved.
 pub fn is_internal_url(url: &str) -> bool {
     let uri: Option<Uri> = url.parse().ok();
     let Some(host) = uri.as_ref().and_then(Uri::host) else { return false };
@@ -74,8 +74,8 @@ fn literal(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-/// Whether an address is one of the public internet: none of those that IANA's registries of special-purpose addresses
-/// (RFC 6890) set aside for something else.
+/// Whether an address is on the public internet, that is, not reserved for another purpose by IANA's
+/// registries of special-purpose addresses (RFC 6890).
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -88,7 +88,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         address.octets(),
         [0 | 10 | 127, ..] // this network, private, loopback
             | [100, 64..=127, ..] // shared by carriers, RFC 6598
-            | [169, 254, ..] // link-local, among them the metadata services of clouds
+            | [169, 254, ..] // link-local, including the metadata services of clouds
             | [172, 16..=31, ..]
             | [192, 168, ..] // private
             | [192, 0, 0 | 2, _] // protocol assignments, documentation
@@ -110,7 +110,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match segments {
-        // IPv4 by another name.
+        // IPv4-mapped, RFC 4291 section 2.5.5.2.
         [0, 0, 0, 0, 0, 0xffff, high, low] => embedded(high, low),
         // NAT64, RFC 6052.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
@@ -118,7 +118,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         [0x2002, high, low, ..] => embedded(high, low),
         // Protocol assignments (Teredo and ORCHID among them), documentation.
         [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
-        // All that is unicast and global so far.
+        // The only range of global unicast addresses that is assigned so far.
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }

@@ -1,4 +1,4 @@
-//! What is asked of a log.
+//! The parameters of requests to a log.
 
 use super::limits::OperatorLimits;
 use super::memory::AnswerMemory;
@@ -10,37 +10,38 @@ use openssl::ssl::SslConnector;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What every request to a log is made with.
+/// The settings of all requests to a log.
 #[derive(Clone)]
 pub struct FetchSettings {
-    /// Whom TLS trusts; see [`tls_connector`](super::tls_connector).
+    /// TLS settings and trusted certificates; see [`tls_connector`](super::tls_connector).
     pub tls: SslConnector,
-    /// What is between us and the log.
+    /// The HTTP proxies.
     pub proxies: Proxies,
-    /// Where the log may be.
+    /// The addresses that the log may have.
     pub reach: Reach,
-    /// Longest time from the request to the last byte of its answer.
+    /// Timeout from the request to the last byte of its response.
     pub timeout: Duration,
     /// The User-Agent header.
     pub user_agent: String,
-    /// What the log's operator gets from us.
+    /// The request limits of the log's operator.
     pub limits: Arc<OperatorLimits>,
-    /// Where requests are counted.
+    /// The statistics of requests.
     pub traffic: Arc<Traffic>,
-    /// What the log has in memory.
+    /// The memory that the log's responses use.
     pub memory: Arc<AnswerMemory>,
-    /// Whether names are enough: of static-ct logs that offer names tiles, these are read.
+    /// Whether names are sufficient. If so, names tiles are read from static-ct logs that offer them.
     pub names_tiles: bool,
 }
 
-/// Indexes `start..end_exclusive` to be asked for.
+/// The indexes `start..end_exclusive` to request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
     /// The first index.
     pub start: u64,
     /// One past the last index.
     pub end_exclusive: u64,
-    /// These entries came back undecodable once: if they do again, that is how the log has them.
+    /// Whether entries of this range were undecodable before. If they are undecodable again, the log contains
+    /// them that way.
     pub confirming: bool,
 }
 
@@ -50,7 +51,7 @@ impl Range {
         self.end_exclusive - self.start
     }
 
-    /// Whether it is all that one full tile holds. Entries to be confirmed are asked for by themselves.
+    /// Whether the range is exactly one full tile. Ranges that confirm entries never count as a tile.
     pub(super) fn is_tile(&self) -> bool {
         self.start.is_multiple_of(TILE_WIDTH) && self.count() == TILE_WIDTH && !self.confirming
     }

@@ -1,5 +1,5 @@
-//! The client of an RFC 6962 log (section 4): tree heads and pages of entries; and [tiles](Tiles) in place of
-//! pages where the log has them.
+//! The client of an RFC 6962 log (section 4): tree heads and pages of entries. It uses [tiles](Tiles) instead
+//! of pages if the log offers them.
 
 use super::http::Http;
 use super::issuers::Issuers;
@@ -18,43 +18,44 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// Largest get-sth answer, bytes. A tree head is some 300 bytes of JSON; the rest is room for what logs add.
+/// Maximum size of a get-sth response, in bytes. A tree head is about 300 bytes of JSON; the rest allows
+/// additional members.
 pub(crate) const MAX_STH_BYTES: usize = 4 * 1024;
-/// Largest get-sth-consistency answer, bytes. A proof has at most 64 hashes, some 3 KB.
+/// Maximum size of a get-sth-consistency response, in bytes. A proof has at most 64 hashes, about 3 KB.
 pub(crate) const MAX_CONSISTENCY_BYTES: usize = 64 * 1024;
-/// Largest page of several entries, bytes. One of 1,000 has about 6 MB. Of a larger one half as many entries are asked
-/// for, in the end one.
+/// Maximum size of a page of several entries, in bytes. A page of 1,000 entries has about 6 MB. If a page is
+/// larger, half as many entries are requested, down to one.
 pub(crate) const MAX_PAGE_BYTES: usize = 16 * 1024 * 1024;
-/// Largest page of one entry, bytes. What RFC 6962 allows in all is more than that, 16 MiB each for a certificate and its
-/// chain, but no log takes in a hundredth of it.
+/// Maximum size of a page of one entry, in bytes. RFC 6962 allows even more, 16 MiB each for a certificate
+/// and its chain, but no log accepts a hundredth of that.
 pub(crate) const MAX_ENTRY_PAGE_BYTES: usize = 32 * 1024 * 1024;
 
-/// Asks one log.
+/// The client of one log.
 pub struct Rfc6962Client {
     http: Rc<Http>,
     base: String,
-    /// Without one, heads are believed unsigned.
+    /// The log's key. Without a key, heads are accepted without verifying their signature.
     key: Option<PKey<Public>>,
     issuers: Arc<Issuers>,
     tiles: Tiles,
     offer: Cell<Offer>,
-    /// Held by whoever asks for the first tile: one finds out for all.
+    /// Held while the first tile is requested, so that only one request finds out whether there are tiles.
     asking: Mutex<()>,
 }
 
-/// Whether a log serves its entries as data tiles too, as some RFC 6962 logs do: caches can serve those, so
-/// they are what such a log wants us to read.
+/// Whether a log also serves its entries as data tiles, as some RFC 6962 logs do. Caches can serve tiles, so
+/// such a log prefers clients that read them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Offer {
-    /// No tile has been asked for yet.
+    /// No tile has been requested yet.
     Unknown,
     Tiles,
     PagesAlone,
 }
 
 impl Rfc6962Client {
-    /// A client of the log at `url` (scheme and prefix, without `/ct/v1`) with `key`, if that is known, which shares
-    /// `issuers` with others.
+    /// Creates the client of the log at `url` (scheme and prefix, without `/ct/v1`). `key` is the log's key,
+    /// if it is known. `issuers` are shared with other clients.
     pub fn new(
         url: &str,
         key: Option<PKey<Public>>,
@@ -78,12 +79,12 @@ impl Rfc6962Client {
         self.offer.get() == Offer::Tiles
     }
 
-    /// Whether a range that is a whole tile may be had as a tile.
+    /// Whether the log offers tiles or might offer them.
     pub fn may_offer_tiles(&self) -> bool {
         self.offer.get() != Offer::PagesAlone
     }
 
-    /// get-sth, RFC 6962 section 4.3; the signature is checked where the log's key is known.
+    /// Requests get-sth, RFC 6962 section 4.3. Verifies the signature if the log's key is known.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -99,7 +100,7 @@ impl Rfc6962Client {
         Ok(Head { tree_size, timestamp_ms, root_hash, signed: self.key.is_some(), bytes: body })
     }
 
-    /// get-sth-consistency, RFC 6962 section 4.4.
+    /// Requests get-sth-consistency, RFC 6962 section 4.4.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -108,8 +109,8 @@ impl Rfc6962Client {
         Ok(proof_json::parse(&self.http.body(&url, MAX_CONSISTENCY_BYTES).await?)?)
     }
 
-    /// The entries from `range.start` on, at least one and at most up to its end; a log may return fewer than
-    /// asked for.
+    /// Fetches entries from `range.start` on: at least one, and none beyond the end of the range. A log may
+    /// return fewer than requested.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -123,8 +124,8 @@ impl Rfc6962Client {
         self.by_page(range).await
     }
 
-    /// The whole tile `range`; `None` where it is to be had by get-entries only, which also is the way around
-    /// any trouble with tiles.
+    /// Fetches `range` as a whole tile. `None` if get-entries must be used instead, which is also the
+    /// fallback for any problem with tiles.
     async fn by_tile(&self, range: Range) -> Option<Result<Vec<FetchedEntry>, FetchError>> {
         let _asking = match self.offer.get() {
             Offer::Unknown => Some(self.asking.lock().await),
@@ -138,7 +139,7 @@ impl Rfc6962Client {
                 self.offer.set(Offer::Tiles);
                 Some(Ok(entries))
             }
-            // Who is asked for patience is not to be asked otherwise instead.
+            // After status 429, a request in another form must not follow at once.
             Err(error @ FetchError::Status { status: 429, .. }) => Some(Err(error)),
             Err(error) => {
                 if self.offer.get() == Offer::Unknown && error.is_final() {
@@ -150,7 +151,7 @@ impl Rfc6962Client {
         }
     }
 
-    /// get-entries, RFC 6962 section 4.6.
+    /// Requests get-entries, RFC 6962 section 4.6.
     async fn by_page(&self, range: Range) -> Result<Vec<FetchedEntry>, FetchError> {
         let last = range.end_exclusive.saturating_sub(1);
         let url = format!("{}/get-entries?start={}&end={last}", self.base, range.start);
@@ -173,15 +174,16 @@ fn fetched(raw: Result<RawEntry, NotBase64>, confirming: bool, issuers: &Issuers
     let leaf_hash = leaf_input.as_deref().map(leaf_hash);
     let mut content = decode(raw, confirming, issuers);
     if let Ok(Content::Entry(entry)) = &mut content {
-        // Otherwise an entry that waits would keep the bytes that it came in, most of which are issuers.
+        // Without this copy, a queued entry would keep the whole response in memory, most of which is
+        // issuers.
         entry.certificate = Bytes::copy_from_slice(&entry.certificate);
     }
     let misbehaves = matches!(&content, Ok(Content::Entry(entry)) if entry.misbehaviour().is_some());
     FetchedEntry { leaf_hash, content, evidence: leaf_input.filter(|_| misbehaves) }
 }
 
-/// An entry that cannot be decoded may have been damaged on its way: only one that is so again (`confirming`)
-/// is read leniently.
+/// Decodes one entry. An undecodable entry may have been damaged in transit, so it is decoded leniently only
+/// if it is undecodable a second time (`confirming`).
 fn decode(
     raw: Result<RawEntry, NotBase64>,
     confirming: bool,
@@ -204,7 +206,7 @@ fn decode(
     }
 }
 
-/// What a lenient reader makes of an entry that is no proper base64.
+/// Decodes an entry with invalid base64 leniently.
 fn salvage(broken: &NotBase64, issuers: &Issuers) -> Result<LogEntry, String> {
     let raw = broken.salvage().ok_or_else(|| broken.to_string())?;
     let mut entry = entry::decode(&raw.leaf_input, &raw.extra_data, |der| issuers.interned(der))

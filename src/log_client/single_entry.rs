@@ -1,4 +1,4 @@
-//! One entry of a log of which nothing but its URL is known.
+//! Fetches one entry of a log of which only the URL is known.
 
 use super::http::Http;
 use super::issuers::Issuers;
@@ -11,11 +11,11 @@ use crate::ct::tile_path::TILE_WIDTH;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Entry `index` of the log at `url`, by get-entries; where there is no such thing, by tiles. Says which it was.
-/// Nothing is verified.
+/// Fetches entry `index` of the log at `url` by get-entries, or by tiles if the log has no get-entries. Also
+/// returns the protocol. Nothing is verified.
 ///
 /// # Errors
-/// That of get-entries where tiles cannot be had either; see [`FetchError`].
+/// The error of get-entries, if tiles are not available either; see [`FetchError`].
 pub async fn single_entry(
     url: &str,
     index: u64,
@@ -35,7 +35,8 @@ pub async fn single_entry(
     entries.into_iter().next().map(|entry| (protocol, entry)).ok_or(FetchError::EmptyPage)
 }
 
-/// From the full tile; for one of the newest entries, from the partial tile that the checkpoint leads to.
+/// Fetches the entry from the full tile. For one of the newest entries, fetches the partial tile according to
+/// the checkpoint.
 async fn by_tile(
     url: &str,
     index: u64,

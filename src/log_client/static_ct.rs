@@ -1,4 +1,4 @@
-//! The client of a static-ct-api log: its checkpoints, and its [tiles](Tiles).
+//! The client of a static-ct-api log: its checkpoints and its [tiles](Tiles).
 
 use super::hash_tiles::HashTiles;
 use super::http::{Ask, Http, Response};
@@ -14,38 +14,39 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Largest checkpoint, bytes. One is some 300 bytes; the rest is room for witnesses' signatures.
+/// Maximum size of a checkpoint, in bytes. A checkpoint has about 300 bytes; the rest allows witnesses'
+/// signatures.
 pub(crate) const MAX_CHECKPOINT_BYTES: usize = 8 * 1024;
 
-/// What is known of a static-ct log.
+/// The configuration of a static-ct log.
 #[derive(Debug, Clone)]
 pub struct StaticCtLog {
     /// The monitoring prefix.
     pub url: String,
-    /// The name in its checkpoints.
+    /// The origin line of its checkpoints.
     pub origin: String,
-    /// Its key; without one, checkpoints are believed unsigned.
+    /// The log's key. Without a key, checkpoints are accepted without verifying their signature.
     pub key: Option<PKey<Public>>,
     /// SHA-256 of the key.
     pub log_id: Option<[u8; 32]>,
 }
 
-/// Asks one log.
+/// The client of one log.
 pub struct StaticCtClient {
     http: Rc<Http>,
     log: StaticCtLog,
     tiles: Tiles,
     hashes: HashTiles,
-    /// Whether names are enough, and the log has not said that it has no names tiles.
+    /// Whether names are sufficient and the log has not shown that it has no names tiles.
     names_tiles: Cell<bool>,
-    /// Whether a missing names tile was complained of.
+    /// Whether a missing names tile has been logged.
     told_of_names: Cell<bool>,
     /// The validator of the last checkpoint.
     etag: RefCell<Option<String>>,
 }
 
 impl StaticCtClient {
-    /// A client of `log`, which shares `issuers` with others.
+    /// Creates the client of `log`. `issuers` are shared with other clients.
     pub fn new(log: StaticCtLog, issuers: Arc<Issuers>, settings: &FetchSettings) -> Self {
         let http = Rc::new(Http::new(settings));
         let tiles = Tiles::new(http.clone(), &log.url, LeafIndex::Required, issuers);
@@ -55,7 +56,7 @@ impl StaticCtClient {
         StaticCtClient { http, log, tiles, hashes, names_tiles, told_of_names, etag: RefCell::default() }
     }
 
-    /// The checkpoint, verified when the log's key is known; `None` when it has not changed.
+    /// Fetches the checkpoint and verifies it if the log's key is known. `None` if it has not changed.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -82,13 +83,13 @@ impl StaticCtClient {
                 (crate::clock::unix_us() / 1000, false)
             }
         };
-        // Only of a checkpoint that was believed: another one must be looked at again.
+        // Only the validator of a valid checkpoint is kept. An invalid one must be fetched and checked again.
         *self.etag.borrow_mut() = etag;
         let Checkpoint { tree_size, root_hash, .. } = checkpoint;
         Ok(Some(Head { tree_size, timestamp_ms, root_hash, signed, bytes }))
     }
 
-    /// The entries of `range` that are in the tile of its first one.
+    /// Fetches the entries of `range` that are in the same tile as its first entry.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -101,7 +102,7 @@ impl StaticCtClient {
         self.tiles.entries(range).await
     }
 
-    /// The consistency proof from `first` to `second`, made of tiles; 0 < `first` < `second`.
+    /// The consistency proof from `first` to `second`, built from tiles, where 0 < `first` < `second`.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -109,7 +110,7 @@ impl StaticCtClient {
         self.hashes.consistency(first, second).await
     }
 
-    /// The roots of the complete subtrees that lie between a tree of `first` entries and one of `second`.
+    /// The roots of the complete subtrees that extend a tree of `first` entries to one of `second` entries.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -117,22 +118,22 @@ impl StaticCtClient {
         self.hashes.between(first, second).await
     }
 
-    /// Forgets what need not be fetched again, since something in it was wrong.
+    /// Discards cached data, because something in it was wrong.
     pub fn forget(&self) {
         self.hashes.forget();
         *self.etag.borrow_mut() = None;
     }
 
-    /// The names of the entries of `range`; `None` from a log that has no names tiles, or not these.
+    /// Fetches the names of the entries of `range`. `None` if the log has no names tiles, or not this one.
     async fn names(&self, range: Range) -> Option<Result<Vec<FetchedEntry>, FetchError>> {
         match self.tiles.names(range).await {
             Ok(names) => Some(Ok(names)),
             Err(error) if error.is_final() => {
-                // What is wrong with one of them may be right with the next.
+                // An invalid names tile does not mean that the next one is invalid.
                 if matches!(error, FetchError::Status { .. }) {
                     self.names_tiles.set(false);
                 }
-                // A log may have most of them.
+                // A log may lack only some of its names tiles.
                 let level = if self.told_of_names.replace(true) { Level::Debug } else { Level::Info };
                 log::log!(level, "{}: no names tile: {error}; reading data tiles", self.log.url);
                 None

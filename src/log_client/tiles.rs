@@ -1,4 +1,5 @@
-//! A log's entries by its data tiles (static-ct-api "Log Entries"), with the issuers that they name.
+//! Fetches a log's entries from its data tiles (static-ct-api "Log Entries"), with the issuers that they
+//! reference.
 
 use super::http::{Ask, Http, Response};
 use super::issuers::{Issuers, MAX_ISSUER_BYTES, hex};
@@ -16,49 +17,53 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-/// Largest data tile or names tile, bytes, unpacked. A full tile of the web's certificates has some 700 KB; ten times as
-/// much is still an honest, if odd, log.
+/// Maximum size of a data tile or names tile in bytes, after decompression. A full tile of the web's
+/// certificates has about 700 KB. The limit also allows unusual but valid logs with ten times as much.
 pub(crate) const MAX_TILE_BYTES: usize = 16 * 1024 * 1024;
-/// Most bytes of the chains of all entries that are read from one tile, each issuer counted as often as an entry names it:
-/// 32 bytes in a tile stand for a whole certificate in a message. Those of honest tiles have some 2 MB.
+/// Maximum size of the chains of all entries that are read from one tile, in bytes. Each issuer counts as
+/// often as an entry references it, since 32 bytes in a tile become a whole certificate in a message. The
+/// chains of normal tiles have about 2 MB.
 pub(crate) const MAX_CHAINS_BYTES: usize = 32 * 1024 * 1024;
-/// Most bytes of the tiles of one log that are kept until their issuers are there.
+/// Maximum size of one log's tiles that are kept until their issuers have been fetched, in bytes.
 pub(crate) const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
 
 /// The path of a tile by its index and width.
 type PathOf = fn(u64, u64) -> String;
 
-/// Whether the entries of a log's tiles say where in the log they stand.
+/// Whether the entries of a log's tiles must contain their index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LeafIndex {
-    /// All must, as static-ct-api asks.
+    /// Required, as in static-ct-api.
     Required,
-    /// RFC 6962 logs sign their SCTs without it, and a tile repeats what was signed.
+    /// Optional. RFC 6962 logs sign their SCTs without the index, and a tile contains exactly the signed
+    /// bytes.
     Optional,
 }
 
-/// The tiles of one log.
+/// The data tiles of one log.
 pub(super) struct Tiles {
     http: Rc<Http>,
-    /// Prefix of `tile/` and `issuer/`, with a slash at its end.
+    /// Prefix of `tile/` and `issuer/`, with a trailing slash.
     prefix: String,
     leaf_index: LeafIndex,
     issuers: Arc<Issuers>,
-    /// Held while issuers are fetched: tiles in flight together mostly lack the same ones.
+    /// Held while issuers are fetched, because tiles that are fetched at the same time mostly need the same
+    /// ones.
     fetching_issuers: Mutex<()>,
-    /// Tiles whose issuers could not all be had, so that they need not be fetched again; by path.
+    /// Tiles by path for which some issuers could not be fetched. They are kept so that they need not be
+    /// fetched again.
     kept: RefCell<HashMap<String, (Bytes, Part)>>,
 }
 
 impl Tiles {
-    /// The tiles below `url`; issuers are shared with other logs.
+    /// Creates the tiles below `url`. Issuers are shared with other logs.
     pub(super) fn new(http: Rc<Http>, url: &str, leaf_index: LeafIndex, issuers: Arc<Issuers>) -> Self {
         let prefix = format!("{}/", url.trim_end_matches('/'));
         let (fetching_issuers, kept) = (Mutex::new(()), RefCell::default());
         Tiles { http, prefix, leaf_index, issuers, fetching_issuers, kept }
     }
 
-    /// The entries of `range` that are in the tile of its first one.
+    /// Fetches the entries of `range` that are in the same tile as its first entry.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -66,13 +71,13 @@ impl Tiles {
         let (path, bytes) = self.tile(data_tile, range).await?;
         let mut waits = self.http.counted();
         waits.set(bytes.len());
-        // One more than there should be shows that there are too many.
+        // One entry more than allowed, to detect that there are too many.
         let leaves = tile::leaves(&bytes).take(TILE_WIDTH as usize + 1).collect::<Result<Vec<_>, _>>()?;
         let wanted = in_range(range, &path, leaves)?;
         if wanted.iter().any(|(_, leaf)| leaf.chain.len() > MAX_CHAIN_CERTIFICATES) {
             return Err(FetchError::TooLarge { limit: MAX_CHAIN_CERTIFICATES * size_of::<Fingerprint>() });
         }
-        // What was fetched of them by then stays, so the next attempt goes on from there.
+        // Issuers that were fetched before the timeout are kept, so the next attempt continues from there.
         let fetched = timeout(self.http.timeout(), self.fetch_issuers(&wanted)).await;
         if let Err(error) = fetched.unwrap_or_else(|_| Err(FetchError::Timeout(self.http.timeout()))) {
             self.keep(path, bytes, waits);
@@ -82,7 +87,7 @@ impl Tiles {
         wanted.into_iter().map(|(index, leaf)| self.entry(index, leaf)).collect()
     }
 
-    /// The names of those entries, from the names tile that goes with their data tile.
+    /// Fetches the names of those entries from the names tile that belongs to their data tile.
     ///
     /// # Errors
     /// See [`FetchError`].
@@ -94,13 +99,14 @@ impl Tiles {
         Ok(wanted.into_iter().map(fetched).collect())
     }
 
-    /// The tile of `range`'s first entry, wide enough for all that it may hold of the others, or the full one
-    /// where such a partial one is gone; its path, which `path_of` makes, and its bytes.
+    /// Fetches the tile of `range`'s first entry, wide enough for all entries of the range that are in it. If
+    /// that partial tile no longer exists, fetches the full one. Returns the path, which `path_of` builds,
+    /// and the bytes.
     async fn tile(&self, path_of: PathOf, range: Range) -> Result<(String, Bytes), FetchError> {
         let index = range.start / TILE_WIDTH;
         let width = (range.end_exclusive - index * TILE_WIDTH).min(TILE_WIDTH);
         match self.tile_at(path_of(index, width)).await {
-            // A log may delete partial tiles once the full one is there.
+            // A log may delete partial tiles once the full one exists.
             Err(FetchError::Status { status: 404 | 410, .. }) if width < TILE_WIDTH => {
                 self.tile_at(path_of(index, TILE_WIDTH)).await
             }
@@ -119,7 +125,7 @@ impl Tiles {
         }
     }
 
-    /// Keeps a tile; a log that makes us keep many has to serve them again.
+    /// Keeps a tile. If a log has too many tiles to keep, it has to serve them again.
     fn keep(&self, path: String, bytes: Bytes, counted: Part) {
         let mut kept = self.kept.borrow_mut();
         let all: usize = kept.values().map(|(bytes, _)| bytes.len()).sum();
@@ -129,7 +135,7 @@ impl Tiles {
         kept.insert(path, (bytes, counted));
     }
 
-    /// Fetches the issuers of `leaves` that nobody has had yet.
+    /// Fetches the issuers of `leaves` that are not known yet.
     async fn fetch_issuers(&self, leaves: &[(u64, TileLeaf)]) -> Result<(), FetchError> {
         let all: BTreeSet<&Fingerprint> = leaves.iter().flat_map(|(_, leaf)| &leaf.chain).collect();
         if all.iter().all(|fingerprint| self.issuers.get(fingerprint).is_some()) {
@@ -175,7 +181,7 @@ impl Tiles {
             _ => None,
         };
         entry.fault = misplaced.or(entry.fault);
-        // Otherwise each entry that waits would keep its whole tile.
+        // Without this copy, each queued entry would keep its whole tile in memory.
         entry.certificate = Bytes::copy_from_slice(&entry.certificate);
         let merkle_tree_leaf = || tile::merkle_tree_leaf(&timestamped_entry);
         let evidence = entry.misbehaviour().map(|_| merkle_tree_leaf());
@@ -188,7 +194,8 @@ impl Tiles {
     }
 }
 
-/// Those of a tile's `items` whose index is in `range`, if there are as many items as its path says.
+/// The items of a tile whose index is in `range`. Fails if the number of `items` differs from the width in
+/// the path.
 fn in_range<T>(range: Range, path: &str, items: Vec<T>) -> Result<Vec<(u64, T)>, FetchError> {
     let expected = path.rsplit_once(".p/").and_then(|(_, width)| width.parse().ok()).unwrap_or(TILE_WIDTH);
     if items.len() as u64 != expected {

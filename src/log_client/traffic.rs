@@ -1,31 +1,31 @@
-//! What became of the requests to one log.
+//! Statistics of the requests to one log.
 
 use super::FetchError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What became of a request, as far as HTTP goes.
+/// The outcome of a request at the HTTP level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// A whole answer.
+    /// A complete response.
     Ok,
-    /// What we have is still what there is (304).
+    /// The local copy is still current (304).
     NotModified,
-    /// The log asks for patience (429).
+    /// The log limits the rate of requests (429).
     TooManyRequests,
-    /// Another status from 300 to 499.
+    /// Any other status from 300 to 499.
     Refused,
-    /// A status from 500 on.
+    /// A status of 500 or above.
     ServerError,
-    /// No complete answer in time.
+    /// The response was not complete within the timeout.
     Timeout,
-    /// No connection, or no answer on it.
+    /// The connection failed, or no response arrived on it.
     NoConnection,
-    /// The answer broke off, or was larger than any honest one.
+    /// The response ended early, or was larger than any valid response.
     BrokenOff,
 }
 
 impl Outcome {
-    /// All of them, in the order of their discriminants.
+    /// All outcomes, in the order of their discriminants.
     pub const ALL: [Outcome; 8] = [
         Outcome::Ok,
         Outcome::NotModified,
@@ -37,7 +37,7 @@ impl Outcome {
         Outcome::BrokenOff,
     ];
 
-    /// Its name among the metrics' labels.
+    /// The outcome's name in the labels of metrics.
     pub fn name(self) -> &'static str {
         match self {
             Outcome::Ok => "ok",
@@ -63,7 +63,7 @@ impl Outcome {
     }
 }
 
-/// The counts of one log, since the program started.
+/// The counters of one log since the program started.
 #[derive(Debug, Default)]
 pub struct Traffic {
     requests: [AtomicU64; Outcome::ALL.len()],
@@ -71,13 +71,13 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// A body came.
+    /// Counts a request that returned a body.
     pub(super) fn body(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.count(Outcome::Ok);
     }
 
-    /// A request brought nothing.
+    /// Counts a failed request.
     pub(super) fn failed(&self, error: &FetchError) {
         self.count(Outcome::of(error));
     }
@@ -88,13 +88,13 @@ impl Traffic {
         }
     }
 
-    /// How many requests had each outcome.
+    /// Number of requests by outcome.
     pub fn requests(&self) -> [(Outcome, u64); Outcome::ALL.len()] {
         let read = |outcome: Outcome| self.requests.get(outcome as usize).map(|n| n.load(Ordering::Relaxed));
         Outcome::ALL.map(|outcome| (outcome, read(outcome).unwrap_or(0)))
     }
 
-    /// Bytes of the bodies that came, decompressed.
+    /// Number of body bytes that were received, after decompression.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Servers that no library would let one write.
+//! Tests with servers whose behaviour no HTTP library supports.
 
 use super::*;
 use crate::log_client::memory::MOST;
@@ -18,11 +18,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio_openssl::SslStream;
 
-/// No test waits longer than this for anything.
+/// Timeout for everything in these tests.
 const PATIENCE: Duration = Duration::from_secs(30);
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
-/// A client that believes every certificate, and is otherwise the one that logs are asked with.
+/// A client that accepts every certificate. Otherwise it has the same settings as for real logs.
 fn client(timeout: Duration, reach: Reach) -> Http {
     let mut tls = tls_builder().unwrap();
     tls.set_verify(SslVerifyMode::NONE);
@@ -45,7 +45,7 @@ async fn listen() -> (TcpListener, u16) {
     (listener, port)
 }
 
-/// TLS that takes what `choose` takes of the protocols that are offered.
+/// A TLS acceptor with `choose` as its ALPN selection.
 fn acceptor(
     choose: impl for<'a> Fn(&'a [u8]) -> Result<&'a [u8], AlpnError> + Sync + Send + 'static,
 ) -> SslAcceptor {
@@ -73,7 +73,7 @@ async fn accept(acceptor: &SslAcceptor, stream: TcpStream) -> Option<SslStream<T
     Some(stream)
 }
 
-/// Writes a body that never ends until it is taken no more.
+/// Writes an endless body until the client stops reading.
 async fn drip(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut request = [0; 1024];
     if stream.read(&mut request).await.unwrap_or(0) == 0 || stream.write_all(CHUNKED).await.is_err() {
@@ -108,7 +108,7 @@ async fn a_log_that_offers_http2_is_spoken_to_in_http1() {
     assert_eq!(*offers.lock().unwrap(), ALPN, "HTTP/2 is not offered");
 }
 
-/// RFC 7301 does not let it; we do not speak HTTP/2 with it all the same.
+/// RFC 7301 does not allow the server to do this. The client does not speak HTTP/2 even then.
 #[actix::test]
 async fn a_log_that_insists_on_http2_gets_none() {
     let (listener, port) = listen().await;
@@ -189,13 +189,13 @@ async fn an_answer_is_counted_while_it_comes_and_given_up_where_all_logs_have_to
     let (mut of_another, mut own) = (another.part(), http.memory.part());
     let fails = http.body(&url, 1 << 20);
     let others_take_more = async {
-        // Most of what there is, of which the larger part is another log's.
+        // The responses use most of the memory, and the larger part belongs to another log.
         own.set(MOST / 4);
         of_another.set(MOST / 2);
         tokio::time::sleep(Duration::from_millis(500)).await;
         of_another.set(MOST);
         tokio::time::sleep(Duration::from_millis(500)).await;
-        // Now this log has more than its half.
+        // Now this log uses more than its half.
         own.set(MOST / 2);
     };
     let begin = std::time::Instant::now();
@@ -220,7 +220,7 @@ async fn large_bodies_of_one_log_are_read_one_at_a_time_and_small_ones_beside_th
                 let size = if large { 2 * MAX_BESIDE_BYTES } else { 10 };
                 let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {size}\r\n\r\n");
                 stream.write_all(head.as_bytes()).await.unwrap();
-                // One that is given up breaks off.
+                // Writing fails if the client cancels the request.
                 let _ = stream.write_all(&vec![b' '; size]).await;
             });
         }
@@ -249,7 +249,7 @@ async fn a_log_of_an_unsigned_list_is_not_reached_where_it_is_not_public() {
     for (url, refused) in [
         (format!("http://localhost:{port}/"), NotPublic::NoTls),
         (format!("https://127.0.0.1:{port}/"), NotPublic::Internal { host: "127.0.0.1".into() }),
-        // A name that resolves to this machine, as that of a public server could at any time.
+        // A name that resolves to this machine. The name of a public server could do the same at any time.
         (format!("https://localhost:{port}/"), NotPublic::Internal { host: "localhost".into() }),
     ] {
         let error = http.body(&url, 10).await.unwrap_err();

@@ -62,7 +62,7 @@ async fn an_entry_that_is_too_large_is_told_with_its_leaf() {
     assert!(fetched.leaf_hash.is_some(), "it has its place in the tree");
 }
 
-/// Serves a tile with an issuer that never comes.
+/// Serves a tile whose issuer never arrives.
 async fn without_issuers(tile: Vec<u8>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
