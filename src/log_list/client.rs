@@ -1,4 +1,4 @@
-//! Follows one list.
+//! Follows one log list.
 
 use super::download::{Download, ListResponse, Redirects, Validators};
 use super::fallback::built_in;
@@ -11,14 +11,14 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use std::path::{Path, PathBuf};
 
-/// Follows one list. Something is always in force: see [`in_force`](Self::in_force).
+/// Follows one log list. A list is always in force; see [`in_force`](Self::in_force).
 pub struct LogListClient {
     source: ListSource,
     dir: PathBuf,
     download: Download,
     in_force: InForce,
-    /// What is in force as its publisher sent it; none for the built-in snapshot. Only a list of this source is
-    /// one that the next list of this source must follow on from.
+    /// The list in force as its publisher sent it. `None` for the built-in snapshot. The next list is
+    /// compared only with a list from the same source.
     sent: Option<Sent>,
 }
 
@@ -27,12 +27,12 @@ struct Sent {
     validators: Validators,
 }
 
-/// What a refresh brought.
+/// The result of a refresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refreshed {
     /// A new list is in force.
     Changed {
-        /// What of the new list could not be read; it stands in the log already.
+        /// The logs of the new list that could not be parsed. They have been logged already.
         broken: Vec<BrokenLog>,
     },
     /// The list in force is still the newest.
@@ -40,8 +40,8 @@ pub enum Refreshed {
 }
 
 impl LogListClient {
-    /// A client of `source`, with the [`fallback`](super::fallback) in force. `dir` is where lists are kept; it
-    /// is made when it is first needed.
+    /// Creates a client of `source` with the [`fallback`](super::fallback) in force. Lists are saved in
+    /// `dir`, which is created when it is first needed.
     pub fn new(source: ListSource, dir: &Path, settings: &HttpSettings) -> Self {
         let (in_force, sent) = match saved::load_or_warn(&source, dir) {
             Some(Kept { list, json, validators, origin }) => {
@@ -52,25 +52,25 @@ impl LogListClient {
         LogListClient { source, dir: dir.into(), download: Download::new(settings), in_force, sent }
     }
 
-    /// Whom it asks.
+    /// The source of the list.
     pub fn source(&self) -> &ListSource {
         &self.source
     }
 
-    /// The newest list that there is, and where it is from.
+    /// The newest available list and its origin.
     pub fn in_force(&self) -> &InForce {
         &self.in_force
     }
 
-    /// Asks for a newer list and puts it in force, and on disk.
+    /// Requests a newer list, puts it in force and saves it to disk.
     ///
-    /// A new list must be signed where the source signs, must not be older than the one in force, and must have
-    /// at least half of its logs that are not over ([`LogList::may_follow`]); both hold only between lists of
-    /// this source, not for what follows on the built-in snapshot. A list that cannot be written to disk is in
-    /// force all the same; the log says so. Writing waits for the disk.
+    /// A new list must have a valid signature if the source signs its lists. It must not be older than the
+    /// list in force, and must contain at least half of that list's logs that are not over
+    /// ([`LogList::may_follow`]). The last two conditions apply only between lists of this source, not after
+    /// the built-in snapshot. If the list cannot be saved to disk, it is in force nevertheless and the error
+    /// is logged. Writing blocks on the disk.
     ///
-    /// # Errors
-    /// See [`ListError`]. Nothing has changed then.
+    /// # Errors See [`ListError`]. The previous list then stays in force.
     pub async fn refresh(&mut self) -> Result<Refreshed, ListError> {
         let known = self.sent.as_ref().map(|sent| sent.validators.clone()).unwrap_or_default();
         let answer = self.download.get(&self.source.url, self.redirects(), &known, MAX_LIST_BYTES).await?;
@@ -105,7 +105,7 @@ impl LogListClient {
         Ok(Refreshed::Changed { broken })
     }
 
-    /// Whoever serves an unsigned list must not choose where else this server asks.
+    /// The server of an unsigned list must not be able to redirect this server to other addresses.
     fn redirects(&self) -> Redirects {
         if self.source.signed.is_some() { Redirects::Followed } else { Redirects::SameHost }
     }

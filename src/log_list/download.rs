@@ -1,4 +1,4 @@
-//! One GET: conditional, bounded in bytes, time and redirects.
+//! One GET request: conditional, and limited in size, time and redirects.
 
 use super::error::ListError;
 use crate::log_client::{Proxies, Reach};
@@ -13,27 +13,27 @@ use openssl::ssl::SslConnector;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Time to connect to a list's server, TLS included.
+/// Timeout for connecting to a list's server, including TLS.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Most redirects of a list that are followed. Lists have moved before; none has moved around in circles.
+/// Maximum number of redirects that are followed. Lists have moved before, but never in circles.
 pub(crate) const MAX_REDIRECTS: usize = 3;
-/// Longest validator (ETag, Last-Modified) that is kept, bytes; others are some 30.
+/// Maximum length of a validator (ETag, Last-Modified) that is stored, in bytes. Normal ones have about 30.
 pub(crate) const MAX_VALIDATOR_BYTES: usize = 1024;
 
-/// What requests for lists are made with.
+/// The settings of requests for lists.
 #[derive(Clone)]
 pub struct HttpSettings {
-    /// Whom TLS trusts.
+    /// TLS settings and trusted certificates.
     pub tls: SslConnector,
-    /// What is between us and the lists.
+    /// The HTTP proxies.
     pub proxies: Proxies,
-    /// Longest time from a request to the last byte of its answer, redirects included.
+    /// Timeout from a request to the last byte of its response, including redirects.
     pub timeout: Duration,
     /// The User-Agent header.
     pub user_agent: String,
 }
 
-/// By what a server recognises the answer that we have (RFC 9110 section 8.8).
+/// The validators of the local copy (RFC 9110 section 8.8).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct Validators {
     etag: Option<String>,
@@ -49,7 +49,7 @@ impl Validators {
         Validators { etag: text(ETAG), last_modified: text(LAST_MODIFIED) }
     }
 
-    /// The request headers that these make. A server that knows both looks at If-None-Match only.
+    /// The request headers for these validators. A server that supports both evaluates only If-None-Match.
     fn conditions(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         [(IF_NONE_MATCH, &self.etag), (IF_MODIFIED_SINCE, &self.last_modified)]
             .into_iter()
@@ -61,24 +61,24 @@ impl Validators {
     }
 }
 
-/// Which redirects are followed.
+/// The redirects that are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Redirects {
-    /// To any server, but from https to http.
+    /// Redirects to any server, except from https to http.
     Followed,
-    /// Those on the same host and port, or from http to https there.
+    /// Redirects on the same host and port, and from http to https there.
     SameHost,
 }
 
-/// What came of a request.
+/// The response to a request.
 pub(super) enum ListResponse {
-    /// The validators still hold.
+    /// The local copy is still current.
     NotModified,
-    /// A whole body, and what it will be recognised by.
+    /// A complete body with its validators.
     Body(Bytes, Validators),
 }
 
-/// Asks.
+/// The HTTP client for lists.
 pub(super) struct Download {
     http: awc::Client,
     timeout: Duration,
@@ -91,14 +91,15 @@ impl Download {
         let http = awc::Client::builder()
             .connector(connector)
             .timeout(settings.timeout)
-            // Its redirects would also leave https.
+            // awc's redirects may lead from https to http, so they are handled here.
             .disable_redirects()
             .add_default_header(("User-Agent", settings.user_agent.as_str()))
             .finish();
         Download { http, timeout: settings.timeout }
     }
 
-    /// The body at `url`, of at most `limit` bytes, unless `validators` still hold for it.
+    /// Fetches the body at `url`, at most `limit` bytes, unless `validators` show that the local copy is
+    /// current.
     pub(super) async fn get(
         &self,
         url: &str,
@@ -106,7 +107,7 @@ impl Download {
         validators: &Validators,
         limit: usize,
     ) -> Result<ListResponse, ListError> {
-        // awc's own time-out ends with the headers; a body that trickles must not hold us either.
+        // awc's own timeout ends with the headers. A slow body must not exceed the timeout either.
         tokio::time::timeout(self.timeout, self.get_unbounded(url, redirects, validators, limit))
             .await
             .unwrap_or_else(|_| Err(ListError::Timeout { url: url.into(), timeout: self.timeout }))
@@ -151,7 +152,7 @@ impl Download {
     }
 }
 
-/// awc takes a body that ends early for a whole one.
+/// awc does not detect a body that ends early, so the declared length is checked here.
 fn whole(body: Bytes, declared: Option<u64>, url: &str) -> Result<Bytes, ListError> {
     match declared {
         Some(declared) if declared != body.len() as u64 => {
@@ -169,7 +170,7 @@ fn body_error(url: &str, limit: usize, error: &PayloadError) -> ListError {
     }
 }
 
-/// Where a redirect leads: a URL, or a path on the same server.
+/// The target of a redirect: a URL, or a path on the same server.
 fn redirected(url: &str, redirects: Redirects, headers: &HeaderMap) -> Result<String, ListError> {
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let refused = |reason| ListError::Redirect {
@@ -188,14 +189,14 @@ fn redirected(url: &str, redirects: Redirects, headers: &HeaderMap) -> Result<St
     }
     match (location.starts_with("https://"), location.starts_with("http://")) {
         (true, _) => Ok(location.into()),
-        // For a list that is not signed, TLS is all there is.
+        // TLS is the only protection of an unsigned list.
         (_, true) if url.starts_with("https://") => Err(refused("it leaves https")),
         (_, true) => Ok(location.into()),
         _ => Err(refused("it is neither an http or https URL nor an absolute path")),
     }
 }
 
-/// The host of a URL, with its port if it says one.
+/// The host of a URL, with its port if the URL contains one.
 fn authority(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     Some(rest.split(['/', '?', '#', '\\']).next()?.to_ascii_lowercase())

@@ -1,33 +1,33 @@
-//! Why a list could not be brought up to date.
+//! Why a list could not be refreshed.
 
 use super::source::Unbelievable;
 use crate::ct::log_list::MostAreGone;
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
-/// A failed refresh. The list that was in force still is, and all of these are worth another try later.
+/// A failed refresh. The previous list stays in force. All of these errors can be retried later.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
-    /// No complete answer in time.
+    /// The response was not complete within the timeout.
     #[error("failed to fetch {url}: no complete answer within {timeout:?}")]
     Timeout {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// How long was waited.
+        /// The timeout.
         timeout: Duration,
     },
-    /// No connection, or no answer on it.
+    /// The connection failed, or no response arrived on it.
     #[error("failed to fetch {url}: {reason}")]
     Send {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What went wrong.
+        /// The error.
         reason: String,
     },
-    /// Another status than 200, or 304 where that was possible.
+    /// A status other than 200, or other than 304 for a conditional request.
     #[error("failed to fetch {url}: status {status}")]
     Status {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         /// The HTTP status.
         status: u16,
@@ -35,60 +35,60 @@ pub enum ListError {
     /// A redirect that is not followed.
     #[error("failed to fetch {url}: not following its redirect to {location:?}: {reason}")]
     Redirect {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// Where it sent us.
+        /// The target of the redirect.
         location: String,
-        /// Why we do not go.
+        /// Why it is not followed.
         reason: &'static str,
     },
-    /// The answer's body broke off.
+    /// The response body ended early.
     #[error("failed to fetch {url}: answer broke off: {reason}")]
     BrokeOff {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// Where, or why.
+        /// The position or the reason.
         reason: String,
     },
-    /// More bytes than any honest list has.
+    /// The response is larger than any valid list.
     #[error("failed to fetch {url}: answer is larger than {limit} bytes")]
     TooLarge {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// The limit that was passed, in bytes.
+        /// The limit that was exceeded, in bytes.
         limit: usize,
     },
-    /// Its signature does not hold, or it is no log list.
+    /// The signature is not valid, or the body is not a log list.
     #[error("failed to use the log list at {url}: {error}")]
     Unbelievable {
-        /// The list.
+        /// The list's URL.
         url: String,
-        /// What is wrong with it.
+        /// The error.
         #[source]
         error: Unbelievable,
     },
-    /// An older list than the one in force, as a cache that lags behind would send.
+    /// The list is older than the one in force, as a stale cache might return.
     #[error(
         "failed to use the log list at {url}: it is of {made}, older than the one in force, of {in_force}"
     )]
     Older {
-        /// The list.
+        /// The list's URL.
         url: String,
-        /// When it was made.
+        /// When the list was created.
         made: DateTime<Utc>,
-        /// When the list in force was made.
+        /// When the list in force was created.
         in_force: DateTime<Utc>,
     },
-    /// A list that would stop most watchers.
+    /// The list would stop most watchers.
     #[error(
         "failed to use the log list at {url}: {error}; if that is meant, delete the saved list ({saved}) and restart"
     )]
     MostAreGone {
-        /// The list.
+        /// The list's URL.
         url: String,
-        /// The file of the previous list.
+        /// The path of the saved previous list.
         saved: String,
-        /// Both counts.
+        /// The numbers of logs.
         #[source]
         error: MostAreGone,
     },

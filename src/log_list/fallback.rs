@@ -1,4 +1,4 @@
-//! What is in force until a list can be fetched.
+//! The list that is in force until a list can be fetched.
 
 use super::in_force::{InForce, Origin};
 use super::saved;
@@ -6,10 +6,10 @@ use super::source::ListSource;
 use crate::ct::log_list::{LogList, LogListError, ParsedList, parse};
 use std::path::Path;
 
-/// What is in force until `source` can be asked: the list that was last fetched from it, if `dir` still has it
-/// in good order, else the built-in [`snapshot`].
+/// The list that is in force until `source` can be requested: the last list that was fetched from it, if
+/// `dir` contains it intact, otherwise the built-in [`snapshot`].
 ///
-/// A saved list that cannot be used is named in the log, with the reason.
+/// If a saved list cannot be used, this is logged with the reason.
 pub fn fallback(source: &ListSource, dir: &Path) -> InForce {
     match saved::load_or_warn(source, dir) {
         Some(kept) => InForce { list: kept.list, origin: kept.origin },
@@ -17,10 +17,10 @@ pub fn fallback(source: &ListSource, dir: &Path) -> InForce {
     }
 }
 
-/// The list that was built into the binary: the facts of Chrome's, by `scripts/snapshot_log_list.py`.
+/// The list that is built into the binary: the facts of Chrome's list, created by
+/// `scripts/snapshot_log_list.py`.
 ///
-/// # Errors
-/// None, unless the snapshot was not made as it should be.
+/// # Errors Only if the snapshot was created incorrectly.
 pub fn snapshot() -> Result<ParsedList, LogListError> {
     let mut parsed = parse(include_bytes!("snapshot.json"))?;
     parsed.list.logs.iter_mut().for_each(|log| log.vouched_for = true);
@@ -28,7 +28,8 @@ pub fn snapshot() -> Result<ParsedList, LogListError> {
 }
 
 pub(super) fn built_in() -> InForce {
-    // That the snapshot can be read is what tests are for; were it not, there would still be the other lists.
+    // Tests verify that the snapshot can be parsed. If it could not, the other lists would still be
+    // available.
     let list = snapshot().map(|parsed| parsed.list).unwrap_or_else(|error| {
         log::error!("the built-in log list cannot be used: {error}");
         LogList::default()

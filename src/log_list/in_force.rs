@@ -5,33 +5,33 @@ use chrono::{DateTime, Utc};
 use std::fmt;
 use std::path::PathBuf;
 
-/// The list that is in force, and where it is from.
+/// The list that is in force, and its origin.
 #[derive(Clone, Debug)]
 pub struct InForce {
-    /// Its logs.
+    /// The list with its logs.
     pub list: LogList,
-    /// Where it is from.
+    /// The origin of the list.
     pub origin: Origin,
 }
 
-/// Where a list is from.
+/// The origin of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Its publisher sent it, or said that it is still the newest.
+    /// The publisher's server sent the list, or confirmed that it is still the newest.
     Fetched {
-        /// When.
+        /// When it was sent or confirmed.
         at: DateTime<Utc>,
     },
-    /// It was kept on disk.
+    /// The list was saved on disk.
     Saved {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
-        /// When its publisher sent it.
+        /// When the publisher's server sent it.
         fetched: DateTime<Utc>,
     },
-    /// It was built into the binary.
+    /// The list was built into the binary.
     BuiltIn {
-        /// When its publisher made it.
+        /// When its publisher created it.
         made: Option<DateTime<Utc>>,
     },
 }

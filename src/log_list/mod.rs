@@ -1,5 +1,5 @@
-//! Where log lists come from: browsers' servers, the folder where the last ones are kept, and the snapshot
-//! built into the binary.
+//! Provides log lists from browsers' servers, from the folder in which the last ones are saved, and from the
+//! snapshot that is built into the binary.
 //!
 //! ```text
 //! start:       saved list ─ else ─► snapshot ──► in force, with its Origin
@@ -7,8 +7,8 @@
 //!                                          any step fails: an error; what was in force stays in force
 //! ```
 //!
-//! What a list means is `ct::log_list`'s business. When to ask, which of a list's logs to watch, and starting
-//! and stopping that, is decided by whoever asks.
+//! The module `ct::log_list` interprets lists. The caller decides when to refresh a list and which of its
+//! logs to watch.
 
 #![cfg_attr(
     not(test),

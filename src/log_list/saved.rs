@@ -1,5 +1,5 @@
-//! The last list that was fetched from a source, kept on disk: one file for each source, so that a list, its
-//! signature and its validators are always of the same fetch.
+//! The last list that was fetched from a source, saved on disk. There is one file for each source, so a list,
+//! its signature and its validators are always from the same request.
 
 use super::download::Validators;
 use super::in_force::Origin;
@@ -13,26 +13,26 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Largest file of a saved list, bytes. It has the list as a JSON string: each of its quotes and line breaks takes two bytes
-/// there. There is one file for each list that is or was configured.
+/// Maximum size of the file of a saved list, in bytes. The list is a JSON string in it, in which each of its
+/// quotes and line breaks takes two bytes. There is one file for each list that is or was configured.
 pub(crate) const MAX_FILE_BYTES: usize = 2 * MAX_LIST_BYTES;
 
-/// The file.
+/// The content of the file.
 #[derive(Debug, Deserialize, Serialize)]
 struct SavedFile {
-    /// Where the list came from; a list from elsewhere is not this source's.
+    /// The URL of the list. A list from another URL is not used for this source.
     url: String,
-    /// When, in unix seconds.
+    /// When it was fetched, in unix seconds.
     fetched_unix_s: i64,
     #[serde(flatten)]
     validators: Validators,
-    /// Base64; none for a list that is not signed.
+    /// Base64. `None` for a list that is not signed.
     signature: Option<String>,
-    /// Byte by byte as it came, for the signature is over just those.
+    /// The exact bytes of the list, which the signature covers.
     list: String,
 }
 
-/// A list from disk.
+/// A list that was loaded from disk.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub list: LogList,
@@ -41,7 +41,7 @@ pub(super) struct Kept {
     pub origin: Origin,
 }
 
-/// Why a saved list is of no use.
+/// Why a saved list cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotUsable {
     #[error("{0}")]
@@ -60,13 +60,13 @@ pub(super) enum NotUsable {
     Unbelievable(#[from] Unbelievable),
 }
 
-/// The file of `source`'s list.
+/// The path of the file for `source`.
 pub(super) fn path(source: &ListSource, dir: &Path) -> PathBuf {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     dir.join(format!("{}.json", source.name.chars().map(plain).collect::<String>()))
 }
 
-/// The saved list, if there is one that can be used; says in the log why there is none although there is a file.
+/// Loads the saved list. If there is a file that cannot be used, logs the reason and returns `None`.
 pub(super) fn load_or_warn(source: &ListSource, dir: &Path) -> Option<Kept> {
     load(source, dir).unwrap_or_else(|error| {
         let path = path(source, dir);
@@ -75,10 +75,9 @@ pub(super) fn load_or_warn(source: &ListSource, dir: &Path) -> Option<Kept> {
     })
 }
 
-/// The saved list, its signature checked again; none if there is no file.
+/// Loads the saved list and verifies its signature again. `None` if there is no file.
 ///
-/// # Errors
-/// When the file cannot be used; see [`NotUsable`].
+/// # Errors If the file cannot be used; see [`NotUsable`].
 pub(super) fn load(source: &ListSource, dir: &Path) -> Result<Option<Kept>, NotUsable> {
     let path = path(source, dir);
     let file = match File::open(&path) {
@@ -106,10 +105,9 @@ pub(super) fn load(source: &ListSource, dir: &Path) -> Result<Option<Kept>, NotU
     Ok(Some(Kept { list: parsed.list, json, validators: saved.validators, origin }))
 }
 
-/// Keeps a list. The previous one is there until this one is wholly on disk.
+/// Saves a list. The previous file stays until the new one is completely on disk.
 ///
-/// # Errors
-/// When the folder or the file cannot be written.
+/// # Errors If the folder or the file cannot be written.
 pub(super) fn save(
     source: &ListSource,
     dir: &Path,

@@ -1,4 +1,4 @@
-//! Which lists there are.
+//! The sources of log lists.
 
 use crate::ct::log_list::{BrokenLog, SignatureError};
 use crate::ct::log_list::{CHROME_KEY_PEM, LogListError, ParsedList, parse, verify_signature};
@@ -8,25 +8,25 @@ use std::borrow::Cow;
 /// A log list on the web.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListSource {
-    /// Short, and different for each list: log lines and the file that the list is kept in are called so.
+    /// A short, unique name, used in log lines and for the file in which the list is saved.
     pub name: Cow<'static, str>,
-    /// Where the list is.
+    /// URL of the list.
     pub url: Cow<'static, str>,
-    /// How it is signed; none where only TLS vouches for it.
+    /// The list's signature. `None` if only TLS protects the list.
     pub signed: Option<Signed>,
 }
 
 /// A detached signature: RSA, PKCS #1 v1.5, SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
-    /// Where the signature is.
+    /// URL of the signature.
     pub url: Cow<'static, str>,
     /// The public key, in PEM.
     pub key_pem: Cow<'static, str>,
 }
 
 impl ListSource {
-    /// The logs that Chrome trusts, or trusted lately.
+    /// The logs that Chrome trusts or trusted recently.
     pub const CHROME: ListSource = ListSource {
         name: Cow::Borrowed("chrome"),
         url: Cow::Borrowed("https://www.gstatic.com/ct/log_list/v3/log_list.json"),
@@ -35,7 +35,8 @@ impl ListSource {
             key_pem: Cow::Borrowed(CHROME_KEY_PEM),
         }),
     };
-    /// All logs that Chrome knows of: also those that never were, are not yet, or are no longer trusted.
+    /// All logs that Chrome knows, including those that were never trusted, are not yet trusted, or are no
+    /// longer trusted.
     pub const CHROME_ALL: ListSource = ListSource {
         name: Cow::Borrowed("chrome-all"),
         url: Cow::Borrowed("https://www.gstatic.com/ct/log_list/v3/all_logs_list.json"),
@@ -44,20 +45,20 @@ impl ListSource {
             key_pem: Cow::Borrowed(CHROME_KEY_PEM),
         }),
     };
-    /// Apple's logs, of all states. Apple does not sign its list.
+    /// Apple's logs in all states. Apple does not sign its list.
     pub const APPLE: ListSource = ListSource {
         name: Cow::Borrowed("apple"),
         url: Cow::Borrowed("https://valid.apple.com/ct/log_list/current_log_list.json"),
         signed: None,
     };
 
-    /// Whether what the list says may be believed so far that its logs are fetched wherever they are: it is signed, or
-    /// it comes from this machine or its network itself.
+    /// Whether the list is trusted to name logs at any address: it is signed, or it comes from this machine
+    /// or its network.
     fn vouches(&self) -> bool {
         self.signed.is_some() || is_internal_url(&self.url)
     }
 
-    /// The list in `json`, once its signature holds.
+    /// Verifies the signature and parses the list in `json`.
     pub(super) fn believe(&self, json: &[u8], signature: Option<&[u8]>) -> Result<ParsedList, Unbelievable> {
         if let Some(signed) = &self.signed {
             let signature = signature.ok_or(Unbelievable::NoSignature)?;
@@ -70,7 +71,7 @@ impl ListSource {
     }
 }
 
-/// Why the bytes of a list are of no use.
+/// Why the bytes of a list are not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum Unbelievable {
     #[error("there is no signature with it")]
@@ -81,11 +82,11 @@ pub enum Unbelievable {
     List(#[from] LogListError),
 }
 
-/// Most lines in the log file about the logs of one list that could not be read: a list that is broken throughout is one
-/// mistake, not a thousand.
+/// Maximum number of log lines about the logs of one list that could not be parsed. A list that is completely
+/// broken is one mistake, not a thousand.
 pub(crate) const MAX_BROKEN_LINES: usize = 10;
 
-/// One line for each log that a list has and that could not be read.
+/// Logs one line for each log of a list that could not be parsed.
 pub(super) fn warn_of(broken: &[BrokenLog], source: &ListSource) {
     for log in broken.iter().take(MAX_BROKEN_LINES) {
         log::warn!("log list {}: left out {log}", source.name);

@@ -1,4 +1,4 @@
-//! The entries that travel together, and the frames that are made of them.
+//! Batches of entries, and the frames that are built from them.
 
 use super::certificate_update::Cuts;
 use super::wire::{Wire, deflated, events};
@@ -7,40 +7,41 @@ use crate::ct::entry::{Content, LogEntry};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// How many clients want each stream: what is made for nobody is not made.
+/// Number of subscribers for each stream and wire format. Frames are only built for streams that have
+/// subscribers.
 ///
-/// The Broker counts, the watchers look. A watcher that looks too early loses nothing: the Broker then makes
-/// the frames itself.
+/// The Broker updates the counts and the watchers read them. A watcher that reads an outdated count loses
+/// nothing: the Broker then builds the frames itself.
 #[derive(Debug, Default)]
 pub struct Demand([[AtomicUsize; Wire::ALL.len()]; Stream::ALL.len()]);
 
 impl Demand {
-    /// A client came.
+    /// Counts a new client.
     pub fn add(&self, stream: Stream, wire: Wire) {
         self.of(stream, wire, |clients| clients.fetch_add(1, Ordering::Relaxed));
     }
 
-    /// A client left.
+    /// Removes a client from the count.
     pub fn remove(&self, stream: Stream, wire: Wire) {
         self.of(stream, wire, |clients| clients.fetch_sub(1, Ordering::Relaxed));
     }
 
-    /// Whether anybody wants `stream`.
+    /// Whether `stream` has subscribers.
     pub fn wants(&self, stream: Stream) -> bool {
         Wire::ALL.iter().any(|wire| self.wants_as(stream, *wire))
     }
 
-    /// Whether anybody wants `stream` so.
+    /// Whether `stream` has subscribers with this wire format.
     pub fn wants_as(&self, stream: Stream, wire: Wire) -> bool {
         self.clients_of(stream, wire) > 0
     }
 
-    /// How many want `stream` so.
+    /// Number of subscribers of `stream` with this wire format.
     pub fn clients_of(&self, stream: Stream, wire: Wire) -> usize {
         self.of(stream, wire, |clients| clients.load(Ordering::Relaxed))
     }
 
-    /// How many clients there are.
+    /// Number of all clients.
     pub fn clients(&self) -> usize {
         self.0.iter().flatten().map(|clients| clients.load(Ordering::Relaxed)).sum()
     }
@@ -50,19 +51,19 @@ impl Demand {
     }
 }
 
-/// Consecutive entries of one log, in order, with the frames of each stream made at most once.
+/// Consecutive entries of one log, in order. The frames of each stream are built at most once.
 #[derive(Debug)]
 pub struct EntryBatch {
     entries: Vec<CertEntry>,
     full: OnceLock<(Arc<Frames>, Vec<Cuts>)>,
     lite: OnceLock<Arc<Frames>>,
     domains: OnceLock<Arc<Frames>>,
-    /// By stream.
+    /// Compressed frames, by stream.
     deflated: [OnceLock<Arc<Frames>>; Stream::ALL.len()],
 }
 
 impl EntryBatch {
-    /// A batch of `entries`, with no frames yet.
+    /// Creates a batch of `entries` without frames.
     pub fn new(entries: Vec<CertEntry>) -> Self {
         let deflated = Default::default();
         EntryBatch {
@@ -84,7 +85,8 @@ impl EntryBatch {
         self.entries.is_empty()
     }
 
-    /// Makes the frames that somebody wants. Streams are in the order in which one is cut from another.
+    /// Builds the frames that have subscribers. The streams are in the order in which one is cut from
+    /// another.
     pub fn prepare(&self, demand: &Demand) {
         for stream in Stream::ALL {
             if demand.wants(stream) {
@@ -96,7 +98,8 @@ impl EntryBatch {
         }
     }
 
-    /// The messages of `stream` as `wire` wants them; in that stream the first one has the number `first_seq`.
+    /// The messages of `stream` in the format of `wire`. `first_seq` is the sequence number of the first
+    /// message in that stream.
     pub fn on_wire(&self, stream: Stream, wire: Wire, first_seq: u64) -> Arc<Frames> {
         match wire {
             Wire::WebSocket => self.frames(stream).clone(),
@@ -111,7 +114,8 @@ impl EntryBatch {
         made.unwrap_or_else(|| self.frames(stream)).clone()
     }
 
-    /// One frame an entry, in order; on streams that want more than names, none for entries that have no more.
+    /// The frames of `stream`, one for each entry, in order. Entries with only names have no frame in streams
+    /// that need more.
     pub fn frames(&self, stream: Stream) -> &Arc<Frames> {
         match stream {
             Stream::Full => &self.full.get_or_init(|| self.make_full()).0,
@@ -120,7 +124,7 @@ impl EntryBatch {
         }
     }
 
-    /// Number of frames that [`frames`](Self::frames) has, without making them.
+    /// Number of frames that [`frames`](Self::frames) returns, without building them.
     pub fn count(&self, stream: Stream) -> usize {
         match stream {
             Stream::Full | Stream::Lite => self.whole_entries().count(),
@@ -128,7 +132,7 @@ impl EntryBatch {
         }
     }
 
-    /// The entries, when the frames have been handed out.
+    /// Returns the entries, after the frames have been sent.
     pub fn into_entries(self) -> Vec<CertEntry> {
         self.entries
     }
@@ -147,7 +151,7 @@ impl EntryBatch {
         (builder.build(), cuts)
     }
 
-    /// Those of which more than the names was read.
+    /// The entries that are complete, not only names.
     fn whole_entries(&self) -> impl Iterator<Item = (&CertEntry, &LogEntry)> {
         self.entries.iter().filter_map(|entry| match &entry.content {
             Content::Entry(whole) => Some((entry, whole)),

@@ -10,33 +10,32 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// One log entry on its way to the clients.
+/// A log entry with the data that its messages need.
 #[derive(Debug, Clone)]
 pub struct CertEntry {
-    /// The log that holds it.
+    /// The log that contains the entry.
     pub source: Arc<Source>,
-    /// Its place in that log.
+    /// The entry's index in that log.
     pub index: u64,
-    /// When it was decoded here, unix microseconds.
+    /// When this server decoded the entry, unix microseconds.
     pub seen_us: u64,
-    /// What the log says.
+    /// The decoded content.
     pub content: Content,
 }
 
-/// Where the parts lie that the shorter forms leave out or consist of, as offsets in the full message's text.
+/// The ranges of the full message's text that the shorter forms omit or consist of, as byte offsets.
 #[derive(Debug, Clone)]
 pub(super) struct Cuts {
     /// The member `"as_der":"...",`.
     as_der: Range<usize>,
     /// The member `"chain":[...],`.
     chain: Range<usize>,
-    /// The array of all names.
+    /// The array `all_domains`.
     all_domains: Range<usize>,
 }
 
 impl CertEntry {
-    /// The message of `stream` for this entry; `None` when no more than its names was read, and the stream wants
-    /// more.
+    /// The message of `stream` for this entry. `None` if only its names were read and the stream needs more.
     pub fn json(&self, stream: Stream) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(self.size_hint(stream));
         match (stream, &self.content) {
@@ -47,7 +46,7 @@ impl CertEntry {
         Some(out)
     }
 
-    /// Bytes of memory that its content takes, about: certificates, as if it shared none, or names.
+    /// Approximate memory of the content in bytes: certificates, counted as if none were shared, or names.
     pub fn content_bytes(&self) -> usize {
         match &self.content {
             Content::Entry(entry) => {
@@ -58,7 +57,7 @@ impl CertEntry {
         }
     }
 
-    /// About how many bytes the message will have: base64, hex texts and names, from experience.
+    /// Estimated size of the message in bytes: base64, hex texts and names, based on experience.
     pub(super) fn size_hint(&self, stream: Stream) -> usize {
         let Content::Entry(entry) = &self.content else { return 256 };
         let leaf = entry.certificate.len();
@@ -70,7 +69,7 @@ impl CertEntry {
         }
     }
 
-    /// Appends the full message about `entry`, its content, or without `everything` the lite one.
+    /// Appends the full message for the content `entry`, or the lite message if `everything` is false.
     pub(super) fn write_update(&self, entry: &LogEntry, out: &mut Vec<u8>, everything: bool) -> Cuts {
         let start = out.len();
         let within = |range: Range<usize>| range.start - start..range.end - start;
@@ -101,7 +100,7 @@ impl CertEntry {
         out.push(b'}');
         if let Some(fault) = entry.misbehaviour() {
             out.extend_from_slice(br#","fault":"#);
-            // Texts can always be written, and a Vec takes them.
+            // Serializing a text cannot fail, and neither can writing to a Vec.
             let _ = serde_json::to_writer(&mut *out, &fault.to_string());
         }
         out.push(b'}');
@@ -112,7 +111,7 @@ impl CertEntry {
     pub(super) fn write_dns_entries(&self, out: &mut Vec<u8>) {
         dns_entries(out, |out| match &self.content {
             Content::Entry(entry) => Certificate::parse(&entry.certificate).write_all_domains(out),
-            // Texts can always be written, and a Vec takes them.
+            // Serializing texts cannot fail, and neither can writing to a Vec.
             Content::Names(entry) => drop(serde_json::to_writer(out, &entry.names)),
         });
     }
@@ -130,14 +129,14 @@ fn write_chain(entry: &LogEntry, out: &mut Vec<u8>) {
 }
 
 impl Cuts {
-    /// Appends the lite message, cut out of the full one.
+    /// Appends the lite message, cut from the full one.
     pub(super) fn write_lite(&self, full: &[u8], out: &mut Vec<u8>) {
         for part in [0..self.as_der.start, self.as_der.end..self.chain.start, self.chain.end..full.len()] {
             out.extend_from_slice(full.get(part).unwrap_or_default());
         }
     }
 
-    /// Appends the message of the domains stream, cut out of the full one.
+    /// Appends the message of the domains stream, cut from the full one.
     pub(super) fn write_dns_entries(&self, full: &[u8], out: &mut Vec<u8>) {
         let names = full.get(self.all_domains.clone()).unwrap_or_default();
         dns_entries(out, |out| out.extend_from_slice(names));

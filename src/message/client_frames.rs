@@ -1,5 +1,6 @@
-//! What a client says (RFC 6455 section 5). Nobody reads its messages: they are held to the protocol and dropped as they
-//! come, so that they take no memory however long they are. Its control frames are passed on.
+//! Parses the frames of a client (RFC 6455 section 5). The server has no use for a client's messages. It
+//! checks that they follow the protocol and discards them as they arrive, so they take no memory, however
+//! long they are. Control frames are returned to the caller.
 
 use arrayvec::ArrayVec;
 
@@ -13,79 +14,79 @@ const BINARY: u8 = 0x2;
 const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
-/// Bytes that the payload of a control frame has at most.
+/// Maximum payload of a control frame, in bytes.
 const MAX_CONTROL: usize = 125;
-/// Bytes of the longest header: two, a length of eight, a mask of four.
+/// Length of the longest header, in bytes: two bytes, a length of eight, a mask of four.
 const MAX_HEADER: usize = 14;
-/// Bytes of a message.
+/// Maximum length of a message, in bytes.
 pub(crate) const MAX_MESSAGE: u64 = 64 << 20;
 
-/// How a client broke the protocol.
+/// How a client violated the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// A reserved bit that no extension has a use for there.
+    /// A reserved bit is set that no extension uses there.
     #[error("a reserved bit is set")]
     Reserved,
-    /// An opcode that is not defined.
+    /// An undefined opcode.
     #[error("unknown opcode")]
     Opcode,
     /// A frame without a mask.
     #[error("a frame is not masked")]
     Unmasked,
-    /// A control frame of more than 125 bytes, or in fragments.
+    /// A control frame that is longer than 125 bytes or fragmented.
     #[error("a control frame is too long or fragmented")]
     Control,
-    /// A continuation of nothing, or a new message before the last one has ended.
+    /// A continuation without a message, or a new message before the last one has ended.
     #[error("fragments are out of order")]
     Fragments,
-    /// A message of more than 64 MiB, of which nobody wants to hear a word.
+    /// A message of more than 64 MiB. The server uses no messages, so it does not need longer ones.
     #[error("a message is too long")]
     TooLong,
     /// A length of more than 63 bits.
     #[error("a length has its highest bit set")]
     Length,
-    /// A close frame whose payload is no close code, or one that must not be sent.
+    /// A close frame with an invalid close code, or one that must not be sent.
     #[error("invalid close code")]
     CloseCode,
     /// Text that is not UTF-8.
     #[error("text is not UTF-8")]
     Utf8,
-    /// More control frames than anybody needs.
+    /// Too many control frames.
     #[error("too many control frames")]
     Flood,
 }
 
-/// How many frames there were.
+/// A number of frames.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FrameCount {
-    /// All of them.
+    /// All frames.
     pub all: u64,
-    /// Those of them that are control frames: pings, pongs, close.
+    /// The control frames among them: ping, pong and close.
     pub control: u64,
 }
 
 impl Violation {
-    /// The code to close the connection with (section 7.4.1).
+    /// The close code for the violation (section 7.4.1).
     pub fn close_code(self) -> u16 {
         match self {
             Violation::Utf8 => 1007,
             Violation::TooLong => 1009,
-            // Going away: a client that only has a fault comes back, and can do better.
+            // Going away: the client may only be faulty, and may reconnect.
             Violation::Flood => 1001,
             _ => 1002,
         }
     }
 }
 
-/// Follows the frames of one client, wherever they are cut.
+/// Parses the frames of one client. The bytes may be split at any point.
 #[derive(Debug)]
 pub struct ClientFrames {
-    /// Messages may be compressed (RFC 7692).
+    /// Whether messages may be compressed (RFC 7692).
     deflate: bool,
     header: ArrayVec<u8, MAX_HEADER>,
-    /// The frame whose payload comes.
+    /// The frame whose payload is being received.
     frame: Option<Frame>,
-    /// The message that is not whole yet.
+    /// The message that is not complete yet.
     message: Option<Message>,
     control: ArrayVec<u8, MAX_CONTROL>,
     closed: bool,
@@ -95,25 +96,25 @@ pub struct ClientFrames {
 struct Frame {
     first: u8,
     mask: [u8; 4],
-    /// Bytes of the payload so far.
+    /// Number of payload bytes received so far.
     at: u64,
     length: u64,
 }
 
 #[derive(Debug)]
 struct Message {
-    /// Bytes of its frames so far, as their headers announce them.
+    /// Total length of its frames so far, according to their headers.
     length: u64,
-    /// What is left to be checked of a text that is not compressed.
+    /// The UTF-8 check of an uncompressed text message.
     text: Option<Utf8>,
 }
 
-/// Text that comes in parts: the bytes of a character that is not whole yet.
+/// UTF-8 check of text that arrives in parts: contains the bytes of an incomplete character.
 #[derive(Debug, Default)]
 struct Utf8(ArrayVec<u8, 4>);
 
 impl ClientFrames {
-    /// Of a client that may compress its messages, or not.
+    /// `deflate`: whether the client may compress its messages.
     pub fn new(deflate: bool) -> Self {
         ClientFrames {
             deflate,
@@ -125,12 +126,13 @@ impl ClientFrames {
         }
     }
 
-    /// Takes the next bytes of the connection, and returns how many frames end in them. The newest of the pings
-    /// among these replaces what is in `control` (section 5.5.3: older ones need no answer), a close frame is put behind
-    /// it, each as a whole frame. After a close frame everything is ignored.
+    /// Parses the next bytes of the connection. Returns the number of frames that end in them.
     ///
-    /// # Errors
-    /// When the client broke the protocol. The connection is then to be closed.
+    /// Writes control frames to `control` as whole frames. The newest ping in `bytes` replaces the previous
+    /// content (section 5.5.3: older pings need no response). A close frame is appended. Everything after a
+    /// close frame is ignored.
+    ///
+    /// # Errors If the client violated the protocol. The caller must then close the connection.
     pub fn push(&mut self, mut bytes: &[u8], control: &mut Vec<u8>) -> Result<FrameCount, Violation> {
         let mut count = FrameCount::default();
         while !self.closed {
@@ -160,7 +162,8 @@ impl ClientFrames {
         Ok(count)
     }
 
-    /// The frame that the header announces, if it is whole. What is wrong is found out as soon as it is there.
+    /// The frame that the header declares, if the header is complete. Errors are detected as early as
+    /// possible.
     fn frame_of_header(&mut self) -> Result<Option<Frame>, Violation> {
         let [first, second, rest @ ..] = self.header.as_slice() else { return Ok(None) };
         if rest.is_empty() {
@@ -219,7 +222,7 @@ impl ClientFrames {
         }
     }
 
-    /// Takes what belongs to the frame's payload; the rest.
+    /// Consumes the bytes of the frame's payload. Returns the rest.
     fn payload<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Violation> {
         let Some(frame) = &mut self.frame else { return Ok(bytes) };
         let here = usize::try_from(frame.length - frame.at).map_or(bytes.len(), |left| left.min(bytes.len()));
@@ -230,7 +233,7 @@ impl ClientFrames {
             let unmasked: ArrayVec<u8, 256> = part.iter().zip(mask).map(|(byte, mask)| byte ^ mask).collect();
             frame.at += part.len() as u64;
             if is_control {
-                // A control frame is no longer than there is room for.
+                // The buffer has the maximum length of a control frame, so this cannot fail.
                 let _ = self.control.try_extend_from_slice(&unmasked);
             } else if let Some(Message { text: Some(text), .. }) = &mut self.message {
                 text.push(&unmasked)?;
@@ -239,7 +242,7 @@ impl ClientFrames {
         Ok(rest)
     }
 
-    /// The frame that began with `first` is whole.
+    /// Handles the end of the frame whose first byte is `first`.
     fn end(&mut self, first: u8, control: &mut Vec<u8>) -> Result<(), Violation> {
         match first & 0xf {
             PONG => return Ok(()),
@@ -254,7 +257,7 @@ impl ClientFrames {
             }
             _ => return Ok(()),
         }
-        // With a mask that changes nothing.
+        // A zero mask, so the payload stays as it is.
         control.extend([first, MASK | self.control.len() as u8, 0, 0, 0, 0]);
         control.extend_from_slice(&self.control);
         Ok(())
@@ -270,7 +273,7 @@ impl Utf8 {
         while !self.0.is_empty() {
             let [byte, rest @ ..] = bytes else { return Ok(()) };
             bytes = rest;
-            // No character has more bytes than there is room for: before that it is whole or wrong.
+            // A character has at most four bytes. It is complete or invalid before the buffer is full.
             self.0.try_push(*byte).map_err(|_| Violation::Utf8)?;
             match std::str::from_utf8(&self.0) {
                 Ok(_) => self.0.clear(),
@@ -330,14 +333,14 @@ mod tests {
         frame
     }
 
-    /// What is passed on when `bytes` come cut into parts of `cut`.
+    /// The control frames and the result if `bytes` arrive in parts of `cut` bytes.
     fn passed(deflate: bool, bytes: &[u8], cut: usize) -> (Vec<u8>, Result<(), Violation>) {
         let (mut frames, mut control) = (ClientFrames::new(deflate), Vec::new());
         let result = bytes.chunks(cut).try_for_each(|part| frames.push(part, &mut control).map(drop));
         (control, result)
     }
 
-    /// The example of RFC 6455 section 5.7, and its ping in place of the text.
+    /// The example of RFC 6455 section 5.7, with its ping in place of the text.
     #[test]
     fn the_frames_of_the_rfc_are_taken() {
         let text = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];

@@ -1,29 +1,29 @@
-//! WebSocket frames (RFC 6455 section 5.2) as a server sends them: unmasked, hence the same bytes for every
-//! client, hence made once and joined in one buffer.
+//! WebSocket frames (RFC 6455 section 5.2) from a server. They are not masked, so all clients get the same
+//! bytes. They are therefore built once, in one shared buffer.
 
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 use std::sync::Arc;
 
 const FIN: u8 = 0x80;
-/// Set on a compressed message.
+/// Set for a compressed message.
 const RSV1: u8 = 0x40;
 const OPCODE_TEXT: u8 = 0x1;
 const OPCODE_CLOSE: u8 = 0x8;
-/// Payload lengths from here on stand in 16 bits, those above [`MAX_16_BIT`] in 64.
+/// From this length on, a payload length takes 16 bits; above [`MAX_16_BIT`] it takes 64.
 const MIN_16_BIT: usize = 126;
 const MAX_16_BIT: usize = 0xffff;
-/// Bytes left for a header before its text is written: what a 16-bit length needs.
+/// Bytes reserved for a header before the text is written: the header with a 16-bit length.
 const ROOM: usize = 4;
 
-/// Joined text frames, one a message.
+/// Consecutive text frames, one per message.
 #[derive(Debug, Default)]
 pub struct Frames {
     bytes: Bytes,
     spans: Vec<Span>,
 }
 
-/// Where one frame lies: it begins where the one before it ends.
+/// The position of one frame. It begins where the previous one ends.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     payload: usize,
@@ -46,7 +46,7 @@ impl Frames {
         Arc::new(Frames { bytes: bytes.into(), spans })
     }
 
-    /// The same, with a copy of their bytes in place of these.
+    /// The same frames with `copy` as their bytes.
     pub(crate) fn with_bytes(&self, copy: Bytes) -> Frames {
         debug_assert!(copy == self.bytes, "it is no copy");
         Frames { bytes: copy, spans: self.spans.clone() }
@@ -62,22 +62,22 @@ impl Frames {
         self.spans.len()
     }
 
-    /// Whether there is no message.
+    /// Whether there are no messages.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
 
-    /// The text of message `i`, without its frame header; empty past the last.
+    /// The text of message `i` without its frame header. Empty if there is no such message.
     pub fn text(&self, i: usize) -> &[u8] {
         self.spans.get(i).and_then(|s| self.bytes.get(s.payload..s.end)).unwrap_or_default()
     }
 
-    /// Offset in bytes at which the frame of message `i` begins; of one past the last, the length of all.
+    /// Byte offset of the frame of message `i`. The total length if there is no such message.
     pub fn offset(&self, i: usize) -> usize {
         i.checked_sub(1).and_then(|before| self.spans.get(before)).map_or(0, |s| s.end)
     }
 
-    /// Number of messages from `from` on that fit in `max_bytes`, at least one if any is left.
+    /// Number of messages, starting at `from`, that fit in `max_bytes`. At least one if any is left.
     pub fn fitting(&self, from: usize, max_bytes: usize) -> usize {
         let start = self.offset(from);
         let rest = self.spans.get(from..).unwrap_or_default();
@@ -85,18 +85,18 @@ impl Frames {
         fitting.max(1).min(rest.len())
     }
 
-    /// Bytes of the frames of messages `from..to`.
+    /// Length in bytes of the frames of messages `from..to`.
     pub fn length(&self, from: usize, to: usize) -> usize {
         self.offset(to.min(self.spans.len())).saturating_sub(self.offset(from))
     }
 
-    /// The frames of messages `from..to`, not copied.
+    /// The frames of messages `from..to`, without copying them.
     pub fn slice(&self, from: usize, to: usize) -> Bytes {
         self.bytes.slice(self.offset(from)..self.offset(to.min(self.spans.len())))
     }
 }
 
-/// Joins frames, writing each message's text where it stays.
+/// Builds consecutive frames. Each message's text is written directly to its final place.
 #[derive(Debug, Default)]
 pub(crate) struct FramesBuilder {
     bytes: Vec<u8>,
@@ -108,10 +108,10 @@ impl FramesBuilder {
         FramesBuilder { bytes: Vec::with_capacity(bytes), spans: Vec::with_capacity(messages) }
     }
 
-    /// Appends one text message; `write` must only append to what it is given.
+    /// Appends one text message. `write` must only append to its buffer.
     ///
-    /// Nearly every message has a 16-bit length, so room for that header is left before the text is written,
-    /// and the text is moved only when it needs another.
+    /// Nearly every message has a 16-bit length, so this reserves the bytes for that header. The text is
+    /// moved only if it needs another header.
     pub(crate) fn push<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; ROOM]);
@@ -123,14 +123,14 @@ impl FramesBuilder {
         written
     }
 
-    /// Appends what is no frame, as it is written.
+    /// Appends raw bytes that are not a WebSocket frame.
     pub(crate) fn push_raw(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let payload = self.bytes.len();
         write(&mut self.bytes);
         self.spans.push(Span { payload, end: self.bytes.len() });
     }
 
-    /// Appends one text message that was compressed (RFC 7692 section 6).
+    /// Appends one compressed text message (RFC 7692 section 6).
     pub(crate) fn push_compressed(&mut self, compressed: &[u8]) {
         let start = self.bytes.len();
         self.bytes.extend(text_header(compressed.len()));
@@ -173,7 +173,8 @@ impl Frames {
     }
 }
 
-/// A close frame; `reason` is cut at the 123 bytes that a control frame has room for (RFC 6455 section 5.5.1).
+/// A close frame. `reason` is truncated to the 123 bytes that fit in a control frame (RFC 6455 section
+/// 5.5.1).
 pub fn close_frame(code: u16, reason: &str) -> Bytes {
     let reason = reason.as_bytes();
     let reason = reason.get(..123).unwrap_or(reason);
@@ -199,7 +200,7 @@ mod tests {
         builder.build()
     }
 
-    /// What an independent implementation reads from the bytes.
+    /// Parses the bytes with an independent implementation.
     fn read_back(frames: Bytes) -> Vec<Vec<u8>> {
         let mut bytes = BytesMut::from(&frames[..]);
         let mut codec = Codec::new().client_mode().max_size(1 << 20);

@@ -1,7 +1,7 @@
-//! The messages that clients receive: from decoded entries to JSON texts and WebSocket frames.
+//! The messages to clients: converts decoded entries to JSON texts and WebSocket frames.
 //!
-//! Pure: no input or output, no clock, no actors. This is the one place where the words of Certificate
-//! Transparency become those of certstream (`leaf_cert`, `cert_index`, `seen`).
+//! Pure: no input or output, no clock, no actors. Only this module maps the terms of Certificate Transparency
+//! to those of certstream (`leaf_cert`, `cert_index`, `seen`).
 //!
 //! ```text
 //! LogEntry + Source ── CertEntry ── EntryBatch ──┬── Frames of the full stream
@@ -10,7 +10,7 @@
 //!                                                                                    or as events, likewise)
 //! ```
 //!
-//! And the other way, what clients say: [`ClientFrames`].
+//! In the other direction, [`ClientFrames`] parses what clients send.
 
 #![cfg_attr(
     not(test),

@@ -1,4 +1,4 @@
-//! The messages that are about no certificate.
+//! Messages that are not about a certificate.
 
 use super::seconds::Seconds;
 use crate::ct::source::Source;
@@ -8,14 +8,16 @@ pub fn heartbeat(now_us: u64) -> String {
     format!(r#"{{"message_type":"heartbeat","timestamp":{}}}"#, Seconds::from_us(now_us))
 }
 
-/// The notice to a client that the messages of its stream with these numbers, both included, were dropped.
+/// The notice that messages of the client's stream were dropped: those with the sequence numbers `from_seq`
+/// to `to_seq`, both inclusive.
 pub fn gap(from_seq: u64, to_seq: u64) -> String {
     let dropped = to_seq.saturating_sub(from_seq).saturating_add(1);
     format!(r#"{{"message_type":"gap","dropped":{dropped},"from_seq":{from_seq},"to_seq":{to_seq}}}"#)
 }
 
-/// The message that tells of a log that was caught misbehaving: `kind` of misbehaviour, `problem` for people, and the
-/// `index` of the entry that it is about, if it is about one; `now_us` is in unix microseconds.
+/// The message that a log misbehaved. `kind` is the kind of misbehaviour and `problem` a description for
+/// people. `index` is the index of the entry, if the misbehaviour concerns one. `now_us` is in unix
+/// microseconds.
 pub fn log_alert(source: &Source, kind: &str, problem: &str, index: Option<u64>, now_us: u64) -> String {
     let timestamp = now_us as f64 / 1e6;
     serde_json::json!({ "message_type": "log_alert", "data": { "kind": kind, "log": source.bare_url(), "name": source.name(),

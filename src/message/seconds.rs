@@ -1,8 +1,8 @@
-//! Times in messages.
+//! Timestamps in messages.
 
 use std::fmt;
 
-/// Unix seconds with their fraction, as they stand in a message.
+/// Unix seconds with a fraction, in the format of messages.
 pub(super) struct Seconds {
     whole: u64,
     fraction: u64,

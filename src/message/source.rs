@@ -1,4 +1,4 @@
-//! What messages say of the log that an entry came from.
+//! The members of a message that describe the entry's log.
 
 use super::seconds::Seconds;
 use crate::ct::source::{Protocol, Source};
@@ -11,7 +11,7 @@ pub(super) fn write_member(source: &Source, timestamp_ms: u64, out: &mut Vec<u8>
     let _ = write!(out, "{}}}", Seconds::from_ms(timestamp_ms));
 }
 
-/// The member up to the value of `timestamp`.
+/// The text of the member up to the value of `timestamp`.
 fn before_timestamp(source: &Source) -> String {
     let log_id = source.log_id().map(|id| base64_simd::STANDARD.encode_to_string(id));
     let members =
@@ -21,7 +21,8 @@ fn before_timestamp(source: &Source) -> String {
     format!("\"source\":{},\"timestamp\":", members.trim_end_matches('}'))
 }
 
-/// Appends the URL that fetches entry `index` alone (RFC 6962 section 4.6), or the data tile that holds it.
+/// Appends the URL that returns only entry `index` (RFC 6962 section 4.6), or the URL of the data tile that
+/// contains it.
 pub(super) fn write_link(source: &Source, index: u64, out: &mut Vec<u8>) {
     let url = source.url();
     let _ = match source.protocol() {

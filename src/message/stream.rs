@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-/// A selection of what is in a message; a client subscribes to one.
+/// A selection of the data in messages. Each client subscribes to one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stream {
-    /// Everything.
+    /// All data.
     Full,
     /// Without `chain` and `as_der`.
     Lite,
-    /// `dns_entries` messages: the names alone.
+    /// `dns_entries` messages: only the names.
     Domains,
 }
 

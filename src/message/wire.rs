@@ -1,33 +1,33 @@
-//! How messages are put on the wire: as WebSocket frames, plain or compressed, or as events.
+//! The wire formats of messages: WebSocket frames, plain or compressed, and Server-Sent Events.
 //!
-//! Whatever it is, it is the same bytes for every client that has it so, and made once.
+//! In each format, all clients get the same bytes, which are built once.
 
 use super::{Frames, FramesBuilder};
 use flate2::{Compress, Compression, FlushCompress};
 use std::io::Write;
 use std::sync::Arc;
 
-/// Compression level: the step from 1 to 3 saves a twentieth of the bytes; beyond it they hardly shrink and the time
-/// doubles.
+/// Compression level. Level 3 saves a twentieth of the bytes compared with level 1. Above 3, the size hardly
+/// shrinks and the time doubles.
 const LEVEL: u32 = 3;
-/// What ends a block that was flushed, and is left out (RFC 7692 section 7.2.1).
+/// The end of a flushed block, which is removed (RFC 7692 section 7.2.1).
 const TAIL: &[u8] = &[0, 0, 0xff, 0xff];
 
-/// How a client receives messages.
+/// The wire format of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Wire {
     /// WebSocket frames (RFC 6455).
     #[serde(rename = "websocket")]
     WebSocket,
-    /// WebSocket frames with permessage-deflate (RFC 7692), each message compressed by itself.
+    /// WebSocket frames with permessage-deflate (RFC 7692). Each message is compressed separately.
     Deflate,
     /// Server-Sent Events (HTML Living Standard, section 9.2).
     Events,
 }
 
 impl Wire {
-    /// Its name, as statistics show it.
+    /// The format's name in statistics.
     pub fn name(self) -> &'static str {
         match self {
             Wire::WebSocket => "websocket",
@@ -36,10 +36,10 @@ impl Wire {
         }
     }
 
-    /// All, in the order of their discriminants.
+    /// All formats, in the order of their discriminants.
     pub const ALL: [Wire; 3] = [Wire::WebSocket, Wire::Deflate, Wire::Events];
 
-    /// A message that is of no stream.
+    /// A message that belongs to no stream.
     pub fn single(self, text: &[u8]) -> Arc<Frames> {
         match self {
             Wire::WebSocket | Wire::Deflate => Frames::single(text),
@@ -47,7 +47,8 @@ impl Wire {
         }
     }
 
-    /// What keeps a connection from looking dead. To be an event it would have to be one of the stream.
+    /// A heartbeat that keeps the connection from looking dead. It is not an event, because all events belong
+    /// to the stream.
     pub fn heartbeat(self, text: &[u8]) -> Arc<Frames> {
         match self {
             Wire::WebSocket | Wire::Deflate => Frames::single(text),
@@ -56,15 +57,15 @@ impl Wire {
     }
 }
 
-/// The messages of `plain` as events; in their stream the first one has the number `first_seq`, which is their `id`.
-/// Messages are JSON without line ends, so that each is one line of data.
+/// The messages of `plain` as events. `first_seq` is the sequence number of the first message; the numbers
+/// become the `id` of the events. Messages are JSON without line ends, so each one is a single line of data.
 pub fn events(plain: &Frames, first_seq: Option<u64>) -> Arc<Frames> {
     let mut builder =
         FramesBuilder::with_capacity(plain.len(), plain.length(0, plain.len()) + 32 * plain.len());
     for i in 0..plain.len() {
         builder.push_raw(|out| {
             if let Some(first) = first_seq {
-                // A Vec takes what is written.
+                // Writing to a Vec cannot fail.
                 let _ = writeln!(out, "id: {}", first + i as u64);
             }
             out.extend_from_slice(b"data: ");
@@ -75,8 +76,8 @@ pub fn events(plain: &Frames, first_seq: Option<u64>) -> Arc<Frames> {
     builder.build()
 }
 
-/// The messages of `plain`, each compressed by itself (`server_no_context_takeover`): what is made for one client is
-/// right for all.
+/// The messages of `plain`, each compressed separately (`server_no_context_takeover`), so that all clients
+/// can decompress the same bytes.
 pub fn deflated(plain: &Frames) -> Arc<Frames> {
     let mut compress = Compress::new(Compression::new(LEVEL), false);
     let mut builder = FramesBuilder::with_capacity(plain.len(), plain.length(0, plain.len()) * 2 / 3);
@@ -86,17 +87,17 @@ pub fn deflated(plain: &Frames) -> Arc<Frames> {
         compress.reset();
         match compress_whole(&mut compress, text, &mut compressed) {
             Some(()) => builder.push_compressed(&compressed),
-            // Not compressed it is right too.
+            // An uncompressed message is valid too.
             None => builder.push(|out| out.extend_from_slice(text)),
         }
     }
     builder.build()
 }
 
-/// Puts a compressed message in place of what `out` holds, as it is to be sent.
+/// Replaces the content of `out` with the compressed message, ready to be sent.
 fn compress_whole(compress: &mut Compress, text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     out.clear();
-    // Room for all that DEFLATE may add, so that one call does it.
+    // Reserves the maximum that DEFLATE may add, so that one call is sufficient.
     out.reserve(text.len() + text.len() / 1000 + 64);
     compress.compress_vec(text, out, FlushCompress::Sync).ok()?;
     if compress.total_in() != text.len() as u64 || !out.ends_with(TAIL) {
@@ -112,11 +113,11 @@ fn raw(write: impl FnOnce(&mut Vec<u8>)) -> Arc<Frames> {
     builder.build()
 }
 
-/// What a client offers of permessage-deflate in its `Sec-WebSocket-Extensions`, in the answer that accepts it; `None`
-/// where there is no offer that we can take.
+/// The response to the permessage-deflate offers in a client's `Sec-WebSocket-Extensions`. `None` if no offer
+/// is acceptable.
 ///
-/// A window smaller than ours for what we send would have to be kept to, so such an offer is declined. How the client
-/// compresses does not matter, since we read nothing that it says.
+/// An offer with a smaller window for the server's messages is declined, because the server would have to
+/// respect it. The client's own compression does not matter, since the server does not read its messages.
 pub fn accept_deflate(offers: &str) -> Option<&'static str> {
     let taken = offers.split(',').any(|offer| {
         let mut parts = offer.split(';').map(str::trim);
@@ -125,7 +126,7 @@ pub fn accept_deflate(offers: &str) -> Option<&'static str> {
     taken.then_some("permessage-deflate; server_no_context_takeover")
 }
 
-/// Whether each parameter is one of RFC 7692 section 7.1, at most once, and one that we can keep to.
+/// Whether each parameter is defined in RFC 7692 section 7.1, occurs at most once, and is acceptable.
 fn parts_are_known<'a>(parts: impl Iterator<Item = &'a str>) -> bool {
     let mut seen = Vec::new();
     for part in parts {
@@ -157,7 +158,7 @@ mod tests {
         builder.build()
     }
 
-    /// What a client makes of the one frame in `bytes`, by RFC 7692 section 7.2.2.
+    /// Decompresses the one frame in `bytes` as a client does, RFC 7692 section 7.2.2.
     fn inflated(bytes: &[u8]) -> String {
         assert_eq!(bytes[0], 0xc1, "FIN, RSV1, text");
         let payload = match bytes[1] {

@@ -1,4 +1,4 @@
-//! Keeps evidence of what logs did wrong: one file each, in a folder that is bounded.
+//! Stores evidence of misbehaviour: one file for each piece, in a folder of limited size.
 
 use super::Usage;
 use crate::ct::source::bare_url;
@@ -8,32 +8,32 @@ use parking_lot::Mutex;
 use std::io;
 use std::path::PathBuf;
 
-/// Most files of one kind of misbehaviour: a flood of one must not hide another.
+/// Maximum number of files for one kind of misbehaviour. A flood of one kind must not prevent storing
+/// another.
 pub(crate) const MAX_FILES_OF_KIND: usize = 100;
-/// Most bytes of them together.
+/// Maximum total size of these files, in bytes.
 pub(crate) const MAX_BYTES_OF_KIND: u64 = 64 * 1024 * 1024;
-/// Largest file, bytes. Most evidence has some 200 KB, which is a proof and the leaf hashes of 2,048 entries; the rest is
-/// room for an entry with its chain.
+/// Maximum size of a file, in bytes. Most evidence has about 200 KB: a proof and the leaf hashes of 2,048
+/// entries. The rest allows an entry with its chain.
 pub(crate) const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
 
-/// The folder.
+/// The folder of evidence.
 #[derive(Debug)]
 pub struct EvidenceFolder {
     dir: PathBuf,
-    /// Held while a file is counted in.
+    /// Held while a file is added to the count.
     turn: Mutex<()>,
 }
 
 impl EvidenceFolder {
-    /// Keeps evidence in `dir`, which is made when it is first needed.
+    /// Stores evidence in `dir`, which is created when it is first needed.
     pub fn new(dir: PathBuf) -> Self {
         EvidenceFolder { dir, turn: Mutex::default() }
     }
 
     /// Writes one file, named after the log, the kind of misbehaviour and the time.
     ///
-    /// # Errors
-    /// When the folder is full or cannot be written.
+    /// # Errors If the folder is full or cannot be written.
     pub fn keep(&self, evidence: &Evidence) -> io::Result<PathBuf> {
         let _turn = self.turn.lock();
         let kind = evidence.misbehaviour.kind();

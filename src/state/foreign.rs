@@ -1,4 +1,4 @@
-//! Where other certstream servers keep how far they have come. Pure.
+//! Parses the files in which other certstream servers save their positions. Pure.
 //!
 //! | file | form |
 //! |---|---|
@@ -16,13 +16,13 @@ pub type ForeignPositions = BTreeMap<String, u64>;
 /// Why a file cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum NotForeign {
-    /// It is no JSON.
+    /// The file is not JSON.
     #[error("it is no JSON: {0}")]
     NotJson(#[from] serde_json::Error),
-    /// It is JSON of neither form.
+    /// The JSON has neither of the two forms.
     #[error("it is neither a ct_index.json nor a certstream_state.json: {0}")]
     Form(String),
-    /// It is of a version that nobody here has seen.
+    /// The version is unknown.
     #[error("it is a certstream_state.json of version {0}, and this program knows 1")]
     Version(u64),
 }
@@ -38,10 +38,9 @@ struct StateOfLog {
     current_index: u64,
 }
 
-/// Reads either of the two.
+/// Parses either of the two forms.
 ///
-/// # Errors
-/// See [`NotForeign`]. Nothing of a file is taken that is wrong somewhere.
+/// # Errors See [`NotForeign`]. If any part of a file is invalid, nothing is imported.
 pub fn parse(text: &[u8]) -> Result<ForeignPositions, NotForeign> {
     let value: Value = serde_json::from_slice(text)?;
     let form = |error: serde_json::Error| NotForeign::Form(error.to_string());

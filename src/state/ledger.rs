@@ -1,66 +1,64 @@
-//! The account of one log: what became of each index. Pure.
+//! The ledger of one log: accounts for each of its indexes. Pure.
 
 use serde::{Deserialize, Serialize};
 
-/// Every index from `first` to `next` is in exactly one of the counts.
+/// Every index from `first` up to but excluding `next` is in exactly one of the counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ledger {
-    /// The index that watching began at.
+    /// The first index that was watched.
     pub first: u64,
     /// The next index to be accounted for.
     pub next: u64,
-    /// Entries handed to the Broker.
+    /// Number of entries that were sent to the Broker.
     pub delivered: u64,
-    /// Entries passed over because no certificate could be found in them.
+    /// Number of entries that were skipped because no certificate could be found in them.
     pub undecodable: u64,
-    /// Entries left out because catching up was limited.
+    /// Number of entries that were left out because of the limit on catching up.
     pub skipped: u64,
 }
 
-/// An index was to be accounted for out of turn.
+/// An index was not the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("index {found} came where {expected} was due")]
 pub struct OutOfTurn {
-    /// The next index by the account.
+    /// The next index according to the ledger.
     pub expected: u64,
-    /// The one that came.
+    /// The index that was given.
     pub found: u64,
 }
 
 impl Ledger {
-    /// The account of a log that is watched from `first` on.
+    /// Creates the ledger of a log that is watched from `first` on.
     pub fn from(first: u64) -> Self {
         Ledger { first, next: first, delivered: 0, undecodable: 0, skipped: 0 }
     }
 
-    /// The entry at `index` is handed to the Broker.
+    /// Records that the entry at `index` was sent to the Broker.
     ///
-    /// # Errors
-    /// Where another is due: there would be a hole or a repeat.
+    /// # Errors If `index` is not the next one: there would be a gap or a duplicate.
     pub fn deliver(&mut self, index: u64) -> Result<(), OutOfTurn> {
         self.advance(index)?;
         self.delivered += 1;
         Ok(())
     }
 
-    /// The entry at `index` cannot be decoded and is passed over.
+    /// Records that the entry at `index` cannot be decoded and is skipped.
     ///
-    /// # Errors
-    /// Where another is due.
+    /// # Errors If `index` is not the next one.
     pub fn pass_over(&mut self, index: u64) -> Result<(), OutOfTurn> {
         self.advance(index)?;
         self.undecodable += 1;
         Ok(())
     }
 
-    /// Leaves out everything before `index`; nothing if that is behind us.
+    /// Records that everything before `index` is left out. Does nothing if that is already accounted for.
     pub fn skip_to(&mut self, index: u64) {
         self.skipped += index.saturating_sub(self.next);
         self.next = self.next.max(index);
     }
 
-    /// Whether each index is accounted for.
+    /// Whether the counts add up to the number of indexes.
     pub fn adds_up(&self) -> bool {
         let counts = [self.delivered, self.undecodable, self.skipped];
         counts.iter().try_fold(self.first, |sum, count| sum.checked_add(*count)) == Some(self.next)

@@ -1,4 +1,4 @@
-//! One server per state folder: two would undo each other's positions.
+//! Ensures that only one server uses a state folder. Two would overwrite each other's positions.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -6,23 +6,23 @@ use std::path::{Path, PathBuf};
 
 const FILE: &str = "lock";
 
-/// Held as long as the server runs. The system lets it go however the program ends.
+/// Held while the server runs. The operating system releases it whenever the program ends.
 #[derive(Debug)]
 pub struct StateLock {
-    /// `None`: the folder cannot be written, so that there is nothing to protect.
+    /// `None` if the folder is not writable, so that there is nothing to protect.
     _file: Option<File>,
 }
 
-/// Another server has the folder.
+/// Another server uses the folder.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: another server uses this folder; give each its own state.dir", .0.display())]
 pub struct StateLockError(PathBuf);
 
 impl StateLock {
-    /// Takes `dir`, which is made if it is not there.
+    /// Locks `dir`, which is created if it does not exist.
     ///
-    /// # Errors
-    /// When another server has it. A folder that cannot be written is only warned of: the stream is worth more.
+    /// # Errors If another server has locked it. If the folder is not writable, this only logs a warning,
+    /// because the stream is more important.
     pub fn take(dir: &Path) -> Result<Self, StateLockError> {
         match open(dir).map(|file| file.try_lock().map(|()| file)) {
             Ok(Ok(file)) => Ok(StateLock { _file: Some(file) }),
@@ -36,12 +36,12 @@ impl StateLock {
     }
 }
 
-/// What to do about `error`, where the folder belongs to another user: a volume that was made by another image does.
+/// How to fix `error` if the folder belongs to another user, as with a volume that another image created.
 #[cfg(unix)]
 fn hint(dir: &Path, error: &io::Error) -> String {
     use std::os::unix::fs::MetadataExt;
 
-    // The folder itself, or the one that it would be made in.
+    // The folder itself, or the nearest existing parent folder.
     let owner = dir.ancestors().find_map(|dir| dir.metadata().ok()).map(|folder| folder.uid());
     let own = rustix::process::geteuid().as_raw();
     match owner {
@@ -57,7 +57,7 @@ fn ownership(owner: u32, own: u32) -> String {
     format!(" (it belongs to user id {owner}, the server runs as user id {own}: chown it to {own})")
 }
 
-/// There are no user ids here.
+/// This platform has no user ids.
 #[cfg(not(unix))]
 fn hint(_: &Path, _: &io::Error) -> String {
     String::new()

@@ -1,4 +1,4 @@
-//! What is kept on disk.
+//! The data that is stored on disk.
 
 pub(crate) mod evidence;
 mod foreign;

@@ -1,8 +1,10 @@
-//! Where each log stands, so that a restart goes on there: the file `positions.json` in the state folder.
+//! The position in each log, so that a restart continues there. They are in the file `positions.json` in the
+//! state folder.
 //!
-//! Its first line is JSON, its second the SHA-256 of the first in hexadecimal. It is replaced as a whole: written
-//! beside, synced, renamed, and the folder synced, so that after a crash there is the old one or the new one. One
-//! that is damaged is an error and is left alone: to begin at the heads instead would lose what came in between.
+//! The first line of the file is JSON, the second the SHA-256 of the first in hexadecimal. The file is
+//! replaced as a whole: a new file is written next to it, synced and renamed, and the folder is synced. After
+//! a crash there is therefore either the old file or the new one. A damaged file is an error and is not
+//! changed: starting at the heads instead would lose the entries in between.
 
 use super::Ledger;
 use crate::ct::head::Head;
@@ -19,10 +21,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const FILE: &str = "positions.json";
-/// The only version of the file so far.
+/// The only version of the file format so far.
 const VERSION: u32 = 1;
-/// Most logs whose position is kept: a list that names others each hour must not fill the disk. Those that come then begin
-/// anew after a restart. There have been some 250 logs so far.
+/// Maximum number of logs whose positions are saved. A list that names other logs each hour must not fill the
+/// disk. Logs above the limit start anew after a restart. About 250 logs have existed so far.
 pub(crate) const MAX_POSITIONS: usize = 10_000;
 
 /// Largest tree head that is kept over a restart, bytes; others have some 300. Without it, only the tree is kept.
@@ -30,45 +32,45 @@ pub(crate) const MAX_HEAD_BYTES: usize = 2 * 1024;
 /// Largest file that is read, bytes. A log takes about 500, and [`MAX_POSITIONS`] logs always fit.
 const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Where a log stands.
+/// The position in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// SHA-256 of the log's key, if that is known.
+    /// SHA-256 of the log's key, if it is known.
     pub log_id: Option<Hash>,
-    /// What became of each index so far.
+    /// Accounts for each index so far.
     pub ledger: Ledger,
-    /// The verified tree of the entries before the next one; `None` where nothing is verified.
+    /// The verified tree of the entries before the next index. `None` without verification.
     pub tree: Option<CompactTree>,
-    /// The newest head that the tree was verified by.
+    /// The newest head that verified the tree.
     pub head: Option<Head>,
 }
 
-/// Why positions cannot be had.
+/// Why positions cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum PositionsError {
-    /// The file is there and cannot be read.
+    /// The file exists but cannot be read.
     #[error("{}: cannot be read: {error}", path.display())]
     Read {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         error: io::Error,
     },
-    /// The file is not what was written.
+    /// The content of the file is not valid.
     #[error(
         "{}: {problem}; restore it from a backup, or move it away to begin at the logs' heads (what was logged since \
          it was written is then not sent)",
         path.display()
     )]
     Damaged {
-        /// The file.
+        /// The file's path.
         path: PathBuf,
-        /// What is wrong.
+        /// The error.
         problem: String,
     },
 }
 
-/// The file's first line.
+/// The content of the file's first line.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -82,7 +84,7 @@ struct Written {
 struct WrittenPosition {
     log_id: Option<String>,
     ledger: Ledger,
-    /// The hashes of its frontier, one behind the other.
+    /// The concatenated hashes of its frontier.
     tree: Option<String>,
     head: Option<WrittenHead>,
 }
@@ -97,10 +99,10 @@ struct WrittenHead {
     bytes: String,
 }
 
-/// The positions of all logs, by URL, and the file that they are kept in.
+/// The positions of all logs by URL, and the file in which they are saved.
 #[derive(Debug)]
 pub struct Positions {
-    /// `None`: they are not kept.
+    /// `None` if they are not saved.
     dir: Option<PathBuf>,
     state: Mutex<State>,
 }
@@ -108,23 +110,22 @@ pub struct Positions {
 #[derive(Debug, Default)]
 struct State {
     by_url: BTreeMap<String, Position>,
-    /// Clients that were connected.
+    /// Number of connected clients.
     clients: usize,
-    /// Whether something was set since it was last made ready to be written.
+    /// Whether a position was set since positions were last prepared for saving.
     changed: bool,
-    /// What the next [`Positions::save_settled`] writes.
+    /// The positions that the next [`Positions::save_settled`] writes.
     settling: Option<BTreeMap<String, Position>>,
-    /// Why the newest save failed, if it did.
+    /// The error of the last save, if it failed.
     error: Option<String>,
-    /// When everything that was to be saved was.
+    /// The last time that everything was saved.
     saved_at: Option<Instant>,
 }
 
 impl Positions {
-    /// Those of the file in `dir`; none where there is no such file.
+    /// Loads the positions from the file in `dir`. Empty if there is no file.
     ///
-    /// # Errors
-    /// See [`PositionsError`].
+    /// # Errors See [`PositionsError`].
     pub fn load(dir: &Path) -> Result<Self, PositionsError> {
         let path = dir.join(FILE);
         let state = match read_file(&path, MAX_FILE_BYTES) {
@@ -135,17 +136,17 @@ impl Positions {
         Ok(Positions { dir: Some(dir.into()), state: Mutex::new(state) })
     }
 
-    /// Positions that end with the program.
+    /// Creates positions that are not saved.
     pub fn in_memory() -> Self {
         Positions { dir: None, state: Mutex::default() }
     }
 
-    /// Where the log at `url` stands.
+    /// The position in the log at `url`.
     pub fn get(&self, url: &str) -> Option<Position> {
         self.lock().by_url.get(url).cloned()
     }
 
-    /// Notes where the log at `url` stands.
+    /// Sets the position in the log at `url`.
     pub fn set(&self, url: &str, position: Position) {
         let mut state = self.lock();
         let has_room = state.by_url.len() < MAX_POSITIONS;
@@ -157,36 +158,38 @@ impl Positions {
         state.changed = true;
     }
 
-    /// How many clients were connected.
+    /// The saved number of connected clients.
     pub fn clients(&self) -> usize {
         self.lock().clients
     }
 
-    /// Notes how many clients are connected.
+    /// Sets the number of connected clients.
     pub fn set_clients(&self, clients: usize) {
         let mut state = self.lock();
         state.changed |= state.clients != clients;
         state.clients = clients;
     }
 
-    /// Why the newest save failed, if it did.
+    /// The error of the last save, if it failed.
     pub fn error(&self) -> Option<String> {
         self.lock().error.clone()
     }
 
-    /// How long ago everything that was to be saved by then was; `None` if that was never so, or nothing is kept.
+    /// Time since everything that was due was saved. `None` if nothing has been saved yet, or if positions
+    /// are not saved.
     pub fn saved_ago(&self) -> Option<Duration> {
         self.lock().saved_at.map(|at| at.elapsed())
     }
 
-    /// Replaces the file by the positions as they were at the call before this one, if they had changed. Blocks
-    /// until the disk has it.
+    /// Replaces the file with the positions at the time of the previous call, if they had changed by then.
+    /// Blocks until they are on disk.
     ///
-    /// What was handed on since then may not have reached the clients: were the file ahead of them, entries would be
-    /// lost with a crash. So it is behind, by the time between two calls, and a crash makes that much be sent again.
+    /// Entries that were sent since the previous call may not have reached the clients. If the file were
+    /// ahead of the clients, a crash would lose entries. The file is therefore behind by the time between two
+    /// calls, and a crash sends that many entries again.
     ///
-    /// # Errors
-    /// What the system says. The old file is still there then, and the next save tries again.
+    /// # Errors The error of the operating system. The old file then still exists, and the next save tries
+    /// again.
     pub fn save_settled(&self) -> io::Result<()> {
         let settled = {
             let mut state = self.lock();
@@ -197,10 +200,9 @@ impl Positions {
         self.write(settled)
     }
 
-    /// Replaces the file by the positions as they are, when everything has reached the clients.
+    /// Replaces the file with the current positions. Call this when all entries have reached the clients.
     ///
-    /// # Errors
-    /// What the system says.
+    /// # Errors The error of the operating system.
     pub fn save(&self) -> io::Result<()> {
         let all = {
             let mut state = self.lock();
@@ -223,7 +225,7 @@ impl Positions {
         if written.is_ok() {
             state.saved_at = Some(Instant::now());
         } else {
-            // Older than what is settling now, if anything is.
+            // These are older than the positions that are settling now, if there are any.
             state.settling.get_or_insert(by_url);
         }
         written
@@ -236,7 +238,7 @@ impl Positions {
 
 fn encode(by_url: &BTreeMap<String, Position>, clients: usize) -> String {
     let logs = by_url.iter().map(|(url, position)| (url.clone(), written(position))).collect();
-    // Numbers, texts and lists of them can always be written.
+    // Serializing numbers, texts and lists of them cannot fail.
     let written = Written { version: VERSION, clients, logs };
     let line = serde_json::to_string(&written).unwrap_or_default();
     format!("{line}\n{}\n", hex(&sha256(line.as_bytes())))
@@ -277,7 +279,7 @@ fn parse(bytes: &[u8]) -> Result<State, String> {
     Ok(State { by_url, clients, ..State::default() })
 }
 
-/// `None` for what this program would not have written.
+/// Converts a position from the file. `None` if this program cannot have written it.
 fn read_position(written: WrittenPosition) -> Option<Position> {
     let WrittenPosition { log_id, ledger, tree, head } = written;
     let log_id = log_id.map(|id| read_hash(&id).ok_or(())).transpose().ok()?;

@@ -1,7 +1,7 @@
-//! Keeps entries that could not be made a message, for an operator to look at.
+//! Stores entries that could not be decoded, for the operator to inspect.
 //!
-//! A hostile log could send nothing else, so the folder is bounded; when it is full, entries are still
-//! counted and named in the log file, but not kept.
+//! A hostile log could send only such entries, so the size of the folder is limited. When it is full, entries
+//! are still counted and logged, but not stored.
 
 use super::Usage;
 use crate::ct::source::bare_url;
@@ -10,48 +10,47 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-/// Most files in the folder.
+/// Maximum number of files in the folder.
 pub(crate) const MAX_FILES: usize = 1_000;
-/// Most bytes of all of them together.
+/// Maximum total size of the files, in bytes.
 pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// Largest entry that is kept, bytes of JSON; larger ones would be no entries of a certificate.
+/// Maximum size of an entry that is stored, in bytes of JSON. No certificate has an entry that is larger.
 pub(crate) const MAX_ENTRY_BYTES: usize = 1024 * 1024;
-/// Longest name of a log in a file's name, characters.
+/// Maximum number of characters of a log's name in the name of a file.
 const MAX_NAME_CHARS: usize = 100;
 
-/// An entry as the log gave it.
+/// An undecodable entry as the log sent it.
 #[derive(Debug, serde::Serialize)]
 pub struct UndecodableEntry<'a> {
     /// The log's URL.
     pub url: &'a str,
-    /// The entry's index in it.
+    /// The entry's index in the log.
     pub index: u64,
-    /// Why it could not be decoded.
+    /// Why it cannot be decoded.
     pub reason: &'a str,
-    /// As get-entries gave it: base64, or what stood in its place.
+    /// `leaf_input` as get-entries returned it: base64, or the text in its place.
     pub leaf_input: &'a str,
-    /// Likewise.
+    /// `extra_data` as get-entries returned it.
     pub extra_data: &'a str,
 }
 
-/// The folder.
+/// The folder of undecodable entries.
 #[derive(Debug)]
 pub struct UndecodableFolder {
     dir: PathBuf,
-    /// What is in the folder; unknown until the first one is written.
+    /// The usage of the folder. Unknown until the first file is written.
     usage: Mutex<Option<Usage>>,
 }
 
 impl UndecodableFolder {
-    /// Keeps entries in `dir`, which is made when it is first needed.
+    /// Stores entries in `dir`, which is created when it is first needed.
     pub fn new(dir: PathBuf) -> Self {
         UndecodableFolder { dir, usage: Mutex::new(None) }
     }
 
-    /// Writes one file. An entry that is there already is not written again.
+    /// Writes one file. An entry that already has a file is not written again.
     ///
-    /// # Errors
-    /// When the folder is full or cannot be written, or the entry is too large to be kept.
+    /// # Errors If the folder is full or not writable, or if the entry is too large.
     pub fn keep(&self, entry: &UndecodableEntry<'_>) -> io::Result<PathBuf> {
         let bare = bare_url(entry.url);
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
@@ -62,7 +61,7 @@ impl UndecodableFolder {
             Some(usage) => usage,
             None => *known.insert(Usage::of(&self.dir)?),
         };
-        // A hostile log can have a million of them: what is not written is not encoded.
+        // A hostile log can send a million of these, so an entry that will not be written is not encoded.
         let full = || Err(io::Error::other(format!("{} is full", self.dir.display())));
         let too_large = |length| Err(io::Error::other(format!("its {length} bytes are too many")));
         if path.exists() {

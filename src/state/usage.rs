@@ -1,50 +1,48 @@
-//! How much a folder holds, so that what logs make us write is bounded also over restarts.
+//! Measures a folder, so that the data that logs cause to be written stays limited across restarts.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Files of a folder and their bytes.
+/// The number of files in a folder and their size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
-    /// How many there are, unfinished ones too.
+    /// Number of files, including incomplete ones.
     pub(crate) files: usize,
-    /// How long they are together.
+    /// Total size in bytes.
     pub(crate) bytes: u64,
 }
 
 impl Usage {
-    /// What is in `dir`, which is made if it is not there.
+    /// Measures `dir`, which is created if it does not exist.
     ///
-    /// # Errors
-    /// When the folder cannot be made or read.
+    /// # Errors If the folder cannot be created or read.
     pub(crate) fn of(dir: &Path) -> io::Result<Self> {
         Self::of_those(dir, |_| true)
     }
 
-    /// The same of the files whose name fits.
+    /// Measures only the files whose name matches `fits`.
     ///
-    /// # Errors
-    /// Likewise.
+    /// # Errors If the folder cannot be created or read.
     pub(crate) fn of_those(dir: &Path, fits: impl Fn(&str) -> bool) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let mut usage = Usage::default();
         for file in fs::read_dir(dir)? {
             let file = file?;
             if fits(&file.file_name().to_string_lossy()) {
-                // One that has just been removed has no length.
+                // A file that has just been removed counts as empty.
                 usage = usage.with(file.metadata().map_or(0, |metadata| metadata.len()));
             }
         }
         Ok(usage)
     }
 
-    /// With one more file.
+    /// The usage with one more file.
     pub(crate) fn with(self, bytes: u64) -> Self {
         Usage { files: self.files.saturating_add(1), bytes: self.bytes.saturating_add(bytes) }
     }
 
-    /// With one file less.
+    /// The usage with one file less.
     pub(crate) fn without(self, bytes: u64) -> Self {
         Usage { files: self.files.saturating_sub(1), bytes: self.bytes.saturating_sub(bytes) }
     }

@@ -1,4 +1,4 @@
-//! Refreshing.
+//! Tests of refreshing.
 
 use super::server::{ListServer, Script, settings};
 use crate::ct::log_list::tests::{list_of, rfc6962, with};
@@ -61,7 +61,7 @@ async fn the_same_list_from_a_server_without_validators_changes_nothing() {
     assert_eq!(server.requests(), ["/list.json"]);
 }
 
-/// Whatever goes wrong, the list in force stays, no matter how often; and the next good one is taken.
+/// After any number of failures the list in force stays, and the next valid list is accepted.
 #[actix_web::test]
 async fn each_fault_is_named_and_leaves_the_previous_list_in_force() {
     let dir = tempdir().unwrap();
@@ -179,7 +179,7 @@ async fn an_unsigned_list_cannot_send_us_to_another_host() {
     assert_eq!(internal.requests(), [""; 0], "nobody asked there");
 }
 
-/// Only those of a list that is signed, or that is one of this machine's own, as a test's is.
+/// Only the logs of a signed list, or of a list from this machine, as in a test.
 #[actix_web::test]
 async fn it_is_known_for_which_logs_a_list_vouches() {
     let json = list_of(&[rfc6962("oak")], &[]).to_string();

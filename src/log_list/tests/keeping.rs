@@ -1,4 +1,4 @@
-//! What is in force before any list was fetched.
+//! Tests of the list in force before any list has been fetched.
 
 use super::server::{ListServer, Script, settings};
 use crate::log_list::{ListSource, LogListClient, Origin, Refreshed, fallback, saved};
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::tempdir;
 
-/// A server whose list was fetched, and is kept in `dir`.
+/// A server whose list was fetched and saved in `dir`.
 async fn kept(dir: &Path) -> (ListServer, ListSource) {
     let server = ListServer::start(Script { etag: Some("\"v1\""), ..Script::of(&["oak", "elm"]) });
     server.client(dir).refresh().await.unwrap();

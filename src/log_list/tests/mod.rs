@@ -1,4 +1,4 @@
-//! Following a list over real HTTP, and what is in force when that fails.
+//! Tests that follow a list over real HTTP, and the list in force when that fails.
 
 mod following;
 mod keeping;

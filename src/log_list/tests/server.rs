@@ -1,4 +1,4 @@
-//! A list's server, that says what it is told to, and a client of it.
+//! A server of a list with scripted responses, and a client for it.
 
 use crate::ct::log_list::tests::{list_of, rfc6962};
 use crate::log_client::Proxies;
@@ -20,30 +20,30 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-/// What the server says.
+/// The responses of the server.
 #[derive(Clone, Default)]
 pub struct Script {
     pub list: Vec<u8>,
     pub signature: Vec<u8>,
     pub etag: Option<&'static str>,
     pub last_modified: Option<&'static str>,
-    /// Status of both, 0 for 200.
+    /// Status of both responses; 0 stands for 200.
     pub status: u16,
-    /// Ends the list's body this many bytes before the length that was declared.
+    /// Ends the body of the list this many bytes before its declared length.
     pub cut: usize,
-    /// Sends requests for the list there.
+    /// Redirects requests for the list to this URL.
     pub redirect: Option<String>,
     pub hang: bool,
 }
 
 impl Script {
-    /// A list of these logs, signed.
+    /// A signed list of these logs.
     pub fn of(names: &[&str]) -> Self {
         let logs: Vec<Value> = names.iter().map(|name| rfc6962(name)).collect();
         Script::signed(list_of(&logs, &[]).to_string().into_bytes())
     }
 
-    /// A list of these logs, of the given day of May 2026, signed.
+    /// A signed list of these logs, with a timestamp on the given day of May 2026.
     pub fn of_day(day: u8, names: &[&str]) -> Self {
         let logs: Vec<Value> = names.iter().map(|name| rfc6962(name)).collect();
         let mut list = list_of(&logs, &[]);
@@ -69,7 +69,7 @@ struct SharedFrames {
     requests: Mutex<Vec<String>>,
 }
 
-/// The server; it ends with the test's runtime.
+/// The server. It stops with the test's runtime.
 pub struct ListServer {
     shared: Arc<SharedFrames>,
     pub url: String,
@@ -94,7 +94,7 @@ impl ListServer {
         *self.shared.script.lock().unwrap() = script;
     }
 
-    /// The requests since this was asked last.
+    /// The requests since the last call.
     pub fn requests(&self) -> Vec<String> {
         std::mem::take(&mut *self.shared.requests.lock().unwrap())
     }
@@ -155,7 +155,7 @@ async fn answer(shared: web::Data<SharedFrames>, request: HttpRequest) -> HttpRe
     let declared = script.list.len() as u64;
     let sent = Bytes::copy_from_slice(&script.list[..script.list.len() - script.cut]);
     let pause = Duration::from_millis(if script.cut == 0 { 0 } else { 50 });
-    // Without the pause actix finds out that the body is too short before it has sent the headers.
+    // Without the pause, actix detects that the body is too short before it has sent the headers.
     let end = stream::once(actix_web::rt::time::sleep(pause)).map(|()| Ok(Bytes::new()));
     response.body(SizedStream::new(declared, stream::iter([Ok::<_, actix_web::Error>(sent)]).chain(end)))
 }

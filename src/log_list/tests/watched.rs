@@ -1,4 +1,4 @@
-//! Which logs are watched when nothing is configured, by name.
+//! The names of the logs that are watched by default.
 
 use crate::ct::log_list::tests::real_list;
 use crate::ct::log_list::{LogList, Selection};
