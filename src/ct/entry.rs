@@ -225,7 +225,8 @@ enum Signed {
 
 /// Decodes one entry of a get-entries response. `intern` returns the shared issuer for a certificate.
 ///
-/// # Errors If no certificate can be found in the entry, or if the entry is too large.
+/// # Errors
+/// If no certificate can be found in the entry, or if the entry is too large.
 pub fn decode(
     leaf_input: &Bytes,
     extra_data: &Bytes,

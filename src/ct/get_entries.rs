@@ -68,9 +68,10 @@ pub type PageEntry = Result<RawEntry, NotBase64>;
 /// Parses a page of at most `most` entries, the number that was requested. The entries are in the order of
 /// the log. An entry that is not valid base64 becomes an error in its place.
 ///
-/// # Errors If the body is not a page, or if the page has more than `most` entries. Parsing stops at the
-/// first excess entry, because an entry takes some hundred bytes of memory but can take only two or three
-/// bytes of the page.
+/// # Errors
+/// If the body is not a page, or if the page has more than `most` entries. Parsing stops at the first excess
+/// entry, because an entry takes some hundred bytes of memory but can take only two or three bytes of the
+/// page.
 pub fn parse(body: &[u8], most: usize) -> Result<Vec<PageEntry>, NotAPage> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let page = PageSeed { most }.deserialize(&mut deserializer)?;

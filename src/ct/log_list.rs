@@ -225,7 +225,8 @@ impl LogList {
     /// list without most of the previous logs is therefore treated as a mistake of its publisher; using it
     /// would stop nearly all watchers.
     ///
-    /// # Errors If the list has fewer than half of the previous list's logs. Logs whose interval is over at
+    /// # Errors
+    /// If the list has fewer than half of the previous list's logs. Logs whose interval is over at
     /// `now_unix_s` do not count, because many of them leave a list at once at New Year.
     pub fn may_follow(&self, previous: &LogList, now_unix_s: i64) -> Result<(), MostAreGone> {
         let ids: HashSet<LogId> = self.logs.iter().map(|log| log.log_id).collect();

@@ -53,7 +53,8 @@ struct Subject {
 
 /// Parses the entries of `tile`, in order.
 ///
-/// # Errors At the first invalid line. The lines after it could belong to other indexes.
+/// # Errors
+/// At the first invalid line. The lines after it could belong to other indexes.
 pub fn entries(tile: &[u8]) -> Result<Vec<NamesEntry>, NamesTileError> {
     let tile = tile.strip_suffix(b"\n").unwrap_or(tile);
     if tile.is_empty() {

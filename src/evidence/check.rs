@@ -37,7 +37,8 @@ pub enum Unconfirmed {
 impl Evidence {
     /// Verifies everything again.
     ///
-    /// # Errors Why the evidence proves nothing.
+    /// # Errors
+    /// Why the evidence proves nothing.
     pub fn check(&self) -> Result<(), Unconfirmed> {
         if self.version != VERSION {
             return Err(Unconfirmed::Version(self.version));

@@ -70,7 +70,8 @@ impl LogListClient {
     /// the built-in snapshot. If the list cannot be saved to disk, it is in force nevertheless and the error
     /// is logged. Writing blocks on the disk.
     ///
-    /// # Errors See [`ListError`]. The previous list then stays in force.
+    /// # Errors
+    /// See [`ListError`]. The previous list then stays in force.
     pub async fn refresh(&mut self) -> Result<Refreshed, ListError> {
         let known = self.sent.as_ref().map(|sent| sent.validators.clone()).unwrap_or_default();
         let answer = self.download.get(&self.source.url, self.redirects(), &known, MAX_LIST_BYTES).await?;

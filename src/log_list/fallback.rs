@@ -20,7 +20,8 @@ pub fn fallback(source: &ListSource, dir: &Path) -> InForce {
 /// The list that is built into the binary: the facts of Chrome's list, created by
 /// `scripts/snapshot_log_list.py`.
 ///
-/// # Errors Only if the snapshot was created incorrectly.
+/// # Errors
+/// Only if the snapshot was created incorrectly.
 pub fn snapshot() -> Result<ParsedList, LogListError> {
     let mut parsed = parse(include_bytes!("snapshot.json"))?;
     parsed.list.logs.iter_mut().for_each(|log| log.vouched_for = true);

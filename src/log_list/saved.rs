@@ -77,7 +77,8 @@ pub(super) fn load_or_warn(source: &ListSource, dir: &Path) -> Option<Kept> {
 
 /// Loads the saved list and verifies its signature again. `None` if there is no file.
 ///
-/// # Errors If the file cannot be used; see [`NotUsable`].
+/// # Errors
+/// If the file cannot be used; see [`NotUsable`].
 pub(super) fn load(source: &ListSource, dir: &Path) -> Result<Option<Kept>, NotUsable> {
     let path = path(source, dir);
     let file = match File::open(&path) {
@@ -107,7 +108,8 @@ pub(super) fn load(source: &ListSource, dir: &Path) -> Result<Option<Kept>, NotU
 
 /// Saves a list. The previous file stays until the new one is completely on disk.
 ///
-/// # Errors If the folder or the file cannot be written.
+/// # Errors
+/// If the folder or the file cannot be written.
 pub(super) fn save(
     source: &ListSource,
     dir: &Path,

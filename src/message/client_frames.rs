@@ -132,7 +132,8 @@ impl ClientFrames {
     /// content (section 5.5.3: older pings need no response). A close frame is appended. Everything after a
     /// close frame is ignored.
     ///
-    /// # Errors If the client violated the protocol. The caller must then close the connection.
+    /// # Errors
+    /// If the client violated the protocol. The caller must then close the connection.
     pub fn push(&mut self, mut bytes: &[u8], control: &mut Vec<u8>) -> Result<FrameCount, Violation> {
         let mut count = FrameCount::default();
         while !self.closed {

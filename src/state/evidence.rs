@@ -33,7 +33,8 @@ impl EvidenceFolder {
 
     /// Writes one file, named after the log, the kind of misbehaviour and the time.
     ///
-    /// # Errors If the folder is full or cannot be written.
+    /// # Errors
+    /// If the folder is full or cannot be written.
     pub fn keep(&self, evidence: &Evidence) -> io::Result<PathBuf> {
         let _turn = self.turn.lock();
         let kind = evidence.misbehaviour.kind();

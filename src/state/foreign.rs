@@ -40,7 +40,8 @@ struct StateOfLog {
 
 /// Parses either of the two forms.
 ///
-/// # Errors See [`NotForeign`]. If any part of a file is invalid, nothing is imported.
+/// # Errors
+/// See [`NotForeign`]. If any part of a file is invalid, nothing is imported.
 pub fn parse(text: &[u8]) -> Result<ForeignPositions, NotForeign> {
     let value: Value = serde_json::from_slice(text)?;
     let form = |error: serde_json::Error| NotForeign::Form(error.to_string());

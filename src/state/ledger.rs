@@ -36,7 +36,8 @@ impl Ledger {
 
     /// Records that the entry at `index` was sent to the Broker.
     ///
-    /// # Errors If `index` is not the next one: there would be a gap or a duplicate.
+    /// # Errors
+    /// If `index` is not the next one: there would be a gap or a duplicate.
     pub fn deliver(&mut self, index: u64) -> Result<(), OutOfTurn> {
         self.advance(index)?;
         self.delivered += 1;
@@ -45,7 +46,8 @@ impl Ledger {
 
     /// Records that the entry at `index` cannot be decoded and is skipped.
     ///
-    /// # Errors If `index` is not the next one.
+    /// # Errors
+    /// If `index` is not the next one.
     pub fn pass_over(&mut self, index: u64) -> Result<(), OutOfTurn> {
         self.advance(index)?;
         self.undecodable += 1;

@@ -21,8 +21,9 @@ pub struct StateLockError(PathBuf);
 impl StateLock {
     /// Locks `dir`, which is created if it does not exist.
     ///
-    /// # Errors If another server has locked it. If the folder is not writable, this only logs a warning,
-    /// because the stream is more important.
+    /// # Errors
+    /// If another server has locked it. If the folder is not writable, this only logs a warning, because the
+    /// stream is more important.
     pub fn take(dir: &Path) -> Result<Self, StateLockError> {
         match open(dir).map(|file| file.try_lock().map(|()| file)) {
             Ok(Ok(file)) => Ok(StateLock { _file: Some(file) }),

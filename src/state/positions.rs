@@ -125,7 +125,8 @@ struct State {
 impl Positions {
     /// Loads the positions from the file in `dir`. Empty if there is no file.
     ///
-    /// # Errors See [`PositionsError`].
+    /// # Errors
+    /// See [`PositionsError`].
     pub fn load(dir: &Path) -> Result<Self, PositionsError> {
         let path = dir.join(FILE);
         let state = match read_file(&path, MAX_FILE_BYTES) {
@@ -188,8 +189,8 @@ impl Positions {
     /// ahead of the clients, a crash would lose entries. The file is therefore behind by the time between two
     /// calls, and a crash sends that many entries again.
     ///
-    /// # Errors The error of the operating system. The old file then still exists, and the next save tries
-    /// again.
+    /// # Errors
+    /// The error of the operating system. The old file then still exists, and the next save tries again.
     pub fn save_settled(&self) -> io::Result<()> {
         let settled = {
             let mut state = self.lock();
@@ -202,7 +203,8 @@ impl Positions {
 
     /// Replaces the file with the current positions. Call this when all entries have reached the clients.
     ///
-    /// # Errors The error of the operating system.
+    /// # Errors
+    /// The error of the operating system.
     pub fn save(&self) -> io::Result<()> {
         let all = {
             let mut state = self.lock();

@@ -50,7 +50,8 @@ impl UndecodableFolder {
 
     /// Writes one file. An entry that already has a file is not written again.
     ///
-    /// # Errors If the folder is full or not writable, or if the entry is too large.
+    /// # Errors
+    /// If the folder is full or not writable, or if the entry is too large.
     pub fn keep(&self, entry: &UndecodableEntry<'_>) -> io::Result<PathBuf> {
         let bare = bare_url(entry.url);
         let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };

@@ -16,14 +16,16 @@ pub(crate) struct Usage {
 impl Usage {
     /// Measures `dir`, which is created if it does not exist.
     ///
-    /// # Errors If the folder cannot be created or read.
+    /// # Errors
+    /// If the folder cannot be created or read.
     pub(crate) fn of(dir: &Path) -> io::Result<Self> {
         Self::of_those(dir, |_| true)
     }
 
     /// Measures only the files whose name matches `fits`.
     ///
-    /// # Errors If the folder cannot be created or read.
+    /// # Errors
+    /// If the folder cannot be created or read.
     pub(crate) fn of_those(dir: &Path, fits: impl Fn(&str) -> bool) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let mut usage = Usage::default();

@@ -103,7 +103,8 @@ pub enum LogFault {
 
 /// Parses a list of Chrome or Apple.
 ///
-/// # Errors If the list has no usable log; see [`LogListError`].
+/// # Errors
+/// If the list has no usable log; see [`LogListError`].
 pub fn parse(json: &[u8]) -> Result<ParsedList, LogListError> {
     if json.len() > MAX_LIST_BYTES {
         return Err(LogListError::TooLarge { length: json.len() });

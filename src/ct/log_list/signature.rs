@@ -41,7 +41,8 @@ pub enum SignatureError {
 /// Verifies that `signature` is a signature by the key `public_key_pem` over exactly the bytes of `json`:
 /// RSA, PKCS #1 v1.5, SHA-256.
 ///
-/// # Errors If the signature is not valid; see [`SignatureError`].
+/// # Errors
+/// If the signature is not valid; see [`SignatureError`].
 pub fn verify_signature(json: &[u8], signature: &[u8], public_key_pem: &str) -> Result<(), SignatureError> {
     let key = PKey::public_key_from_pem(public_key_pem.as_bytes()).map_err(|_| SignatureError::Key)?;
     if key.id() != Id::RSA {
