@@ -1,4 +1,5 @@
-//! `man`, `completions`: what packages install beside the program, made from the command line's own definition.
+//! `man` and `completions`: files that packages install with the program, generated from the definition of
+//! the command line.
 
 use clap::{Args, Command};
 use clap_complete::Shell;

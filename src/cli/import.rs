@@ -1,4 +1,4 @@
-//! `import`: goes on where another certstream server stopped.
+//! `import`: continues at the positions of another certstream server.
 
 use crate::config::Config;
 use crate::ct::source::bare_url;
@@ -36,7 +36,7 @@ pub(super) enum ImportError {
     Write { dir: PathBuf, error: io::Error },
 }
 
-/// Largest file that is read, bytes; a log takes some 100.
+/// Maximum size of the file, in bytes. A log takes about 100.
 const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Writes the positions of the file into the state folder of `config`.
@@ -49,7 +49,8 @@ pub(super) fn import(config: &Config, args: &ImportArgs) -> Result<(), ImportErr
     let dir = &config.state_dir;
     let _lock = StateLock::take(dir)?;
     let positions = Positions::load(dir)?;
-    // The files do not say the scheme; all logs of lists have the same.
+    // The files do not contain the scheme, so it is taken from the configured logs. All logs on lists have
+    // the same scheme.
     let configured: BTreeMap<&str, &str> =
         config.logs.iter().map(|log| (bare_url(log.source.url()), log.source.url())).collect();
     let mut imported = 0;

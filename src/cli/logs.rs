@@ -1,4 +1,4 @@
-//! `logs`: the logs that would be watched, and how large they are now.
+//! `logs`: prints the logs that would be watched, and their current sizes.
 
 use crate::config::{Config, LogConfig};
 use crate::ct::log_list::LogList;
@@ -14,17 +14,18 @@ use openssl::error::ErrorStack;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Nobody waits longer for one log's size.
+/// Timeout for requesting one log's size.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest text in a cell of the table, characters.
+/// Maximum number of characters in a cell of the table.
 const MAX_CELL_CHARS: usize = 200;
-/// Logs asked at the same time.
+/// Number of logs that are requested at the same time.
 const AT_ONCE: usize = 16;
 
 /// One line of the table.
 type Row = [String; 6];
 
-/// Prints a table of the logs that `config` selects. What cannot be had is said in its place.
+/// Prints a table of the logs that `config` selects. If a value is not available, its cell contains the
+/// reason.
 pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
     let tls = tls_connector()?;
     let user_agent = config.user_agent.clone();
@@ -65,7 +66,7 @@ pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
     Ok(())
 }
 
-/// The lists as they are now, or as they were last.
+/// The current lists. If a list cannot be fetched, the last one.
 async fn listed(config: &Config, http: &HttpSettings) -> LogList {
     let dir = config.state_dir.join("log_lists");
     let mut lists = Vec::new();

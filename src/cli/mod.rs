@@ -1,4 +1,4 @@
-//! The command line: what to run, and with which configuration.
+//! The command line: selects the command and loads the configuration.
 
 #[cfg(feature = "demo")]
 mod demo;
@@ -38,7 +38,7 @@ use std::time::Duration;
 use token::{TokenArgs, TokenError};
 use verify_evidence::{EvidenceError, VerifyEvidenceArgs};
 
-/// The exit status when nothing was started.
+/// The exit status if the server was not started.
 const NOTHING_STARTED: u8 = 2;
 
 const EXAMPLES: &str = "\
@@ -131,7 +131,7 @@ enum Failure {
 }
 
 impl Failure {
-    /// The exit status.
+    /// The exit status of the failure.
     fn status(&self) -> u8 {
         match self {
             Failure::Config(_) | Failure::Start(_) | Failure::Import(_) => NOTHING_STARTED,
@@ -147,9 +147,9 @@ impl Failure {
     }
 }
 
-/// Parses the arguments and does what they say.
+/// Parses the arguments and runs the command.
 pub fn main() -> ExitCode {
-    // Where it cannot be tuned, the program takes more memory, and nothing else changes.
+    // If the allocator cannot be tuned, the program only uses more memory.
     let _ = tune_allocator();
     let cli = Cli::parse();
     let system = actix::System::new();
@@ -197,15 +197,16 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
 
 #[cfg(feature = "demo")]
 async fn demo(cli: &Cli, args: &DemoArgs) -> Result<(), Failure> {
-    // A wrong configuration is to start nothing, the log neither; what is watched is known only after it.
+    // An invalid configuration must not start anything, including the demo's logs. Their URLs are known only
+    // after they have started, so this check uses a placeholder.
     let config = load_watching(cli, vec![Log::rfc6962("http://127.0.0.1")])?;
     logging::init(&config);
     let logs = demo::start(args).await.map_err(Failure::Demo)?;
     let load = || {
         let mut config = load_watching(cli, logs.iter().map(|(_, log)| log.clone()).collect())?;
-        // The demo's logs are on this machine, whatever is between it and others.
+        // The demo's logs are on this machine, so no proxy is used.
         config.proxies = Proxies::none();
-        // They are new logs each time.
+        // The logs are new at each start, so positions are not saved.
         config.keeps_positions = false;
         Ok(config)
     };
@@ -220,11 +221,11 @@ fn load_watching(cli: &Cli, logs: Vec<Log>) -> Result<Config, ConfigError> {
     config::load_with_logs(cli.config.as_deref(), std::env::vars(), logs)
 }
 
-/// Serves until the first signal to stop; `load` gives the configuration as it is then.
+/// Serves until the first signal to stop. `load` returns the current configuration.
 async fn serve(config: &Config, load: impl Fn() -> Result<Config, ConfigError>) -> Result<(), Failure> {
     raise_limit();
     warn(config);
-    // A signal that comes before it is waited for would end the program.
+    // Registered first: a signal that arrives earlier would terminate the program.
     let hangups = Hangups::new();
     let application = Application::build(config)?;
     let (port, tls) = (application.address().port(), if config.tls.is_some() { "s" } else { "" });
@@ -248,7 +249,7 @@ async fn serve(config: &Config, load: impl Fn() -> Result<Config, ConfigError>) 
     }
 }
 
-/// Puts the configuration in force anew at each SIGHUP.
+/// Reloads the configuration at each SIGHUP.
 async fn keep_reloading(
     mut hangups: Hangups,
     mut reloader: Reloader,
@@ -263,7 +264,7 @@ async fn keep_reloading(
     }
 }
 
-/// Puts `config` in force, or says why everything stays as it is.
+/// Puts `config` in force, or logs why nothing changes.
 fn reload(reloader: &mut Reloader, config: Result<Config, ConfigError>) {
     let result = config.map_err(|error| error.to_string()).and_then(|config| {
         let changed = reloader.reload(&config).map_err(|error| error.to_string())?;
@@ -280,7 +281,7 @@ fn reload(reloader: &mut Reloader, config: Result<Config, ConfigError>) {
     }
 }
 
-/// Says what is allowed, and is hardly meant.
+/// Logs warnings about settings that are allowed but probably not intended.
 fn warn(config: &Config) {
     for warning in config.warnings() {
         log::warn!("configuration: {warning}");
@@ -316,7 +317,7 @@ fn check_config(cli: &Cli) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Text of a configuration, as it can be printed to a terminal.
+/// Makes the text of a configuration safe to print on a terminal.
 fn shown(text: &str) -> Cow<'_, str> {
     escaped(text, MAX_CHARS)
 }
@@ -346,25 +347,26 @@ async fn health(cli: &Cli, args: &HealthArgs) -> Result<(), Failure> {
     if response.status().is_success() { Ok(()) } else { Err(unhealthy(response.status().to_string())) }
 }
 
-/// For our own server, whose certificate is for the name by which others know it.
+/// Accepts any certificate, for a request to this machine's own server. Its certificate contains the server's
+/// public name, not the local address.
 fn believing_all() -> Result<SslConnector, ErrorStack> {
     let mut builder = SslConnector::builder(SslMethod::tls_client())?;
     builder.set_verify(SslVerifyMode::NONE);
     Ok(builder.build())
 }
 
-/// Where a server that listens on `address` is reached from this machine.
+/// The local address for reaching a server that listens on `address`.
 fn local_address(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         ip if !ip.is_unspecified() => {}
         IpAddr::V4(_) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        // Both families are listened on, or IPv4 alone where there is no IPv6.
+        // The server listens on both families, or on IPv4 only if there is no IPv6.
         IpAddr::V6(_) => address = (Ipv4Addr::LOCALHOST, address.port()).into(),
     }
     address
 }
 
-/// Ends with the first SIGTERM or SIGINT. A second one ends the program at once.
+/// Completes at the first SIGTERM or SIGINT. A second one terminates the program immediately.
 async fn stop_signal() {
     let name = next_signal().await;
     log::info!("{name}: stopping");
@@ -375,7 +377,7 @@ async fn stop_signal() {
     });
 }
 
-/// The SIGHUPs that come.
+/// Receives SIGHUP signals.
 #[cfg(unix)]
 struct Hangups(Option<tokio::signal::unix::Signal>);
 
@@ -400,7 +402,7 @@ impl Hangups {
     }
 }
 
-/// There is no such signal here.
+/// This platform has no SIGHUP.
 #[cfg(not(unix))]
 struct Hangups;
 
@@ -438,7 +440,7 @@ async fn next_signal() -> &'static str {
     }
 }
 
-/// The command line's definition, for whoever documents it.
+/// The definition of the command line, for generating documentation.
 pub fn command() -> clap::Command {
     <Cli as clap::CommandFactory>::command()
 }

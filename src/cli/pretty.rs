@@ -1,15 +1,15 @@
-//! JSON for the eye: indented, in the order in which it stands, with colours on a terminal, and with what a terminal would
-//! act on or hide written as `\uXXXX`.
+//! Formats JSON for people: indented, in the original order, with colours on a terminal. Characters that a
+//! terminal would interpret or hide become `\uXXXX`.
 
 use crate::printable::json_escaped;
 
-/// ANSI colours of member names, texts, and numbers and words.
+/// ANSI colours of member names, of texts, and of numbers and literals.
 const NAME: &str = "\x1b[36m";
 const TEXT: &str = "\x1b[32m";
 const OTHER: &str = "\x1b[33m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Lays `json`, which must be well-formed and compact, out over lines.
+/// Formats `json`, which must be well-formed and compact, over several lines.
 pub(super) fn pretty(json: &str, colours: bool) -> String {
     let mut printer = Printer { out: String::with_capacity(json.len() * 2), depth: 0, colours };
     let mut rest = json;
@@ -31,7 +31,8 @@ pub(super) fn pretty(json: &str, colours: bool) -> String {
     printer.out
 }
 
-/// Bytes of the token that `rest` begins with: a text with its quotes, a mark, or a number or word.
+/// Length in bytes of the first token of `rest`: a text with its quotes, a punctuation mark, a number or a
+/// literal.
 fn token_length(rest: &str) -> usize {
     let bytes = rest.as_bytes();
     match bytes.first() {
@@ -56,7 +57,7 @@ struct Printer {
 }
 
 impl Printer {
-    /// Opens an object or array; an empty one stays on its line. Returns what is left of `rest`.
+    /// Opens an object or array. An empty one stays on its line. Returns the rest of `rest`.
     fn open<'a>(&mut self, mark: &str, rest: &'a str) -> &'a str {
         self.out.push_str(mark);
         let close = if mark == "{" { '}' } else { ']' };

@@ -1,4 +1,4 @@
-//! `entry` and `cert`: one certificate, as a client would receive it.
+//! `entry` and `cert`: print one certificate as a client would receive it.
 
 use super::pretty::pretty;
 use crate::certificate::{Certificate, Leaf, LeafKind};
@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Nobody keeps waiting longer at a prompt.
+/// Timeout for fetching an entry interactively.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// No certificate, nor any sensible bundle of them, is larger.
+/// Maximum size of the file, in bytes. Certificates and reasonable bundles of them are smaller.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub(super) struct CertArgs {
     file: PathBuf,
 }
 
-/// Why there is nothing to show.
+/// Why nothing can be shown.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ShowError {
     #[error("{0:?} is no URL of a log; expected one such as https://ct.example.com/2026")]
@@ -89,7 +89,7 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
     print(&message.ok_or_else(|| undecodable("the log gives its names alone".into()))?)
 }
 
-/// Prints the part of a message that a certificate alone can fill.
+/// Prints the part of a message that depends only on a certificate.
 pub(super) fn cert(args: &CertArgs) -> Result<(), ShowError> {
     let certificates = read(&args.file)?;
     let problem = || file_error(&args.file, "holds no certificate; expected PEM or DER");
@@ -97,7 +97,7 @@ pub(super) fn cert(args: &CertArgs) -> Result<(), ShowError> {
     let mut json = br#"{"leaf_cert":"#.to_vec();
     let leaf = Certificate::parse(leaf);
     let kind = leaf.kind();
-    // What a log would sign for a precertificate depends on its issuers.
+    // For a precertificate, the signed TBSCertificate depends on its issuers, so its hash is unknown here.
     let tbs_sha256 = leaf.tbs_sha256().filter(|_| kind == LeafKind::X509);
     leaf.write_leaf(Leaf { kind, tbs_sha256, with_der: true }, &mut json);
     json.extend(br#","chain":["#);
@@ -136,9 +136,10 @@ fn read(file: &Path) -> Result<Vec<Vec<u8>>, ShowError> {
 const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const PEM_END: &str = "-----END CERTIFICATE-----";
 
-/// The certificates of a PEM text (RFC 7468 section 5), `None` where one is no base64 or has no end.
+/// Decodes the certificates of a PEM text (RFC 7468 section 5). `None` if one of them is not valid base64 or
+/// has no end.
 ///
-/// OpenSSL's reader would refuse the malformed certificates that one wants to look at.
+/// OpenSSL's decoder is not used, because it rejects malformed certificates, which this command should show.
 fn pem(text: &str) -> Option<Vec<Vec<u8>>> {
     let blocks = text.split(PEM_BEGIN).skip(1);
     blocks
@@ -152,7 +153,7 @@ fn pem(text: &str) -> Option<Vec<Vec<u8>>> {
 fn print(json: &[u8]) -> Result<(), ShowError> {
     let text = pretty(&String::from_utf8_lossy(json), io::stdout().is_terminal());
     match io::stdout().write_all(text.as_bytes()) {
-        // Whoever closed the pipe has seen enough.
+        // The reader closed the pipe, which is not an error.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.map_err(ShowError::Output),
     }

@@ -1,4 +1,4 @@
-//! `token`: a new token, and what the configuration keeps of it.
+//! `token`: creates a token and its section of the configuration.
 
 use crate::access::TokenDigest;
 use clap::Args;
@@ -8,7 +8,7 @@ use openssl::rand::rand_bytes;
 use std::io::{self, Write};
 use zeroize::{Zeroize, Zeroizing};
 
-/// Random bytes of a token; written as twice as many hexadecimal digits.
+/// Number of random bytes in a token. It is written as twice as many hexadecimal digits.
 pub(crate) const TOKEN_BYTES: usize = 32;
 
 #[derive(Debug, Args)]
@@ -27,7 +27,7 @@ fn parse_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// Why there is no token.
+/// Why no token was created.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TokenError {
     #[error("no random bytes can be had: {0}")]
@@ -36,7 +36,8 @@ pub(super) enum TokenError {
     Write(#[from] io::Error),
 }
 
-/// The section goes where it can be appended to a file, the token where it is seen: it is not to stand in that file.
+/// Prints the section to standard output, so that it can be appended to a file, and the token to standard
+/// error, because the token must not be in that file.
 pub(super) fn token(args: &TokenArgs) -> Result<(), TokenError> {
     let token = new_token()?;
     let digest = hex_simd::encode_to_string(TokenDigest::of(token.as_bytes()).bytes(), AsciiCase::Lower);

@@ -1,4 +1,4 @@
-//! `verify-evidence`: whether what is in a folder of evidence holds.
+//! `verify-evidence`: verifies a file or folder of evidence.
 
 use crate::evidence::Evidence;
 use crate::printable::{MAX_CHARS, escaped};
@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The largest file of evidence that is read.
+/// Maximum size of an evidence file, in bytes.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, Args)]
@@ -16,7 +16,7 @@ pub(super) struct VerifyEvidenceArgs {
     path: PathBuf,
 }
 
-/// Why it does not all hold.
+/// Why the verification failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EvidenceError {
     #[error("{}: cannot be read: {error}", path.display())]
@@ -25,7 +25,7 @@ pub(super) enum EvidenceError {
     Unconfirmed(usize, usize),
 }
 
-/// Checks each file anew and prints what it shows.
+/// Verifies each file and prints its result.
 pub(super) fn verify(args: &VerifyEvidenceArgs) -> Result<(), EvidenceError> {
     let files = files(&args.path).map_err(|error| EvidenceError::Read { path: args.path.clone(), error })?;
     let mut unconfirmed = 0;

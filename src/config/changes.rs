@@ -1,10 +1,10 @@
-//! What differs between two configurations, and whether that can change while the server runs.
+//! Compares two configurations and determines which differences can be applied while the server runs.
 
 use super::written::Written;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What can change at run time: sections, or keys of them.
+/// The sections, or keys of sections, that can change at run time.
 const CHANGEABLE: [&str; 17] = [
     "access.allow",
     "access.deny",
@@ -26,7 +26,8 @@ const CHANGEABLE: [&str; 17] = [
 ];
 pub(crate) const TLS: &str = "tls";
 
-/// Whether `key` can be given another value while the server runs; those of TLS only where there is TLS before and after.
+/// Whether the value of `key` can change while the server runs. The keys of TLS can change only if TLS is
+/// enabled before and after.
 pub(crate) fn can_change_at_run_time(key: &str) -> bool {
     CHANGEABLE.contains(&key) || CHANGEABLE.contains(&section(key))
 }
@@ -36,13 +37,13 @@ pub(crate) fn section(key: &str) -> &str {
     key.split_once('.').map_or(key, |(section, _)| section)
 }
 
-/// The keys, with their sections, that are not the same in both.
+/// The keys, with their sections, whose values differ.
 pub(crate) fn changed_keys(old: &Written, new: &Written) -> Vec<String> {
     let (old, new) = (values(old), values(new));
     old.symmetric_difference(&new).map(|(key, _)| key.clone()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Each key with its value, as text.
+/// Each key with its value as text.
 fn values(written: &Written) -> BTreeSet<(String, String)> {
     let sections = serde_json::to_value(written).unwrap_or_default();
     let mut values = BTreeSet::new();

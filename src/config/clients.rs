@@ -1,51 +1,53 @@
-//! What a client may cost.
+//! The resources that a client may use.
 
 use std::time::Duration;
 
-/// What a client may cost.
+/// Limits for each client, and for all clients together.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientLimits {
-    /// How long messages are collected before they are handed out together.
+    /// How long messages are collected before they are sent together.
     pub flush_interval: Duration,
-    /// What may wait for it.
+    /// The limits of each client's queue.
     pub queue: QueueLimits,
-    /// Bytes that may wait for all of them together.
+    /// Maximum number of bytes in the queues of all clients together.
     pub all_queues_bytes: usize,
-    /// Bytes that all connections whose clients take nothing may hold together, in the kernel and in answers.
+    /// Maximum number of bytes that all connections whose clients do not read may occupy together, in the
+    /// kernel and in responses.
     pub all_unsent_bytes: usize,
     /// Whether messages are compressed for WebSocket clients that offer it.
     pub deflate: bool,
-    /// How long it may take nothing.
+    /// How long a client may read nothing.
     pub stall_timeout: Duration,
-    /// Time between our pings.
+    /// Interval between pings.
     pub ping_interval: Duration,
-    /// How long it may say nothing, not even in answer to a ping.
+    /// How long a client may send nothing, not even a pong.
     pub pong_timeout: Duration,
 }
 
-/// How much may wait for a client.
+/// The limits of a client's queue.
 #[derive(Debug, Clone, Copy)]
 pub struct QueueLimits {
-    /// Bytes of frames. They are shared: clients that are equally far behind cost it once.
+    /// Size of the frames in bytes. Frames are shared: clients that are equally far behind use this memory
+    /// only once.
     pub bytes: usize,
-    /// How long the oldest message may have waited.
+    /// Maximum age of the oldest message.
     pub age: Duration,
-    /// What happens when there is more.
+    /// The action when a limit is exceeded.
     pub when_full: WhenFull,
 }
 
 impl QueueLimits {
-    /// For what is to be sent whole, however much it is.
+    /// No limits, for data that must be sent completely.
     pub const NONE: QueueLimits =
         QueueLimits { bytes: usize::MAX, age: Duration::MAX, when_full: WhenFull::Drop };
 }
 
-/// What happens to a client for which too much waits.
+/// The action when a client's queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WhenFull {
     /// The oldest messages are dropped and counted.
     Drop,
-    /// It is given up, and told to come back.
+    /// The client is disconnected and told to reconnect.
     Disconnect,
 }

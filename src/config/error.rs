@@ -1,29 +1,29 @@
-//! What is wrong with a configuration.
+//! Errors in a configuration.
 
 use crate::printable::{MAX_CHARS, escaped};
 
-/// One line: where, which key, what is wrong and what was expected.
+/// An error on one line: its origin, the key, the problem, and the expected value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}{}", part(.origin), part(.key), escaped(.problem, MAX_PROBLEM_CHARS))]
 pub struct ConfigError {
-    /// The file or the environment variable; empty when it is neither.
+    /// The file or the environment variable. Empty if the error belongs to neither.
     pub origin: String,
-    /// The key with its sections, `clients.queue_bytes`; empty when no key is to blame.
+    /// The key with its section, such as `clients.queue_bytes`. Empty if the error concerns no single key.
     pub key: String,
-    /// What is wrong, and what was expected.
+    /// The problem, and the expected value.
     pub problem: String,
 }
 
-/// Characters of a problem that are shown: some name every key of a section.
+/// Maximum number of characters of a problem that are shown. Some problems list every key of a section.
 pub(crate) const MAX_PROBLEM_CHARS: usize = 2000;
 
-/// Parts of a file are quoted, and files may hold what terminals act on.
+/// Errors quote parts of a file, and files may contain control characters, so the text is escaped.
 fn part(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("{}: ", escaped(text, MAX_CHARS)) }
 }
 
 impl ConfigError {
-    /// An error of a whole file or of an environment variable.
+    /// Creates an error about a whole file or an environment variable.
     pub fn of(origin: impl ToString, problem: impl ToString) -> Self {
         ConfigError {
             origin: origin.to_string(),
@@ -33,7 +33,8 @@ impl ConfigError {
     }
 }
 
-/// Parsers draw pictures over several lines, and name Rust's types.
+/// Reduces a parser's error to one line. Parsers use several lines to point at the error, and mention Rust's
+/// types.
 pub(super) fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let numbers = ["expected usize", "expected u64", "expected i64"];

@@ -12,22 +12,22 @@ use std::time::Duration;
 /// A log to watch.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
-    /// What messages say of it.
+    /// The log's identity in messages.
     pub source: Arc<Source>,
-    /// Who runs it; may be empty.
+    /// The log's operator. It may be empty.
     pub operator: String,
-    /// How it is asked.
+    /// The protocol and its settings.
     pub endpoint: LogEndpoint,
-    /// How it is watched.
+    /// How the log is watched.
     pub watch: WatchSettings,
-    /// What its list says of it, if it is from one.
+    /// The log's data in its list, if it is from one.
     pub listed: Option<ListedFacts>,
-    /// Where it may be.
+    /// The addresses that the log may have.
     pub reach: Reach,
 }
 
 impl LogConfig {
-    /// Whether it is to be watched in the same way as `other`, whatever lists say of it.
+    /// Whether both are watched in the same way, regardless of the data in lists.
     pub fn watched_as(&self, other: &LogConfig) -> bool {
         let (a, b) = (&self.source, &other.source);
         let same_log = a.url() == b.url() && a.log_id() == b.log_id() && a.protocol() == b.protocol();
@@ -36,7 +36,7 @@ impl LogConfig {
         same_log && called_the_same && reached_the_same && self.endpoint.origin() == other.endpoint.origin()
     }
 
-    /// What is checked before one of its entries is sent.
+    /// The verification of an entry before it is sent.
     pub fn verification(&self) -> Verification {
         match self.source.log_id() {
             _ if !self.watch.verify => Verification::Off,
@@ -46,21 +46,21 @@ impl LogConfig {
     }
 }
 
-/// What a list says of a log, for people to read.
+/// Data about a log from a list, for people to read.
 #[derive(Debug, Clone, Copy)]
 pub struct ListedFacts {
-    /// Whether browsers trust it.
+    /// The log's state in the browser's log program.
     pub state: LogState,
-    /// When the certificates end that it takes.
+    /// The expiry dates of the certificates that the log accepts.
     pub temporal_interval: Option<TemporalInterval>,
 }
 
-/// The protocol of a log, and what it takes to speak it.
+/// The protocol of a log, and the data that it needs.
 #[derive(Debug, Clone)]
 pub enum LogEndpoint {
     /// RFC 6962, at the source's URL.
     Rfc6962 {
-        /// The log's key; without one, heads are believed unsigned.
+        /// The log's key. Without a key, heads are accepted without verifying their signature.
         key: Option<PKey<Public>>,
     },
     /// static-ct-api.
@@ -68,7 +68,7 @@ pub enum LogEndpoint {
 }
 
 impl LogEndpoint {
-    /// The name in the log's checkpoints, if it has any.
+    /// The origin in the log's checkpoints, if it has checkpoints.
     pub fn origin(&self) -> Option<&str> {
         match self {
             LogEndpoint::Rfc6962 { .. } => None,
@@ -77,18 +77,18 @@ impl LogEndpoint {
     }
 }
 
-/// Which lists to follow, and what of them to watch.
+/// The lists to follow, and the logs to select from them.
 #[derive(Debug, Clone)]
 pub struct ListConfig {
-    /// At least one; what the first says of a log counts.
+    /// At least one list. If several lists contain a log, the first one is used.
     pub sources: Vec<ListSource>,
-    /// Time between requests for a list.
+    /// Interval between requests for a list.
     pub refresh_interval: Duration,
-    /// The logs that are wanted.
+    /// The selection criteria.
     pub selection: Selection,
-    /// How they are watched: from the head on.
+    /// How the logs are watched. They start at the head.
     pub watch: WatchSettings,
-    /// Whether logs that nobody vouches for are fetched wherever they are.
+    /// Whether logs on untrusted lists may have any address.
     pub allow_internal: bool,
 }
 
@@ -106,7 +106,7 @@ impl ListConfig {
     }
 }
 
-/// How a log of a list is watched; `None` for one whose key is none that a log may have.
+/// The configuration of a log from a list. `None` if its key is not allowed for logs.
 fn listed_log(log: &ListedLog, watch: WatchSettings, reach: Reach) -> Option<LogConfig> {
     let key = PKey::public_key_from_der(&log.key);
     let key = key.inspect_err(|e| log::warn!("{}: its key cannot be read: {e}", log.description)).ok()?;

@@ -1,10 +1,10 @@
-//! The configuration: what the user wrote ([`Written`]), and what it means ([`Config`]).
+//! The configuration: as written by the user ([`Written`]), and as resolved ([`Config`]).
 //!
 //! ```text
 //! file (TOML, YAML, JSON) ──► environment over it ──► Written ──► checked ──► Config
 //! ```
 //!
-//! Nothing wrong is passed over: every error names where it stands, the key, and what was expected.
+//! Every error is reported. It names its origin, the key, and the expected value.
 
 mod changes;
 mod clients;
@@ -35,10 +35,10 @@ use crate::log_client::Proxies;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Reads the configuration file, if there is one, and lays `environment` over it.
+/// Reads the configuration file, if there is one, and overrides it with `environment`.
 ///
 /// # Errors
-/// [`ConfigError`], for the first thing that is wrong.
+/// [`ConfigError`], for the first error found.
 pub fn load(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -46,10 +46,10 @@ pub fn load(
     load_with(file, environment, None)
 }
 
-/// As [`load`], but watches `logs` in place of those of the file and of any list.
+/// Like [`load`], but watches `logs` instead of those in the file and in lists.
 ///
 /// # Errors
-/// [`ConfigError`], for the first thing that is wrong.
+/// [`ConfigError`], for the first error found.
 pub fn load_with_logs(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,

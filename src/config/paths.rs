@@ -1,8 +1,9 @@
-//! The paths of all routes. They stand here because the statistics may have any path but these.
+//! The paths of all routes. They are part of the configuration because the path of the statistics must be
+//! different from them.
 
 use crate::message::Stream;
 
-/// The root stream, or the front page.
+/// The root stream over WebSocket, or the front page.
 pub(crate) const ROOT: &str = "/";
 /// The newest full messages over WebSocket.
 pub(crate) const DEVELOP: &str = "/develop";
@@ -12,13 +13,13 @@ pub(crate) const EVENTS: &str = "/sse";
 pub(crate) const LATEST: &str = "/latest.json";
 /// The newest message as JSON; also below the path of each stream.
 pub(crate) const EXAMPLE: &str = "/example.json";
-/// Whether the server is alive.
+/// Reports that the server is running.
 pub(crate) const HEALTH: &str = "/health";
-/// Whether it delivers.
+/// Reports whether the server delivers entries.
 pub(crate) const READY: &str = "/health/ready";
 /// Logs and numbers of clients, for the front page.
 pub(crate) const STATUS: &str = "/status.json";
-/// For Prometheus.
+/// Metrics for Prometheus.
 pub(crate) const METRICS: &str = "/metrics";
 
 /// The path of `stream` over WebSocket.
@@ -35,12 +36,12 @@ pub(crate) fn of_example(stream: Stream) -> String {
     format!("{}{EXAMPLE}", of_stream(stream))
 }
 
-/// Both spellings of a path that some clients end with a slash.
+/// A path with and without a trailing slash. Some clients append one.
 pub(crate) fn with_slash(path: &str) -> [String; 2] {
     [path.to_string(), format!("{path}/")]
 }
 
-/// Whether `path` means something already.
+/// Whether `path` is the path of a route.
 pub(super) fn is_taken(path: &str) -> bool {
     let fixed = [ROOT, LATEST, EXAMPLE, HEALTH, READY, STATUS, METRICS];
     let streams = Stream::ALL.map(of_stream).into_iter().chain([DEVELOP, EVENTS]);

@@ -1,4 +1,4 @@
-//! Reads the file and the environment into one [`Written`], remembering where each value came from.
+//! Reads the file and the environment into one [`Written`], and records the origin of each value.
 
 use super::error::one_line;
 use super::json::Strict;
@@ -10,28 +10,28 @@ use std::io::{self, Read};
 use std::path::Path;
 use zeroize::{Zeroize, Zeroizing};
 
-/// Bytes of a configuration file; longer ones are refused. A token takes some 150.
+/// Maximum size of a configuration file, in bytes. A token takes about 150.
 pub(crate) const MAX_FILE_BYTES: usize = 4 << 20;
 
-/// Every variable that begins like this is ours, and must be known.
+/// Every variable with this prefix is part of the configuration, so an unknown one is an error.
 const PREFIX: &str = "CERTSTREAM_";
-/// Names the configuration file itself.
+/// The variable with the path of the configuration file.
 const CONFIG_VARIABLE: &str = "CERTSTREAM_CONFIG";
-/// The original server's name for `server.stats_path`.
+/// The variable for `server.stats_path` in the original certstream server.
 const STATS_VARIABLE: (&str, &str) = ("STATS_URL", "server.stats_path");
 
-/// What was written, and where.
+/// The values as written, and their origins.
 #[derive(Debug)]
 pub(super) struct Sources {
     pub(super) written: Written,
-    /// The file as the user named it; empty without one.
+    /// The file's path as the user wrote it; empty without a file.
     file: String,
-    /// Environment variables by the key they set.
+    /// Environment variables by the key that they set.
     variables: BTreeMap<String, String>,
 }
 
 impl Sources {
-    /// An error of the value of `key`, wherever it was given.
+    /// Creates an error about the value of `key`, with its origin.
     pub(super) fn error(&self, key: &str, problem: impl ToString) -> ConfigError {
         error_at(&self.file, &self.variables, key, &problem.to_string())
     }
@@ -57,7 +57,7 @@ pub(super) fn read(
     Ok(Sources { written: written?, file, variables })
 }
 
-/// Overwrites every text of `tree`: some are tokens.
+/// Overwrites every text in `tree`, because some of them are tokens.
 fn wipe(tree: &mut Value) {
     match tree {
         Value::String(text) => text.zeroize(),
@@ -70,7 +70,7 @@ fn wipe(tree: &mut Value) {
 fn read_file(path: &Path) -> Result<Value, ConfigError> {
     let error = |problem: String| ConfigError::of(path.display(), problem);
     let text = text_of(path).map_err(|e| error(format!("cannot be read: {e}")))?;
-    // What parsers print of the file is left out: it may be a line with a token.
+    // The file's lines in parser errors are left out, because they may contain a token.
     let mut tree: Value = match path.extension().and_then(|e| e.to_str()) {
         Some("toml") => toml::from_str(&text).map_err(|e| error(toml_problem(&e, &text)))?,
         Some("yaml" | "yml") => {
@@ -92,11 +92,12 @@ fn read_file(path: &Path) -> Result<Value, ConfigError> {
     }
 }
 
-/// The text of a file, overwritten when it is dropped.
+/// The text of a file. It is overwritten when it is dropped.
 fn text_of(path: &Path) -> io::Result<Zeroizing<String>> {
     let file = File::open(path)?;
     let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(MAX_FILE_BYTES);
-    // With room for all of it from the start nothing is copied, and left behind, while it grows.
+    // The buffer has the full capacity from the start. If it grew, copies of its content would stay in
+    // memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(size + 1));
     file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > MAX_FILE_BYTES {
@@ -117,7 +118,7 @@ fn toml_problem(error: &toml::de::Error, text: &str) -> String {
     format!("line {line}: {}", error.message())
 }
 
-/// Puts the values of environment variables into `tree`; returns the variables by key.
+/// Inserts the values of environment variables into `tree`. Returns the variables by key.
 fn overlay(
     tree: &mut Value,
     environment: &BTreeMap<String, String>,
@@ -147,7 +148,7 @@ pub(super) fn variable_of(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
 }
 
-/// Every key that has one value, by its variable, with its default.
+/// Every key with a single value, by its variable, with its default.
 fn known_variables() -> BTreeMap<String, (String, Value)> {
     let defaults = serde_json::to_value(Written::default()).unwrap_or_default();
     let sections = defaults.as_object().into_iter().flatten();
@@ -160,7 +161,8 @@ fn known_variables() -> BTreeMap<String, (String, Value)> {
         .collect()
 }
 
-/// The text as a value of the default's type, where it is one; else as it is, to be refused by its key's type.
+/// Converts the text to the type of the default, if possible. Otherwise it stays a text, and the type of the
+/// key rejects it.
 fn typed(text: &str, default: &Value) -> Value {
     match default {
         Value::String(_) => text.into(),

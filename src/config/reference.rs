@@ -1,8 +1,8 @@
-//! The configuration explained: `config/certstream.toml`, and the page that is made of it.
+//! The reference of the configuration: `config/certstream.toml`, and the page that is generated from it.
 //!
-//! The file is held to [`Written`](super::Written) by a test: every key is in it, with its default.
+//! A test compares the file with [`Written`](super::Written): it must contain every key with its default.
 
-/// Every key with its unit, its default and its danger, as a file that can be used as it is.
+/// Every key with its unit, default and dangers, as a valid configuration file.
 pub const EXPLAINED: &str = include_str!("../../config/certstream.toml");
 
 #[cfg(test)]
@@ -29,13 +29,13 @@ mod tests {
     /// One section of the file.
     #[derive(Default)]
     struct Section<'a> {
-        /// With its brackets.
+        /// The header with its brackets.
         header: &'a str,
         intro: Vec<&'a str>,
         keys: Vec<Key<'a>>,
     }
 
-    /// Keys that are explained together.
+    /// Keys that share an explanation.
     struct Key<'a> {
         settings: Vec<Setting<'a>>,
         text: Vec<&'a str>,
@@ -44,7 +44,7 @@ mod tests {
     struct Setting<'a> {
         name: &'a str,
         value: &'a str,
-        /// It is not in force.
+        /// Whether the key is commented out, as an example.
         is_example: bool,
     }
 
@@ -81,7 +81,7 @@ mod tests {
     }
 
     fn add_setting<'a>(section: &mut Section<'a>, setting: Setting<'a>, mut comment: Vec<&'a str>) {
-        // What stands before the last paragraph is of the section.
+        // Everything before the last paragraph belongs to the section.
         if let Some(last) = comment.iter().rposition(|line| line.is_empty()) {
             section.intro.extend(comment.drain(..=last));
         }
@@ -120,7 +120,7 @@ mod tests {
         page.push('\n');
     }
 
-    /// Paragraphs, and as they are the lines that are indented.
+    /// Writes paragraphs. Indented lines are kept as they are.
     fn write_text(page: &mut String, lines: &[&str]) {
         let mut lines = lines.iter().peekable();
         while let Some(line) = lines.next() {

@@ -1,4 +1,4 @@
-//! From what was written to what it means.
+//! Resolves the configuration as written to the one that is used.
 
 mod access;
 mod checks;
@@ -107,7 +107,7 @@ fn streams(sources: &Sources, streams: &[Stream]) -> Result<Vec<Stream>, ConfigE
     Ok(all)
 }
 
-/// Where only one stream is offered, it is the root's whatever else is written.
+/// If only one stream is offered, it is the root stream, even if another one is configured.
 fn root_stream(sources: &Sources, server: &written::Server) -> Result<Stream, ConfigError> {
     match (server.root_stream, server.streams.as_slice()) {
         (_, [only]) => Ok(*only),
@@ -140,8 +140,8 @@ fn stats_path(sources: &Sources, path: &str) -> Result<String, ConfigError> {
     Ok(path.into())
 }
 
-/// One core is left to the logs and to clients on the machine itself, such as a proxy: these hear sooner if they can read
-/// while they are sent to.
+/// One core is reserved for the logs and for clients on the same machine, such as a proxy. These receive
+/// messages sooner if they can read while the server sends.
 fn workers(wanted: usize) -> usize {
     match wanted {
         0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)),
@@ -149,7 +149,8 @@ fn workers(wanted: usize) -> usize {
     }
 }
 
-/// Positions are saved as they were this long before, at least, so what was handed out by then has left the server.
+/// Maximum `clients.flush_interval`. Positions are saved at least this long after they were set, so the entries
+/// before them have left the server by then.
 const LONGEST_FLUSH: Duration = Duration::from_millis(100);
 
 fn client_limits(sources: &Sources, clients: &written::Clients) -> Result<ClientLimits, ConfigError> {

@@ -1,4 +1,4 @@
-//! What a configuration means. Whoever holds a [`Config`] need not check anything.
+//! The resolved configuration. A [`Config`] is valid, so its users need not check anything.
 
 use super::clients::ClientLimits;
 use super::logs::{ListConfig, LogConfig};
@@ -13,85 +13,85 @@ use std::time::Duration;
 /// A checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where clients connect; an unspecified IPv6 address stands for both families.
+    /// The address for clients. An unspecified IPv6 address stands for both address families.
     pub listen: SocketAddr,
-    /// The streams that clients can have, at least one.
+    /// The streams that are offered, at least one.
     pub streams: Vec<Stream>,
-    /// What `/` streams, one of these.
+    /// The stream of `/`, one of `streams`.
     pub root_stream: Stream,
-    /// Path of the statistics.
+    /// The path of the statistics.
     pub stats_path: String,
-    /// HTTP threads, at least 1.
+    /// Number of HTTP threads, at least 1.
     pub workers: usize,
-    /// Where the statistics and the metrics are, if not there.
+    /// The address of a separate listener for the statistics and the metrics, if configured.
     pub admin_listen: Option<SocketAddr>,
-    /// What connections are encrypted with, if they are.
+    /// The TLS files, if TLS is enabled.
     pub tls: Option<TlsFiles>,
-    /// Who may connect, and hear what.
+    /// Who may connect and which streams they may receive.
     pub access: Access,
-    /// Whether other rules may be put in force that open what these keep closed.
+    /// Whether a reload may remove restrictions of `access`.
     pub allow_opening: bool,
-    /// How long a client may take to say what it wants.
+    /// How long a client may take to send its request.
     pub handshake_timeout: Duration,
-    /// Time between heartbeats.
+    /// Interval between heartbeats.
     pub heartbeat_interval: Duration,
-    /// What a client may cost.
+    /// The resources that a client may use.
     pub clients: ClientLimits,
-    /// Messages kept for the JSON routes, at least 1.
+    /// Number of messages that are kept for the JSON routes, at least 1.
     pub newest_messages: usize,
-    /// What is healthy.
+    /// Thresholds of the health checks.
     pub health: HealthLimits,
-    /// What is between us and the logs.
+    /// The HTTP proxies for requests to logs.
     pub proxies: Proxies,
-    /// Longest time for a log's answer.
+    /// Timeout of a request to a log.
     pub fetch_timeout: Duration,
-    /// Whether names are enough, and are read from names tiles where logs have them.
+    /// Whether names are sufficient, so that names tiles are read from logs that have them.
     pub names_tiles: bool,
-    /// Most requests to one operator at the same time, at least 1.
+    /// Maximum number of simultaneous requests to one operator, at least 1.
     pub operator_requests_at_once: usize,
-    /// Most requests to one operator per second, at least 1.
+    /// Maximum number of requests to one operator per second, at least 1.
     pub operator_requests_per_second: u32,
-    /// The User-Agent that logs see.
+    /// The User-Agent header in requests to logs.
     pub user_agent: String,
-    /// Whether it says how to reach whoever runs this server.
+    /// Whether it contains the contact address of this server's operator.
     pub names_contact: bool,
-    /// Folder for what is kept on disk.
+    /// The folder for data on disk.
     pub state_dir: PathBuf,
-    /// Whether positions are kept there; else each start begins anew.
+    /// Whether positions are saved there. Otherwise each start begins anew.
     pub keeps_positions: bool,
     /// How long a restart waits for the clients that were connected before.
     pub clients_wait: Duration,
     /// The level of the log file.
     pub log_level: log::LevelFilter,
-    /// The lists to follow; without any, there is at least one log.
+    /// The lists to follow. Without lists, there is at least one log.
     pub lists: Option<ListConfig>,
-    /// The logs to watch whatever the lists say.
+    /// The logs to watch in addition to those of the lists.
     pub logs: Vec<LogConfig>,
-    /// What this was made of.
+    /// The configuration as written.
     pub written: Written,
 }
 
 impl Config {
-    /// What is allowed, and is hardly meant.
+    /// Warnings about settings that are allowed but probably not intended.
     pub fn warnings(&self) -> Vec<String> {
         access::warnings(&self.access, self.admin_listen.is_some())
     }
 }
 
-/// PEM files.
+/// The PEM files for TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The server's certificate, then those of its issuers.
+    /// The server's certificate, followed by those of its issuers.
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
 }
 
-/// What is healthy.
+/// Thresholds of the health checks.
 #[derive(Debug, Clone, Copy)]
 pub struct HealthLimits {
-    /// For how long a log may be silent or behind.
+    /// How long a log may deliver nothing or be behind.
     pub log_patience: Duration,
-    /// Per cent of the logs that have to deliver, 1 to 100.
+    /// Percentage of the logs that must deliver, 1 to 100.
     pub ready_percent: u32,
 }

@@ -1,4 +1,4 @@
-//! How values are written that are neither texts nor numbers.
+//! Types of values that are neither plain texts nor numbers.
 
 use crate::access::TokenDigest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -6,13 +6,13 @@ use std::marker::PhantomData;
 use std::time::Duration;
 use zeroize::Zeroize;
 
-/// `"head"`, an index, or a negative number of entries before the head.
+/// The start of a log: `"head"`, an index, or a negative number of entries before the head.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum StartAt {
     /// `"head"`
     #[default]
     Head,
-    /// An index, or how many entries before the head.
+    /// An index, or if negative, a number of entries before the head.
     Number(i64),
 }
 
@@ -53,22 +53,22 @@ impl<'de> Deserialize<'de> for StartAt {
     }
 }
 
-/// What to do about entries that are not proven to be in the log's tree.
+/// How to treat entries that are not proven to be in the log's tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verify {
     /// They are not sent.
     Enforce,
-    /// Nothing is proven, and everything is sent.
+    /// Nothing is verified, and all entries are sent.
     Off,
 }
 
-/// `"all"`, or a number of entries.
+/// The limit on catching up: `"all"`, or a number of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CatchUp {
     /// `"all"`
     All,
-    /// At most so many.
+    /// At most this many entries.
     Entries(u64),
 }
 
@@ -91,7 +91,7 @@ impl<'de> Deserialize<'de> for CatchUp {
                 f.write_str(r#""all", or a number of entries"#)
             }
 
-            /// Environment variables are texts, whatever they hold.
+            /// Values of environment variables are always texts.
             fn visit_str<E: de::Error>(self, text: &str) -> Result<CatchUp, E> {
                 let all = (text == "all").then_some(CatchUp::All);
                 let entries = || text.parse().ok().map(CatchUp::Entries);
@@ -111,7 +111,7 @@ impl<'de> Deserialize<'de> for CatchUp {
     }
 }
 
-/// A number of bytes as text: `"8 MiB"`, `"500 KiB"`, or as a number.
+/// A number of bytes, as a text such as `"8 MiB"` or `"500 KiB"`, or as a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size(pub usize);
 
@@ -161,7 +161,7 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-/// A duration as text: `"10s"`, `"500ms"`, `"1m 30s"`.
+/// A duration, as a text such as `"10s"`, `"500ms"` or `"1m 30s"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
@@ -196,15 +196,16 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// A token as it is written: its digest is all that is kept, and it is shown to nobody, not in errors either.
+/// A token as written in the configuration. Only its digest is kept, and it is never shown, not even in
+/// errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlainToken {
     pub(super) digest: TokenDigest,
-    /// Whether it can stand in a URL and in a header as it is, and is long enough.
+    /// Whether the token is long enough and can be used in a URL and in a header without escaping.
     pub(super) is_fit: bool,
 }
 
-/// Shorter tokens can be guessed; characters.
+/// Minimum length of a token, in characters. Shorter tokens can be guessed.
 pub(crate) const SHORTEST_TOKEN: usize = 16;
 
 impl From<&str> for PlainToken {
@@ -214,7 +215,7 @@ impl From<&str> for PlainToken {
     }
 }
 
-/// The SHA-256 of a token as it is written; `None` for what is none.
+/// The SHA-256 of a token as written in the configuration. `None` if it is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WrittenDigest(pub(super) Option<TokenDigest>);
 
@@ -224,7 +225,7 @@ impl From<&str> for WrittenDigest {
     }
 }
 
-/// By their digests two configurations can be compared.
+/// Serialized as its digest, so that two configurations can be compared.
 impl Serialize for PlainToken {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.digest.bytes())
@@ -249,7 +250,7 @@ impl<'de> Deserialize<'de> for WrittenDigest {
     }
 }
 
-/// Takes what it needs from a text without a copy of it, and names no value in errors.
+/// Deserializes a text without copying it, and does not show its value in errors.
 struct SecretText<T>(PhantomData<T>);
 
 impl<'de, T: for<'a> From<&'a str>> de::Visitor<'de> for SecretText<T> {

@@ -1,16 +1,16 @@
-//! How a log is watched.
+//! Settings for watching a log.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Where to begin in a log.
+/// Where to start in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// At the entries that come after the first head we see.
+    /// At the entries after the first head.
     Head,
     /// At this index.
     Index(u64),
-    /// So many entries before the first head we see, or at the log's beginning.
+    /// At this many entries before the first head, or at the log's beginning.
     BeforeHead(u64),
 }
 
@@ -24,33 +24,33 @@ impl fmt::Display for Start {
     }
 }
 
-/// How a log is watched.
+/// Settings for watching a log.
 #[derive(Debug, Clone, Copy)]
 pub struct WatchSettings {
-    /// Where to begin.
+    /// Where to start.
     pub start: Start,
-    /// Shortest beat of the log's heads that is followed.
+    /// Minimum interval between requests for a head. The actual interval adapts to the log.
     pub poll_interval: Duration,
-    /// How long entries in a tile that is not full may wait for it to become full.
+    /// How long the server waits for a partial tile to become full before it reads its entries.
     pub partial_tile_wait: Duration,
-    /// Most entries to ask for at once.
+    /// Maximum number of entries per request.
     pub page_size: u64,
-    /// Most requests for entries at the same time.
+    /// Maximum number of simultaneous requests for entries.
     pub in_flight: usize,
-    /// Whether entries are sent only when they are proven to be in the tree.
+    /// Whether entries are sent only after they are proven to be in the tree.
     pub verify: bool,
-    /// Most entries that a restart catches up with; `None` for all.
+    /// Maximum number of entries that a restart catches up on; `None` for all.
     pub catch_up: Option<u64>,
 }
 
-/// What is checked before an entry is sent.
+/// The verification of an entry before it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verification {
-    /// It is in the tree that the log has signed.
+    /// The entry is in the tree that the log has signed.
     Signed,
-    /// It is in the tree that the log says to have; its key is not known.
+    /// The entry is in the tree of an unverified head; the log's key is not known.
     Unsigned,
-    /// Nothing.
+    /// No verification.
     Off,
 }

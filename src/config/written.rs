@@ -1,4 +1,4 @@
-//! The configuration as it is written. `config/certstream.toml` explains every key.
+//! The configuration as written by the user. `config/certstream.toml` explains every key.
 
 use super::clients::WhenFull;
 use super::values::{CatchUp, PlainToken, Size, Span, StartAt, Verify, WrittenDigest};
@@ -12,31 +12,31 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Written {
-    /// Where clients connect.
+    /// The listener for clients, and the streams.
     pub server: Server,
-    /// How connections are encrypted.
+    /// Encryption of connections.
     pub tls: Tls,
     /// Who may connect.
     pub access: Access,
-    /// Who may see what is not for everybody.
+    /// Who may see data that is not public.
     pub admin: Admin,
-    /// The clients' clock.
+    /// Heartbeat messages.
     pub heartbeat: Heartbeat,
-    /// What a client may cost.
+    /// The resources that a client may use.
     pub clients: Clients,
     /// The JSON routes.
     pub newest: Newest,
-    /// What is healthy.
+    /// Thresholds of the health checks.
     pub health: Health,
-    /// How logs are asked.
+    /// Requests to logs.
     pub fetch: Fetch,
     /// The browsers' lists of logs.
     pub log_list: LogList,
-    /// What survives a restart.
+    /// Data that is kept across restarts.
     pub state: State,
     /// The log file.
     pub logging: Logging,
-    /// Who may hear something, if not everybody may.
+    /// Tokens that restrict who may receive a stream.
     pub tokens: Vec<Token>,
     /// The logs to watch.
     pub logs: Vec<Log>,
@@ -48,13 +48,13 @@ pub struct Written {
 pub struct Server {
     /// Address and port.
     pub listen: String,
-    /// The streams that clients can have.
+    /// The streams that are offered.
     pub streams: Vec<Stream>,
-    /// What `/` streams.
+    /// The stream of `/`.
     pub root_stream: Stream,
-    /// Where the statistics are.
+    /// The path of the statistics.
     pub stats_path: String,
-    /// Threads that serve clients; 0: one less than there are cores, at least one.
+    /// Number of threads that serve clients. 0 means one less than the number of cores, but at least one.
     pub workers: usize,
 }
 
@@ -74,9 +74,9 @@ impl Default for Server {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
-    /// A PEM file: the server's certificate, then those of its issuers.
+    /// Path of a PEM file with the server's certificate, followed by those of its issuers.
     pub certificate: String,
-    /// A PEM file: its private key.
+    /// Path of a PEM file with the server's private key.
     pub key: String,
 }
 
@@ -84,19 +84,19 @@ pub struct Tls {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Access {
-    /// Networks that may connect; without any, all.
+    /// Allowed networks. If empty, all are allowed.
     pub allow: Networks,
-    /// Networks that may not.
+    /// Denied networks. Takes precedence over `allow`.
     pub deny: Networks,
-    /// Proxies whose X-Forwarded-For is believed.
+    /// Proxies whose X-Forwarded-For header is trusted.
     pub trusted_proxies: Networks,
-    /// Most connections at the same time.
+    /// Maximum number of connections at the same time.
     pub connections: usize,
-    /// Most from one address; 0: no limit.
+    /// Maximum number of connections from one address; 0: no limit.
     pub connections_per_address: usize,
-    /// Most that one address opens per second; 0: no limit.
+    /// Maximum number of new connections from one address per second; 0: no limit.
     pub new_connections_per_address: u32,
-    /// How long a client may take to say what it wants.
+    /// How long a client may take to send its request.
     pub handshake_timeout: Span,
     /// Whether a reload may remove restrictions.
     pub allow_opening: bool,
@@ -121,14 +121,15 @@ impl Default for Access {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
-    /// A listener of their own for the statistics and the metrics; empty: where clients connect.
+    /// Address of a separate listener for the statistics and the metrics. If empty, they use the listener for
+    /// clients.
     pub listen: String,
-    /// Networks of those who may see the addresses of clients; not written: nobody where clients connect, and this
-    /// machine itself at `listen`.
+    /// Networks of admins, who may see the addresses of clients. If not set: none on the listener for
+    /// clients, and only this machine on the listener of `listen`.
     pub allow: Option<Networks>,
-    /// Names of this server by which admins ask it.
+    /// Host names of this server in requests from admins.
     pub hosts: Vec<String>,
-    /// Whether the statistics and the metrics are for them alone.
+    /// Whether the statistics and the metrics are available only to admins.
     pub only: bool,
 }
 
@@ -136,16 +137,16 @@ pub struct Admin {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
-    /// Who has it.
+    /// The name of its owner.
     pub name: String,
     /// The token.
     pub token: Option<PlainToken>,
-    /// Or its SHA-256.
+    /// The SHA-256 of the token, instead of the token itself.
     pub sha256: Option<WrittenDigest>,
-    /// What may be heard with it; without any, all.
+    /// The streams that the token gives access to. If empty, all streams.
     #[serde(default)]
     pub streams: Vec<Stream>,
-    /// Most connections with it at the same time; 0: no limit.
+    /// Maximum number of connections with the token at the same time; 0: no limit.
     #[serde(default)]
     pub connections: usize,
 }
@@ -154,7 +155,7 @@ pub struct Token {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Heartbeat {
-    /// Time between heartbeat messages.
+    /// Interval between heartbeat messages.
     pub interval: Span,
 }
 
@@ -168,25 +169,26 @@ impl Default for Heartbeat {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Clients {
-    /// How long messages are collected before they are handed out together.
+    /// How long messages are collected before they are sent together.
     pub flush_interval: Span,
-    /// Bytes that may wait for one client.
+    /// Maximum size of one client's queue, in bytes.
     pub queue_bytes: Size,
-    /// How long a message may wait for one.
+    /// Maximum age of a message in a queue.
     pub queue_age: Span,
-    /// What happens when there is more.
+    /// The action when a queue is full.
     pub when_full: WhenFull,
-    /// Bytes that may wait for all clients together.
+    /// Maximum number of bytes in the queues of all clients together.
     pub all_queues_bytes: Size,
-    /// Bytes that all connections whose clients take nothing may hold together, in the kernel and in answers.
+    /// Maximum number of bytes that all connections whose clients do not read may occupy together, in the
+    /// kernel and in responses.
     pub all_unsent_bytes: Size,
     /// Whether messages are compressed for WebSocket clients that offer it.
     pub deflate: bool,
-    /// A client that takes nothing for so long is closed.
+    /// A client that reads nothing for this long is disconnected.
     pub stall_timeout: Span,
-    /// Time between pings.
+    /// Interval between pings.
     pub ping_interval: Span,
-    /// A client that says nothing for so long is closed.
+    /// A client that sends nothing for this long is disconnected.
     pub pong_timeout: Span,
 }
 
@@ -211,7 +213,7 @@ impl Default for Clients {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Newest {
-    /// Messages kept for the JSON routes.
+    /// Number of messages that are kept for the JSON routes.
     pub messages: usize,
 }
 
@@ -225,9 +227,9 @@ impl Default for Newest {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Health {
-    /// For how long a log may be silent or behind.
+    /// How long a log may deliver nothing or be behind.
     pub log_patience: Span,
-    /// Per cent of the logs that have to deliver.
+    /// Percentage of the logs that must deliver.
     pub ready_percent: u32,
 }
 
@@ -241,27 +243,27 @@ impl Default for Health {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fetch {
-    /// Shortest beat of a log's heads that is followed.
+    /// Minimum interval between requests for a log's head. The actual interval adapts to the log.
     pub poll_interval: Span,
-    /// How long entries in a tile that is not full may wait for it to become full.
+    /// How long the server waits for a partial tile to become full before it reads its entries.
     pub partial_tile_wait: Span,
-    /// Whether names tiles are read when the domains stream is all that there is.
+    /// Whether names tiles are read if only the domains stream is offered.
     pub names_tiles: bool,
-    /// Most requests to one operator at the same time.
+    /// Maximum number of simultaneous requests to one operator.
     pub operator_requests_at_once: usize,
-    /// Most requests to one operator per second, on average.
+    /// Maximum average number of requests to one operator per second.
     pub operator_requests_per_second: u32,
-    /// Most entries per request.
+    /// Maximum number of entries per request.
     pub page_size: u64,
-    /// Most requests for entries to one log at the same time.
+    /// Maximum number of simultaneous requests for entries to one log.
     pub in_flight: usize,
-    /// Longest time for an answer.
+    /// Timeout of a request.
     pub timeout: Span,
-    /// Whether entries are sent only when they are proven to be in the log's tree.
+    /// Whether entries are sent only after they are proven to be in the log's tree.
     pub verify: Verify,
-    /// How much a restart catches up with.
+    /// The limit on the entries that a restart catches up on.
     pub catch_up: CatchUp,
-    /// How log operators can reach you.
+    /// A contact address for log operators.
     pub contact: String,
 }
 
@@ -287,19 +289,19 @@ impl Default for Fetch {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogList {
-    /// Whether to follow lists of logs.
+    /// Whether lists of logs are followed.
     pub enabled: bool,
-    /// `chrome`, `chrome-all`, `apple`, or the URL of another.
+    /// `chrome`, `chrome-all`, `apple`, or the URL of another list.
     pub lists: Vec<String>,
-    /// Time between requests for a list.
+    /// Interval between requests for a list.
     pub refresh_interval: Span,
     /// States of the logs to watch.
     pub states: Vec<String>,
-    /// Rules; where there are any, only logs that fit one are watched.
+    /// Rules. If not empty, only logs that match one of them are watched.
     pub include: Vec<String>,
-    /// Rules; logs that fit one are not watched.
+    /// Rules. Logs that match one of them are not watched.
     pub exclude: Vec<String>,
-    /// Whether logs of unsigned lists are fetched wherever they are.
+    /// Whether logs on unsigned lists may have any address.
     pub allow_internal: bool,
 }
 
@@ -322,7 +324,7 @@ impl Default for LogList {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct State {
-    /// A folder.
+    /// Path of the state folder.
     pub dir: String,
     /// How long a restart waits for the clients that were connected before.
     pub clients_wait: Span,
@@ -352,27 +354,27 @@ impl Default for Logging {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
-    /// The log's URL; for static-ct the monitoring prefix.
+    /// The log's URL. For static-ct this is the monitoring prefix.
     pub url: String,
     /// The protocol.
     #[serde(rename = "type", default = "rfc6962")]
     pub protocol: Protocol,
-    /// What messages call it.
+    /// The log's name in messages.
     pub description: Option<String>,
-    /// Who runs it.
+    /// The log's operator.
     #[serde(default)]
     pub operator: String,
-    /// Base64 of its SubjectPublicKeyInfo.
+    /// Base64 of the log's SubjectPublicKeyInfo.
     pub key: Option<String>,
-    /// static-ct: the checkpoint's origin.
+    /// static-ct: the origin in the log's checkpoints.
     pub origin: Option<String>,
-    /// Where to begin.
+    /// Where to start.
     #[serde(default)]
     pub start: StartAt,
 }
 
 impl Log {
-    /// An RFC 6962 log at `url`, watched from its head.
+    /// The configuration of an RFC 6962 log at `url`, starting at its head.
     pub fn rfc6962(url: &str) -> Self {
         Log {
             url: url.into(),

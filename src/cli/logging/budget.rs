@@ -1,31 +1,32 @@
-//! How many lines the log file takes: a budget for each place in the code that writes lines, and one for all together.
-//! Pure: the time comes as an argument.
+//! Limits the number of lines in the log file: one budget for each place in the code that writes lines, and
+//! one for all places together. Pure: the time is an argument.
 //!
-//! It is the last net. What is known to repeat is summed up where it happens; this is for what nobody thought of, so that
-//! no log and no client can fill the disk.
+//! This is the last line of defence. Repetitions that are expected are summarized where they occur. The
+//! budgets handle unexpected ones, so that no log and no client can fill the disk.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Lines that one place in the code may write at once: a start names each log of a list, of which there are some 70.
+/// Number of lines that one place in the code may write at once. A start writes a line for each log of a
+/// list, about 70.
 pub(crate) const PLACE_BURST: u32 = 100;
-/// Lines per second that one place may write on average.
+/// Average number of lines per second that one place may write.
 pub(crate) const PLACE_PER_SECOND: u32 = 1;
-/// Lines that all places together may write at once.
+/// Number of lines that all places together may write at once.
 pub(crate) const ALL_BURST: u32 = 500;
-/// Lines per second that all places together may write on average.
+/// Average number of lines per second that all places together may write.
 pub(crate) const ALL_PER_SECOND: u32 = 5;
-/// Time between two lines that say how many were left out at a place.
+/// Interval between two lines that report how many lines of a place were left out.
 pub(crate) const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
-/// Most places that have a budget of their own; the others share one.
+/// Maximum number of places with a budget of their own. The other places share one budget.
 pub(crate) const MAX_PLACES: usize = 1_024;
 
 /// A place in the code that writes lines: module and line.
 pub(super) type Place = (&'static str, u32);
-/// Stands for all places beyond [`MAX_PLACES`], and for those without a static name.
+/// Represents all places beyond [`MAX_PLACES`], and those without a static name.
 const OTHERS: Place = ("elsewhere", 0);
 
-/// So many lines of a place were left out since the last time.
+/// The number of lines of a place that were left out since the last report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LeftOut {
     pub(super) place: Place,
@@ -33,7 +34,7 @@ pub(super) struct LeftOut {
     pub(super) count: u64,
 }
 
-/// Gains `per_second` lines a second, up to `burst`.
+/// A token bucket that refills by `per_second` lines a second, up to `burst`.
 #[derive(Debug)]
 struct Bucket {
     lines: f64,
@@ -57,16 +58,16 @@ struct PlaceBudget {
     bucket: Bucket,
     level: log::Level,
     left_out: u64,
-    /// When it was last said how many were left out, or when the first of them was.
+    /// Time of the last report, or of the first line that was left out.
     told: Instant,
 }
 
-/// See the module.
+/// The budgets of all places, and the budget for all of them together.
 #[derive(Debug)]
 pub(super) struct Budgets {
     places: HashMap<Place, PlaceBudget>,
     all: Bucket,
-    /// Whether any line has been left out that nobody was told of.
+    /// Whether lines have been left out that are not reported yet.
     owing: bool,
 }
 
@@ -75,7 +76,8 @@ impl Budgets {
         Budgets { places: HashMap::new(), all: Bucket::full(ALL_BURST, now), owing: false }
     }
 
-    /// Whether a line may be written from `place`, `None` where that has no static name; if not, it is counted.
+    /// Whether `place` may write a line. `None` is a place without a static name. A line that may not be
+    /// written is counted.
     pub(super) fn take(&mut self, place: Option<Place>, level: log::Level, now: Instant) -> bool {
         let known = place.filter(|place| self.places.len() < MAX_PLACES || self.places.contains_key(place));
         let budget = self.places.entry(known.unwrap_or(OTHERS)).or_insert_with(|| PlaceBudget {
@@ -100,7 +102,7 @@ impl Budgets {
         false
     }
 
-    /// What is to be told now of lines that were left out; at the end of the program everything.
+    /// The reports that are due now. At the end of the program, all of them.
     pub(super) fn due(&mut self, now: Instant, at_end: bool) -> Vec<LeftOut> {
         if !self.owing {
             return Vec::new();
@@ -173,7 +175,7 @@ mod tests {
     }
 
     proptest! {
-        /// However lines come, the rate holds and each is either written or counted.
+        /// For any sequence of lines, the rate is limited and each line is either written or counted.
         #[test]
         fn the_rate_holds_and_no_line_is_forgotten(steps in prop::collection::vec((0u32..5, 0u64..3_000), 1..600)) {
             let begin = Instant::now();

@@ -1,4 +1,4 @@
-//! The log file, which is standard error.
+//! The log file. It is written to standard error.
 //!
 //! ```text
 //! log::warn! ─► level, target ─► budget ─► sanitised, cut ─► standard error
@@ -16,12 +16,12 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// Wins over the configuration, at run time too.
+/// Overrides the configured level, also at run time.
 const VARIABLE: &str = "RUST_LOG";
-/// Our own modules.
+/// Target prefix of this crate's own modules.
 const OURS: &str = env!("CARGO_CRATE_NAME");
-/// Libraries write a line about each malformed request, aborted handshake or broken stream, which are what strangers do:
-/// these write nothing, unless RUST_LOG asks for them. Of the other libraries warnings are shown.
+/// Libraries that log a line for each malformed request, aborted handshake or broken stream, which any client
+/// can cause. They log nothing unless RUST_LOG enables them. Other libraries log warnings.
 const SILENT: [&str; 9] = [
     "actix_http",
     "actix_web",
@@ -33,12 +33,12 @@ const SILENT: [&str; 9] = [
     "tokio_openssl",
     "tokio_util",
 ];
-/// How often it is looked whether there is something to tell of lines that were left out.
+/// Interval for checking whether lines that were left out must be reported.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
-/// Begins with the configured level.
+/// Starts logging at the configured level.
 pub(super) fn init(config: &Config) {
     let mut builder = env_logger::Builder::new();
     builder.format_timestamp_millis().format_target(false);
@@ -52,13 +52,13 @@ pub(super) fn init(config: &Config) {
     let out = builder.build();
     let level = level.unwrap_or(out.filter());
     let logger = LOGGER.get_or_init(|| Logger { out, budgets: Mutex::new(Budgets::new(Instant::now())) });
-    // Only a program that has a logger already gets here twice.
+    // This fails only if the program already has a logger.
     if log::set_logger(logger).is_ok() {
         log::set_max_level(level);
     }
 }
 
-/// Everything of ours passes the filter, so that the level can change later.
+/// All lines of this crate pass the filter, so that the level can change later.
 fn default_filters(builder: &mut env_logger::Builder) {
     builder.filter_level(LevelFilter::Warn).filter_module(OURS, LevelFilter::Trace);
     for target in SILENT {
@@ -66,14 +66,14 @@ fn default_filters(builder: &mut env_logger::Builder) {
     }
 }
 
-/// Goes on with the configured level.
+/// Changes the level to the configured one.
 pub(super) fn change(config: &Config) {
     if !from_environment() {
         log::set_max_level(config.log_level);
     }
 }
 
-/// Tells of lines that were left out, for as long as it is polled.
+/// Reports lines that were left out, while it is polled.
 pub(super) async fn keep_telling() {
     loop {
         sleep(LOOK_INTERVAL).await;
@@ -83,7 +83,7 @@ pub(super) async fn keep_telling() {
     }
 }
 
-/// Tells of all lines that were left out and that nobody was told of.
+/// Reports all lines that were left out and not reported yet.
 pub(super) fn finish() {
     if let Some(logger) = LOGGER.get() {
         logger.tell_left_out(true);
@@ -94,7 +94,7 @@ fn from_environment() -> bool {
     std::env::var_os(VARIABLE).is_some_and(|value| !value.is_empty())
 }
 
-/// Writes lines that are safe to look at, and not too many of them.
+/// Writes lines without unsafe characters, within the budgets.
 struct Logger {
     out: env_logger::Logger,
     budgets: Mutex<Budgets>,
@@ -117,7 +117,7 @@ impl Log for Logger {
 }
 
 impl Logger {
-    /// Whoever asked for debug or trace wants to see all of it.
+    /// Lines at level debug or trace are always written: the user enabled the level to see all of them.
     fn may_write(&self, record: &Record<'_>) -> bool {
         if record.level() > Level::Info {
             return true;

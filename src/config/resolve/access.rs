@@ -1,4 +1,4 @@
-//! Who may connect.
+//! Resolves the access rules.
 
 use super::checks::at_least_one;
 use super::{ConfigError, Sources, Stream, Written, written};
@@ -33,7 +33,7 @@ pub(super) fn access(sources: &Sources, streams: &[Stream]) -> Result<Access, Co
     })
 }
 
-/// Without a listener of their own nobody is there.
+/// Without a separate admin listener, there are no admins on it.
 fn listener_admins(admin: &written::Admin) -> Networks {
     match &admin.allow {
         _ if admin.listen.is_empty() => Networks::default(),

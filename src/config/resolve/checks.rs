@@ -1,4 +1,4 @@
-//! Checks of values that many keys share.
+//! Checks that several keys share.
 
 use super::super::error::ConfigError;
 use super::super::read::Sources;

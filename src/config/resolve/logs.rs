@@ -1,4 +1,4 @@
-//! Which logs to watch, and how.
+//! Resolves the logs to watch and their settings.
 
 use super::checks::{at_least_one, positive};
 use super::{ConfigError, ListConfig, LogConfig, LogEndpoint, Sources, written};
@@ -75,7 +75,7 @@ fn watch_settings(sources: &Sources, start: StartAt) -> Result<WatchSettings, Co
         poll_interval: positive(sources, "fetch.poll_interval", fetch.poll_interval)?,
         page_size: fetch.page_size,
         in_flight: at_least_one(sources, "fetch.in_flight", fetch.in_flight)?,
-        // Names tiles have no place in the tree.
+        // Names tiles are not part of the tree, so their entries cannot be verified.
         verify: fetch.verify == Verify::Enforce && !fetch.names_tiles,
         catch_up: match fetch.catch_up {
             CatchUp::All => None,
@@ -132,7 +132,7 @@ fn resolve_log(sources: &Sources, i: usize, log: &written::Log) -> Result<LogCon
 fn check_url(url: &str) -> Result<(), &'static str> {
     let expected = "expected a URL such as \"https://ct.example.com/2026\"";
     let uri: Uri = url.parse().map_err(|_| expected)?;
-    // They would be sent to nobody, and shown to everybody: clients are told each log's URL.
+    // The HTTP client would not send them, but every client would see them: messages contain each log's URL.
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Err("expected a URL without name and password, such as \"https://ct.example.com/2026\"");
     }
