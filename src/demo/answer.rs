@@ -1,4 +1,4 @@
-//! An HTTP answer before it is sent, and what the faults that need not understand it do to it.
+//! An HTTP response before it is sent, and the faults that apply to any response, whatever its content.
 
 use super::faults::Fault;
 use super::gzip;
@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// How long a cut answer's first half is given to reach the network.
+/// Delay after the first half of a truncated response, so that it reaches the network.
 const CUT_AFTER: Duration = Duration::from_millis(20);
 
 pub struct DemoResponse {
@@ -20,20 +20,20 @@ pub struct DemoResponse {
     content_type: &'static str,
     encoding: Encoding,
     cache_control: Option<&'static str>,
-    /// With its quotation marks.
+    /// The ETag with its quotation marks.
     etag: Option<String>,
     retry_after_s: Option<u64>,
     body: Vec<u8>,
-    /// Whether the connection is dropped after half of the body.
+    /// Whether the connection is closed after half of the body.
     cut: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Encoding {
     Identity,
-    /// The body is packed when it is sent.
+    /// The body is compressed when it is sent.
     Gzip,
-    /// The body is packed already.
+    /// The body is already compressed.
     Packed,
 }
 
@@ -55,18 +55,18 @@ impl DemoResponse {
         Self::ok("application/json", body)
     }
 
-    /// An error in the form that most logs have given it.
+    /// An error in the format of most logs.
     pub fn error(status: StatusCode, message: &str) -> Self {
         let body = json!({"error_message": message, "success": false}).to_string();
         Self { status, ..Self::json(body.into_bytes()) }
     }
 
-    /// What servers of files say of one that they do not have.
+    /// A file server's response for a missing file.
     pub fn not_found(reason: &str) -> Self {
         Self { status: StatusCode::NOT_FOUND, ..Self::ok("text/plain", format!("{reason}\n").into_bytes()) }
     }
 
-    /// What caches may do with the answer.
+    /// Sets the Cache-Control header.
     pub fn cached(self, cache_control: &'static str) -> Self {
         Self { cache_control: Some(cache_control), ..self }
     }
@@ -75,13 +75,13 @@ impl DemoResponse {
         Self { etag: Some(etag), ..self }
     }
 
-    /// Packs the body for a reader that `accepts_gzip`.
+    /// Compresses the body if the client `accepts_gzip`.
     pub fn gzipped(self, accepts_gzip: bool) -> Self {
         let encoding = if accepts_gzip { Encoding::Gzip } else { Encoding::Identity };
         Self { encoding, ..self }
     }
 
-    /// The answer to a reader that has all this already.
+    /// The response to a client whose copy is current.
     pub fn not_modified(self) -> Self {
         Self { status: StatusCode::NOT_MODIFIED, body: Vec::new(), ..self }
     }
@@ -91,7 +91,7 @@ impl DemoResponse {
         Self { status, retry_after_s, ..Self::ok("text/plain", body) }
     }
 
-    /// What becomes of the answer when it shows `fault`.
+    /// Applies `fault` to the response.
     pub fn distorted(mut self, fault: &Fault) -> Self {
         match fault {
             Fault::TooManyRequests { retry_after_s } => {
@@ -99,7 +99,8 @@ impl DemoResponse {
             }
             Fault::Status(code) => {
                 let status = StatusCode::from_u16(*code).ok();
-                // 1xx would be no final answer, and the HTTP library takes anything up to 999.
+                // A 1xx status would not be a final response, and the HTTP library accepts statuses up to
+                // 999.
                 let status = status.filter(|status| (200..600).contains(&status.as_u16()));
                 return Self::refusal(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), None);
             }
@@ -157,11 +158,11 @@ impl DemoResponse {
     }
 }
 
-/// A body that declares its whole length, sends half of it, and fails.
+/// A body that declares its whole length, sends half of it, and then fails.
 struct CutBody {
     declared: u64,
     sent: Option<Bytes>,
-    /// Without a pause the server drops the connection with the sent part still in its buffer.
+    /// Without a pause, the server closes the connection while the first half is still in its buffer.
     pause: Pin<Box<rt::time::Sleep>>,
 }
 

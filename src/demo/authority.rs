@@ -1,4 +1,4 @@
-//! The certificate authorities: roots, intermediates, and what they write into a certificate.
+//! The certificate authorities: roots, intermediates, and the parts of a certificate that they determine.
 
 use super::certificate::{Draft, Fields, Validity, sign};
 use super::der::Der;
@@ -21,23 +21,23 @@ use std::sync::Arc;
 /// The longest common name (ub-common-name, RFC 5280 appendix A.1).
 const MAX_COMMON_NAME: usize = 64;
 
-/// An intermediate authority that issues.
+/// An intermediate authority that issues certificates.
 pub struct Authority {
     pub profile: &'static IssuerProfile,
     key: KeyPair,
     name: DistinguishedName,
-    /// Its certificate and its root's.
+    /// The authority's certificate and its root's.
     pub chain: Arc<Chain>,
-    /// What a precert's leaf names it by (RFC 6962 section 3.2).
+    /// The hash that identifies the authority in a precert's leaf (RFC 6962 section 3.2).
     pub issuer_key_hash: Hash,
     precert_signer: Option<PrecertSigner>,
 }
 
-/// Signs an authority's precerts in its place.
+/// A Precertificate Signing Certificate that signs an authority's precerts.
 struct PrecertSigner {
     key: KeyPair,
     name: DistinguishedName,
-    /// Its certificate, and the authority's chain.
+    /// Its certificate, followed by the authority's chain.
     chain: Arc<Chain>,
 }
 
@@ -48,10 +48,9 @@ struct Root {
 }
 
 impl Authority {
-    /// Makes one authority for each profile, and the roots above them.
+    /// Creates one authority for each profile, and the roots above them.
     ///
-    /// `rsa_keys` should hold [`rsa_keys_needed`](Self::rsa_keys_needed) keys; what is missing is
-    /// made.
+    /// `rsa_keys` should contain [`rsa_keys_needed`](Self::rsa_keys_needed) keys. Missing keys are generated.
     pub fn establish(
         now: DateTime<Utc>,
         rsa_keys: Vec<KeyPair>,
@@ -76,7 +75,7 @@ impl Authority {
         Ok(authorities)
     }
 
-    /// How many RSA keys roots and intermediates take.
+    /// Number of RSA keys that roots and intermediates need.
     pub fn rsa_keys_needed() -> usize {
         let roots: HashMap<_, _> =
             ISSUER_PROFILES.iter().map(|profile| (profile.root_name, profile.root_algorithm)).collect();
@@ -125,12 +124,12 @@ impl Authority {
         self.precert_signer.as_ref().map_or(&self.chain, |signer| &signer.chain)
     }
 
-    /// The precertificate of a TBSCertificate.
+    /// Signs the precertificate with this TBSCertificate.
     pub fn sign_precert(&self, tbs: &[u8]) -> Result<Vec<u8>, ErrorStack> {
         sign(tbs, self.precert_signer.as_ref().map_or(&self.key, |signer| &signer.key))
     }
 
-    /// A certificate for `names`, all but signed.
+    /// Creates the draft of a certificate for `names`, without a signature.
     pub fn draft(
         &self,
         names: &SubjectNames,
@@ -143,7 +142,7 @@ impl Authority {
         let (serial, validity) = (serial(rng), self.validity(now, rng));
         let draft = |issuer: &DistinguishedName, key: &KeyPair| {
             let fields = Fields { serial, issuer, validity, subject: &subject, subject_key };
-            // RFC 5280 section 4.1.2.6: where the subject is empty, the alternative names are critical.
+            // RFC 5280 section 4.1.2.6: if the subject is empty, the subjectAltName is critical.
             let san_critical = subject.is_empty();
             Draft::new(&fields, key, |der| self.extensions(der, names, level, subject_key, key, san_critical))
         };
@@ -154,7 +153,7 @@ impl Authority {
         }
     }
 
-    /// The extensions of a site's certificate that `signer` signs.
+    /// The extensions of a site's certificate, signed by `signer`.
     fn extensions(
         &self,
         der: &mut Der,
@@ -195,14 +194,14 @@ impl Authority {
         }
     }
 
-    /// The certificate of a TBSCertificate drafted by this authority.
+    /// Signs the certificate with this TBSCertificate, which this authority drafted.
     pub fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>, ErrorStack> {
         sign(tbs, &self.key)
     }
 
     fn level(&self, names: &SubjectNames, rng: &mut impl Rng) -> Level {
         let level = self.profile.levels.choose(rng).copied().unwrap_or(Level::Domain);
-        // Extended validation knows neither wildcards nor addresses.
+        // Extended validation allows neither wildcards nor addresses.
         let plain = names.addresses.is_empty() && !names.dns.iter().any(|name| name.contains('*'));
         if level == Level::Extended && !plain { Level::Organization } else { level }
     }
@@ -222,7 +221,7 @@ impl Authority {
         match self.profile.manner {
             Manner::Commercial => whole_days(now, days),
             Manner::Automated => {
-                // Backdated, for the sake of clients whose clocks are slow.
+                // Backdated for clients whose clocks are slow.
                 let not_before = now - TimeDelta::seconds(rng.random_range(3_510..3_600));
                 Validity { not_before, not_after: not_before + days - TimeDelta::seconds(1) }
             }
@@ -231,7 +230,7 @@ impl Authority {
 }
 
 impl PrecertSigner {
-    /// Below the authority with this name and key, and this chain.
+    /// Creates an authority with this name and key, below `chain`.
     fn new(
         profile: &IssuerProfile,
         (issuer, issuer_key): (&DistinguishedName, &KeyPair),
@@ -272,7 +271,7 @@ impl Root {
         let fields = Fields {
             serial: serial(rng),
             issuer: &name,
-            // Past 2049, where the encoding of times changes.
+            // Ends after 2049, where the encoding of times changes.
             validity: whole_days(now - TimeDelta::days(5 * 365), TimeDelta::days(35 * 365)),
             subject: &name,
             subject_key: &key,
@@ -293,7 +292,7 @@ fn whole_days(start: DateTime<Utc>, length: TimeDelta) -> Validity {
     Validity { not_before: midnight, not_after: midnight + length - TimeDelta::seconds(1) }
 }
 
-/// 128 random bits: twice what the Baseline Requirements (section 7.1) ask for.
+/// 128 random bits: twice the minimum of the Baseline Requirements (section 7.1).
 fn serial(rng: &mut impl Rng) -> [u8; 16] {
     rng.random()
 }

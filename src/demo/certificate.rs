@@ -1,4 +1,4 @@
-//! TBSCertificates (RFC 5280 section 4.1) put together, and certificates made of them.
+//! Builds TBSCertificates (RFC 5280 section 4.1) and certificates.
 
 use super::der::{Der, tag};
 use super::extensions;
@@ -7,14 +7,14 @@ use super::subject::DistinguishedName;
 use chrono::{DateTime, Utc};
 use openssl::error::ErrorStack;
 
-/// From when until when, both included (RFC 5280 section 4.1.2.5).
+/// Beginning and end of the validity, both inclusive (RFC 5280 section 4.1.2.5).
 #[derive(Clone, Copy, Debug)]
 pub struct Validity {
     pub not_before: DateTime<Utc>,
     pub not_after: DateTime<Utc>,
 }
 
-/// What stands in a certificate besides its extensions.
+/// The fields of a certificate without its extensions.
 pub struct Fields<'a> {
     pub serial: [u8; 16],
     pub issuer: &'a DistinguishedName,
@@ -23,20 +23,21 @@ pub struct Fields<'a> {
     pub subject_key: &'a KeyPair,
 }
 
-/// A certificate's content, short of the one extension that sets apart the precert, the
-/// TBSCertificate that logs sign, and the final certificate (RFC 6962 sections 3.1 to 3.3): all three are
-/// made from the same draft and agree in everything else.
+/// The content of a certificate without the one extension that differs between the precert, the
+/// TBSCertificate that logs sign, and the final certificate (RFC 6962 sections 3.1 to 3.3). All three are
+/// built from the same draft and are otherwise equal.
 pub struct Draft {
-    /// version to subjectPublicKeyInfo.
+    /// The encoded fields from version to subjectPublicKeyInfo.
     fields: Vec<u8>,
-    /// The extensions all three have.
+    /// The extensions that all three have.
     extensions: Vec<u8>,
-    /// The precert, where another key signs it: with that one's name and key identifier (RFC 6962 section 3.2).
+    /// The draft of the precert, if another key signs it. It contains that key's issuer name and key
+    /// identifier (RFC 6962 section 3.2).
     precert: Option<Box<Draft>>,
 }
 
 impl Draft {
-    /// `signer` is the key that will sign; its algorithm is part of the content.
+    /// `signer` is the key that will sign the certificate. Its algorithm is part of the content.
     pub fn new(fields: &Fields, signer: &KeyPair, write_extensions: impl FnOnce(&mut Der)) -> Self {
         let mut der = Der::new();
         der.nested(tag::context_constructed(0), |der| der.unsigned(&[2])); // version: v3
@@ -55,12 +56,12 @@ impl Draft {
         Self { fields: der.into_bytes(), extensions: extensions.into_bytes(), precert: None }
     }
 
-    /// What a log signs and a precert entry's leaf holds: neither poison nor SCTs.
+    /// The TBSCertificate that a log signs and that a precert entry's leaf contains, without poison and SCTs.
     pub fn tbs_certificate(&self) -> Vec<u8> {
         self.with(|_| {})
     }
 
-    /// The same with a precert that is made from `precert`.
+    /// The same draft, with `precert` as the draft of its precert.
     pub fn with_precert(self, precert: Draft) -> Self {
         Self { precert: Some(Box::new(precert)), ..self }
     }
@@ -87,7 +88,7 @@ impl Draft {
     }
 }
 
-/// The certificate of a TBSCertificate, signed.
+/// Signs a TBSCertificate and returns the certificate.
 pub fn sign(tbs: &[u8], signer: &KeyPair) -> Result<Vec<u8>, ErrorStack> {
     let signature = signer.sign(tbs)?;
     Ok(Der::sequence_of(|der| {

@@ -1,4 +1,4 @@
-//! The tree head as static-ct-api has it: a checkpoint, which is a signed note.
+//! The tree head of static-ct-api: a checkpoint, which is a signed note.
 
 use crate::ct::merkle::Hash;
 use crate::ct::sth::SignedTreeHead;
@@ -8,7 +8,7 @@ use openssl::sha::sha256;
 /// The signature type of RFC6962NoteSignature (static-ct-api, "Checkpoints").
 const RFC6962_NOTE_SIGNATURE: u8 = 0x05;
 
-/// The checkpoint of the log `origin` that says the same as `head`.
+/// The checkpoint of the log `origin` with the content of `head`.
 pub fn checkpoint(origin: &str, log_id: &Hash, head: &SignedTreeHead) -> String {
     let mut signature = key_id(origin, log_id).to_vec();
     signature.extend(head.timestamp_ms.to_be_bytes());
@@ -17,8 +17,8 @@ pub fn checkpoint(origin: &str, log_id: &Hash, head: &SignedTreeHead) -> String 
     format!("{origin}\n{}\n{root}\n\n\u{2014} {origin} {signature}\n", head.tree_size)
 }
 
-/// What tells the keys of a note's signers apart (c2sp.org/signed-note). The log id stands for the
-/// key itself.
+/// The key id, which distinguishes the keys of a note's signers (c2sp.org/signed-note). The log id represents
+/// the key.
 fn key_id(origin: &str, log_id: &Hash) -> [u8; 4] {
     let [a, b, c, d, ..] = sha256(&[origin.as_bytes(), b"\n", &[RFC6962_NOTE_SIGNATURE], log_id].concat());
     [a, b, c, d]

@@ -1,7 +1,7 @@
-//! A writer for the little of DER (X.690) that certificates need.
+//! Encodes the subset of DER (X.690) that certificates need.
 //!
-//! It writes what it is told; that the result is a certificate is the caller's business. It never
-//! reads.
+//! It does not check that the result is a valid certificate; that is up to the caller. It contains no
+//! decoder.
 
 use chrono::{DateTime, Datelike, Utc};
 
@@ -21,18 +21,18 @@ pub mod tag {
     pub const SEQUENCE: u8 = 0x30;
     pub const SET: u8 = 0x31;
 
-    /// `[n]` around primitive content, as IMPLICIT tagging of a string gives.
+    /// `[n]` with primitive content, as for a string with IMPLICIT tagging.
     pub const fn context(n: u8) -> u8 {
         0x80 | n
     }
 
-    /// `[n]` around constructed content, as EXPLICIT tagging gives.
+    /// `[n]` with constructed content, as for EXPLICIT tagging.
     pub const fn context_constructed(n: u8) -> u8 {
         0xA0 | n
     }
 }
 
-/// DER being written, one element after the other.
+/// A buffer of DER that consecutive elements are appended to.
 #[derive(Default)]
 pub struct Der {
     bytes: Vec<u8>,
@@ -43,7 +43,7 @@ impl Der {
         Self { bytes: Vec::with_capacity(1_500) }
     }
 
-    /// The bytes of one SEQUENCE whose content `content` writes.
+    /// The bytes of one SEQUENCE, with the content that `content` writes.
     pub fn sequence_of(content: impl FnOnce(&mut Der)) -> Vec<u8> {
         let mut der = Der::new();
         der.sequence(content);
@@ -54,14 +54,14 @@ impl Der {
         self.bytes
     }
 
-    /// An element whose content is written by `content`.
+    /// Appends an element with the content that `content` writes.
     pub fn nested(&mut self, tag: u8, content: impl FnOnce(&mut Der)) {
         self.bytes.push(tag);
         let start = self.bytes.len();
         content(self);
         let length = self.bytes.len() - start;
-        // The length is known only now; moving the content up by its octets is cheaper than
-        // measuring everything twice.
+        // The length is known only now. Inserting its octets before the content is cheaper than measuring
+        // everything in advance.
         self.bytes.splice(start..start, length_octets(length));
     }
 
@@ -73,12 +73,12 @@ impl Der {
         self.nested(tag::SET, content);
     }
 
-    /// An element with the given content octets.
+    /// Appends an element with the given content octets.
     pub fn value(&mut self, tag: u8, content: &[u8]) {
         self.nested(tag, |der| der.raw(content));
     }
 
-    /// Bytes that are DER already.
+    /// Appends bytes that are already DER.
     pub fn raw(&mut self, encoded: &[u8]) {
         self.bytes.extend_from_slice(encoded);
     }
@@ -91,12 +91,13 @@ impl Der {
         self.value(tag::NULL, &[]);
     }
 
-    /// An INTEGER from the big-endian bytes of a number that is not negative.
+    /// Appends an INTEGER, given as the big-endian bytes of a non-negative number.
     pub fn unsigned(&mut self, big_endian: &[u8]) {
         let zeros = big_endian.iter().take_while(|byte| **byte == 0).count();
         let digits = big_endian.get(zeros..).unwrap_or_default();
         self.nested(tag::INTEGER, |der| {
-            // Zero needs one octet, and a set top bit would mean a negative number.
+            // Zero needs one octet, and a number whose top bit is set would be negative without a leading
+            // zero.
             if digits.first().is_none_or(|first| *first >= 0x80) {
                 der.raw(&[0]);
             }
@@ -108,7 +109,7 @@ impl Der {
         self.value(tag::OCTET_STRING, content);
     }
 
-    /// A BIT STRING of whole bytes.
+    /// Appends a BIT STRING of whole bytes.
     pub fn bit_string(&mut self, bytes: &[u8]) {
         self.nested(tag::BIT_STRING, |der| {
             der.raw(&[0]); // no unused bits
@@ -116,25 +117,25 @@ impl Der {
         });
     }
 
-    /// A BIT STRING of up to eight named bits, the first in the top bit. DER wants trailing zero
-    /// bits of such a list dropped (X.690 section 11.2.2).
+    /// Appends a BIT STRING of up to eight named bits, the first one in the top bit. DER omits trailing zero
+    /// bits (X.690 section 11.2.2).
     pub fn named_bits(&mut self, bits: u8) {
         let unused = bits.trailing_zeros() as u8 % 8;
         self.value(tag::BIT_STRING, &[unused, bits]);
     }
 
-    /// An OBJECT IDENTIFIER from its arcs, of which there must be two at least.
+    /// Appends an OBJECT IDENTIFIER with these arcs, of which there must be at least two.
     pub fn oid(&mut self, arcs: &[u32]) {
         self.nested(tag::OBJECT_IDENTIFIER, |der| {
             if let [first, second, rest @ ..] = arcs {
-                // X.690 section 8.19.4: the first two arcs share one number.
+                // X.690 section 8.19.4: the first two arcs are encoded as one number.
                 der.base128(first * 40 + second);
                 rest.iter().for_each(|arc| der.base128(*arc));
             }
         });
     }
 
-    /// A Time of RFC 5280 section 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050 on.
+    /// Appends a Time (RFC 5280 section 4.1.2.5): UTCTime through 2049, GeneralizedTime from 2050 on.
     pub fn time(&mut self, time: DateTime<Utc>) {
         if (1950..2050).contains(&time.year()) {
             self.value(tag::UTC_TIME, time.format("%y%m%d%H%M%SZ").to_string().as_bytes());
@@ -143,7 +144,7 @@ impl Der {
         }
     }
 
-    /// Seven bits per octet, most significant first, all but the last with the top bit set.
+    /// Appends seven bits per octet, most significant first. The top bit is set in all octets but the last.
     fn base128(&mut self, number: u32) {
         for shift in [28, 21, 14, 7] {
             if number >> shift != 0 {
@@ -154,7 +155,7 @@ impl Der {
     }
 }
 
-/// The length octets of X.690 section 8.1.3, definite form, as short as can be.
+/// The length octets of X.690 section 8.1.3, in the shortest definite form.
 fn length_octets(length: usize) -> Vec<u8> {
     match u8::try_from(length) {
         Ok(short @ 0..0x80) => vec![short],
@@ -162,7 +163,7 @@ fn length_octets(length: usize) -> Vec<u8> {
             let mut octets = length.to_be_bytes().to_vec();
             let zeros = octets.iter().take_while(|octet| **octet == 0).count();
             octets.drain(..zeros);
-            octets.insert(0, 0x80 | octets.len() as u8); // eight at most
+            octets.insert(0, 0x80 | octets.len() as u8); // at most eight
             octets
         }
     }

@@ -1,4 +1,4 @@
-//! What the log's faces have in common: each answer's way past counters and faults, and the head.
+//! The common parts of the log's endpoints: counting and faults of each response, and the head.
 
 use super::answer::DemoResponse;
 use super::faults::{AnswerClass, Fault};
@@ -9,12 +9,12 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, rt};
 use std::time::Duration;
 
-/// For every address that is none of the log's.
+/// Responds to any path that the log does not have.
 pub async fn unknown_address(log: Data<LogState>) -> HttpResponse {
     answer(&log, AnswerClass::Other, |_| DemoResponse::not_found("there is nothing here")).await
 }
 
-/// Counts the request and answers it, showing the fault that is its turn.
+/// Counts the request and responds to it, with a fault if one is due.
 pub async fn answer(
     log: &LogState,
     class: AnswerClass,
@@ -25,7 +25,7 @@ pub async fn answer(
         return make(None).into_response();
     };
     match taken.fault {
-        // An error would mean that the board is gone: no reason to wait either.
+        // An error would mean that the board no longer exists, so waiting would be pointless too.
         Fault::Hang => drop(taken.released.changed().await),
         Fault::Delay(time) => rt::time::sleep(time.min(Duration::from_secs(86_400))).await,
         _ => {}
@@ -33,7 +33,7 @@ pub async fn answer(
     make(Some(&taken.fault)).distorted(&taken.fault).into_response()
 }
 
-/// The newest head, or what a fault makes of it.
+/// The newest head, or a faulty one.
 pub fn head(log: &LogState, fault: Option<&Fault>) -> Result<SignedTreeHead, SthError> {
     let mut head = log.store.head();
     match fault {
@@ -43,7 +43,8 @@ pub fn head(log: &LogState, fault: Option<&Fault>) -> Result<SignedTreeHead, Sth
             return log.store.sign(head.timestamp_ms, head.tree_size, changed(head.root_hash));
         }
         Some(Fault::BadSignature) => {
-            // The last byte of the ECDSA signature's s: still well-formed, and wrong.
+            // Changes the last byte of the ECDSA signature's s, so the signature stays well-formed but is
+            // wrong.
             if let Some(last) = head.tree_head_signature.last_mut() {
                 *last ^= 1;
             }
@@ -53,7 +54,7 @@ pub fn head(log: &LogState, fault: Option<&Fault>) -> Result<SignedTreeHead, Sth
     Ok(head)
 }
 
-/// Any other hash.
+/// A different hash.
 pub fn changed(hash: Hash) -> Hash {
     hash.map(|byte| !byte)
 }

@@ -1,5 +1,5 @@
-//! What the log takes in: a certificate or a precert with its chain, and the structs of RFC 6962
-//! and static-ct-api that hold them.
+//! The input of the log: a certificate or a precert with its chain, and the structs of RFC 6962 and
+//! static-ct-api that contain them.
 
 use super::sct::{leaf_index_extension, push_vector};
 use crate::ct::merkle::Hash;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use openssl::sha::sha256;
 use std::sync::Arc;
 
-/// An issued certificate or precert on its way into a log.
+/// An issued certificate or precert with its chain.
 pub struct Submission {
     pub content: Content,
     pub chain: Arc<Chain>,
@@ -21,20 +21,21 @@ pub enum Content {
     },
     Precert {
         issuer_key_hash: Hash,
-        /// Without the poison.
+        /// The TBSCertificate without the poison.
         tbs_certificate: Vec<u8>,
-        /// As submitted, with the poison.
+        /// The precertificate as submitted, with the poison.
         precertificate: Vec<u8>,
     },
 }
 
-/// The issuers of a certificate, shared by all that have the same.
+/// The issuers of a certificate, shared by all certificates with the same issuers.
 pub struct Chain {
     /// DER, the issuer first, the root last.
     pub certificates: Vec<Bytes>,
-    /// `ASN.1Cert certificate_chain<0..2^24-1>` of RFC 6962 section 4.6.
+    /// The encoded `ASN.1Cert certificate_chain<0..2^24-1>` of RFC 6962 section 4.6.
     pub encoded: Vec<u8>,
-    /// `Fingerprint certificate_chain<0..2^16-1>` of static-ct-api: the same by SHA-256.
+    /// The encoded `Fingerprint certificate_chain<0..2^16-1>` of static-ct-api: the SHA-256 of each
+    /// certificate.
     pub fingerprints: Vec<u8>,
 }
 
@@ -52,24 +53,24 @@ impl Chain {
     }
 }
 
-/// Where the certificate begins in the MerkleTreeLeaf of an X.509 entry: after version, leaf type,
-/// timestamp, entry type and its own length.
+/// Offset of the certificate in the MerkleTreeLeaf of an X.509 entry: after version, leaf type, timestamp,
+/// entry type and the certificate's length.
 pub const CERTIFICATE_OFFSET: usize = 1 + 1 + 8 + 2 + 3;
 
-/// How much of a MerkleTreeLeaf goes before its TimestampedEntry: version and leaf type.
+/// Offset of the TimestampedEntry in a MerkleTreeLeaf: after version and leaf type.
 pub const TIMESTAMPED_ENTRY_OFFSET: usize = 1 + 1;
 
-/// Makes the timestamp that a TimestampedEntry starts with another one, a millisecond away. Raw entries may be
-/// too short to have one.
+/// Changes the timestamp at the start of a TimestampedEntry by a millisecond. Raw entries may be too short to
+/// have one.
 pub fn change_timestamp(timestamped_entry: &mut [u8]) {
     if let Some(last) = timestamped_entry.get_mut(7) {
         *last ^= 1;
     }
 }
 
-/// The MerkleTreeLeaf of RFC 6962 section 3.4, as get-entries has it in leaf_input.
+/// The MerkleTreeLeaf of RFC 6962 section 3.4, as in the leaf_input of get-entries.
 ///
-/// `leaf_index`: the entry's place in the log, for logs that state it in an extension.
+/// `leaf_index`: the entry's index in the log, for logs with the leaf_index extension.
 pub fn merkle_tree_leaf(content: &Content, timestamp_ms: u64, leaf_index: Option<u64>) -> Vec<u8> {
     let mut leaf = vec![
         0, // version = v1

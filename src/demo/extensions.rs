@@ -1,4 +1,4 @@
-//! The certificate extensions that the demo writes, one function each.
+//! The certificate extensions of the demo. Each has a function that writes it.
 
 use super::der::{Der, tag};
 use super::issuer_profile::{IssuerProfile, Level};
@@ -29,7 +29,7 @@ const DOMAIN_VALIDATED: &[u32] = &[2, 23, 140, 1, 2, 1];
 const ORGANIZATION_VALIDATED: &[u32] = &[2, 23, 140, 1, 2, 2];
 const EXTENDED_VALIDATION: &[u32] = &[2, 23, 140, 1, 1];
 
-/// Bits of KeyUsage (RFC 5280 section 4.2.1.3), bit 0 on top.
+/// Bits of KeyUsage (RFC 5280 section 4.2.1.3). Bit 0 is the top bit.
 pub mod usage {
     pub const DIGITAL_SIGNATURE: u8 = 1 << 7;
     pub const KEY_ENCIPHERMENT: u8 = 1 << 5;
@@ -40,7 +40,7 @@ pub mod usage {
 fn extension(der: &mut Der, id: &[u32], critical: bool, value: impl FnOnce(&mut Der)) {
     der.sequence(|der| {
         der.oid(id);
-        // FALSE is the default, which DER leaves out.
+        // FALSE is the default, which DER omits.
         if critical {
             der.boolean_true();
         }
@@ -63,7 +63,7 @@ pub fn extended_key_usage(der: &mut Der, client_auth: bool) {
     });
 }
 
-/// Of a certificate that signs precerts and nothing else (RFC 6962 section 3.1).
+/// The usage of a certificate that only signs precerts (RFC 6962 section 3.1).
 pub fn precert_signing_usage(der: &mut Der) {
     extension(der, EXTENDED_KEY_USAGE, true, |der| der.sequence(|der| der.oid(PRECERT_SIGNING)));
 }
@@ -72,7 +72,7 @@ pub fn not_an_authority(der: &mut Der) {
     extension(der, BASIC_CONSTRAINTS, true, |der| der.sequence(|_| {}));
 }
 
-/// `path_length`: how many authorities may follow below; `None` for any number.
+/// `path_length`: the maximum number of authorities below this one. `None` means no limit.
 pub fn is_authority(der: &mut Der, path_length: Option<u8>) {
     extension(der, BASIC_CONSTRAINTS, true, |der| {
         der.sequence(|der| {
@@ -151,7 +151,7 @@ pub fn certificate_policies(der: &mut Der, profile: &IssuerProfile, levels: &[Le
     });
 }
 
-/// One DistributionPoint for each address.
+/// Writes one DistributionPoint for each URL.
 pub fn crl_distribution_points(der: &mut Der, urls: &[&str]) {
     if urls.is_empty() {
         return;
@@ -175,12 +175,12 @@ pub fn sct_list(der: &mut Der, list: &[u8]) {
     extension(der, SCT_LIST, false, |der| der.octet_string(list));
 }
 
-/// What makes a precertificate useless as a certificate (RFC 6962 section 3.1).
+/// The poison, which makes a precertificate unusable as a certificate (RFC 6962 section 3.1).
 pub fn precert_poison(der: &mut Der) {
     extension(der, PRECERT_POISON, true, Der::null);
 }
 
-/// A GeneralName's uniformResourceIdentifier.
+/// Writes the uniformResourceIdentifier of a GeneralName.
 fn uri(der: &mut Der, url: &str) {
     der.value(tag::context(6), url.as_bytes());
 }

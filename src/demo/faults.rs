@@ -1,74 +1,74 @@
-//! Misbehaviour on demand: which fault the log's next answers show.
+//! Selects the faults of the log's next responses, for tests.
 //!
-//! Owns the choice only; what a fault does to an answer is `answer.rs`'s and the protocol face's.
+//! This module only selects a fault. `answer.rs` and the endpoint of each protocol apply it to a response.
 
 use parking_lot::Mutex;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A way in which an answer of the log can be wrong.
+/// A fault in a response of the log.
 ///
-/// Faults that cannot show on an answer (a [`Short`](Fault::Short) tree head) leave it as it is and
-/// are not counted.
+/// A fault that cannot apply to a response (such as [`Short`](Fault::Short) to a tree head) does not change
+/// it and is not counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Status 429 with a Retry-After of this many seconds.
+    /// Status 429 with a Retry-After header of this many seconds.
     TooManyRequests { retry_after_s: u64 },
-    /// This status, from 200 to 599, with a short text body; 500 in place of any other.
+    /// This status, from 200 to 599, with a short text body. Any other value becomes 500.
     Status(u16),
-    /// No answer until [`clear_faults`](super::DemoLog::clear_faults) or the log's end; then the
-    /// proper one. Other requests are answered meanwhile. A reader that gives up is not noticed:
-    /// its request counts as in flight until then.
+    /// No response until [`clear_faults`](super::DemoLog::clear_faults) or until the log stops, and then the
+    /// normal one. Other requests get responses meanwhile. If the client gives up, the log does not notice:
+    /// the request counts as in flight until then.
     Hang,
-    /// The proper answer, this much later.
+    /// The normal response after this delay.
     Delay(Duration),
-    /// Half of the body, its length declared accordingly: a well-framed answer of broken JSON, or of
-    /// a tile that ends too early.
+    /// Half of the body with a matching length: a well-framed response with broken JSON, or with a tile that
+    /// ends too early.
     Truncate,
-    /// The whole length declared, half of the body sent, then the connection dropped.
+    /// The full length is declared, but the connection is closed after half of the body.
     Cut,
-    /// A page of at most this many entries (but one at least): what every log may do at any time.
+    /// A page of at most this many entries (at least one). Every log may do this at any time.
     Short(u64),
     /// A page or a data tile without entries.
     Empty,
-    /// A body of the same length that is no JSON, nor anything else that was asked for.
+    /// A body of the same length that is neither JSON nor any other expected format.
     Garbage,
-    /// A small gzip body, sent as such whatever the reader accepts, that unpacks to 258 MiB of
-    /// zeros.
+    /// A small gzip body that decompresses to 258 MiB of zeros. It is sent as gzip even if the client does
+    /// not accept it.
     GzipBomb,
-    /// The page's first entry with a leaf_input that is no base64.
+    /// A page whose first entry has a leaf_input that is not valid base64.
     GarbageEntry,
-    /// A head with another root, properly signed.
+    /// A head with a different root and a valid signature.
     WrongRoot,
-    /// A head with a signature that does not match.
+    /// A head with an invalid signature.
     BadSignature,
-    /// A properly signed head over this many entries fewer, none at the least.
+    /// A head with a valid signature over this many entries fewer, at least none.
     Shrink(u64),
-    /// The head before the newest one, as a front end serves it that lags behind: no misbehaviour at all.
+    /// The previous head, as an outdated front end would serve it. This is not misbehaviour.
     Lag,
-    /// A consistency proof with its middle hash changed, or with a hash if there should be none; a tile
-    /// of hashes with every one changed, so that it shows whichever of them the reader needs.
+    /// A consistency proof whose middle hash is changed, or a proof with a hash instead of an empty one. A
+    /// hash tile in which every hash is changed, so that the fault affects any hash that the client needs.
     WrongProof,
-    /// The middle entry of a page or data tile with another timestamp than the one in the tree: well-formed,
-    /// but not what was signed.
+    /// A page or data tile whose middle entry has a different timestamp than in the tree. It is well-formed
+    /// but not what the log signed.
     WrongEntry,
-    /// A data tile with one entry more than its name says: the next one, or, where there is none
-    /// yet, its last one again.
+    /// A data tile with one entry more than its name says. The additional entry is the next one, or a copy of
+    /// the last one if there is no next one yet.
     WiderTile,
     /// A data tile with one entry fewer than its name says.
     NarrowerTile,
-    /// Status 404 for a partial data tile: what every log may do once it has the full one.
+    /// Status 404 for a partial data tile. Every log may do this once it has the full tile.
     MissingPartial,
-    /// The middle entry of a data tile with the LogEntryType 9, which nobody has defined.
+    /// A data tile whose middle entry has the undefined LogEntryType 9.
     UnknownEntryType,
-    /// The middle entry of a data tile with the leaf_index of its neighbour. Cannot show on a
-    /// [hybrid](super::DemoProtocol::Hybrid) log, whose entries have none.
+    /// A data tile whose middle entry has the leaf_index of its neighbour. Does not apply to a
+    /// [hybrid](super::DemoProtocol::Hybrid) log, whose entries have no leaf_index.
     WrongLeafIndex,
-    /// Another issuer's certificate than the one that was asked for.
+    /// A different issuer's certificate than the requested one.
     WrongIssuer,
 }
 
-/// Which answers show a fault.
+/// The responses that a fault applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultOn {
     /// Signed tree heads and checkpoints.
@@ -77,36 +77,36 @@ pub enum FaultOn {
     Entries,
     /// Issuers' certificates of static-ct and hybrid logs.
     Issuers,
-    /// Answers to get-sth-consistency and tiles of hashes.
+    /// Responses to get-sth-consistency and hash tiles.
     Proofs,
-    /// Every answer, get-roots among them.
+    /// All responses, including get-roots.
     All,
 }
 
-/// What an answer is, as far as faults and counters are concerned.
+/// The class of a response, for faults and counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerClass {
     Head,
-    /// Of get-entries.
+    /// A get-entries response.
     Page,
     DataTile {
         partial: bool,
-        /// Whether its entries carry the leaf_index extension.
+        /// Whether its entries have the leaf_index extension.
         leaf_index: bool,
     },
     Generator,
     /// A names tile.
     Names,
-    /// Of get-sth-consistency, or a tile of hashes.
+    /// A get-sth-consistency response, or a hash tile.
     Proof,
-    /// Whatever is none of these: roots, addresses that mean nothing.
+    /// Any other response: roots, unknown paths.
     Other,
 }
 
-/// The faults that are switched on.
+/// The active faults.
 pub struct FaultBoard {
     slots: Mutex<FaultSlots>,
-    /// Its value changes when hanging answers are let go.
+    /// Its value changes when hanging responses are released.
     release: watch::Sender<u64>,
 }
 
@@ -122,14 +122,14 @@ struct FaultSlots {
 
 struct Active {
     fault: Fault,
-    /// Answers left to show it on; `None`: until it is cleared.
+    /// Number of responses that will still have the fault. `None` means until it is cleared.
     left: Option<u64>,
 }
 
-/// A fault that is to be shown now.
+/// A fault to apply now.
 pub struct Taken {
     pub fault: Fault,
-    /// Changes when a hanging answer is let go.
+    /// Changes when a hanging response is released.
     pub released: watch::Receiver<u64>,
 }
 
@@ -138,7 +138,7 @@ impl FaultBoard {
         Self { slots: Mutex::default(), release: watch::Sender::new(0) }
     }
 
-    /// Replaces the fault that was set for the same `on`.
+    /// Sets a fault. Replaces the previous one for the same `on`.
     pub fn set(&self, fault: Fault, on: FaultOn, count: Option<u64>) {
         let mut slots = self.slots.lock();
         let slot = match on {
@@ -151,14 +151,14 @@ impl FaultBoard {
         *slot = Some(Active { fault, left: count });
     }
 
-    /// Removes all faults and lets hanging answers go.
+    /// Removes all faults and releases hanging responses.
     pub fn clear(&self) {
         let mut slots = self.slots.lock();
         *slots = FaultSlots { shown: slots.shown, ..FaultSlots::default() };
         self.release.send_modify(|generation| *generation += 1);
     }
 
-    /// The fault that an answer of this class is to show; counts as shown.
+    /// The fault to apply to a response of this class. It counts as shown.
     pub fn take(&self, class: AnswerClass) -> Option<Taken> {
         let mut slots = self.slots.lock();
         let FaultSlots { heads, entries, issuers, proofs, all, shown } = &mut *slots;
@@ -171,11 +171,11 @@ impl FaultBoard {
         };
         let fault = of_class.into_iter().chain([all]).find_map(|slot| take_from(slot, class))?;
         *shown += 1;
-        // Subscribed under the lock: a release after this is seen.
+        // Subscribes while the lock is held, so a later release is not missed.
         Some(Taken { fault, released: self.release.subscribe() })
     }
 
-    /// How many answers showed a fault.
+    /// Number of responses with a fault.
     pub fn shown(&self) -> u64 {
         self.slots.lock().shown
     }
@@ -190,7 +190,7 @@ fn take_from(slot: &mut Option<Active>, class: AnswerClass) -> Option<Fault> {
 }
 
 impl Fault {
-    /// Whether an answer of this class can show the fault.
+    /// Whether the fault can apply to a response of this class.
     fn fits(&self, class: AnswerClass) -> bool {
         use AnswerClass::{DataTile, Generator, Head, Page, Proof};
         match self {
@@ -215,7 +215,7 @@ impl Fault {
         }
     }
 
-    /// Whether what an answer that shows the fault holds is as it should be.
+    /// Whether a response with this fault still has the correct content.
     pub fn leaves_content_whole(&self) -> bool {
         matches!(self, Fault::Hang | Fault::Delay(_) | Fault::Short(_))
     }

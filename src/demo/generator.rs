@@ -1,5 +1,5 @@
-//! Who decides what is issued next: an endless stream of certificates and precerts in proportions
-//! like the web's. Knows nothing of the log that takes them in.
+//! Decides what is issued next: an endless stream of certificates and precerts in proportions like those of
+//! the web. It is independent of the log that stores them.
 
 use super::authority::Authority;
 use super::certificate::Draft;
@@ -15,33 +15,34 @@ use rand::{RngExt, make_rng};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Keys of the sites: a few, used again and again, for a key takes longer than a certificate.
+/// Number of the sites' keys. A few keys are reused, because generating a key takes longer than issuing a
+/// certificate.
 const SUBJECT_RSA_KEYS: usize = 1;
 const SUBJECT_ECDSA_KEYS: usize = 3;
 
-/// How many precerts wait for their final certificate at most.
+/// Maximum number of precerts that wait for their final certificate.
 const MAX_PENDING: usize = 32;
 
 pub struct Generator {
     authorities: Vec<Authority>,
     subject_keys: Vec<KeyPair>,
     sct_logs: Vec<SctLog>,
-    /// Precerts whose final certificates are still to come, oldest first.
+    /// Precerts whose final certificates have not been issued yet, oldest first.
     pending: VecDeque<Pending>,
     rng: StdRng,
 }
 
-/// A precert that was issued and what its final certificate will be made from.
+/// An issued precert, and the data for its final certificate.
 struct Pending {
     /// Index of its authority.
     authority: usize,
     draft: Draft,
     first_dns_name: Option<String>,
-    /// When the made-up logs took the precert in.
+    /// When the fictitious logs accepted the precert.
     timestamp_ms: u64,
 }
 
-/// Why a certificate could not be made.
+/// Why a certificate could not be issued.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
     #[error("failed to make or use a key: {0}")]
@@ -51,8 +52,8 @@ pub enum IssueError {
 }
 
 impl Generator {
-    /// Makes all keys and authorities: half a second's work the first time in a process, nearly
-    /// all of it for RSA keys.
+    /// Generates all keys and authorities. The first call in a process takes half a second, nearly all of it
+    /// for RSA keys.
     pub fn new(now: DateTime<Utc>) -> Result<Self, IssueError> {
         let mut rng: StdRng = make_rng();
         let mut rsa_keys = KeyPair::rsa_pool(SUBJECT_RSA_KEYS + Authority::rsa_keys_needed())?;
@@ -66,7 +67,7 @@ impl Generator {
         Ok(Self { authorities, subject_keys, sct_logs, pending: VecDeque::new(), rng })
     }
 
-    /// The roots' certificates (DER), each once.
+    /// The roots' certificates (DER), without duplicates.
     pub fn roots(&self) -> Vec<Bytes> {
         let chains = self.authorities.iter().map(|authority| &authority.chain);
         let mut roots: Vec<Bytes> = chains.filter_map(|chain| chain.certificates.last().cloned()).collect();
@@ -75,14 +76,14 @@ impl Generator {
         roots
     }
 
-    /// The certificates (DER) in all chains, roots among them; what chains share comes repeatedly.
+    /// The certificates (DER) in all chains, including roots. Certificates that chains share are repeated.
     pub fn chain_certificates(&self) -> impl Iterator<Item = &Bytes> {
         let chains = self.authorities.iter().map(Authority::precert_chain);
         chains.flat_map(|chain| &chain.certificates)
     }
 
-    /// The next submission. About six in ten are precerts; most of those are followed, a little
-    /// later, by their final certificate.
+    /// The next submission. About six in ten are precerts. Most of these are followed by their final
+    /// certificate a little later.
     pub fn issue(&mut self, now: DateTime<Utc>) -> Result<Submission, IssueError> {
         let finish = self.pending.len() >= MAX_PENDING || self.rng.random_bool(0.33);
         if finish && let Some(pending) = self.pending.pop_front() {
@@ -90,7 +91,8 @@ impl Generator {
         }
         let pending = self.draft(now);
         if self.rng.random_bool(0.08) {
-            // Logged without its precert, as by those who submit what they find on the web.
+            // A certificate is logged without its precert, as happens when someone submits certificates found
+            // on the web.
             return self.final_certificate(&pending);
         }
         let submission = self.precert(&pending)?;
@@ -113,7 +115,7 @@ impl Generator {
         }
     }
 
-    /// The index of an authority, each as likely as its share says.
+    /// Chooses the index of an authority, with a probability according to its share.
     fn choose_authority(&mut self) -> usize {
         let total = self.authorities.iter().map(|authority| authority.profile.share).sum();
         let mut ticket: u32 = self.rng.random_range(0..total);

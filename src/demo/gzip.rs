@@ -1,21 +1,21 @@
-//! gzip (RFC 1952) of two sorts: one that does not compress, and one that does nothing else.
+//! Two kinds of gzip data (RFC 1952): one without compression, and one with maximum compression.
 //!
-//! Enough for answers that readers must unpack, and for one that they must not; a real encoder
-//! would be a dependency for a log that only ever talks to the same machine.
+//! This is enough for responses that clients must decompress, and for one that they must refuse. A real
+//! encoder would be an additional dependency for a log that only serves the same machine.
 
 /// Magic number, deflate, no flags, no time, no extra flags, unknown system.
 const HEADER: [u8; 10] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF];
 
-/// The most that a stored block of deflate holds.
+/// Maximum size of a stored block of deflate, in bytes.
 const MAX_STORED: usize = 0xFFFF;
 
-/// Matches in the bomb, of 258 zeros each: the longest there are.
+/// Number of matches in the bomb. Each one is 258 zeros, the maximum.
 const BOMB_MATCHES: u32 = 1 << 20;
 
-/// What the bomb unpacks to: that many zeros. 258 MiB.
+/// Decompressed size of the bomb in bytes, all of them zeros: 258 MiB.
 pub const BOMB_SIZE: u32 = 1 + 258 * BOMB_MATCHES;
 
-/// Of [`BOMB_SIZE`] zeros.
+/// CRC-32 of [`BOMB_SIZE`] zeros.
 const BOMB_CRC32: u32 = 0x8E88_A2BA;
 
 /// `content` in stored blocks (RFC 1951 section 3.2.4).
@@ -39,18 +39,18 @@ fn push_stored_block(out: &mut Vec<u8>, block: &[u8], last: bool) {
     out.extend_from_slice(block);
 }
 
-/// A file of 256 KB that unpacks to [`BOMB_SIZE`] zeros: as much as deflate can do.
+/// A file of 256 KB that decompresses to [`BOMB_SIZE`] zeros, the maximum for deflate.
 ///
-/// One block whose codes for "258 bytes" and "from 1 byte ago" are a bit 0 each, so that it is
-/// nearly all zeros itself.
+/// It is one block in which the codes for "258 bytes" and "from 1 byte ago" are a bit 0 each, so the file
+/// itself is nearly all zeros.
 pub fn bomb() -> Vec<u8> {
     let mut bits = BitWriter { out: HEADER.to_vec(), pending: 0, count: 0 };
     bits.push(1, 1); // BFINAL
     bits.push(0b10, 2); // BTYPE = dynamic Huffman codes
     bits.push(286 - 257, 5); // HLIT
     bits.push(0, 5); // HDIST = 1 code
-    // Codes of code lengths, in the order of RFC 1951 section 3.2.7, which ends here with those of 2, 14
-    // and 1: 18 (a run of zeros) gets 0, 1 gets 10 and 2 gets 11.
+    // Codes of code lengths, in the order of RFC 1951 section 3.2.7. The list ends with those of 2, 14 and 1.
+    // The code 18 (a run of zeros) gets 0, 1 gets 10 and 2 gets 11.
     bits.push(18 - 4, 4); // HCLEN
     for length in [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 2] {
         bits.push(length, 3);
@@ -65,7 +65,8 @@ pub fn bomb() -> Vec<u8> {
     bits.push(28 - 11, 7); // lengths of less than 258 do not occur
     bits.push_code("10"); // length 258: 1 bit
     bits.push_code("10"); // distance 1: 1 bit
-    // That makes 0 the code of length 258, 10 of the literal, 11 of the end, and 0 of distance 1.
+    // This makes 0 the code of length 258, 10 that of the literal, 11 that of the end, and 0 that of distance
+    // 1.
     bits.push_code("10");
     for _ in 0..BOMB_MATCHES {
         bits.push_code("00");
@@ -81,11 +82,11 @@ fn push_trailer(out: &mut Vec<u8>, crc32: u32, size: u32) {
     out.extend(size.to_le_bytes());
 }
 
-/// Packs bits as RFC 1951 section 3.1.1 has it: from the least significant bit of a byte on.
+/// Packs bits as defined in RFC 1951 section 3.1.1: beginning with the least significant bit of a byte.
 struct BitWriter {
     out: Vec<u8>,
     pending: u8,
-    /// Bits in `pending`.
+    /// Number of bits in `pending`.
     count: u8,
 }
 
@@ -99,14 +100,14 @@ impl BitWriter {
         }
     }
 
-    /// A number of `width` bits, the least significant first.
+    /// Appends a number of `width` bits, the least significant bit first.
     fn push(&mut self, value: u16, width: u8) {
         for bit in 0..width {
             self.push_bit(value >> bit & 1 == 1);
         }
     }
 
-    /// A Huffman code, in the order in which it is written down.
+    /// Appends a Huffman code, given as text, from its first bit to its last.
     fn push_code(&mut self, code: &str) {
         for bit in code.bytes() {
             self.push_bit(bit == b'1');
@@ -121,7 +122,7 @@ impl BitWriter {
     }
 }
 
-/// What a byte does to the remainder, of the polynomial of RFC 1952 section 8.
+/// The effect of a byte on the remainder, for the polynomial of RFC 1952 section 8.
 const CRC_TABLE: [u32; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;

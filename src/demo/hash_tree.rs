@@ -1,26 +1,27 @@
-//! The hashes of the log's tree that its tiles have, so that proofs are made without its leaves.
+//! The hashes of the log's tree that are in its hash tiles, so that proofs can be built without the leaves.
 //!
-//! Those of leaves are forgotten with their entries; those of full tiles of leaves are kept for ever, an eighth of a byte
-//! for each entry. What is left is enough for every proof from a size on whose leaves are still there.
+//! Leaf hashes are discarded together with their entries. The roots of full tiles of leaves are kept forever
+//! and take an eighth of a byte per entry. The remaining hashes are enough for every proof from a size whose
+//! leaves are still stored.
 
 use crate::ct::consistency::{self, Node};
 use crate::ct::hash_tile::{HashTile, node_root, tile_root};
 use crate::ct::merkle::Hash;
 use crate::ct::tile_path::TILE_WIDTH;
 
-/// Tiles of leaves that are forgotten together, so that what stays is seldom moved.
+/// Number of leaf tiles that are discarded together, so that the remaining ones are seldom moved.
 const FORGET_TILES: usize = 16;
 
 #[derive(Default)]
 pub struct HashTree {
-    /// By level of tiles: of leaves, of full tiles of leaves, of full tiles of those, and so on.
+    /// Hashes by level of tiles: leaves, full tiles of leaves, full tiles of those, and so on.
     levels: Vec<Vec<Hash>>,
-    /// Leaves that are forgotten; whole tiles.
+    /// Number of discarded leaves, a multiple of the tile width.
     forgotten: usize,
 }
 
 impl HashTree {
-    /// Appends a leaf, given as its hash.
+    /// Appends a leaf by its hash.
     pub fn push(&mut self, leaf_hash: Hash) {
         let mut carried = Some(leaf_hash);
         for level in 0.. {
@@ -32,7 +33,7 @@ impl HashTree {
         }
     }
 
-    /// Forgets the leaves before `index`, in a while.
+    /// Discards the leaves before `index`. This may happen later.
     pub fn forget_before(&mut self, index: u64) {
         let (step, index) =
             (FORGET_TILES * TILE_WIDTH as usize, usize::try_from(index).unwrap_or(usize::MAX));
@@ -42,7 +43,7 @@ impl HashTree {
         self.forgotten += old;
     }
 
-    /// The hashes of a tile, as far as all of them are there.
+    /// The hashes of a tile, if all of them are available.
     pub fn tile(&self, tile: HashTile) -> Option<&[Hash]> {
         let forgotten = if tile.level == 0 { self.forgotten } else { 0 };
         let start = usize::try_from(tile.index.checked_mul(TILE_WIDTH)?).ok()?.checked_sub(forgotten)?;
@@ -50,12 +51,12 @@ impl HashTree {
         self.levels.get(usize::from(tile.level))?.get(start..end)
     }
 
-    /// The consistency proof between two sizes that the tree had.
+    /// The consistency proof between two previous sizes of the tree.
     pub fn consistency_proof(&self, first: u64, second: u64) -> Option<Vec<Hash>> {
         consistency::build(first, second, &mut |node| self.node(node, second))
     }
 
-    /// The root that the tree had at a size.
+    /// The root of the tree at a previous size.
     pub fn root(&self, tree_size: u64) -> Option<Hash> {
         consistency::range_root(0..tree_size, &mut |node| self.node(node, tree_size))
     }
@@ -65,7 +66,7 @@ impl HashTree {
     }
 }
 
-/// Gives the root of the tile that the hash completes.
+/// Appends the hash. Returns the root of the tile if the hash completes one.
 fn push_to_level(hashes: &mut Vec<Hash>, hash: Hash) -> Option<Hash> {
     hashes.push(hash);
     if !(hashes.len() as u64).is_multiple_of(TILE_WIDTH) {

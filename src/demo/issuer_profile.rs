@@ -1,47 +1,48 @@
-//! What each of the demo's certificate authorities is called and how it goes about issuing.
+//! The names of the demo's certificate authorities and their issuing practices.
 //!
-//! Data only. Together they show the habits that readers of real certificates meet: with and
-//! without common names, OCSP, CRLs, policies with CPS, and two orders of extensions.
+//! Contains only data. Together, the profiles cover the variations in real certificates: with and without
+//! common names, OCSP, CRLs, policies with CPS, and two orders of extensions.
 
 use super::keys::Algorithm;
 
-/// How far the subject of a certificate was checked (CA/Browser Forum Baseline Requirements).
+/// The level of validation of a certificate's subject (CA/Browser Forum Baseline Requirements).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Control of the domain only.
+    /// Only control of the domain is validated.
     Domain,
-    /// An organization.
+    /// An organization is validated.
     Organization,
-    /// An organization, by the Extended Validation Guidelines.
+    /// An organization is validated according to the Extended Validation Guidelines.
     Extended,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommonName {
-    /// The subject is empty; the subjectAltName says it all, and is critical (RFC 5280 section 4.1.2.6).
+    /// The subject is empty. The subjectAltName contains all names and is critical (RFC 5280 section
+    /// 4.1.2.6).
     Never,
-    /// Half of the time.
+    /// For half of the certificates.
     Sometimes,
-    /// Whenever a name is short enough.
+    /// If a name is short enough.
     WhenItFits,
 }
 
-/// The order of extensions, and where a certificate's validity begins.
+/// The order of extensions, and the beginning of a certificate's validity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// Of authorities that issue by protocol: valid from about an hour ago.
+    /// As for authorities that issue automatically: valid from about an hour ago.
     Automated,
-    /// Of authorities that sell: valid from the last midnight.
+    /// As for authorities that sell certificates: valid from the last midnight.
     Commercial,
 }
 
-/// An intermediate authority and the root above it. Practices that name the same root share it.
+/// An intermediate authority and the root above it. Profiles that name the same root share it.
 pub struct IssuerProfile {
     pub country: &'static str,
     pub organization: &'static str,
     pub root_name: &'static str,
     pub root_algorithm: Algorithm,
-    /// Where the root's certificate and its list of revoked intermediates would be.
+    /// The URLs in the intermediate's certificate for the root's certificate and its CRL.
     pub root_issuers: &'static str,
     pub root_crl: &'static str,
     pub name: &'static str,
@@ -51,7 +52,7 @@ pub struct IssuerProfile {
     pub validity_days: i64,
     pub manner: Manner,
     pub common_name: CommonName,
-    /// The levels it issues at; each is as likely as the others.
+    /// The validation levels of its certificates, with equal probability.
     pub levels: &'static [Level],
     pub client_auth: bool,
     /// Whether its precerts are signed by a Precertificate Signing Certificate (RFC 6962 section 3.1).
@@ -59,7 +60,7 @@ pub struct IssuerProfile {
     pub ocsp: Option<&'static str>,
     pub ca_issuers: &'static str,
     pub crls: &'static [&'static str],
-    /// Its own policy OID and the address of its certification practice statement.
+    /// Its own policy OID and the URL of its certification practice statement.
     pub own_policy: Option<(&'static [u32], &'static str)>,
 }
 

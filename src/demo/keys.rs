@@ -1,4 +1,4 @@
-//! Key pairs of the demo's authorities and sites: made at start, kept nowhere.
+//! Key pairs of the demo's authorities and sites. They are generated at start and not stored.
 
 use super::der::Der;
 use openssl::ec::{EcGroup, EcKey, PointConversionForm};
@@ -45,10 +45,10 @@ impl KeyPair {
         Self::new(PKey::from_rsa(key)?, &public_bits, Algorithm::Rsa2048)
     }
 
-    /// `count` RSA keys, the same ones for every log of the process.
+    /// Generates `count` RSA keys, which all logs of the process share.
     ///
-    /// Looking for their primes is nearly all of the first log's start, so they are made side by
-    /// side and only once: tests start many logs.
+    /// Searching for the primes takes nearly all of the first log's start time. The keys are therefore
+    /// generated in parallel and only once, because tests start many logs.
     pub fn rsa_pool(count: usize) -> Result<Vec<Self>, ErrorStack> {
         static POOL: Mutex<Vec<KeyPair>> = Mutex::new(Vec::new());
         let mut pool = POOL.lock();
@@ -69,12 +69,12 @@ impl KeyPair {
         &self.private
     }
 
-    /// The signature, with SHA-256, as a certificate carries it.
+    /// Signs with SHA-256, in the format of a certificate's signature.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ErrorStack> {
         Signer::new(MessageDigest::sha256(), &self.private)?.sign_oneshot_to_vec(message)
     }
 
-    /// The AlgorithmIdentifier of signatures by this key.
+    /// Writes the AlgorithmIdentifier of signatures by this key.
     pub fn write_signature_algorithm(&self, der: &mut Der) {
         der.sequence(|der| match self.algorithm {
             // RFC 5758 section 3.2: ecdsa-with-SHA256 has no parameters.

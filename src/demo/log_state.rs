@@ -1,4 +1,4 @@
-//! What the log's issuing thread, its HTTP worker and its handles share.
+//! The state that the log's issuing thread, its HTTP worker and its handles share.
 
 use super::faults::{AnswerClass, FaultBoard};
 use super::generator::Generator;
@@ -19,25 +19,25 @@ use std::time::Instant;
 pub struct LogState {
     pub store: Store,
     pub protocol: DemoProtocol,
-    /// Whether it has names tiles.
+    /// Whether the log has names tiles.
     pub names_tiles: bool,
-    /// The log's name in its checkpoints.
+    /// The origin in the log's checkpoints.
     pub origin: String,
-    /// Locked for as long as a batch takes, so that batches do not mix.
+    /// Locked during a batch, so that batches do not mix.
     pub issuer: Mutex<Generator>,
-    /// Certificates (DER) that the log would accept chains to.
+    /// Certificates (DER) of the roots to which the log accepts chains.
     pub roots: Vec<Bytes>,
-    /// The certificates (DER) that chains are made of, by the hash that entries name them by.
+    /// The certificates (DER) in chains, by the hash that entries reference.
     pub issuers: HashMap<Hash, Bytes>,
     pub faults: FaultBoard,
     pub counters: Counters,
-    /// The most entries in one answer.
+    /// Maximum number of entries in one response.
     pub max_page: u64,
     /// Entries per second, as the bits of an f64.
     rate: AtomicU64,
 }
 
-/// How the log shows itself.
+/// Settings of the log's endpoints.
 pub struct EndpointSettings {
     pub protocol: DemoProtocol,
     pub names_tiles: bool,
@@ -58,19 +58,19 @@ impl LogState {
             issuer: Mutex::new(issuer),
             faults: FaultBoard::new(),
             counters: Counters::default(),
-            // An answer must hold one entry at least, or readers never get on.
+            // A response must contain at least one entry, otherwise clients make no progress.
             max_page: max_page.max(1),
             rate: AtomicU64::new(0),
         }
     }
 
-    /// DER SubjectPublicKeyInfo, hashed: what a log is known by.
+    /// The log id: the SHA-256 of the key's DER SubjectPublicKeyInfo.
     pub fn log_id(&self) -> Hash {
         sha256(self.store.public_key())
     }
 
-    /// Issues `count` entries, or fewer if `deadline` comes first, and signs a head over them.
-    /// Gives the tree size.
+    /// Issues `count` entries, or fewer if `deadline` comes first, and signs a head over them. Returns the
+    /// tree size.
     pub fn publish(&self, count: u64, deadline: Option<Instant>) -> u64 {
         let mut issuer = self.issuer.lock();
         for _ in 0..count {
@@ -101,12 +101,12 @@ impl LogState {
         })
     }
 
-    /// Entries per second.
+    /// Growth rate in entries per second.
     pub fn rate(&self) -> f64 {
         f64::from_bits(self.rate.load(Relaxed))
     }
 
-    /// What is no positive number counts as 0.
+    /// Sets the growth rate. Anything but a positive number counts as 0.
     pub fn set_rate(&self, rate: f64) {
         let rate = if rate.is_finite() { rate.max(0.0) } else { 0.0 };
         self.rate.store(rate.to_bits(), Relaxed);
@@ -148,13 +148,13 @@ pub struct Counters {
     most_in_flight: AtomicU64,
 }
 
-/// A request for entries being answered, until dropped.
+/// A request for entries in progress. It counts until it is dropped.
 pub struct InFlight<'a> {
     counters: &'a Counters,
 }
 
 impl Counters {
-    /// Counts a request. The value is to be kept until it is answered.
+    /// Counts a request. The caller must keep the returned value until the response is complete.
     pub fn arrived(&self, class: AnswerClass) -> Option<InFlight<'_>> {
         let (requests, for_entries) = match class {
             AnswerClass::Head => (&self.head_requests, false),
@@ -172,12 +172,12 @@ impl Counters {
         })
     }
 
-    /// Counts an answer that says that nothing is new.
+    /// Counts a 304 response.
     pub fn unmodified(&self) {
         self.not_modified.fetch_add(1, Relaxed);
     }
 
-    /// Counts entries that are given out whole.
+    /// Counts entries in undamaged responses.
     pub fn served(&self, entries: &[Arc<StoredEntry>]) {
         self.entries_served.fetch_add(entries.len() as u64, Relaxed);
         let most = entries.iter().map(|entry| entry.count_served()).max().unwrap_or(0);

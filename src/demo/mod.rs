@@ -1,5 +1,5 @@
-//! A Certificate Transparency log of our own: what `demo` streams from, and the log that tests
-//! misuse.
+//! A Certificate Transparency log of our own. The command `demo` streams from it, and tests use it with
+//! faults.
 //!
 //! ```text
 //! names, subject, issuer_profile -> certificate -> generator  what is issued, and by whom
@@ -10,8 +10,9 @@
 //!         tile, checkpoint, gzip --------> static_ct  by tiles, or by both
 //! ```
 //!
-//! The log grows at a steady rate from its own authorities, with keys made at start; nothing of it
-//! is on disk. Tests switch [`Fault`]s on, publish exactly what they need, and read the counters.
+//! The log grows at a steady rate. It has its own authorities, with keys that are generated at start, and
+//! stores nothing on disk. Tests switch on [`Fault`]s, publish exactly the entries they need, and read the
+//! counters.
 
 mod answer;
 mod authority;
@@ -63,15 +64,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
 
-/// Connections are kept for readers that ask about once a minute.
+/// Connections are kept alive for clients that send a request about once a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Heads more frequent than this are no use to anybody, and none at all would be a busy loop.
+/// More frequent heads are useless, and an interval of zero would be a busy loop.
 const MIN_HEAD_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Handle of a running log; clones are handles of the same one.
+/// Handle of a running log. Its clones are handles of the same log.
 ///
-/// The log ends with [`stop`](Self::stop), or when its last handle is dropped.
+/// The log stops with [`stop`](Self::stop), or when its last handle is dropped.
 #[derive(Clone)]
 pub struct DemoLog {
     running: Arc<Running>,
@@ -81,15 +82,15 @@ struct Running {
     log: Arc<LogState>,
     address: SocketAddr,
     server: ServerHandle,
-    /// `None` once stopped.
+    /// `None` after the log has stopped.
     grower: Mutex<Option<Grower>>,
 }
 
 impl DemoLog {
-    /// Makes keys and authorities, issues the initial entries and starts to answer and to grow.
+    /// Generates keys and authorities, issues the initial entries, and starts to serve and to grow.
     ///
-    /// To be called inside an actix System. Fails if the address cannot be listened on, or if
-    /// OpenSSL cannot make keys.
+    /// Must be called inside an actix System. Fails if the address cannot be bound, or if OpenSSL cannot
+    /// generate keys.
     pub async fn start(options: DemoLogOptions) -> io::Result<DemoLog> {
         let DemoLogOptions {
             listen,
@@ -102,7 +103,7 @@ impl DemoLog {
             retain,
             initial,
         } = options;
-        // Before all else, for the address is a part of the checkpoints.
+        // Bound first, because the address is part of the checkpoints.
         let listener = TcpListener::bind(listen)?;
         let address = listener.local_addr()?;
         let create = move || -> Result<LogState, generator::IssueError> {
@@ -132,42 +133,43 @@ impl DemoLog {
         self.running.log.origin.clone()
     }
 
-    /// The log's key: DER SubjectPublicKeyInfo. Its log id is the SHA-256 of this.
+    /// The log's public key: DER SubjectPublicKeyInfo. Its SHA-256 is the log id.
     pub fn public_key(&self) -> &[u8] {
         self.running.log.store.public_key()
     }
 
-    /// Issues `count` entries and signs a head over them, at once. Gives the tree size.
+    /// Issues `count` entries and signs a head over them immediately. Returns the tree size.
     ///
-    /// Blocks the caller for as long as it takes to make them: a few thousand a second.
+    /// Blocks while the entries are issued, at a rate of a few thousand per second.
     pub fn publish(&self, count: u64) -> u64 {
         self.running.log.publish(count, None)
     }
 
-    /// Appends an entry of any bytes at all, broken ones included, and signs a head over it. Gives
-    /// the tree size.
+    /// Appends an entry with arbitrary bytes, even invalid ones, and signs a head over it. Returns the tree
+    /// size.
     ///
-    /// `leaf_input` is the leaf of the tree in any log. In a data tile stands what follows its first
-    /// two bytes, the TimestampedEntry if it has one, and then `extra_data` as it is: to be a
-    /// proper TileLeaf, it has to consist of what static-ct-api wants there.
+    /// `leaf_input` is the leaf of the tree for any protocol. The data tile contains everything after its
+    /// first two bytes (the TimestampedEntry, if it is valid), followed by `extra_data` unchanged. For a
+    /// valid TileLeaf, `extra_data` must therefore contain the rest of the struct of static-ct-api.
     pub fn publish_raw(&self, leaf_input: impl Into<Bytes>, extra_data: impl Into<Bytes>) -> u64 {
         self.running.log.publish_raw(leaf_input.into(), extra_data.into())
     }
 
-    /// Sets the growth in entries per second. What is no positive number counts as 0.
+    /// Sets the growth in entries per second. Anything but a positive number counts as 0.
     pub fn set_rate(&self, rate: f64) {
         self.running.log.set_rate(rate);
     }
 
-    /// Makes the next `count` answers of a kind show a fault, or all until
-    /// [`clear_faults`](Self::clear_faults) if there is no count.
+    /// Applies a fault to the next `count` responses of a kind, or to all until
+    /// [`clear_faults`](Self::clear_faults) if `count` is `None`.
     ///
-    /// Replaces the fault that was set for the same `on`. One for a kind goes before one for all.
+    /// Replaces the previous fault for the same `on`. A fault for one kind takes precedence over a fault for
+    /// all.
     pub fn set_fault(&self, fault: Fault, on: FaultOn, count: Option<u64>) {
         self.running.log.faults.set(fault, on, count);
     }
 
-    /// Switches all faults off and lets hanging answers go.
+    /// Removes all faults and releases hanging responses.
     pub fn clear_faults(&self) {
         self.running.log.faults.clear();
     }
@@ -176,17 +178,17 @@ impl DemoLog {
         self.running.log.stats()
     }
 
-    /// The entry at `index`, if a head covers it and it is still kept.
+    /// The entry at `index`, if a head covers it and it is still stored.
     pub fn entry(&self, index: u64) -> Option<PublishedEntry> {
         Some(self.running.log.store.entry(index)?.published())
     }
 
-    /// Ends growth and answers, open connections included, for all handles. Once it returns the
-    /// port is free and the issuing thread gone.
+    /// Stops the log and closes its connections, for all handles. When it returns, the port is free and the
+    /// issuing thread has ended.
     pub async fn stop(&self) {
         self.running.log.faults.clear();
         self.running.server.stop(false).await;
-        // Taken in a statement of its own: the lock must not be held while waiting.
+        // A separate statement, because the lock must not be held while waiting.
         let grower = self.running.grower.lock().take();
         if let Some(grower) = grower
             && let Err(error) = web::block(|| grower.stop()).await
@@ -199,7 +201,7 @@ impl DemoLog {
 impl Drop for Running {
     fn drop(&mut self) {
         self.log.faults.clear();
-        // The order to stop is given by the call; the future would only wait for it to be done.
+        // The call itself stops the server. The future would only wait for it to finish.
         drop(self.server.stop(false));
     }
 }

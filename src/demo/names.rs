@@ -1,16 +1,16 @@
-//! Made-up names that look like the web's and belong to nobody.
+//! Fictitious names that look like those on the web.
 //!
-//! All of them end in what RFC 2606 reserves, or in top-level domains that do not exist, and all
-//! addresses are those of documentation (RFC 5737, RFC 3849).
+//! All of them end in names reserved by RFC 2606 or in top-level domains that do not exist. All addresses are
+//! reserved for documentation (RFC 5737, RFC 3849).
 
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What a certificate is issued for.
+/// The names and addresses that a certificate is issued for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubjectNames {
-    /// dNSNames, the main one first.
+    /// dNSNames; the main name is first.
     pub dns: Vec<String>,
     /// iPAddresses.
     pub addresses: Vec<IpAddr>,
@@ -30,7 +30,7 @@ const SECOND: &[&str] = &[
     "press", "repair", "school", "shop", "software", "spa", "sports", "station", "studio", "supply",
     "systems", "tea", "tools", "travel", "works", "yarn",
 ];
-/// `.madeup` and `.fictional` are in no root zone.
+/// `.madeup` and `.fictional` do not exist in the root zone.
 const SUFFIXES: &[&str] = &[
     "example",
     "example",
@@ -77,10 +77,10 @@ const LURES: &[&str] = &[
     "parcel-redelivery",
     "webmail-quota",
 ];
-/// Made-up targets of the made-up phishing.
+/// Fictitious targets of fictitious phishing.
 const TARGETS: &[&str] = &["zephyrbank", "paylumen", "quillmail", "northvault", "parcelfern", "coinmeadow"];
 
-/// Names for one more certificate, in proportions that resemble the web's.
+/// Generates the names of a certificate, in proportions that resemble the web's.
 pub fn draw(rng: &mut impl Rng) -> SubjectNames {
     let dns = match rng.random_range(0..100) {
         0..30 => with_www(domain(rng)),
@@ -140,14 +140,14 @@ fn phishing(rng: &mut impl Rng) -> String {
     }
 }
 
-/// A name that a machine made; too long for a common name (64 characters, RFC 5280 appendix A).
+/// A machine-generated name that is too long for a common name (64 characters, RFC 5280 appendix A).
 fn device(rng: &mut impl Rng) -> String {
     let id: u128 = rng.random();
     format!("{id:032x}.{}.devices.fleet.{}", pick(rng, HOSTS), domain(rng))
 }
 
 fn many(rng: &mut impl Rng, count: usize) -> Vec<String> {
-    // As a hosting company does it: unrelated customers in one certificate.
+    // As issued for a hosting company: unrelated customers in one certificate.
     let mut names: Vec<String> = (0..count).map(|_| domain(rng)).collect();
     names.sort();
     names.dedup();
@@ -158,7 +158,7 @@ fn many(rng: &mut impl Rng, count: usize) -> Vec<String> {
     names
 }
 
-/// A certificate for addresses: with a name most of the time, without any now and then.
+/// A certificate for addresses, usually together with a name.
 fn with_addresses(rng: &mut impl Rng) -> SubjectNames {
     let net = [[192, 0, 2], [198, 51, 100], [203, 0, 113]][rng.random_range(0..3)];
     let mut addresses = vec![IpAddr::V4(Ipv4Addr::new(net[0], net[1], net[2], rng.random()))];

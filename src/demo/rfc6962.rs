@@ -46,7 +46,7 @@ async fn get_entries(log: Data<LogState>, request: HttpRequest) -> HttpResponse 
     .await
 }
 
-/// Asked for by submitters, so logs that are read otherwise have it too.
+/// Submitters use get-roots, so logs with other reading protocols have it too.
 pub async fn get_roots(log: Data<LogState>) -> HttpResponse {
     answer(&log, AnswerClass::Other, |_| {
         let roots: Vec<String> = log.roots.iter().map(|root| STANDARD.encode_to_string(root)).collect();
@@ -55,7 +55,7 @@ pub async fn get_roots(log: Data<LogState>) -> HttpResponse {
     .await
 }
 
-/// The body of a get-sth-consistency answer, or why there is none.
+/// The body of a get-sth-consistency response, or the reason for an error.
 fn proof(log: &LogState, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, String> {
     let (first, second) = (parameter(query, "first")?, parameter(query, "second")?);
     let mut proof = log.store.consistency_proof(first, second).map_err(|error| error.to_string())?;
@@ -69,7 +69,7 @@ fn proof(log: &LogState, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, 
     Ok(proof_json::to_json(&proof).into_bytes())
 }
 
-/// The body of a get-entries answer, or why there is none.
+/// The body of a get-entries response, or the reason for an error.
 fn page(log: &LogState, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, String> {
     let (start, end) = (parameter(query, "start")?, parameter(query, "end")?);
     let max = match fault {
@@ -86,7 +86,7 @@ fn page(log: &LogState, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, S
     Ok(encode_page(&entries, fault))
 }
 
-/// A parameter of the query: decimal digits, given once.
+/// A query parameter: decimal digits, exactly once.
 fn parameter(query: &str, name: &str) -> Result<u64, String> {
     let mut values = query.split('&').filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     let value = values.next().ok_or_else(|| format!("the parameter {name:?} is missing"))?;
@@ -100,8 +100,8 @@ fn parameter(query: &str, name: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("the parameter {name:?} is not an integer from 0 to 2^64-1"))
 }
 
-/// JSON of RFC 6962 section 4.6. Base64 is made here and not kept: it is cheaper to make than to hold a
-/// third more of every entry in memory, chains included.
+/// The JSON of RFC 6962 section 4.6. Base64 is encoded for each response and not stored: encoding it is
+/// cheaper than keeping a third more of every entry and chain in memory.
 fn encode_page(entries: &[Arc<StoredEntry>], fault: Option<&Fault>) -> Vec<u8> {
     let mut body = Vec::with_capacity(16 + entries.len() * 5_000);
     let mut extra_data = Vec::new();

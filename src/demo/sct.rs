@@ -1,4 +1,5 @@
-//! Signed certificate timestamps (RFC 6962 sections 3.2 and 3.3), from logs that exist only as a key.
+//! Signed certificate timestamps (RFC 6962 sections 3.2 and 3.3) from fictitious logs, which consist only of
+//! a key.
 
 use super::keys::KeyPair;
 use crate::ct::merkle::Hash;
@@ -6,16 +7,16 @@ use crate::ct::sth::{SthError, sign_digitally};
 use openssl::error::ErrorStack;
 use openssl::sha::sha256;
 
-/// A log whose SCTs the demo's certificates carry. Its SCTs are properly signed, but nobody can
-/// read its entries.
+/// A fictitious log whose SCTs are in the demo's certificates. The SCTs have valid signatures, but the log's
+/// entries cannot be read.
 pub struct SctLog {
     key: KeyPair,
     log_id: Hash,
-    /// Whether its SCTs hold a leaf_index extension, as those of static-ct logs do.
+    /// Whether its SCTs contain a leaf_index extension, like those of static-ct logs.
     tiled: bool,
 }
 
-/// What an SCT vouches for: the PreCert struct of RFC 6962 section 3.2.
+/// The content that an SCT covers: the PreCert struct of RFC 6962 section 3.2.
 pub struct PreCert<'a> {
     pub issuer_key_hash: &'a Hash,
     pub tbs_certificate: &'a [u8],
@@ -27,9 +28,9 @@ impl SctLog {
         Ok(Self { log_id: sha256(&key.spki), key, tiled })
     }
 
-    /// The SignedCertificateTimestamp struct for a precert taken in at `timestamp_ms`.
+    /// The SignedCertificateTimestamp struct for a precert that was accepted at `timestamp_ms`.
     ///
-    /// `leaf_index` is where a tiled log would say that it put the entry.
+    /// `leaf_index` is the index of the entry in a tiled log.
     fn timestamp(&self, precert: &PreCert, timestamp_ms: u64, leaf_index: u32) -> Result<Vec<u8>, SthError> {
         let extensions = if self.tiled { leaf_index_extension(leaf_index.into()) } else { Vec::new() };
         let mut signed = vec![
@@ -67,7 +68,7 @@ pub fn sct_list(
     Ok(list)
 }
 
-/// The one CtExtension of static-ct-api: where in the log the entry is, as a number of 40 bits.
+/// The only CtExtension of static-ct-api: the entry's index in the log, as a number of 40 bits.
 pub fn leaf_index_extension(leaf_index: u64) -> Vec<u8> {
     let mut extension = vec![0]; // extension_type = leaf_index
     let uint40 = leaf_index.to_be_bytes();

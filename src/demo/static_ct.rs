@@ -1,5 +1,5 @@
-//! The log's face of static-ct-api: checkpoint, tiles and issuers over HTTP; and the part of it
-//! that hybrid logs have.
+//! The log's static-ct-api endpoint: checkpoint, tiles and issuers over HTTP, and the subset of it that
+//! hybrid logs have.
 
 use super::DemoProtocol;
 use super::answer::DemoResponse;
@@ -18,10 +18,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use hex_simd::AsciiCase;
 use openssl::sha::sha256;
 
-/// Of what never changes: all but the checkpoint.
+/// For data that never changes: everything except the checkpoint.
 const IMMUTABLE: &str = "public, max-age=604800, immutable";
 
-/// May be kept, but has to be asked for each time.
+/// The response may be cached but must be revalidated each time.
 const REVALIDATE: &str = "no-cache";
 
 pub fn routes(service: &mut ServiceConfig) {
@@ -48,7 +48,7 @@ async fn get_checkpoint(log: Data<LogState>, request: HttpRequest) -> HttpRespon
             Err(error) => return DemoResponse::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         };
         let etag = etag(&note);
-        // A fault needs a body to show on.
+        // A 304 response has no body, so a fault that changes the content needs a full response.
         let known = fault.is_none_or(Fault::leaves_content_whole) && is_known(&request, &etag);
         let whole =
             DemoResponse::ok("text/plain; charset=utf-8", note.into_bytes()).cached(REVALIDATE).tagged(etag);
@@ -147,25 +147,25 @@ fn issuer(log: &LogState, fingerprint: &str, fault: Option<&Fault>) -> DemoRespo
     DemoResponse::ok("application/pkix-cert", certificate).cached(IMMUTABLE)
 }
 
-/// Any certificate but the wanted one; there are always a root and an intermediate at least.
+/// Any certificate except the requested one. There are always at least a root and an intermediate.
 fn other_issuer(log: &LogState, wanted: &Hash) -> Vec<u8> {
     let other = log.issuers.iter().find(|(hash, _)| *hash != wanted);
     other.map(|(_, certificate)| certificate.to_vec()).unwrap_or_default()
 }
 
-/// Of the whole text: a faulty checkpoint is another one.
+/// The ETag covers the whole text, so a faulty checkpoint has a different one.
 fn etag(note: &str) -> String {
     format!("\"{}\"", hex(&sha256(note.as_bytes())[..16]))
 }
 
-/// Whether the reader has what `etag` is of (RFC 9110 section 13.1.2).
+/// Whether the client's copy matches `etag` (RFC 9110 section 13.1.2).
 fn is_known(request: &HttpRequest, etag: &str) -> bool {
     let values = request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
     let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
     tags.any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }
 
-/// Whether the reader wants gzip (RFC 9110 section 12.5.3); `*` alone is not taken for it.
+/// Whether the client accepts gzip (RFC 9110 section 12.5.3). A lone `*` does not count.
 fn accepts_gzip(request: &HttpRequest) -> bool {
     let values = request.headers().get_all(ACCEPT_ENCODING).filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|coding| {

@@ -1,8 +1,8 @@
-//! The log itself: its key, its tree, its signed head, and the newest of its entries.
+//! The log itself: its key, its tree, its signed head, and its newest entries.
 //!
-//! Knows the structs of Certificate Transparency but no protocol to ask for them, so that several
-//! can be put in front of the same log. The tree and its hashes stay for ever, so that any of its proofs
-//! can be had; entries older than the newest `retain` are forgotten.
+//! It knows the structs of Certificate Transparency but no protocol, so several protocols can serve the same
+//! log. The tree and its hashes are kept forever, so any proof is available. Entries older than the newest
+//! `retain` are discarded.
 
 use super::entry::{
     CERTIFICATE_OFFSET, Chain, Content, Submission, TIMESTAMPED_ENTRY_OFFSET, merkle_tree_leaf,
@@ -21,22 +21,22 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// What kind of entry an index of the log holds.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EntryKind {
     /// A certificate (LogEntryType `x509_entry`).
     X509,
     /// A precert (LogEntryType `precert_entry`).
     Precert,
-    /// Bytes that a test put there; see [`publish_raw`](super::DemoLog::publish_raw).
+    /// Arbitrary bytes from a test; see [`publish_raw`](super::DemoLog::publish_raw).
     Raw,
 }
 
-/// An entry of the log, for comparing with what came out of it elsewhere.
+/// An entry of the log, for comparison with a client's result.
 #[derive(Clone, Debug)]
 pub struct PublishedEntry {
     pub index: u64,
-    /// Of the entry's TimestampedEntry, in milliseconds since 1970 UTC; 0 for a raw entry.
+    /// The timestamp of the entry's TimestampedEntry, in milliseconds since 1970 UTC; 0 for a raw entry.
     pub timestamp_ms: u64,
     pub kind: EntryKind,
     /// DER: the certificate, or the precertificate with its poison. Empty for a raw entry.
@@ -47,23 +47,23 @@ pub struct PublishedEntry {
     pub first_dns_name: Option<String>,
     /// The MerkleTreeLeaf.
     pub leaf_input: Bytes,
-    /// What get-entries gives along with it (RFC 6962 section 4.6); a static-ct log has no use for it.
+    /// The entry's extra_data in get-entries (RFC 6962 section 4.6). A static-ct log does not use it.
     pub extra_data: Bytes,
 }
 
-/// An entry as it is kept: the parts that are its own, and a share in what others have too.
+/// A stored entry: its own data, and references to shared data.
 pub struct StoredEntry {
     index: u64,
     timestamp_ms: u64,
     pub leaf_input: Bytes,
     extra: Extra,
     first_dns_name: Option<String>,
-    /// How often it was given out undamaged.
+    /// How often the entry was served undamaged.
     served: AtomicU64,
 }
 
 enum Extra {
-    /// The certificate is a part of the leaf_input.
+    /// The certificate is part of the leaf_input.
     X509 {
         certificate: Bytes,
         chain: Arc<Chain>,
@@ -75,7 +75,7 @@ enum Extra {
     Raw(Bytes),
 }
 
-/// Why a range of entries cannot be given out.
+/// Why a range of entries is not available.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RangeError {
     #[error("start {start} is beyond end {end}")]
@@ -98,31 +98,31 @@ pub enum NoProof {
 pub struct Store {
     key: KeyPair,
     retain: usize,
-    /// Whether leaves carry the leaf_index extension.
+    /// Whether leaves have the leaf_index extension.
     leaf_index: bool,
     state: Mutex<State>,
 }
 
 struct State {
     tree: CompactTree,
-    /// Of all entries, forgotten ones too.
+    /// The hashes of all entries, including discarded ones.
     hashes: HashTree,
-    /// The newest of the tree's.
+    /// The newest entries of the tree.
     entries: VecDeque<Arc<StoredEntry>>,
     head: SignedTreeHead,
     previous_head: SignedTreeHead,
 }
 
 impl State {
-    /// Index of the oldest entry that is still kept.
+    /// Index of the oldest entry that is stored.
     fn oldest(&self) -> u64 {
         self.tree.size() - self.entries.len() as u64
     }
 }
 
 impl Store {
-    /// An empty log under a signed head. `retain`: how many entries it keeps; `leaf_index`: whether
-    /// their leaves say where in the log they are.
+    /// Creates an empty log with a signed head. `retain` is the number of entries that it stores, and
+    /// `leaf_index` whether its leaves contain their index.
     pub fn new(key: KeyPair, retain: usize, leaf_index: bool) -> Result<Self, SthError> {
         let tree = CompactTree::new();
         let head = SignedTreeHead::sign(clock::unix_ms(), 0, tree.root(), key.private())?;
@@ -137,7 +137,7 @@ impl Store {
         &self.key.spki
     }
 
-    /// Appends an entry. It is not given out before the next [`sign_head`](Self::sign_head).
+    /// Appends an entry. It becomes available with the next [`sign_head`](Self::sign_head).
     pub fn append(&self, submission: Submission, timestamp_ms: u64) {
         let mut state = self.state.lock();
         let index = state.tree.size();
@@ -163,7 +163,7 @@ impl Store {
         );
     }
 
-    /// Appends an entry of any bytes at all.
+    /// Appends an entry with arbitrary bytes.
     pub fn append_raw(&self, leaf_input: Bytes, extra_data: Bytes) {
         let mut state = self.state.lock();
         let entry = StoredEntry::new(state.tree.size(), leaf_input, Extra::Raw(extra_data));
@@ -182,10 +182,10 @@ impl Store {
         }
     }
 
-    /// Signs a head over all entries so far, and gives its size.
+    /// Signs a head over all entries so far. Returns its tree size.
     pub fn sign_head(&self) -> Result<u64, SthError> {
         let mut state = self.state.lock();
-        // RFC 6962 section 4.3: of two heads the later has the later timestamp.
+        // RFC 6962 section 4.3: a later head has a later timestamp.
         let timestamp_ms = clock::unix_ms().max(state.head.timestamp_ms + 1);
         let (size, root) = (state.tree.size(), state.tree.root());
         let head = SignedTreeHead::sign(timestamp_ms, size, root, self.key.private())?;
@@ -203,7 +203,7 @@ impl Store {
         self.state.lock().previous_head.clone()
     }
 
-    /// A head of the newest one's time over `by` entries fewer.
+    /// A head with the newest head's timestamp over `by` entries fewer.
     pub fn shrunken_head(&self, by: u64) -> Result<SignedTreeHead, SthError> {
         let state = self.state.lock();
         let size = state.head.tree_size.saturating_sub(by);
@@ -211,8 +211,8 @@ impl Store {
         self.sign(state.head.timestamp_ms, size, root)
     }
 
-    /// The consistency proof between two sizes of the tree, as far as the newest head covers them; of the
-    /// empty tree, an empty one.
+    /// The consistency proof between two sizes of the tree that the newest head covers. Empty for the empty
+    /// tree.
     pub fn consistency_proof(&self, first: u64, second: u64) -> Result<Vec<Hash>, NoProof> {
         let state = self.state.lock();
         let tree_size = state.head.tree_size;
@@ -232,7 +232,7 @@ impl Store {
         covered.then(|| hashes.to_vec())
     }
 
-    /// Any head that a caller makes up, signed with the log's key.
+    /// Signs an arbitrary head with the log's key.
     pub fn sign(
         &self,
         timestamp_ms: u64,
@@ -242,8 +242,7 @@ impl Store {
         SignedTreeHead::sign(timestamp_ms, tree_size, root_hash, self.key.private())
     }
 
-    /// The entries from `start` through `end`, as far as the newest head covers them and no more
-    /// than `max`.
+    /// The entries from `start` through `end` (inclusive) that the newest head covers, at most `max`.
     pub fn range(&self, start: u64, end: u64, max: u64) -> Result<Vec<Arc<StoredEntry>>, RangeError> {
         if start > end {
             return Err(RangeError::Reversed { start, end });
@@ -256,25 +255,25 @@ impl Store {
         let oldest = state.oldest();
         let skip = start.checked_sub(oldest).ok_or(RangeError::Forgotten { start, oldest })?;
         let count = max.min(end - start + 1).min(tree_size - start);
-        // Both are below the number of kept entries, which fits.
+        // Both numbers are below the number of stored entries, so they fit.
         let entries = state.entries.iter().skip(skip as usize).take(count as usize);
         Ok(entries.cloned().collect())
     }
 
-    /// The `count` entries from `start` on, at least one, if the newest head covers all of them.
+    /// The `count` entries from `start` on, at least one. Fails unless the newest head covers all of them.
     pub fn exactly(&self, start: u64, count: u64) -> Result<Vec<Arc<StoredEntry>>, RangeError> {
         let end = start.saturating_add(count.saturating_sub(1));
-        // The tree never shrinks: what reaches to `end` now still does in the next line.
+        // The tree never shrinks, so the newest head still covers `end` in the next line.
         self.range(end, end, 1)?;
         self.range(start, end, count)
     }
 
-    /// The entry at `index`, if the newest head covers it and it is still kept.
+    /// The entry at `index`, if the newest head covers it and it is still stored.
     pub fn entry(&self, index: u64) -> Option<Arc<StoredEntry>> {
         self.range(index, index, 1).ok()?.pop()
     }
 
-    /// Index of the oldest entry that is still kept.
+    /// Index of the oldest entry that is stored.
     pub fn oldest(&self) -> u64 {
         self.state.lock().oldest()
     }
@@ -286,7 +285,7 @@ impl StoredEntry {
         Self { index, timestamp_ms: 0, leaf_input, extra, first_dns_name: None, served }
     }
 
-    /// The TimestampedEntry struct of RFC 6962 section 3.4; of a raw entry, what stands in its place.
+    /// The TimestampedEntry struct of RFC 6962 section 3.4. For a raw entry, the bytes in its place.
     pub fn timestamped_entry(&self) -> &[u8] {
         self.leaf_input.get(TIMESTAMPED_ENTRY_OFFSET..).unwrap_or_default()
     }
@@ -316,7 +315,7 @@ impl StoredEntry {
         }
     }
 
-    /// Counts that the entry was given out; says how often it was by now.
+    /// Counts that the entry was served. Returns the new count.
     pub fn count_served(&self) -> u64 {
         self.served.fetch_add(1, Relaxed) + 1
     }

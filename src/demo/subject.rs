@@ -1,4 +1,4 @@
-//! Distinguished names: their encoding, and those of the demo's made-up organizations.
+//! Distinguished names: their encoding, and those of the demo's fictitious organizations.
 
 use super::der::{Der, tag};
 use super::issuer_profile::Level;
@@ -23,7 +23,7 @@ const JURISDICTION_LOCALITY: AttributeType = &[1, 3, 6, 1, 4, 1, 311, 60, 2, 1, 
 const JURISDICTION_STATE: AttributeType = &[1, 3, 6, 1, 4, 1, 311, 60, 2, 1, 2];
 const JURISDICTION_COUNTRY: AttributeType = &[1, 3, 6, 1, 4, 1, 311, 60, 2, 1, 3];
 
-/// A Name as a list of attributes, each an RDN of its own.
+/// A Name as a list of attributes, each in its own RDN.
 #[derive(Clone, Debug, Default)]
 pub struct DistinguishedName {
     attributes: Vec<(AttributeType, String)>,
@@ -36,7 +36,7 @@ struct Organization {
     locality: &'static str,
     street: &'static str,
     postal_code: &'static str,
-    /// Where it is registered, as far down as that goes.
+    /// The place of registration, as specific as applicable.
     jurisdiction: &'static [(AttributeType, &'static str)],
     registration: &'static str,
     category: &'static str,
@@ -184,7 +184,7 @@ impl DistinguishedName {
         self.push(ORGANIZATION, organization.name);
     }
 
-    /// What the Extended Validation Guidelines (section 7.1.4.2) ask for besides the organization.
+    /// Adds the other attributes that the Extended Validation Guidelines (section 7.1.4.2) require.
     fn push_registration(&mut self, organization: &Organization) {
         for (attribute_type, text) in organization.jurisdiction {
             self.push(attribute_type, text);
@@ -194,7 +194,7 @@ impl DistinguishedName {
     }
 }
 
-/// RFC 5280 appendix A.1 has countries and serial numbers as PrintableString; the rest is
+/// RFC 5280 appendix A.1 requires PrintableString for countries and serial numbers. Everything else is
 /// UTF8String (section 4.1.2.4).
 fn string_tag(attribute_type: AttributeType) -> u8 {
     match attribute_type {

@@ -8,19 +8,19 @@ use crate::ct::tile_path::TILE_WIDTH;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// What stands behind `/tile/` in a tile's address.
+/// The part of a tile's path after `/tile/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TileName {
     pub content: TileContent,
     pub index: u64,
-    /// From 1 to 256; below that the tile is partial.
+    /// From 1 to 256. Below 256 the tile is partial.
     pub width: u16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TileContent {
     Data,
-    /// What the entries of the data tile of the same name are about.
+    /// The names of the entries in the data tile with the same index.
     Names,
     Hashes {
         /// From 0 to 5.
@@ -29,7 +29,7 @@ pub enum TileContent {
 }
 
 impl TileName {
-    /// Reads `<content>/<index>`, perhaps with `.p/<width>`, in the one spelling that there is of
+    /// Parses `<content>/<index>`, with an optional `.p/<width>`. Accepts only the canonical spelling of
     /// each.
     pub fn parse(name: &str) -> Option<Self> {
         let (content, rest) = name.split_once('/')?;
@@ -46,7 +46,7 @@ impl TileName {
         Some(Self { content, index: parse_index(index)?, width })
     }
 
-    /// The index of the first entry that a data or names tile is about.
+    /// Index of the first entry of a data or names tile.
     pub fn first_entry(&self) -> Option<u64> {
         self.index.checked_mul(TILE_WIDTH)
     }
@@ -63,7 +63,7 @@ fn parse_index(text: &str) -> Option<u64> {
     for group in leading.into_iter().flat_map(|leading| leading.split('/')) {
         index = index.checked_mul(1_000)?.checked_add(three_digits(group.strip_prefix('x')?)?)?;
         if index == 0 {
-            return None; // a group too many
+            return None; // one group too many
         }
     }
     index.checked_mul(1_000)?.checked_add(three_digits(last)?)
@@ -80,7 +80,7 @@ fn parse_width(text: &str) -> Option<u16> {
     width.filter(|width| (1..TILE_WIDTH as u16).contains(width))
 }
 
-/// The body of a names tile: a line of JSON for each entry.
+/// The body of a names tile: one line of JSON for each entry.
 pub fn names(entries: &[Arc<StoredEntry>]) -> Vec<u8> {
     let mut body = String::new();
     for entry in entries {
@@ -96,8 +96,8 @@ pub fn names(entries: &[Arc<StoredEntry>]) -> Vec<u8> {
     body.into_bytes()
 }
 
-/// The body of a data tile. A fault that is one entry's shows on the one in the middle, so that
-/// there is something to read on both sides of it.
+/// The body of a data tile. A fault of a single entry applies to the middle one, so that there are entries on
+/// both sides of it.
 pub fn data(entries: &[Arc<StoredEntry>], fault: Option<&Fault>) -> Vec<u8> {
     let mut body = Vec::with_capacity(entries.len() * 5_000);
     for (position, entry) in entries.iter().enumerate() {
@@ -112,7 +112,7 @@ pub fn data(entries: &[Arc<StoredEntry>], fault: Option<&Fault>) -> Vec<u8> {
     body
 }
 
-/// Applies what of a fault is one entry's to a TileLeaf that starts with `length` bytes of
+/// Applies the part of a fault that concerns one entry to a TileLeaf, which begins with `length` bytes of
 /// TimestampedEntry.
 fn spoil(leaf: &mut [u8], length: usize, fault: &Fault) {
     match fault {
@@ -123,7 +123,7 @@ fn spoil(leaf: &mut [u8], length: usize, fault: &Fault) {
             }
         }
         Fault::WrongLeafIndex => {
-            // The extension ends the TimestampedEntry, and the index ends the extension.
+            // The extension is the end of the TimestampedEntry, and the index is the end of the extension.
             if let Some(last) = length.checked_sub(1).and_then(|last| leaf.get_mut(last)) {
                 *last ^= 1;
             }

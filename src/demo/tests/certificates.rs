@@ -1,4 +1,4 @@
-//! The certificates themselves: OpenSSL finds them valid, and RFC 6962's structs hold them.
+//! Tests that the certificates are valid according to OpenSSL, and that RFC 6962's structs contain them.
 
 use super::*;
 use crate::certificate::Issuer;
@@ -30,7 +30,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-/// Splits a TLS vector with a length of `width` bytes off the front.
+/// Removes a TLS vector with a length of `width` bytes from the front.
 fn vector<'a>(bytes: &mut &'a [u8], width: usize) -> &'a [u8] {
     let length = take(bytes, width).iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
     take(bytes, length)
@@ -42,7 +42,7 @@ fn take<'a>(bytes: &mut &'a [u8], count: usize) -> &'a [u8] {
     taken
 }
 
-/// The content of the DER element that `bytes` begin with, and its whole length.
+/// The content of the DER element at the start of `bytes`, and the element's total length.
 fn element(bytes: &[u8]) -> (&[u8], usize) {
     let (start, length) = match bytes[1] {
         short @ 0..0x80 => (2, usize::from(short)),
@@ -55,13 +55,13 @@ fn element(bytes: &[u8]) -> (&[u8], usize) {
     (&bytes[start..start + length], start + length)
 }
 
-/// The TBSCertificate of a certificate, whole.
+/// The encoded TBSCertificate of a certificate.
 fn tbs_of(certificate: &[u8]) -> &[u8] {
     let (content, _) = element(certificate);
     &content[..element(content).1]
 }
 
-/// Everything of a TBSCertificate before its extensions, and the list of those.
+/// The fields of a TBSCertificate before its extensions, and the list of extensions.
 fn parts(tbs: &[u8]) -> (&[u8], &[u8]) {
     let (mut rest, _) = element(tbs);
     let fields = rest;
@@ -72,7 +72,7 @@ fn parts(tbs: &[u8]) -> (&[u8], &[u8]) {
     (&fields[..fields.len() - rest.len()], extensions)
 }
 
-/// The SCTs in a final certificate, and the extension that holds them.
+/// The SCTs in a final certificate, and the extension that contains them.
 fn scts_of(tbs: &[u8]) -> Option<(Vec<&[u8]>, &[u8])> {
     let mut extensions = parts(tbs).1;
     while !extensions.is_empty() {
@@ -145,7 +145,8 @@ async fn precerts_are_what_the_log_signed_and_nothing_else_is() {
         assert_eq!(decode(entry.leaf_input.to_vec(), entry).fault, None);
     }
     let precert = entries.iter().find(|entry| entry.kind == EntryKind::Precert).unwrap();
-    // Behind the head of the MerkleTreeLeaf and before the length of the TBSCertificate, and behind that.
+    // The bytes after the head of the MerkleTreeLeaf, without the length of the TBSCertificate and the
+    // CtExtensions.
     let signed = (12..44).chain(47..precert.leaf_input.len() - 2);
     for bit in signed.flat_map(|byte| 8 * byte..8 * byte + 8) {
         let mut leaf = precert.leaf_input.to_vec();
@@ -171,13 +172,14 @@ async fn what_is_served_are_the_structs_of_the_rfc() {
             assert_eq!(vector(&mut leaf, 3), entry.certificate);
         } else {
             assert_eq!(take(&mut leaf, 2), [0, 1]);
-            // The root is the last, the authority before it, and before that perhaps a signer of precerts.
+            // The chain ends with the root. Before it is the authority, and before that a precert signer, if
+            // there is one.
             let authority = entry.chain.len() - 2;
             let issuer = X509::from_der(&entry.chain[authority]).unwrap();
             let spki = issuer.public_key().unwrap().public_key_to_der().unwrap();
             assert_eq!(take(&mut leaf, 32), sha256(&spki), "issuer_key_hash");
             assert_eq!(vector(&mut extra, 3), entry.certificate);
-            // The leaf's TBSCertificate is the precert's without the poison, and nothing else.
+            // The leaf's TBSCertificate is exactly the precert's without the poison.
             let (fields, extensions) = parts(vector(&mut leaf, 3));
             let (precert_fields, precert_extensions) = parts(tbs_of(&entry.certificate));
             if authority == 0 {

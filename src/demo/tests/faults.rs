@@ -1,4 +1,4 @@
-//! Each fault does what it says, to those answers it says, as often as it says.
+//! Tests that each fault has its effect on the right responses, the right number of times.
 
 use super::*;
 use crate::ct::merkle::CompactTree;
@@ -130,8 +130,8 @@ async fn a_truncated_body_is_well_framed_and_half() {
     log.stop().await;
 }
 
-/// The bytes that come back for one request until the connection ends. Not by awc, which takes a
-/// body that breaks off for a whole one.
+/// The bytes that one request returns until the connection closes. Does not use awc, which does not detect a
+/// truncated body.
 pub fn raw_answer(address: std::net::SocketAddr, path: &str) -> Vec<u8> {
     use std::io::{Read, Write};
     let mut socket = std::net::TcpStream::connect(address).unwrap();

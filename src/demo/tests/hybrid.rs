@@ -1,4 +1,4 @@
-//! A log of RFC 6962 whose entries are in tiles as well.
+//! Tests of an RFC 6962 log whose entries are in tiles as well.
 
 use super::*;
 use crate::ct::merkle::leaf_hash;
@@ -9,7 +9,7 @@ async fn hybrid_log(initial: u64) -> DemoLog {
     still_log(DemoProtocol::Hybrid, initial).await
 }
 
-/// The TileLeaf of an entry of get-entries.
+/// The TileLeaf of a get-entries entry.
 fn tile_leaf(leaf_input: &[u8], extra_data: &[u8]) -> Vec<u8> {
     let mut leaf = leaf_input[2..].to_vec();
     let mut extra = Reader::new(extra_data);

@@ -1,4 +1,4 @@
-//! The log as its readers see it: over HTTP, with nothing but its URL and its key.
+//! Tests the log as clients see it: over HTTP, with only its URL and its key.
 
 mod certificates;
 mod faults;
@@ -19,7 +19,7 @@ use openssl::pkey::{PKey, Public};
 use serde_json::Value;
 use std::time::Duration;
 
-/// A log that grows only when told to.
+/// A log that grows only by `publish`.
 async fn idle_log() -> DemoLog {
     log_with(DemoLogOptions { rate: 0.0, ..DemoLogOptions::default() }).await
 }
@@ -28,13 +28,13 @@ async fn log_with(options: DemoLogOptions) -> DemoLog {
     DemoLog::start(options).await.unwrap()
 }
 
-/// A log of the protocol that grows only when told to, and whose head stays the same until then.
+/// A log of the protocol that grows only by `publish`, and whose head does not change otherwise.
 async fn still_log(protocol: DemoProtocol, initial: u64) -> DemoLog {
     let head_interval = Duration::from_secs(3_600);
     log_with(DemoLogOptions { protocol, initial, rate: 0.0, head_interval, ..Default::default() }).await
 }
 
-/// MTH of RFC 6962 section 2.1, as written there.
+/// MTH of RFC 6962 section 2.1, implemented literally.
 fn slow_root(leaves: &[Hash]) -> Hash {
     match leaves {
         [] => empty_root(),
@@ -46,11 +46,11 @@ fn slow_root(leaves: &[Hash]) -> Hash {
     }
 }
 
-/// An answer, read to its end.
+/// A complete response.
 struct Got {
     status: StatusCode,
     headers: HeaderMap,
-    /// As it was sent: packed if the answer says so.
+    /// The body as sent, compressed if the headers say so.
     body: Vec<u8>,
 }
 
@@ -85,7 +85,7 @@ async fn try_fetch(log: &DemoLog, path: &str, headers: &[(&str, &str)]) -> Resul
     Ok(Got { status: answer.status(), headers: answer.headers().clone(), body: body.to_vec() })
 }
 
-/// Any address of the log.
+/// Fetches any path of the log.
 async fn fetch(log: &DemoLog, path: &str) -> Got {
     try_fetch(log, path, &[]).await.unwrap()
 }
@@ -94,7 +94,7 @@ async fn try_get(log: &DemoLog, path: &str) -> Result<Got, String> {
     try_fetch(log, &format!("/ct/v1/{path}"), &[]).await
 }
 
-/// An address of RFC 6962.
+/// Fetches a path of RFC 6962.
 async fn get(log: &DemoLog, path: &str) -> Got {
     try_get(log, path).await.unwrap()
 }
@@ -107,7 +107,7 @@ fn public_key(log: &DemoLog) -> PKey<Public> {
     PKey::public_key_from_der(log.public_key()).unwrap()
 }
 
-/// The leaf_inputs and extra_datas of an answer to get-entries.
+/// The leaf_inputs and extra_datas of a get-entries response.
 fn decoded(entries: &Got) -> Vec<(Vec<u8>, Vec<u8>)> {
     let bytes = |value: &Value| STANDARD.decode_to_vec(value.as_str().unwrap()).unwrap();
     let entries = entries.json()["entries"].as_array().unwrap().clone();

@@ -1,4 +1,4 @@
-//! Consistency proofs and tiles of hashes lead from one signed head to the next, unless a fault forbids.
+//! Tests that consistency proofs and hash tiles lead from one signed head to the next, except with a fault.
 
 use super::*;
 use crate::ct::consistency::{ProofError, frontier, verify};
@@ -8,14 +8,14 @@ use crate::ct::proof_json;
 use crate::demo::{Fault, FaultOn};
 use std::collections::HashMap;
 
-/// The proof by get-sth-consistency.
+/// The proof from get-sth-consistency.
 async fn asked_for(log: &DemoLog, first: u64, second: u64) -> Vec<Hash> {
     let got = get(log, &format!("get-sth-consistency?first={first}&second={second}")).await;
     assert_eq!((got.status, got.header("content-type")), (StatusCode::OK, Some("application/json")));
     proof_json::parse(&got.body).unwrap()
 }
 
-/// The proof made of tiles.
+/// The proof built from tiles.
 async fn of_tiles(log: &DemoLog, first: u64, second: u64) -> Vec<Hash> {
     let mut tiles = HashMap::new();
     for tile in tiles_for_consistency(first, second) {
@@ -26,7 +26,7 @@ async fn of_tiles(log: &DemoLog, first: u64, second: u64) -> Vec<Hash> {
     consistency_proof(first, second, &tiles).unwrap()
 }
 
-/// The hashes of all leaves, while the log keeps them.
+/// The hashes of all leaves, while the log stores them.
 fn leaf_hashes(log: &DemoLog) -> Vec<Hash> {
     (0..).map_while(|index| log.entry(index)).map(|entry| leaf_hash(&entry.leaf_input)).collect()
 }

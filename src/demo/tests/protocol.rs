@@ -1,4 +1,4 @@
-//! get-sth, get-entries, get-roots, growth, and the end.
+//! Tests of get-sth, get-entries, get-roots, growth and stopping.
 
 use super::*;
 use crate::ct::merkle::{empty_root, leaf_hash};
@@ -171,7 +171,7 @@ async fn a_stopped_log_frees_its_port() {
     let other_handle = log.clone();
     log.stop().await;
     assert!(try_get(&other_handle, "get-sth").await.is_err());
-    other_handle.stop().await; // once more is no error
+    other_handle.stop().await; // stopping twice is not an error
     let again = log_with(DemoLogOptions { listen, rate: 0.0, ..Default::default() }).await;
     assert_eq!(again.url(), format!("http://{listen}"));
     assert_ne!(again.public_key(), log.public_key());

@@ -1,4 +1,4 @@
-//! Checkpoints, tiles of both sorts, issuers: what static-ct-api makes of the log.
+//! Tests of static-ct-api: checkpoints, both kinds of tiles, and issuers.
 
 use super::*;
 use crate::ct::checkpoint::Checkpoint;
@@ -15,13 +15,13 @@ async fn tiled_log(initial: u64) -> DemoLog {
     still_log(DemoProtocol::StaticCt, initial).await
 }
 
-/// The tree head in the checkpoint, verified.
+/// The verified tree head in the checkpoint.
 async fn checkpoint(log: &DemoLog) -> SignedTreeHead {
     let note = Checkpoint::parse(&fetch(log, "/checkpoint").await.body).unwrap();
     note.verify(&log.origin(), &sha256(log.public_key()), &public_key(log)).unwrap()
 }
 
-/// The hash of the leaf that a tile's entry stands for.
+/// The leaf hash of an entry in a tile.
 fn hash_of(leaf: &TileLeaf) -> Hash {
     leaf_hash(&[&[0, 0], &leaf.timestamped_entry[..]].concat())
 }
@@ -213,7 +213,7 @@ async fn a_checkpoint_that_the_reader_has_is_not_sent_again() {
     log.stop().await;
 }
 
-/// The content of a gzip body of stored blocks.
+/// The content of a gzip body with stored blocks.
 fn unpacked(packed: &[u8]) -> Vec<u8> {
     let mut rest = packed.strip_prefix(b"\x1F\x8B\x08\0\0\0\0\0\0\xFF").unwrap();
     let mut content = Vec::new();

@@ -1,4 +1,4 @@
-//! Each fault does on static-ct logs what it says.
+//! Tests that each fault has its effect on static-ct logs.
 
 use super::faults::raw_answer;
 use super::*;
@@ -30,7 +30,7 @@ fn verified(log: &DemoLog, got: &Got) -> Result<SignedTreeHead, CheckpointError>
     Checkpoint::parse(&got.body)?.verify(&log.origin(), &sha256(log.public_key()), &public_key(log))
 }
 
-/// The address of some issuer, and the certificate's hash.
+/// The path of an issuer, and the certificate's hash.
 async fn some_issuer(log: &DemoLog) -> (String, Hash) {
     let hash = fetch(log, PARTIAL).await.leaves()[0].chain[0];
     let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -131,7 +131,7 @@ async fn checkpoints_lie_as_tree_heads_do() {
     let etag = proper.header("etag").unwrap().to_owned();
     let show = |fault| {
         log.set_fault(fault, FaultOn::Heads, Some(1));
-        // A reader that knows the proper one gets the faulty one nevertheless.
+        // A client with a copy of the correct response gets the faulty one nevertheless.
         let (log, etag) = (log.clone(), etag.clone());
         async move { try_fetch(&log, "/checkpoint", &[("if-none-match", &etag)]).await.unwrap() }
     };
