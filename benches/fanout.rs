@@ -1,9 +1,10 @@
-//! What clients cost: a log that grows by a tree head a second, the server as a process of its own, and clients that
-//! count what they are sent. Prints a table; docs/capacity.md says how to read it.
+//! Measures the cost of clients: a log that grows by one tree head per second, the server as a separate
+//! process, and clients that count the messages they receive. Prints a table; docs/capacity.md explains it.
 //!
-//! `cargo bench --bench fanout` runs all rows, `cargo bench --bench fanout -- lite` those whose names hold `lite`.
-//! FANOUT_SECONDS is how long the log grows in each (10), FANOUT_ROWS is a list in place of the usual rows, such as
-//! `lite:200:5000 full+deflate:50:500`: stream, clients, entries a second.
+//! `cargo bench --bench fanout` runs all rows. `cargo bench --bench fanout -- lite` runs the rows whose names
+//! contain `lite`. FANOUT_SECONDS is the duration of the log's growth in each row (default 10). FANOUT_ROWS
+//! replaces the default rows with a list such as `lite:200:5000 full+deflate:50:500`: stream, clients,
+//! entries per second.
 
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::task::spawn_blocking;
@@ -18,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 const ROWS: &str = "domains:1000:500 lite:1:500 lite:100:500 lite:500:500 lite:1000:500 lite+deflate:500:500 \
                     full:100:500 full:500:500 full+deflate:500:500";
-/// How long the last messages may take.
+/// Timeout for the last messages.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One line of the table.
@@ -26,12 +27,12 @@ struct Row {
     stream: String,
     deflate: bool,
     clients: usize,
-    /// Entries that the log has more with each head, of which there is one a second.
+    /// Number of entries that the log grows by with each head, once per second.
     rate: u64,
 }
 
 impl Row {
-    /// From `stream[+deflate]:clients:rate`.
+    /// Parses `stream[+deflate]:clients:rate`.
     fn parse(text: &str) -> Option<Row> {
         let mut parts = text.split(':');
         let (stream, clients, rate) =
@@ -51,32 +52,32 @@ impl Row {
     }
 }
 
-/// What one client was sent.
+/// The messages that one client received.
 #[derive(Default)]
 struct Heard {
     bytes: u64,
-    /// Milliseconds from the head that showed a message to its arrival, in order.
+    /// Milliseconds from the head that contains a message to its arrival, in order.
     latencies: Vec<u32>,
 }
 
-/// How the log has grown.
+/// The growth of the log.
 #[derive(Default)]
 struct Growth {
-    /// Tree sizes, and when they were there.
+    /// Tree sizes, and when they were published.
     heads: Vec<(usize, Instant)>,
-    /// The last of them, once there will be no more.
+    /// The last tree size, after the log has stopped growing.
     last: Option<usize>,
 }
 
 impl Growth {
-    /// When the head was there that showed message `n`.
+    /// When the head with message `n` was published.
     fn shown_at(&self, n: usize) -> Option<Instant> {
         let head = self.heads.partition_point(|(size, _)| *size <= n);
         self.heads.get(head).map(|(_, at)| *at)
     }
 }
 
-/// Follows frames without looking at what is in them.
+/// Counts frames without parsing their payload.
 #[derive(Default)]
 struct Counter {
     header: Vec<u8>,
@@ -84,7 +85,7 @@ struct Counter {
 }
 
 impl Counter {
-    /// How many frames end in `bytes`.
+    /// Number of frames that end in `bytes`.
     fn count(&mut self, mut bytes: &[u8]) -> usize {
         let mut ended = 0;
         while !bytes.is_empty() {
@@ -175,7 +176,7 @@ async fn run(row: Row, seconds: u64) {
     log.stop().await;
 }
 
-/// Lets the log grow, and notes when each of its heads is there. How many entries it has in the end.
+/// Grows the log and records the time of each head. Returns the final number of entries.
 fn grow(log: &DemoLog, rate: u64, seconds: u64, growth: &watch::Sender<Growth>) -> (DemoLog, usize) {
     let end = Instant::now() + Duration::from_secs(seconds);
     log.set_rate(rate as f64);
@@ -198,7 +199,7 @@ fn grow(log: &DemoLog, rate: u64, seconds: u64, growth: &watch::Sender<Growth>) 
     (log.clone(), last)
 }
 
-/// Counts what `socket` brings until it is all there, or nothing comes any more.
+/// Counts the messages from `socket` until all have arrived, or until no more arrive.
 async fn hear(mut socket: TcpStream, growing: watch::Receiver<Growth>) -> Heard {
     let (mut heard, mut counter) = (Heard::default(), Counter::default());
     let mut buffer = vec![0; 256 * 1024];
@@ -214,7 +215,7 @@ async fn hear(mut socket: TcpStream, growing: watch::Receiver<Growth>) -> Heard 
         heard.bytes += read as u64;
         let growth = growing.borrow();
         for _ in 0..counter.count(&buffer[..read]) {
-            // What comes before its head has been noted came at once.
+            // The delay of a message counts as zero if it arrives before its head has been recorded.
             let shown = growth.shown_at(heard.latencies.len()).unwrap_or(now);
             heard.latencies.push(now.saturating_duration_since(shown).as_millis() as u32);
         }
@@ -242,7 +243,7 @@ async fn connect(port: u16, row: &Row) -> TcpStream {
 fn start(dir: &Path, log: &DemoLog, port: u16) -> Child {
     let key = base64_simd::STANDARD.encode_to_string(log.public_key());
     let (url, state, config) = (log.url(), dir.join("state"), dir.join("certstream.toml"));
-    // Heartbeats and pings would be counted as messages.
+    // Disables heartbeats and pings, which would be counted as messages.
     let text = format!(
         "[server]\nlisten = '127.0.0.1:{port}'\n[heartbeat]\ninterval = '1h'\n[clients]\nping_interval = '1h'\n\
          pong_timeout = '2h'\n[state]\ndir = {state:?}\n[log_list]\nenabled = false\n\
@@ -269,7 +270,7 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-/// CPU time of the server so far, that of the kernel for it included.
+/// CPU time of the server so far, including its time in the kernel.
 fn cpu(server: &Child) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.id())).expect("Linux's /proc");
     let after_name = stat.rsplit(')').next().unwrap_or_default();

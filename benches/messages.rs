@@ -1,7 +1,7 @@
-//! From the bytes of a log to the messages of the streams: what one certificate costs.
+//! Measures the cost of one certificate from the bytes of a log to the messages of the streams.
 //!
-//! Entries are those of a JSON array of `leaf_input` and `extra_data` that CERTSTREAM_BENCH_ENTRIES names, for
-//! figures over real ones, else the demo log's. Throughput is in entries.
+//! The entries are from the file in CERTSTREAM_BENCH_ENTRIES, a JSON array of `leaf_input` and `extra_data`,
+//! to measure real entries. By default they are from the demo log. Throughput is in entries.
 
 use bytes::Bytes;
 use certstream_server::certificate::{Certificate, Issuer, Leaf, LeafKind};
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
-/// Entries of a page or tile.
+/// Number of entries in a page or tile.
 const PAGE: usize = 256;
 
 #[derive(serde::Deserialize, serde::Serialize)]
@@ -45,7 +45,7 @@ fn demo_entries() -> Vec<Recorded> {
     })
 }
 
-/// What one run works on.
+/// The input of one run.
 struct Input {
     page: Vec<u8>,
     entries: Vec<LogEntry>,

@@ -1,5 +1,5 @@
-//! What it costs to know that entries are those of the log: the tree over them, a proof from head to head, and
-//! that precertificates are what the log signed.
+//! Measures the cost of verifying entries: the tree over them, a proof from head to head, and the comparison
+//! of precertificates with the data that the log signed.
 
 use bytes::Bytes;
 use certstream_server::certificate::{Issuer, precert};
@@ -14,15 +14,16 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;
 
-/// Entries of a page or tile.
+/// Number of entries in a page or tile.
 const PAGE: usize = 256;
-/// Bytes of a MerkleTreeLeaf as most are.
+/// Typical size of a MerkleTreeLeaf, in bytes.
 const LEAF: usize = 1_500;
-/// A log of a billion entries, and what it was some minutes before: an odd size, so that no proof is longer.
+/// The size of a log with a billion entries, and its size some minutes earlier. The earlier size is odd,
+/// which makes the proof as long as possible.
 const SECOND: u64 = 1 << 30;
 const FIRST: u64 = SECOND - 54_321;
 
-/// The subtrees of a tree of equal leaves: by height, all the same.
+/// The subtrees of a tree in which all leaves are equal, one for each height.
 struct Alike(Vec<Hash>);
 
 impl Alike {
@@ -91,7 +92,7 @@ fn proofs(c: &mut Criterion) {
     group.finish();
 }
 
-/// A precert entry, and what its log signed.
+/// A precert entry, and the TBSCertificate that its log signed.
 struct Precert {
     issuer_key_hash: Hash,
     tbs: Vec<u8>,
@@ -99,7 +100,7 @@ struct Precert {
     chain: Vec<Arc<Issuer>>,
 }
 
-/// The demo log's, as different as its authorities make them.
+/// Precerts of the demo log, from all of its authorities.
 fn demo_precerts() -> Vec<Precert> {
     actix::System::new().block_on(async {
         let options = DemoLogOptions { rate: 0.0, initial: PAGE as u64, ..DemoLogOptions::default() };
@@ -107,7 +108,7 @@ fn demo_precerts() -> Vec<Precert> {
         let entries = (0..PAGE as u64).filter_map(|i| log.entry(i));
         let precerts = entries.filter(|entry| entry.kind == EntryKind::Precert).map(|entry| Precert {
             issuer_key_hash: *entry.leaf_input[12..].first_chunk().expect("a leaf"),
-            // Behind its length, and before the length of no extensions.
+            // After its length, and before the length of the empty extensions.
             tbs: entry.leaf_input[47..entry.leaf_input.len() - 2].to_vec(),
             precertificate: entry.certificate,
             chain: entry.chain.iter().map(|der| Issuer::unshared(der)).collect(),
@@ -140,8 +141,8 @@ fn precerts(c: &mut Criterion) {
     group.finish();
 }
 
-/// Where 40 logs stand, of a billion entries each; in memory where there is such a folder, since the waiting for a disk
-/// costs no CPU time.
+/// Positions of 40 logs with a billion entries each. The folder is in memory if possible, because waiting for
+/// a disk takes no CPU time.
 fn state(c: &mut Criterion) {
     let alike = Alike::new();
     let frontier: Vec<Hash> = complete_subtrees(0..FIRST).filter_map(|node| alike.node(node)).collect();

@@ -1,4 +1,5 @@
-//! Any bytes as the DER of a certificate: as a leaf of both kinds, as an issuer, and for its names alone.
+//! Parses any bytes as the DER of a certificate: as a leaf of both kinds, as an issuer, and for its names
+//! only.
 
 #![no_main]
 

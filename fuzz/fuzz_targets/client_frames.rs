@@ -1,4 +1,5 @@
-//! Any bytes as what a client says: a byte whose lowest bit offers compression and whose others say how the rest is cut.
+//! Parses any bytes as frames from a client. The lowest bit of the first byte offers compression; its other
+//! bits determine how the rest is split.
 
 #![no_main]
 
@@ -11,12 +12,12 @@ type Passed = (Vec<u8>, Result<(), Violation>);
 fuzz_target!(|data: &[u8]| {
     let Some((how, bytes)) = data.split_first() else { return };
     let (deflate, cut) = (how & 1 != 0, usize::from(how >> 1) + 1);
-    // Headers of two bytes and no mask become ones of six; the buffer doubles when it is full.
+    // An empty unmasked frame takes two bytes, its masked copy six. The buffer doubles when it is full.
     meter::limited(16 * data.len() + 4096, || {
         let whole = passed(deflate, bytes, bytes.len().max(1));
         assert_eq!(passed(deflate, bytes, cut), whole, "it matters where the bytes are cut");
         assert!(whole.0.len() <= bytes.len(), "more is passed on than was said");
-        // What is passed on are proper frames, and pass again as they are.
+        // The returned control frames are valid, and parsing them again returns the same frames.
         assert_eq!(passed(deflate, &whole.0, cut), (whole.0.clone(), Ok(())));
     });
 });

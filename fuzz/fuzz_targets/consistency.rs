@@ -1,5 +1,5 @@
-//! Any sizes, roots and hashes as a consistency proof: two sizes of 8 bytes, two roots, then the proof; and the
-//! same bytes as the body of a get-sth-consistency answer.
+//! Verifies any sizes, roots and hashes as a consistency proof: two sizes of 8 bytes, two roots, then the
+//! proof. Also parses the same bytes as the body of a get-sth-consistency response.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use certstream_server_fuzz::ct::proof_json::{self, MAX_PROOF_HASHES};
 use certstream_server_fuzz::meter;
 use libfuzzer_sys::fuzz_target;
 
-/// For lists of a proof's ranges and of its tiles, which are short whatever the sizes.
+/// Memory for the lists of a proof's ranges and of its tiles, which are short for any sizes.
 const LISTS: usize = 16 * 1024;
 
 struct Claim {
@@ -30,7 +30,8 @@ fuzz_target!(|data: &[u8]| {
     let Some(mut claim) = claim(data) else { return };
     meter::limited(4 * data.len() + LISTS, || {
         check(&claim);
-        // Few roots are hit by chance: the ones that the proof leads to must be accepted.
+        // Random roots rarely match, so the proof is also verified with the roots that it leads to. These
+        // must be accepted.
         if let Some((first_root, second_root)) = roots_by_rfc9162(&claim) {
             (claim.first_root, claim.second_root) = (first_root, second_root);
             if claim.second <= MAX_TREE_SIZE {
@@ -49,7 +50,8 @@ fn claim(data: &[u8]) -> Option<Claim> {
     Some(Claim { first, second, first_root: *first_root, second_root: *second_root, proof: proof.to_vec() })
 }
 
-/// Whether the proof is accepted; if so, what is taken from it must agree with the roots, and RFC 9162 with us.
+/// Whether the proof is accepted. If so, the extracted tree must match the roots, and the algorithm of RFC
+/// 9162 must accept the proof too.
 fn check(claim: &Claim) -> bool {
     let Claim { first, second, first_root, second_root, proof } = claim;
     let verified = consistency::verify(*first, first_root, *second, second_root, proof);
@@ -80,7 +82,7 @@ fn check(claim: &Claim) -> bool {
     true
 }
 
-/// The tiles that a proof is made of must exist, and each node must be in one of them.
+/// Checks that the tiles of a proof exist, and that each node is in one of them.
 fn check_tiles(claim: &Claim) {
     let (first, second) = (claim.first, claim.second);
     let tiles = meter::limited(LISTS, || tiles_for_consistency(first, second));
@@ -97,7 +99,7 @@ fn check_tiles(claim: &Claim) {
     assert_eq!(built.is_some(), first <= second);
 }
 
-/// RFC 9162 section 2.1.4.2, step by step: the roots that a proof of the right length leads to.
+/// RFC 9162 section 2.1.4.2, step by step: the roots that the proof leads to. `None` if its length is wrong.
 fn roots_by_rfc9162(claim: &Claim) -> Option<(Hash, Hash)> {
     if claim.first == 0 || claim.first >= claim.second {
         return None;
@@ -122,6 +124,6 @@ fn roots_by_rfc9162(claim: &Claim) -> Option<(Hash, Hash)> {
         }
         (f, s) = (f >> 1, s >> 1);
     }
-    // An empty path proves nothing, though a first tree of a power of two is one hash already.
+    // An empty proof is invalid, even though the path begins with a hash if the first size is a power of two.
     (s == 0 && !claim.proof.is_empty()).then_some((fr, sr))
 }

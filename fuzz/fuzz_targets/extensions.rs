@@ -1,4 +1,4 @@
-//! Any bytes as the value of an extension: the first one chooses which of those that have words.
+//! Parses any bytes as the value of an extension. The first byte selects one of the supported extensions.
 
 #![no_main]
 
@@ -6,8 +6,8 @@ use certstream_server_fuzz::certificate::{Certificate, Leaf, LeafKind};
 use certstream_server_fuzz::{check_json, make_tables, max_memory, max_text, meter};
 use libfuzzer_sys::fuzz_target;
 
-/// The contents of the OBJECT IDENTIFIERs; the last two have a name but no words, and neither.
-/// What makes seeds has the same list, in the same order: `tests/wording/seeds.rs`.
+/// The contents of the OBJECT IDENTIFIERs. The last ones have a name but no printer, or neither. The
+/// generator of seeds contains the same list in the same order: `tests/wording/seeds.rs`.
 const EXTENSIONS: [&[u8]; 46] = [
     // id-ce, 2.5.29
     &[0x55, 0x1D, 14], // subjectKeyIdentifier
@@ -61,7 +61,7 @@ const EXTENSIONS: [&[u8]; 46] = [
     &[0x2B, 6, 1, 5, 5, 7, 1, 3],                   // qcStatements
     &[0x2A, 3, 4],                                  // unknown
 ];
-/// How many of them, from the end, have a name but no words, or neither.
+/// Number of extensions at the end of the list that have a name but no printer, or neither.
 const WITHOUT_WORDS: usize = 3;
 
 fuzz_target!(init: make_tables(), |data: &[u8]| {
@@ -79,7 +79,7 @@ fuzz_target!(init: make_tables(), |data: &[u8]| {
     assert!(is_there || !has_words, "an extension with words was left out");
 });
 
-/// A certificate with this extension and little else.
+/// A certificate with this extension and the minimum of other content.
 fn certificate(extension: &[u8], value: &[u8]) -> Vec<u8> {
     let algorithm = tlv(0x30, &[&tlv(0x06, &[&[0x2A, 3, 4]])]);
     let time = tlv(0x17, &[b"240101000000Z"]);

@@ -1,4 +1,4 @@
-//! Any bytes as the body of a get-entries answer.
+//! Parses any bytes as the body of a get-entries response.
 
 #![no_main]
 
@@ -7,12 +7,12 @@ use certstream_server_fuzz::meter;
 use certstream_server_fuzz::certificate::Issuer;
 use libfuzzer_sys::fuzz_target;
 
-/// As many entries as are asked for at once.
+/// Maximum number of entries in a request.
 const MOST: usize = 1000;
 
 fuzz_target!(|body: &[u8]| {
-    // The texts, unescaped where they were escaped, then the bytes that they stand for; and of each
-    // entry its place in a list.
+    // Memory for the texts, which are copied if they contain escapes, for the decoded bytes, and for a list
+    // with an element for each entry.
     let max_memory = 8 * body.len() + MOST * 512 + 16 * 1024;
     meter::limited(max_memory, || {
         let Ok(page) = get_entries::parse(body, MOST) else { return };

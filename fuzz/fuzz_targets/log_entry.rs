@@ -1,4 +1,4 @@
-//! Any bytes as `leaf_input` and `extra_data`: two bytes for the length of the first, then both.
+//! Decodes any bytes as `leaf_input` and `extra_data`: two bytes with the length of the first, then both.
 
 #![no_main]
 
@@ -12,8 +12,8 @@ fuzz_target!(init: make_tables(), |data: &[u8]| {
     let Some((length, rest)) = data.split_first_chunk() else { return };
     let mut leaf_input = Bytes::copy_from_slice(rest);
     let extra_data = leaf_input.split_off(usize::from(u16::from_be_bytes(*length)).min(rest.len()));
-    // A certificate of the chain has three bytes of its own at least, and is remembered in a Bytes,
-    // in a list that doubles.
+    // A certificate of the chain takes at least three bytes of input. Each one becomes a Bytes in a list that
+    // doubles when it is full.
     let max_memory = 64 * rest.len() + 4096;
     if let Ok(entry) = meter::limited(max_memory, || entry::decode(&leaf_input, &extra_data, Issuer::unshared)) {
         let found = entry.certificate.len() + entry.chain.iter().map(|issuer| issuer.der().len()).sum::<usize>();

@@ -1,4 +1,4 @@
-//! Any bytes as a data tile.
+//! Parses any bytes as a data tile.
 
 #![no_main]
 
@@ -11,7 +11,8 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(init: make_tables(), |data: &[u8]| {
     let whole = Bytes::copy_from_slice(data);
-    // A leaf has twelve bytes at least and is a few hundred in a list that doubles.
+    // A leaf takes at least twelve bytes of input, and a few hundred bytes in a list that doubles when it is
+    // full.
     let leaves: Vec<_> = meter::limited(64 * data.len() + 4096, || tile::leaves(&whole).collect());
     let mut bytes = 0;
     for (place, leaf) in leaves.iter().enumerate() {
@@ -26,7 +27,7 @@ fuzz_target!(init: make_tables(), |data: &[u8]| {
     }
 });
 
-/// The same entry as get-entries would have it must be read the same.
+/// The same entry in the format of get-entries must yield the same result.
 fn check_against_entry(leaf: &tile::TileLeaf) {
     let leaf_input = [&[0 /* v1 */, 0 /* timestamped_entry */], leaf.timestamped_entry.as_ref()].concat();
     let mut extra_data = Vec::new();

@@ -1,8 +1,8 @@
-//! What the fuzz targets share: the rooms under test, a meter for their memory, and what must hold of
-//! every message.
+//! Code that the fuzz targets share: the modules under test, a limit on their memory, and checks of every
+//! message.
 //!
-//! The pure rooms are built into this crate from their sources, not linked as the server's library: a
-//! pure room needs no web server, and without that the build is short enough for every change.
+//! The pure modules are compiled into this crate from their sources instead of linking the server's library.
+//! They need no web server, and without it the build is fast enough to run for every change.
 
 #[allow(dead_code)]
 #[path = "../../src/certificate/mod.rs"]
@@ -24,26 +24,26 @@ use ct::source::{Protocol, Source};
 use message::{CertEntry, EntryBatch, Stream};
 use std::sync::{Arc, LazyLock};
 
-/// Text that one byte of a certificate may become, at most. The worst that X.509 offers are timestamps
-/// of an unknown version and reason flags, of which three to seven bytes make a text of 25 times that;
-/// the base64 of `as_der` comes on top.
+/// Maximum number of bytes of text for one byte of a certificate. The largest ratios in X.509 are timestamps
+/// of an unknown version and reason flags: three to seven bytes become a text 25 times as long. The base64 of
+/// `as_der` adds to that.
 const GROWTH: usize = 32;
-/// Text that comes with each certificate, however short: member names, digests, `parse_error`.
+/// Bytes of text for any certificate, however short: member names, digests, `parse_error`.
 const PER_CERTIFICATE: usize = 2048;
-/// The same of a message.
+/// Bytes of text for any message.
 const PER_MESSAGE: usize = 2048;
 
-/// Bytes of text that `certificates` in `input_len` bytes may become.
+/// Maximum number of bytes of text for `certificates` in `input_len` bytes.
 pub fn max_text(input_len: usize, certificates: usize) -> usize {
     GROWTH * input_len + PER_CERTIFICATE * certificates + PER_MESSAGE
 }
 
-/// Bytes of memory for the same: buffers that double when they are full, and lists of what was found.
+/// Maximum memory for the same, in bytes: buffers that double when they are full, and lists of parsed parts.
 pub fn max_memory(input_len: usize, certificates: usize) -> usize {
     3 * max_text(input_len, certificates) + 64 * 1024
 }
 
-/// Makes the table of object identifiers, which stays, so that it counts for no input.
+/// Builds the table of object identifiers in advance. It is kept, so it must not count for any input.
 pub fn make_tables() {
     // A certificate that ends after an issuer with the attribute 1.2.
     let der = b"\x30\x12\x30\x10\x02\x01\x01\x30\x00\x30\x09\x31\x07\x30\x05\x06\x01\x2A\x0C\x00";
@@ -52,7 +52,7 @@ pub fn make_tables() {
     assert!(out.windows(15).any(|text| text == b"\"/member-body=\""), "{}", String::from_utf8_lossy(&out));
 }
 
-/// Fails unless `text` is JSON, in UTF-8, and no longer than `max_len`.
+/// Panics unless `text` is UTF-8 and JSON, and no longer than `max_len`.
 pub fn check_json(text: &[u8], max_len: usize) {
     assert!(text.len() <= max_len, "{} bytes of text, at most {max_len} may be", text.len());
     assert!(std::str::from_utf8(text).is_ok(), "text that is not UTF-8");
@@ -61,11 +61,11 @@ pub fn check_json(text: &[u8], max_len: usize) {
     }
 }
 
-/// Allowed to the memory of the worded issuers, which outlives a call, and grows by doubling.
+/// Memory for the encoded issuers, which outlives a call and grows by doubling.
 const ISSUERS: usize = 8 * 1024 * 1024;
 
-/// Makes the message of every stream, twice, in the ways in which the server does; what was made must be
-/// the same, and JSON.
+/// Builds the message of every stream in both ways that the server uses. The results must be equal and valid
+/// JSON.
 pub fn check_messages(entry: LogEntry) {
     static SOURCE: LazyLock<Arc<Source>> = LazyLock::new(|| {
         Arc::new(Source::new("https://ct.example/", "A log", "An operator", None, Protocol::Rfc6962))

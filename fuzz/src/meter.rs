@@ -1,16 +1,16 @@
-//! Counts the memory in use, and ends the process when a limit is passed.
+//! Counts the memory in use, and aborts the process if it exceeds a limit.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Bytes allocated and not freed.
+/// Number of bytes that are allocated and not freed.
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
-/// What [`IN_USE`] must not pass.
+/// Maximum of [`IN_USE`].
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-/// Runs `work`, which may have `bytes` of memory in use at a time beyond what is in use now.
+/// Runs `work` with a limit of `bytes` on its memory, in addition to the memory that is already in use.
 ///
-/// A target runs on one thread, so nobody else's memory is counted.
+/// A fuzz target runs on one thread, so no other thread's memory is counted.
 pub fn limited<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     LIMIT.store(IN_USE.load(Relaxed).saturating_add(bytes), Relaxed);
     let result = work();
@@ -18,7 +18,7 @@ pub fn limited<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// The system's allocator, counted.
+/// The system's allocator with a counter.
 pub struct Meter;
 
 #[global_allocator]
@@ -29,23 +29,24 @@ impl Meter {
         let in_use = IN_USE.fetch_add(bytes, Relaxed) + bytes;
         let limit = LIMIT.load(Relaxed);
         if in_use > limit {
-            // The report needs memory too.
+            // The report needs memory too, so this removes the limit.
             LIMIT.store(usize::MAX, Relaxed);
             eprintln!("{bytes} bytes of memory more pass the limit by {}", in_use - limit);
-            // No panic: an allocator must not unwind. The fuzzer keeps the input of an abort as well.
+            // Not a panic, because an allocator must not unwind. The fuzzer saves the input of an abort as
+            // well.
             std::process::abort();
         }
     }
 }
 
-// SAFETY: every call goes to `System` with the arguments as they came, and its answer is given back as
-// it is, so that what `System` keeps of the trait's contract is kept here. Counting touches atomics
-// only: it neither allocates (but for a report, with the limit lifted) nor unwinds, since the additions
-// of `fetch_add` and `fetch_sub` wrap, and what is printed to is not locked by this thread.
+// SAFETY: every call passes its arguments unchanged to `System` and returns its result unchanged, so the
+// contract of the trait holds as it does for `System`. Counting uses only atomics. It does not allocate
+// (except for a report, after the limit is removed). It does not unwind, because `fetch_add` and `fetch_sub`
+// wrap, and because this thread does not hold the lock of the output.
 unsafe impl GlobalAlloc for Meter {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.count(layout.size());
-        // SAFETY: the caller's promise for this call is what `System` asks for.
+        // SAFETY: the caller guarantees the requirements of this call, and `System` has the same ones.
         unsafe { System.alloc(layout) }
     }
 
@@ -57,15 +58,15 @@ unsafe impl GlobalAlloc for Meter {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         IN_USE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the pointer came from `System`, by one of these functions, with this layout.
+        // SAFETY: the pointer came from `System` through one of these functions, with this layout.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // Both blocks may be there for a moment.
+        // Both blocks may exist at the same time.
         self.count(new_size);
         IN_USE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: as for `dealloc`; `new_size` is as the caller promised.
+        // SAFETY: as for `dealloc`; the caller guarantees that `new_size` is valid.
         unsafe { System.realloc(pointer, layout, new_size) }
     }
 }

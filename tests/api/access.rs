@@ -1,4 +1,4 @@
-//! Who is let in, and what is told to those who are not.
+//! Tests of which clients may connect, and of the responses to the others.
 
 use crate::helpers::{Subscriber, TestApp, from_the_start, quiet_log, spawn_app};
 use actix_web::http::header::HeaderMap;
@@ -36,7 +36,7 @@ fn request(app: &TestApp, path: &str, headers: &[(&'static str, &str)]) -> Reque
     request
 }
 
-/// Why there is no stream.
+/// The status and the reason for which a stream is refused.
 async fn refused(app: &TestApp, path: &str, headers: &[(&'static str, &str)]) -> (u16, String) {
     match tokio_tungstenite::connect_async(request(app, path, headers)).await {
         Err(Error::Http(response)) => {
@@ -137,7 +137,7 @@ async fn all_and_each_address_have_so_many_connections() {
         let (refused_with, why) = refused(&app, "/", &[]).await;
         assert_eq!(refused_with, status, "{why}");
         drop(clients);
-        // A connection ends a moment after its client has gone.
+        // The server notices a moment later that its client has disconnected.
         let begin = std::time::Instant::now();
         while tokio_tungstenite::connect_async(request(&app, "/", &[])).await.is_err() {
             assert!(begin.elapsed() < Duration::from_secs(20), "a slot was not given back");
@@ -155,7 +155,7 @@ async fn a_handshake_that_is_aborted_gives_its_slot_back() {
                      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     for end in (0..handshake.len()).step_by(7) {
         let mut stream = tokio::net::TcpStream::connect(app.address).await.expect("a connection");
-        // One that was refused may be closed already.
+        // Writing may fail, because the server may already have closed a refused connection.
         let _ = stream.write_all(&handshake.as_bytes()[..end]).await;
         drop(stream);
     }
@@ -186,7 +186,7 @@ async fn networks_are_let_in_or_not() {
     elsewhere.stop().await;
 }
 
-/// Asks from the address `from`, on a connection of its own, and returns the status.
+/// Sends a request from the address `from` on a new connection, and returns the status.
 async fn status_from(app: &TestApp, from: &str) -> u16 {
     status_at(app.address, from).await
 }
@@ -215,7 +215,7 @@ async fn an_address_that_opens_many_connections_waits_for_its_turn_and_others_do
     let answers = futures_util::future::join_all((0..40).map(|_| status_from(&app, "127.0.0.2"))).await;
     let let_in = answers.iter().filter(|status| **status == 200).count();
     assert_eq!(answers.iter().filter(|status| **status == 429).count(), answers.len() - let_in);
-    // Twenty at once, and one for each second that passed or that they wait.
+    // Twenty at once, plus one for each second that passes.
     let most = 22 + begin.elapsed().as_secs() as usize;
     assert!((22..=most).contains(&let_in), "{let_in} of {most}");
     assert!(begin.elapsed() >= Duration::from_millis(1500), "the last of them waited");
@@ -261,7 +261,8 @@ async fn only_a_trusted_proxy_says_who_asks() {
 
 #[actix_web::test]
 async fn nobody_sees_where_clients_are_unless_they_are_named_as_admins() {
-    // By default a request that a proxy on this machine passes on without a header would look just like this.
+    // By default, a request through a proxy on this machine without a header would look exactly like this
+    // one.
     for rules in ["", "[admin]\nallow = ['192.0.2.1']\n"] {
         let app = app(rules).await;
         let _client = app.connect("/").await;
@@ -273,7 +274,7 @@ async fn nobody_sees_where_clients_are_unless_they_are_named_as_admins() {
         app.stop().await;
     }
 
-    // Who comes through a proxy that nobody told us of is no admin, though the proxy is on this machine.
+    // A client behind an unknown proxy is not an admin, even if the proxy is on this machine.
     let app = self::app(LOCAL_ADMINS).await;
     let _client = app.connect("/").await;
     app.wait_for_clients(1).await;
@@ -306,7 +307,8 @@ async fn statistics_and_metrics_can_be_for_admins_alone() {
     app.stop().await;
 }
 
-/// What a page of another site, or one whose name leads here, makes an admin's browser ask.
+/// Headers of requests that a page of another site, or of a name that resolves to this server, can make an
+/// admin's browser send.
 const FOREIGN: [(&str, &str); 6] = [
     ("host", "attacker.example"),
     ("host", "127.0.0.1.attacker.example:8080"),
@@ -348,11 +350,11 @@ async fn an_admins_browser_shows_other_sites_nothing_of_what_admins_see() {
     app.stop().await;
 }
 
-/// One connection, on which one request follows the other.
+/// A connection for several consecutive requests.
 struct KeptAlive(tokio::net::TcpStream);
 
 impl KeptAlive {
-    /// The status of the answer; `None` if the connection has ended.
+    /// The status of the response; `None` if the connection has been closed.
     async fn get(&mut self, path: &str) -> Option<u16> {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -403,7 +405,7 @@ async fn statistics_and_metrics_can_have_an_address_of_their_own() {
     app.stop().await;
 }
 
-/// Admins have to see what goes on above all when clients take up everything.
+/// Admins need access most when clients use up all resources.
 #[actix_web::test]
 async fn clients_and_admins_take_nothing_up_of_each_other() {
     let app = app("[admin]\nlisten = '127.0.0.1:0'\nallow = ['127.0.0.1']\n[access]\nconnections = 2").await;
@@ -422,7 +424,7 @@ async fn clients_and_admins_take_nothing_up_of_each_other() {
         }
     };
     assert_eq!((refused, admins.len()), (503, 16));
-    // Strangers are turned away before they take anything up.
+    // Other addresses are rejected before they use any resources.
     assert_eq!(status_at(admin, "127.0.0.2").await, 403);
     let strangers: Vec<_> =
         futures_util::future::join_all((0..20).map(|_| connected(admin, "127.0.0.2"))).await;

@@ -1,4 +1,4 @@
-//! The program from the shell: what it says when something is wrong, and with which status it ends.
+//! Tests the program from the shell: its error messages and its exit status.
 
 use crate::helpers::{from_the_start, log_with, quiet_log, spawn_app, spawn_app_in, with_its_key};
 use certstream_server::ct::source::Protocol;
@@ -15,7 +15,7 @@ fn run(args: &[&str], environment: &[(&str, &str)]) -> Output {
         .expect("the program runs")
 }
 
-/// One line on standard error, nothing on standard output, status 2.
+/// Returns the single line on standard error. Checks that standard output is empty and that the status is 2.
 fn refused(args: &[&str], environment: &[(&str, &str)]) -> String {
     let output = run(args, environment);
     let error = String::from_utf8(output.stderr).expect("UTF-8");
@@ -196,7 +196,7 @@ async fn a_server_that_answers_is_healthy() {
     app.stop().await;
 }
 
-/// Standard output of a command that must succeed, as JSON.
+/// The standard output of a command that must succeed, as JSON.
 fn shown(args: &[&str]) -> serde_json::Value {
     let output = run(args, &[]);
     let (text, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -298,7 +298,7 @@ async fn the_logs_that_would_be_watched_are_listed_with_their_sizes() {
     );
 }
 
-/// The program's standard output, if it ended well.
+/// The program's standard output; the program must succeed.
 fn printed(args: &[&str], environment: &[(&str, &str)]) -> String {
     let output = run(args, environment);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -362,7 +362,7 @@ async fn evidence_is_confirmed_by_a_command_and_doctored_evidence_is_not() {
 
     let one = std::fs::read_dir(&evidence).unwrap().next().unwrap().unwrap().path();
     let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&one).unwrap()).unwrap();
-    // A head that the log did sign.
+    // A head that the log signed.
     let sound =
         awc::Client::default().get(format!("{}/ct/v1/get-sth", log.url())).send().await.unwrap().body().await;
     json["head"] = base64_simd::STANDARD.encode_to_string(sound.unwrap()).into();
@@ -393,7 +393,7 @@ fn the_manual_page_has_every_command_and_shells_can_complete_them() {
     }
 }
 
-/// What a service manager is told, in order.
+/// Compares the notifications to a service manager, in order.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_service_manager_hears_when_it_is_ready_when_it_reloads_and_when_it_stops() {

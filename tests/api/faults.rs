@@ -1,4 +1,4 @@
-//! Logs that misbehave: nothing is lost, nothing is sent twice, the others do not notice.
+//! Tests with misbehaving logs: no entry is lost or sent twice, and other logs are not affected.
 
 use crate::helpers::{PATIENCE, from_the_start, quiet_log, spawn_app};
 use certstream_server::demo::{DemoLog, Fault, FaultOn};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 const ENTRIES: u64 = 120;
 
-/// Publishes entries under a fault and checks that a client gets all of them, once and in order.
+/// Publishes entries with a fault, and checks that a client receives all of them once and in order.
 async fn survives(fault: Fault, on: FaultOn, count: u64) -> (DemoLog, Value) {
     let log = quiet_log().await;
     let app = spawn_app("[fetch]\ntimeout = '1s'\npage_size = 50", vec![from_the_start(&log)]).await;
@@ -26,7 +26,7 @@ async fn survives(fault: Fault, on: FaultOn, count: u64) -> (DemoLog, Value) {
     (log, stats)
 }
 
-/// Each fault on a log and a server of its own, side by side: they mostly wait.
+/// Tests each fault on a separate log and server. They run concurrently because they mostly wait.
 async fn all_are_survived(faults: &[Fault], on: FaultOn, count: u64) {
     let runs = faults.iter().map(|fault| survives(fault.clone(), on, count));
     for (fault, (_, stats)) in faults.iter().zip(join_all(runs).await) {
@@ -67,7 +67,7 @@ async fn short_pages_are_no_failure_and_cost_nothing() {
 async fn an_entry_damaged_on_its_way_is_fetched_again_alone() {
     let (log, stats) = survives(Fault::GarbageEntry, FaultOn::Entries, 1).await;
     assert_eq!(stats["failures"], 0);
-    // The damaged page does not count as served, so all that was served again is the one entry.
+    // The damaged page does not count as served, so only one entry was served more than once.
     assert_eq!(log.stats().most_served, 1);
 }
 
@@ -164,7 +164,7 @@ async fn a_log_that_is_not_there_yet_is_found_when_it_comes() {
     log.stop().await;
 }
 
-/// What a log answers can come from where only this server may look.
+/// A log's response can come from an address that only this server can reach.
 #[actix_web::test]
 async fn what_a_log_answers_is_for_admins_alone() {
     let log = quiet_log().await;

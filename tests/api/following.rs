@@ -1,4 +1,4 @@
-//! Following logs: where to begin, how pages are put together.
+//! Tests of following logs: where to start, and how pages are combined.
 
 use crate::helpers::{from_the_start, log_with, quiet_log, spawn_app};
 use certstream_server::config::{Log, StartAt};
@@ -63,7 +63,7 @@ async fn pages_of_any_size_are_put_together_without_a_hole_or_a_repeat() {
 #[actix_web::test]
 async fn catching_up_asks_for_several_pages_at_once_but_not_for_more_than_allowed() {
     let log = log_with(DemoLogOptions { initial: 500, ..DemoLogOptions::default() }).await;
-    // Answers wait until all that may be asked for at once has been: nothing here depends on timing.
+    // Responses hang until all permitted requests have been sent, so the test does not depend on timing.
     log.set_fault(Fault::Hang, FaultOn::Entries, None);
     let app = spawn_app("[fetch]\nin_flight = 3\npage_size = 20", vec![from_the_start(&log)]).await;
     app.wait_for(|_| log.stats().entries_in_flight == 3).await;

@@ -1,4 +1,4 @@
-//! A server of one's own for each test, and clients for it.
+//! A separate server for each test, and clients for it.
 
 use certstream_server::config::{self, Config, Log, StartAt};
 use certstream_server::ct::source::Protocol;
@@ -18,10 +18,10 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, WebSocketConfig};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-/// No test waits longer than this for anything; none is expected to wait nearly as long.
+/// Timeout for everything in these tests. It is much longer than any expected delay.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server on a free port, on its own thread's actix system.
+/// A server on a free port, in a separate thread with its own actix system.
 pub struct TestApp {
     pub address: SocketAddr,
     pub admin_address: Option<SocketAddr>,
@@ -31,7 +31,7 @@ pub struct TestApp {
     ended: actix_web::rt::task::JoinHandle<std::io::Result<()>>,
 }
 
-/// A log that grows only when told to.
+/// A log that grows only by `publish`.
 pub async fn quiet_log() -> DemoLog {
     log_with(DemoLogOptions::default()).await
 }
@@ -40,12 +40,12 @@ pub async fn log_with(options: DemoLogOptions) -> DemoLog {
     DemoLog::start(DemoLogOptions { rate: 0.0, ..options }).await.expect("the demo log starts")
 }
 
-/// How a test's server watches `log`: from its first entry on.
+/// Watches `log` from its first entry on.
 pub fn from_the_start(log: &DemoLog) -> Log {
     Log { start: StartAt::Number(0), description: Some("Test log".into()), ..Log::rfc6962(&log.url()) }
 }
 
-/// The same for a log of `protocol`, whose key is known.
+/// The same for a log of `protocol` with a known key.
 pub fn with_its_key(log: &DemoLog, protocol: Protocol) -> Log {
     Log {
         protocol,
@@ -60,12 +60,12 @@ pub async fn spawn_app(toml: &str, logs: Vec<Log>) -> TestApp {
     spawn_app_among(&[], toml, logs).await
 }
 
-/// The same with further environment variables.
+/// The same with additional environment variables.
 pub async fn spawn_app_among(variables: &[(&str, &str)], toml: &str, logs: Vec<Log>) -> TestApp {
     spawn_app_in(tempfile::tempdir().expect("a temporary folder"), variables, toml, logs).await
 }
 
-/// The same in a folder that may hold the state of another one.
+/// The same in a folder that may contain the state of another server.
 pub async fn spawn_app_in(
     dir: tempfile::TempDir,
     variables: &[(&str, &str)],
@@ -80,7 +80,7 @@ pub async fn spawn_app_in(
     TestApp { address, admin_address, reloader, dir, stop: Some(stop), ended }
 }
 
-/// A server that has not begun to run.
+/// Builds a server without running it.
 pub fn build(
     dir: &tempfile::TempDir,
     variables: &[(&str, &str)],
@@ -90,12 +90,12 @@ pub fn build(
     Application::build(&configuration(dir, variables, toml, logs))
 }
 
-/// What `toml` means to a server in `dir`.
+/// The configuration that `toml` resolves to for a server in `dir`.
 fn configuration(dir: &tempfile::TempDir, variables: &[(&str, &str)], toml: &str, logs: Vec<Log>) -> Config {
     let file = dir.path().join("certstream.toml");
     std::fs::write(&file, toml).expect("a temporary file");
     let state = dir.path().join("state");
-    // A short poll interval spares the tests' time.
+    // A short poll interval makes the tests faster.
     let environment = [
         ("CERTSTREAM_STATE_DIR", state.to_str().expect("a path")),
         ("CERTSTREAM_SERVER_LISTEN", "127.0.0.1:0"),
@@ -107,13 +107,13 @@ fn configuration(dir: &tempfile::TempDir, variables: &[(&str, &str)], toml: &str
 }
 
 impl TestApp {
-    /// Puts another configuration in force; what has changed, or why nothing has.
+    /// Reloads another configuration. Returns the changes, or why nothing has changed.
     pub fn reload(&mut self, toml: &str, logs: Vec<Log>) -> Result<Vec<String>, String> {
         let config = configuration(&self.dir, &[], toml, logs);
         self.reloader.reload(&config).map_err(|error| error.to_string())
     }
 
-    /// A file in the server's folder.
+    /// The path of a file in the server's folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -133,27 +133,27 @@ impl TestApp {
         Subscriber::connect(&format!("ws://{}{path}", self.address)).await
     }
 
-    /// The figures of the only log.
+    /// The statistics of the only log.
     pub async fn log_stats(&self) -> Value {
         let stats = self.get("/stats").await;
         stats["logs"].as_object().and_then(|l| l.values().next()).cloned().expect("a log")
     }
 
-    /// What Prometheus is told.
+    /// The metrics for Prometheus.
     pub async fn metrics(&self) -> String {
         let mut response = awc::Client::default().get(self.http("/metrics")).send().await.expect("an answer");
         let body = response.body().await.expect("a body");
         String::from_utf8(body.to_vec()).expect("UTF-8")
     }
 
-    /// How many clients the server has ended for `reason`.
+    /// Number of clients that the server has disconnected for `reason`.
     pub async fn ended_clients(&self, reason: &str) -> u64 {
         let metrics = self.metrics().await;
         let name = format!("certstream_clients_ended_total{{reason=\"{reason}\"}} ");
         metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).expect("a count")
     }
 
-    /// Asks until `what` holds for the statistics.
+    /// Polls the statistics until `what` returns true.
     pub async fn wait_for(&self, what: impl Fn(&Value) -> bool) -> Value {
         let asked = async {
             loop {
@@ -172,7 +172,7 @@ impl TestApp {
         self.wait_for(|stats| stats["connected_client_count"] == count).await;
     }
 
-    /// The names of the entries that were kept because they could not be sent.
+    /// The file names of the undecodable entries that were stored.
     pub fn undecodable(&self) -> Vec<String> {
         let folder = std::fs::read_dir(self.dir.path().join("state/undecodable")).expect("the folder");
         let mut names: Vec<_> =
@@ -181,17 +181,17 @@ impl TestApp {
         names
     }
 
-    /// The folder for what is kept on disk.
+    /// The state folder.
     pub fn state(&self) -> PathBuf {
         self.dir.path().join("state")
     }
 
-    /// All evidence that was kept.
+    /// All stored evidence.
     pub fn evidence(&self) -> Vec<Evidence> {
         let Ok(folder) = std::fs::read_dir(self.state().join("evidence")) else { return Vec::new() };
         let read = |file: std::io::Result<std::fs::DirEntry>| {
             let path = file.expect("a file").path();
-            // Others are still being written.
+            // Other files are still being written.
             let whole = path.extension().is_some_and(|extension| extension == "json");
             whole.then(|| {
                 serde_json::from_slice(&std::fs::read(path).expect("its content")).expect("evidence")
@@ -200,7 +200,7 @@ impl TestApp {
         folder.filter_map(read).collect()
     }
 
-    /// Tells the server to stop and waits until it has; its folder is left.
+    /// Stops the server and waits until it has stopped. Returns its folder.
     pub async fn stop(mut self) -> tempfile::TempDir {
         drop(self.stop.take());
         timeout(PATIENCE, self.ended).await.expect("the server ends").expect("no panic").expect("no error");
@@ -208,7 +208,7 @@ impl TestApp {
     }
 }
 
-/// A WebSocket client from another house than the server's library.
+/// A WebSocket client with a library other than the server's.
 pub struct Subscriber {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
@@ -220,7 +220,7 @@ impl Subscriber {
         Subscriber { socket: connected.expect("a WebSocket connection").0 }
     }
 
-    /// The next frame of any kind, `None` at the end of the connection.
+    /// The next frame of any kind. `None` at the end of the connection.
     pub async fn frame(&mut self) -> Option<Message> {
         timeout(PATIENCE, self.socket.next()).await.expect("something in time")?.ok()
     }
@@ -229,7 +229,7 @@ impl Subscriber {
         self.socket.send(message).await.expect("the message goes out");
     }
 
-    /// The next message that is no heartbeat.
+    /// The next message that is not a heartbeat.
     pub async fn message(&mut self) -> Value {
         loop {
             let message = self.any_message().await;
@@ -239,7 +239,7 @@ impl Subscriber {
         }
     }
 
-    /// The next message, heartbeats too.
+    /// The next message, including heartbeats.
     pub async fn any_message(&mut self) -> Value {
         loop {
             match self.frame().await {
@@ -259,7 +259,8 @@ impl Subscriber {
         indexes
     }
 
-    /// Reads on until the server closes; the messages read, and the close frame if there was one.
+    /// Reads until the server closes the connection. Returns the messages, and the close frame if there was
+    /// one.
     pub async fn until_closed(&mut self) -> (Vec<Value>, Option<CloseFrame>) {
         let mut messages = Vec::new();
         loop {

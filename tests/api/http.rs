@@ -1,11 +1,11 @@
-//! HTTP/1.1 as clients speak it that mean well, are slow, or mean harm: one request at a time, bounded in bytes and time.
+//! Tests of HTTP/1.1 with normal, slow and hostile clients: one request at a time, limited in size and time.
 
 use crate::helpers::{PATIENCE, TestApp, from_the_start, quiet_log, spawn_app};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// A client whose system takes no more than a few KB that it does not read.
+/// A client whose operating system buffers only a few KB of unread data.
 fn connect(address: SocketAddr) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -16,7 +16,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Reads an answer whose length is given: its head in small letters, and its body.
+/// Reads a response with a Content-Length. Returns its head in lower case, and its body.
 fn read_answer(stream: &mut TcpStream) -> (String, Vec<u8>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -33,7 +33,7 @@ fn read_answer(stream: &mut TcpStream) -> (String, Vec<u8>) {
 
 fn read_to_end(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
-    // What was sent into a connection that has ended may reset it.
+    // Data sent to a closed connection may reset it.
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -125,7 +125,7 @@ async fn what_is_no_request_or_too_long_is_told_so_and_ended() {
     app.stop().await;
 }
 
-/// Its slot would be taken for as long as it likes.
+/// Otherwise a client could occupy its slot for as long as it likes.
 #[actix_web::test]
 async fn bodies_are_not_waited_for() {
     let app = app("").await;
@@ -181,7 +181,8 @@ async fn answers_that_are_not_taken_end_the_connection_and_nothing_is_read_meanw
         let mut stream = connect(address);
         let requests = "GET /latest.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
         let mut written = 0;
-        // The server's and our own system take some, and no more until it is ended.
+        // The buffers of the server's and the client's operating system fill up. After that, nothing is
+        // accepted until the connection is closed.
         while stream.write_all(requests.as_bytes()).is_ok() {
             written += requests.len();
         }
@@ -232,7 +233,7 @@ async fn connections_that_ask_nothing_end_when_the_server_stops() {
     assert_eq!(blocking(move || read_to_end(&mut idle)).await, "");
 }
 
-/// What a proxy's rules say of a path has to hold for every spelling of it.
+/// A proxy's rules for a path must apply to every spelling of it.
 #[actix_web::test]
 async fn paths_have_one_spelling() {
     let app = app("").await;
@@ -258,7 +259,8 @@ async fn paths_have_one_spelling() {
     app.stop().await;
 }
 
-/// One who asks for HTTP/2 over clear text, as Java's client does, gets HTTP/1.1, and is told that the connection ends.
+/// A client that requests HTTP/2 over clear text, such as Java's, gets HTTP/1.1 and the notice that the
+/// connection is closed.
 #[actix_web::test]
 async fn other_protocols_are_not_spoken_and_a_body_of_nothing_is_none() {
     let app = app("").await;

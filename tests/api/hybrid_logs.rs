@@ -1,10 +1,10 @@
-//! RFC 6962 logs that serve their entries as data tiles too, and those that do not.
+//! Tests of RFC 6962 logs with and without data tiles.
 
 use crate::helpers::{from_the_start, log_with, quiet_log, spawn_app};
 use certstream_server::config::Log;
 use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol, Fault, FaultOn};
 
-/// Fetches what is in no full tile yet at once, so that tests need not wait.
+/// Fetches the entries of partial tiles immediately, so that tests need not wait.
 const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n";
 
 async fn hybrid_log(initial: u64) -> DemoLog {

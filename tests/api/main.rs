@@ -1,4 +1,5 @@
-//! The server as its users meet it: over real sockets and real HTTP, against a CT log that misbehaves on demand.
+//! Tests the server as its users do: over real sockets and real HTTP, with a CT log that misbehaves on
+//! demand.
 
 mod access;
 #[path = "../support/certificate.rs"]

@@ -1,4 +1,4 @@
-//! What Prometheus sees, and what is said of it.
+//! Tests of the metrics for Prometheus, and of their documentation.
 
 use crate::helpers::{PATIENCE, TestApp, from_the_start, log_with, quiet_log, spawn_app, with_its_key};
 use certstream_server::ct::source::Protocol;
@@ -14,7 +14,7 @@ async fn asked(app: &TestApp, accept: &str) -> (String, String) {
     (kind, String::from_utf8(body.to_vec()).expect("UTF-8"))
 }
 
-/// Asks until every one of `lines` is there.
+/// Polls the metrics until they contain all of `lines`.
 async fn wait_for_lines(app: &TestApp, lines: &[String]) {
     let begin = std::time::Instant::now();
     loop {
@@ -32,7 +32,8 @@ async fn wait_for_lines(app: &TestApp, lines: &[String]) {
 async fn metrics_say_what_became_of_each_logs_entries_and_requests() {
     let log = log_with(DemoLogOptions { max_page: 10, ..DemoLogOptions::default() }).await;
     let app = spawn_app("", vec![with_its_key(&log, Protocol::Rfc6962)]).await;
-    // Nobody knows for how long that has been visible which was there before.
+    // Entries that existed before the start have an unknown delay, so the test first waits until the head has
+    // been observed.
     app.wait_for(|s| s["logs"][log.url()]["heard_seconds"].is_u64()).await;
     log.set_fault(Fault::Status(503), FaultOn::Entries, Some(2));
     log.publish(30);
@@ -66,7 +67,7 @@ async fn metrics_say_what_became_of_each_logs_entries_and_requests() {
 #[actix_web::test]
 async fn metrics_remember_clients_that_have_gone() {
     let log = quiet_log().await;
-    // A batch is more than may wait, and no heartbeat is counted among the messages.
+    // A batch is larger than the queue, and no heartbeat is counted among the messages.
     let toml = "[clients]\nqueue_bytes = '20 KiB'\n[heartbeat]\ninterval = '1h'";
     let app = spawn_app(toml, vec![from_the_start(&log)]).await;
     let (mut full, mut domains) = (app.connect("/full-stream").await, app.connect("/domains-only").await);
@@ -112,7 +113,7 @@ async fn metrics_are_in_openmetrics_for_who_asks_for_that() {
     app.stop().await;
 }
 
-/// Every name of a metric in a text.
+/// The names of all metrics in a text.
 fn names(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let ours = words.filter(|word| word.starts_with("certstream_") || word.starts_with("process_"));
@@ -130,7 +131,7 @@ async fn the_page_explains_what_is_served_and_dashboard_and_alerts_use_nothing_e
         let text = app.metrics().await;
         let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
         let families: BTreeSet<_> = families.map(String::from).collect();
-        // Positions have to be saved once.
+        // This metric exists only after positions have been saved once.
         if families.contains("certstream_positions_saved_age_seconds") {
             break families;
         }

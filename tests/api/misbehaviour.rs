@@ -1,4 +1,5 @@
-//! Logs that lie: detected before anything of it is sent, kept as evidence, told to who asks, and tried again.
+//! Tests of logs that misbehave: the server detects it before it sends the entries, stores evidence, reports
+//! it, and retries.
 
 use crate::helpers::{Subscriber, TestApp, log_with, spawn_app, with_its_key};
 use certstream_server::ct::source::Protocol;
@@ -8,7 +9,7 @@ const BOTH: [(DemoProtocol, Protocol); 2] =
     [(DemoProtocol::Rfc6962, Protocol::Rfc6962), (DemoProtocol::StaticCt, Protocol::StaticCt)];
 const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n";
 
-/// A log of 300 entries, a server that has sent them, and the client that has heard them.
+/// A log of 300 entries, a server that has sent them, and the client that has received them.
 async fn honest_so_far(demo: DemoProtocol, protocol: Protocol) -> (DemoLog, TestApp, Subscriber) {
     let log = log_with(DemoLogOptions { protocol: demo, ..DemoLogOptions::default() }).await;
     let app = spawn_app(EAGER, vec![with_its_key(&log, protocol)]).await;
@@ -19,17 +20,18 @@ async fn honest_so_far(demo: DemoProtocol, protocol: Protocol) -> (DemoLog, Test
     (log, app, client)
 }
 
-/// A log that shows `fault` with its next entries is caught, and goes on where it was once it has stopped.
+/// Checks that a log with `fault` in its next entries is detected, and that the server continues at the same
+/// position after the fault has ended.
 async fn is_caught(fault: Fault, on: FaultOn, kind: &str) {
     for (demo, protocol) in BOTH {
         let (log, app, mut client) = honest_so_far(demo, protocol).await;
         let mut told = app.connect("/domains-only?notices=1").await;
         app.wait_for_clients(2).await;
         log.set_fault(fault.clone(), on, None);
-        // So many that the entries do not lead to the head without a proof.
+        // Enough entries that they do not lead to the head without a proof.
         log.publish(300);
-        // A head that is asked for between the two lines above is another one of the old size: a fork, if its root is
-        // wrong.
+        // A head that is requested between the two lines above has the old size. If its root is wrong, it is
+        // a fork.
         let is_early = |found: &str| fault == Fault::WrongRoot && found == "fork";
         let caught = |app: &TestApp| app.evidence().iter().filter(|e| e.misbehaviour.kind() == kind).count();
         let stats = app.wait_for(|_| caught(&app) >= 2).await;
@@ -106,7 +108,7 @@ async fn a_log_that_forks_at_a_size_that_was_verified_is_caught() {
     }
 }
 
-/// Wrong proofs can only show where one is needed: at a start in the middle.
+/// Wrong proofs can only be detected where a proof is needed, as when starting in the middle of a log.
 #[actix_web::test]
 async fn a_start_in_the_middle_needs_a_right_proof() {
     for (demo, protocol) in BOTH {
@@ -173,8 +175,8 @@ async fn a_precertificate_that_was_not_signed_is_sent_and_marked() {
     app.stop().await;
 }
 
-/// Older heads after newer ones, and the same head signed anew, are what front ends do that lag behind. Longer runs:
-/// LAG_ROUNDS=1000 or more.
+/// Outdated front ends serve old heads after new ones, or the same head with a new signature. For longer
+/// runs, set LAG_ROUNDS to 1000 or more.
 async fn lagging_raises_no_alarm(demo: DemoProtocol, protocol: Protocol) {
     let rounds = std::env::var("LAG_ROUNDS").map_or(10, |text| text.parse().expect("a number"));
     let (log, app, mut client) = honest_so_far(demo, protocol).await;

@@ -1,4 +1,4 @@
-//! Names tiles: what is read when names are all that is wanted.
+//! Tests of names tiles, which are read if only names are needed.
 
 use crate::helpers::{from_the_start, log_with, spawn_app};
 use certstream_server::config::Log;

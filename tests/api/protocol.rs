@@ -1,5 +1,5 @@
-//! The WebSocket protocol from the client's side, frame by frame: what Autobahn's test suite asks of a server in its
-//! sections 1 to 7, 9, 12 and 13, as far as it applies to one that echoes nothing.
+//! Tests the WebSocket protocol from the client's side, frame by frame. Covers the cases of Autobahn's test
+//! suite for servers (sections 1 to 7, 9, 12 and 13) that apply to a server that does not echo.
 
 use crate::helpers::{PATIENCE, TestApp, from_the_start, quiet_log, spawn_app};
 use std::io::{Read, Write};
@@ -7,18 +7,18 @@ use std::net::{SocketAddr, TcpStream};
 
 const HANDSHAKE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
 
-/// What becomes of the connection.
+/// The expected outcome for the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It goes on: a ping is answered.
+    /// The connection stays open: a ping gets a pong.
     Lives,
-    /// It is closed with this code.
+    /// The server closes it with this code.
     Closed(u16),
-    /// It is closed without one.
+    /// The server closes it without a code.
     ClosedPlainly,
 }
 
-/// A frame with a mask.
+/// A masked frame.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let (mask, mut frame) = ([0x37, 0xfa, 0x21, 0x3d], vec![first]);
     match payload.len() {
@@ -37,7 +37,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A client on the domains stream, past its handshake.
+/// Connects a client to the domains stream and completes its handshake.
 fn connect(address: SocketAddr, extra: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -55,10 +55,10 @@ fn connect(address: SocketAddr, extra: &str) -> TcpStream {
     stream
 }
 
-/// The next frame: its first byte and payload. `None` at the end of the connection.
+/// The next frame: its first byte and its payload. `None` at the end of the connection.
 fn read_frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     let mut head = [0; 2];
-    // A client that was still sending when it was closed may find the connection reset.
+    // If the server closes the connection while the client is still sending, the connection may be reset.
     stream.read_exact(&mut head).ok()?;
     assert!(head[1] < 126, "nothing but short frames is expected here");
     let mut payload = vec![0; usize::from(head[1])];
@@ -66,11 +66,11 @@ fn read_frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     Some((head[0], payload))
 }
 
-/// Says `bytes`, in parts of `cut`, then pings. What becomes of the connection, and the pongs before that.
+/// Sends `bytes` in parts of `cut`, then a ping. Returns the outcome, and the pongs received before that.
 fn say(stream: &mut TcpStream, bytes: &[u8], cut: usize) -> (End, Vec<Vec<u8>>) {
     let ping = frame(0x89, b"still there?");
     for part in bytes.chunks(cut).chain([&ping[..]]) {
-        // It may have been closed before all is said.
+        // The server may close the connection before everything has been sent.
         if stream.write_all(part).is_err() {
             break;
         }
@@ -84,20 +84,20 @@ fn say(stream: &mut TcpStream, bytes: &[u8], cut: usize) -> (End, Vec<Vec<u8>>) 
                 let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
                 return (code.map_or(End::ClosedPlainly, End::Closed), pongs);
             }
-            // What takes longer comes with pings and heartbeats in between.
+            // Slow cases receive pings and heartbeats in between.
             Some((0x89 | 0x81, _)) => {}
             other => panic!("{other:?}"),
         }
     }
 }
 
-/// Runs all cases, each on a connection of its own.
+/// Runs all cases, each on a separate connection.
 async fn hold(app: &TestApp, extra: &'static str, cases: Vec<(&'static str, Vec<u8>, End)>) {
     let address = app.address;
     let run = move || {
         for (what, bytes, end) in cases {
             for cut in [1 << 20, 1] {
-                // Octet by octet only what is short.
+                // Only short cases are sent byte by byte.
                 if cut == 1 && bytes.len() > 1000 {
                     continue;
                 }
@@ -156,7 +156,7 @@ async fn pings_are_answered_with_what_they_said() {
         }
         let ten: Vec<u8> = (0..10).flat_map(|i| frame(0x89, &[i])).collect();
         let (end, pongs) = say(&mut connect(address, ""), &ten, 1 << 20);
-        // Older pings that came together with a newer one need no answer (RFC 6455 section 5.5.3).
+        // Older pings that arrive together with a newer one need no pong (RFC 6455 section 5.5.3).
         assert!(
             end == End::Lives && pongs.is_sorted() && pongs.iter().all(|pong| pong.len() == 1),
             "2.10 {pongs:?}"
@@ -207,7 +207,7 @@ async fn text_that_is_not_utf8_closes_with_1007() {
     ] {
         cases.push(("6.3 to 6.21", frame(0x81, bad), End::Closed(1007)));
     }
-    // Found out before the message ends.
+    // The error must be detected before the message ends.
     cases.push(("6.4 fail fast", frame(0x01, b"\xce\xba\xf4\x90"), End::Closed(1007)));
     hold(&app, "", cases).await;
     app.stop().await;
@@ -257,7 +257,7 @@ async fn compressed_messages_are_taken_from_those_who_agreed_on_it() {
     app.stop().await;
 }
 
-/// Requests that ask for an upgrade and get none are answered like any other, and the connection ends.
+/// Requests for an upgrade that is not possible get a normal response, and the connection is closed.
 #[actix_web::test]
 async fn an_upgrade_that_cannot_be_is_answered() {
     let app = app().await;

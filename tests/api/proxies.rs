@@ -1,4 +1,4 @@
-//! Logs behind an HTTP proxy.
+//! Tests of logs behind an HTTP proxy.
 
 use crate::helpers::{from_the_start, quiet_log, spawn_app_among};
 use std::net::SocketAddr;
@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A proxy that makes tunnels, or refuses to.
+/// A proxy that opens tunnels or refuses to.
 #[derive(Clone)]
 struct Proxy {
     address: SocketAddr,
     tunnels: Arc<AtomicUsize>,
-    /// What it says in place of making a tunnel.
+    /// The response to CONNECT if the proxy refuses.
     refusal: Arc<Mutex<Option<&'static str>>>,
     authorized: Arc<AtomicBool>,
 }
@@ -53,7 +53,7 @@ impl Proxy {
         let mut server = TcpStream::connect(target).await.expect("the log");
         client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.expect("it takes the answer");
         self.tunnels.fetch_add(1, Ordering::SeqCst);
-        // Whoever ends it ends it.
+        // The tunnel ends when either side closes its connection.
         let _ = copy_bidirectional(&mut client, &mut server).await;
     }
 

@@ -1,4 +1,4 @@
-//! Another configuration for a server that runs.
+//! Tests of reloading the configuration of a running server.
 
 use crate::helpers::{from_the_start, quiet_log, spawn_app};
 use std::io::{BufRead, BufReader};
@@ -108,7 +108,7 @@ async fn a_file_that_was_cut_off_opens_nothing_unless_it_says_so() {
     app.stop().await;
 }
 
-/// Lines of the log file until one has `what` in it.
+/// Reads lines of the log file until one contains `what`, and returns that one.
 fn until(lines: &mpsc::Receiver<String>, what: &str) -> String {
     loop {
         let line = lines.recv_timeout(Duration::from_secs(30)).expect("a line in time");

@@ -1,4 +1,4 @@
-//! What survives a restart, and what does not have to.
+//! Tests of the state that survives a restart.
 
 use crate::helpers::{
     Subscriber, TestApp, build, from_the_start, log_with, quiet_log, spawn_app, spawn_app_in, with_its_key,
@@ -9,7 +9,7 @@ use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol, Fault, Faul
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-/// Looks at partial tiles at once, and does not wait for clients.
+/// Fetches partial tiles immediately, and does not wait for clients.
 const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n[state]\nclients_wait = '0s'\n";
 
 async fn wait_for_position(app: &TestApp, log: &DemoLog, position: u64) {
@@ -22,7 +22,7 @@ async fn listening(app: &TestApp) -> Subscriber {
     client
 }
 
-/// Stops the server and starts another one with its folder.
+/// Stops the server and starts another one in its folder.
 async fn restarted(app: TestApp, toml: &str, logs: Vec<Log>) -> TestApp {
     spawn_app_in(app.stop().await, &[], toml, logs).await
 }
@@ -33,7 +33,7 @@ async fn a_restart_goes_on_where_the_last_run_ended() {
         [(DemoProtocol::Rfc6962, Protocol::Rfc6962), (DemoProtocol::StaticCt, Protocol::StaticCt)]
     {
         let log = log_with(DemoLogOptions { protocol: demo, ..DemoLogOptions::default() }).await;
-        // From the head on, which a second start must not take for another head.
+        // From the head on. The second start must not begin at a newer head.
         let watched = || Log { start: StartAt::Head, ..with_its_key(&log, protocol) };
         let mut app = spawn_app(EAGER, vec![watched()]).await;
         app.wait_for(|_| log.stats().head_requests > 1).await;
@@ -43,7 +43,8 @@ async fn a_restart_goes_on_where_the_last_run_ended() {
             log.publish(entries);
             assert_eq!(client.indexes(entries as usize).await, (next..next + entries).collect::<Vec<_>>());
             next += entries;
-            // What is logged meanwhile is for the next run; what is already under way may be for either.
+            // Entries that are logged meanwhile belong to the next run. Entries that are already being
+            // processed may belong to either run.
             let (dir, (rest, _)) = tokio::join!(app.stop(), client.until_closed());
             let rest = rest.iter().filter(|m| m["message_type"] == "certificate_update").count() as u64;
             assert_eq!(rest, 0, "nothing was under way");
@@ -67,7 +68,7 @@ async fn what_was_logged_while_nobody_watched_is_sent_to_the_clients_who_come_ba
     let (dir, _) = tokio::join!(app.stop(), client.until_closed());
     log.publish(500);
     let app = spawn_app_in(dir, &[], toml, vec![from_the_start(&log)]).await;
-    // The server has seen the head, and waits.
+    // The server has observed the head, and waits.
     app.wait_for(|s| s["logs"][log.url()]["verified_size"] == 510).await;
     let mut client = app.connect("/lite-stream").await;
     assert_eq!(client.indexes(500).await, (10..510).collect::<Vec<_>>());
@@ -154,7 +155,7 @@ async fn two_servers_cannot_share_a_folder() {
     assert!(second.err().expect("no second start").to_string().contains("another server"));
 }
 
-/// What a full disk does as well: no file can be written.
+/// The effect is the same as that of a full disk: no file can be written.
 #[actix_web::test]
 async fn a_folder_that_cannot_be_written_does_not_stop_the_stream() {
     let log = quiet_log().await;
@@ -162,7 +163,7 @@ async fn a_folder_that_cannot_be_written_does_not_stop_the_stream() {
     let mut client = listening(&app).await;
     log.publish(10);
     client.indexes(10).await;
-    // A folder in the place of the file that is written beside the old one; root could write to any folder.
+    // A folder at the path of the temporary file, because root can write to any folder.
     let state = app.state();
     fs::set_permissions(&state, fs::Permissions::from_mode(0o500)).unwrap();
     let in_the_way = state.join("positions.json.new");

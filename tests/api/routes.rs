@@ -1,4 +1,4 @@
-//! What HTTP clients see.
+//! Tests of the routes for HTTP clients.
 
 use crate::helpers::{PATIENCE, TestApp, from_the_start, quiet_log, spawn_app};
 use awc::http::Method;
@@ -7,7 +7,7 @@ use certstream_server::demo::{Fault, FaultOn};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Status, headers and body of any answer.
+/// Status, headers and body of a response.
 async fn ask(app: &TestApp, method: Method, path: &str) -> (u16, HeaderMap, String) {
     let mut response =
         awc::Client::default().request(method, app.http(path)).send().await.expect("an answer");
@@ -162,7 +162,7 @@ async fn the_front_page_gives_away_no_token_in_its_address() {
 async fn what_is_no_handshake_is_told_what_to_do() {
     let app = app_with(0).await;
     for path in ["/full-stream", "/lite-stream", "/domains-only", "/develop", "/full-stream/"] {
-        // awc takes any answer with an Upgrade header for one without a body.
+        // awc treats any response with an Upgrade header as one without a body.
         let mut stream = tokio::net::TcpStream::connect(app.address).await.expect("a connection");
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("a request");
@@ -226,7 +226,7 @@ async fn asked(app: &TestApp, path: &str) -> (u16, serde_json::Value) {
     (response.status().as_u16(), serde_json::from_slice(&response.body().await.unwrap()).unwrap())
 }
 
-/// Asks until the server is `ready` or not, and says so with the right status.
+/// Polls until the server's readiness is `ready`, and checks the status.
 async fn until_ready_is(app: &TestApp, ready: bool) -> serde_json::Value {
     let begin = std::time::Instant::now();
     loop {
@@ -253,7 +253,7 @@ async fn the_server_is_ready_while_enough_logs_deliver() {
     assert!(others.iter().any(|log| log["url"] == silent.url()), "{body}");
     silent.clear_faults();
     assert_eq!(until_ready_is(&app, true).await["delivering"], 2);
-    // Entries that are shown and cannot be had.
+    // Entries that the head covers but that cannot be fetched.
     good.set_fault(Fault::Status(500), FaultOn::Entries, None);
     good.publish(10);
     let body = until_ready_is(&app, false).await;

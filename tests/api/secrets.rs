@@ -1,4 +1,4 @@
-//! What must not be found in the server's memory.
+//! Tests that secrets are not in the server's memory.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -7,10 +7,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 const TOKEN: &str = "QmVmb3JlIHRoZSBmaXJzdCBjb21lcyB0aGUgemVyb3Ro-0123456789-abcdefghij";
-/// What stands in memory beside its digest: if this is found, a token would be.
+/// Stored in memory next to the token's digest. If the search finds this text, it would also find a token.
 const NAME: &str = "somebody whose name is known";
 
-/// Starts the program with `file`, and returns it with the lines of its log.
+/// Starts the program with `file`. Returns the process and the lines of its log.
 fn start(file: &std::path::Path) -> (Child, mpsc::Receiver<String>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_certstream-server"))
         .args(["demo", "--config", file.to_str().expect("a path")])
@@ -29,7 +29,7 @@ fn until(lines: &mpsc::Receiver<String>, what: &str) {
     while !lines.recv_timeout(Duration::from_secs(30)).expect("a line in time").contains(what) {}
 }
 
-/// Whether each of `texts` is in memory that the process can write to; `None` where its memory may not be read.
+/// Whether each of `texts` is in the writable memory of the process. `None` if its memory may not be read.
 fn found(pid: u32, texts: &[&str]) -> Option<Vec<bool>> {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
     let mut memory = File::open(format!("/proc/{pid}/mem")).ok()?;
@@ -46,7 +46,7 @@ fn found(pid: u32, texts: &[&str]) -> Option<Vec<bool>> {
         if memory.seek(SeekFrom::Start(start)).is_err() {
             continue;
         }
-        // A mapping may end meanwhile; what was read of it counts.
+        // A mapping may disappear meanwhile. The bytes read so far are searched.
         let _ = memory.by_ref().take(end - start).read_to_end(&mut bytes);
         read_any |= !bytes.is_empty();
         for (found, text) in found.iter_mut().zip(texts) {
@@ -67,11 +67,11 @@ fn search(name: &str, text: &str) {
         assert!(status.expect("kill runs").success());
         until(&lines, "configuration:");
     };
-    // The end of a freed chunk of memory stays as it was longest.
+    // The end of a freed chunk of memory stays unchanged the longest.
     let parts = [&TOKEN[16..40], &TOKEN[40..], NAME];
     let at_start = found(child.id(), &parts);
     hang_up();
-    // Neither may a file that cannot be used leave anything.
+    // An invalid file must not leave secrets in memory either.
     std::fs::write(&file, text.replace("sha256", "sha255")).expect("a file");
     hang_up();
     let after_reloads = found(child.id(), &parts);

@@ -1,4 +1,4 @@
-//! Stopping: what is queued is handed out, clients are told, the process ends in time.
+//! Tests of stopping: queued messages are sent, clients are notified, and the process ends in time.
 
 use crate::helpers::{from_the_start, quiet_log, spawn_app};
 use std::io::{BufRead, BufReader, Write};
@@ -22,7 +22,7 @@ async fn clients_get_what_is_queued_for_them_and_then_1001() {
     assert_eq!(close.expect("a close frame").code, CloseCode::Away);
 }
 
-/// The program itself, running `demo`; killed when the test is over.
+/// The program with the command `demo`. It is killed when the test ends.
 struct Program {
     child: Child,
     port: u16,

@@ -1,4 +1,4 @@
-//! Clients that read slowly or not at all: they lose, and only they.
+//! Tests of clients that read slowly or not at all. Only they lose messages.
 
 use crate::helpers::{PATIENCE, from_the_start, quiet_log, spawn_app};
 use serde_json::Value;
@@ -7,8 +7,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// A client that has subscribed to the full stream and reads nothing. Its receive buffer is small, so that it
-/// is felt soon.
+/// A client that has subscribed to the full stream and reads nothing. Its receive buffer is small, so that
+/// the server notices soon.
 fn stalled_client(address: SocketAddr) -> TcpStream {
     stalled_client_of(address, "/full-stream")
 }
@@ -84,13 +84,14 @@ async fn a_client_that_takes_nothing_is_gone_after_its_time() {
 #[actix_web::test]
 async fn a_stalled_client_that_reads_again_is_told_to_come_back() {
     let log = quiet_log().await;
-    // Such a client answers no pings either; that is not what it is to be given up for.
+    // Such a client sends no pongs either, but it must not be disconnected for that reason.
     let clients = "[clients]\nstall_timeout = '1s'\nqueue_bytes = '500 KiB'\npong_timeout = '10m'\nflush_interval = '0ms'";
     let app = spawn_app(clients, vec![from_the_start(&log)]).await;
     let mut stalled = stalled_client(app.address);
     app.wait_for_clients(1).await;
     let begin = Instant::now();
-    // Asked often: once given up, it has only seconds left to hear of it.
+    // The poll interval is short, because the client is informed only within a few seconds of being
+    // disconnected.
     while app.ended_clients("stalled").await == 0 {
         assert!(begin.elapsed() < 4 * PATIENCE, "the stalled client is kept");
         log.publish(5);
@@ -108,7 +109,8 @@ async fn a_stalled_client_that_reads_again_is_told_to_come_back() {
     app.stop().await;
 }
 
-/// Reads frames until the numbers of messages, and of those that notices say are missing, reach `count`.
+/// Reads frames until the number of messages, plus the number that gap notices report as missing, reaches
+/// `count`.
 fn numbers(mut stream: TcpStream, count: u64) -> (Vec<u64>, usize) {
     let (mut bytes, mut numbers, mut notices) = (Vec::new(), Vec::new(), 0);
     let mut buffer = [0; 1 << 16];
@@ -139,7 +141,8 @@ fn numbers(mut stream: TcpStream, count: u64) -> (Vec<u64>, usize) {
     (numbers, notices)
 }
 
-/// The text of the first frame in `bytes`, and the length of that frame; `None` until it is whole. Pings have no text.
+/// The text of the first frame in `bytes`, and the length of the frame. `None` until it is complete. Pings
+/// have no text.
 fn frame(bytes: &[u8]) -> Option<(&[u8], usize)> {
     let (&length, at) = (bytes.get(1)?, 2);
     let (length, at) = match length {
@@ -165,7 +168,7 @@ async fn who_asks_is_told_in_the_stream_which_messages_are_missing() {
         assert_eq!(good.indexes(100).await, (published..published + 100).collect::<Vec<_>>());
         published += 100;
     }
-    // Read again, it hears what was queued, then the notice, then what comes now.
+    // When it reads again, it receives the queued messages, then the notice, then new messages.
     let reading = actix_web::rt::task::spawn_blocking(move || numbers(stalled, published + 50));
     app.wait_for(|s| s["clients"].as_object().is_some_and(|c| c.values().all(|c| c["queue_size"] == 0)))
         .await;
@@ -176,7 +179,7 @@ async fn who_asks_is_told_in_the_stream_which_messages_are_missing() {
     app.stop().await;
 }
 
-/// Its session has ended, but our answer never leaves: nobody would look after it any more.
+/// Its session has ended, but the server's response is never sent, so nothing else would end the connection.
 #[actix_web::test]
 async fn a_client_that_says_goodbye_and_takes_nothing_is_gone_after_its_time() {
     let log = quiet_log().await;
@@ -185,7 +188,7 @@ async fn a_client_that_says_goodbye_and_takes_nothing_is_gone_after_its_time() {
     let mut good = app.connect("/full-stream").await;
     let mut stalled = stalled_client(app.address);
     app.wait_for_clients(2).await;
-    // More than the system takes for one that does not read.
+    // More than the operating system buffers for a client that does not read.
     for i in 0..4 {
         log.publish(100);
         assert_eq!(good.indexes(100).await, (i * 100..i * 100 + 100).collect::<Vec<_>>());

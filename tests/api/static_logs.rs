@@ -1,4 +1,4 @@
-//! static-ct logs: the same entries, by checkpoints and tiles.
+//! Tests of static-ct logs: the same entries, from checkpoints and tiles.
 
 use crate::helpers::{TestApp, log_with, spawn_app, with_its_key};
 use certstream_server::config::Log;
@@ -8,11 +8,11 @@ use futures_util::{StreamExt, stream};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Looks at partial tiles at once, so that tests need not wait.
+/// Fetches partial tiles immediately, so that tests need not wait.
 const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n";
-/// The same, and soon tired of a log that does not answer.
+/// The same with a short timeout for responses of the log.
 const IMPATIENT: &str = "[fetch]\npartial_tile_wait = '0s'\ntimeout = '1s'\n";
-/// So many servers at once leave each of them enough of the machine to be in time.
+/// Maximum number of simultaneous servers, so that each of them has enough CPU time.
 const AT_ONCE: usize = 6;
 
 async fn static_log(options: DemoLogOptions) -> DemoLog {

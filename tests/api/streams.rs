@@ -1,4 +1,4 @@
-//! What subscribers of each stream receive.
+//! Tests of the messages that subscribers of each stream receive.
 
 use crate::helpers::{Subscriber, from_the_start, quiet_log, spawn_app};
 use certstream_server::demo::EntryKind;
@@ -180,7 +180,7 @@ async fn the_server_pings_clients_and_closes_those_that_never_answer() {
     app.stop().await;
 }
 
-/// A client that says nothing after its handshake.
+/// A client that sends nothing after its handshake.
 async fn silent_client(host: &str) -> std::net::TcpStream {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(host).unwrap();
@@ -217,7 +217,7 @@ async fn pages_of_any_origin_may_connect() {
     app.stop().await;
 }
 
-/// For many clients another way to the socket is taken than for few: each message must be the same on it.
+/// For many clients, the server uses a different way of sending than for few. The messages must be the same.
 #[actix_web::test]
 async fn many_clients_hear_what_one_hears() {
     let log = quiet_log().await;

@@ -1,4 +1,4 @@
-//! TLS, and certificates that are replaced.
+//! Tests of TLS and of replacing certificates.
 
 use crate::certificate::{tls, write_certificate};
 use crate::helpers::{PATIENCE, TestApp, from_the_start, quiet_log, spawn_app_in};
@@ -20,7 +20,7 @@ async fn app_with_certificate_of(name: &str) -> (DemoLog, TestApp) {
     (log, app)
 }
 
-/// A connection under TLS, and whose certificate it is.
+/// A connection with TLS, and the name in the server's certificate.
 async fn connect(app: &TestApp) -> (SslStream<TcpStream>, String) {
     let mut connector = SslConnector::builder(SslMethod::tls_client()).expect("a connector");
     connector.set_verify(SslVerifyMode::NONE);
@@ -112,7 +112,7 @@ async fn clear_text_is_no_tls_and_is_ended() {
     app.stop().await;
 }
 
-/// OpenSSL would keep what does not end for as long as there is time for the handshake.
+/// OpenSSL would buffer an endless handshake message until the handshake timeout.
 #[actix_web::test]
 async fn a_handshake_that_does_not_end_is_ended() {
     let dir = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! The same messages on other wires: compressed, and as Server-Sent Events.
+//! Tests of the other wire formats: compressed, and Server-Sent Events.
 
 use crate::helpers::{from_the_start, quiet_log, spawn_app};
 use flate2::{Decompress, FlushDecompress};
@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A client that offers these extensions; the header that answers them, and the connection.
+/// Connects a client that offers these extensions. Returns the response header, and the connection.
 fn connect(address: SocketAddr, path: &str, offer: &str) -> (Option<String>, BufReader<TcpStream>) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -90,7 +90,7 @@ async fn who_offers_it_gets_the_same_messages_compressed() {
     assert_eq!(answer.as_deref(), Some("permessage-deflate; server_no_context_takeover"));
     assert_eq!(declined, None);
     app.wait_for_clients(2).await;
-    // What the client says may be compressed as well, and changes nothing.
+    // The client's messages may be compressed as well. They have no effect.
     compressed.get_mut().write_all(&[0xc1, 0x83, 0, 0, 0, 0, 0xaa, 0x56, 0x2a]).unwrap();
     compressed.get_mut().write_all(&[0x89, 0x80, 0, 0, 0, 0]).unwrap();
     log.publish(50);
@@ -146,7 +146,8 @@ async fn streams_are_there_as_events_too() {
     app.stop().await;
 }
 
-/// A client of events over HTTP of this version, past the head of the answer.
+/// Connects a client of events with this version of HTTP. Returns the head of the response, and the
+/// connection.
 fn events_over(address: SocketAddr, version: &str) -> (String, BufReader<TcpStream>) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -158,7 +159,7 @@ fn events_over(address: SocketAddr, version: &str) -> (String, BufReader<TcpStre
     (head.to_lowercase(), reader)
 }
 
-/// HTTP/1.0 knows no chunks, and some proxies speak nothing else.
+/// HTTP/1.0 has no chunked encoding, and some proxies support only HTTP/1.0.
 #[actix_web::test]
 async fn events_go_in_chunks_only_to_those_who_know_them() {
     let log = quiet_log().await;
@@ -174,7 +175,7 @@ async fn events_go_in_chunks_only_to_those_who_know_them() {
     );
     assert!(chunked_head.contains("transfer-encoding: chunked"), "{chunked_head}");
     app.wait_for_clients(2).await;
-    // What comes at once has many sizes: joined with what is around it, and by itself.
+    // Messages of various sizes that arrive at once: combined with others, and alone.
     for count in [1, 300, 2000] {
         log.publish(count);
     }
@@ -203,7 +204,7 @@ async fn events_go_in_chunks_only_to_those_who_know_them() {
     assert!(plain.starts_with("id: 0\ndata: {") && plain.ends_with("}\n\n"));
 }
 
-/// Nothing is sent meanwhile that could fail.
+/// No message is sent meanwhile, so no failed write can reveal the disconnect.
 #[actix_web::test]
 async fn a_client_of_events_that_hangs_up_is_gone_at_once() {
     let log = quiet_log().await;

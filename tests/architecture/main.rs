@@ -1,4 +1,5 @@
-//! Dependencies between files and modules go down only. The table in `src/lib.rs` says which module may use which.
+//! Checks that dependencies between files and modules go only downwards. The table in `src/lib.rs` lists the
+//! modules that each module may use.
 
 mod sources;
 
@@ -6,7 +7,7 @@ use sources::{Crate, Use};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// What a module may use, as the table says.
+/// The modules that a module may use, according to the table.
 #[derive(Debug, Default)]
 struct Row {
     uses: BTreeSet<String>,
@@ -33,7 +34,7 @@ fn module(file: &str) -> &str {
     file.split(['/', '.']).next().unwrap_or_default()
 }
 
-/// Crates and modules that do input or output, or know the time.
+/// Crates and modules with input, output or a clock.
 const IMPURE: [&str; 13] = [
     "actix",
     "actix_http",
@@ -49,7 +50,7 @@ const IMPURE: [&str; 13] = [
     "tokio",
     "crate::clock",
 ];
-/// The types of clocks that pure modules may not ask; they may be given their times.
+/// Types of clocks. Pure modules may receive their values but must not read the clock.
 const CLOCKS: [&str; 3] = ["Instant", "SystemTime", "Utc"];
 
 fn is_impure(used: &Use) -> bool {
@@ -58,7 +59,7 @@ fn is_impure(used: &Use) -> bool {
     IMPURE.iter().any(|impure| begins(impure)) || asks_a_clock
 }
 
-/// What is wrong with the dependencies between modules.
+/// The dependencies between modules that are not allowed.
 fn breaches(table: &Table, uses: &[Use]) -> Vec<String> {
     let mut breaches = Vec::new();
     for used in uses {
@@ -78,9 +79,9 @@ fn breaches(table: &Table, uses: &[Use]) -> Vec<String> {
     breaches
 }
 
-/// A circle of nodes that use each other, if there is one.
+/// A cycle of nodes that use each other, if there is one.
 fn circle(uses: &BTreeMap<&str, BTreeSet<&str>>) -> Option<Vec<String>> {
-    /// Whether a circle is reached from `node`; `way` leads there.
+    /// Whether `node` leads to a cycle. `way` is the path to it.
     fn search<'a>(
         node: &'a str,
         uses: &BTreeMap<&'a str, BTreeSet<&'a str>>,
@@ -107,7 +108,7 @@ fn circle(uses: &BTreeMap<&str, BTreeSet<&str>>) -> Option<Vec<String>> {
     found.then(|| way.into_iter().map(String::from).collect())
 }
 
-/// A circle of files.
+/// A cycle of files.
 fn circle_of_files(uses: &[Use]) -> Option<Vec<String>> {
     let mut graph: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for used in uses.iter().filter(|used| used.to.ends_with(".rs")) {
@@ -116,7 +117,7 @@ fn circle_of_files(uses: &[Use]) -> Option<Vec<String>> {
     circle(&graph)
 }
 
-/// A circle of modules in the table itself.
+/// A cycle of modules in the table itself.
 fn circle_of_modules(table: &Table) -> Option<Vec<String>> {
     let uses = table.iter().map(|(name, row)| (name.as_str(), row.uses.iter().map(String::as_str).collect()));
     circle(&uses.collect())

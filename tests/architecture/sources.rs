@@ -1,4 +1,4 @@
-//! Which file of a crate uses which, read from its sources.
+//! Determines from a crate's sources which files use which.
 
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,7 +6,7 @@ use std::path::Path;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
 
-/// The path of a module: `["actors", "broker"]`; that of the crate's root is empty.
+/// The path of a module, such as `["actors", "broker"]`. The path of the crate's root is empty.
 type Module = Vec<String>;
 
 /// A crate without its tests.
@@ -19,32 +19,32 @@ pub struct Crate {
 #[derive(Debug, Default)]
 struct Source {
     path: String,
-    /// Paths as they are written, each with the module in which they stand.
+    /// Paths in the source, each with the module that contains it.
     paths: Vec<(Module, Vec<String>)>,
-    /// What `use` brings into the file's own scope, and whether it only passes it on (`pub use`).
+    /// The names that `use` brings into the file's scope, and whether it only re-exports them (`pub use`).
     names: BTreeMap<String, (Vec<String>, bool)>,
 }
 
-/// A file uses a name of another one, or of another crate.
+/// A file uses a name from another file or crate.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Use {
-    /// The file.
+    /// The file that uses the name.
     pub from: String,
-    /// The other file; of another crate the path itself.
+    /// The file that defines it. For another crate, the path itself.
     pub to: String,
-    /// The path as it is written.
+    /// The path as written.
     pub name: String,
 }
 
 impl Crate {
-    /// Reads all files below `folder`.
+    /// Reads all files in `folder` and its subfolders.
     pub fn read(folder: &Path) -> Self {
         let mut files = Vec::new();
         collect(folder, folder, &mut files);
         Crate::parse(&files)
     }
 
-    /// Parses files, each given as its path below the crate's `src` and its text.
+    /// Parses files, each given as its path in the crate's `src` and its text.
     pub fn parse(files: &[(String, String)]) -> Self {
         let (mut krate, mut tests) = (Crate::default(), BTreeSet::new());
         for (path, text) in files {
@@ -59,8 +59,8 @@ impl Crate {
         krate
     }
 
-    /// What each file uses of others of this crate, and of other crates. What a module only passes on is used by those
-    /// who take it, not by the module.
+    /// The names that each file uses from other files and from other crates. A re-exported name counts as
+    /// used by the files that use it, not by the module that re-exports it.
     pub fn uses(&self) -> Vec<Use> {
         let mut uses = BTreeSet::new();
         for source in self.files.values() {
@@ -74,7 +74,7 @@ impl Crate {
         uses.into_iter().collect()
     }
 
-    /// The file that defines what `path` names in `module`; the path itself if that is not of this crate.
+    /// The file that defines `path` in `module`. The path itself if it is not in this crate.
     fn resolve(&self, module: &[String], path: &[String], depth: usize) -> String {
         assert!(depth < 20, "{path:?} leads nowhere");
         let mut at = module.to_vec();
@@ -100,7 +100,7 @@ impl Crate {
             }
             rest = behind;
         }
-        // A module that stands in its parent's file has none of its own.
+        // An inline module has no file of its own.
         while !self.files.contains_key(&at) {
             assert!(at.pop().is_some(), "no file for {path:?}");
         }
@@ -132,12 +132,12 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
     }
 }
 
-/// Collects what one file names.
+/// Collects the names that one file uses.
 struct Reader<'a> {
     source: Source,
-    /// The module that is being read: the file's, or one that stands in it.
+    /// The module that is being read: the file's module or an inline one.
     module: Module,
-    /// Modules that are there only for tests.
+    /// Modules that exist only for tests.
     tests: &'a mut BTreeSet<Module>,
 }
 
@@ -169,7 +169,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The paths that begin in this crate, of a macro's arguments.
+    /// Collects the paths in a macro's arguments that begin in this crate.
     fn read_tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut colons = 0;
@@ -199,7 +199,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether what bears these attributes is compiled for tests alone.
+/// Whether an item with these attributes is compiled only for tests.
 fn is_for_tests(attributes: &[Attribute]) -> bool {
     let names_test = |attribute: &Attribute| match &attribute.meta {
         syn::Meta::List(list) if list.path.is_ident("cfg") => {
@@ -252,7 +252,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     }
 
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {
-        // `pub(in crate::x)` uses nothing.
+        // `pub(in crate::x)` is not a use.
     }
 
     fn visit_macro(&mut self, item: &'ast syn::Macro) {

@@ -1,4 +1,4 @@
-//! A server with few open files, all of which are taken up.
+//! Tests a server with a low limit on open files when all of them are in use.
 
 use crate::server::{Server, Stream};
 use crate::{ALONE, ATTACKER, OTHERS, PATIENCE};
@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
-/// Opens a stream of events; the status of the answer.
+/// Opens a stream of events. Returns the status of the response.
 async fn events(server: &Server) -> (u16, TcpStream) {
     let mut stream = server.connect(ATTACKER).await.expect("a connection");
     stream
@@ -21,13 +21,13 @@ async fn events(server: &Server) -> (u16, TcpStream) {
     let mut line = [0; 12];
     let begin = Instant::now();
     timeout(PATIENCE, stream.read_exact(&mut line)).await.expect("in time").expect("an answer");
-    // Those who find no room must not wait for some time-out to tell them.
+    // A rejected client must get a response without waiting for a timeout.
     assert!(begin.elapsed() < Duration::from_secs(5), "it was answered after {:?}", begin.elapsed());
     let status = std::str::from_utf8(&line[9..]).expect("a status").parse().expect("a number");
     (status, stream)
 }
 
-/// Receives messages, one of which has to be newer than `index`; its index.
+/// Receives messages until one has an index above `index`, and returns that index.
 async fn newer(socket: &mut WebSocketStream<Box<dyn Stream>>, index: u64) -> u64 {
     loop {
         let frame = timeout(PATIENCE, socket.next()).await.expect("something in time");
@@ -54,7 +54,8 @@ async fn few_open_files(limit: u32) {
     };
     assert_eq!(refused, 503);
     assert!(open.len() >= limit as usize / 3, "{} clients with {limit} open files", open.len());
-    // Nobody else gets in for as long as that is so, each is told at once, and the logs go on being fetched.
+    // While this is so, no other client can connect, each gets an immediate response, and logs are still
+    // fetched.
     let mut index = newer(&mut listener, 0).await;
     for _ in 0..3 {
         for _ in 0..50 {

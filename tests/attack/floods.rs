@@ -1,7 +1,7 @@
-//! Hundreds of connections that cost as much as they can: what each adds to the memory of the server and of the system is
-//! bounded, each is ended, and others receive everything.
+//! Tests hundreds of connections that use as many resources as they can. The memory that each adds to the
+//! server and to the operating system is limited, each is disconnected, and other clients receive everything.
 //!
-//! ATTACK_SECONDS is how long each kind goes on (6, or until its clients are given up).
+//! ATTACK_SECONDS is the duration for each kind (6, or until its clients have been disconnected).
 
 use crate::certificate::{tls, write_certificate};
 use crate::server::{Server, Stream};
@@ -18,50 +18,50 @@ use tokio::net::TcpSocket;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::protocol::Message;
 
-/// Hostile connections of one kind at the same time.
+/// Number of simultaneous hostile connections of one kind.
 const HOSTILE: usize = 200;
-/// Who receives the lite stream meanwhile.
+/// Number of normal clients of the lite stream during the attack.
 const HONEST: usize = 20;
-/// Entries per second that they are sent. Without optimisation the test itself does not keep up with more.
+/// Entries per second for these clients. Without optimization, the test itself cannot process more.
 const RATE: f64 = if cfg!(debug_assertions) { 100.0 } else { 500.0 };
-/// Bytes that a hostile connection may add to the server's memory, and to the system's.
+/// Bytes that a hostile connection may add to the memory of the server, and to that of the operating system.
 const PROCESS_BYTES: usize = 64 << 10;
-/// What OpenSSL holds besides of a connection that is not taken from: its state, and a record each way.
+/// Additional memory of OpenSSL for a connection that is not read: its state, and a record in each direction.
 const OPENSSL_BYTES: usize = 64 << 10;
 const KERNEL_BYTES: usize = 512 << 10;
-/// The latter for a WebSocket client of a stream, which has a buffer of its own.
+/// Limit for the operating system's memory for a WebSocket client of a stream, which has a larger buffer.
 const STREAM_BYTES: usize = 1280 << 10;
-/// What the server's memory may grow meanwhile by itself.
+/// Normal growth of the server's memory during the test.
 const NOISE: usize = 8 << 20;
-/// The server's time-outs.
+/// The server's timeouts.
 const STALL_SECONDS: u64 = 4;
-/// How long a connection may last after a time-out on a machine that is busy.
+/// How much longer than the timeout a connection may last on a busy machine.
 const SLACK: Duration = Duration::from_secs(25);
 
-/// What a hostile connection does.
+/// The behaviour of a hostile connection.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
-    /// Sends small requests without end and reads no answer.
+    /// Sends small requests endlessly and reads no response.
     Requests,
-    /// The same for large answers.
+    /// Sends requests with large responses endlessly and reads no response.
     LargeRequests,
-    /// Asks for the newest messages over WebSocket and does not read them.
+    /// Requests the newest messages over WebSocket and does not read them.
     Develop,
-    /// Asks for events and does not read them.
+    /// Requests events and does not read them.
     Events,
     /// Subscribes to the full stream and does not read it.
     WebSocket,
-    /// Sends pings without end.
+    /// Sends pings endlessly.
     Pings,
-    /// Sends empty frames without end.
+    /// Sends empty frames endlessly.
     Frames,
-    /// Sends a request with a body that never ends.
+    /// Sends a request with an endless body.
     Body,
-    /// Sends what is no request.
+    /// Sends data that is not a request.
     Garbage,
-    /// Sends half a handshake, and waits.
+    /// Sends half of a handshake, and waits.
     HalfOpen,
-    /// Sends half a handshake, and hangs up.
+    /// Sends half of a handshake, and disconnects.
     Aborted,
 }
 
@@ -79,26 +79,27 @@ impl Kind {
         Kind::HalfOpen,
         Kind::Aborted,
     ];
-    /// Those that TLS makes a difference to.
+    /// The kinds for which TLS makes a difference.
     const UNDER_TLS: [Kind; 6] =
         [Kind::Requests, Kind::WebSocket, Kind::Pings, Kind::Garbage, Kind::HalfOpen, Kind::Aborted];
 
-    /// Whether the server ends it. Frames that need no answer are read, slowly, for as long as pings are answered.
+    /// Whether the server closes the connection. Frames that need no response are read slowly, as long as the
+    /// client answers pings.
     fn is_ended(self) -> bool {
         self != Kind::Frames
     }
 
-    /// Whether it stays until it is given up with something unsent.
+    /// Whether the connection stays open with unsent data until the server gives it up.
     fn is_kept(self) -> bool {
         matches!(self, Kind::Requests | Kind::WebSocket)
     }
 
-    /// Whether it does not come as far as to speak HTTP.
+    /// Whether the connection is closed before any HTTP request.
     fn is_before_http(self) -> bool {
         matches!(self, Kind::HalfOpen | Kind::Aborted)
     }
 
-    /// What is said first, and what again and again after that.
+    /// The bytes to send first, and those to send repeatedly after that.
     fn says(self, has_tls: bool) -> (String, Vec<u8>) {
         let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let handshake = |path: &str| format!("GET {path} HTTP/1.1\r\n{HANDSHAKE_HEADERS}\r\n");
@@ -123,21 +124,21 @@ impl Kind {
     }
 }
 
-/// What the attackers have seen.
+/// Measurements of the attackers.
 #[derive(Default)]
 struct Seen {
     ended: AtomicUsize,
-    /// The longest that a connection lasted, in milliseconds.
+    /// The longest duration of a connection, in milliseconds.
     longest_ms: AtomicUsize,
 }
 
-/// Attacks until `over`, coming back whenever the connection is ended.
+/// Attacks until `over`, and reconnects whenever the connection is closed.
 async fn attack(server: Arc<Server>, kind: Kind, over: Arc<AtomicBool>, seen: Arc<Seen>) {
     let (first, again) = kind.says(server.has_tls);
     let is_over = || over.load(Ordering::Relaxed);
     while !is_over() {
         let socket = TcpSocket::new_v4().expect("a socket");
-        // What waits at the attacker is not the server's.
+        // The attacker's buffer is small, because its content does not count for the server.
         socket.set_send_buffer_size(16 << 10).expect("a small buffer");
         socket.set_recv_buffer_size(4096).expect("a small buffer");
         let begin = Instant::now();
@@ -162,7 +163,8 @@ async fn attack(server: Arc<Server>, kind: Kind, over: Arc<AtomicBool>, seen: Ar
             if kind == Kind::HalfOpen {
                 let _ = stream.read_to_end(&mut Vec::new()).await;
             } else if again.is_empty() {
-                // Without reading, the end shows when nothing can be sent any more: here a pong that nobody asked for.
+                // Without reading, a closed connection is detected only when a write fails. This writes an
+                // unsolicited pong.
                 while !is_over() && stream.write_all(b"\x8a\x80\0\0\0\0").await.is_ok() {
                     pause(200).await;
                 }
@@ -189,7 +191,7 @@ async fn attack(server: Arc<Server>, kind: Kind, over: Arc<AtomicBool>, seen: Ar
     }
 }
 
-/// Receives the lite stream until `over`. Nothing may be missing.
+/// Receives the lite stream until `over`. Fails if anything is missing.
 async fn listen(server: Arc<Server>, over: Arc<AtomicBool>) -> usize {
     let mut socket = server.subscribe(OTHERS, "/lite-stream").await.expect("a stream");
     let mut expected: Option<u64> = None;
@@ -206,7 +208,7 @@ async fn listen(server: Arc<Server>, over: Arc<AtomicBool>) -> usize {
     count
 }
 
-/// Milliseconds that an answer took, from another address.
+/// Milliseconds until a response to another address.
 async fn health(server: &Server) -> u128 {
     let begin = Instant::now();
     let socket = TcpSocket::new_v4().expect("a socket");
@@ -219,7 +221,7 @@ async fn health(server: &Server) -> u128 {
     begin.elapsed().as_millis()
 }
 
-/// Bytes of memory of the system's TCP.
+/// Memory of the operating system's TCP, in bytes.
 fn kernel_memory() -> usize {
     let sockets = std::fs::read_to_string("/proc/net/sockstat").expect("its figures");
     let line = sockets.lines().find(|line| line.starts_with("TCP:")).expect("those of TCP");
@@ -227,7 +229,7 @@ fn kernel_memory() -> usize {
     pages.trim().parse::<usize>().expect("a number") * 4096
 }
 
-/// How many connections the server says that it has ended for `reason`.
+/// Number of connections that the server has ended for `reason`, according to its statistics.
 async fn ended(server: &Server, reason: &str) -> usize {
     let mut stream = server.open(TcpSocket::new_v4().expect("a socket"), OTHERS).await.expect("a connection");
     let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -256,7 +258,7 @@ async fn flood(kinds: &[Kind], has_tls: bool) {
     let log = DemoLog::start(options).await.expect("the log starts");
     write_certificate(dir.path(), "localhost");
     let tls = if has_tls { tls(dir.path()) } else { String::new() };
-    // Hostile connections come back as often as they like: they stand for those from many addresses.
+    // Hostile connections may reconnect without limit: they represent connections from many addresses.
     let rules = format!(
         "{tls}[log_list]\nenabled = false\n[access]\nnew_connections_per_address = 0\nhandshake_timeout = '{STALL_SECONDS}s'\n\
          [clients]\nstall_timeout = '{STALL_SECONDS}s'\n[[logs]]\nurl = '{}'\n",
@@ -266,7 +268,7 @@ async fn flood(kinds: &[Kind], has_tls: bool) {
     let over = Arc::new(AtomicBool::new(false));
     let listeners: Vec<_> =
         (0..HONEST).map(|_| actix_web::rt::spawn(listen(server.clone(), over.clone()))).collect();
-    // Until all buffers have the size that they need.
+    // Waits until all buffers have reached their normal size.
     sleep(Duration::from_secs(5)).await;
     let began = Instant::now();
     for kind in kinds.iter().copied() {

@@ -1,5 +1,5 @@
-//! A server under attack by one address, while others listen: they notice nothing, the limits hold, nothing is left
-//! over, and no secret is in the log file.
+//! Tests a server that one address attacks while other clients are connected. The others are not affected,
+//! the limits hold, no resources leak, and the log file contains no secret.
 
 #[cfg(target_os = "linux")]
 #[path = "../support/certificate.rs"]
@@ -23,24 +23,24 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
-/// Held by each test while it runs: what they measure is the whole machine's.
+/// Held by each test while it runs, because the tests measure the whole machine.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// No step takes longer than this.
+/// Timeout for each step.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Where the attacker is, and where the others are.
+/// The addresses of the attacker and of the other clients.
 const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
 const OTHERS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
-/// Connections that an address may have.
+/// Maximum number of connections from one address.
 const PER_ADDRESS: usize = 200;
-/// How long a handshake may take.
+/// Timeout for a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(3);
 const TOKEN: &str = "the-token-of-the-listeners";
 const GUESS: &str = "a-guess-at-a-token";
 const HANDSHAKE_HEADERS: &str = "Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                                  Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-/// Hears the lite stream until told to stop: for each log the indexes that came.
+/// Receives the lite stream until told to stop. Returns the received indexes for each log.
 async fn listen(
     mut socket: WebSocketStream<Box<dyn Stream>>,
     mut over: tokio::sync::watch::Receiver<bool>,
@@ -71,7 +71,7 @@ async fn aborted_handshakes(server: &Server) {
         .await;
 }
 
-/// More connections than an address may have, which say nothing or little.
+/// Opens more connections than an address may have. They send little or nothing.
 async fn half_open(server: &Server) {
     let mut open = Vec::new();
     for i in 0..500 {
@@ -88,7 +88,7 @@ async fn half_open(server: &Server) {
     assert!(told > 0, "the limit of an address was told to nobody");
 }
 
-/// What is no handshake, or one that asks for too much.
+/// Sends data that is not a handshake, and handshakes that are too large.
 async fn bad_requests(server: &Server) {
     let get = |rest: &str| format!("GET /lite-stream?token={TOKEN} HTTP/1.1\r\n{rest}\r\n").into_bytes();
     let without = |header: &str| {
@@ -118,7 +118,7 @@ async fn bad_requests(server: &Server) {
     }
 }
 
-/// Frames that are longer than anything a client has to say, and others that break RFC 6455.
+/// Sends frames that are too long, and others that violate RFC 6455.
 async fn bad_frames(server: &Server) {
     let frames: [&[u8]; 5] = [
         b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00",
@@ -149,7 +149,8 @@ async fn wrong_tokens(server: &Server) {
         .await;
 }
 
-/// Claims to be another: neither is it counted there, nor does it see what only others may.
+/// Claims to have another address. The connections must not be counted for that address, and must not get its
+/// privileges.
 async fn spoofed_addresses(server: &Server) {
     for header in
         ["X-Forwarded-For: 127.0.0.1\r\n", "Forwarded: for=127.0.0.1\r\n", "X-Real-IP: 127.0.0.1\r\n"]
@@ -182,7 +183,7 @@ async fn others_notice_nothing_of_an_attack_and_nothing_is_left_of_it() {
     let before = server.descriptors();
 
     aborted_handshakes(&server).await;
-    // What ended in the middle of a handshake has its slot until the time for that is over.
+    // Connections that ended during the handshake keep their slot until the handshake timeout.
     sleep(HANDSHAKE + Duration::from_secs(1)).await;
     half_open(&server).await;
     bad_requests(&server).await;
@@ -190,7 +191,7 @@ async fn others_notice_nothing_of_an_attack_and_nothing_is_left_of_it() {
     wrong_tokens(&server).await;
     spoofed_addresses(&server).await;
 
-    // Every slot of the attacker's address is free again: it can have all of them, and not one more.
+    // Every slot of the attacker's address is free again: it can use all of them, and not one more.
     let mut sockets = Vec::new();
     let begin = Instant::now();
     while sockets.len() < PER_ADDRESS {
@@ -216,7 +217,7 @@ async fn others_notice_nothing_of_an_attack_and_nothing_is_left_of_it() {
     for client in stats["clients"].as_object().expect("clients").values() {
         assert_eq!((&client["messages_dropped"], &client["token"]), (&0.into(), &"listeners".into()));
     }
-    // Each thread that serves clients keeps three, once it has sent something that many hear.
+    // Each thread that serves clients keeps three descriptors after it has sent data to many clients.
     #[cfg(target_os = "linux")]
     let kept = 3 * std::thread::available_parallelism().expect("a count").get();
     #[cfg(target_os = "linux")]
@@ -239,7 +240,7 @@ async fn others_notice_nothing_of_an_attack_and_nothing_is_left_of_it() {
         assert!(!log.contains(secret), "a token is in the log file");
     }
     for bad in ["panicked", " ERROR ", " WARN "] {
-        // What the configuration itself is warned of at the start.
+        // Warnings about the configuration itself at the start.
         let of_the_start =
             |line: &&str| ["fetch.contact", "admin.allow"].iter().any(|key| line.contains(key));
         let line = log.lines().find(|line| line.contains(bad) && !of_the_start(line));

@@ -1,4 +1,4 @@
-//! The server under attack.
+//! The server that is attacked.
 
 use crate::{ATTACKER, OTHERS, PATIENCE};
 use openssl::ssl::{Ssl, SslConnector, SslMethod, SslVerifyMode};
@@ -15,12 +15,12 @@ use tokio_openssl::SslStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-/// What bytes go over.
+/// A byte stream, with or without TLS.
 pub trait Stream: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin> Stream for T {}
 
-/// The program as a process of its own.
+/// The program as a separate process.
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
@@ -30,7 +30,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// With `rules` as its configuration, and no more than so many open files if that is given.
+    /// Starts the program with `rules` as its configuration, and with a limit on open files if one is given.
     pub async fn start(
         dir: &Path,
         rules: &str,
@@ -42,7 +42,7 @@ impl Server {
         std::fs::write(&file, format!("[server]\nlisten = '127.0.0.1:0'\n{rules}")).expect("a file");
         let program = env!("CARGO_BIN_EXE_certstream-server");
         let limit = open_files.map_or(String::new(), |limit| format!("ulimit -n {limit} && "));
-        // The shell's own process becomes the program's.
+        // `exec` replaces the shell's process with the program's.
         let child = Command::new("sh")
             .args(["-c", &format!("{limit}exec \"$0\" \"$@\""), program])
             .args(arguments)
@@ -56,7 +56,8 @@ impl Server {
         let mut server = Server { child, address: (OTHERS, 0).into(), has_tls: rules.contains("[tls]"), log };
         let begin = Instant::now();
         loop {
-            // Trying to connect would not do: to a port of this machine that nobody listens on, one can connect oneself.
+            // Does not try to connect: a connection to a local port without a listener can be connected to
+            // itself.
             if let Some(address) =
                 server.log().split("listening on ").nth(1).and_then(|rest| rest.split_once(';'))
             {
@@ -74,10 +75,11 @@ impl Server {
         socket.connect(self.address).await
     }
 
-    /// Sends `request` from the attacker's address, and reads the answer until the server ends it.
+    /// Sends `request` from the attacker's address, and reads the response until the server closes the
+    /// connection.
     pub async fn attack(&self, request: &[u8]) -> Vec<u8> {
         let mut stream = self.connect(ATTACKER).await.expect("a connection");
-        // What is sent into a connection that was refused may meet its end.
+        // Writing may fail, because the server may refuse the connection.
         let _ = stream.write_all(request).await;
         let mut answer = Vec::new();
         let ended = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
@@ -89,7 +91,7 @@ impl Server {
         answer
     }
 
-    /// A connection over which HTTP can be spoken: with TLS, if the server has that.
+    /// Opens a connection for HTTP, with TLS if the server uses it.
     pub async fn open(&self, socket: TcpSocket, from: Ipv4Addr) -> std::io::Result<Box<dyn Stream>> {
         socket.bind((from, 0).into())?;
         let tcp = socket.connect(self.address).await?;
@@ -125,7 +127,7 @@ impl Server {
         serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
     }
 
-    /// Bytes of memory that it has.
+    /// The server's memory in bytes.
     #[cfg(target_os = "linux")]
     pub fn memory(&self) -> usize {
         let status =

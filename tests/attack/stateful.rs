@@ -1,8 +1,8 @@
-//! A fuzzer that speaks over sockets what a client may say in some order: requests whole and in parts, handshakes, frames
-//! good and bad, bodies, silence, and hanging up. The server has to stay alive, answer others, lose nothing, and give back
-//! all that it took.
+//! A fuzzer that sends sequences of client actions over sockets: complete and partial requests, handshakes,
+//! valid and invalid frames, bodies, pauses, and disconnects. The server must keep running, respond to
+//! others, lose nothing, and release all resources.
 //!
-//! FUZZ_SECONDS is how long it goes on (10), FUZZ_SEED begins with a certain seed; the seed is printed.
+//! FUZZ_SECONDS is the duration (default 10). FUZZ_SEED sets the first seed; the seed is printed.
 
 use crate::server::Server;
 use crate::{ALONE, ATTACKER, HANDSHAKE_HEADERS, OTHERS, PATIENCE};
@@ -15,12 +15,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-/// Connections at the same time.
+/// Number of simultaneous connections.
 const AT_ONCE: usize = 60;
-/// What the server's memory may grow by over the whole time.
+/// Maximum growth of the server's memory over the whole test.
 const MEMORY: usize = 32 << 20;
 
-/// One thing that a client does.
+/// Performs one action of a client.
 async fn act(stream: &mut TcpStream, rng: &mut StdRng) -> std::io::Result<()> {
     let paths = [
         "/",
@@ -92,7 +92,7 @@ async fn client(server: &Server, seed: u64, end: Instant) {
     while Instant::now() < end {
         let Ok(mut stream) = server.connect(ATTACKER).await else { continue };
         for _ in 0..rng.random_range(0..12) {
-            // Nothing that one says may take longer than the server's time-outs.
+            // No action may take longer than the server's timeouts.
             let acted =
                 timeout(PATIENCE, act(&mut stream, &mut rng)).await.expect("it is not held up for ever");
             if acted.is_err() {
@@ -105,7 +105,7 @@ async fn client(server: &Server, seed: u64, end: Instant) {
     }
 }
 
-/// Receives everything until `end`; whether nothing was missing.
+/// Receives everything until `end`. Fails if a message is missing.
 async fn listen(server: &Server, end: Instant) -> usize {
     let mut socket = server.subscribe(OTHERS, "/lite-stream").await.expect("a stream");
     let mut next = std::collections::BTreeMap::new();
@@ -142,11 +142,11 @@ async fn whatever_clients_do_in_whatever_order_nothing_is_lost_or_left_over() {
         .for_each_concurrent(None, |i| client(&server, seed.wrapping_add(i), end));
     let (count, ()) = tokio::join!(listen(&server, end), clients);
     assert!(count > 50, "{count} messages");
-    // All that it took is given back.
+    // The server must release all resources.
     let begin = Instant::now();
     loop {
         let stats = server.stats(OTHERS, "").await;
-        // Each thread that serves clients keeps three descriptors, once it has sent something that many receive.
+        // Each thread that serves clients keeps three descriptors after it has sent data to many clients.
         let kept = 3 * std::thread::available_parallelism().expect("a count").get();
         if stats["connected_client_count"] == 0 && server.descriptors() <= descriptors + 4 + kept {
             break;

@@ -1,4 +1,5 @@
-//! A log that does whatever costs its readers most. It speaks HTTP over bare sockets, since no library would let it.
+//! A log that causes its clients as much cost as possible. It uses HTTP over plain sockets, because no
+//! library supports this.
 
 use base64_simd::STANDARD;
 use certstream_server::ct::merkle::{CompactTree, Hash, leaf_hash, node_hash};
@@ -11,42 +12,42 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What a log says in its errors: escape sequences, a forged line, and letters that turn their neighbours around.
+/// Text in the log's errors: escape sequences, a forged line, and bidirectional control characters.
 pub const POISON: &str =
     "\u{1b}[2J\u{1b}]0;owned\u{7}\r\n[2026-01-01T00:00:00.000Z ERROR] forged \u{202e}\u{2028}";
 
-/// Larger than any answer that is taken.
+/// Larger than any response that is accepted.
 const HUGE: usize = 64 << 20;
 
-/// What the log does beside being a log.
+/// The hostile behaviour of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hostility {
-    /// All its entries are malformed; its tree is right.
+    /// All entries are malformed, but the tree is correct.
     Malformed,
-    /// Each other answer is one of [`OUTRAGES`].
+    /// Every other response is one of [`OUTRAGES`].
     Outrageous,
 }
 
-/// One way of being hostile.
+/// A hostile response.
 #[derive(Clone, Copy, Debug)]
 enum Outrage {
-    /// 1.9 million entries without anything in them, their length declared or not.
+    /// 1.9 million empty entries, with or without a declared length.
     Empties { declared: bool },
-    /// As many of them as fit in what a page may have.
+    /// As many empty entries as fit in the size limit of a page.
     FittingEmpties,
     /// One string of 64 MiB.
     OneString,
-    /// A body that never ends, as fast as it is taken.
+    /// An endless body at full speed.
     Endless,
-    /// A body that never ends, a byte at a time.
+    /// An endless body, one byte at a time.
     Dripping,
-    /// Headers that never end.
+    /// Endless headers.
     EndlessHeaders,
-    /// An error with a body of 64 MiB that is bad for terminals.
+    /// An error with a body of 64 MiB with control characters for terminals.
     LoudError,
-    /// The connection is closed without an answer.
+    /// The connection is closed without a response.
     Nothing,
-    /// A page of the largest entries that still fit; they are not in the tree.
+    /// A page of the largest entries that are accepted. They are not in the tree.
     FatLies,
 }
 
@@ -63,7 +64,7 @@ const OUTRAGES: [Outrage; 10] = [
     Outrage::Nothing,
 ];
 
-/// A running log; it ends with the test's runtime.
+/// A running log. It stops with the test's runtime.
 pub struct HostileLog {
     pub url: String,
     shared: Arc<SharedFrames>,
@@ -79,7 +80,7 @@ struct SharedFrames {
 }
 
 impl HostileLog {
-    /// A log of `size` entries.
+    /// Starts a log of `size` entries.
     pub async fn start(hostility: Hostility, size: u64) -> Self {
         let leaf = b"no MerkleTreeLeaf at all";
         let tree = UniformTree { leaf: leaf_hash(leaf), size };
@@ -105,7 +106,7 @@ impl HostileLog {
         log
     }
 
-    /// Entries that were served, and outrages.
+    /// Number of entries that were served, and of outrageous responses.
     pub fn figures(&self) -> (u64, u64) {
         (self.shared.served.load(Ordering::Relaxed), self.shared.outrages.load(Ordering::Relaxed))
     }
@@ -130,7 +131,7 @@ impl SharedFrames {
         Ok(())
     }
 
-    /// `None` for what is asked of other logs.
+    /// A normal response. `None` for requests that this log does not support.
     fn proper_answer(&self, target: &str) -> Option<String> {
         if target.ends_with("/get-sth") {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_millis() as u64;
@@ -148,7 +149,7 @@ impl SharedFrames {
             return None;
         }
         let (start, end) = (number(target, "start="), number(target, "end="));
-        // An outrageous log gives a little now and then, so that it is asked again soon.
+        // An outrageous log returns only one entry at a time, so that it gets another request soon.
         let most = if self.hostility == Hostility::Outrageous { 1 } else { 1000 };
         let count = (end + 1 - start).min(most);
         self.served.fetch_add(count, Ordering::Relaxed);
@@ -161,7 +162,7 @@ impl SharedFrames {
         const PAGE: &str = r#"{"entries":["#;
         const EMPTY: &str = r#"{"leaf_input":"","extra_data":""},"#;
         const LAST: &str = r#"{"leaf_input":"","extra_data":""}]}"#;
-        /// Entries that are written together.
+        /// Number of entries that are written together.
         const PARTS: usize = 2000;
         match outrage {
             Outrage::Empties { declared } => {
@@ -186,7 +187,7 @@ impl SharedFrames {
             }
             Outrage::Endless => {
                 stream.write_all(CHUNKED.as_bytes()).await?;
-                // Blanks are JSON.
+                // Spaces are valid at the start of JSON.
                 let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
                 loop {
                     stream.write_all(chunk.as_bytes()).await?;
@@ -228,7 +229,7 @@ impl SharedFrames {
     }
 }
 
-/// A large body that need not be made as a whole.
+/// A large body that is generated in parts.
 struct Body<'a> {
     begin: &'a str,
     part: &'a str,
@@ -260,7 +261,7 @@ impl Body<'_> {
     }
 }
 
-/// The target of the next request, `None` at the end of the connection.
+/// The target of the next request. `None` at the end of the connection.
 async fn request(stream: &mut TcpStream) -> io::Result<Option<String>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -279,7 +280,7 @@ fn number(target: &str, name: &str) -> u64 {
     rest.split('&').next().and_then(|text| text.parse().ok()).expect("a number")
 }
 
-/// A Merkle tree whose leaves are all the same.
+/// A Merkle tree in which all leaves are equal.
 struct UniformTree {
     leaf: Hash,
     size: u64,
@@ -290,7 +291,7 @@ impl UniformTree {
         self.hash(self.size)
     }
 
-    /// The root over `count` leaves, wherever they are.
+    /// The root over `count` leaves, at any position.
     fn hash(&self, count: u64) -> Hash {
         let mut perfect = vec![self.leaf];
         while 1 << perfect.len() <= count {

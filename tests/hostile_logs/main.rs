@@ -1,14 +1,14 @@
-//! The program beside logs that are hostile: a million malformed entries, pages of empty entries, answers of 64 MiB, bodies
-//! and heads that never end. What it takes of memory and of the disk is bounded, and the honest logs beside them are not
-//! disturbed.
+//! Tests the program with hostile logs: a million malformed entries, pages of empty entries, responses of 64
+//! MiB, endless bodies and headers. Its use of memory and disk is limited, and the honest logs are not
+//! affected.
 //!
-//! Longer, as it is to be run before a release:
+//! A longer run, for use before a release:
 //!
 //! ```text
 //! SECONDS=600 ENTRIES=10000000 cargo test --release --test hostile_logs -- --nocapture
 //! ```
 //!
-//! With `PROGRAM=...` another build of it is attacked, for comparison.
+//! `PROGRAM=...` selects another build of the program, for comparison.
 
 #![cfg(target_os = "linux")]
 
@@ -26,15 +26,15 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::connect_async;
 
-/// No step takes longer than this.
+/// Timeout for each step.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Most memory of the program, bytes.
+/// Maximum memory of the program, in bytes.
 const MAX_MEMORY: u64 = 200 << 20;
-/// Most bytes of its log file.
+/// Maximum size of its log file, in bytes.
 const MAX_LOG_FILE: u64 = 1 << 20;
-/// Most lines of it per second, on average.
+/// Maximum average number of lines in it per second.
 const MAX_LINES_PER_SECOND: f64 = 10.0;
-/// Entries of each honest log per second.
+/// Entries per second of each honest log.
 const RATE: f64 = 40.0;
 /// How long the program runs without hostile logs, for comparison.
 const PEACE: Duration = Duration::from_secs(8);
@@ -43,7 +43,7 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
 }
 
-/// The program; it ends with this.
+/// The program. It is killed when this is dropped.
 struct Server {
     child: Child,
     port: u16,
@@ -88,7 +88,7 @@ impl Server {
         }
     }
 
-    /// The most memory that it has ever had.
+    /// The program's peak memory.
     fn memory(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).expect("the process is there");
@@ -125,17 +125,17 @@ fn honest_section(log: &DemoLog, protocol: DemoProtocol) -> String {
     )
 }
 
-/// How long half of the messages of each log took at most.
+/// The median delay of the messages of each log.
 fn medians(stats: &Value, urls: &[String]) -> Vec<u64> {
     urls.iter().map(|url| stats["logs"][url]["freshness"]["median_ms"].as_u64().expect("a median")).collect()
 }
 
-/// A log's URL as messages have it.
+/// A log's URL in messages.
 fn bare(url: &str) -> String {
     url.trim_start_matches("http://").trim_end_matches('/').into()
 }
 
-/// The indexes that come, by log without scheme.
+/// The received indexes by log, without scheme.
 async fn listen(port: u16) -> BTreeMap<String, Vec<u64>> {
     let mut socket = loop {
         match connect_async(format!("ws://127.0.0.1:{port}/lite-stream")).await {
@@ -176,7 +176,7 @@ async fn hostile_logs_hurt_nobody() {
     server.stop().await;
 
     let dir = tempfile::tempdir().expect("a folder");
-    // A build for debugging takes a minute for as many.
+    // A debug build takes a minute for this many.
     let entries = number("ENTRIES", if cfg!(debug_assertions) { 200_000 } else { 1_000_000 });
     let hostile = [
         HostileLog::start(Hostility::Malformed, entries).await,
@@ -235,7 +235,7 @@ async fn hostile_logs_hurt_nobody() {
     assert!(!log_file.contains(unsafe_in), "{log_file}");
     for (url, end) in urls.iter().zip(ends) {
         let indexes = heard.get(&bare(url)).map_or(&[][..], Vec::as_slice);
-        // What came before the client was there is not its concern.
+        // Entries from before the client connected are not checked.
         let first = *indexes.first().expect("something of each honest log");
         assert!(indexes.iter().copied().eq(first..end), "{url}: {first} to {end}, {} heard", indexes.len());
     }

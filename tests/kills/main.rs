@@ -1,7 +1,8 @@
-//! A server that is killed again and again while a log grows and a client listens: no entry is lost, none comes out
-//! of order, none is repeated after an orderly stop, and after a kill no more than came in the second before it.
+//! Repeatedly kills a server while a log grows and a client is connected. No entry is lost and none is out of
+//! order. None is repeated after an orderly stop. After a kill, only entries from the last second before it
+//! are repeated.
 //!
-//! Longer, as it is to be run before a release:
+//! A longer run, for use before a release:
 //!
 //! ```text
 //! KILLS=50 STOPS=20 ENTRIES=100000 RATE=2000 cargo test --release --test kills -- --nocapture
@@ -20,10 +21,10 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::connect_async;
 
-/// No step takes longer than this.
+/// Timeout for each step.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What a kill may have repeated. Positions are at most two saves old, which is 0.6 s; the rest is for a disk that takes
-/// its time over one, which is not what this is to find.
+/// Maximum time whose entries a kill may repeat. Positions are at most two saves old, which is 0.6 s. The
+/// rest allows for a slow disk, which this test should not report.
 const MAX_REPEATED: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,10 +33,10 @@ enum End {
     Stop,
 }
 
-/// What the client heard in one run of the server.
+/// The messages that the client received in one run of the server.
 struct Run {
     end: End,
-    /// Indexes, and when each came.
+    /// The index of each message, and when it arrived.
     heard: Vec<(u64, Instant)>,
     ended: Instant,
 }
@@ -80,12 +81,12 @@ async fn survive(protocol: DemoProtocol) {
     ends.shuffle(&mut random);
     let mut runs = Vec::new();
     for (i, end) in ends.into_iter().enumerate() {
-        // The first one has to get as far as saving that there is a client.
+        // The first run must last until the server has saved that there is a client.
         let least = if i == 0 { 2500 } else { 0 };
         let after = Duration::from_millis(least + random.random_range(0..1500));
         runs.push(run(dir.path(), port, end, after).await);
     }
-    // At last all that there is has to come.
+    // In the end, all entries must arrive.
     log.set_rate(0.0);
     runs.push(run(dir.path(), port, End::Stop, Duration::from_secs(4)).await);
     judge(&runs, log.publish(0));
@@ -104,7 +105,7 @@ fn write_configuration(dir: &Path, log: &DemoLog, protocol: DemoProtocol, port: 
     std::fs::write(dir.join("certstream.toml"), text).expect("a file");
 }
 
-/// Runs the server with a client until `after` it was started, then ends it.
+/// Runs the server with a client for the duration `after`, then ends it.
 async fn run(dir: &Path, port: u16, end: End, after: Duration) -> Run {
     let program = env!("CARGO_BIN_EXE_certstream-server");
     let log_file = std::fs::File::options().create(true).append(true).open(dir.join("log")).expect("a file");
@@ -132,7 +133,8 @@ fn terminate(server: &Child) {
     assert!(killed.expect("kill(1)").success());
 }
 
-/// Connects as soon as the server is there, and hears until it is gone, or until it is `over` without a connection.
+/// Connects as soon as the server is available. Receives until the server ends, or until it is `over` without
+/// a connection.
 async fn listen(port: u16, over: Arc<AtomicBool>) -> Vec<(u64, Instant)> {
     let mut socket = loop {
         match connect_async(format!("ws://127.0.0.1:{port}/lite-stream")).await {
@@ -151,13 +153,13 @@ async fn listen(port: u16, over: Arc<AtomicBool>) -> Vec<(u64, Instant)> {
     heard
 }
 
-/// Without parsing the whole message, so that the client keeps up.
+/// Does not parse the whole message, so that the client keeps up.
 fn cert_index(text: &str) -> Option<u64> {
     let (_, rest) = text.split_once(r#""cert_index":"#)?;
     rest.split(',').next()?.parse().ok()
 }
 
-/// Each index exactly once and in order, but for what came shortly before a kill.
+/// Checks that each index arrived exactly once and in order, except for those shortly before a kill.
 fn judge(runs: &[Run], tree_size: u64) {
     let (mut next, mut repeated, mut longest) = (0, 0, Duration::ZERO);
     let mut before: Option<&Run> = None;

@@ -8,7 +8,7 @@ use openssl::pkey::PKey;
 use openssl::x509::{X509, X509NameBuilder};
 use std::path::Path;
 
-/// Writes a certificate in the name of `name`, and its key.
+/// Writes a certificate for the name `name`, and its key.
 pub fn write_certificate(dir: &Path, name: &str) {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("a curve");
     let key = PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key");
@@ -27,7 +27,7 @@ pub fn write_certificate(dir: &Path, name: &str) {
     std::fs::write(dir.join("key.pem"), key.private_key_to_pem_pkcs8().expect("PEM")).expect("a file");
 }
 
-/// The section of a configuration that names these files.
+/// The section of a configuration with these files.
 pub fn tls(dir: &Path) -> String {
     let path = |name: &str| dir.join(name).display().to_string();
     format!("[tls]\ncertificate = '{}'\nkey = '{}'\n", path("cert.pem"), path("key.pem"))

@@ -1,4 +1,4 @@
-//! One certificate, worded by our code and by OpenSSL, part by part.
+//! Compares the output of our code with that of OpenSSL for one certificate, part by part.
 
 use crate::differences::{self, Case};
 use crate::reference::{self, Extension};
@@ -9,21 +9,21 @@ use openssl::x509::{X509NameRef, X509Ref};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What was compared, and what of it did not agree.
+/// The number of comparisons, and of those that did not match.
 #[derive(Default)]
 pub struct Counters {
     pub certificates: usize,
-    /// Those that OpenSSL refuses as a whole.
+    /// Number of certificates that OpenSSL rejects as a whole.
     pub refused: usize,
     pub extensions: usize,
-    /// How often each documented difference was met.
+    /// How often each documented difference occurred.
     pub differences: BTreeMap<&'static str, usize>,
     pub disagreements: Vec<String>,
     is_generated: bool,
 }
 
 impl Counters {
-    /// For certificates that nobody would issue: see `differences`.
+    /// Counters for generated certificates, which no CA would issue; see `differences`.
     pub fn of_generated() -> Self {
         Counters { is_generated: true, ..Counters::default() }
     }
@@ -98,7 +98,7 @@ impl Counters {
         ];
         for (member, nid) in members {
             match reference::first_attribute(name, nid) {
-                // No string, so that OpenSSL has no text: ours is whatever can be read.
+                // Not a string, so OpenSSL has no text. Our text is whatever can be decoded.
                 Some(None) => assert!(ours[member].is_string(), "{label} {member}"),
                 Some(Some(text)) => {
                     self.expect_same(label, member, Some(text.as_str()), ours[member].as_str())
@@ -111,7 +111,7 @@ impl Counters {
     fn add_plain_members(&mut self, label: &str, ours: &Value, reference: &X509Ref) {
         for (member, time) in [("not_before", reference.not_before()), ("not_after", reference.not_after())] {
             let unix_seconds = reference::unix_seconds(time);
-            // Where OpenSSL reads no time ours may be read, but not without a word.
+            // If OpenSSL cannot parse a time, our code may parse it, but must report a fault.
             if unix_seconds.is_some() || ours.get("parse_error").is_none() {
                 self.expect_same(label, member, unix_seconds, ours[member].as_i64());
             }
@@ -135,7 +135,7 @@ impl Counters {
         }
     }
 
-    /// Of a repeated extension, or one that it cannot read, OpenSSL says no cA.
+    /// For a repeated extension, or one that it cannot parse, OpenSSL does not report cA.
     fn add_is_ca(&mut self, label: &str, ours: &Value, reference: &X509Ref, extensions: &[Extension]) {
         let constraints = extensions.iter().filter(|extension| extension.short_name == "basicConstraints");
         let texts: Vec<_> = constraints.map(|extension| extension.text.is_some()).collect();
@@ -145,7 +145,7 @@ impl Counters {
     }
 
     fn add_extensions(&mut self, label: &str, ours: &Map<String, Value>, extensions: Vec<Extension>) {
-        // The last of repeated ones stands.
+        // The last of repeated extensions is used.
         let mut standing: BTreeMap<String, Extension> = BTreeMap::new();
         for extension in extensions {
             standing.insert(extension.dotted.clone(), extension);
@@ -180,7 +180,7 @@ impl Counters {
     }
 }
 
-/// Our leaf.
+/// The leaf that our code writes.
 pub fn worded(der: &[u8]) -> Value {
     let mut out = Vec::new();
     Parsed::parse(der).write_leaf(Leaf { kind: LeafKind::X509, tbs_sha256: None, with_der: false }, &mut out);

@@ -1,4 +1,4 @@
-//! A small writer of DER, for certificates as no CA would issue them.
+//! A small encoder of DER, for certificates that no CA would issue.
 
 /// One TLV with a definite length.
 pub fn tlv(tag: u8, content: impl AsRef<[u8]>) -> Vec<u8> {
@@ -73,7 +73,7 @@ pub fn extension(dotted: &str, value: &[u8]) -> Vec<u8> {
     seq(&[oid(dotted), octets(value)])
 }
 
-/// The fields of a certificate, each with its header, to be changed one by one.
+/// The fields of a certificate, each with its header. Tests change single fields.
 #[derive(Debug, Clone)]
 pub struct Certificate {
     pub version: Vec<u8>,

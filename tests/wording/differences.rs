@@ -1,4 +1,5 @@
-//! Where our words differ from those of the linked OpenSSL though the layout is the same, and why.
+//! Differences between our extension texts and those of the linked OpenSSL that are not differences of
+//! layout, each with its reason.
 
 use crate::compare;
 use crate::der::Certificate;
@@ -9,17 +10,18 @@ use openssl::nid::Nid;
 use openssl::x509::X509NameRef;
 use std::sync::LazyLock;
 
-/// OpenSSL numbers its identifiers in the order in which they were added; this was the last of 1.1.1.
+/// The last identifier of OpenSSL 1.1.1. OpenSSL numbers its identifiers in the order in which they were
+/// added.
 pub const LAST_OF_1_1_1: i32 = 1194;
-/// More than there are.
+/// Larger than any identifier.
 pub const NO_MORE: i32 = 2000;
 
-/// Whether OpenSSL 1.1.1 had a name for it, which is whether we have one.
+/// Whether OpenSSL 1.1.1 had a name for it. Our code has names for the same identifiers.
 pub fn has_name(nid: i32) -> bool {
     (1..=LAST_OF_1_1_1).contains(&nid)
 }
 
-/// An extension on which the two may disagree.
+/// An extension whose texts may differ.
 pub struct Case<'a> {
     extension: &'a Extension,
     /// OpenSSL's text in the layout of 1.1.
@@ -27,13 +29,13 @@ pub struct Case<'a> {
     ours: &'a str,
 }
 
-/// A difference that is meant to be there.
+/// An intended difference.
 struct Difference {
-    /// What differs, and why ours stands.
+    /// The difference, and why our text is correct.
     reason: &'static str,
-    /// Empty for all.
+    /// The extensions to which it applies; empty for all.
     extensions: &'static [&'static str],
-    /// Whether it explains this case.
+    /// Whether the difference explains this case.
     explains: fn(&Case<'_>) -> bool,
 }
 
@@ -125,7 +127,7 @@ const DIFFERENCES: &[Difference] = &[
     },
 ];
 
-/// Differences that only certificates show that were made to be odd.
+/// Differences that occur only in certificates that were generated with unusual content.
 const DIFFERENCES_IF_GENERATED: &[Difference] = &[
     Difference {
         reason: "an identifier octet in the long form: OpenSSL reads small numbers there too",
@@ -191,7 +193,7 @@ impl<'a> Case<'a> {
         Case { extension, expected: expected(extension), ours }
     }
 
-    /// Why the texts differ, if that is as it should be.
+    /// The reason for the difference, if it is documented.
     pub fn documented(&self, is_generated: bool) -> Option<&'static str> {
         let only_generated = DIFFERENCES_IF_GENERATED.iter().filter(|_| is_generated);
         let concerned = |difference: &&Difference| {
@@ -204,16 +206,16 @@ impl<'a> Case<'a> {
     }
 }
 
-/// All reasons that there are.
+/// The reasons of all differences.
 pub fn reasons() -> impl Iterator<Item = &'static str> {
     DIFFERENCES.iter().map(|difference| difference.reason)
 }
 
-/// OpenSSL's text in the layout of 1.1. A text that is not UTF-8 was no text to the original.
+/// OpenSSL's text in the layout of 1.1. The original server treated a text that is not UTF-8 as missing.
 fn expected(extension: &Extension) -> String {
     let text = match (extension.short_name.as_str(), &extension.alt_names) {
         ("subjectAltName", Some(names)) => Some(original_alt_names(names)),
-        // What could not be read was an empty text.
+        // An extension that could not be parsed had an empty text.
         ("subjectAltName", None) => Some(Vec::new()),
         _ => extension.text.clone(),
     };
@@ -221,8 +223,8 @@ fn expected(extension: &Extension) -> String {
     text.map_or_else(|| "NULL".to_string(), |text| layout::of_1_1(&extension.short_name, &text))
 }
 
-/// The original took this extension from pyOpenSSL, which shows strings whole and leaves the other
-/// kinds of names to OpenSSL.
+/// The original server got this extension from pyOpenSSL, which shows strings in full and uses OpenSSL for
+/// the other kinds of names.
 fn original_alt_names(names: &[AltName]) -> Vec<u8> {
     let texts = names.iter().map(|name| match &name.string {
         Some((label, bytes)) => [label.as_bytes(), bytes].concat(),
@@ -239,7 +241,7 @@ fn with_dotted_younger(text: &str) -> String {
                 [(object.long_name, object.dotted.clone()), (object.short_name, object.dotted)]
             })
             .collect();
-        // A name may be the beginning of another.
+        // A name may be a prefix of another.
         names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
         names
     });
@@ -250,7 +252,8 @@ fn with_names_of_1_1(text: &str) -> String {
     text.replace("X509v3 Audit Identity", "ac-auditEntity").replace("ac-auditIdentity", "ac-auditEntity")
 }
 
-/// Each otherName as 1.1 has it. A name ends where its line does, or the next name of a list begins.
+/// Replaces each otherName with the text of 1.1. A name ends at the end of its line, or where the next name
+/// of a list begins.
 fn without_other_names(text: &str) -> String {
     let chunk = |chunk: &str| match chunk.find("othername:") {
         Some(start) => format!("{}othername:<unsupported>", &chunk[..start]),
@@ -264,7 +267,7 @@ fn without_invalid_lengths(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("<invalid length=") {
-        // A range of nameConstraints shows the address all the same.
+        // A range in nameConstraints shows the address in any case.
         match before.rfind("  IP:").filter(|_| before.ends_with('/')) {
             Some(start) => out.push_str(&format!("{}  IP:IP Address:", &before[..start])),
             None => out.push_str(before),
@@ -275,7 +278,7 @@ fn without_invalid_lengths(text: &str) -> String {
     out + rest
 }
 
-/// Whether some of the lines that may be cut are, and all others are the same.
+/// Whether all lines are equal, except for lines that `may_be_cut` allows to be truncated.
 fn is_cut(expected: &str, ours: &str, may_be_cut: fn(&str) -> bool) -> bool {
     let is_same = |(expected, ours): (&str, &str)| {
         expected == ours || may_be_cut(expected) && ours.starts_with(expected)
@@ -283,13 +286,13 @@ fn is_cut(expected: &str, ours: &str, may_be_cut: fn(&str) -> bool) -> bool {
     expected.lines().count() == ours.lines().count() && expected.lines().zip(ours.lines()).all(is_same)
 }
 
-/// Without all of what only OpenSSL 3 says.
+/// Removes all text that only OpenSSL 3 prints.
 fn plain(text: &str) -> String {
     let names = with_names_of_1_1(&with_dotted_younger(text));
     without_invalid_lengths(&without_other_names(&names))
 }
 
-/// A point for every byte that is no printable ASCII, line feeds left out.
+/// Replaces every byte that is not printable ASCII with a period, and removes line feeds.
 fn pointed(text: &str) -> String {
     let bytes = text.bytes().filter(|byte| *byte != b'\n');
     bytes.map(|byte| if (0x20..0x7F).contains(&byte) { char::from(byte) } else { '.' }).collect()
@@ -300,7 +303,7 @@ fn bare_admission(text: &str) -> String {
     bare.replace("admissionAuthorityId", "namingAuthorityId")
 }
 
-/// `X509_NAME_oneline` as 1.1 writes it; None when OpenSSL finds the name too long.
+/// The output of `X509_NAME_oneline` of 1.1. `None` if the name is too long for OpenSSL.
 pub fn one_line(name: &X509NameRef) -> Option<String> {
     let lines = reference::one_line(name)?.into_iter().map(|(nid, line)| {
         let line = layout::one_line(&line);
@@ -314,7 +317,7 @@ pub fn one_line(name: &X509NameRef) -> Option<String> {
     Some(lines.collect())
 }
 
-/// Algorithms whose parts OpenSSL does not tell, or that servers of today do not name: what we say.
+/// Algorithms that OpenSSL does not split into parts, or that existing servers do not name, with our text.
 const OTHER_ALGORITHMS: [(&str, &str); 8] = [
     ("shaWithRSAEncryption", "1.3.14.3.2.15"),
     ("dsaWithSHA", "sha1, dsa"),
@@ -326,8 +329,8 @@ const OTHER_ALGORITHMS: [(&str, &str); 8] = [
     ("sha512-256WithRSAEncryption", "sha512-256, rsa"),
 ];
 
-/// `sha256, rsa` and the like, from what OpenSSL knows of a signature algorithm. What it says of
-/// RSASSA-PSS is not enough, its hash stands in its parameters: that much is taken from `ours`.
+/// `sha256, rsa` and so on, from OpenSSL's data about a signature algorithm. For RSASSA-PSS, OpenSSL's data
+/// is not sufficient because the hash is in the parameters, so the hash is taken from `ours`.
 pub fn signature_algorithm(object: &Asn1ObjectRef, ours: &str) -> String {
     let nid = object.nid();
     let dotted = || reference::object(nid.as_raw()).map_or(object.to_string(), |object| object.dotted);
@@ -342,7 +345,7 @@ pub fn signature_algorithm(object: &Asn1ObjectRef, ours: &str) -> String {
         Ok("DSA" | "DSA-old") => "dsa",
         Ok("RSASSA-PSS") => return format!("{}, rsa-pss", ours.split(", ").next().unwrap_or_default()),
         Ok(key @ ("ED25519" | "ED448")) => return key.to_lowercase(),
-        // No server names the others.
+        // Existing servers do not name the others.
         _ => return dotted(),
     };
     match parts.digest.short_name() {
@@ -355,7 +358,7 @@ fn without_line_feeds(text: &str) -> String {
     text.replace('\n', "")
 }
 
-/// Whether ours says the same once a primitive element is called a constructed one.
+/// Whether our text is the same if a primitive element is described as a constructed one.
 fn agrees_with_a_list(case: &Case<'_>) -> bool {
     let Extension { dotted, value, short_name, .. } = case.extension;
     (0..value.len()).filter(|place| value[*place] & 0x20 == 0).any(|place| {

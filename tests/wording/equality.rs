@@ -1,4 +1,4 @@
-//! Every certificate that there is, worded by both.
+//! Compares the texts of all available certificates with those of OpenSSL.
 
 use crate::compare::{Counters, worded};
 use crate::der::{self, Certificate};
@@ -100,7 +100,7 @@ fn objects_that_openssl_1_1_1_did_not_know_are_dotted() {
     }
 }
 
-/// It as a purpose, and as the type of an attribute.
+/// Certificates with the identifier as a purpose, and as the type of an attribute.
 fn with_object(content: &[u8]) -> [Vec<u8>; 2] {
     let oid = der::tlv(0x06, content);
     let attribute = der::set(&[der::seq(&[oid.clone(), der::utf8("x")])]);

@@ -1,4 +1,4 @@
-//! Certificates as nobody issues them: made at random, sound ones and broken ones.
+//! Tests with random certificates that no CA would issue, both valid and malformed.
 
 use crate::compare::{self, Counters};
 use crate::der::*;
@@ -9,7 +9,7 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::RngSeed;
 use serde_json::Value;
 
-/// Text of a certificate that comes with it however short it is, and per byte of it: see `fuzz/`.
+/// Maximum length of the text for a certificate of any length, and per byte of it; see `fuzz/`.
 const FIXED_TEXT: usize = 4096;
 const TEXT_PER_BYTE: usize = 32;
 
@@ -44,7 +44,7 @@ fn string() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Mostly no string, and mostly broken.
+/// An element that is mostly not a string, and mostly malformed.
 fn any_element() -> impl Strategy<Value = Vec<u8>> {
     (any::<u8>(), prop::collection::vec(any::<u8>(), 0..12)).prop_map(|(tag, content)| tlv(tag, content))
 }
@@ -87,7 +87,7 @@ fn serial() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![1 => any_bytes, 9 => number]
 }
 
-/// One of the values that are known to be worth it, as it is or with some bytes changed, or any bytes.
+/// A value of the known interesting ones, unchanged or with some bytes changed, or arbitrary bytes.
 fn extension_value() -> impl Strategy<Value = (String, Vec<u8>)> {
     let changes = prop_oneof![2 => Just(0usize), 3 => 1usize..4]
         .prop_flat_map(|count| prop::collection::vec((any::<Index>(), 0usize..6, any::<u8>()), count));
@@ -106,7 +106,7 @@ fn extension_value() -> impl Strategy<Value = (String, Vec<u8>)> {
 }
 
 fn change(bytes: &mut Vec<u8>, at: Index, what: usize, byte: u8) {
-    /// Identifiers and lengths that matter to a reader of DER.
+    /// Identifiers and lengths that are special cases for a DER reader.
     const TELLING: [u8; 12] = [0x00, 0x02, 0x04, 0x0C, 0x16, 0x1E, 0x24, 0x30, 0x31, 0x80, 0xA0, 0xFF];
     if bytes.is_empty() {
         return bytes.push(byte);
@@ -145,7 +145,7 @@ fn certificate() -> impl Strategy<Value = Certificate> {
     )
 }
 
-/// Also those that are broken anywhere, or cut off.
+/// Any certificate, including malformed and truncated ones.
 fn any_certificate() -> impl Strategy<Value = Vec<u8>> {
     let changes = prop::collection::vec((any::<Index>(), 0usize..6, any::<u8>()), 0..4);
     (certificate(), changes).prop_map(|(certificate, changes)| {
@@ -165,7 +165,7 @@ fn assert_name(name: &Value) {
     assert_eq!(name.as_object().map(|name| name.len()), Some(8));
 }
 
-/// The members of the wire format, each of its type, and no others.
+/// Checks that the members are those of the wire format, with the right types, and no others.
 fn assert_members(certificate: &Value, others: &[&str]) {
     assert_name(&certificate["subject"]);
     assert_name(&certificate["issuer"]);
@@ -184,7 +184,8 @@ fn assert_members(certificate: &Value, others: &[&str]) {
 }
 
 proptest! {
-    // The same certificates each time: a gate must not depend on chance. Fuzzing looks for new ones.
+    // The same certificates in each run, because a required test must not depend on chance. Fuzzing finds new
+    // ones.
     #![proptest_config(ProptestConfig {
         cases: 4096,
         rng_seed: RngSeed::Fixed(20_261_125),

@@ -1,17 +1,17 @@
-//! Certificates made to be slow or to become large.
+//! Tests with certificates that are crafted to take much time or to become large.
 
 use crate::der::*;
 use crate::rare::SUBJECT_ALT_NAME;
 use certstream_server::certificate::{Certificate as Parsed, Leaf, LeafKind};
 use std::time::{Duration, Instant};
 
-/// Bytes of the smaller of two certificates, and how many times larger the other is.
+/// Size of the smaller of two certificates in bytes, and the ratio of the larger one to it.
 const SMALL: usize = 10_000;
 const GROWTH: usize = 16;
-/// What time may grow by meanwhile: more than it should, for the machine has other things to do too, and
-/// a quarter of what it would if it grew by the square.
+/// Maximum growth of the time. It is larger than linear because other processes use the machine too, and a
+/// quarter of quadratic growth.
 const MAX_SLOWER: u32 = 4 * GROWTH as u32;
-/// Text of a byte, at most, and of a certificate: see `fuzz/`.
+/// Maximum length of the text for a byte, and for a certificate; see `fuzz/`.
 const TEXT_PER_BYTE: usize = 32;
 const FIXED_TEXT: usize = 4096;
 
@@ -25,12 +25,12 @@ fn repeated(count: usize, one: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     (0..count).flat_map(one).collect()
 }
 
-/// An arc in base 128 that no two numbers share.
+/// An arc in base 128 that is different for each number.
 fn arcs(number: usize) -> [u8; 3] {
     [0x81 | (number >> 14) as u8 & 0x7F, 0x80 | (number >> 7) as u8 & 0x7F, number as u8 & 0x7F]
 }
 
-/// Each makes a certificate of about so many bytes.
+/// Each function creates a certificate of about the given size in bytes.
 const HOSTILE: [(&str, Hostile); 13] = [
     ("many names", |n| alt_names(&tlv(0x30, repeated(n / 10, |i| tlv(0x82, format!("n{i:07}")))))),
     ("one name many times", |n| alt_names(&tlv(0x30, repeated(n / 10, |_| tlv(0x82, [0xFF; 8]))))),
@@ -66,7 +66,7 @@ const HOSTILE: [(&str, Hostile); 13] = [
     ("a long number", |n| Certificate::with_extension("2.5.29.54", &int(&vec![0x81; n])).der()),
 ];
 
-/// The least of a few.
+/// The minimum of several measurements.
 fn time(der: &[u8]) -> Duration {
     let once = || {
         let start = Instant::now();
@@ -83,7 +83,7 @@ fn time(der: &[u8]) -> Duration {
 fn time_grows_with_the_size_and_not_with_its_square() {
     for (what, make) in HOSTILE {
         let (small, large) = (make(SMALL), make(SMALL * GROWTH));
-        // Below this it is the clock that is measured.
+        // Shorter times are too inaccurate to compare.
         let floor = Duration::from_micros(50);
         let allowed = time(&small).max(floor) * MAX_SLOWER;
         let taken = time(&large);

@@ -1,4 +1,5 @@
-//! The hash that the precert and the certificate of one issuance share, against OpenSSL's way of making it.
+//! Compares the hash that the precert and the certificate of one issuance share with a hash computed by
+//! OpenSSL.
 
 #![allow(unsafe_code)]
 
@@ -12,11 +13,12 @@ use openssl_sys::{X509_EXTENSION_free, X509_delete_ext, X509_get_ext_by_NID};
 use std::collections::HashMap;
 use std::ptr::null_mut;
 
-/// 1.3.6.1.4.1.11129.2.4.2, which OpenSSL names after where it is not.
+/// The identifier of 1.3.6.1.4.1.11129.2.4.2. OpenSSL's name for it mentions precerts, although it occurs in
+/// final certificates.
 const NID_CT_PRECERT_SCTS: i32 = 951;
 
 unsafe extern "C" {
-    /// Encodes the TBSCertificate anew; part of OpenSSL since 1.1.0.
+    /// Encodes the TBSCertificate again. Part of OpenSSL since 1.1.0.
     fn i2d_re_X509_tbs(x: *mut openssl_sys::X509, out: *mut *mut u8) -> i32;
 }
 
@@ -24,7 +26,8 @@ unsafe extern "C" {
 fn by_openssl(der: &[u8]) -> [u8; 32] {
     let certificate = X509::from_der(der).expect("a certificate");
     let x509 = certificate.as_ptr();
-    // SAFETY: the certificate lives until the end, and is changed by nobody else; what OpenSSL allocates is freed.
+    // SAFETY: the certificate lives until the end, and no other code changes it. Everything that OpenSSL
+    // allocates is freed.
     let tbs = unsafe {
         let place = X509_get_ext_by_NID(x509, NID_CT_PRECERT_SCTS, -1);
         if place >= 0 {
@@ -44,8 +47,8 @@ fn serial(entry: &LogEntry) -> Vec<u8> {
     certificate.serial_number().to_bn().expect("a number").to_vec()
 }
 
-/// Checks all entries. Returns how many certificates had their precert among them, and of how many of these another key
-/// signed the precert.
+/// Checks all entries. Returns the number of certificates whose precert is among them, and the number of
+/// these whose precert was signed by another key.
 fn check(entries: &[LogEntry]) -> (usize, usize) {
     let precerts = entries.iter().filter(|entry| entry.entry_type == LogEntryType::Precert);
     let precerts: HashMap<_, _> = precerts.map(|entry| (serial(entry), entry)).collect();

@@ -1,17 +1,17 @@
-//! The line feeds and labels that OpenSSL 3 left out, put back: its texts in the layout of OpenSSL 1.1.
+//! Converts the texts of OpenSSL 3 to the layout of OpenSSL 1.1 by adding the missing line feeds and labels.
 
-/// What OpenSSL 1.1 would have printed where OpenSSL 3 printed this.
+/// The text that OpenSSL 1.1 prints for this text of OpenSSL 3.
 pub fn of_1_1(extension: &str, text: &str) -> String {
     match extension {
-        // 1.1 ends every line of a list of values. 3 does so between lines only, and names a key
-        // identifier only where something follows it.
+        // 1.1 ends every line of a list of values with a line feed. 3 writes line feeds only between lines,
+        // and labels a key identifier only if other fields follow it.
         "authorityKeyIdentifier" if is_hex(text) => format!("keyid:{text}\n"),
         "authorityKeyIdentifier" | "authorityInfoAccess" | "subjectInfoAccess" => {
             end_last_line(&text.split('\n').map(names).collect::<Vec<_>>().join("\n"))
         }
         "issuerAltName" | "certificateIssuer" => names(text),
         "nameConstraints" | "proxyCertInfo" => end_last_line(text),
-        // 3 leaves an empty line where a policy has no qualifiers in its list, or a notice no parts.
+        // 3 writes an empty line for a policy with an empty list of qualifiers, and for an empty notice.
         "certificatePolicies" => text.split('\n').filter(|line| !line.is_empty()).map(end_line).collect(),
         "crlDistributionPoints" | "freshestCRL" => points(text),
         "issuingDistributionPoint" => text.lines().map(end_line).collect(),
@@ -28,7 +28,8 @@ fn end_last_line(text: &str) -> String {
     if text.is_empty() || text == "<EMPTY>\n" { text.to_string() } else { format!("{text}\n") }
 }
 
-/// 1.1 begins each point with an empty line; 3 has one between points, and none behind a CRL issuer.
+/// 1.1 begins each distribution point with an empty line. 3 writes one only between points, and none after a
+/// CRL issuer.
 fn points(text: &str) -> String {
     let mut out = String::from("\n");
     let mut in_issuer = false;
@@ -46,15 +47,15 @@ fn end_line(line: &str) -> String {
     end_address(line) + "\n"
 }
 
-/// 1.1 has a line feed after an IPv6 address that it prints by itself.
+/// 1.1 writes a line feed after an IPv6 address that it prints separately.
 fn end_address(line: &str) -> String {
     let is_ipv6 =
         line.split_once("IP Address:").is_some_and(|(_, address)| address.matches(':').count() == 7);
     if is_ipv6 { format!("{line}\n") } else { line.to_string() }
 }
 
-/// `X509_NAME_oneline` of 1.1, from that of 3, which writes `+` before the further values of an RDN,
-/// and a backslash before a slash or a plus within a value.
+/// Converts the output of `X509_NAME_oneline` of 3 to that of 1.1. 3 writes `+` before the further values of
+/// an RDN, and a backslash before a slash or a plus sign within a value.
 pub fn one_line(line: &str) -> String {
     let mut out = String::new();
     let mut rest = line.chars().peekable();

@@ -1,5 +1,5 @@
-//! The wording of certificates, proved: against OpenSSL's own printer, and against what hostile
-//! certificates could do to it.
+//! Tests the texts of certificates: compares them with OpenSSL's own printer, and limits the effects of
+//! hostile certificates.
 //!
 //! ```text
 //! sources, rare, generated ─ certificates ─► compare ◄─ reference (what OpenSSL says, unsafe)

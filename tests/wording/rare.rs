@@ -1,23 +1,23 @@
-//! Values of every extension that has words, the rare ones among them, as an encoder would make them.
+//! Well-formed values of every supported extension, including rare ones.
 
 use crate::der::*;
 use std::sync::LazyLock;
 
 pub const SUBJECT_ALT_NAME: &str = "2.5.29.17";
 
-/// The extensions whose value is a list of names, and those alone.
+/// The extensions whose value is only a list of names.
 const LISTS_OF_NAMES: [&str; 3] = [SUBJECT_ALT_NAME, "2.5.29.18", "2.5.29.29"];
 const POINTS: [&str; 2] = ["2.5.29.31", "2.5.29.46"];
 const ACCESS: [&str; 2] = ["1.3.6.1.5.5.7.1.1", "1.3.6.1.5.5.7.1.11"];
 const NETSCAPE_STRINGS: [u8; 7] = [2, 3, 4, 7, 8, 12, 13];
 
-/// The same, made once.
+/// The values of [`extensions`], created once.
 pub fn all() -> &'static [(String, Vec<u8>)] {
     static ALL: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(extensions);
     &ALL
 }
 
-/// Each with the dotted identifier of its extension.
+/// The values, each with the dotted identifier of its extension.
 pub fn extensions() -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
     let mut add = |dotted: &str, value: Vec<u8>| all.push((dotted.to_string(), value));
@@ -89,7 +89,7 @@ fn usage() -> Values {
     ]
 }
 
-/// Every kind of GeneralName, and what is peculiar of each.
+/// Every kind of GeneralName, with its special cases.
 pub fn general_names() -> Vec<Vec<u8>> {
     let other = |dotted: &str, value: Vec<u8>| tlv(0xA0, [oid(dotted), tlv(0xA0, value)].concat());
     vec![
@@ -123,7 +123,7 @@ fn directory() -> Vec<u8> {
     tlv(0xA4, name(&[attribute("2.5.4.6", tlv(0x13, "US")), attribute("2.5.4.3", utf8("x"))]))
 }
 
-/// All string types, several values in one RDN, characters to be escaped, attributes without a name.
+/// All string types, several values in one RDN, characters that need escaping, and attributes without a name.
 pub fn odd_name() -> Vec<u8> {
     let common_names = [
         utf8("K\u{e4}se, \"x\" + #<y>; "),
@@ -147,7 +147,7 @@ pub fn odd_name() -> Vec<u8> {
 
 fn names() -> Values {
     let names = general_names();
-    // A name that is long enough for OpenSSL to cut it is compared on its own.
+    // A name that is so long that OpenSSL truncates it is compared separately.
     let mut lists: Vec<_> = names.iter().map(|name| seq(std::slice::from_ref(name))).collect();
     lists.extend([seq(&[]), seq(&[names[3].clone(), names[4].clone(), directory(), uri()]), int(&[1])]);
     lists.push(seq(&[tlv(0x82, b"latin\xE91")]));
@@ -241,7 +241,7 @@ fn crl() -> Values {
     all
 }
 
-/// A timestamp's algorithms, extensions and signature are what differs.
+/// An SCT with variable version, timestamp, algorithms, extensions and signature.
 fn sct(version: u8, timestamp_ms: u64, algorithms: [u8; 2], extensions: &[u8], signature: &[u8]) -> Vec<u8> {
     let vector = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes(), bytes].concat();
     let log_id: Vec<u8> = (0..32).map(|byte| byte * 7).collect();
@@ -349,7 +349,7 @@ fn others() -> Values {
         owned(("1.3.6.1.5.5.7.1.14", proxies)),
         owned(("1.3.6.1.5.5.7.1.24", features)),
         owned(("1.3.101.1.4.1", vec![extranet(&[0]), extranet(&[4]), extranet(&[0x80])])),
-        // A name but no words, in 1.1 at least.
+        // Extensions with a name but no printer, at least in 1.1.
         owned(("2.5.29.24", vec![tlv(0x18, "20240102030405Z")])),
         owned(("2.5.29.23", vec![oid("1.2.840.10040.2.1")])),
         owned(("2.5.29.9", vec![seq(&[])])),

@@ -1,7 +1,7 @@
-//! What the linked OpenSSL makes of a certificate: the reference that our wording is held against.
+//! The output of the linked OpenSSL for a certificate, as the reference for our texts.
 //!
-//! The only `unsafe` of the tests is here. Each function below borrows the certificate for as long as
-//! it holds pointers into it, and gives back owned values only.
+//! This file contains the only `unsafe` code of these tests, except for `issuance`. Each function below
+//! borrows the certificate while it holds pointers into it, and returns only owned values.
 
 #![allow(unsafe_code)]
 
@@ -15,47 +15,48 @@ use std::ffi::{CStr, c_char, c_int, c_long, c_uchar};
 use std::ptr;
 
 unsafe extern "C" {
-    // Not in openssl-sys; x509.h and x509v3.h of every OpenSSL since 1.1.0 have them like this.
+    // Not declared in openssl-sys. These are the declarations in x509.h and x509v3.h of every OpenSSL since
+    // 1.1.0.
     fn X509_NAME_oneline(name: *const ffi::X509_NAME, buffer: *mut c_char, size: c_int) -> *mut c_char;
     fn GENERAL_NAME_print(out: *mut ffi::BIO, name: *mut ffi::GENERAL_NAME) -> c_int;
 }
 
-/// An extension as OpenSSL sees it.
+/// An extension as parsed by OpenSSL.
 pub struct Extension {
-    /// 0 for an identifier that OpenSSL does not know.
+    /// OpenSSL's number of the identifier; 0 if it does not know it.
     pub nid: c_int,
     pub short_name: String,
     pub dotted: String,
     pub value: Vec<u8>,
-    /// What it is printed as; None when OpenSSL has no words for it.
+    /// The printed text. `None` if OpenSSL cannot print the extension.
     pub text: Option<Vec<u8>>,
-    /// Only of a subjectAltName that can be read: its names.
+    /// The names of a subjectAltName that can be parsed. `None` for other extensions.
     pub alt_names: Option<Vec<AltName>>,
 }
 
 /// A name of a subjectAltName.
 pub struct AltName {
-    /// `DNS:`, `email:` or `URI:`, and the bytes: those that the original showed by itself.
+    /// `DNS:`, `email:` or `URI:`, and the bytes, for the kinds that the original server printed itself.
     pub string: Option<(&'static str, Vec<u8>)>,
-    /// What OpenSSL prints.
+    /// The text that OpenSSL prints.
     pub text: Vec<u8>,
 }
 
-/// None when OpenSSL refuses the certificate as a whole.
+/// `None` if OpenSSL rejects the certificate as a whole.
 pub fn parse(der: &[u8]) -> Option<X509> {
     X509::from_der(der).ok()
 }
 
 pub fn extensions(certificate: &X509Ref) -> Vec<Extension> {
-    // SAFETY: the certificate is a live X509 for as long as it is borrowed; counting reads only.
+    // SAFETY: the certificate is a live X509 while it is borrowed. Counting only reads.
     let count = unsafe { ffi::X509_get_ext_count(certificate.as_ptr()) };
     (0..count).map(|place| extension(certificate, place)).collect()
 }
 
 fn extension(certificate: &X509Ref, place: c_int) -> Extension {
-    // SAFETY: `place` is below the count, so that the extension is there, and with it its object and
-    // its data, which the certificate owns and nobody changes while it is borrowed. The object outlives
-    // the calls made with it.
+    // SAFETY: `place` is below the count, so the extension exists, with its object and its data. The
+    // certificate owns them, and no code changes it while it is borrowed. The object outlives the calls that
+    // use it.
     unsafe {
         let extension = ffi::X509_get_ext(certificate.as_ptr(), place);
         assert!(!extension.is_null());
@@ -77,7 +78,7 @@ fn extension(certificate: &X509Ref, place: c_int) -> Extension {
 ///
 /// `extension` must be a live subjectAltName.
 unsafe fn alt_names(extension: *mut ffi::X509_EXTENSION) -> Option<Vec<AltName>> {
-    // SAFETY: for this identifier X509V3_EXT_d2i gives GENERAL_NAMES, newly made and ours, or null.
+    // SAFETY: for this identifier, X509V3_EXT_d2i returns newly allocated GENERAL_NAMES that we own, or null.
     let names: Stack<GeneralName> = unsafe {
         let names = ffi::X509V3_EXT_d2i(extension);
         clear_errors();
@@ -90,8 +91,8 @@ unsafe fn alt_names(extension: *mut ffi::X509_EXTENSION) -> Option<Vec<AltName>>
 }
 
 fn alt_name(name: &GeneralNameRef) -> AltName {
-    // SAFETY: the name is live while it is borrowed, and printing reads only. Its `d` is a union of
-    // pointers whose kind `type_` tells: 1, 2 and 6 are IA5Strings, which are ASN1_STRINGs.
+    // SAFETY: the name is live while it is borrowed, and printing only reads. Its `d` is a union of pointers
+    // whose kind is in `type_`: 1, 2 and 6 are IA5Strings, which are ASN1_STRINGs.
     unsafe {
         let raw = name.as_ptr();
         let label = match (*raw).type_ {
@@ -107,10 +108,10 @@ fn alt_name(name: &GeneralNameRef) -> AltName {
     }
 }
 
-/// What `write` puts into the memory that it is given; None when it says that it failed.
+/// The bytes that `write` writes to the BIO. `None` if it reports a failure.
 fn print(write: impl FnOnce(*mut ffi::BIO) -> c_int) -> Option<Vec<u8>> {
-    // SAFETY: the BIO is made, checked, and freed here. BIO_get_mem_data sets the pointer to as many
-    // bytes as it says, which stay in place until the BIO is written to or freed; they are copied before.
+    // SAFETY: the BIO is created, checked and freed here. BIO_get_mem_data sets the pointer to as many bytes
+    // as it returns. They stay in place until the BIO is written to or freed, and are copied before that.
     unsafe {
         let out = ffi::BIO_new(ffi::BIO_s_mem());
         assert!(!out.is_null());
@@ -124,16 +125,18 @@ fn print(write: impl FnOnce(*mut ffi::BIO) -> c_int) -> Option<Vec<u8>> {
     }
 }
 
-/// `X509_NAME_oneline` of each attribute alone, and the number of its type; None when it finds one too long.
+/// The output of `X509_NAME_oneline` for each attribute separately, and the number of its type. `None` if one
+/// is too long.
 ///
-/// Only so can its slashes be told from ours: a value may end with what looks like an escape.
+/// Only separate output distinguishes the slashes in values from the separators: a value may end with text
+/// that looks like an escape.
 pub fn one_line(name: &X509NameRef) -> Option<Vec<(Nid, String)>> {
     let lines = name.entries().map(|attribute| {
         let mut alone = X509NameBuilder::new().expect("a name");
         alone.append_entry(attribute).expect("an attribute");
         let alone = alone.build();
-        // SAFETY: the name is live during the call. Without a buffer X509_NAME_oneline gives one of its
-        // own, which ends with a NUL and is ours to free.
+        // SAFETY: the name is live during the call. Without a buffer, X509_NAME_oneline returns a newly
+        // allocated one that ends with a NUL. We own it and free it.
         unsafe {
             let line = X509_NAME_oneline(alone.as_ptr(), ptr::null_mut(), 0);
             clear_errors();
@@ -148,11 +151,12 @@ pub fn one_line(name: &X509NameRef) -> Option<Vec<(Nid, String)>> {
     lines.collect()
 }
 
-/// The texts of the first attribute of this kind; the inner None when it is no string.
+/// The text of the first attribute of this kind. The inner `None` means that its value is not a string.
 pub fn first_attribute(name: &X509NameRef, nid: Nid) -> Option<Option<String>> {
     let attribute = name.entries_by_nid(nid).next()?;
-    // SAFETY: the data is live as long as the name is borrowed. ASN1_STRING_to_UTF8 sets the pointer to
-    // a newly made text of as many bytes as it says, ours to free, unless it says less than zero.
+    // SAFETY: the data is live while the name is borrowed. ASN1_STRING_to_UTF8 sets the pointer to a newly
+    // allocated text of as many bytes as it returns, which we own and free, unless it returns a negative
+    // number.
     unsafe {
         let mut text = ptr::null_mut();
         let length = ffi::ASN1_STRING_to_UTF8(&mut text, attribute.data().as_ptr());
@@ -175,10 +179,10 @@ pub struct Object {
     pub content: Vec<u8>,
 }
 
-/// None for a number that OpenSSL does not use, or uses for what has no identifier.
+/// `None` if OpenSSL does not use the number, or if it has no identifier.
 pub fn object(nid: c_int) -> Option<Object> {
-    // SAFETY: OBJ_nid2obj gives null or an object of the library's own table, which lives for ever, as
-    // do its names. The data of an object has as many bytes as its length says.
+    // SAFETY: OBJ_nid2obj returns null or an object of the library's own table. The object and its names live
+    // forever. The data of an object has as many bytes as its length says.
     unsafe {
         let object = ffi::OBJ_nid2obj(nid);
         clear_errors();
@@ -194,11 +198,11 @@ pub fn object(nid: c_int) -> Option<Object> {
     }
 }
 
-/// Whether basicConstraints says cA.
+/// Whether cA is true in basicConstraints.
 pub fn is_ca(certificate: &X509Ref) -> bool {
     const EXFLAG_CA: u32 = 0x10;
-    // SAFETY: the certificate is live while it is borrowed. The call caches what it finds in it, behind
-    // the certificate's own lock.
+    // SAFETY: the certificate is live while it is borrowed. The call caches its results in the certificate,
+    // protected by the certificate's own lock.
     let flags = unsafe { ffi::X509_get_extension_flags(certificate.as_ptr()) };
     clear_errors();
     flags & EXFLAG_CA != 0
@@ -216,7 +220,8 @@ pub fn unix_seconds(time: &Asn1TimeRef) -> Option<i64> {
 /// `object` must be live.
 unsafe fn dotted(object: *const ffi::ASN1_OBJECT) -> String {
     let mut buffer = [0u8; 512];
-    // SAFETY: no more is written than the buffer is said to hold, a NUL at the end included.
+    // SAFETY: the call writes at most as many bytes as the given size of the buffer, including a NUL at the
+    // end.
     unsafe {
         ffi::OBJ_obj2txt(buffer.as_mut_ptr().cast(), buffer.len() as c_int, object, 1);
         clear_errors();
@@ -237,7 +242,7 @@ unsafe fn string_bytes(string: *const ffi::ASN1_STRING) -> Vec<u8> {
 /// If `length` is above zero, `start` must point to that many bytes.
 unsafe fn copy(start: *const c_uchar, length: c_long) -> Vec<u8> {
     match usize::try_from(length) {
-        // SAFETY: as the caller promised.
+        // SAFETY: guaranteed by the caller.
         Ok(length) if length > 0 => unsafe { std::slice::from_raw_parts(start, length) }.to_vec(),
         _ => Vec::new(),
     }
@@ -250,11 +255,12 @@ unsafe fn c_string(text: *const c_char) -> String {
     if text.is_null() {
         return String::new();
     }
-    // SAFETY: as the caller promised.
+    // SAFETY: guaranteed by the caller.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
-/// What failed is told by return values; left in the queue it would be found by an innocent call.
+/// Removes errors from OpenSSL's queue. Return values already report them, and a later call would find them
+/// there.
 fn clear_errors() {
     drop(openssl::error::ErrorStack::get());
 }

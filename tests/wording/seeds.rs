@@ -1,4 +1,5 @@
-//! What the fuzz targets begin with: certificates and entries from the same sources as these tests.
+//! Creates the initial inputs of the fuzz targets: certificates and entries from the same sources as these
+//! tests.
 
 use crate::der;
 use crate::rare;
@@ -12,12 +13,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// More would be cut to this by the fuzzer.
+/// Maximum length of an input, in bytes. The fuzzer truncates longer ones.
 const MAX_LEN: usize = 4096;
-/// Entries from each source, evenly spread: enough for variety, and soon read.
+/// Number of entries from each source, evenly distributed: enough for variety, and fast to load.
 const ENTRIES: usize = 300;
 
-/// The extensions in the order in which the target `extensions` has them.
+/// The extensions in the order of the fuzz target `extensions`.
 const EXTENSIONS: [&str; 46] = [
     "2.5.29.14",
     "2.5.29.15",
@@ -69,7 +70,7 @@ const EXTENSIONS: [&str; 46] = [
 
 #[test]
 fn every_extension_that_is_tested_is_fuzzed() {
-    // Named, but without words, as many others are.
+    // Extensions with a name but no printer.
     const WITHOUT_WORDS: [&str; 9] = [
         "2.5.29.23",
         "2.5.29.9",
@@ -127,7 +128,7 @@ impl Seeds {
         }
     }
 
-    /// TileLeaf of static-ct-api, from the MerkleTreeLeaf, with one issuer.
+    /// Adds the TileLeaf of static-ct-api for the MerkleTreeLeaf, with one issuer.
     fn add_tile_leaf(&mut self, leaf_input: &Bytes, entry: &LogEntry) {
         let Some(signed) = leaf_input.get(2..leaf_input.len() - 2) else { return };
         let extensions = [0, 8, 0 /* leaf_index */, 0, 5, 0, 0, 0, 0, 7];
@@ -141,7 +142,7 @@ impl Seeds {
         self.add("tile", &leaf);
     }
 
-    /// Proofs of the right length between sizes of all sorts, of hashes that lead to no root.
+    /// Adds proofs of the right length between various sizes, with hashes that lead to no root.
     fn add_proofs(&mut self) {
         for (first, second) in
             [(0, 9), (1, 2), (6, 7), (8, 300), (9, 9), (1_000, 1 << 40), (5, u64::MAX), (9, 5)]

@@ -1,4 +1,4 @@
-//! Real precertificates are those that their logs signed.
+//! Tests that real precertificates match the data that their logs signed.
 
 use crate::sources;
 use certstream_server::certificate::Issuer;

@@ -1,4 +1,4 @@
-//! Where the certificates come from.
+//! The sources of the certificates.
 
 use certstream_server::certificate::Issuer;
 use certstream_server::demo::{DemoLog, DemoLogOptions};
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// An entry as a log gives it, both members in base64.
+/// An entry as a log serves it, with both members in base64.
 #[derive(Deserialize)]
 pub struct Recorded {
     #[serde(deserialize_with = "as_text")]
@@ -15,7 +15,7 @@ pub struct Recorded {
     pub extra_data: String,
 }
 
-/// Some ids are numbers.
+/// Some ids are numbers in the JSON.
 fn as_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     serde_json::Value::deserialize(deserializer).map(|id| id.to_string())
 }
@@ -38,7 +38,7 @@ pub fn demo(count: u64) -> Vec<Recorded> {
     })
 }
 
-/// The entries of a corpus beside the repository; None, and a line that says so, where there is none.
+/// The entries of a corpus next to the repository. If it does not exist, prints a line and returns `None`.
 pub fn conformance(corpus: &str) -> Option<Vec<Recorded>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance");
     let path = folder.join(format!("{corpus}.inputs.jsonl.gz"));
@@ -53,7 +53,7 @@ pub fn conformance(corpus: &str) -> Option<Vec<Recorded>> {
 }
 
 impl Recorded {
-    /// `leaf_input` and `extra_data`, read as leniently as the server does.
+    /// `leaf_input` and `extra_data`, decoded as leniently as in the server.
     pub fn bytes(&self) -> Option<(bytes::Bytes, bytes::Bytes)> {
         let page = serde_json::json!({ "entries":
             [{ "leaf_input": self.leaf_input, "extra_data": self.extra_data }] });
@@ -65,7 +65,7 @@ impl Recorded {
         Some((raw.leaf_input, raw.extra_data))
     }
 
-    /// The certificate and its issuers; none of an entry whose framing is broken.
+    /// The certificate and its issuers. Empty for an entry with malformed framing.
     pub fn certificates(&self) -> Vec<bytes::Bytes> {
         let Some((leaf_input, extra_data)) = self.bytes() else { return Vec::new() };
         let Ok(entry) = certstream_server::ct::entry::decode(&leaf_input, &extra_data, Issuer::unshared)
