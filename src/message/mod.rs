@@ -5,9 +5,9 @@
 //!
 //! ```text
 //! LogEntry + Source ── CertEntry ── EntryBatch ──┬── Frames of the full stream
-//!                                                ├── Frames of the lite stream      (each made once, when
-//!                                                └── Frames of the domains stream    somebody wants it; compressed,
-//!                                                                                    or as events, likewise)
+//!                                                ├── Frames of the lite stream      (each built once, if it
+//!                                                └── Frames of the domains stream    has subscribers; also compressed,
+//!                                                                                    or as events)
 //! ```
 //!
 //! In the other direction, [`ClientFrames`] parses what clients send.

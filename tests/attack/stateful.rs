@@ -105,7 +105,7 @@ async fn client(server: &Server, seed: u64, end: Instant) {
     }
 }
 
-/// Receives everything until `end`. Fails if a message is missing.
+/// Receives messages until `end` and returns their number. Panics if one is missing.
 async fn listen(server: &Server, end: Instant) -> usize {
     let mut socket = server.subscribe(OTHERS, "/lite-stream").await.expect("a stream");
     let mut next = std::collections::BTreeMap::new();

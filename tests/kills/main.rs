@@ -1,6 +1,6 @@
 //! Repeatedly kills a server while a log grows and a client is connected. No entry is lost and none is out of
-//! order. None is repeated after an orderly stop. After a kill, only entries from the last second before it
-//! are repeated.
+//! order. None is repeated after an orderly stop. After a kill, only entries that the client received in the
+//! last 3 seconds before it are repeated, normally only those of the last second.
 //!
 //! A longer run, for use before a release:
 //!

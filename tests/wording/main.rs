@@ -2,7 +2,7 @@
 //! hostile certificates.
 //!
 //! ```text
-//! sources, rare, generated ─ certificates ─► compare ◄─ reference (what OpenSSL says, unsafe)
+//! sources, rare, generated ─ certificates ─► compare ◄─ reference (output of OpenSSL, unsafe)
 //!                                              ▲
 //!                           layout (line feeds), differences (all others, each with its reason)
 //! ```

@@ -1,6 +1,6 @@
 //! The output of the linked OpenSSL for a certificate, as the reference for our texts.
 //!
-//! This file contains the only `unsafe` code of these tests, except for `issuance`. Each function below
+//! Together with `issuance`, this file contains the only `unsafe` code of these tests. Each function below
 //! borrows the certificate while it holds pointers into it, and returns only owned values.
 
 #![allow(unsafe_code)]

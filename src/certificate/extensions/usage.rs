@@ -54,7 +54,7 @@ pub(super) fn write_bits(bits: Bits<'_>, names: &[&str], out: &mut Vec<u8>) {
 }
 
 /// ExtKeyUsageSyntax ::= SEQUENCE SIZE (1..MAX) OF OBJECT IDENTIFIER; AcceptableResponses (RFC
-/// 6960, 4.4.3) looks the same.
+/// 6960, 4.4.3) has the same structure.
 pub(super) fn extended_key_usage(mut value: Reader<'_>, out: &mut Vec<u8>) -> Result<Printed> {
     let start = out.len();
     let mut purposes = value.sequence()?;

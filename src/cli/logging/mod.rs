@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! log::warn! ─► level, target ─► budget ─► sanitised, cut ─► standard error
-//!                                  └─ spent: counted, and told in one line a minute
+//!                                  └─ spent: counted, and reported in one line a minute
 //! ```
 
 pub(crate) mod budget;

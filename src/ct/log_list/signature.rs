@@ -6,7 +6,7 @@ use openssl::pkey::{Id, PKey};
 use openssl::sha::sha256;
 use openssl::sign::Verifier;
 
-/// Chrome's published key for log lists, RSA of 4096 bits: `log_list_pubkey.pem` beside the lists.
+/// Chrome's published key for log lists, RSA of 4096 bits: `log_list_pubkey.pem` next to the lists.
 pub const CHROME_KEY_PEM: &str = "-----BEGIN PUBLIC KEY-----
 MIICIjANBgkqhkiG9w0BAQEFAAOCAg8AMIICCgKCAgEAsu0BHGnQ++W2CTdyZyxv
 HHRALOZPlnu/VMVgo2m+JZ8MNbAOH2cgXb8mvOj8flsX/qPMuKIaauO+PwROMjiq
