@@ -455,7 +455,7 @@ impl Handler<Ping> for Broker {
 impl Handler<QueueDepths> for Broker {
     type Result = Queues;
 
-    /// Looks at every client, so at most once per [`DEPTHS_INTERVAL`].
+    /// Looks at every client, so the result is computed at most twice a second.
     fn handle(&mut self, _: QueueDepths, _: &mut Self::Context) -> Queues {
         let now = Instant::now();
         if let Some((queues, _)) =

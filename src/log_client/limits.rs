@@ -41,7 +41,7 @@ impl Drop for Turn<'_> {
 /// needs an open file.
 pub(crate) const MAX_BESIDE: usize = 256;
 
-/// The permits that all operators share; see [`MAX_BESIDE`].
+/// The 256 permits that all operators share.
 pub fn requests_beside() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(MAX_BESIDE))
 }
