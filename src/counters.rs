@@ -2,10 +2,11 @@
 
 use crate::access::Refusal;
 use crate::message::Stream;
+use enum_map::EnumMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why the server ended a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, enum_map::Enum)]
 pub enum Ending {
     /// It accepted no bytes for too long.
     Stalled,
@@ -26,18 +27,6 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// All reasons, in the order of their discriminants.
-    pub const ALL: [Ending; 8] = [
-        Ending::Stalled,
-        Ending::Silent,
-        Ending::TooFarBehind,
-        Ending::Shed,
-        Ending::NotAllowed,
-        Ending::Flooding,
-        Ending::OverBudget,
-        Ending::BadRequest,
-    ];
-
     /// The value of the metrics' label.
     pub fn name(self) -> &'static str {
         match self {
@@ -56,9 +45,9 @@ impl Ending {
 /// All counters.
 #[derive(Debug, Default)]
 pub struct Counters {
-    streams: [StreamCounters; Stream::ALL.len()],
-    ended: [AtomicU64; Ending::ALL.len()],
-    refused: [AtomicU64; Refusal::ALL.len()],
+    streams: EnumMap<Stream, StreamCounters>,
+    ended: EnumMap<Ending, AtomicU64>,
+    refused: EnumMap<Refusal, AtomicU64>,
 }
 
 /// Counters of one stream, over all of its clients.
@@ -91,38 +80,27 @@ impl StreamCounters {
 impl Counters {
     /// The counters of `stream`.
     pub fn of(&self, stream: Stream) -> &StreamCounters {
-        let [full, lite, domains] = &self.streams;
-        match stream {
-            Stream::Full => full,
-            Stream::Lite => lite,
-            Stream::Domains => domains,
-        }
+        &self.streams[stream]
     }
 
     /// Counts a client that the server ended.
     pub fn ended(&self, why: Ending) {
-        count(self.ended.get(why as usize));
+        self.ended[why].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a refused connection or request.
     pub fn refused(&self, why: Refusal) {
-        count(self.refused.get(why as usize));
+        self.refused[why].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Number of ended clients, by reason.
     pub fn endings(&self) -> impl Iterator<Item = (Ending, u64)> {
-        Ending::ALL.into_iter().zip(self.ended.iter().map(|n| n.load(Ordering::Relaxed)))
+        self.ended.iter().map(|(why, count)| (why, count.load(Ordering::Relaxed)))
     }
 
     /// Number of refusals, by reason.
     pub fn refusals(&self) -> impl Iterator<Item = (Refusal, u64)> {
-        Refusal::ALL.into_iter().zip(self.refused.iter().map(|n| n.load(Ordering::Relaxed)))
-    }
-}
-
-fn count(counter: Option<&AtomicU64>) {
-    if let Some(counter) = counter {
-        counter.fetch_add(1, Ordering::Relaxed);
+        self.refused.iter().map(|(why, count)| (why, count.load(Ordering::Relaxed)))
     }
 }
 
@@ -133,10 +111,10 @@ mod tests {
     #[test]
     fn each_reason_has_a_count_of_its_own() {
         let counters = Counters::default();
-        for (i, why) in Ending::ALL.into_iter().enumerate() {
+        for (i, (why, _)) in counters.endings().enumerate() {
             (0..=i).for_each(|_| counters.ended(why));
         }
-        for (i, why) in Refusal::ALL.into_iter().enumerate() {
+        for (i, (why, _)) in counters.refusals().enumerate() {
             (0..=i).for_each(|_| counters.refused(why));
         }
         assert!(counters.endings().enumerate().all(|(i, (_, count))| count == i as u64 + 1));

@@ -32,7 +32,7 @@ const MAX_NAME_CHARS: usize = 80;
 
 /// A kind of problem. There are about thirty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Topic {
+pub(crate) struct Topic {
     /// The subject of the problem.
     pub about: &'static str,
     /// The problem itself.
@@ -181,22 +181,22 @@ fn listed(names: impl Iterator<Item = String>, count: usize) -> String {
 
 /// The `Topics` that all watchers share; writes their lines to the log file.
 #[derive(Debug, Default)]
-pub struct Digest(Mutex<Topics>);
+pub(crate) struct Digest(Mutex<Topics>);
 
 impl Digest {
     /// Reports a problem of `log`, immediately or in a summary.
-    pub fn tell(&self, level: Level, topic: Topic, log: &str, text: impl FnOnce() -> String) {
+    pub(crate) fn tell(&self, level: Level, topic: Topic, log: &str, text: impl FnOnce() -> String) {
         let line = self.topics(|topics| topics.note((topic, level), log, text, Instant::now()));
         write(line);
     }
 
     /// Writes the lines that are due. Must be called about every second.
-    pub fn tell_due(&self) {
+    pub(crate) fn tell_due(&self) {
         write(self.topics(|topics| topics.due(Instant::now(), false)));
     }
 
     /// Writes everything that has not been reported.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         write(self.topics(|topics| topics.due(Instant::now(), true)));
     }
 

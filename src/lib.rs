@@ -22,53 +22,56 @@
 //! | [`cli`] | the command line | `startup`, `reload`, `transport`, `config`, `log_list`, `log_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
 //! | [`startup`] | starts all actors, threads and servers; nothing else starts any | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message` |
 //! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `access`, `printable` |
-//! | [`server`] | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
-//! | [`routes`] | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `state`, `counters`, `access`, `message`, `rate` |
+//! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
+//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `state`, `counters`, `access`, `message`, `rate` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
-//! | [`actors`] | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat, and their messages | `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
+//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat, and their messages | `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
 //! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `access`, `message`, `ct`, `printable` |
-//! | [`log_list`] | the lists of logs: downloaded, verified and stored | `log_client`, `ct`, `system` |
-//! | [`log_client`] | requests to a log, and their answers | `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
+//! | `log_list` | the lists of logs: downloaded, verified and stored | `log_client`, `ct`, `system` |
+//! | `log_client` | requests to a log, and their answers | `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
 //! | [`demo`] | a local CT log, for trying the server out and for tests | `ct`, `certificate`, `clock` |
 //! | [`state`] | the files that survive a restart | `evidence`, `ct`, `system` |
-//! | [`counters`] | counters of client events | `access`, `message` |
-//! | [`digest`] | summaries of the logs' problems for the log file | `printable` |
+//! | `counters` | counters of client events | `access`, `message` |
+//! | `digest` | summaries of the logs' problems for the log file | `printable` |
 //! | [`evidence`] | proof of a log's misbehaviour, in a form that others can verify; pure | `ct`, `certificate` |
-//! | [`access`] | access control: who may connect and subscribe, and how often; pure | `message`, `rate` |
+//! | `access` | access control: who may connect and subscribe, and how often; pure | `message`, `rate` |
 //! | [`message`] | the messages of each stream, and their WebSocket and SSE frames; pure | `ct`, `certificate` |
 //! | [`ct`] | the structures of RFC 6962 and static-ct-api, and the proofs of their trees; pure | `certificate`, `printable` |
 //! | [`certificate`] | conversion of X.509 certificates to the fields and texts of the messages; pure |  |
 //! | `rate` | token buckets for rate limits; pure |  |
-//! | [`printable`] | escaping of untrusted text for output; pure |  |
+//! | `printable` | escaping of untrusted text for output; pure |  |
 //! | `system` | limits and services of the operating system, except sockets |  |
 //! | `clock` | the current time |  |
 //!
 //! Pure modules do no input or output, do not read the clock, and import neither actix nor tokio.
 
-pub mod access;
-pub mod actors;
+// Public items are those that the binary, tests, benches or fuzz targets need.
+#![cfg_attr(not(test), warn(unreachable_pub))]
+
+mod access;
+mod actors;
 pub mod certificate;
 pub mod cli;
 mod clock;
 pub mod config;
-pub mod counters;
+mod counters;
 pub mod ct;
 #[cfg(feature = "demo")]
 pub mod demo;
-pub mod digest;
+mod digest;
 pub mod evidence;
 #[cfg(test)]
 mod limits;
 mod live_config;
-pub mod log_client;
-pub mod log_list;
+mod log_client;
+mod log_list;
 pub mod message;
-pub mod printable;
+mod printable;
 mod rate;
 pub mod reload;
-pub mod routes;
-pub mod server;
+mod routes;
+mod server;
 pub mod startup;
 pub mod state;
 mod system;

@@ -30,21 +30,21 @@ impl LiveSettings {
 
 /// The settings in force. They are replaced as a whole.
 #[derive(Debug)]
-pub struct LiveConfig(ArcSwap<LiveSettings>);
+pub(crate) struct LiveConfig(ArcSwap<LiveSettings>);
 
 impl LiveConfig {
     /// Starts with `rules`.
-    pub fn new(rules: LiveSettings) -> Self {
+    pub(crate) fn new(rules: LiveSettings) -> Self {
         LiveConfig(ArcSwap::from_pointee(rules))
     }
 
     /// The settings in force now.
-    pub fn settings(&self) -> Arc<LiveSettings> {
+    pub(crate) fn settings(&self) -> Arc<LiveSettings> {
         self.0.load_full()
     }
 
     /// Replaces the settings.
-    pub fn replace(&self, rules: LiveSettings) {
+    pub(crate) fn replace(&self, rules: LiveSettings) {
         self.0.store(Arc::new(rules));
     }
 }

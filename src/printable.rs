@@ -16,7 +16,7 @@ pub(crate) const MAX_LINE_CHARS: usize = 2_000;
 /// Returns `text` without unsafe characters and limited to `max_chars` characters. The rest is cut off and
 /// replaced by the number of characters removed. Borrowed if nothing changes. Backslashes are not escaped, so
 /// the result is for people, not for parsers.
-pub fn escaped(text: &str, max_chars: usize) -> Cow<'_, str> {
+pub(crate) fn escaped(text: &str, max_chars: usize) -> Cow<'_, str> {
     // Every character takes at least one byte.
     let fits = text.len() <= max_chars || text.chars().nth(max_chars).is_none();
     if fits && !text.contains(is_unsafe) {
@@ -70,7 +70,7 @@ fn escape(c: char) -> Escaped {
 
 /// The same for text that is already JSON: each unsafe character becomes one or two `\\uXXXX`, which encode
 /// it (RFC 8259 section 7). For text between quotes. Nothing is cut off.
-pub fn json_escaped(text: &str) -> Cow<'_, str> {
+pub(crate) fn json_escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
@@ -90,7 +90,7 @@ pub fn json_escaped(text: &str) -> Cow<'_, str> {
 /// `url` with its userinfo (the part before the `@` of the authority, RFC 3986 section 3.2.1) replaced by
 /// `***`, because it may contain a password. Also works for an invalid URL, if the password is in the same
 /// place.
-pub fn without_password(url: &str) -> Cow<'_, str> {
+pub(crate) fn without_password(url: &str) -> Cow<'_, str> {
     let start = url.find("://").map_or(0, |i| i + "://".len());
     let Some((scheme, rest)) = url.split_at_checked(start) else { return Cow::Borrowed(url) };
     // A password may contain "/" or "?" by mistake, so this removes everything up to the last "@".

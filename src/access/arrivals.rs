@@ -15,7 +15,7 @@ pub(crate) const REMEMBERED: usize = 10_000;
 
 /// The new connections of each address.
 #[derive(Debug, Default)]
-pub struct Arrivals(Mutex<Buckets>);
+pub(crate) struct Arrivals(Mutex<Buckets>);
 
 /// A token bucket for each recent address, in two generations. An address is forgotten after [`REMEMBERED`] others have
 /// connected.
@@ -30,7 +30,7 @@ struct Buckets {
 impl Arrivals {
     /// The delay for a new connection from `address` under a rate limit of `per_second` for each address (for IPv6,
     /// each /64). A limit of 0 means none. `None` if the delay would exceed `longest`.
-    pub fn wait(
+    pub(crate) fn wait(
         &self,
         address: IpAddr,
         per_second: u32,

@@ -60,7 +60,7 @@ fn without_port(authority: &str) -> Option<&str> {
 ///
 /// # Errors
 /// If the text is not a host name.
-pub fn host_name(text: &str) -> Result<String, String> {
+pub(crate) fn host_name(text: &str) -> Result<String, String> {
     let is_label = |label: &str| {
         !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };

@@ -11,7 +11,7 @@ const SUBSCRIBER: u128 = !0 << 64;
 
 /// The holder that a connection counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LimitKey {
+pub(crate) enum LimitKey {
     /// All connections together.
     Everyone,
     /// Connections to the admins' own listener.
@@ -26,7 +26,7 @@ pub enum LimitKey {
 
 impl LimitKey {
     /// The key for a client at `address`.
-    pub fn at(address: IpAddr) -> Self {
+    pub(crate) fn at(address: IpAddr) -> Self {
         LimitKey::Address(match address.to_canonical() {
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & SUBSCRIBER).into(),
             address => address,
@@ -36,7 +36,7 @@ impl LimitKey {
 
 /// The number of open connections per key.
 #[derive(Debug, Default)]
-pub struct ConnectionLimits(Mutex<HashMap<LimitKey, usize>>);
+pub(crate) struct ConnectionLimits(Mutex<HashMap<LimitKey, usize>>);
 
 /// A permit for one connection; released when it is dropped.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub struct ConnectionPermit {
 
 impl ConnectionLimits {
     /// Takes a permit for `holder`, unless it holds `most` already.
-    pub fn take(self: &Arc<Self>, holder: LimitKey, most: usize) -> Option<ConnectionPermit> {
+    pub(crate) fn take(self: &Arc<Self>, holder: LimitKey, most: usize) -> Option<ConnectionPermit> {
         let mut taken = self.lock();
         // Checked before the insertion, so that refused holders are not stored.
         if taken.get(&holder).copied().unwrap_or(0) >= most {
@@ -58,7 +58,7 @@ impl ConnectionLimits {
     }
 
     /// Number of connections of `holder`.
-    pub fn taken(&self, holder: LimitKey) -> usize {
+    pub(crate) fn taken(&self, holder: LimitKey) -> usize {
         self.lock().get(&holder).copied().unwrap_or(0)
     }
 

@@ -19,13 +19,13 @@ mod refusal;
 mod tests;
 mod token;
 
-pub use arrivals::Arrivals;
-pub use browser::{Claims, host_name};
-pub use connection_limits::{ConnectionLimits, ConnectionPermit, LimitKey};
-pub use networks::Networks;
-pub use openings::{openings, warnings};
-pub use refusal::Refusal;
-pub use token::{Token, TokenDigest};
+pub(crate) use arrivals::Arrivals;
+pub(crate) use browser::{Claims, host_name};
+pub(crate) use connection_limits::{ConnectionLimits, ConnectionPermit, LimitKey};
+pub(crate) use networks::Networks;
+pub(crate) use openings::{openings, warnings};
+pub(crate) use refusal::Refusal;
+pub(crate) use token::{Token, TokenDigest};
 
 use crate::message::Stream;
 use core::net::IpAddr;

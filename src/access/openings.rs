@@ -8,7 +8,7 @@ use super::{Access, Networks, Token};
 ///
 /// Networks are compared by the addresses that they contain, not as lists. A new token removes no restriction, because
 /// it is a secret.
-pub fn openings(old: &Access, new: &Access) -> Vec<String> {
+pub(crate) fn openings(old: &Access, new: &Access) -> Vec<String> {
     let mut openings = Vec::new();
     addresses(old, new, &mut openings);
     proxies(old, new, &mut openings);
@@ -114,7 +114,7 @@ const PRIVATE: [&str; 9] = [
 
 /// Warnings about valid settings that are probably mistakes. `own_listener`: whether admins have a listener of their
 /// own.
-pub fn warnings(access: &Access, own_listener: bool) -> Vec<String> {
+pub(crate) fn warnings(access: &Access, own_listener: bool) -> Vec<String> {
     let mut warnings = Vec::new();
     let private = Networks::parse(PRIVATE).map(|networks| networks.addresses()).unwrap_or_default();
     let public = access.trusted_proxies.addresses().without(&private);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// A reason; each maps to an HTTP status (RFC 9110 section 15.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, thiserror::Error, enum_map::Enum)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// The address is not in an allowed network.
@@ -48,22 +48,6 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// All reasons.
-    pub const ALL: [Refusal; 12] = [
-        Refusal::Network,
-        Refusal::Forwarding,
-        Refusal::Full,
-        Refusal::AddressFull,
-        Refusal::AddressRate,
-        Refusal::TokenFull,
-        Refusal::TokenMissing,
-        Refusal::TokenUnknown,
-        Refusal::TokenStream,
-        Refusal::NotAdmin,
-        Refusal::Host,
-        Refusal::CrossSite,
-    ];
-
     /// The HTTP status.
     pub fn status(self) -> u16 {
         match self {

@@ -17,6 +17,7 @@ use crate::live_config::LiveSettings;
 use crate::message::{CertEntry, Demand, EntryBatch, Stream, Wire, heartbeat};
 use crate::system;
 use actix::prelude::*;
+use enum_map::EnumMap;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -157,7 +158,7 @@ pub struct Broker {
     pace: Pace,
     trim_policy: TrimPolicy,
     /// Sequence number of the next message, by stream.
-    next_seq: [u64; Stream::ALL.len()],
+    next_seq: EnumMap<Stream, u64>,
     closing: bool,
     /// The depths of the queues, and when they were computed.
     depths: Option<(Queues, Instant)>,
@@ -179,7 +180,7 @@ impl Broker {
             held: Vec::new(),
             pace: Pace::new(Instant::now()),
             trim_policy: TrimPolicy::default(),
-            next_seq: [0; Stream::ALL.len()],
+            next_seq: EnumMap::default(),
             closing: false,
             depths: None,
         }
@@ -347,7 +348,7 @@ impl Handler<Publish> for Broker {
 
     fn handle(&mut self, Publish { batch, done }: Publish, ctx: &mut Self::Context) {
         let mut enough = self.limits.flush_interval.is_zero();
-        for (stream, next_seq) in Stream::ALL.into_iter().zip(&mut self.next_seq) {
+        for (stream, next_seq) in &mut self.next_seq {
             for wire in Wire::ALL.into_iter().filter(|wire| self.demand.wants_as(stream, *wire)) {
                 let frames = batch.on_wire(stream, wire, *next_seq);
                 enough |= self.coalescer.add(stream, wire, frames, *next_seq);

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Close code 1001, going away (RFC 6455 section 7.4.1): the only code after which every client library reconnects.
-pub const GOING_AWAY: u16 = 1001;
+pub(crate) const GOING_AWAY: u16 = 1001;
 /// Close code 1008, policy violation: new access rules do not admit the client.
-pub const NOT_ALLOWED: u16 = 1008;
+pub(crate) const NOT_ALLOWED: u16 = 1008;
 /// Close code 1000, normal closure: everything requested was sent.
-pub const NORMAL: u16 = 1000;
+pub(crate) const NORMAL: u16 = 1000;
 
 /// The origin of a connection.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ pub(crate) const FRAMES: Rate = Rate { per_second: 1000, burst: 2000 };
 /// Bytes read from a connection and not yet processed by its session. The [`Connection`](super::connection::Connection)
 /// fills it and polls the session right afterwards, so no waker is needed.
 #[derive(Debug, Default, Clone)]
-pub struct ReadBuffer(Rc<RefCell<Read>>);
+pub(crate) struct ReadBuffer(Rc<RefCell<Read>>);
 
 #[derive(Debug, Default)]
 struct Read {
@@ -36,28 +36,28 @@ struct Read {
 impl ReadBuffer {
     /// Whether the buffer accepts more bytes: the session has taken the previous ones, and the client has not closed
     /// its side.
-    pub fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         let read = self.0.borrow();
         read.bytes.is_empty() && !read.ended
     }
 
     /// Stores bytes received from the client.
-    pub fn put(&self, bytes: Bytes) {
+    pub(crate) fn put(&self, bytes: Bytes) {
         self.0.borrow_mut().bytes = bytes;
     }
 
     /// Records that the client has closed its side.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.0.borrow_mut().ended = true;
     }
 
     /// Delay before the next read. The call resets it to zero.
-    pub fn take_pause(&self) -> Duration {
+    pub(crate) fn take_pause(&self) -> Duration {
         mem::take(&mut self.0.borrow_mut().pause)
     }
 
     /// The protocol violation that the client committed, if any.
-    pub fn violation(&self) -> Option<Violation> {
+    pub(crate) fn violation(&self) -> Option<Violation> {
         self.0.borrow().violation
     }
 }
@@ -65,7 +65,7 @@ impl ReadBuffer {
 /// A client's control frames, as a stream. It filters out those that need no answer: each poll returns at most one ping
 /// and one close frame.
 #[derive(Debug)]
-pub struct ClientMessages {
+pub(crate) struct ClientMessages {
     heard: ReadBuffer,
     frames: ClientFrames,
     control_budget: TokenBucket,
@@ -74,7 +74,7 @@ pub struct ClientMessages {
 
 impl ClientMessages {
     /// Parses the bytes of `heard`. With `deflate`, messages may be compressed.
-    pub fn new(heard: ReadBuffer, deflate: bool) -> Self {
+    pub(crate) fn new(heard: ReadBuffer, deflate: bool) -> Self {
         let now = Instant::now();
         ClientMessages {
             heard,

@@ -1,6 +1,7 @@
 //! Joins the messages of one flush interval, so that each client is woken once and receives them in one write.
 
 use crate::message::{Frames, Stream, Wire};
+use enum_map::EnumMap;
 use std::sync::Arc;
 
 /// Bytes from which frames are flushed without waiting for the interval. Half of this limit costs a tenth more CPU time
@@ -17,7 +18,7 @@ pub(super) struct Coalescer {
 
 /// The coalescers of all streams and wire formats.
 #[derive(Debug, Default)]
-pub(super) struct Coalescers([[Coalescer; Wire::ALL.len()]; Stream::ALL.len()]);
+pub(super) struct Coalescers(EnumMap<Stream, EnumMap<Wire, Coalescer>>);
 
 impl Coalescer {
     fn add(&mut self, frames: Arc<Frames>, first_seq: u64) -> bool {
@@ -40,15 +41,14 @@ impl Coalescers {
     /// Adds frames whose first message has the sequence number `first_seq`. Returns whether a flush is due because of
     /// their size.
     pub(super) fn add(&mut self, stream: Stream, wire: Wire, frames: Arc<Frames>, first_seq: u64) -> bool {
-        let coalescer = self.0.get_mut(stream as usize).and_then(|wires| wires.get_mut(wire as usize));
-        coalescer.is_some_and(|coalescer| coalescer.add(frames, first_seq))
+        self.0[stream][wire].add(frames, first_seq)
     }
 
     /// Removes all frames. Each item has the sequence number of its first message.
     pub(super) fn take(&mut self) -> Vec<(Stream, Wire, Arc<Frames>, u64)> {
         let mut taken = Vec::new();
-        for (stream, wires) in Stream::ALL.into_iter().zip(&mut self.0) {
-            for (wire, coalescer) in Wire::ALL.into_iter().zip(wires) {
+        for (stream, wires) in &mut self.0 {
+            for (wire, coalescer) in wires {
                 if let Some((frames, first_seq)) = coalescer.take() {
                     taken.push((stream, wire, frames, first_seq));
                 }

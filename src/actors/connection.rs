@@ -29,7 +29,7 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 const JOINED: usize = 16 * 1024;
 
 /// A future that completes when the connection ends. Dropping it ends the connection.
-pub struct Connection<T> {
+pub(crate) struct Connection<T> {
     socket: T,
     session: Session,
     /// Bytes that the socket has not accepted yet.
@@ -50,7 +50,7 @@ pub struct Connection<T> {
 
 impl<T: Socket> Connection<T> {
     /// Connects `session` with `socket`. The bytes in `read` were received already.
-    pub fn new(socket: T, session: Session, read: &[u8]) -> Self {
+    pub(crate) fn new(socket: T, session: Session, read: &[u8]) -> Self {
         session.receive(read);
         socket.bound_unsent(session.client().send_queue.wire);
         Connection {

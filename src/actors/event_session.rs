@@ -7,7 +7,7 @@ use actix::Addr;
 use std::sync::Arc;
 
 /// Keeps `client` subscribed until it is dropped.
-pub struct EventSession {
+pub(crate) struct EventSession {
     pub(super) client: Arc<Client>,
     /// Whether the response uses chunked transfer coding (RFC 9112 section 7.1), which HTTP/1.0 does not support.
     pub(super) in_chunks: bool,
@@ -16,7 +16,7 @@ pub struct EventSession {
 
 impl EventSession {
     /// Subscribes `client`. `in_chunks` selects chunked transfer coding.
-    pub fn start(client: Arc<Client>, broker: Addr<Broker>, in_chunks: bool) -> Self {
+    pub(crate) fn start(client: Arc<Client>, broker: Addr<Broker>, in_chunks: bool) -> Self {
         broker.do_send(Subscribe(client.clone()));
         EventSession { in_chunks, _subscription: Subscription::new(broker, &client), client }
     }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 /// Sends the Broker a [`Tick`] every `interval`.
 #[derive(Debug)]
-pub struct Heartbeat {
+pub(crate) struct Heartbeat {
     broker: Recipient<Tick>,
     interval: Duration,
 }
 
 impl Heartbeat {
     /// Creates a Heartbeat. It ticks once it is started.
-    pub fn new(broker: &Addr<Broker>, interval: Duration) -> Self {
+    pub(crate) fn new(broker: &Addr<Broker>, interval: Duration) -> Self {
         Heartbeat { broker: broker.clone().recipient(), interval }
     }
 }

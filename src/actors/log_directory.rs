@@ -30,7 +30,7 @@ pub(crate) const MAX_STOPPED_LINES: usize = 10;
 
 /// The status of all watched logs, readable from any thread.
 #[derive(Debug, Clone, Default)]
-pub struct LogStatuses(Arc<RwLock<Known>>);
+pub(crate) struct LogStatuses(Arc<RwLock<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -40,7 +40,7 @@ struct Known {
 
 /// The status of a log list.
 #[derive(Debug, Clone)]
-pub struct ListStatus {
+pub(crate) struct ListStatus {
     /// The list's name.
     pub name: Cow<'static, str>,
     origin: Origin,
@@ -48,7 +48,7 @@ pub struct ListStatus {
 
 impl ListStatus {
     /// Age of the list content that is in use; `None` if it is unknown.
-    pub fn age(&self, now: SystemTime) -> Option<Duration> {
+    pub(crate) fn age(&self, now: SystemTime) -> Option<Duration> {
         let from = match self.origin {
             Origin::Fetched { at } => at,
             Origin::Saved { fetched, .. } => fetched,
@@ -60,12 +60,12 @@ impl ListStatus {
 
 impl LogStatuses {
     /// The logs that are watched now, ordered by URL.
-    pub fn all(&self) -> Vec<Arc<LogStatus>> {
+    pub(crate) fn all(&self) -> Vec<Arc<LogStatus>> {
         self.0.read().logs.clone()
     }
 
     /// The lists in use.
-    pub fn lists(&self) -> Vec<ListStatus> {
+    pub(crate) fn lists(&self) -> Vec<ListStatus> {
         self.0.read().lists.clone()
     }
 
@@ -79,10 +79,10 @@ impl LogStatuses {
 }
 
 /// Starts the watcher of one log.
-pub type StartWatcher = Box<dyn FnMut(&LogConfig, Arc<LogStatus>) -> Addr<LogWatcher>>;
+pub(crate) type StartWatcher = Box<dyn FnMut(&LogConfig, Arc<LogStatus>) -> Addr<LogWatcher>>;
 
 /// Creates the clients that download the lists.
-pub type ListClients = Box<dyn Fn(&ListConfig) -> Vec<LogListClient>>;
+pub(crate) type ListClients = Box<dyn Fn(&ListConfig) -> Vec<LogListClient>>;
 
 /// The merged lists, after a download.
 #[derive(Message)]
@@ -97,7 +97,7 @@ struct Listed {
 /// Replaces the configured logs and lists.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Follow {
+pub(crate) struct Follow {
     /// Logs that are watched regardless of the lists.
     pub configured: Vec<LogConfig>,
     /// The lists, and the criteria that select logs from them.
@@ -107,10 +107,10 @@ pub struct Follow {
 /// Stops all watchers. The answer is sent once they have stopped.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct StopWatching;
+pub(crate) struct StopWatching;
 
 /// The LogDirectory actor; see the module documentation.
-pub struct LogDirectory {
+pub(crate) struct LogDirectory {
     configured: Vec<LogConfig>,
     lists: Option<ListConfig>,
     clients: ListClients,
@@ -131,7 +131,7 @@ struct Running {
 
 impl LogDirectory {
     /// Creates a directory that watches `configured` and the logs that `lists` selects.
-    pub fn new(
+    pub(crate) fn new(
         configured: Vec<LogConfig>,
         lists: Option<ListConfig>,
         clients: ListClients,

@@ -16,23 +16,23 @@
 //! | [`StopWatching`](log_directory::StopWatching) | startup, LogDirectory | the sender waits |
 //! | [`Stop`](log_watcher::Stop) | LogDirectory, LogWatcher | the sender waits |
 
-pub mod broker;
-pub mod client;
-pub mod client_messages;
+pub(crate) mod broker;
+pub(crate) mod client;
+pub(crate) mod client_messages;
 mod coalescer;
-pub mod connection;
-pub mod event_session;
-pub mod heartbeat;
-pub mod liveness;
-pub mod log_directory;
-pub mod log_watcher;
+pub(crate) mod connection;
+pub(crate) mod event_session;
+pub(crate) mod heartbeat;
+pub(crate) mod liveness;
+pub(crate) mod log_directory;
+pub(crate) mod log_watcher;
 mod pace;
 pub(crate) mod ring_buffer;
-pub mod send_queue;
-pub mod session;
-pub mod socket;
+pub(crate) mod send_queue;
+pub(crate) mod session;
+pub(crate) mod socket;
 #[cfg(target_os = "linux")]
 mod splice;
 mod subscription;
 mod trim_policy;
-pub mod websocket_session;
+pub(crate) mod websocket_session;

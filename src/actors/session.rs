@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// A client's session. It is stored in the extensions of the HTTP response until its connection is created.
-pub enum Session {
+pub(crate) enum Session {
     /// The session of a WebSocket client.
     WebSocket(WebSocketControl),
     /// The session of an SSE client, which cannot send data.

@@ -26,7 +26,7 @@ pub(crate) const SEND_BUFFER: usize = 512 * 1024;
 pub(crate) const EVENTS_UNSENT: u32 = 192 * 1024;
 
 /// The socket of a connection.
-pub trait Socket: AsyncRead + AsyncWrite + Unpin {
+pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin {
     /// Sends a part of `chunk`. Returns the number of bytes sent.
     fn poll_send(&mut self, cx: &mut Context<'_>, chunk: &Chunk) -> Poll<io::Result<usize>>;
 

@@ -6,14 +6,14 @@ use actix::Addr;
 
 /// Keeps a client subscribed until it is dropped. Its owner lives as long as the client's connection.
 #[derive(Debug)]
-pub struct Subscription {
+pub(super) struct Subscription {
     broker: Addr<Broker>,
     id: u64,
 }
 
 impl Subscription {
     /// Creates the subscription of `client`. The caller sends the `Subscribe` message.
-    pub fn new(broker: Addr<Broker>, client: &Client) -> Self {
+    pub(super) fn new(broker: Addr<Broker>, client: &Client) -> Self {
         Subscription { broker, id: client.id }
     }
 }

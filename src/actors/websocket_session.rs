@@ -21,13 +21,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Handles the control frames of one client.
-pub struct WebSocketSession {
+pub(crate) struct WebSocketSession {
     client: Arc<Client>,
     heard: ReadBuffer,
 }
 
 /// The actor of a client, as its connection polls it.
-pub struct WebSocketControl {
+pub(crate) struct WebSocketControl {
     pub(super) client: Arc<Client>,
     pub(super) heard: ReadBuffer,
     answers: Pin<Box<dyn Stream<Item = Result<Bytes, Error>>>>,
@@ -40,7 +40,7 @@ pub struct WebSocketControl {
 
 impl WebSocketControl {
     /// Subscribes `client` and starts its actor.
-    pub fn new(client: Arc<Client>, broker: Addr<Broker>) -> Self {
+    pub(crate) fn new(client: Arc<Client>, broker: Addr<Broker>) -> Self {
         let heard = ReadBuffer::default();
         let client_messages = ClientMessages::new(heard.clone(), client.send_queue.wire == Wire::Deflate);
         // Subscribed before the handshake is answered, so that the Broker supervises its queue from then on.

@@ -22,37 +22,37 @@ pub(super) type Result<T> = std::result::Result<T, Malformed>;
 
 /// Identifier octets (X.690 section 8.1.2) of the types that certificates use.
 pub(super) mod tag {
-    pub const BOOLEAN: u8 = 0x01;
-    pub const INTEGER: u8 = 0x02;
-    pub const BIT_STRING: u8 = 0x03;
-    pub const OCTET_STRING: u8 = 0x04;
-    pub const NULL: u8 = 0x05;
-    pub const OID: u8 = 0x06;
-    pub const ENUMERATED: u8 = 0x0A;
-    pub const UTF8_STRING: u8 = 0x0C;
-    pub const NUMERIC_STRING: u8 = 0x12;
-    pub const PRINTABLE_STRING: u8 = 0x13;
-    pub const TELETEX_STRING: u8 = 0x14;
-    pub const VIDEOTEX_STRING: u8 = 0x15;
-    pub const IA5_STRING: u8 = 0x16;
-    pub const UTC_TIME: u8 = 0x17;
-    pub const GENERALIZED_TIME: u8 = 0x18;
-    pub const GRAPHIC_STRING: u8 = 0x19;
-    pub const VISIBLE_STRING: u8 = 0x1A;
-    pub const GENERAL_STRING: u8 = 0x1B;
-    pub const UNIVERSAL_STRING: u8 = 0x1C;
-    pub const BMP_STRING: u8 = 0x1E;
-    pub const SEQUENCE: u8 = 0x30;
-    pub const SET: u8 = 0x31;
-    pub const CONSTRUCTED: u8 = 0x20;
+    pub(crate) const BOOLEAN: u8 = 0x01;
+    pub(crate) const INTEGER: u8 = 0x02;
+    pub(crate) const BIT_STRING: u8 = 0x03;
+    pub(crate) const OCTET_STRING: u8 = 0x04;
+    pub(crate) const NULL: u8 = 0x05;
+    pub(crate) const OID: u8 = 0x06;
+    pub(crate) const ENUMERATED: u8 = 0x0A;
+    pub(crate) const UTF8_STRING: u8 = 0x0C;
+    pub(crate) const NUMERIC_STRING: u8 = 0x12;
+    pub(crate) const PRINTABLE_STRING: u8 = 0x13;
+    pub(crate) const TELETEX_STRING: u8 = 0x14;
+    pub(crate) const VIDEOTEX_STRING: u8 = 0x15;
+    pub(crate) const IA5_STRING: u8 = 0x16;
+    pub(crate) const UTC_TIME: u8 = 0x17;
+    pub(crate) const GENERALIZED_TIME: u8 = 0x18;
+    pub(crate) const GRAPHIC_STRING: u8 = 0x19;
+    pub(crate) const VISIBLE_STRING: u8 = 0x1A;
+    pub(crate) const GENERAL_STRING: u8 = 0x1B;
+    pub(crate) const UNIVERSAL_STRING: u8 = 0x1C;
+    pub(crate) const BMP_STRING: u8 = 0x1E;
+    pub(crate) const SEQUENCE: u8 = 0x30;
+    pub(crate) const SET: u8 = 0x31;
+    pub(crate) const CONSTRUCTED: u8 = 0x20;
 
     /// Identifier of `[n]` for a primitive type, tagged IMPLICIT.
-    pub const fn context(n: u8) -> u8 {
+    pub(crate) const fn context(n: u8) -> u8 {
         0x80 | n
     }
 
     /// Identifier of `[n]` for an EXPLICIT tag or a constructed type.
-    pub const fn constructed(n: u8) -> u8 {
+    pub(crate) const fn constructed(n: u8) -> u8 {
         0xA0 | n
     }
 }
@@ -71,17 +71,17 @@ pub(super) struct Element<'a> {
 
 impl<'a> Element<'a> {
     #[inline]
-    pub fn reader(&self) -> Reader<'a> {
+    pub(super) fn reader(&self) -> Reader<'a> {
         Reader::new(self.content, self.content_at)
     }
 
-    pub fn malformed(&self, what: &'static str) -> Malformed {
+    pub(super) fn malformed(&self, what: &'static str) -> Malformed {
         Malformed { what, at: self.at }
     }
 
     /// The bytes of a string: the content, or the joined segments of a constructed string.
     #[inline]
-    pub fn octets(&self) -> Result<Cow<'a, [u8]>> {
+    pub(super) fn octets(&self) -> Result<Cow<'a, [u8]>> {
         if self.tag & tag::CONSTRUCTED == 0 {
             return Ok(Cow::Borrowed(self.content));
         }
@@ -91,7 +91,7 @@ impl<'a> Element<'a> {
     }
 
     /// Reads the content of an EXPLICIT tag, which must be exactly one element (X.690 section 8.14.2).
-    pub fn explicit(&self) -> Result<Reader<'a>> {
+    pub(super) fn explicit(&self) -> Result<Reader<'a>> {
         let mut rest = self.reader();
         rest.element()?;
         rest.finish()?;
@@ -100,19 +100,19 @@ impl<'a> Element<'a> {
 
     /// The object identifier in this element. Checks that it is complete and its arcs are minimal (X.690
     /// section 8.19.2).
-    pub fn oid(&self) -> Result<&'a [u8]> {
+    pub(super) fn oid(&self) -> Result<&'a [u8]> {
         if is_oid(self.content) { Ok(self.content) } else { Err(self.malformed("broken OBJECT IDENTIFIER")) }
     }
 
     /// The bits of a BIT STRING and their number (X.690 section 8.6).
-    pub fn bits(&self) -> Result<Bits<'a>> {
+    pub(super) fn bits(&self) -> Result<Bits<'a>> {
         match self.content.split_first() {
             Some((&unused @ 0..=7, bytes)) if unused == 0 || !bytes.is_empty() => Ok(Bits { bytes, unused }),
             _ => Err(self.malformed("broken BIT STRING")),
         }
     }
 
-    pub fn boolean(&self) -> Result<bool> {
+    pub(super) fn boolean(&self) -> Result<bool> {
         match self.content {
             [value] => Ok(*value != 0),
             _ => Err(self.malformed("broken BOOLEAN")),
@@ -129,7 +129,7 @@ pub(super) struct Bits<'a> {
 impl<'a> Bits<'a> {
     /// The bytes with the unused bits set to zero, as DER requires (X.690 section 11.2.1) and as OpenSSL
     /// stores them.
-    pub fn named(&self) -> Cow<'a, [u8]> {
+    pub(super) fn named(&self) -> Cow<'a, [u8]> {
         let mask = 0xFFu8 << self.unused;
         match self.bytes.split_last() {
             Some((last, before)) if last & !mask != 0 => Cow::Owned([before, &[last & mask]].concat()),
@@ -137,7 +137,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    pub fn is_set(&self, bit: usize) -> bool {
+    pub(super) fn is_set(&self, bit: usize) -> bool {
         let Some(&byte) = self.bytes.get(bit / 8) else { return false };
         let unused = if bit / 8 + 1 == self.bytes.len() { self.unused } else { 0 };
         let mask = 0x80u8 >> (bit % 8);
@@ -154,35 +154,35 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     #[inline]
-    pub fn new(bytes: &'a [u8], at: usize) -> Self {
+    pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
         Reader { rest: bytes, at }
     }
 
     #[inline]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// The remaining bytes.
-    pub fn rest(&self) -> &'a [u8] {
+    pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    pub fn at(&self) -> usize {
+    pub(super) fn at(&self) -> usize {
         self.at
     }
 
-    pub fn malformed(&self, what: &'static str) -> Malformed {
+    pub(super) fn malformed(&self, what: &'static str) -> Malformed {
         Malformed { what, at: self.at }
     }
 
     #[inline]
-    pub fn next_is(&self, tag: u8) -> bool {
+    pub(super) fn next_is(&self, tag: u8) -> bool {
         self.rest.first() == Some(&tag)
     }
 
     #[inline]
-    pub fn element(&mut self) -> Result<Element<'a>> {
+    pub(super) fn element(&mut self) -> Result<Element<'a>> {
         // Fast path for nearly every element: a low tag number and one of the two shortest forms of a length.
         let (tag, length, body) = match *self.rest {
             [tag, length @ 0..=0x7F, ref body @ ..] => (tag, usize::from(length), body),
@@ -212,7 +212,7 @@ impl<'a> Reader<'a> {
 
     /// Like `element`, but truncates an element that extends past the end. The flag is true if it was
     /// truncated.
-    pub fn element_or_cut(&mut self) -> Result<(Element<'a>, bool)> {
+    pub(super) fn element_or_cut(&mut self) -> Result<(Element<'a>, bool)> {
         let fault = match self.element() {
             Ok(element) => return Ok((element, false)),
             Err(fault) => fault,
@@ -232,7 +232,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub fn expect(&mut self, tag: u8) -> Result<Element<'a>> {
+    pub(super) fn expect(&mut self, tag: u8) -> Result<Element<'a>> {
         if self.rest.first() != Some(&tag) {
             return Err(self.malformed(missing(tag)));
         }
@@ -240,29 +240,29 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>> {
+    pub(super) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>> {
         if self.next_is(tag) { self.element().map(Some) } else { Ok(None) }
     }
 
     /// Reads a string type, either primitive or in segments.
-    pub fn string(&mut self, tag: u8) -> Result<Cow<'a, [u8]>> {
+    pub(super) fn string(&mut self, tag: u8) -> Result<Cow<'a, [u8]>> {
         match self.rest.first() {
             Some(found) if found & !tag::CONSTRUCTED == tag => self.element()?.octets(),
             _ => Err(self.malformed(missing(tag))),
         }
     }
 
-    pub fn oid(&mut self) -> Result<&'a [u8]> {
+    pub(super) fn oid(&mut self) -> Result<&'a [u8]> {
         self.expect(tag::OID)?.oid()
     }
 
     #[inline]
-    pub fn sequence(&mut self) -> Result<Reader<'a>> {
+    pub(super) fn sequence(&mut self) -> Result<Reader<'a>> {
         Ok(self.expect(tag::SEQUENCE)?.reader())
     }
 
     /// Fails if any bytes remain.
-    pub fn finish(&self) -> Result<()> {
+    pub(super) fn finish(&self) -> Result<()> {
         if self.is_empty() { Ok(()) } else { Err(self.malformed("more than belongs here")) }
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Domains<'a> {
 impl<'a> Domains<'a> {
     /// Collects the names of a subject's `common_name` and the value of a subjectAltName. For a malformed
     /// subjectAltName, these are the names before the error.
-    pub fn new(common_name: Option<Cow<'a, str>>, alt_names: Option<&'a [u8]>) -> Self {
+    pub(super) fn new(common_name: Option<Cow<'a, str>>, alt_names: Option<&'a [u8]>) -> Self {
         let common_name = common_name.filter(|name| !name.is_empty());
         let alt_names = alt_names.and_then(general_names).unwrap_or_else(|| Reader::new(&[], 0));
         Domains { common_name, alt_names }

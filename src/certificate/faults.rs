@@ -13,7 +13,7 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    pub fn add(&mut self, part: &'static str, fault: Malformed) {
+    pub(super) fn add(&mut self, part: &'static str, fault: Malformed) {
         if self.list.len() < MAX_FAULTS {
             self.list.push((part, fault));
         } else {
@@ -21,17 +21,17 @@ impl Faults {
         }
     }
 
-    pub fn note(&mut self, part: &'static str, what: &'static str, at: usize) {
+    pub(super) fn note(&mut self, part: &'static str, what: &'static str, at: usize) {
         self.add(part, Malformed { what, at });
     }
 
     /// Returns the value of an `Ok`. Records the fault of an `Err`.
-    pub fn keep<T>(&mut self, part: &'static str, result: Result<T, Malformed>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, part: &'static str, result: Result<T, Malformed>) -> Option<T> {
         result.map_err(|fault| self.add(part, fault)).ok()
     }
 
     /// Appends the last member, `,"parse_error":"..."`, if there are faults.
-    pub fn write_member(&self, out: &mut Vec<u8>) {
+    pub(super) fn write_member(&self, out: &mut Vec<u8>) {
         if self.list.is_empty() {
             return;
         }

@@ -11,7 +11,7 @@ pub(super) struct Magnitude {
 }
 
 impl Magnitude {
-    pub fn of(content: &[u8]) -> Magnitude {
+    pub(super) fn of(content: &[u8]) -> Magnitude {
         let negative = content.first().is_some_and(|first| first & 0x80 != 0);
         let mut bytes = content.to_vec();
         if negative {

@@ -85,12 +85,12 @@ pub(super) struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    pub fn of(name: &Element<'a>) -> Self {
+    pub(super) fn of(name: &Element<'a>) -> Self {
         Attributes { rdns: name.reader(), rdn: Reader::new(&[], 0), begins_rdn: true }
     }
 
     /// Iterates over a single RelativeDistinguishedName, which a distribution point may contain.
-    pub fn of_rdn(rdn: &Element<'a>) -> Self {
+    pub(super) fn of_rdn(rdn: &Element<'a>) -> Self {
         Attributes { rdns: Reader::new(&[], 0), rdn: rdn.reader(), begins_rdn: true }
     }
 }

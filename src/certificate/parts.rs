@@ -27,7 +27,7 @@ pub(super) struct CertificateParts<'a> {
 }
 
 impl<'a> CertificateParts<'a> {
-    pub fn parse(der: &'a [u8], faults: &mut Faults) -> CertificateParts<'a> {
+    pub(super) fn parse(der: &'a [u8], faults: &mut Faults) -> CertificateParts<'a> {
         let mut found = CertificateParts::default();
         let mut reader = Reader::new(der, 0);
         let Some(certificate) = enter(&mut reader, tag::SEQUENCE, "certificate", faults) else {

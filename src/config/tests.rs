@@ -261,7 +261,7 @@ fn without_a_file_chromes_list_is_followed() {
 #[test]
 fn the_logs_of_a_list_are_watched_with_their_own_protocol_and_key() {
     let lists = load(None, []).unwrap().lists.unwrap();
-    let snapshot = crate::log_list::snapshot().unwrap().list;
+    let snapshot = crate::log_list::built_in::snapshot().unwrap().list;
     let logs = lists.select(&snapshot, 1_779_667_200 /* 2026-05-25 */);
     assert!(logs.len() > 30, "{}", logs.len());
     for log in &logs {
@@ -326,7 +326,7 @@ fn a_file_of_any_size_is_not_read() {
 
 #[test]
 fn logs_that_nobody_vouches_for_are_fetched_from_the_public_internet_only() {
-    let mut list = crate::log_list::snapshot().unwrap().list;
+    let mut list = crate::log_list::built_in::snapshot().unwrap().list;
     let reaches = |text: &str, list: &crate::ct::log_list::LogList| {
         let lists = toml(text).unwrap().lists.unwrap();
         let logs = lists.select(list, 1_779_667_200 /* 2026-05-25 */);

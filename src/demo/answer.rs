@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Delay after the first half of a truncated response, so that it reaches the network.
 const CUT_AFTER: Duration = Duration::from_millis(20);
 
-pub struct DemoResponse {
+pub(super) struct DemoResponse {
     status: StatusCode,
     content_type: &'static str,
     encoding: Encoding,
@@ -38,7 +38,7 @@ enum Encoding {
 }
 
 impl DemoResponse {
-    pub fn ok(content_type: &'static str, body: Vec<u8>) -> Self {
+    pub(super) fn ok(content_type: &'static str, body: Vec<u8>) -> Self {
         Self {
             status: StatusCode::OK,
             content_type,
@@ -51,38 +51,38 @@ impl DemoResponse {
         }
     }
 
-    pub fn json(body: Vec<u8>) -> Self {
+    pub(super) fn json(body: Vec<u8>) -> Self {
         Self::ok("application/json", body)
     }
 
     /// An error in the format of most logs.
-    pub fn error(status: StatusCode, message: &str) -> Self {
+    pub(super) fn error(status: StatusCode, message: &str) -> Self {
         let body = json!({"error_message": message, "success": false}).to_string();
         Self { status, ..Self::json(body.into_bytes()) }
     }
 
     /// A file server's response for a missing file.
-    pub fn not_found(reason: &str) -> Self {
+    pub(super) fn not_found(reason: &str) -> Self {
         Self { status: StatusCode::NOT_FOUND, ..Self::ok("text/plain", format!("{reason}\n").into_bytes()) }
     }
 
     /// Sets the Cache-Control header.
-    pub fn cached(self, cache_control: &'static str) -> Self {
+    pub(super) fn cached(self, cache_control: &'static str) -> Self {
         Self { cache_control: Some(cache_control), ..self }
     }
 
-    pub fn tagged(self, etag: String) -> Self {
+    pub(super) fn tagged(self, etag: String) -> Self {
         Self { etag: Some(etag), ..self }
     }
 
     /// Compresses the body if the client `accepts_gzip`.
-    pub fn gzipped(self, accepts_gzip: bool) -> Self {
+    pub(super) fn gzipped(self, accepts_gzip: bool) -> Self {
         let encoding = if accepts_gzip { Encoding::Gzip } else { Encoding::Identity };
         Self { encoding, ..self }
     }
 
     /// The response to a client whose copy is current.
-    pub fn not_modified(self) -> Self {
+    pub(super) fn not_modified(self) -> Self {
         Self { status: StatusCode::NOT_MODIFIED, body: Vec::new(), ..self }
     }
 
@@ -92,7 +92,7 @@ impl DemoResponse {
     }
 
     /// Applies `fault` to the response.
-    pub fn distorted(mut self, fault: &Fault) -> Self {
+    pub(super) fn distorted(mut self, fault: &Fault) -> Self {
         match fault {
             Fault::TooManyRequests { retry_after_s } => {
                 return Self::refusal(StatusCode::TOO_MANY_REQUESTS, Some(*retry_after_s));
@@ -135,7 +135,7 @@ impl DemoResponse {
         self
     }
 
-    pub fn into_response(self) -> HttpResponse {
+    pub(super) fn into_response(self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         if let Some(cache_control) = self.cache_control {
             response.insert_header((CACHE_CONTROL, cache_control));

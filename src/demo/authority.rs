@@ -22,7 +22,7 @@ use std::sync::Arc;
 const MAX_COMMON_NAME: usize = 64;
 
 /// An intermediate authority that issues certificates.
-pub struct Authority {
+pub(super) struct Authority {
     pub profile: &'static IssuerProfile,
     key: KeyPair,
     name: DistinguishedName,
@@ -51,7 +51,7 @@ impl Authority {
     /// Creates one authority for each profile, and the roots above them.
     ///
     /// `rsa_keys` should contain [`rsa_keys_needed`](Self::rsa_keys_needed) keys. Missing keys are generated.
-    pub fn establish(
+    pub(super) fn establish(
         now: DateTime<Utc>,
         rsa_keys: Vec<KeyPair>,
         rng: &mut impl Rng,
@@ -76,7 +76,7 @@ impl Authority {
     }
 
     /// Number of RSA keys that roots and intermediates need.
-    pub fn rsa_keys_needed() -> usize {
+    pub(super) fn rsa_keys_needed() -> usize {
         let roots: HashMap<_, _> =
             ISSUER_PROFILES.iter().map(|profile| (profile.root_name, profile.root_algorithm)).collect();
         let intermediates = ISSUER_PROFILES.iter().map(|profile| profile.algorithm);
@@ -120,17 +120,17 @@ impl Authority {
     }
 
     /// The chain of its precerts.
-    pub fn precert_chain(&self) -> &Arc<Chain> {
+    pub(super) fn precert_chain(&self) -> &Arc<Chain> {
         self.precert_signer.as_ref().map_or(&self.chain, |signer| &signer.chain)
     }
 
     /// Signs the precertificate with this TBSCertificate.
-    pub fn sign_precert(&self, tbs: &[u8]) -> Result<Vec<u8>, ErrorStack> {
+    pub(super) fn sign_precert(&self, tbs: &[u8]) -> Result<Vec<u8>, ErrorStack> {
         sign(tbs, self.precert_signer.as_ref().map_or(&self.key, |signer| &signer.key))
     }
 
     /// Creates the draft of a certificate for `names`, without a signature.
-    pub fn draft(
+    pub(super) fn draft(
         &self,
         names: &SubjectNames,
         subject_key: &KeyPair,
@@ -195,7 +195,7 @@ impl Authority {
     }
 
     /// Signs the certificate with this TBSCertificate, which this authority drafted.
-    pub fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>, ErrorStack> {
+    pub(super) fn sign(&self, tbs: &[u8]) -> Result<Vec<u8>, ErrorStack> {
         sign(tbs, &self.key)
     }
 

@@ -9,13 +9,13 @@ use openssl::error::ErrorStack;
 
 /// Beginning and end of the validity, both inclusive (RFC 5280 section 4.1.2.5).
 #[derive(Clone, Copy, Debug)]
-pub struct Validity {
+pub(super) struct Validity {
     pub not_before: DateTime<Utc>,
     pub not_after: DateTime<Utc>,
 }
 
 /// The fields of a certificate without its extensions.
-pub struct Fields<'a> {
+pub(super) struct Fields<'a> {
     pub serial: [u8; 16],
     pub issuer: &'a DistinguishedName,
     pub validity: Validity,
@@ -26,7 +26,7 @@ pub struct Fields<'a> {
 /// The content of a certificate without the one extension that differs between the precert, the
 /// TBSCertificate that logs sign, and the final certificate (RFC 6962 sections 3.1 to 3.3). All three are
 /// built from the same draft and are otherwise equal.
-pub struct Draft {
+pub(super) struct Draft {
     /// The encoded fields from version to subjectPublicKeyInfo.
     fields: Vec<u8>,
     /// The extensions that all three have.
@@ -38,7 +38,7 @@ pub struct Draft {
 
 impl Draft {
     /// `signer` is the key that will sign the certificate. Its algorithm is part of the content.
-    pub fn new(fields: &Fields, signer: &KeyPair, write_extensions: impl FnOnce(&mut Der)) -> Self {
+    pub(super) fn new(fields: &Fields, signer: &KeyPair, write_extensions: impl FnOnce(&mut Der)) -> Self {
         let mut der = Der::new();
         der.nested(tag::context_constructed(0), |der| der.unsigned(&[2])); // version: v3
         der.unsigned(&fields.serial);
@@ -57,21 +57,21 @@ impl Draft {
     }
 
     /// The TBSCertificate that a log signs and that a precert entry's leaf contains, without poison and SCTs.
-    pub fn tbs_certificate(&self) -> Vec<u8> {
+    pub(super) fn tbs_certificate(&self) -> Vec<u8> {
         self.with(|_| {})
     }
 
     /// The same draft, with `precert` as the draft of its precert.
-    pub fn with_precert(self, precert: Draft) -> Self {
+    pub(super) fn with_precert(self, precert: Draft) -> Self {
         Self { precert: Some(Box::new(precert)), ..self }
     }
 
-    pub fn tbs_precertificate(&self) -> Vec<u8> {
+    pub(super) fn tbs_precertificate(&self) -> Vec<u8> {
         self.precert.as_deref().unwrap_or(self).with(extensions::precert_poison)
     }
 
     /// `sct_list`: an encoded SignedCertificateTimestampList.
-    pub fn tbs_final_certificate(&self, sct_list: &[u8]) -> Vec<u8> {
+    pub(super) fn tbs_final_certificate(&self, sct_list: &[u8]) -> Vec<u8> {
         self.with(|der| extensions::sct_list(der, sct_list))
     }
 
@@ -89,7 +89,7 @@ impl Draft {
 }
 
 /// Signs a TBSCertificate and returns the certificate.
-pub fn sign(tbs: &[u8], signer: &KeyPair) -> Result<Vec<u8>, ErrorStack> {
+pub(super) fn sign(tbs: &[u8], signer: &KeyPair) -> Result<Vec<u8>, ErrorStack> {
     let signature = signer.sign(tbs)?;
     Ok(Der::sequence_of(|der| {
         der.raw(tbs);

@@ -9,7 +9,7 @@ use openssl::sha::sha256;
 const RFC6962_NOTE_SIGNATURE: u8 = 0x05;
 
 /// The checkpoint of the log `origin` with the content of `head`.
-pub fn checkpoint(origin: &str, log_id: &Hash, head: &SignedTreeHead) -> String {
+pub(super) fn checkpoint(origin: &str, log_id: &Hash, head: &SignedTreeHead) -> String {
     let mut signature = key_id(origin, log_id).to_vec();
     signature.extend(head.timestamp_ms.to_be_bytes());
     signature.extend(&head.tree_head_signature);

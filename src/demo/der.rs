@@ -6,56 +6,56 @@
 use chrono::{DateTime, Datelike, Utc};
 
 /// Identifier octets (X.690 section 8.1.2).
-pub mod tag {
-    pub const BOOLEAN: u8 = 0x01;
-    pub const INTEGER: u8 = 0x02;
-    pub const BIT_STRING: u8 = 0x03;
-    pub const OCTET_STRING: u8 = 0x04;
-    pub const NULL: u8 = 0x05;
-    pub const OBJECT_IDENTIFIER: u8 = 0x06;
-    pub const UTF8_STRING: u8 = 0x0C;
-    pub const PRINTABLE_STRING: u8 = 0x13;
-    pub const IA5_STRING: u8 = 0x16;
-    pub const UTC_TIME: u8 = 0x17;
-    pub const GENERALIZED_TIME: u8 = 0x18;
-    pub const SEQUENCE: u8 = 0x30;
-    pub const SET: u8 = 0x31;
+pub(super) mod tag {
+    pub(crate) const BOOLEAN: u8 = 0x01;
+    pub(crate) const INTEGER: u8 = 0x02;
+    pub(crate) const BIT_STRING: u8 = 0x03;
+    pub(crate) const OCTET_STRING: u8 = 0x04;
+    pub(crate) const NULL: u8 = 0x05;
+    pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
+    pub(crate) const UTF8_STRING: u8 = 0x0C;
+    pub(crate) const PRINTABLE_STRING: u8 = 0x13;
+    pub(crate) const IA5_STRING: u8 = 0x16;
+    pub(crate) const UTC_TIME: u8 = 0x17;
+    pub(crate) const GENERALIZED_TIME: u8 = 0x18;
+    pub(crate) const SEQUENCE: u8 = 0x30;
+    pub(crate) const SET: u8 = 0x31;
 
     /// `[n]` with primitive content, as for a string with IMPLICIT tagging.
-    pub const fn context(n: u8) -> u8 {
+    pub(crate) const fn context(n: u8) -> u8 {
         0x80 | n
     }
 
     /// `[n]` with constructed content, as for EXPLICIT tagging.
-    pub const fn context_constructed(n: u8) -> u8 {
+    pub(crate) const fn context_constructed(n: u8) -> u8 {
         0xA0 | n
     }
 }
 
 /// A buffer of DER that consecutive elements are appended to.
 #[derive(Default)]
-pub struct Der {
+pub(super) struct Der {
     bytes: Vec<u8>,
 }
 
 impl Der {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { bytes: Vec::with_capacity(1_500) }
     }
 
     /// The bytes of one SEQUENCE, with the content that `content` writes.
-    pub fn sequence_of(content: impl FnOnce(&mut Der)) -> Vec<u8> {
+    pub(super) fn sequence_of(content: impl FnOnce(&mut Der)) -> Vec<u8> {
         let mut der = Der::new();
         der.sequence(content);
         der.into_bytes()
     }
 
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
     /// Appends an element with the content that `content` writes.
-    pub fn nested(&mut self, tag: u8, content: impl FnOnce(&mut Der)) {
+    pub(super) fn nested(&mut self, tag: u8, content: impl FnOnce(&mut Der)) {
         self.bytes.push(tag);
         let start = self.bytes.len();
         content(self);
@@ -65,34 +65,34 @@ impl Der {
         self.bytes.splice(start..start, length_octets(length));
     }
 
-    pub fn sequence(&mut self, content: impl FnOnce(&mut Der)) {
+    pub(super) fn sequence(&mut self, content: impl FnOnce(&mut Der)) {
         self.nested(tag::SEQUENCE, content);
     }
 
-    pub fn set(&mut self, content: impl FnOnce(&mut Der)) {
+    pub(super) fn set(&mut self, content: impl FnOnce(&mut Der)) {
         self.nested(tag::SET, content);
     }
 
     /// Appends an element with the given content octets.
-    pub fn value(&mut self, tag: u8, content: &[u8]) {
+    pub(super) fn value(&mut self, tag: u8, content: &[u8]) {
         self.nested(tag, |der| der.raw(content));
     }
 
     /// Appends bytes that are already DER.
-    pub fn raw(&mut self, encoded: &[u8]) {
+    pub(super) fn raw(&mut self, encoded: &[u8]) {
         self.bytes.extend_from_slice(encoded);
     }
 
-    pub fn boolean_true(&mut self) {
+    pub(super) fn boolean_true(&mut self) {
         self.value(tag::BOOLEAN, &[0xFF]);
     }
 
-    pub fn null(&mut self) {
+    pub(super) fn null(&mut self) {
         self.value(tag::NULL, &[]);
     }
 
     /// Appends an INTEGER, given as the big-endian bytes of a non-negative number.
-    pub fn unsigned(&mut self, big_endian: &[u8]) {
+    pub(super) fn unsigned(&mut self, big_endian: &[u8]) {
         let zeros = big_endian.iter().take_while(|byte| **byte == 0).count();
         let digits = big_endian.get(zeros..).unwrap_or_default();
         self.nested(tag::INTEGER, |der| {
@@ -105,12 +105,12 @@ impl Der {
         });
     }
 
-    pub fn octet_string(&mut self, content: &[u8]) {
+    pub(super) fn octet_string(&mut self, content: &[u8]) {
         self.value(tag::OCTET_STRING, content);
     }
 
     /// Appends a BIT STRING of whole bytes.
-    pub fn bit_string(&mut self, bytes: &[u8]) {
+    pub(super) fn bit_string(&mut self, bytes: &[u8]) {
         self.nested(tag::BIT_STRING, |der| {
             der.raw(&[0]); // no unused bits
             der.raw(bytes);
@@ -119,13 +119,13 @@ impl Der {
 
     /// Appends a BIT STRING of up to eight named bits, the first one in the top bit. DER omits trailing zero
     /// bits (X.690 section 11.2.2).
-    pub fn named_bits(&mut self, bits: u8) {
+    pub(super) fn named_bits(&mut self, bits: u8) {
         let unused = bits.trailing_zeros() as u8 % 8;
         self.value(tag::BIT_STRING, &[unused, bits]);
     }
 
     /// Appends an OBJECT IDENTIFIER with these arcs, of which there must be at least two.
-    pub fn oid(&mut self, arcs: &[u32]) {
+    pub(super) fn oid(&mut self, arcs: &[u32]) {
         self.nested(tag::OBJECT_IDENTIFIER, |der| {
             if let [first, second, rest @ ..] = arcs {
                 // X.690 section 8.19.4: the first two arcs are encoded as one number.
@@ -136,7 +136,7 @@ impl Der {
     }
 
     /// Appends a Time (RFC 5280 section 4.1.2.5): UTCTime through 2049, GeneralizedTime from 2050 on.
-    pub fn time(&mut self, time: DateTime<Utc>) {
+    pub(super) fn time(&mut self, time: DateTime<Utc>) {
         if (1950..2050).contains(&time.year()) {
             self.value(tag::UTC_TIME, time.format("%y%m%d%H%M%SZ").to_string().as_bytes());
         } else {

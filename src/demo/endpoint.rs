@@ -10,12 +10,12 @@ use actix_web::{HttpResponse, rt};
 use std::time::Duration;
 
 /// Responds to any path that the log does not have.
-pub async fn unknown_address(log: Data<LogState>) -> HttpResponse {
+pub(super) async fn unknown_address(log: Data<LogState>) -> HttpResponse {
     answer(&log, AnswerClass::Other, |_| DemoResponse::not_found("there is nothing here")).await
 }
 
 /// Counts the request and responds to it, with a fault if one is due.
-pub async fn answer(
+pub(super) async fn answer(
     log: &LogState,
     class: AnswerClass,
     make: impl FnOnce(Option<&Fault>) -> DemoResponse,
@@ -34,7 +34,7 @@ pub async fn answer(
 }
 
 /// The newest head, or a faulty one.
-pub fn head(log: &LogState, fault: Option<&Fault>) -> Result<SignedTreeHead, SthError> {
+pub(super) fn head(log: &LogState, fault: Option<&Fault>) -> Result<SignedTreeHead, SthError> {
     let mut head = log.store.head();
     match fault {
         Some(Fault::Lag) => return Ok(log.store.previous_head()),
@@ -55,6 +55,6 @@ pub fn head(log: &LogState, fault: Option<&Fault>) -> Result<SignedTreeHead, Sth
 }
 
 /// A different hash.
-pub fn changed(hash: Hash) -> Hash {
+pub(super) fn changed(hash: Hash) -> Hash {
     hash.map(|byte| !byte)
 }

@@ -8,14 +8,14 @@ use openssl::sha::sha256;
 use std::sync::Arc;
 
 /// An issued certificate or precert with its chain.
-pub struct Submission {
+pub(super) struct Submission {
     pub content: Content,
     pub chain: Arc<Chain>,
     pub first_dns_name: Option<String>,
 }
 
 /// The two LogEntryTypes of RFC 6962 section 3.1.
-pub enum Content {
+pub(super) enum Content {
     X509 {
         certificate: Vec<u8>,
     },
@@ -29,7 +29,7 @@ pub enum Content {
 }
 
 /// The issuers of a certificate, shared by all certificates with the same issuers.
-pub struct Chain {
+pub(super) struct Chain {
     /// DER, the issuer first, the root last.
     pub certificates: Vec<Bytes>,
     /// The encoded `ASN.1Cert certificate_chain<0..2^24-1>` of RFC 6962 section 4.6.
@@ -40,7 +40,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    pub fn new<const N: usize>(certificates: [Vec<u8>; N]) -> Self {
+    pub(super) fn new<const N: usize>(certificates: [Vec<u8>; N]) -> Self {
         let mut list = Vec::new();
         for certificate in &certificates {
             push_vector(&mut list, 3, certificate);
@@ -55,14 +55,14 @@ impl Chain {
 
 /// Offset of the certificate in the MerkleTreeLeaf of an X.509 entry: after version, leaf type, timestamp,
 /// entry type and the certificate's length.
-pub const CERTIFICATE_OFFSET: usize = 1 + 1 + 8 + 2 + 3;
+pub(super) const CERTIFICATE_OFFSET: usize = 1 + 1 + 8 + 2 + 3;
 
 /// Offset of the TimestampedEntry in a MerkleTreeLeaf: after version and leaf type.
-pub const TIMESTAMPED_ENTRY_OFFSET: usize = 1 + 1;
+pub(super) const TIMESTAMPED_ENTRY_OFFSET: usize = 1 + 1;
 
 /// Changes the timestamp at the start of a TimestampedEntry by a millisecond. Raw entries may be too short to
 /// have one.
-pub fn change_timestamp(timestamped_entry: &mut [u8]) {
+pub(super) fn change_timestamp(timestamped_entry: &mut [u8]) {
     if let Some(last) = timestamped_entry.get_mut(7) {
         *last ^= 1;
     }
@@ -71,7 +71,7 @@ pub fn change_timestamp(timestamped_entry: &mut [u8]) {
 /// The MerkleTreeLeaf of RFC 6962 section 3.4, as in the leaf_input of get-entries.
 ///
 /// `leaf_index`: the entry's index in the log, for logs with the leaf_index extension.
-pub fn merkle_tree_leaf(content: &Content, timestamp_ms: u64, leaf_index: Option<u64>) -> Vec<u8> {
+pub(super) fn merkle_tree_leaf(content: &Content, timestamp_ms: u64, leaf_index: Option<u64>) -> Vec<u8> {
     let mut leaf = vec![
         0, // version = v1
         0, // leaf_type = timestamped_entry

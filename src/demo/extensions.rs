@@ -30,11 +30,11 @@ const ORGANIZATION_VALIDATED: &[u32] = &[2, 23, 140, 1, 2, 2];
 const EXTENDED_VALIDATION: &[u32] = &[2, 23, 140, 1, 1];
 
 /// Bits of KeyUsage (RFC 5280 section 4.2.1.3). Bit 0 is the top bit.
-pub mod usage {
-    pub const DIGITAL_SIGNATURE: u8 = 1 << 7;
-    pub const KEY_ENCIPHERMENT: u8 = 1 << 5;
-    pub const CERT_SIGN: u8 = 1 << 2;
-    pub const CRL_SIGN: u8 = 1 << 1;
+pub(super) mod usage {
+    pub(crate) const DIGITAL_SIGNATURE: u8 = 1 << 7;
+    pub(crate) const KEY_ENCIPHERMENT: u8 = 1 << 5;
+    pub(crate) const CERT_SIGN: u8 = 1 << 2;
+    pub(crate) const CRL_SIGN: u8 = 1 << 1;
 }
 
 fn extension(der: &mut Der, id: &[u32], critical: bool, value: impl FnOnce(&mut Der)) {
@@ -48,11 +48,11 @@ fn extension(der: &mut Der, id: &[u32], critical: bool, value: impl FnOnce(&mut 
     });
 }
 
-pub fn key_usage(der: &mut Der, bits: u8) {
+pub(super) fn key_usage(der: &mut Der, bits: u8) {
     extension(der, KEY_USAGE, true, |der| der.named_bits(bits));
 }
 
-pub fn extended_key_usage(der: &mut Der, client_auth: bool) {
+pub(super) fn extended_key_usage(der: &mut Der, client_auth: bool) {
     extension(der, EXTENDED_KEY_USAGE, false, |der| {
         der.sequence(|der| {
             der.oid(SERVER_AUTH);
@@ -64,16 +64,16 @@ pub fn extended_key_usage(der: &mut Der, client_auth: bool) {
 }
 
 /// The usage of a certificate that only signs precerts (RFC 6962 section 3.1).
-pub fn precert_signing_usage(der: &mut Der) {
+pub(super) fn precert_signing_usage(der: &mut Der) {
     extension(der, EXTENDED_KEY_USAGE, true, |der| der.sequence(|der| der.oid(PRECERT_SIGNING)));
 }
 
-pub fn not_an_authority(der: &mut Der) {
+pub(super) fn not_an_authority(der: &mut Der) {
     extension(der, BASIC_CONSTRAINTS, true, |der| der.sequence(|_| {}));
 }
 
 /// `path_length`: the maximum number of authorities below this one. `None` means no limit.
-pub fn is_authority(der: &mut Der, path_length: Option<u8>) {
+pub(super) fn is_authority(der: &mut Der, path_length: Option<u8>) {
     extension(der, BASIC_CONSTRAINTS, true, |der| {
         der.sequence(|der| {
             der.boolean_true();
@@ -84,17 +84,17 @@ pub fn is_authority(der: &mut Der, path_length: Option<u8>) {
     });
 }
 
-pub fn subject_key_identifier(der: &mut Der, key_id: &[u8]) {
+pub(super) fn subject_key_identifier(der: &mut Der, key_id: &[u8]) {
     extension(der, SUBJECT_KEY_IDENTIFIER, false, |der| der.octet_string(key_id));
 }
 
-pub fn authority_key_identifier(der: &mut Der, key_id: &[u8]) {
+pub(super) fn authority_key_identifier(der: &mut Der, key_id: &[u8]) {
     extension(der, AUTHORITY_KEY_IDENTIFIER, false, |der| {
         der.sequence(|der| der.value(tag::context(0), key_id));
     });
 }
 
-pub fn authority_info_access(der: &mut Der, ocsp: Option<&str>, ca_issuers: &str) {
+pub(super) fn authority_info_access(der: &mut Der, ocsp: Option<&str>, ca_issuers: &str) {
     let locations = ocsp.map(|url| (ACCESS_OCSP, url)).into_iter().chain([(ACCESS_CA_ISSUERS, ca_issuers)]);
     extension(der, AUTHORITY_INFO_ACCESS, false, |der| {
         der.sequence(|der| {
@@ -108,7 +108,7 @@ pub fn authority_info_access(der: &mut Der, ocsp: Option<&str>, ca_issuers: &str
     });
 }
 
-pub fn subject_alt_name(der: &mut Der, names: &SubjectNames, critical: bool) {
+pub(super) fn subject_alt_name(der: &mut Der, names: &SubjectNames, critical: bool) {
     extension(der, SUBJECT_ALT_NAME, critical, |der| {
         der.sequence(|der| {
             for name in &names.dns {
@@ -124,7 +124,7 @@ pub fn subject_alt_name(der: &mut Der, names: &SubjectNames, critical: bool) {
     });
 }
 
-pub fn certificate_policies(der: &mut Der, profile: &IssuerProfile, levels: &[Level]) {
+pub(super) fn certificate_policies(der: &mut Der, profile: &IssuerProfile, levels: &[Level]) {
     extension(der, CERTIFICATE_POLICIES, false, |der| {
         der.sequence(|der| {
             if let Some((policy, cps)) = profile.own_policy {
@@ -152,7 +152,7 @@ pub fn certificate_policies(der: &mut Der, profile: &IssuerProfile, levels: &[Le
 }
 
 /// Writes one DistributionPoint for each URL.
-pub fn crl_distribution_points(der: &mut Der, urls: &[&str]) {
+pub(super) fn crl_distribution_points(der: &mut Der, urls: &[&str]) {
     if urls.is_empty() {
         return;
     }
@@ -171,12 +171,12 @@ pub fn crl_distribution_points(der: &mut Der, urls: &[&str]) {
 }
 
 /// `list`: an encoded SignedCertificateTimestampList (RFC 6962 section 3.3).
-pub fn sct_list(der: &mut Der, list: &[u8]) {
+pub(super) fn sct_list(der: &mut Der, list: &[u8]) {
     extension(der, SCT_LIST, false, |der| der.octet_string(list));
 }
 
 /// The poison, which makes a precertificate unusable as a certificate (RFC 6962 section 3.1).
-pub fn precert_poison(der: &mut Der) {
+pub(super) fn precert_poison(der: &mut Der) {
     extension(der, PRECERT_POISON, true, Der::null);
 }
 

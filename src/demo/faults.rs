@@ -85,7 +85,7 @@ pub enum FaultOn {
 
 /// The class of a response, for faults and counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnswerClass {
+pub(super) enum AnswerClass {
     Head,
     /// A get-entries response.
     Page,
@@ -104,7 +104,7 @@ pub enum AnswerClass {
 }
 
 /// The active faults.
-pub struct FaultBoard {
+pub(super) struct FaultBoard {
     slots: Mutex<FaultSlots>,
     /// Its value changes when hanging responses are released.
     release: watch::Sender<u64>,
@@ -127,19 +127,19 @@ struct Active {
 }
 
 /// A fault to apply now.
-pub struct Taken {
+pub(super) struct Taken {
     pub fault: Fault,
     /// Changes when a hanging response is released.
     pub released: watch::Receiver<u64>,
 }
 
 impl FaultBoard {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { slots: Mutex::default(), release: watch::Sender::new(0) }
     }
 
     /// Sets a fault. Replaces the previous one for the same `on`.
-    pub fn set(&self, fault: Fault, on: FaultOn, count: Option<u64>) {
+    pub(super) fn set(&self, fault: Fault, on: FaultOn, count: Option<u64>) {
         let mut slots = self.slots.lock();
         let slot = match on {
             FaultOn::Heads => &mut slots.heads,
@@ -152,14 +152,14 @@ impl FaultBoard {
     }
 
     /// Removes all faults and releases hanging responses.
-    pub fn clear(&self) {
+    pub(super) fn clear(&self) {
         let mut slots = self.slots.lock();
         *slots = FaultSlots { shown: slots.shown, ..FaultSlots::default() };
         self.release.send_modify(|generation| *generation += 1);
     }
 
     /// The fault to apply to a response of this class. It counts as shown.
-    pub fn take(&self, class: AnswerClass) -> Option<Taken> {
+    pub(super) fn take(&self, class: AnswerClass) -> Option<Taken> {
         let mut slots = self.slots.lock();
         let FaultSlots { heads, entries, issuers, proofs, all, shown } = &mut *slots;
         let of_class = match class {
@@ -176,7 +176,7 @@ impl FaultBoard {
     }
 
     /// Number of responses with a fault.
-    pub fn shown(&self) -> u64 {
+    pub(super) fn shown(&self) -> u64 {
         self.slots.lock().shown
     }
 }

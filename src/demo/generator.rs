@@ -23,7 +23,7 @@ const SUBJECT_ECDSA_KEYS: usize = 3;
 /// Maximum number of precerts that wait for their final certificate.
 const MAX_PENDING: usize = 32;
 
-pub struct Generator {
+pub(super) struct Generator {
     authorities: Vec<Authority>,
     subject_keys: Vec<KeyPair>,
     sct_logs: Vec<SctLog>,
@@ -44,7 +44,7 @@ struct Pending {
 
 /// Why a certificate could not be issued.
 #[derive(Debug, thiserror::Error)]
-pub enum IssueError {
+pub(super) enum IssueError {
     #[error("failed to make or use a key: {0}")]
     OpenSsl(#[from] openssl::error::ErrorStack),
     #[error("failed to sign an SCT: {0}")]
@@ -54,7 +54,7 @@ pub enum IssueError {
 impl Generator {
     /// Generates all keys and authorities. The first call in a process takes half a second, nearly all of it
     /// for RSA keys.
-    pub fn new(now: DateTime<Utc>) -> Result<Self, IssueError> {
+    pub(super) fn new(now: DateTime<Utc>) -> Result<Self, IssueError> {
         let mut rng: StdRng = make_rng();
         let mut rsa_keys = KeyPair::rsa_pool(SUBJECT_RSA_KEYS + Authority::rsa_keys_needed())?;
         let authority_keys = rsa_keys.split_off(SUBJECT_RSA_KEYS);
@@ -68,7 +68,7 @@ impl Generator {
     }
 
     /// The roots' certificates (DER), without duplicates.
-    pub fn roots(&self) -> Vec<Bytes> {
+    pub(super) fn roots(&self) -> Vec<Bytes> {
         let chains = self.authorities.iter().map(|authority| &authority.chain);
         let mut roots: Vec<Bytes> = chains.filter_map(|chain| chain.certificates.last().cloned()).collect();
         roots.sort();
@@ -77,14 +77,14 @@ impl Generator {
     }
 
     /// The certificates (DER) in all chains, including roots. Certificates that chains share are repeated.
-    pub fn chain_certificates(&self) -> impl Iterator<Item = &Bytes> {
+    pub(super) fn chain_certificates(&self) -> impl Iterator<Item = &Bytes> {
         let chains = self.authorities.iter().map(Authority::precert_chain);
         chains.flat_map(|chain| &chain.certificates)
     }
 
     /// The next submission. About six in ten are precerts. Most of these are followed by their final
     /// certificate a little later.
-    pub fn issue(&mut self, now: DateTime<Utc>) -> Result<Submission, IssueError> {
+    pub(super) fn issue(&mut self, now: DateTime<Utc>) -> Result<Submission, IssueError> {
         let finish = self.pending.len() >= MAX_PENDING || self.rng.random_bool(0.33);
         if finish && let Some(pending) = self.pending.pop_front() {
             return self.final_certificate(&pending);

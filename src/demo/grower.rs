@@ -14,14 +14,14 @@ use std::time::{Duration, Instant};
 const MAX_CATCH_UP: Duration = Duration::from_secs(2);
 
 /// Stops the thread when dropped, after the current batch at the latest.
-pub struct Grower {
+pub(super) struct Grower {
     stop: Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Grower {
     /// `head_interval`: the interval between heads.
-    pub fn start(log: Arc<LogState>, head_interval: Duration) -> io::Result<Self> {
+    pub(super) fn start(log: Arc<LogState>, head_interval: Duration) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("demo-log".into())
@@ -31,7 +31,7 @@ impl Grower {
 
     /// Stops the thread and waits for its end. This takes at most `head_interval`, plus the time for which a
     /// concurrent [`publish`](LogState::publish) delays the thread.
-    pub fn stop(self) {
+    pub(super) fn stop(self) {
         drop(self.stop);
         if self.thread.join().is_err() {
             log::error!("demo log: its issuing thread panicked");

@@ -13,13 +13,13 @@ const MAX_STORED: usize = 0xFFFF;
 const BOMB_MATCHES: u32 = 1 << 20;
 
 /// Decompressed size of the bomb in bytes, all of them zeros: 258 MiB.
-pub const BOMB_SIZE: u32 = 1 + 258 * BOMB_MATCHES;
+pub(super) const BOMB_SIZE: u32 = 1 + 258 * BOMB_MATCHES;
 
 /// CRC-32 of [`BOMB_SIZE`] zeros.
 const BOMB_CRC32: u32 = 0x8E88_A2BA;
 
 /// `content` in stored blocks (RFC 1951 section 3.2.4).
-pub fn stored(content: &[u8]) -> Vec<u8> {
+pub(super) fn stored(content: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(content.len() + 5 * (content.len() / MAX_STORED + 1) + 18);
     out.extend(HEADER);
     let (rest, last) = content.split_at(content.len() - content.len().min(MAX_STORED));
@@ -43,7 +43,7 @@ fn push_stored_block(out: &mut Vec<u8>, block: &[u8], last: bool) {
 ///
 /// It is one block in which the codes for "258 bytes" and "from 1 byte ago" are a bit 0 each, so the file
 /// itself is nearly all zeros.
-pub fn bomb() -> Vec<u8> {
+pub(super) fn bomb() -> Vec<u8> {
     let mut bits = BitWriter { out: HEADER.to_vec(), pending: 0, count: 0 };
     bits.push(1, 1); // BFINAL
     bits.push(0b10, 2); // BTYPE = dynamic Huffman codes

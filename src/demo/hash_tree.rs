@@ -13,7 +13,7 @@ use crate::ct::tile_path::TILE_WIDTH;
 const FORGET_TILES: usize = 16;
 
 #[derive(Default)]
-pub struct HashTree {
+pub(super) struct HashTree {
     /// Hashes by level of tiles: leaves, full tiles of leaves, full tiles of those, and so on.
     levels: Vec<Vec<Hash>>,
     /// Number of discarded leaves, a multiple of the tile width.
@@ -22,7 +22,7 @@ pub struct HashTree {
 
 impl HashTree {
     /// Appends a leaf by its hash.
-    pub fn push(&mut self, leaf_hash: Hash) {
+    pub(super) fn push(&mut self, leaf_hash: Hash) {
         let mut carried = Some(leaf_hash);
         for level in 0.. {
             let Some(hash) = carried else { return };
@@ -34,7 +34,7 @@ impl HashTree {
     }
 
     /// Discards the leaves before `index`. This may happen later.
-    pub fn forget_before(&mut self, index: u64) {
+    pub(super) fn forget_before(&mut self, index: u64) {
         let (step, index) =
             (FORGET_TILES * TILE_WIDTH as usize, usize::try_from(index).unwrap_or(usize::MAX));
         let Some(leaves) = self.levels.first_mut() else { return };
@@ -44,7 +44,7 @@ impl HashTree {
     }
 
     /// The hashes of a tile, if all of them are available.
-    pub fn tile(&self, tile: HashTile) -> Option<&[Hash]> {
+    pub(super) fn tile(&self, tile: HashTile) -> Option<&[Hash]> {
         let forgotten = if tile.level == 0 { self.forgotten } else { 0 };
         let start = usize::try_from(tile.index.checked_mul(TILE_WIDTH)?).ok()?.checked_sub(forgotten)?;
         let end = start.checked_add(tile.width.into())?;
@@ -52,12 +52,12 @@ impl HashTree {
     }
 
     /// The consistency proof between two previous sizes of the tree.
-    pub fn consistency_proof(&self, first: u64, second: u64) -> Option<Vec<Hash>> {
+    pub(super) fn consistency_proof(&self, first: u64, second: u64) -> Option<Vec<Hash>> {
         consistency::build(first, second, &mut |node| self.node(node, second))
     }
 
     /// The root of the tree at a previous size.
-    pub fn root(&self, tree_size: u64) -> Option<Hash> {
+    pub(super) fn root(&self, tree_size: u64) -> Option<Hash> {
         consistency::range_root(0..tree_size, &mut |node| self.node(node, tree_size))
     }
 

@@ -7,7 +7,7 @@ use super::keys::Algorithm;
 
 /// The level of validation of a certificate's subject (CA/Browser Forum Baseline Requirements).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub(super) enum Level {
     /// Only control of the domain is validated.
     Domain,
     /// An organization is validated.
@@ -17,7 +17,7 @@ pub enum Level {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommonName {
+pub(super) enum CommonName {
     /// The subject is empty. The subjectAltName contains all names and is critical (RFC 5280 section
     /// 4.1.2.6).
     Never,
@@ -29,7 +29,7 @@ pub enum CommonName {
 
 /// The order of extensions, and the beginning of a certificate's validity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub(super) enum Manner {
     /// As for authorities that issue automatically: valid from about an hour ago.
     Automated,
     /// As for authorities that sell certificates: valid from the last midnight.
@@ -37,7 +37,7 @@ pub enum Manner {
 }
 
 /// An intermediate authority and the root above it. Profiles that name the same root share it.
-pub struct IssuerProfile {
+pub(super) struct IssuerProfile {
     pub country: &'static str,
     pub organization: &'static str,
     pub root_name: &'static str,
@@ -64,7 +64,7 @@ pub struct IssuerProfile {
     pub own_policy: Option<(&'static [u32], &'static str)>,
 }
 
-pub const ISSUER_PROFILES: [IssuerProfile; 4] = [
+pub(super) const ISSUER_PROFILES: [IssuerProfile; 4] = [
     IssuerProfile {
         country: "NL",
         organization: "Larkspur Commons",

@@ -14,13 +14,13 @@ use std::panic::resume_unwind;
 use std::thread;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
+pub(super) enum Algorithm {
     EcdsaP256,
     Rsa2048,
 }
 
 #[derive(Clone)]
-pub struct KeyPair {
+pub(super) struct KeyPair {
     private: PKey<Private>,
     /// DER SubjectPublicKeyInfo.
     pub spki: Vec<u8>,
@@ -30,7 +30,7 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    pub fn ecdsa() -> Result<Self, ErrorStack> {
+    pub(super) fn ecdsa() -> Result<Self, ErrorStack> {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
         let key = EcKey::generate(&group)?;
         let form = PointConversionForm::UNCOMPRESSED;
@@ -39,7 +39,7 @@ impl KeyPair {
         Self::new(PKey::from_ec_key(key)?, &public_bits, Algorithm::EcdsaP256)
     }
 
-    pub fn rsa() -> Result<Self, ErrorStack> {
+    pub(super) fn rsa() -> Result<Self, ErrorStack> {
         let key = Rsa::generate(2048)?;
         let public_bits = key.public_key_to_der_pkcs1()?;
         Self::new(PKey::from_rsa(key)?, &public_bits, Algorithm::Rsa2048)
@@ -49,7 +49,7 @@ impl KeyPair {
     ///
     /// Searching for the primes takes nearly all of the first log's start time. The keys are therefore
     /// generated in parallel and only once, because tests start many logs.
-    pub fn rsa_pool(count: usize) -> Result<Vec<Self>, ErrorStack> {
+    pub(super) fn rsa_pool(count: usize) -> Result<Vec<Self>, ErrorStack> {
         static POOL: Mutex<Vec<KeyPair>> = Mutex::new(Vec::new());
         let mut pool = POOL.lock();
         let missing = count.saturating_sub(pool.len());
@@ -65,17 +65,17 @@ impl KeyPair {
         Ok(Self { private, spki, key_id: sha1(public_bits), algorithm })
     }
 
-    pub fn private(&self) -> &PKeyRef<Private> {
+    pub(super) fn private(&self) -> &PKeyRef<Private> {
         &self.private
     }
 
     /// Signs with SHA-256, in the format of a certificate's signature.
-    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ErrorStack> {
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ErrorStack> {
         Signer::new(MessageDigest::sha256(), &self.private)?.sign_oneshot_to_vec(message)
     }
 
     /// Writes the AlgorithmIdentifier of signatures by this key.
-    pub fn write_signature_algorithm(&self, der: &mut Der) {
+    pub(super) fn write_signature_algorithm(&self, der: &mut Der) {
         der.sequence(|der| match self.algorithm {
             // RFC 5758 section 3.2: ecdsa-with-SHA256 has no parameters.
             Algorithm::EcdsaP256 => der.oid(&[1, 2, 840, 10045, 4, 3, 2]),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-pub struct LogState {
+pub(super) struct LogState {
     pub store: Store,
     pub protocol: DemoProtocol,
     /// Whether the log has names tiles.
@@ -38,7 +38,7 @@ pub struct LogState {
 }
 
 /// Settings of the log's endpoints.
-pub struct EndpointSettings {
+pub(super) struct EndpointSettings {
     pub protocol: DemoProtocol,
     pub names_tiles: bool,
     pub origin: String,
@@ -46,7 +46,7 @@ pub struct EndpointSettings {
 }
 
 impl LogState {
-    pub fn new(store: Store, issuer: Generator, face: EndpointSettings) -> Self {
+    pub(super) fn new(store: Store, issuer: Generator, face: EndpointSettings) -> Self {
         let EndpointSettings { protocol, names_tiles, origin, max_page } = face;
         Self {
             store,
@@ -65,13 +65,13 @@ impl LogState {
     }
 
     /// The log id: the SHA-256 of the key's DER SubjectPublicKeyInfo.
-    pub fn log_id(&self) -> Hash {
+    pub(super) fn log_id(&self) -> Hash {
         sha256(self.store.public_key())
     }
 
     /// Issues `count` entries, or fewer if `deadline` comes first, and signs a head over them. Returns the
     /// tree size.
-    pub fn publish(&self, count: u64, deadline: Option<Instant>) -> u64 {
+    pub(super) fn publish(&self, count: u64, deadline: Option<Instant>) -> u64 {
         let mut issuer = self.issuer.lock();
         for _ in 0..count {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -88,7 +88,7 @@ impl LogState {
         self.sign_head()
     }
 
-    pub fn publish_raw(&self, leaf_input: Bytes, extra_data: Bytes) -> u64 {
+    pub(super) fn publish_raw(&self, leaf_input: Bytes, extra_data: Bytes) -> u64 {
         let _no_batch_meanwhile = self.issuer.lock();
         self.store.append_raw(leaf_input, extra_data);
         self.sign_head()
@@ -102,17 +102,17 @@ impl LogState {
     }
 
     /// Growth rate in entries per second.
-    pub fn rate(&self) -> f64 {
+    pub(super) fn rate(&self) -> f64 {
         f64::from_bits(self.rate.load(Relaxed))
     }
 
     /// Sets the growth rate. Anything but a positive number counts as 0.
-    pub fn set_rate(&self, rate: f64) {
+    pub(super) fn set_rate(&self, rate: f64) {
         let rate = if rate.is_finite() { rate.max(0.0) } else { 0.0 };
         self.rate.store(rate.to_bits(), Relaxed);
     }
 
-    pub fn stats(&self) -> DemoStats {
+    pub(super) fn stats(&self) -> DemoStats {
         let counters = &self.counters;
         DemoStats {
             tree_size: self.store.head().tree_size,
@@ -134,7 +134,7 @@ impl LogState {
 }
 
 #[derive(Default)]
-pub struct Counters {
+pub(super) struct Counters {
     head_requests: AtomicU64,
     not_modified: AtomicU64,
     entries_requests: AtomicU64,
@@ -149,13 +149,13 @@ pub struct Counters {
 }
 
 /// A request for entries in progress. It counts until it is dropped.
-pub struct InFlight<'a> {
+pub(super) struct InFlight<'a> {
     counters: &'a Counters,
 }
 
 impl Counters {
     /// Counts a request. The caller must keep the returned value until the response is complete.
-    pub fn arrived(&self, class: AnswerClass) -> Option<InFlight<'_>> {
+    pub(super) fn arrived(&self, class: AnswerClass) -> Option<InFlight<'_>> {
         let (requests, for_entries) = match class {
             AnswerClass::Head => (&self.head_requests, false),
             AnswerClass::Page | AnswerClass::DataTile { .. } => (&self.entries_requests, true),
@@ -173,12 +173,12 @@ impl Counters {
     }
 
     /// Counts a 304 response.
-    pub fn unmodified(&self) {
+    pub(super) fn unmodified(&self) {
         self.not_modified.fetch_add(1, Relaxed);
     }
 
     /// Counts entries in undamaged responses.
-    pub fn served(&self, entries: &[Arc<StoredEntry>]) {
+    pub(super) fn served(&self, entries: &[Arc<StoredEntry>]) {
         self.entries_served.fetch_add(entries.len() as u64, Relaxed);
         let most = entries.iter().map(|entry| entry.count_served()).max().unwrap_or(0);
         self.most_served.fetch_max(most, Relaxed);

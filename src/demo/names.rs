@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The names and addresses that a certificate is issued for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SubjectNames {
+pub(super) struct SubjectNames {
     /// dNSNames; the main name is first.
     pub dns: Vec<String>,
     /// iPAddresses.
@@ -81,7 +81,7 @@ const LURES: &[&str] = &[
 const TARGETS: &[&str] = &["zephyrbank", "paylumen", "quillmail", "northvault", "parcelfern", "coinmeadow"];
 
 /// Generates the names of a certificate, in proportions that resemble the web's.
-pub fn draw(rng: &mut impl Rng) -> SubjectNames {
+pub(super) fn draw(rng: &mut impl Rng) -> SubjectNames {
     let dns = match rng.random_range(0..100) {
         0..30 => with_www(domain(rng)),
         30..50 => vec![format!("{}.{}", pick(rng, HOSTS), domain(rng))],

@@ -14,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use base64_simd::STANDARD;
 use std::sync::Arc;
 
-pub fn routes(service: &mut ServiceConfig) {
+pub(super) fn routes(service: &mut ServiceConfig) {
     service
         .route("/ct/v1/get-sth", web::get().to(get_sth))
         .route("/ct/v1/get-sth-consistency", web::get().to(get_sth_consistency))
@@ -47,7 +47,7 @@ async fn get_entries(log: Data<LogState>, request: HttpRequest) -> HttpResponse 
 }
 
 /// Submitters use get-roots, so logs with other reading protocols have it too.
-pub async fn get_roots(log: Data<LogState>) -> HttpResponse {
+pub(super) async fn get_roots(log: Data<LogState>) -> HttpResponse {
     answer(&log, AnswerClass::Other, |_| {
         let roots: Vec<String> = log.roots.iter().map(|root| STANDARD.encode_to_string(root)).collect();
         DemoResponse::json(serde_json::json!({ "certificates": roots }).to_string().into_bytes())

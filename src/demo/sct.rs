@@ -9,7 +9,7 @@ use openssl::sha::sha256;
 
 /// A fictitious log whose SCTs are in the demo's certificates. The SCTs have valid signatures, but the log's
 /// entries cannot be read.
-pub struct SctLog {
+pub(super) struct SctLog {
     key: KeyPair,
     log_id: Hash,
     /// Whether its SCTs contain a leaf_index extension, like those of static-ct logs.
@@ -17,13 +17,13 @@ pub struct SctLog {
 }
 
 /// The content that an SCT covers: the PreCert struct of RFC 6962 section 3.2.
-pub struct PreCert<'a> {
+pub(super) struct PreCert<'a> {
     pub issuer_key_hash: &'a Hash,
     pub tbs_certificate: &'a [u8],
 }
 
 impl SctLog {
-    pub fn new(tiled: bool) -> Result<Self, ErrorStack> {
+    pub(super) fn new(tiled: bool) -> Result<Self, ErrorStack> {
         let key = KeyPair::ecdsa()?;
         Ok(Self { log_id: sha256(&key.spki), key, tiled })
     }
@@ -53,7 +53,7 @@ impl SctLog {
 }
 
 /// The SignedCertificateTimestampList of one SCT from each log.
-pub fn sct_list(
+pub(super) fn sct_list(
     logs: &[SctLog],
     precert: &PreCert,
     timestamp_ms: u64,
@@ -69,7 +69,7 @@ pub fn sct_list(
 }
 
 /// The only CtExtension of static-ct-api: the entry's index in the log, as a number of 40 bits.
-pub fn leaf_index_extension(leaf_index: u64) -> Vec<u8> {
+pub(super) fn leaf_index_extension(leaf_index: u64) -> Vec<u8> {
     let mut extension = vec![0]; // extension_type = leaf_index
     let uint40 = leaf_index.to_be_bytes();
     push_vector(&mut extension, 2, &uint40[3..]);
@@ -77,7 +77,7 @@ pub fn leaf_index_extension(leaf_index: u64) -> Vec<u8> {
 }
 
 /// Appends a TLS vector (RFC 5246 section 4.3): its length in `width` bytes, then the content.
-pub fn push_vector(out: &mut Vec<u8>, width: usize, content: &[u8]) {
+pub(super) fn push_vector(out: &mut Vec<u8>, width: usize, content: &[u8]) {
     let length = (content.len() as u64).to_be_bytes();
     out.extend_from_slice(&length[length.len() - width..]);
     out.extend_from_slice(content);

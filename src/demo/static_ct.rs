@@ -24,13 +24,13 @@ const IMMUTABLE: &str = "public, max-age=604800, immutable";
 /// The response may be cached but must be revalidated each time.
 const REVALIDATE: &str = "no-cache";
 
-pub fn routes(service: &mut ServiceConfig) {
+pub(super) fn routes(service: &mut ServiceConfig) {
     service.route("/checkpoint", web::get().to(get_checkpoint));
     service.route("/ct/v1/get-roots", web::get().to(rfc6962::get_roots));
     tile_routes(service);
 }
 
-pub fn hybrid_routes(service: &mut ServiceConfig) {
+pub(super) fn hybrid_routes(service: &mut ServiceConfig) {
     rfc6962::routes(service);
     tile_routes(service);
 }

@@ -52,7 +52,7 @@ pub struct PublishedEntry {
 }
 
 /// A stored entry: its own data, and references to shared data.
-pub struct StoredEntry {
+pub(super) struct StoredEntry {
     index: u64,
     timestamp_ms: u64,
     pub leaf_input: Bytes,
@@ -77,7 +77,7 @@ enum Extra {
 
 /// Why a range of entries is not available.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum RangeError {
+pub(super) enum RangeError {
     #[error("start {start} is beyond end {end}")]
     Reversed { start: u64, end: u64 },
     #[error("start {start} is not below the tree size {tree_size}")]
@@ -88,14 +88,14 @@ pub enum RangeError {
 
 /// Why there is no consistency proof.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum NoProof {
+pub(super) enum NoProof {
     #[error("first {first} is beyond second {second}")]
     Reversed { first: u64, second: u64 },
     #[error("second {second} is beyond the tree size {tree_size}")]
     BeyondTree { second: u64, tree_size: u64 },
 }
 
-pub struct Store {
+pub(super) struct Store {
     key: KeyPair,
     retain: usize,
     /// Whether leaves have the leaf_index extension.
@@ -123,7 +123,7 @@ impl State {
 impl Store {
     /// Creates an empty log with a signed head. `retain` is the number of entries that it stores, and
     /// `leaf_index` whether its leaves contain their index.
-    pub fn new(key: KeyPair, retain: usize, leaf_index: bool) -> Result<Self, SthError> {
+    pub(super) fn new(key: KeyPair, retain: usize, leaf_index: bool) -> Result<Self, SthError> {
         let tree = CompactTree::new();
         let head = SignedTreeHead::sign(clock::unix_ms(), 0, tree.root(), key.private())?;
         let previous_head = head.clone();
@@ -133,12 +133,12 @@ impl Store {
     }
 
     /// DER SubjectPublicKeyInfo of the log's key.
-    pub fn public_key(&self) -> &[u8] {
+    pub(super) fn public_key(&self) -> &[u8] {
         &self.key.spki
     }
 
     /// Appends an entry. It becomes available with the next [`sign_head`](Self::sign_head).
-    pub fn append(&self, submission: Submission, timestamp_ms: u64) {
+    pub(super) fn append(&self, submission: Submission, timestamp_ms: u64) {
         let mut state = self.state.lock();
         let index = state.tree.size();
         let leaf_index = self.leaf_index.then_some(index);
@@ -164,7 +164,7 @@ impl Store {
     }
 
     /// Appends an entry with arbitrary bytes.
-    pub fn append_raw(&self, leaf_input: Bytes, extra_data: Bytes) {
+    pub(super) fn append_raw(&self, leaf_input: Bytes, extra_data: Bytes) {
         let mut state = self.state.lock();
         let entry = StoredEntry::new(state.tree.size(), leaf_input, Extra::Raw(extra_data));
         self.push(&mut state, entry);
@@ -183,7 +183,7 @@ impl Store {
     }
 
     /// Signs a head over all entries so far. Returns its tree size.
-    pub fn sign_head(&self) -> Result<u64, SthError> {
+    pub(super) fn sign_head(&self) -> Result<u64, SthError> {
         let mut state = self.state.lock();
         // RFC 6962 section 4.3: a later head has a later timestamp.
         let timestamp_ms = clock::unix_ms().max(state.head.timestamp_ms + 1);
@@ -194,17 +194,17 @@ impl Store {
     }
 
     /// The newest signed head.
-    pub fn head(&self) -> SignedTreeHead {
+    pub(super) fn head(&self) -> SignedTreeHead {
         self.state.lock().head.clone()
     }
 
     /// The signed head before the newest one.
-    pub fn previous_head(&self) -> SignedTreeHead {
+    pub(super) fn previous_head(&self) -> SignedTreeHead {
         self.state.lock().previous_head.clone()
     }
 
     /// A head with the newest head's timestamp over `by` entries fewer.
-    pub fn shrunken_head(&self, by: u64) -> Result<SignedTreeHead, SthError> {
+    pub(super) fn shrunken_head(&self, by: u64) -> Result<SignedTreeHead, SthError> {
         let state = self.state.lock();
         let size = state.head.tree_size.saturating_sub(by);
         let root = state.hashes.root(size).unwrap_or_else(empty_root);
@@ -213,7 +213,7 @@ impl Store {
 
     /// The consistency proof between two sizes of the tree that the newest head covers. Empty for the empty
     /// tree.
-    pub fn consistency_proof(&self, first: u64, second: u64) -> Result<Vec<Hash>, NoProof> {
+    pub(super) fn consistency_proof(&self, first: u64, second: u64) -> Result<Vec<Hash>, NoProof> {
         let state = self.state.lock();
         let tree_size = state.head.tree_size;
         if second > tree_size {
@@ -223,7 +223,7 @@ impl Store {
     }
 
     /// The hashes of a tile, if the newest head covers all of them.
-    pub fn hash_tile(&self, tile: HashTile) -> Option<Vec<Hash>> {
+    pub(super) fn hash_tile(&self, tile: HashTile) -> Option<Vec<Hash>> {
         let state = self.state.lock();
         let hashes = state.hashes.tile(tile)?;
         let leaves_each = TILE_WIDTH.checked_pow(tile.level.into())?;
@@ -233,7 +233,7 @@ impl Store {
     }
 
     /// Signs an arbitrary head with the log's key.
-    pub fn sign(
+    pub(super) fn sign(
         &self,
         timestamp_ms: u64,
         tree_size: u64,
@@ -243,7 +243,7 @@ impl Store {
     }
 
     /// The entries from `start` through `end` (inclusive) that the newest head covers, at most `max`.
-    pub fn range(&self, start: u64, end: u64, max: u64) -> Result<Vec<Arc<StoredEntry>>, RangeError> {
+    pub(super) fn range(&self, start: u64, end: u64, max: u64) -> Result<Vec<Arc<StoredEntry>>, RangeError> {
         if start > end {
             return Err(RangeError::Reversed { start, end });
         }
@@ -261,7 +261,7 @@ impl Store {
     }
 
     /// The `count` entries from `start` on, at least one. Fails unless the newest head covers all of them.
-    pub fn exactly(&self, start: u64, count: u64) -> Result<Vec<Arc<StoredEntry>>, RangeError> {
+    pub(super) fn exactly(&self, start: u64, count: u64) -> Result<Vec<Arc<StoredEntry>>, RangeError> {
         let end = start.saturating_add(count.saturating_sub(1));
         // The tree never shrinks, so the newest head still covers `end` in the next line.
         self.range(end, end, 1)?;
@@ -269,12 +269,12 @@ impl Store {
     }
 
     /// The entry at `index`, if the newest head covers it and it is still stored.
-    pub fn entry(&self, index: u64) -> Option<Arc<StoredEntry>> {
+    pub(super) fn entry(&self, index: u64) -> Option<Arc<StoredEntry>> {
         self.range(index, index, 1).ok()?.pop()
     }
 
     /// Index of the oldest entry that is stored.
-    pub fn oldest(&self) -> u64 {
+    pub(super) fn oldest(&self) -> u64 {
         self.state.lock().oldest()
     }
 }
@@ -286,12 +286,12 @@ impl StoredEntry {
     }
 
     /// The TimestampedEntry struct of RFC 6962 section 3.4. For a raw entry, the bytes in its place.
-    pub fn timestamped_entry(&self) -> &[u8] {
+    pub(super) fn timestamped_entry(&self) -> &[u8] {
         self.leaf_input.get(TIMESTAMPED_ENTRY_OFFSET..).unwrap_or_default()
     }
 
     /// Appends the TileLeaf of static-ct-api, section "Log entries", to `out`.
-    pub fn write_tile_leaf(&self, out: &mut Vec<u8>) {
+    pub(super) fn write_tile_leaf(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.timestamped_entry());
         match &self.extra {
             Extra::X509 { chain, .. } => out.extend_from_slice(&chain.fingerprints),
@@ -304,7 +304,7 @@ impl StoredEntry {
     }
 
     /// Appends the extra_data of RFC 6962 section 4.6 to `out`.
-    pub fn write_extra_data(&self, out: &mut Vec<u8>) {
+    pub(super) fn write_extra_data(&self, out: &mut Vec<u8>) {
         match &self.extra {
             Extra::X509 { chain, .. } => out.extend_from_slice(&chain.encoded),
             Extra::Precert { precertificate, chain } => {
@@ -316,11 +316,11 @@ impl StoredEntry {
     }
 
     /// Counts that the entry was served. Returns the new count.
-    pub fn count_served(&self) -> u64 {
+    pub(super) fn count_served(&self) -> u64 {
         self.served.fetch_add(1, Relaxed) + 1
     }
 
-    pub fn published(&self) -> PublishedEntry {
+    pub(super) fn published(&self) -> PublishedEntry {
         let (kind, certificate, chain) = match &self.extra {
             Extra::X509 { certificate, chain } => (EntryKind::X509, certificate.clone(), Some(chain)),
             Extra::Precert { precertificate, chain } => {

@@ -25,7 +25,7 @@ const JURISDICTION_COUNTRY: AttributeType = &[1, 3, 6, 1, 4, 1, 311, 60, 2, 1, 3
 
 /// A Name as a list of attributes, each in its own RDN.
 #[derive(Clone, Debug, Default)]
-pub struct DistinguishedName {
+pub(super) struct DistinguishedName {
     attributes: Vec<(AttributeType, String)>,
 }
 
@@ -116,7 +116,7 @@ const ORGANIZATIONS: &[Organization] = &[
 ];
 
 impl DistinguishedName {
-    pub fn authority(country: &str, organization: &str, common_name: &str) -> Self {
+    pub(super) fn authority(country: &str, organization: &str, common_name: &str) -> Self {
         let mut name = Self::default();
         name.push(COUNTRY, country);
         name.push(ORGANIZATION, organization);
@@ -125,7 +125,7 @@ impl DistinguishedName {
     }
 
     /// The subject of a site's certificate.
-    pub fn site(level: Level, common_name: Option<&str>, rng: &mut impl Rng) -> Self {
+    pub(super) fn site(level: Level, common_name: Option<&str>, rng: &mut impl Rng) -> Self {
         let mut name = Self::default();
         if let Some(organization) = ORGANIZATIONS.choose(rng) {
             match level {
@@ -156,11 +156,11 @@ impl DistinguishedName {
         name
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.attributes.is_empty()
     }
 
-    pub fn write(&self, der: &mut Der) {
+    pub(super) fn write(&self, der: &mut Der) {
         der.sequence(|der| {
             for (attribute_type, text) in &self.attributes {
                 der.set(|der| {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// The part of a tile's path after `/tile/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TileName {
+pub(super) struct TileName {
     pub content: TileContent,
     pub index: u64,
     /// From 1 to 256. Below 256 the tile is partial.
@@ -18,7 +18,7 @@ pub struct TileName {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TileContent {
+pub(super) enum TileContent {
     Data,
     /// The names of the entries in the data tile with the same index.
     Names,
@@ -31,7 +31,7 @@ pub enum TileContent {
 impl TileName {
     /// Parses `<content>/<index>`, with an optional `.p/<width>`. Accepts only the canonical spelling of
     /// each.
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(super) fn parse(name: &str) -> Option<Self> {
         let (content, rest) = name.split_once('/')?;
         let content = match content.as_bytes() {
             b"data" => TileContent::Data,
@@ -47,11 +47,11 @@ impl TileName {
     }
 
     /// Index of the first entry of a data or names tile.
-    pub fn first_entry(&self) -> Option<u64> {
+    pub(super) fn first_entry(&self) -> Option<u64> {
         self.index.checked_mul(TILE_WIDTH)
     }
 
-    pub fn is_partial(&self) -> bool {
+    pub(super) fn is_partial(&self) -> bool {
         u64::from(self.width) < TILE_WIDTH
     }
 }
@@ -81,7 +81,7 @@ fn parse_width(text: &str) -> Option<u16> {
 }
 
 /// The body of a names tile: one line of JSON for each entry.
-pub fn names(entries: &[Arc<StoredEntry>]) -> Vec<u8> {
+pub(super) fn names(entries: &[Arc<StoredEntry>]) -> Vec<u8> {
     let mut body = String::new();
     for entry in entries {
         let entry = entry.published();
@@ -98,7 +98,7 @@ pub fn names(entries: &[Arc<StoredEntry>]) -> Vec<u8> {
 
 /// The body of a data tile. A fault of a single entry applies to the middle one, so that there are entries on
 /// both sides of it.
-pub fn data(entries: &[Arc<StoredEntry>], fault: Option<&Fault>) -> Vec<u8> {
+pub(super) fn data(entries: &[Arc<StoredEntry>], fault: Option<&Fault>) -> Vec<u8> {
     let mut body = Vec::with_capacity(entries.len() * 5_000);
     for (position, entry) in entries.iter().enumerate() {
         let start = body.len();

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 /// The data that a log serves does not match the head that it signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProofFailure {
+pub(crate) struct ProofFailure {
     /// Description of the mismatch.
     pub reason: String,
     /// The proof that the log served.
@@ -16,11 +16,11 @@ pub struct ProofFailure {
 }
 
 /// The result of verifying a proof, or the error of the request for it.
-pub type Proven<T> = Result<Result<T, ProofFailure>, FetchError>;
+pub(crate) type Proven<T> = Result<Result<T, ProofFailure>, FetchError>;
 
 /// An entry in which no certificate could be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DecodeFailure {
+pub(crate) struct DecodeFailure {
     /// The error.
     pub reason: String,
     /// `leaf_input` as get-entries returned it: base64, or the text in its place.
@@ -31,7 +31,7 @@ pub struct DecodeFailure {
 
 /// One entry of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FetchedEntry {
+pub(crate) struct FetchedEntry {
     /// The leaf hash, RFC 6962 section 2.1. `None` if only names were read, or if there are no bytes to hash.
     pub leaf_hash: Option<Hash>,
     /// The decoded entry, or why it could not be decoded.

@@ -12,7 +12,7 @@ use crate::ct::tile_path::TILE_WIDTH;
 use crate::evidence::{Proof, base64s};
 
 /// The client of one log.
-pub enum LogClient {
+pub(crate) enum LogClient {
     /// RFC 6962.
     Rfc6962(Box<Rfc6962Client>),
     /// static-ct-api.
@@ -24,7 +24,7 @@ impl LogClient {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn head(&self) -> Result<Option<Head>, FetchError> {
+    pub(crate) async fn head(&self) -> Result<Option<Head>, FetchError> {
         match self {
             LogClient::Rfc6962(client) => client.head().await.map(Some),
             LogClient::StaticCt(client) => client.head().await,
@@ -36,7 +36,7 @@ impl LogClient {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn entries(&self, range: Range) -> Result<Vec<FetchedEntry>, FetchError> {
+    pub(crate) async fn entries(&self, range: Range) -> Result<Vec<FetchedEntry>, FetchError> {
         match self {
             LogClient::Rfc6962(client) => client.entries(range).await,
             LogClient::StaticCt(client) => client.entries(range).await,
@@ -51,7 +51,7 @@ impl LogClient {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn prove(&self, tree: &CompactTree, head: &Head) -> Proven<()> {
+    pub(crate) async fn prove(&self, tree: &CompactTree, head: &Head) -> Proven<()> {
         let (size, root) = (tree.size(), tree.root());
         match self {
             LogClient::StaticCt(client) if size < head.tree_size => {
@@ -77,7 +77,7 @@ impl LogClient {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn tree_at(&self, size: u64, root: Option<&Hash>, head: &Head) -> Proven<CompactTree> {
+    pub(crate) async fn tree_at(&self, size: u64, root: Option<&Hash>, head: &Head) -> Proven<CompactTree> {
         let proof = self.consistency(size, head.tree_size).await?;
         let tree = consistency::frontier(size, head.tree_size, &head.root_hash, &proof, root);
         Ok(tree.map_err(|error| refuted(&error, &proof)))
@@ -93,14 +93,14 @@ impl LogClient {
     }
 
     /// Discards cached data, because something in it was wrong.
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         if let LogClient::StaticCt(client) = self {
             client.forget();
         }
     }
 
     /// Ranges should not cross multiples of this number.
-    pub fn alignment(&self) -> u64 {
+    pub(crate) fn alignment(&self) -> u64 {
         match self {
             LogClient::Rfc6962(client) if !client.may_offer_tiles() => 1,
             LogClient::Rfc6962(_) | LogClient::StaticCt(_) => TILE_WIDTH,
@@ -108,7 +108,7 @@ impl LogClient {
     }
 
     /// Whether the caller should delay requesting new entries until they fill a tile.
-    pub fn prefers_full_tiles(&self) -> bool {
+    pub(crate) fn prefers_full_tiles(&self) -> bool {
         match self {
             LogClient::Rfc6962(client) => client.offers_tiles(),
             LogClient::StaticCt(_) => true,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// A failed request. All of these errors can be retried later.
 #[derive(Debug, thiserror::Error)]
-pub enum FetchError {
+pub(crate) enum FetchError {
     /// The response was not complete within the timeout.
     #[error("no complete answer within {0:?}")]
     Timeout(Duration),
@@ -125,7 +125,7 @@ impl FetchError {
 
     /// A text for the public: only the kind of the failure, without any text from the log. A response can
     /// come from an address that only this server can reach.
-    pub fn public_text(&self) -> String {
+    pub(crate) fn public_text(&self) -> String {
         match self {
             FetchError::Status { status, .. } => format!("answered {status}"),
             other => other.kind().into(),
@@ -133,7 +133,7 @@ impl FetchError {
     }
 
     /// The kind of the failure. Failures of one kind are summarized in the log file.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             FetchError::Timeout(_) => "no complete answer in time",
             FetchError::Send(_) => "no connection",
@@ -158,7 +158,7 @@ impl FetchError {
     }
 
     /// The delay from the log's Retry-After header.
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             FetchError::Status { retry_after, .. } => *retry_after,
             _ => None,

@@ -217,7 +217,7 @@ async fn detail<S: Body>(response: &mut ClientResponse<S>) -> String {
 ///
 /// # Errors
 /// If OpenSSL cannot be set up, or the system's certificates cannot be read.
-pub fn tls_connector() -> Result<SslConnector, ErrorStack> {
+pub(crate) fn tls_connector() -> Result<SslConnector, ErrorStack> {
     let mut builder = tls_builder()?;
     if let Some(file) = openssl_probe::probe().cert_file {
         builder.set_ca_file(file)?;

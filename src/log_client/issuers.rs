@@ -37,7 +37,7 @@ pub(crate) const MAX_DISK_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The store of issuers. There is one object for each issuer, whichever way it is looked up.
 #[derive(Debug)]
-pub struct Issuers {
+pub(crate) struct Issuers {
     by_fingerprint: Cache<Fingerprint, Arc<Issuer>, Size>,
     /// By certificate, for get-entries: comparing is cheaper than hashing.
     by_der: Cache<Bytes, Arc<Issuer>, Size>,
@@ -59,19 +59,19 @@ impl<K> Weighter<K, Arc<Issuer>> for Size {
 
 impl Issuers {
     /// Creates a store with files in `dir`. The folder is created when it is first needed.
-    pub fn new(dir: PathBuf) -> Self {
+    pub(crate) fn new(dir: PathBuf) -> Self {
         Issuers { dir: Some(dir), ..Self::in_memory() }
     }
 
     /// Creates a store without files.
-    pub fn in_memory() -> Self {
+    pub(crate) fn in_memory() -> Self {
         let by_fingerprint = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
         let by_der = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
         Issuers { by_fingerprint, by_der, dir: None, on_disk: Mutex::new(None) }
     }
 
     /// Returns the shared issuer with this certificate. An issuer that is too large is not shared.
-    pub fn interned(&self, der: &[u8]) -> Arc<Issuer> {
+    pub(crate) fn interned(&self, der: &[u8]) -> Arc<Issuer> {
         if der.len() > MAX_SHARED {
             return Issuer::unshared(der);
         }
@@ -86,7 +86,7 @@ impl Issuers {
     }
 
     /// Returns the issuer from memory or disk.
-    pub fn get(&self, fingerprint: &Fingerprint) -> Option<Arc<Issuer>> {
+    pub(crate) fn get(&self, fingerprint: &Fingerprint) -> Option<Arc<Issuer>> {
         if let Some(issuer) = self.by_fingerprint.get(fingerprint) {
             return Some(issuer);
         }
@@ -111,7 +111,7 @@ impl Issuers {
 
     /// Stores the certificate that a log returned for `fingerprint`. Returns `false` if its hash is
     /// different.
-    pub fn insert(&self, fingerprint: &Fingerprint, der: Bytes) -> bool {
+    pub(crate) fn insert(&self, fingerprint: &Fingerprint, der: Bytes) -> bool {
         let issuer = Issuer::new(der);
         if issuer.fingerprint() != fingerprint {
             return false;

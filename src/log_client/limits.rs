@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// The request limits of one operator.
 #[derive(Debug)]
-pub struct OperatorLimits {
+pub(crate) struct OperatorLimits {
     at_once: Semaphore,
     /// Number of requests that are running or waiting for their turn.
     under_way: AtomicUsize,
@@ -42,7 +42,7 @@ impl Drop for Turn<'_> {
 pub(crate) const MAX_BESIDE: usize = 256;
 
 /// The 256 permits that all operators share.
-pub fn requests_beside() -> Arc<Semaphore> {
+pub(crate) fn requests_beside() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(MAX_BESIDE))
 }
 
@@ -50,7 +50,7 @@ impl OperatorLimits {
     /// At most `at_once` requests run at the same time (at least 1), and on average `per_second` start per
     /// second (at least 1). A burst may contain the requests of one second. All but one of the running
     /// requests need a permit of `beside`.
-    pub fn new(at_once: usize, per_second: u32, beside: Arc<Semaphore>) -> Self {
+    pub(crate) fn new(at_once: usize, per_second: u32, beside: Arc<Semaphore>) -> Self {
         OperatorLimits {
             at_once: Semaphore::new(at_once.max(1)),
             under_way: AtomicUsize::new(0),
@@ -85,7 +85,7 @@ impl OperatorLimits {
 
 /// The limits of all operators.
 #[derive(Debug)]
-pub struct Operators {
+pub(crate) struct Operators {
     at_once: usize,
     per_second: u32,
     beside: Arc<Semaphore>,
@@ -94,14 +94,14 @@ pub struct Operators {
 
 impl Operators {
     /// All operators get the same limits; see [`OperatorLimits::new`].
-    pub fn new(at_once: usize, per_second: u32) -> Self {
+    pub(crate) fn new(at_once: usize, per_second: u32) -> Self {
         Operators { at_once, per_second, beside: requests_beside(), limits: HashMap::new() }
     }
 
     /// The limits of the operator with this name. Logs without an operator share one set of limits. Logs with
     /// restricted reach are on an untrusted list, which may name any operator. They therefore do not share
     /// limits with trusted logs.
-    pub fn limits(&mut self, operator: &str, reach: Reach) -> Arc<OperatorLimits> {
+    pub(crate) fn limits(&mut self, operator: &str, reach: Reach) -> Arc<OperatorLimits> {
         // Removes unused limits, because a list may change the operators' names repeatedly.
         self.limits.retain(|_, limits| Arc::strong_count(limits) > 1);
         let new = || Arc::new(OperatorLimits::new(self.at_once, self.per_second, self.beside.clone()));

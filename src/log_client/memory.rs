@@ -49,14 +49,14 @@ impl All {
 
 /// The usage of one log. The counts are approximate at any moment, which is sufficient for limits.
 #[derive(Debug, Default)]
-pub struct AnswerMemory {
+pub(crate) struct AnswerMemory {
     all: Arc<All>,
     bytes: AtomicUsize,
 }
 
 impl AnswerMemory {
     /// The usage of another log, which shares the limits with this one.
-    pub fn of_another_log(&self) -> Self {
+    pub(crate) fn of_another_log(&self) -> Self {
         AnswerMemory { all: self.all.clone(), bytes: AtomicUsize::new(0) }
     }
 

@@ -20,7 +20,7 @@ pub enum Reach {
 
 /// Why a request is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotPublic {
+pub(crate) enum NotPublic {
     /// The request would not use TLS.
     #[error("an unsigned list names it without https; log_list.allow_internal would let it be fetched")]
     NoTls,
@@ -62,7 +62,7 @@ impl Reach {
 
 /// Whether the host of a URL is obviously not on the internet: an address that is not public, or a name of
 /// this machine. Other names are not resolved.
-pub fn is_internal_url(url: &str) -> bool {
+pub(crate) fn is_internal_url(url: &str) -> bool {
     let uri: Option<Uri> = url.parse().ok();
     let Some(host) = uri.as_ref().and_then(Uri::host) else { return false };
     let host = host.to_ascii_lowercase();
@@ -76,7 +76,7 @@ fn literal(host: &str) -> Option<IpAddr> {
 
 /// Whether an address is on the public internet, that is, not reserved for another purpose by IANA's
 /// registries of special-purpose addresses (RFC 6890).
-pub fn is_public(address: IpAddr) -> bool {
+pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),

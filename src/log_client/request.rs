@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// The settings of all requests to a log.
 #[derive(Clone)]
-pub struct FetchSettings {
+pub(crate) struct FetchSettings {
     /// TLS settings and trusted certificates; see [`tls_connector`](super::tls_connector).
     pub tls: SslConnector,
     /// The HTTP proxies.
@@ -35,7 +35,7 @@ pub struct FetchSettings {
 
 /// The indexes `start..end_exclusive` to request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
+pub(crate) struct Range {
     /// The first index.
     pub start: u64,
     /// One past the last index.
@@ -47,7 +47,7 @@ pub struct Range {
 
 impl Range {
     /// Number of indexes.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.end_exclusive - self.start
     }
 

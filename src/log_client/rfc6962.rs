@@ -31,7 +31,7 @@ pub(crate) const MAX_PAGE_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) const MAX_ENTRY_PAGE_BYTES: usize = 32 * 1024 * 1024;
 
 /// The client of one log.
-pub struct Rfc6962Client {
+pub(crate) struct Rfc6962Client {
     http: Rc<Http>,
     base: String,
     /// The log's key. Without a key, heads are accepted without verifying their signature.
@@ -56,7 +56,7 @@ enum Offer {
 impl Rfc6962Client {
     /// Creates the client of the log at `url` (scheme and prefix, without `/ct/v1`). `key` is the log's key,
     /// if it is known. `issuers` are shared with other clients.
-    pub fn new(
+    pub(crate) fn new(
         url: &str,
         key: Option<PKey<Public>>,
         issuers: Arc<Issuers>,
@@ -75,12 +75,12 @@ impl Rfc6962Client {
     }
 
     /// Whether the log is known to offer tiles.
-    pub fn offers_tiles(&self) -> bool {
+    pub(crate) fn offers_tiles(&self) -> bool {
         self.offer.get() == Offer::Tiles
     }
 
     /// Whether the log offers tiles or might offer them.
-    pub fn may_offer_tiles(&self) -> bool {
+    pub(crate) fn may_offer_tiles(&self) -> bool {
         self.offer.get() != Offer::PagesAlone
     }
 
@@ -88,7 +88,7 @@ impl Rfc6962Client {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn head(&self) -> Result<Head, FetchError> {
+    pub(crate) async fn head(&self) -> Result<Head, FetchError> {
         let body = self.http.body(&format!("{}/get-sth", self.base), MAX_STH_BYTES).await?;
         let head = SignedTreeHead::from_json(&body)?;
         if let Some(key) = &self.key
@@ -104,7 +104,7 @@ impl Rfc6962Client {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn consistency(&self, first: u64, second: u64) -> Result<Vec<Hash>, FetchError> {
+    pub(crate) async fn consistency(&self, first: u64, second: u64) -> Result<Vec<Hash>, FetchError> {
         let url = format!("{}/get-sth-consistency?first={first}&second={second}", self.base);
         Ok(proof_json::parse(&self.http.body(&url, MAX_CONSISTENCY_BYTES).await?)?)
     }
@@ -114,7 +114,7 @@ impl Rfc6962Client {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn entries(&self, range: Range) -> Result<Vec<FetchedEntry>, FetchError> {
+    pub(crate) async fn entries(&self, range: Range) -> Result<Vec<FetchedEntry>, FetchError> {
         if range.is_tile()
             && self.may_offer_tiles()
             && let Some(result) = self.by_tile(range).await

@@ -16,7 +16,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// The error of get-entries, if tiles are not available either; see [`FetchError`].
-pub async fn single_entry(
+pub(crate) async fn single_entry(
     url: &str,
     index: u64,
     settings: &FetchSettings,

@@ -32,7 +32,7 @@ pub struct StaticCtLog {
 }
 
 /// The client of one log.
-pub struct StaticCtClient {
+pub(crate) struct StaticCtClient {
     http: Rc<Http>,
     log: StaticCtLog,
     tiles: Tiles,
@@ -47,7 +47,7 @@ pub struct StaticCtClient {
 
 impl StaticCtClient {
     /// Creates the client of `log`. `issuers` are shared with other clients.
-    pub fn new(log: StaticCtLog, issuers: Arc<Issuers>, settings: &FetchSettings) -> Self {
+    pub(crate) fn new(log: StaticCtLog, issuers: Arc<Issuers>, settings: &FetchSettings) -> Self {
         let http = Rc::new(Http::new(settings));
         let tiles = Tiles::new(http.clone(), &log.url, LeafIndex::Required, issuers);
         let hashes = HashTiles::new(http.clone(), &log.url);
@@ -60,7 +60,7 @@ impl StaticCtClient {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn head(&self) -> Result<Option<Head>, FetchError> {
+    pub(crate) async fn head(&self) -> Result<Option<Head>, FetchError> {
         let etag = self.etag.borrow().clone();
         let ask = Ask { limit: MAX_CHECKPOINT_BYTES, gzip: false, etag: etag.as_deref() };
         let url = format!("{}/checkpoint", self.log.url.trim_end_matches('/'));
@@ -93,7 +93,7 @@ impl StaticCtClient {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn entries(&self, range: Range) -> Result<Vec<FetchedEntry>, FetchError> {
+    pub(crate) async fn entries(&self, range: Range) -> Result<Vec<FetchedEntry>, FetchError> {
         if self.names_tiles.get()
             && let Some(names) = self.names(range).await
         {
@@ -106,7 +106,7 @@ impl StaticCtClient {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn consistency(&self, first: u64, second: u64) -> Result<Vec<Hash>, FetchError> {
+    pub(crate) async fn consistency(&self, first: u64, second: u64) -> Result<Vec<Hash>, FetchError> {
         self.hashes.consistency(first, second).await
     }
 
@@ -114,12 +114,12 @@ impl StaticCtClient {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn between(&self, first: u64, second: u64) -> Result<Vec<Hash>, FetchError> {
+    pub(crate) async fn between(&self, first: u64, second: u64) -> Result<Vec<Hash>, FetchError> {
         self.hashes.between(first, second).await
     }
 
     /// Discards cached data, because something in it was wrong.
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.hashes.forget();
         *self.etag.borrow_mut() = None;
     }

@@ -1,11 +1,12 @@
 //! Statistics of the requests to one log.
 
 use super::FetchError;
+use enum_map::EnumMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The outcome of a request at the HTTP level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, enum_map::Enum)]
+pub(crate) enum Outcome {
     /// A complete response.
     Ok,
     /// The local copy is still current (304).
@@ -25,20 +26,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// All outcomes, in the order of their discriminants.
-    pub const ALL: [Outcome; 8] = [
-        Outcome::Ok,
-        Outcome::NotModified,
-        Outcome::TooManyRequests,
-        Outcome::Refused,
-        Outcome::ServerError,
-        Outcome::Timeout,
-        Outcome::NoConnection,
-        Outcome::BrokenOff,
-    ];
-
     /// The outcome's name in the labels of metrics.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Outcome::Ok => "ok",
             Outcome::NotModified => "not_modified",
@@ -65,8 +54,8 @@ impl Outcome {
 
 /// The counters of one log since the program started.
 #[derive(Debug, Default)]
-pub struct Traffic {
-    requests: [AtomicU64; Outcome::ALL.len()],
+pub(crate) struct Traffic {
+    requests: EnumMap<Outcome, AtomicU64>,
     bytes: AtomicU64,
 }
 
@@ -83,19 +72,16 @@ impl Traffic {
     }
 
     pub(super) fn count(&self, outcome: Outcome) {
-        if let Some(counter) = self.requests.get(outcome as usize) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
+        self.requests[outcome].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Number of requests by outcome.
-    pub fn requests(&self) -> [(Outcome, u64); Outcome::ALL.len()] {
-        let read = |outcome: Outcome| self.requests.get(outcome as usize).map(|n| n.load(Ordering::Relaxed));
-        Outcome::ALL.map(|outcome| (outcome, read(outcome).unwrap_or(0)))
+    pub(crate) fn requests(&self) -> impl Iterator<Item = (Outcome, u64)> {
+        self.requests.iter().map(|(outcome, count)| (outcome, count.load(Ordering::Relaxed)))
     }
 
     /// Number of body bytes that were received, after decompression.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 }
@@ -116,6 +102,6 @@ mod tests {
         traffic.body(10);
         traffic.body(5);
         assert_eq!(traffic.bytes(), 15);
-        assert_eq!(traffic.requests().map(|(_, count)| count), [2, 0, 1, 1, 2, 1, 0, 1]);
+        assert_eq!(traffic.requests().map(|(_, count)| count).collect::<Vec<_>>(), [2, 0, 1, 1, 2, 1, 0, 1]);
     }
 }

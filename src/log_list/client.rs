@@ -1,7 +1,7 @@
 //! Follows one log list.
 
+use super::built_in::built_in;
 use super::download::{Download, ListResponse, Redirects, Validators};
-use super::fallback::built_in;
 use super::saved::{self, Kept};
 use super::source::Signed;
 use super::source::warn_of;
@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use std::path::{Path, PathBuf};
 
 /// Follows one log list. A list is always in force; see [`in_force`](Self::in_force).
-pub struct LogListClient {
+pub(crate) struct LogListClient {
     source: ListSource,
     dir: PathBuf,
     download: Download,
@@ -29,7 +29,7 @@ struct Sent {
 
 /// The result of a refresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refreshed {
+pub(crate) enum Refreshed {
     /// A new list is in force.
     Changed {
         /// The logs of the new list that could not be parsed. They have been logged already.
@@ -42,7 +42,7 @@ pub enum Refreshed {
 impl LogListClient {
     /// Creates a client of `source` with the [`fallback`](super::fallback) in force. Lists are saved in
     /// `dir`, which is created when it is first needed.
-    pub fn new(source: ListSource, dir: &Path, settings: &HttpSettings) -> Self {
+    pub(crate) fn new(source: ListSource, dir: &Path, settings: &HttpSettings) -> Self {
         let (in_force, sent) = match saved::load_or_warn(&source, dir) {
             Some(Kept { list, json, validators, origin }) => {
                 (InForce { list, origin }, Some(Sent { json: json.into(), validators }))
@@ -53,12 +53,12 @@ impl LogListClient {
     }
 
     /// The source of the list.
-    pub fn source(&self) -> &ListSource {
+    pub(crate) fn source(&self) -> &ListSource {
         &self.source
     }
 
     /// The newest available list and its origin.
-    pub fn in_force(&self) -> &InForce {
+    pub(crate) fn in_force(&self) -> &InForce {
         &self.in_force
     }
 
@@ -72,7 +72,7 @@ impl LogListClient {
     ///
     /// # Errors
     /// See [`ListError`]. The previous list then stays in force.
-    pub async fn refresh(&mut self) -> Result<Refreshed, ListError> {
+    pub(crate) async fn refresh(&mut self) -> Result<Refreshed, ListError> {
         let known = self.sent.as_ref().map(|sent| sent.validators.clone()).unwrap_or_default();
         let answer = self.download.get(&self.source.url, self.redirects(), &known, MAX_LIST_BYTES).await?;
         let now = Utc::now();

@@ -22,7 +22,7 @@ pub(crate) const MAX_VALIDATOR_BYTES: usize = 1024;
 
 /// The settings of requests for lists.
 #[derive(Clone)]
-pub struct HttpSettings {
+pub(crate) struct HttpSettings {
     /// TLS settings and trusted certificates.
     pub tls: SslConnector,
     /// The HTTP proxies.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A failed refresh. The previous list stays in force. All of these errors can be retried later.
 #[derive(Debug, thiserror::Error)]
-pub enum ListError {
+pub(crate) enum ListError {
     /// The response was not complete within the timeout.
     #[error("failed to fetch {url}: no complete answer within {timeout:?}")]
     Timeout {

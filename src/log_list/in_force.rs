@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// The list that is in force, and its origin.
 #[derive(Clone, Debug)]
-pub struct InForce {
+pub(crate) struct InForce {
     /// The list with its logs.
     pub list: LogList,
     /// The origin of the list.
@@ -16,7 +16,7 @@ pub struct InForce {
 
 /// The origin of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// The publisher's server sent the list, or confirmed that it is still the newest.
     Fetched {
         /// When it was sent or confirmed.

@@ -15,10 +15,10 @@
     deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+pub(crate) mod built_in;
 mod client;
 pub(crate) mod download;
 mod error;
-mod fallback;
 mod in_force;
 pub(crate) mod saved;
 pub(crate) mod source;
@@ -26,9 +26,8 @@ pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 
-pub use client::{LogListClient, Refreshed};
-pub use download::HttpSettings;
-pub use error::ListError;
-pub use fallback::{fallback, snapshot};
-pub use in_force::{InForce, Origin};
-pub use source::{ListSource, Signed, Unbelievable};
+pub(crate) use client::LogListClient;
+pub(crate) use download::HttpSettings;
+pub(crate) use error::ListError;
+pub(crate) use in_force::{InForce, Origin};
+pub(crate) use source::ListSource;

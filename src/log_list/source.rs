@@ -73,7 +73,7 @@ impl ListSource {
 
 /// Why the bytes of a list are not accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum Unbelievable {
+pub(crate) enum Unbelievable {
     #[error("there is no signature with it")]
     NoSignature,
     #[error(transparent)]

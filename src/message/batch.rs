@@ -4,6 +4,7 @@ use super::certificate_update::Cuts;
 use super::wire::{Wire, deflated, events};
 use super::{CertEntry, Frames, FramesBuilder, Stream};
 use crate::ct::entry::{Content, LogEntry};
+use enum_map::EnumMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -13,17 +14,17 @@ use std::sync::{Arc, OnceLock};
 /// The Broker updates the counts and the watchers read them. A watcher that reads an outdated count loses
 /// nothing: the Broker then builds the frames itself.
 #[derive(Debug, Default)]
-pub struct Demand([[AtomicUsize; Wire::ALL.len()]; Stream::ALL.len()]);
+pub struct Demand(EnumMap<Stream, EnumMap<Wire, AtomicUsize>>);
 
 impl Demand {
     /// Counts a new client.
     pub fn add(&self, stream: Stream, wire: Wire) {
-        self.of(stream, wire, |clients| clients.fetch_add(1, Ordering::Relaxed));
+        self.0[stream][wire].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Removes a client from the count.
     pub fn remove(&self, stream: Stream, wire: Wire) {
-        self.of(stream, wire, |clients| clients.fetch_sub(1, Ordering::Relaxed));
+        self.0[stream][wire].fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Whether `stream` has subscribers.
@@ -38,16 +39,12 @@ impl Demand {
 
     /// Number of subscribers of `stream` with this wire format.
     pub fn clients_of(&self, stream: Stream, wire: Wire) -> usize {
-        self.of(stream, wire, |clients| clients.load(Ordering::Relaxed))
+        self.0[stream][wire].load(Ordering::Relaxed)
     }
 
     /// Number of all clients.
     pub fn clients(&self) -> usize {
-        self.0.iter().flatten().map(|clients| clients.load(Ordering::Relaxed)).sum()
-    }
-
-    fn of(&self, stream: Stream, wire: Wire, what: impl FnOnce(&AtomicUsize) -> usize) -> usize {
-        self.0.get(stream as usize).and_then(|wires| wires.get(wire as usize)).map_or(0, what)
+        self.0.values().flat_map(EnumMap::values).map(|clients| clients.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -59,7 +56,7 @@ pub struct EntryBatch {
     lite: OnceLock<Arc<Frames>>,
     domains: OnceLock<Arc<Frames>>,
     /// Compressed frames, by stream.
-    deflated: [OnceLock<Arc<Frames>>; Stream::ALL.len()],
+    deflated: EnumMap<Stream, OnceLock<Arc<Frames>>>,
 }
 
 impl EntryBatch {
@@ -109,9 +106,7 @@ impl EntryBatch {
     }
 
     fn deflated(&self, stream: Stream) -> Arc<Frames> {
-        let made =
-            self.deflated.get(stream as usize).map(|made| made.get_or_init(|| deflated(self.frames(stream))));
-        made.unwrap_or_else(|| self.frames(stream)).clone()
+        self.deflated[stream].get_or_init(|| deflated(self.frames(stream))).clone()
     }
 
     /// The frames of `stream`, one for each entry, in order. Entries with only names have no frame in streams

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A selection of the data in messages. Each client subscribes to one stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize, enum_map::Enum)]
 #[serde(rename_all = "lowercase")]
 pub enum Stream {
     /// All data.

@@ -14,7 +14,7 @@ const LEVEL: u32 = 3;
 const TAIL: &[u8] = &[0, 0, 0xff, 0xff];
 
 /// The wire format of a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, enum_map::Enum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Wire {
     /// WebSocket frames (RFC 6455).
@@ -78,7 +78,7 @@ pub fn events(plain: &Frames, first_seq: Option<u64>) -> Arc<Frames> {
 
 /// The messages of `plain`, each compressed separately (`server_no_context_takeover`), so that all clients
 /// can decompress the same bytes.
-pub fn deflated(plain: &Frames) -> Arc<Frames> {
+pub(super) fn deflated(plain: &Frames) -> Arc<Frames> {
     let mut compress = Compress::new(Compression::new(LEVEL), false);
     let mut builder = FramesBuilder::with_capacity(plain.len(), plain.length(0, plain.len()) * 2 / 3);
     let mut compressed = Vec::new();

@@ -41,13 +41,7 @@ pub(super) async fn example(
         let example = newest.last().and_then(|entry| entry.json(stream)).unwrap_or_else(|| b"{}".to_vec());
         Ok::<_, actix_web::Error>((StatusCode::OK, example.into()))
     };
-    let [full, lite, domains] = &state.answers.examples;
-    let examples = match stream {
-        Stream::Full => full,
-        Stream::Lite => lite,
-        Stream::Domains => domains,
-    };
-    Ok(json_answer(examples.get(make).await?))
+    Ok(json_answer(state.answers.examples[stream].get(make).await?))
 }
 
 pub(super) async fn newest(state: &AppState) -> Result<Vec<Arc<CertEntry>>, actix_web::Error> {

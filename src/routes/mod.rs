@@ -29,8 +29,8 @@ pub(crate) use front_page::FrontPage;
 #[cfg(test)]
 pub(crate) use on_demand::MAKING;
 pub(crate) use state::Answers;
-pub use state::{AppState, Audience, Paths};
-pub use visitors::admit;
+pub(crate) use state::{AppState, Audience, Paths};
+pub(crate) use visitors::admit;
 
 use crate::config::paths::{self, with_slash};
 use crate::message::Stream;
@@ -40,7 +40,7 @@ use actix_web::{HttpResponse, Resource, web};
 use answers::not_found;
 
 /// Adds the routes for `audience`.
-pub fn configure(app: &mut web::ServiceConfig, audience: Audience, settings: &Paths) {
+pub(crate) fn configure(app: &mut web::ServiceConfig, audience: Audience, settings: &Paths) {
     app.service(json_resource(paths::HEALTH, web::get().to(health::alive), web::head().to(health::alive)))
         .service(json_resource(paths::READY, web::get().to(health::ready), web::head().to(health::ready)));
     if audience != Audience::Clients {

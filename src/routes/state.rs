@@ -14,12 +14,13 @@ use crate::message::{Demand, Stream};
 use crate::state::Positions;
 use crate::transport::Connections;
 use actix::Addr;
+use enum_map::EnumMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// The dependencies of the routes.
 #[derive(Debug)]
-pub struct AppState {
+pub(crate) struct AppState {
     /// The Broker, which has the newest entries and the clients.
     pub broker: Addr<Broker>,
     /// The liveness check.
@@ -56,7 +57,7 @@ pub(crate) struct Answers {
     pub(super) develop: OnDemand<Arc<SharedFrames>>,
     pub(super) latest: OnDemand,
     /// By stream.
-    pub(super) examples: [OnDemand; Stream::ALL.len()],
+    pub(super) examples: EnumMap<Stream, OnDemand>,
     pub(super) status: OnDemand,
     pub(super) alive: OnDemand,
     pub(super) ready: OnDemand,
@@ -68,7 +69,7 @@ pub(crate) struct Answers {
 
 /// The audience of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
+pub(crate) enum Audience {
     /// Clients; the statistics and the metrics have their own listener.
     Clients,
     /// Clients, and readers of the statistics and the metrics.
@@ -79,14 +80,14 @@ pub enum Audience {
 
 /// The paths from the configuration.
 #[derive(Debug, Clone)]
-pub struct Paths {
+pub(crate) struct Paths {
     pub(super) streams: Vec<Stream>,
     pub(super) stats: String,
 }
 
 impl Paths {
     /// Takes the paths of `config`.
-    pub fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         Paths { streams: config.streams.clone(), stats: config.stats_path.clone() }
     }
 }

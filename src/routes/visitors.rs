@@ -53,7 +53,7 @@ impl ResponseError for Refused {
 }
 
 /// Middleware that identifies the visitor before a request is answered.
-pub async fn admit(
+pub(crate) async fn admit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {

@@ -43,7 +43,7 @@ const UNPACED: &[u8] = b"reno";
 
 /// The listening sockets.
 #[derive(Debug)]
-pub struct Listeners {
+pub(crate) struct Listeners {
     /// The listener for clients.
     pub clients: TcpListener,
     /// The listener for the statistics and the metrics, if they have their own.
@@ -54,7 +54,7 @@ pub struct Listeners {
 ///
 /// # Errors
 /// If a listener cannot be used.
-pub fn serve(
+pub(crate) fn serve(
     listeners: Listeners,
     config: &Config,
     state: web::Data<AppState>,
@@ -123,7 +123,7 @@ fn app(
 
 /// Listens on `address`. For the unspecified IPv6 address, listens on both families, or only on IPv4 if the system has
 /// no IPv6.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     match bind(address) {
         Err(error) if address.is_ipv6() && address.ip().is_unspecified() && no_such_family(&error) => {
             bind((Ipv4Addr::UNSPECIFIED, address.port()).into())

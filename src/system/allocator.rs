@@ -14,7 +14,7 @@ const HEAPS: libc::c_int = 2;
 /// The settings may only be changed while the process has one thread. With several threads, or if their number is
 /// unknown, nothing is changed.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub fn tune_allocator() -> bool {
+pub(crate) fn tune_allocator() -> bool {
     if !is_single_threaded() {
         return false;
     }
@@ -34,7 +34,7 @@ fn is_single_threaded() -> bool {
 
 /// Returns free memory to the system, on a thread of its own.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub fn give_back() {
+pub(crate) fn give_back() {
     let trim = || {
         // SAFETY: malloc_trim may be called at any time and does not touch memory in use.
         #[allow(unsafe_code)]

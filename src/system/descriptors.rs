@@ -36,7 +36,7 @@ fn division() -> Division {
 }
 
 /// Number of client connections that the descriptor limit allows.
-pub fn room() -> usize {
+pub(crate) fn room() -> usize {
     usize::try_from(division().clients).unwrap_or(usize::MAX)
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn most_accepted() -> usize {
 
 /// Raises the soft limit on open descriptors to the hard limit, and warns if it is still low.
 #[cfg(unix)]
-pub fn raise_limit() {
+pub(crate) fn raise_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

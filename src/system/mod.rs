@@ -7,6 +7,6 @@ pub(crate) mod service_manager;
 pub(crate) mod tcp_memory;
 
 pub(crate) use allocator::give_back;
-pub use allocator::tune_allocator;
-pub use descriptors::raise_limit;
+pub(crate) use allocator::tune_allocator;
+pub(crate) use descriptors::raise_limit;
 pub(crate) use file::{read_file, replace_file};

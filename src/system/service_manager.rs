@@ -7,23 +7,23 @@ use std::time::Duration;
 const BEATS: u32 = 3;
 
 /// Reports that the server is ready, or that reloading the configuration has ended, successfully or not.
-pub fn ready() {
+pub(crate) fn ready() {
     tell(Phase::Ready);
 }
 
 /// Reports that the server starts to reload its configuration. [`ready`] must follow.
-pub fn reloading() {
+pub(crate) fn reloading() {
     tell(Phase::Reloading);
 }
 
 /// Reports that the server starts to stop.
-pub fn stopping() {
+pub(crate) fn stopping() {
     tell(Phase::Stopping);
 }
 
 /// Sends watchdog notifications while `is_alive` returns `true`, at the interval that the service manager requests
 /// (`WATCHDOG_USEC`). Never returns.
-pub async fn keep_alive(is_alive: impl AsyncFn() -> bool) {
+pub(crate) async fn keep_alive(is_alive: impl AsyncFn() -> bool) {
     let Some(patience) = watchdog() else { return std::future::pending().await };
     let mut beat = tokio::time::interval((patience / BEATS).max(Duration::from_millis(1)));
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

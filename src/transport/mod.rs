@@ -17,4 +17,4 @@ pub(crate) use budget::Budget;
 pub(crate) use connections::{Connections, Phase, Record};
 pub(crate) use stream::{Claim, Io, Transport};
 pub(crate) use tcp::Tcp;
-pub use tls::{Tls, TlsError};
+pub(crate) use tls::{Tls, TlsError};

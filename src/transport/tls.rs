@@ -36,7 +36,7 @@ pub enum TlsError {
 }
 
 /// Accepts TLS connections with the newest valid certificate.
-pub struct Tls(RwLock<InUse>);
+pub(crate) struct Tls(RwLock<InUse>);
 
 struct InUse {
     files: TlsFiles,
@@ -45,14 +45,14 @@ struct InUse {
 
 /// Modification times of the two files, if available.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileTimes([Option<SystemTime>; 2]);
+pub(crate) struct FileTimes([Option<SystemTime>; 2]);
 
 impl Tls {
     /// Loads the certificate and key in `files`.
     ///
     /// # Errors
     /// If they do not contain a certificate and its key.
-    pub fn new(files: TlsFiles) -> Result<Self, TlsError> {
+    pub(crate) fn new(files: TlsFiles) -> Result<Self, TlsError> {
         let acceptor = acceptor(&files)?;
         Ok(Tls(RwLock::new(InUse { files, acceptor })))
     }
@@ -61,19 +61,19 @@ impl Tls {
     ///
     /// # Errors
     /// If they do not contain a certificate and its key. Nothing changes then.
-    pub fn replace(&self, files: TlsFiles) -> Result<(), TlsError> {
+    pub(crate) fn replace(&self, files: TlsFiles) -> Result<(), TlsError> {
         let acceptor = acceptor(&files)?;
         *self.0.write() = InUse { files, acceptor };
         Ok(())
     }
 
     /// The paths of the certificate and its key.
-    pub fn files(&self) -> TlsFiles {
+    pub(crate) fn files(&self) -> TlsFiles {
         self.0.read().files.clone()
     }
 
     /// The modification times of the two files.
-    pub fn file_times(&self) -> FileTimes {
+    pub(crate) fn file_times(&self) -> FileTimes {
         let modified = |file: &PathBuf| file.metadata().and_then(|data| data.modified()).ok();
         let files = self.files();
         FileTimes([modified(&files.certificate), modified(&files.key)])

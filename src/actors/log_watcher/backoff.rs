@@ -11,7 +11,7 @@ const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 
 /// Doubles the delay with each consecutive failure.
 #[derive(Debug, Default)]
-pub struct Backoff {
+pub(super) struct Backoff {
     failures: u32,
 }
 
@@ -19,7 +19,7 @@ impl Backoff {
     /// Records a failure and returns the delay before the next attempt. Jitter reduces the doubled delay by up to half,
     /// depending on `chance` (0 to 1), so that many clients of one log do not return at the same time. The delay is
     /// never shorter than the log's Retry-After.
-    pub fn failed(&mut self, retry_after: Option<Duration>, chance: f64) -> Duration {
+    pub(super) fn failed(&mut self, retry_after: Option<Duration>, chance: f64) -> Duration {
         let doubled = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         let jittered = doubled.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0);
@@ -27,12 +27,12 @@ impl Backoff {
     }
 
     /// Records a success, which resets the delay.
-    pub fn succeeded(&mut self) {
+    pub(super) fn succeeded(&mut self) {
         self.failures = 0;
     }
 
     /// Number of failures since the last success.
-    pub fn failures(&self) -> u32 {
+    pub(super) fn failures(&self) -> u32 {
         self.failures
     }
 }

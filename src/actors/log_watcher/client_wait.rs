@@ -10,7 +10,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Opens when as many clients are connected as before the restart, or when the wait has timed out.
 #[derive(Debug, Clone)]
-pub struct ClientWait {
+pub(crate) struct ClientWait {
     demand: Arc<Demand>,
     clients: usize,
     deadline: Instant,
@@ -18,12 +18,12 @@ pub struct ClientWait {
 
 impl ClientWait {
     /// Creates a wait until `demand` counts `clients` clients, or until `wait` has passed.
-    pub fn new(demand: Arc<Demand>, clients: usize, wait: Duration) -> Self {
+    pub(crate) fn new(demand: Arc<Demand>, clients: usize, wait: Duration) -> Self {
         ClientWait { demand, clients, deadline: Instant::now() + wait }
     }
 
     /// Whether it is open. Once this has returned `true`, it stays open.
-    pub fn is_open(&mut self) -> bool {
+    pub(crate) fn is_open(&mut self) -> bool {
         if self.demand.clients() >= self.clients || Instant::now() >= self.deadline {
             self.clients = 0;
         }
@@ -31,7 +31,7 @@ impl ClientWait {
     }
 
     /// Waits until it is open.
-    pub async fn passed(&mut self) {
+    pub(crate) async fn passed(&mut self) {
         while !self.is_open() {
             sleep(LOOK_INTERVAL).await;
         }

@@ -12,7 +12,7 @@ use actix::Addr;
 use std::sync::Arc;
 
 /// The dependencies of one log's watcher.
-pub struct WatchContext {
+pub(crate) struct WatchContext {
     /// The client that sends requests to the log.
     pub client: LogClient,
     /// The accounting of memory that the log's answers use.

@@ -12,7 +12,7 @@ const MAX_BATCHES: usize = 1024;
 
 /// The delays of one log's newest messages.
 #[derive(Debug, Default)]
-pub struct Freshness {
+pub(super) struct Freshness {
     /// The tree size of the first head, and when it was fetched. When it became visible is unknown.
     base: Option<(u64, Instant)>,
     /// Tree sizes in ascending order, each with the time since when it has been visible.
@@ -24,7 +24,7 @@ pub struct Freshness {
 
 /// Delay statistics over at most the newest 1,024 batches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
-pub struct FreshnessFigures {
+pub(crate) struct FreshnessFigures {
     /// Number of entries that the statistics cover.
     pub entries: u64,
     /// Median delay, milliseconds.
@@ -35,7 +35,7 @@ pub struct FreshnessFigures {
 
 impl Freshness {
     /// Records a larger head, visible since about `visible`.
-    pub fn head(&mut self, tree_size: u64, visible: Instant) {
+    pub(super) fn head(&mut self, tree_size: u64, visible: Instant) {
         if self.base.is_none() {
             self.base = Some((tree_size, visible));
         } else if self.heads.len() < MAX_HEADS {
@@ -44,7 +44,7 @@ impl Freshness {
     }
 
     /// Records that `count` entries, the last one before index `end_exclusive`, were sent at `now`.
-    pub fn sent(&mut self, end_exclusive: u64, count: u64, now: Instant) {
+    pub(super) fn sent(&mut self, end_exclusive: u64, count: u64, now: Instant) {
         if self.base.is_none_or(|(base, _)| end_exclusive <= base) {
             return;
         }
@@ -63,18 +63,18 @@ impl Freshness {
     }
 
     /// All delays so far, as a histogram.
-    pub fn latency(&self) -> Latency {
+    pub(super) fn latency(&self) -> Latency {
         self.latency
     }
 
     /// Since when the entry at `position` has been visible; `None` if no known head covers it.
-    pub fn visible_since(&self, position: u64) -> Option<Instant> {
+    pub(super) fn visible_since(&self, position: u64) -> Option<Instant> {
         let mut heads = self.base.iter().chain(&self.heads);
         heads.find(|(size, _)| *size > position).map(|(_, visible)| *visible)
     }
 
     /// The current statistics.
-    pub fn figures(&self) -> FreshnessFigures {
+    pub(super) fn figures(&self) -> FreshnessFigures {
         let mut sorted: Vec<_> = self.delays.iter().copied().collect();
         sorted.sort_unstable();
         let entries = sorted.iter().map(|(_, count)| count).sum();

@@ -11,13 +11,13 @@ const MOST: usize = 64;
 
 /// The newest heads of one log.
 #[derive(Debug, Default)]
-pub struct Heads {
+pub(super) struct Heads {
     seen: VecDeque<Head>,
 }
 
 /// The relation of a head to the earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// Larger than all earlier ones.
     Larger,
     /// The same size as the largest one, possibly with a newer timestamp.
@@ -38,12 +38,12 @@ pub enum Verdict {
 
 impl Heads {
     /// Starts with the head saved before a restart, if any.
-    pub fn knowing(head: Option<Head>) -> Self {
+    pub(super) fn knowing(head: Option<Head>) -> Self {
         Heads { seen: head.into_iter().collect() }
     }
 
     /// Compares `head` with the earlier ones, and stores it unless it contradicts one of them.
-    pub fn judge(&mut self, head: &Head) -> Verdict {
+    pub(super) fn judge(&mut self, head: &Head) -> Verdict {
         let forks = |other: &&Head| other.tree_size == head.tree_size && other.root_hash != head.root_hash;
         if let Some(against) = self.seen.iter().find(forks).cloned() {
             return Verdict::Fork { against };
@@ -70,7 +70,7 @@ impl Heads {
     }
 
     /// Removes a head that the log's entries did not lead to, so that later heads are not compared with it.
-    pub fn forget(&mut self, head: &Head) {
+    pub(super) fn forget(&mut self, head: &Head) {
         self.seen.retain(|other| other.tree_size != head.tree_size);
     }
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 /// Upper bounds of the buckets, seconds.
-pub const STEPS: [f64; 13] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+pub(crate) const STEPS: [f64; 13] =
+    [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 /// Numbers of entries by the time from the entry becoming visible to its message being in the clients' queues.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Latency {
+pub(crate) struct Latency {
     steps: [u64; STEPS.len()],
     longer: u64,
     /// Sum of all delays, seconds.
@@ -24,17 +25,17 @@ impl Latency {
     }
 
     /// Sum of the delays of all entries, seconds.
-    pub fn sum(&self) -> f64 {
+    pub(crate) fn sum(&self) -> f64 {
         self.sum
     }
 
     /// Number of entries.
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.steps.iter().sum::<u64>() + self.longer
     }
 
     /// Upper bound and number of entries of each bucket; the last bucket is unbounded.
-    pub fn steps(&self) -> impl Iterator<Item = (f64, u64)> {
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (f64, u64)> {
         STEPS.into_iter().zip(self.steps).chain([(f64::MAX, self.longer)])
     }
 }

@@ -19,7 +19,7 @@ mod client_wait;
 mod context;
 mod freshness;
 mod heads;
-pub mod latency;
+pub(crate) mod latency;
 mod log_cursor;
 mod page_size;
 mod poll_schedule;
@@ -31,10 +31,9 @@ pub(crate) mod unverified;
 mod watch;
 mod window;
 
-pub use client_wait::ClientWait;
-pub use context::WatchContext;
-pub use freshness::FreshnessFigures;
-pub use status::{LogSnapshot, LogStatus};
+pub(crate) use client_wait::ClientWait;
+pub(crate) use context::WatchContext;
+pub(crate) use status::{LogSnapshot, LogStatus};
 
 use crate::config::WatchSettings;
 use actix::prelude::*;
@@ -45,10 +44,10 @@ use watch::Watch;
 /// Stops the watcher immediately. Entries that it has not published are left to the next start.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct Stop;
+pub(crate) struct Stop;
 
 /// The LogWatcher actor; see the module documentation.
-pub struct LogWatcher {
+pub(crate) struct LogWatcher {
     /// Moved out when the actor starts.
     watch: Option<Watch>,
     /// Set when no more entries may be published.
@@ -57,7 +56,7 @@ pub struct LogWatcher {
 
 impl LogWatcher {
     /// Creates a watcher with these dependencies and settings.
-    pub fn new(with: WatchContext, settings: WatchSettings) -> Self {
+    pub(crate) fn new(with: WatchContext, settings: WatchSettings) -> Self {
         let stopped = Rc::new(Cell::new(false));
         LogWatcher { watch: Some(Watch::new(with, settings, stopped.clone())), stopped }
     }

@@ -9,7 +9,7 @@ const PROBE_AFTER: u32 = 64;
 
 /// The page size of one log.
 #[derive(Debug)]
-pub struct PageSize {
+pub(super) struct PageSize {
     most: u64,
     ask: u64,
     last_short: Option<u64>,
@@ -19,18 +19,18 @@ pub struct PageSize {
 
 impl PageSize {
     /// Starts with `most` entries per request (at least 1) and never exceeds it.
-    pub fn new(most: u64) -> Self {
+    pub(super) fn new(most: u64) -> Self {
         let most = most.max(1);
         PageSize { most, ask: most, last_short: None, hold: 0 }
     }
 
     /// Number of entries to request now.
-    pub fn ask(&self) -> u64 {
+    pub(super) fn ask(&self) -> u64 {
         self.ask
     }
 
     /// Records a page of `got` entries for a request of `asked` entries.
-    pub fn learn(&mut self, asked: u64, got: u64) {
+    pub(super) fn learn(&mut self, asked: u64, got: u64) {
         if got >= asked {
             if asked >= self.ask {
                 self.full_page();
@@ -44,7 +44,7 @@ impl PageSize {
     }
 
     /// Records that a page exceeded the size limit of answers.
-    pub fn too_large(&mut self) {
+    pub(super) fn too_large(&mut self) {
         self.ask = (self.ask / 2).max(1);
         self.hold = PROBE_AFTER;
     }

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 /// The status of one log. Only its watcher writes it.
 #[derive(Debug)]
-pub struct LogStatus {
+pub(crate) struct LogStatus {
     source: Arc<Source>,
     verification: Verification,
     ledger: Mutex<Option<Ledger>>,
@@ -57,7 +57,7 @@ impl Problem {
 
 /// A snapshot of [`LogStatus`], as `/stats` shows it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct LogSnapshot {
+pub(crate) struct LogSnapshot {
     /// The log's description.
     pub name: String,
     /// The verification that entries pass before they are sent.
@@ -109,7 +109,7 @@ pub struct LogSnapshot {
 
 impl LogSnapshot {
     /// The view for admins: the newest problems in full, not only their kind.
-    pub fn for_admins(mut self) -> Self {
+    pub(crate) fn for_admins(mut self) -> Self {
         self.last_error.clone_from(&self.last_error_detail);
         self.last_misbehaviour.clone_from(&self.last_misbehaviour_detail);
         self
@@ -118,7 +118,7 @@ impl LogSnapshot {
 
 impl LogStatus {
     /// Creates the status of a log that has not been contacted yet.
-    pub fn new(source: Arc<Source>, verification: Verification) -> Self {
+    pub(crate) fn new(source: Arc<Source>, verification: Verification) -> Self {
         LogStatus {
             source,
             verification,
@@ -142,38 +142,38 @@ impl LogStatus {
     }
 
     /// The log.
-    pub fn source(&self) -> &Arc<Source> {
+    pub(crate) fn source(&self) -> &Arc<Source> {
         &self.source
     }
 
     /// The requests to the log and their outcomes.
-    pub fn traffic(&self) -> &Arc<Traffic> {
+    pub(crate) fn traffic(&self) -> &Arc<Traffic> {
         &self.traffic
     }
 
     /// The delays of its messages, as a histogram.
-    pub fn latency(&self) -> Latency {
+    pub(crate) fn latency(&self) -> Latency {
         lock(&self.freshness).latency()
     }
 
     /// Number of heads verified since the program started.
-    pub fn heads_verified(&self) -> u64 {
+    pub(crate) fn heads_verified(&self) -> u64 {
         self.heads_verified.load(Ordering::Relaxed)
     }
 
     /// Numbers of certificates and precerts sent since the program started.
-    pub fn sent_by_type(&self) -> [(&'static str, u64); 2] {
+    pub(crate) fn sent_by_type(&self) -> [(&'static str, u64); 2] {
         let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
         [("x509", read(&self.certificates)), ("precert", read(&self.precertificates))]
     }
 
     /// Number of misbehaviours, by kind.
-    pub fn misbehaviours(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub(crate) fn misbehaviours(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Misbehaviour::KINDS.into_iter().zip(self.misbehaviours.iter().map(|n| n.load(Ordering::Relaxed)))
     }
 
     /// A snapshot of the current figures.
-    pub fn snapshot(&self) -> LogSnapshot {
+    pub(crate) fn snapshot(&self) -> LogSnapshot {
         let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
         let ledger = lock(&self.ledger).unwrap_or(Ledger::from(0));
         let (heard, visible) = (*lock(&self.heard_at), lock(&self.freshness).visible_since(ledger.next));

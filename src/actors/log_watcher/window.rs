@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 /// The range from the first index that has not left the window to the end of the fetch.
 #[derive(Debug)]
-pub struct Window<T> {
+pub(super) struct Window<T> {
     /// Adjacent and in order, from `position` to `planned`.
     segments: VecDeque<Segment<T>>,
     position: u64,
@@ -36,7 +36,7 @@ enum State<T> {
 impl<T> Window<T> {
     /// A window over `start..end_exclusive` that fetches at most `span` indexes (at least 1) ahead, in ranges that do
     /// not cross multiples of `alignment`. An alignment of 1 means no restriction.
-    pub fn new(start: u64, end_exclusive: u64, span: u64, alignment: u64) -> Self {
+    pub(super) fn new(start: u64, end_exclusive: u64, span: u64, alignment: u64) -> Self {
         Window {
             segments: VecDeque::new(),
             position: start,
@@ -48,7 +48,7 @@ impl<T> Window<T> {
     }
 
     /// The next range to request, of at most `most` indexes. Ranges to be retried come first, lowest first.
-    pub fn next_range(&mut self, most: u64) -> Option<Range> {
+    pub(super) fn next_range(&mut self, most: u64) -> Option<Range> {
         let most = most.max(1);
         if let Some(i) = self.segments.iter().position(|s| matches!(s.state, State::Waiting)) {
             return self.start_waiting(i, most);
@@ -87,7 +87,7 @@ impl<T> Window<T> {
     }
 
     /// Records that the request for `range` failed; the range will be requested again.
-    pub fn failed(&mut self, range: Range) {
+    pub(super) fn failed(&mut self, range: Range) {
         if let Some(segment) = self.in_flight(range).and_then(|i| self.segments.get_mut(i)) {
             segment.state = State::Waiting;
         }
@@ -95,7 +95,7 @@ impl<T> Window<T> {
 
     /// Records the first entries of `range`. `None` entries have to be confirmed; they and the missing rest are
     /// requested again.
-    pub fn arrived(&mut self, range: Range, entries: Vec<Option<T>>) {
+    pub(super) fn arrived(&mut self, range: Range, entries: Vec<Option<T>>) {
         let Some(at) = self.in_flight(range) else { return };
         self.segments.remove(at);
         let mut parts = split(range, entries);
@@ -114,7 +114,7 @@ impl<T> Window<T> {
     }
 
     /// The next entries in order, if they have arrived. The position moves past them.
-    pub fn take_arrived(&mut self) -> Option<Vec<T>> {
+    pub(super) fn take_arrived(&mut self) -> Option<Vec<T>> {
         match self.segments.pop_front()? {
             Segment { range, state: State::DecodedEntry(entries) } => {
                 self.position = range.end_exclusive;
@@ -128,12 +128,12 @@ impl<T> Window<T> {
     }
 
     /// The first index that has not left the window.
-    pub fn position(&self) -> u64 {
+    pub(super) fn position(&self) -> u64 {
         self.position
     }
 
     /// Whether every index has left the window.
-    pub fn is_finished(&self) -> bool {
+    pub(super) fn is_finished(&self) -> bool {
         self.position >= self.end_exclusive
     }
 }

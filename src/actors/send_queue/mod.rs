@@ -11,8 +11,8 @@ mod shared;
 #[cfg(test)]
 pub(super) mod tests;
 
-pub use chunk::Chunk;
-pub use shared::SharedFrames;
+pub(crate) use chunk::Chunk;
+pub(crate) use shared::SharedFrames;
 
 use crate::config::{QueueLimits, WhenFull};
 use crate::counters::{Counters, Ending};

@@ -81,7 +81,7 @@ pub(super) struct Extensions<'a> {
 }
 
 impl<'a> Extensions<'a> {
-    pub fn parse(extensions: Option<Element<'a>>, faults: &mut Faults) -> Extensions<'a> {
+    pub(super) fn parse(extensions: Option<Element<'a>>, faults: &mut Faults) -> Extensions<'a> {
         let mut standing = Extensions { list: Vec::new() };
         let Some(extensions) = extensions else { return standing };
         standing.list.reserve(12);
@@ -131,21 +131,21 @@ impl<'a> Extensions<'a> {
     }
 
     /// The value of subjectAltName.
-    pub fn alt_names(&self) -> Option<&[u8]> {
+    pub(super) fn alt_names(&self) -> Option<&[u8]> {
         self.find(SUBJECT_ALT_NAME).map(|extension| extension.value.as_ref())
     }
 
     /// Whether the certificate has the poison extension of a precertificate (RFC 6962 section 3.1).
-    pub fn has_poison(&self) -> bool {
+    pub(super) fn has_poison(&self) -> bool {
         self.find(PRECERT_POISON).is_some()
     }
 
-    pub fn is_ca(&self) -> bool {
+    pub(super) fn is_ca(&self) -> bool {
         self.find(BASIC_CONSTRAINTS).is_some_and(|extension| usage::is_ca(extension.reader()))
     }
 
     /// Writes the object `extensions`. A precert with the poison also gets `ctlPoisonByte`.
-    pub fn write(&self, is_precert: bool, faults: &mut Faults, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, is_precert: bool, faults: &mut Faults, out: &mut Vec<u8>) {
         out.push(b'{');
         let mut is_first = true;
         for extension in &self.list {

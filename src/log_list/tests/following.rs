@@ -2,7 +2,8 @@
 
 use super::server::{ListServer, Script, settings};
 use crate::ct::log_list::tests::{list_of, rfc6962, with};
-use crate::log_list::{ListError, ListSource, LogListClient, Origin, Refreshed};
+use crate::log_list::client::Refreshed;
+use crate::log_list::{ListError, ListSource, LogListClient, Origin};
 use serde_json::json;
 use tempfile::tempdir;
 

@@ -1,7 +1,8 @@
 //! Tests of the list in force before any list has been fetched.
 
-use super::server::{ListServer, Script, settings};
-use crate::log_list::{ListSource, LogListClient, Origin, Refreshed, fallback, saved};
+use super::server::{ListServer, Script, in_force, settings};
+use crate::log_list::client::Refreshed;
+use crate::log_list::{ListSource, LogListClient, Origin, saved};
 use std::fs;
 use std::path::Path;
 use tempfile::tempdir;
@@ -16,7 +17,7 @@ async fn kept(dir: &Path) -> (ListServer, ListSource) {
 }
 
 fn is_built_in(source: &ListSource, dir: &Path) -> bool {
-    let in_force = fallback(source, dir);
+    let in_force = in_force(source, dir);
     matches!(in_force.origin, Origin::BuiltIn { made: Some(_) }) && in_force.list.logs.len() == 56
 }
 
@@ -25,7 +26,7 @@ async fn the_last_list_is_in_force_after_a_restart_and_asked_for_conditionally()
     let dir = tempdir().unwrap();
     let (server, source) = kept(&dir.path().join("log_lists")).await;
     let dir = dir.path().join("log_lists");
-    let in_force = fallback(&source, &dir);
+    let in_force = in_force(&source, &dir);
     assert_eq!(in_force.list.logs.len(), 2);
     let text = in_force.origin.to_string();
     assert!(text.starts_with("saved in ") && text.contains("a_test_s_list.json, fetched 20"), "{text}");
@@ -42,7 +43,7 @@ fn without_a_saved_list_the_snapshot_is_in_force() {
     let dir = tempdir().unwrap();
     assert!(is_built_in(&ListSource::CHROME, dir.path()));
     assert!(is_built_in(&ListSource::APPLE, &dir.path().join("missing")));
-    let origin = fallback(&ListSource::CHROME_ALL, dir.path()).origin;
+    let origin = in_force(&ListSource::CHROME_ALL, dir.path()).origin;
     assert_eq!(origin.to_string(), "built in, of 2026-05-29");
 }
 
@@ -70,7 +71,7 @@ async fn a_saved_list_that_is_damaged_is_not_used_and_fetched_anew() {
         let mut client = server.client(dir.path());
         client.refresh().await.unwrap();
         assert_eq!(server.requests(), ["/list.json", "/list.sig"], "{complaint}");
-        assert_eq!(fallback(&source, dir.path()).list.logs.len(), 2, "{complaint}");
+        assert_eq!(in_force(&source, dir.path()).list.logs.len(), 2, "{complaint}");
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::ct::log_list::tests::{list_of, rfc6962};
 use crate::log_client::Proxies;
-use crate::log_list::{HttpSettings, ListSource, LogListClient, Signed};
+use crate::log_list::source::Signed;
+use crate::log_list::{HttpSettings, InForce, ListSource, LogListClient};
 use actix_web::body::SizedStream;
 use actix_web::dev::ServerHandle;
 use actix_web::http::header;
@@ -63,7 +64,7 @@ fn key() -> &'static PKey<Private> {
 }
 
 #[derive(Default)]
-struct SharedFrames {
+struct Shared {
     script: Mutex<Script>,
     /// Path, If-None-Match and If-Modified-Since of each request.
     requests: Mutex<Vec<String>>,
@@ -71,14 +72,14 @@ struct SharedFrames {
 
 /// The server. It stops with the test's runtime.
 pub struct ListServer {
-    shared: Arc<SharedFrames>,
+    shared: Arc<Shared>,
     pub url: String,
     _handle: ServerHandle,
 }
 
 impl ListServer {
     pub fn start(script: Script) -> Self {
-        let shared = Arc::new(SharedFrames { script: Mutex::new(script), ..SharedFrames::default() });
+        let shared = Arc::new(Shared { script: Mutex::new(script), ..Shared::default() });
         let data = web::Data::from(shared.clone());
         let app = move || App::new().app_data(data.clone()).default_service(web::to(answer));
         let server = HttpServer::new(app).workers(1).disable_signals();
@@ -115,6 +116,11 @@ impl ListServer {
     }
 }
 
+/// The list of `source` that is in force with the files of `dir`, before any request.
+pub fn in_force(source: &ListSource, dir: &Path) -> InForce {
+    LogListClient::new(source.clone(), dir, &settings()).in_force().clone()
+}
+
 pub fn settings() -> HttpSettings {
     HttpSettings {
         proxies: Proxies::none(),
@@ -124,7 +130,7 @@ pub fn settings() -> HttpSettings {
     }
 }
 
-async fn answer(shared: web::Data<SharedFrames>, request: HttpRequest) -> HttpResponse {
+async fn answer(shared: web::Data<Shared>, request: HttpRequest) -> HttpResponse {
     let script = shared.script.lock().unwrap().clone();
     let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap().to_string());
     let conditions = [header(header::IF_NONE_MATCH), header(header::IF_MODIFIED_SINCE)];

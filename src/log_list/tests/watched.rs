@@ -2,7 +2,8 @@
 
 use crate::ct::log_list::tests::real_list;
 use crate::ct::log_list::{LogList, Selection};
-use crate::log_list::{ListSource, snapshot};
+use crate::log_list::ListSource;
+use crate::log_list::built_in::snapshot;
 
 const NOW: i64 = 1_779_667_200; // 2026-05-25
 

@@ -86,7 +86,7 @@ pub(super) fn read(state: &AppState) -> Vec<LogFigures> {
             latency: log.latency(),
             heads_verified: log.heads_verified(),
             received_bytes: log.traffic().bytes(),
-            requests: log.traffic().requests().map(|(outcome, count)| (outcome.name(), count)).into(),
+            requests: log.traffic().requests().map(|(outcome, count)| (outcome.name(), count)).collect(),
             sent_by_type: log.sent_by_type().into(),
             misbehaviours: log.misbehaviours().collect(),
         }

@@ -45,7 +45,7 @@ const FORGET: f64 = 0.001;
 
 /// The poll schedule of one log. Times are in seconds since `begin`.
 #[derive(Debug)]
-pub struct PollSchedule {
+pub(super) struct PollSchedule {
     begin: Instant,
     shortest: f64,
     period: f64,
@@ -81,7 +81,7 @@ pub struct PollSchedule {
 
 impl PollSchedule {
     /// The first poll is due at `begin`. The interval is never assumed to be shorter than `shortest`.
-    pub fn new(begin: Instant, shortest: Duration) -> Self {
+    pub(super) fn new(begin: Instant, shortest: Duration) -> Self {
         let shortest = shortest.as_secs_f64().min(LONGEST);
         PollSchedule {
             begin,
@@ -108,13 +108,13 @@ impl PollSchedule {
     }
 
     /// The time of the next poll.
-    pub fn next(&self) -> Instant {
+    pub(super) fn next(&self) -> Instant {
         self.begin + Duration::from_secs_f64(self.next)
     }
 
     /// Records that the request sent at `asked` returned a larger tree, signed at `signed_ms` (Unix milliseconds).
     /// Returns the approximate time for which that head had been visible.
-    pub fn grew(&mut self, asked: Instant, signed_ms: u64) -> Duration {
+    pub(super) fn grew(&mut self, asked: Instant, signed_ms: u64) -> Duration {
         let asked = self.seconds(asked);
         let behind = self.met(asked, signed_ms, true);
         self.grew_at = asked;
@@ -132,7 +132,7 @@ impl PollSchedule {
 
     /// Records that the request sent at `asked` returned a tree of the known size, signed at `signed_ms` (Unix
     /// milliseconds).
-    pub fn stayed(&mut self, asked: Instant, signed_ms: u64) {
+    pub(super) fn stayed(&mut self, asked: Instant, signed_ms: u64) {
         if self.signed_ms.is_some_and(|before| before >= signed_ms) {
             return self.unchanged(asked);
         }
@@ -150,7 +150,7 @@ impl PollSchedule {
     }
 
     /// Records that the request sent at `asked` returned no new head.
-    pub fn unchanged(&mut self, asked: Instant) {
+    pub(super) fn unchanged(&mut self, asked: Instant) {
         let asked = self.seconds(asked);
         self.saved = (self.saved - 1.0).max(0.0);
         if std::mem::take(&mut self.probing) {
@@ -238,7 +238,7 @@ impl PollSchedule {
     }
 
     /// Polls at `at` at the latest, because something else is due then.
-    pub fn no_later_than(&mut self, at: Instant) {
+    pub(super) fn no_later_than(&mut self, at: Instant) {
         let at = self.seconds(at);
         if at < self.next {
             self.next = at;
@@ -247,7 +247,7 @@ impl PollSchedule {
     }
 
     /// Records a failed request; the next poll is at `at`.
-    pub fn failed(&mut self, at: Instant) {
+    pub(super) fn failed(&mut self, at: Instant) {
         self.next = self.seconds(at);
         self.probing = false;
     }
