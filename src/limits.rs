@@ -323,8 +323,9 @@ fn inputs() -> Vec<Row> {
         [
             "list of logs".into(),
             format!(
-                "{}, signature {}; {} logs",
+                "{}, {} values, signature {}; {} logs",
                 bytes(list::MAX_LIST_BYTES),
+                list::parse::MAX_VALUES,
                 bytes(list::MAX_SIGNATURE_BYTES),
                 list::parse::MAX_LOGS
             ),
@@ -356,6 +357,19 @@ fn inputs() -> Vec<Row> {
             "".into(),
             "those that come then begin anew after a restart; of larger heads the tree alone is kept".into(),
             "`state::positions`".into(),
+        ],
+        [
+            "issuers in memory".into(),
+            format!(
+                "{} by fingerprint and {} by content, with their texts; {} each by content",
+                bytes(issuers::MAX_BYTES),
+                bytes(issuers::MAX_BYTES),
+                bytes(issuers::MAX_SHARED)
+            ),
+            "until others come".into(),
+            "".into(),
+            "parsed again when they are needed".into(),
+            "`log_client::issuers`; `certificate::issuer`".into(),
         ],
         [
             "issuers on disk".into(),

@@ -3,6 +3,7 @@
 use super::error::one_line;
 use super::json::Strict;
 use super::{ConfigError, Written};
+use crate::printable::{MAX_CHARS, escaped};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,6 +15,8 @@ use zeroize::{Zeroize, Zeroizing};
 pub(crate) const MAX_FILE_BYTES: usize = 4 << 20;
 
 /// Every variable with this prefix is part of the configuration, so an unknown one is an error.
+/// The sections that are lists.
+const LISTS: [&str; 2] = ["logs", "tokens"];
 const PREFIX: &str = "CERTSTREAM_";
 /// The variable with the path of the configuration file.
 const CONFIG_VARIABLE: &str = "CERTSTREAM_CONFIG";
@@ -83,13 +86,33 @@ fn read_file(path: &Path) -> Result<Value, ConfigError> {
         _ => return Err(error("the name must end in .toml, .yaml, .yml or .json".into())),
     };
     match tree {
-        Value::Object(_) => Ok(tree),
+        Value::Object(mut sections) => {
+            match sections.iter_mut().find_map(|(name, value)| unusual(name, value)) {
+                None => Ok(Value::Object(sections)),
+                Some(name) => {
+                    wipe(&mut Value::Object(sections));
+                    Err(error(format!("{name}: expected a section with keys")))
+                }
+            }
+        }
         Value::Null => Ok(Value::Object(Map::new())),
         _ => {
             wipe(&mut tree);
             Err(error("expected sections with keys".into()))
         }
     }
+}
+
+/// Makes a section that is present without keys an empty one. Returns the name of a section that is an array: it would be
+/// read as the defaults, and environment variables of the section would have no effect.
+fn unusual(name: &str, section: &mut Value) -> Option<String> {
+    if LISTS.contains(&name) {
+        return None;
+    }
+    if section.is_null() {
+        *section = Map::new().into();
+    }
+    section.is_array().then(|| escaped(name, MAX_CHARS).into_owned())
 }
 
 /// The text of a file. It is overwritten when it is dropped.
@@ -135,6 +158,7 @@ fn overlay(
         };
         let Some((section, name)) = key.split_once('.') else { continue };
         let sections = tree.as_object_mut().map(|t| t.entry(section).or_insert_with(|| Map::new().into()));
+        // `read` has refused other values.
         if let Some(Value::Object(section)) = sections {
             section.insert(name.into(), typed(text, default));
             set.insert(key.clone(), variable.clone());

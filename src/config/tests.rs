@@ -233,6 +233,30 @@ fn a_wrong_environment_variable_is_named() {
     }
 }
 
+/// A section that is no table must not hide the restrictions of the environment.
+#[test]
+fn a_section_without_keys_hides_no_variable_and_an_array_is_no_section() {
+    let deny = [("CERTSTREAM_ACCESS_DENY", r#"["192.0.2.0/24"]"#)];
+    let refused = |config: Config| config.access.admit_peer([192, 0, 2, 1].into()).is_err();
+    for (name, text) in [("c.yaml", "access:\n"), ("c.json", r#"{"access":null}"#), ("c.toml", "[access]\n")]
+    {
+        assert!(refused(loaded(name, text, &deny).unwrap()), "{name}");
+    }
+    for (name, text) in
+        [("c.json", r#"{"access":[]}"#), ("c.yaml", "access: []\n"), ("c.toml", "access = []\n")]
+    {
+        let error = loaded(name, text, &deny).unwrap_err().to_string();
+        assert!(error.contains("access: expected a section with keys"), "{error}");
+    }
+    let error = loaded("c.json", r#"{"access":{"deny":["192.0.2.0/24"]},"access":{}}"#, &[]).unwrap_err();
+    assert!(error.to_string().contains("the key \"access\" is repeated"), "{error}");
+    for (name, text) in
+        [("c.yaml", "access:\n  deny: ['192.0.2.0/24']\naccess: {}\n"), ("c.toml", "[access]\n[access]\n")]
+    {
+        assert!(loaded(name, text, &[]).is_err(), "{name}");
+    }
+}
+
 #[test]
 fn a_file_that_is_missing_or_broken_is_named() {
     let error = load(Some(Path::new("no/such.toml")), []).unwrap_err().to_string();

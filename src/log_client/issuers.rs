@@ -53,7 +53,7 @@ struct Size;
 impl<K> Weighter<K, Arc<Issuer>> for Size {
     /// Approximate: an issuer's JSON has three times as many bytes as its certificate.
     fn weight(&self, _: &K, issuer: &Arc<Issuer>) -> u64 {
-        4 * issuer.der().len() as u64 + 512
+        5 * issuer.der().len() as u64 + (Issuer::OVERHEAD + 2048) as u64
     }
 }
 

@@ -50,7 +50,7 @@ impl CertEntry {
     pub fn content_bytes(&self) -> usize {
         match &self.content {
             Content::Entry(entry) => {
-                let chain = entry.chain.iter().map(|issuer| size_of::<Arc<Issuer>>() + issuer.der().len());
+                let chain = entry.chain.iter().map(|issuer| Issuer::OVERHEAD + issuer.der().len());
                 entry.certificate.len() + chain.sum::<usize>()
             }
             Content::Names(entry) => entry.names.iter().map(|name| size_of::<String>() + name.len()).sum(),
@@ -123,7 +123,7 @@ fn write_chain(entry: &LogEntry, out: &mut Vec<u8>) {
         if i > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(issuer.json());
+        issuer.write_json(out);
     }
     out.extend_from_slice(b"],");
 }

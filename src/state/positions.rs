@@ -30,7 +30,7 @@ pub(crate) const MAX_POSITIONS: usize = 10_000;
 /// Largest tree head that is kept over a restart, bytes; others have some 300. Without it, only the tree is kept.
 pub(crate) const MAX_HEAD_BYTES: usize = 2 * 1024;
 /// Largest file that is read, bytes. A log takes about 500, and [`MAX_POSITIONS`] logs always fit.
-const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
+const MAX_FILE_BYTES: usize = 96 * 1024 * 1024;
 
 /// The position in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -47,6 +47,10 @@ pub(crate) struct Record {
     paused: AtomicBool,
     /// Whether it was ended by another task.
     cut: AtomicBool,
+    /// Bytes that the kernel held for a stream at the last budget check.
+    held_before: AtomicUsize,
+    /// Whether its client received nothing between the last two budget checks, although there was something to receive.
+    stuck: AtomicBool,
 }
 
 impl Record {
@@ -92,7 +96,8 @@ impl Record {
         let is_not_read = self.paused.load(Ordering::Relaxed) || self.is_in(Phase::Answering);
         // Small answers may add up without a write ever finding the buffer full.
         let was_answered = self.is_in(Phase::Asking) && self.sent.load(Ordering::Relaxed) > 0;
-        self.full.load(Ordering::Relaxed) || is_not_read || was_answered
+        let is_stuck = self.is_in(Phase::Streaming) && self.stuck.load(Ordering::Relaxed);
+        self.full.load(Ordering::Relaxed) || is_not_read || was_answered || is_stuck
     }
 
     /// Bytes that it holds in the kernel and in an answer. The kernel's part needs a system call, so only blocked
@@ -106,6 +111,20 @@ impl Record {
     fn sent_since(&self) -> u64 {
         let sent = self.sent.load(Ordering::Relaxed);
         sent - self.sent_before.swap(sent, Ordering::Relaxed).min(sent)
+    }
+
+    /// Finds out whether the client of a stream receives nothing, before its buffers are full: then what the kernel holds
+    /// grows by all of the `sent` bytes that it has accepted since the last call.
+    fn look_at_stream(&self, sent: u64) {
+        if !self.is_in(Phase::Streaming) {
+            return;
+        }
+        let held = self.stream.upgrade().map_or(0, |stream| tcp_memory::of(&stream));
+        let grown = held as u64 >= self.held_before.swap(held, Ordering::Relaxed) as u64 + sent;
+        // With nothing to send, nothing can be received either: the last result stands.
+        if sent > 0 || held == 0 {
+            self.stuck.store(held > 0 && grown, Ordering::Relaxed);
+        }
     }
 
     /// Shuts down reading: the task sees the end of input, and bytes already sent still reach the client.
@@ -167,6 +186,8 @@ impl Connections {
             full: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             cut: AtomicBool::new(false),
+            held_before: AtomicUsize::new(0),
+            stuck: AtomicBool::new(false),
         });
         self.lock().insert(record.id, record.clone());
         (Registration { connections: self.clone(), record: record.clone() }, record)
@@ -202,6 +223,7 @@ impl Connections {
     pub(crate) fn keep_within(&self, limit: usize, counters: &Counters) {
         let records: Vec<_> = self.lock().values().cloned().collect();
         let measured = records.iter().map(|record| (record.sent_since(), record));
+        let measured = measured.inspect(|(sent, record)| record.look_at_stream(*sent));
         let mut full: Vec<_> = measured
             .filter(|(_, record)| record.is_held_up())
             .map(|(sent, record)| (sent, record.held(), record))
@@ -371,5 +393,38 @@ mod tests {
         let (held, at_client) = (connections.held(), tcp_memory::of(&pair.client));
         assert!(held + at_client >= sent, "{held} of {sent}, {at_client} at the client");
         assert!(pair.record.is_held_up() && !idle.record.is_held_up());
+    }
+
+    #[actix_web::test]
+    async fn a_stream_whose_client_receives_nothing_counts_before_its_buffers_are_full() {
+        const SENT: usize = 200_000;
+        let (connections, counters) = (Arc::new(Connections::default()), Counters::default());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a small buffer");
+        let client = socket.connect(listener.local_addr().expect("an address"));
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        let mut client = client.expect("a client");
+        let stream = Arc::new(accepted.expect("a connection").0);
+        let (_registration, record) = connections.register(&stream, [192, 0, 2, 1].into());
+        record.enter(Phase::Streaming);
+        let held = || {
+            connections.keep_within(usize::MAX, &counters);
+            connections.held()
+        };
+        let send = async || {
+            stream.writable().await.expect("room");
+            record.sent(stream.try_write(&[0; SENT]).expect("room"));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        assert_eq!(held(), 0, "nothing was sent");
+        send().await;
+        assert!(held() >= SENT / 2, "{}", connections.held());
+        assert!(held() >= SENT / 2, "nothing new was sent, and nothing was received");
+        let mut received = vec![0; SENT];
+        client.read_exact(&mut received).await.expect("what was sent");
+        send().await;
+        client.read_exact(&mut received[..SENT / 2]).await.expect("half of it");
+        assert_eq!(held(), 0, "it receives");
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of parsing and merging lists.
 
 use super::{base64, key, list_of, names, parsed, real_list, rfc6962, static_ct, with};
+use crate::ct::log_list::parse::MAX_VALUES;
 use crate::ct::log_list::{
     Endpoint, LogList, LogListError, LogState, MAX_LIST_BYTES, MostAreGone, TemporalInterval, parse,
 };
@@ -154,6 +155,9 @@ fn what_is_no_list_or_an_empty_one_is_an_error_that_says_so() {
     assert_eq!(error(&many.to_string()), "it names 5001 logs, more than 5000");
     let large = parse(&vec![b' '; MAX_LIST_BYTES + 1]).unwrap_err();
     assert!(matches!(large, LogListError::TooLarge { length } if length == MAX_LIST_BYTES + 1));
+    // Few bytes each, and much memory, in a member that nobody reads.
+    let values = format!(r#"{{"junk":[{}0],"operators":[]}}"#, r#"{"":0},"#.repeat(MAX_VALUES / 2));
+    assert!(matches!(parse(values.as_bytes()), Err(LogListError::TooManyValues)));
 }
 
 #[test]
