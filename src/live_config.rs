@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// One version of the settings.
 #[derive(Debug, Clone)]
-pub struct LiveSettings {
+pub(crate) struct LiveSettings {
     /// The access rules.
     pub access: Access,
     /// The resource limits of clients.
@@ -19,7 +19,7 @@ pub struct LiveSettings {
 
 impl LiveSettings {
     /// Takes the settings of `config`, reduced to the limits of the operating system.
-    pub fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         let mut access = config.access.clone();
         access.connections = access.connections.min(descriptors::room());
         let mut clients = config.clients;

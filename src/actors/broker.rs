@@ -4,6 +4,10 @@
 //! The Broker never waits for a single client. It closes clients that stop reading, because the session of such a
 //! client is not polled and cannot close itself.
 
+mod messages;
+#[cfg(test)]
+mod tests;
+
 use super::client::{Client, GOING_AWAY, NOT_ALLOWED};
 use super::coalescer::Coalescers;
 use super::pace::Pace;
@@ -14,7 +18,7 @@ use crate::clock;
 use crate::config::ClientLimits;
 use crate::counters::{Counters, Ending};
 use crate::live_config::LiveSettings;
-use crate::message::{CertEntry, Demand, EntryBatch, Stream, Wire, heartbeat};
+use crate::message::{CertEntry, Demand, Stream, Wire, heartbeat};
 use crate::system;
 use actix::prelude::*;
 use enum_map::EnumMap;
@@ -22,6 +26,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
+
+pub(crate) use messages::{
+    Alert, Clients, CloseClients, DisconnectClients, NewSettings, Newest, Ping, Publish, QueueDepths, Queues,
+    Subscribe, Tick, Unsubscribe, Waiting,
+};
 
 /// The client sweep runs four times per shortest client timeout, clamped to this range.
 const SWEEP_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -33,85 +42,6 @@ const PAUSE: Duration = Duration::from_millis(5);
 const MAILBOX: usize = 1024;
 /// The depths of the queues are computed at most this often: the Broker looks at every client for them.
 const DEPTHS_INTERVAL: Duration = Duration::from_millis(500);
-
-/// Publishes entries of one log, in index order.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Publish {
-    /// The entries.
-    pub batch: EntryBatch,
-    /// Resolved once the entries will be in all queues within the flush interval and the queues have space for more.
-    pub done: oneshot::Sender<()>,
-}
-
-/// A notice about a log, for the clients that asked for notices.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Alert(pub String);
-
-/// Sends a heartbeat to all clients.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Tick;
-
-/// Subscribes a client to its stream.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Subscribe(pub Arc<Client>);
-
-/// Removes the client with this id.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Unsubscribe(pub u64);
-
-/// Adds to the backlog frames that were queued for a client outside the streams.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Waiting(pub Arc<SharedFrames>);
-
-/// Requests the newest entries, oldest first.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Vec<Arc<CertEntry>>")]
-pub struct Newest;
-
-/// Requests the connected clients, in order of connection.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Vec<Arc<Client>>")]
-pub struct Clients;
-
-/// Applies new settings. Clients that the new access rules do not admit are closed.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct NewSettings(pub Arc<LiveSettings>);
-
-/// Asks whether the Broker still handles messages.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Ping;
-
-/// Requests the sizes of the client queues.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Queues")]
-pub struct QueueDepths;
-
-/// The sizes of the client queues.
-#[derive(Debug, Clone, Copy, Default, MessageResponse)]
-pub struct Queues {
-    /// Bytes queued for all clients together. Frames that several clients share count once.
-    pub bytes: usize,
-    /// Bytes queued for the client with the longest queue.
-    pub longest_bytes: usize,
-}
-
-/// Closes all clients: each still receives its queue, followed by a close frame.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct CloseClients;
-
-/// Disconnects all remaining clients. Returns their number.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "usize")]
-pub struct DisconnectClients;
 
 /// A client with the state of its supervision.
 #[derive(Debug)]
@@ -508,6 +438,3 @@ impl Handler<DisconnectClients> for Broker {
         self.connections.len()
     }
 }
-
-#[cfg(test)]
-mod tests;
