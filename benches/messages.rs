@@ -11,6 +11,7 @@ use certstream_server::ct::{get_entries, tile};
 use certstream_server::demo::{DemoLog, DemoLogOptions};
 use certstream_server::message::{CertEntry, EntryBatch, Stream};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use quick_cache::sync::Cache;
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ struct Input {
     entries: Vec<LogEntry>,
     tile: Bytes,
     issuers: HashMap<tile::Fingerprint, Arc<Issuer>>,
+    /// Shared by certificate, as the client of RFC 6962 logs shares them.
+    issuers_by_der: Cache<Bytes, Arc<Issuer>>,
     source: Arc<Source>,
 }
 
@@ -74,7 +77,7 @@ fn input() -> Input {
         .flat_map(|((e, raw), i)| tile_leaf(e, &raw.leaf_input, i))
         .collect();
     let source = Source::new("https://ct.example/2026", "Bench", "Bench", None, Protocol::Rfc6962);
-    Input { page, entries, tile, issuers, source: Arc::new(source) }
+    Input { page, entries, tile, issuers, issuers_by_der: Cache::new(1024), source: Arc::new(source) }
 }
 
 fn tile_leaf(entry: &LogEntry, leaf_input: &[u8], index: u64) -> Vec<u8> {
@@ -101,16 +104,22 @@ impl Input {
         EntryBatch::new(entries.zip(0..).map(entry).collect())
     }
 
+    fn interned(&self, der: &[u8]) -> Arc<Issuer> {
+        self.issuers_by_der.get(der).unwrap_or_else(|| {
+            let issuer = Issuer::unshared(der);
+            self.issuers_by_der.insert(issuer.der().clone(), issuer.clone());
+            issuer
+        })
+    }
+
     fn page_batch(&self) -> EntryBatch {
         let raw = get_entries::parse(&self.page, usize::MAX)
             .expect("a page")
             .into_iter()
             .map(|raw| raw.expect("base64"));
-        self.batch(
-            raw.map(|raw| {
-                entry::decode(&raw.leaf_input, &raw.extra_data, Issuer::unshared).expect("an entry")
-            }),
-        )
+        self.batch(raw.map(|raw| {
+            entry::decode(&raw.leaf_input, &raw.extra_data, |der| self.interned(der)).expect("an entry")
+        }))
     }
 
     fn tile_batch(&self) -> EntryBatch {

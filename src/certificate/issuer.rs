@@ -1,9 +1,9 @@
 //! A certificate of a chain. All logs together use only a few thousand issuers, so each one is parsed and
 //! encoded once and then shared.
 
+use super::digests::sha256;
 use super::model::Certificate;
 use bytes::Bytes;
-use openssl::sha::sha256;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 

@@ -47,6 +47,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use digests::sha256;
 pub use issuer::Issuer;
 pub use model::{Certificate, LeafKind};
 pub use wire::{Leaf, LeafMarks};

@@ -1,12 +1,12 @@
 //! The parsed certificate.
 
+use super::digests::sha256;
 use super::domains::Domains;
 use super::extensions::Extensions;
 use super::faults::Faults;
 use super::issuance;
 use super::name;
 use super::parts::CertificateParts;
-use openssl::sha::sha256;
 use std::borrow::Cow;
 
 /// The kind of log entry that a leaf certificate belongs to (RFC 6962 section 3.1).

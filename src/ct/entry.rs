@@ -8,10 +8,9 @@
 
 use super::names_tile::NamesEntry;
 use super::reader::{Reader, Truncated};
-use crate::certificate::Issuer;
 use crate::certificate::precert::{self, Mismatch};
+use crate::certificate::{Issuer, sha256};
 use bytes::Bytes;
-use openssl::sha::sha256;
 use std::sync::Arc;
 
 /// LogEntryType, RFC 6962 section 3.1.
