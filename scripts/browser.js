@@ -174,18 +174,18 @@ async function hostileNamesAreShown(page) {
   await page.click('#pause');
 }
 
-// Where a token is needed the page says so, takes one, and asks no more in vain until it has one.
+// Where a token is required, the page says so, asks for one, and does not reconnect until it has one.
 async function asksForAToken(page, problems) {
   await page.waitForSelector('#token-form', { state: 'visible' });
-  assert.equal(await page.textContent('#state'), 'a token is needed');
-  assert.match(await page.textContent('#token-text'), /a token is needed/);
+  assert.equal(await page.textContent('#state'), 'a token is required');
+  assert.match(await page.textContent('#token-text'), /a token is required/);
   let sockets = 0;
   page.on('websocket', () => sockets++);
   await page.waitForTimeout(3000);
   assert.equal(sockets, 0, 'it tries again without a token');
   await page.fill('#token', 'this-is-not-the-token');
   await page.keyboard.press('Enter');
-  await page.waitForFunction(() => /not known/.test(document.querySelector('#token-text').textContent));
+  await page.waitForFunction(() => /unknown token/.test(document.querySelector('#token-text').textContent));
   assert.equal(await page.textContent('#state'), 'the token is not accepted');
   await page.fill('#token', process.env.TOKEN);
   await page.click('#token-form button');

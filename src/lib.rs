@@ -25,16 +25,16 @@
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
 //! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `state`, `counters`, `access`, `message`, `rate` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
-//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat, and their messages | `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
+//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' SendQueue and Connection | `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
 //! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `access`, `message`, `ct`, `printable` |
 //! | `log_list` | the lists of logs: downloaded, verified and stored | `log_client`, `ct`, `system` |
-//! | `log_client` | requests to a log, and their answers | `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
+//! | `log_client` | requests to a log and their responses, but not the decision when to send one | `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
 //! | [`demo`] | a local CT log, for trying the server out and for tests | `ct`, `certificate`, `clock` |
 //! | [`state`] | the files that survive a restart | `evidence`, `ct`, `system` |
 //! | `counters` | counters of client events | `access`, `message` |
-//! | `digest` | summaries of the logs' problems for the log file | `printable` |
-//! | [`evidence`] | proof of a log's misbehaviour, in a form that others can verify; pure | `ct`, `certificate` |
+//! | `digest` | groups repeated problems of the CT logs into few lines of the log file | `printable` |
+//! | [`evidence`] | proof of a log's misbehaviour, which `actors` notices, in a form that others can verify; pure | `ct`, `certificate` |
 //! | `access` | access control: who may connect and subscribe, and how often; pure | `message`, `rate` |
 //! | [`message`] | the messages of each stream, and their WebSocket and SSE frames; pure | `ct`, `certificate` |
 //! | [`ct`] | the structures of RFC 6962 and static-ct-api, and the proofs of their trees; pure | `certificate`, `printable` |
@@ -45,6 +45,21 @@
 //! | `clock` | the current time |  |
 //!
 //! Pure modules do no input or output, do not read the clock, and import neither actix nor tokio.
+//!
+//! The documentation of a folder's module describes its files. This is where the main decisions are made:
+//!
+//! | decision | file |
+//! |---|---|
+//! | when to request a tree head | `actors/log_watcher/poll_schedule/mod.rs` |
+//! | whether to fetch a partial tile now or to wait for the full one | `actors/log_watcher/watch.rs` |
+//! | whether two tree heads contradict each other: fork, rollback | `actors/log_watcher/heads.rs` |
+//! | whether entries lead to a tree head | `ct/consistency.rs`, `actors/log_watcher/release.rs` |
+//! | what a malformed entry or certificate becomes | `ct/entry.rs`, `certificate/faults.rs` |
+//! | which names are in `all_domains` | `certificate/domains.rs` |
+//! | whether an address may connect, and a token may subscribe | `access/mod.rs`, `access/token.rs` |
+//! | what a client's queue may hold, and what it drops | `actors/send_queue/mod.rs` |
+//! | when a slow or silent client is closed | `actors/broker.rs` |
+//! | which connections end when all together hold too much memory | `transport/connections.rs` |
 
 // Public items are those that the binary, tests, benches or fuzz targets need.
 #![cfg_attr(not(test), warn(unreachable_pub))]

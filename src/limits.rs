@@ -46,36 +46,36 @@ fn connections() -> Vec<Row> {
         [
             "every connection".into(),
             format!(
-                "1 descriptor; in the kernel {} of what it says, {} of answers to it, as the kernel counts",
+                "1 descriptor; in the kernel {} of received data and {} of unsent data, as the kernel counts",
                 bytes(2 * server::RECEIVE_BUFFER),
                 bytes(2 * server::ANSWER_BUFFER)
             ),
-            "that of what it speaks, below".into(),
+            "that of its protocol, below".into(),
             format!(
-                "{} of what it says per second, {} at once; under TLS {} and {}",
+                "{} received per second, bursts of {}; under TLS {} and {}",
                 bytes(tcp::RECEIVE_RATE.per_second),
                 bytes(tcp::RECEIVE_RATE.burst),
                 bytes(tcp::TLS_RECEIVE_RATE.per_second),
                 bytes(tcp::TLS_RECEIVE_RATE.burst)
             ),
-            "it is read more slowly; TCP holds the client back".into(),
+            "the server reads more slowly, and TCP slows the client down".into(),
             "`attack`: floods; `transport::tcp`".into(),
         ],
         [
-            "one that is refused".into(),
+            "refused connection".into(),
             format!(
                 "4 KiB; {} at once, or an eighth of the open files allowed; none under TLS",
                 descriptors::REFUSED
             ),
             time(gate::REFUSAL_TIME),
             "as many as are accepted".into(),
-            "closed without a word".into(),
+            "closed without a response".into(),
             "`attack`: descriptors".into(),
         ],
         [
             "TLS handshake".into(),
             format!(
-                "{} of what it says; OpenSSL's state and a record each way, some 50 KB for as long as the client takes nothing",
+                "{} of received data; OpenSSL's state and one record each way, about 50 KB while the client reads nothing",
                 bytes(tcp::MAX_TLS_HANDSHAKE)
             ),
             "`access.handshake_timeout`".into(),
@@ -84,70 +84,73 @@ fn connections() -> Vec<Row> {
             "`api`: tls; `attack`".into(),
         ],
         [
-            "new connections of an address".into(),
+            "new connections from an address".into(),
             format!(
                 "{} addresses are remembered, of IPv6 networks of 64 bits; trusted proxies are exempt",
                 arrivals::REMEMBERED
             ),
-            "they wait for up to `access.handshake_timeout`, and nothing is read from them".into(),
+            "they wait for up to `access.handshake_timeout`, unread".into(),
             format!(
-                "`access.new_connections_per_address`, {} seconds' worth at once",
+                "`access.new_connections_per_address`, a burst of {} seconds' worth",
                 arrivals::BURST_SECONDS
             ),
-            "429; under TLS closed without a word".into(),
+            "429; under TLS closed without a response".into(),
             "`access::arrivals`; `api`: access".into(),
         ],
         [
             "HTTP request".into(),
-            format!("{} of head, 96 headers; one at a time; no body is read", bytes(http::MAX_REQUEST_HEAD)),
-            "`access.handshake_timeout` for the whole head, after the answer before".into(),
+            format!(
+                "head of {}, 96 headers; one at a time; bodies are not read",
+                bytes(http::MAX_REQUEST_HEAD)
+            ),
+            "`access.handshake_timeout` for the whole head, from the end of the previous response".into(),
             rate(http::REQUESTS, "requests"),
-            "431, 400, 408, then closed; above the rate the next is read later".into(),
+            "431, 400, 408, then closed; above the rate, the next request is read later".into(),
             "`api`: http; `server::http`; `attack`: floods, stateful".into(),
         ],
         [
-            "HTTP answer".into(),
+            "HTTP response".into(),
             format!(
-                "one at a time; shared by those who ask at once; {} of it lie unsent in the kernel",
+                "one at a time; concurrent requests share it; {} unsent in the kernel",
                 bytes(server::ANSWER_UNSENT)
             ),
-            "`clients.stall_timeout` without the client taking any".into(),
+            "`clients.stall_timeout` without the client reading any of it".into(),
             format!(
-                "each kind of costly answer may take {} ms of a second to make, but one is made every second",
+                "each kind of expensive response may take {} ms of CPU per second, but at least one is made every second",
                 crate::routes::MAKING.per_second / 1000
             ),
-            "cut off; costly answers are made later".into(),
+            "connection reset; expensive responses are delayed".into(),
             "`api`: http; `routes::on_demand`; `attack`: floods".into(),
         ],
         [
             "Server-Sent Events".into(),
             format!(
-                "`clients.queue_bytes`, `queue_age`; {} of it lie unsent in the kernel, {} in all",
+                "`clients.queue_bytes`, `queue_age`; {} unsent in the kernel, {} in all",
                 bytes(socket::EVENTS_UNSENT),
                 bytes(2 * socket::SEND_BUFFER)
             ),
             format!(
-                "`clients.stall_timeout` without taking any, then {} for the rest; gone when it hangs up",
+                "`clients.stall_timeout` without reading, then {} for the rest; ends when the client disconnects",
                 time(broker::STALLED_GRACE)
             ),
-            "what it says is dropped, at the rate above".into(),
-            "`clients.when_full`; then the end of the answer, then cut off".into(),
+            "received data is dropped, at the rate above".into(),
+            "`clients.when_full`; then the response ends, then the connection is reset".into(),
             "`api`: wires, slow_clients; `attack`: floods".into(),
         ],
         [
             "WebSocket".into(),
             format!(
-                "`clients.queue_bytes`, `queue_age`; {} in the kernel; of what it says nothing is kept but a ping and a close \
-                 frame; messages of {}",
+                "`clients.queue_bytes`, `queue_age`; {} in the kernel; of received frames only one ping and one close \
+                 frame are kept; messages of {}",
                 bytes(2 * socket::SEND_BUFFER),
                 bytes(client_frames::MAX_MESSAGE)
             ),
             format!(
-                "the same; `clients.pong_timeout` without a word; {} for its close frame",
+                "the same; `clients.pong_timeout` without any frame; {} for its close frame",
                 time(connection::CLOSE_TIMEOUT)
             ),
             format!(
-                "{}, above which it is read more slowly; of them control frames: {}",
+                "{}, above which the server reads more slowly; control frames: {}",
                 rate(client_messages::FRAMES, "frames"),
                 rate(client_messages::CONTROL_FRAMES, "frames")
             ),
@@ -156,60 +159,60 @@ fn connections() -> Vec<Row> {
                 .into(),
         ],
         [
-            "one that ends".into(),
-            "what it still says is dropped".into(),
+            "closing connection".into(),
+            "received data is dropped".into(),
             format!(
-                "{}; with something left for it, as long as it takes some every {}",
+                "{}; while it still has data to read, as long as it reads some every {}",
                 time(socket::LINGER),
                 time(socket::TAKING)
             ),
             "as above".into(),
-            "cut off".into(),
+            "connection reset".into(),
             "`api`: http, shutdown".into(),
         ],
         [
-            "the admins' listener".into(),
-            format!("{} connections, which clients cannot take up", descriptors::MAX_ADMINS),
+            "admin listener".into(),
+            format!("{} connections, reserved for admins", descriptors::MAX_ADMINS),
             "as HTTP".into(),
             "as HTTP".into(),
-            "503; 403 to those who are no admins, before they take any".into(),
+            "503; 403 to others, which never occupy a connection".into(),
             "`api`: access".into(),
         ],
         [
             "all connections together".into(),
             format!(
-                "`access.connections`, `connections_per_address`, and the open files allowed less {} (or half of them); \
+                "`access.connections`, `connections_per_address`, and the open files allowed minus {} (or half of them); \
                  `clients.all_queues_bytes`; `clients.all_unsent_bytes` for those who take nothing, at most half of \
-                 what the kernel gives TCP",
+                 the kernel's memory for TCP",
                 descriptors::OTHERS
             ),
-            format!("looked at every {}", time(connection_budget::SWEEP_INTERVAL)),
+            format!("checked every {}", time(connection_budget::SWEEP_INTERVAL)),
             "log lines: those below".into(),
-            "503, 429; queues are dropped; those who take least and hold most are cut off".into(),
+            "503, 429; queues are dropped; the connections that read least and hold most are reset".into(),
             "`transport::connections`; `api`: slow_clients; `attack`".into(),
         ],
         [
             "lines in the log file".into(),
             format!("{} characters each", crate::printable::MAX_LINE_CHARS),
-            format!("summed up every {}", time(budget::SUMMARY_INTERVAL)),
+            format!("summarised every {}", time(budget::SUMMARY_INTERVAL)),
             format!(
-                "{}/s and {} at once for each place in the code, {}/s and {} at once for all; what clients do is on level \
+                "{}/s and bursts of {} for each place in the code, {}/s and bursts of {} for all; events of clients have level \
                  debug",
                 budget::PLACE_PER_SECOND,
                 budget::PLACE_BURST,
                 budget::ALL_PER_SECOND,
                 budget::ALL_BURST
             ),
-            "left out and counted".into(),
+            "suppressed and counted".into(),
             "`cli::logging`; `attack`: floods; `hostile_logs`".into(),
         ],
     ]
 }
 
 fn inputs() -> Vec<Row> {
-    let timeout = "`fetch.timeout` for the whole answer";
+    let timeout = "`fetch.timeout` for the whole response";
     let request = "`fetch.operator_requests_per_second`";
-    let log = "the answer is given up, its connection closed, and asked for again with growing pauses";
+    let log = "the request fails, its connection is closed, and it is repeated with backoff";
     let held = "`log_client`; `hostile_logs`";
     let answer = |what: &str, most: String| -> Row {
         [what.into(), most, timeout.into(), request.into(), log.into(), held.into()]
@@ -221,7 +224,7 @@ fn inputs() -> Vec<Row> {
         answer(
             "get-entries page",
             format!(
-                "{}; one entry alone: {}; as many entries as were asked for",
+                "{}; a single entry: {}; as many entries as requested",
                 bytes(rfc6962::MAX_PAGE_BYTES),
                 bytes(rfc6962::MAX_ENTRY_PAGE_BYTES)
             ),
@@ -229,7 +232,7 @@ fn inputs() -> Vec<Row> {
         answer("tile", format!("{}, 256 entries or hashes", bytes(tiles::MAX_TILE_BYTES))),
         answer(
             "names tile",
-            format!("{} names an entry, {} a tile", names_tile::MAX_ENTRY_NAMES, names_tile::MAX_TILE_NAMES),
+            format!("{} names per entry, {} per tile", names_tile::MAX_ENTRY_NAMES, names_tile::MAX_TILE_NAMES),
         ),
         answer(
             "issuer",
@@ -241,9 +244,9 @@ fn inputs() -> Vec<Row> {
             ),
         ),
         answer(
-            "answer with an error",
+            "error response",
             format!(
-                "{}, of which {} characters are told",
+                "{}, of which {} characters are reported",
                 bytes(log_http::MAX_ERROR_BYTES),
                 log_http::MAX_DETAIL_CHARS
             ),
@@ -251,7 +254,7 @@ fn inputs() -> Vec<Row> {
         [
             "connections to a log".into(),
             format!(
-                "{}; of bodies above {} one at a time",
+                "{}; bodies above {} one at a time",
                 log_http::MAX_CONNECTIONS,
                 bytes(log_http::MAX_BESIDE_BYTES)
             ),
@@ -262,41 +265,41 @@ fn inputs() -> Vec<Row> {
         ],
         [
             "requests to all operators".into(),
-            format!("one to each, and {} beside; every one takes an open file", limits::MAX_BESIDE),
+            format!("one for each, and {} more; each needs an open file", limits::MAX_BESIDE),
             "".into(),
             "".into(),
             "the next request waits".into(),
             "`log_client::limits`".into(),
         ],
         [
-            "an entry that is sent".into(),
+            "published entry".into(),
             format!(
-                "certificate and chain of {}, {} certificates of a chain; its message has up to 13 times as many, of a \
-                 certificate made for that",
+                "certificate and chain of {}, {} certificates in the chain; its message is up to 13 times as large, for a \
+                 hostile certificate",
                 bytes(entry::MAX_ENTRY_BYTES),
                 entry::MAX_CHAIN_CERTIFICATES
             ),
             "".into(),
-            format!("one batch of more than {} of all logs at a time", bytes(2 * log_watcher::unverified::MAX_BATCH_BYTES)),
-            "counted, kept like an undecodable one, not sent; of a longer chain the first certificates are".into(),
+            format!("one batch of more than {} at a time, over all logs", bytes(2 * log_watcher::unverified::MAX_BATCH_BYTES)),
+            "counted, stored like an undecodable entry, and not sent; of a longer chain, the first certificates are sent".into(),
             "`ct::entry`; `log_client::tiles`".into(),
         ],
         [
-            "what waits of a log in memory".into(),
+            "entries of one log in memory".into(),
             format!(
-                "of each: {} not proven, {} not sent, and the pages that are under way",
+                "{} not proven, {} not sent, and the pages being downloaded",
                 bytes(log_watcher::unverified::MAX_UNVERIFIED_BYTES),
                 bytes(log_watcher::release::MAX_WAITING_BYTES)
             ),
-            "until it is sent".into(),
-            "as the clients take it".into(),
-            "nothing more of the log is fetched".into(),
+            "until they are sent".into(),
+            "as fast as the clients read".into(),
+            "the server stops fetching from the log".into(),
             "`log_watcher`; `hostile_logs`".into(),
         ],
         [
-            "what waits of all logs in memory".into(),
+            "entries of all logs in memory".into(),
             format!(
-                "{}, answers under way included; then up to {} by answers that are under way, and {} for each log beyond twice \
+                "{}, including responses being downloaded; then up to {} for responses already being downloaded, and {} for each log beyond twice \
                  that",
                 bytes(memory::ROOM),
                 bytes(memory::MOST),
@@ -304,20 +307,20 @@ fn inputs() -> Vec<Row> {
             ),
             "".into(),
             "".into(),
-            "one page at a time of logs above their share; then answers to these are given up, and pages become smaller"
+            "logs above their share fetch one page at a time; then their requests fail, and pages become smaller"
                 .into(),
             "`log_client::memory`; `log_client`; `hostile_logs`".into(),
         ],
         [
             "newest messages for the JSON routes".into(),
             format!(
-                "`newest.messages`; certificate and chain of {}, so a message of {} at most",
+                "`newest.messages`; certificate and chain of {}, so a message of at most {}",
                 bytes(ring_buffer::MAX_ENTRY_BYTES),
                 bytes(16 * ring_buffer::MAX_ENTRY_BYTES)
             ),
-            "until newer ones come".into(),
+            "until newer ones arrive".into(),
             "".into(),
-            "sent to the clients, and not kept".into(),
+            "sent to the clients, but not kept".into(),
             "`actors::ring_buffer`".into(),
         ],
         [
@@ -331,7 +334,7 @@ fn inputs() -> Vec<Row> {
             ),
             format!("{} to connect", time(download::CONNECT_TIMEOUT)),
             format!("`log_list.refresh_interval`; {} redirects", download::MAX_REDIRECTS),
-            "the list before stays in force".into(),
+            "the previous list stays in use".into(),
             "`log_list`".into(),
         ],
         [
@@ -339,7 +342,7 @@ fn inputs() -> Vec<Row> {
             bytes(read::MAX_FILE_BYTES),
             "at the start and at SIGHUP".into(),
             "".into(),
-            "refused with a line that says why; nothing changes".into(),
+            "refused with an error; nothing changes".into(),
             "`config`; `api`: reload, command_line".into(),
         ],
         [
@@ -347,15 +350,15 @@ fn inputs() -> Vec<Row> {
             format!("{} each", bytes(tls::MAX_PEM_BYTES)),
             "at the start, when they change, and at SIGHUP".into(),
             "".into(),
-            "refused with a line that says why; those before stay in force".into(),
+            "refused with an error; the previous ones stay in use".into(),
             "`api`: tls".into(),
         ],
         [
             "positions of logs".into(),
             format!("{} logs, heads of {}", positions::MAX_POSITIONS, bytes(positions::MAX_HEAD_BYTES)),
-            "as long as the folder".into(),
+            "as long as the folder exists".into(),
             "".into(),
-            "those that come then begin anew after a restart; of larger heads the tree alone is kept".into(),
+            "further logs start over after a restart; of larger heads only the tree is saved".into(),
             "`state::positions`".into(),
         ],
         [
@@ -366,9 +369,9 @@ fn inputs() -> Vec<Row> {
                 bytes(issuers::MAX_BYTES),
                 bytes(issuers::MAX_SHARED)
             ),
-            "until others come".into(),
+            "until others replace them".into(),
             "".into(),
-            "parsed again when they are needed".into(),
+            "parsed again when needed".into(),
             "`log_client::issuers`; `certificate::issuer`".into(),
         ],
         [
@@ -376,7 +379,7 @@ fn inputs() -> Vec<Row> {
             format!("{}, {} files", bytes(issuers::MAX_DISK_BYTES), issuers::MAX_FILES),
             "counted at the start".into(),
             "".into(),
-            "fetched again when they are needed".into(),
+            "fetched again when needed".into(),
             "`log_client::issuers`".into(),
         ],
         [
@@ -396,7 +399,7 @@ fn inputs() -> Vec<Row> {
             ),
             "counted at the start".into(),
             "".into(),
-            "told in the log file, not kept".into(),
+            "reported in the log file, not stored".into(),
             "`state`".into(),
         ],
     ]

@@ -14,11 +14,11 @@ use std::sync::Arc;
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
     /// These keys changed, but are only read at startup.
-    #[error("{} cannot change while the server runs; restart it for that", .0.join(", "))]
+    #[error("{} cannot change while the server runs; restart it to apply the change", .0.join(", "))]
     NeedsRestart(Vec<String>),
     /// Each of these restrictions would be removed. A truncated file has the same effect.
     #[error(
-        "restrictions would fall ({}); restart the server for that, or write access.allow_opening = true",
+        "this removes restrictions ({}); restart the server to apply it, or set access.allow_opening = true",
         .0.join("; ")
     )]
     Opens(Vec<String>),
@@ -84,9 +84,9 @@ pub(crate) const MAX_NAMED: usize = 50;
 
 fn warn_of(openings: &[String]) {
     for opening in openings.iter().take(MAX_NAMED) {
-        log::warn!("configuration: a restriction falls: {}", escaped(opening, MAX_CHARS));
+        log::warn!("configuration: a restriction is removed: {}", escaped(opening, MAX_CHARS));
     }
     if openings.len() > MAX_NAMED {
-        log::warn!("configuration: {} more restrictions fall", openings.len() - MAX_NAMED);
+        log::warn!("configuration: {} more restrictions are removed", openings.len() - MAX_NAMED);
     }
 }

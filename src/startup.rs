@@ -74,7 +74,7 @@ pub enum StartError {
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] openssl::error::ErrorStack),
     /// The front page cannot be rendered.
-    #[error("the front page cannot be made: {0}")]
+    #[error("the front page cannot be rendered: {0}")]
     FrontPage(#[from] askama::Error),
     /// The server's own certificate cannot be used.
     #[error(transparent)]
@@ -265,12 +265,12 @@ async fn keep_renewed(tls: Arc<Tls>) {
         }
         match tls.replace(tls.files()) {
             Ok(()) => {
-                log::info!("TLS: the certificate was replaced, new connections see it");
+                log::info!("TLS: the certificate was replaced; new connections use it");
                 known = times;
             }
             // One of the two files may not have been written yet.
             Err(error) if told.as_ref() != Some(&times) => {
-                log::warn!("{error}; going on with the certificate of before");
+                log::warn!("{error}; keeping the previous certificate");
                 told = Some(times);
             }
             Err(_) => {}
@@ -308,7 +308,7 @@ impl Saver {
             match saved.map_err(io::Error::other).flatten() {
                 Ok(()) if failing => {
                     failing = false;
-                    log::info!("positions are saved again");
+                    log::info!("positions can be saved again");
                 }
                 Err(error) if !failing => {
                     failing = true;
@@ -351,7 +351,7 @@ async fn close_clients(broker: &Addr<Broker>) {
         }
     }
     if let Ok(count) = broker.send(DisconnectClients).await {
-        log::warn!("{count} clients did not go in time and were disconnected");
+        log::warn!("{count} clients did not disconnect in time and were cut off");
     }
 }
 

@@ -39,7 +39,7 @@ function connect() {
     state('connection lost, trying again', false);
     const refusal = opened ? null : await whyRefused();
     if (refusal && (refusal.status === 401 || refusal.status === 403)) {
-      state(token ? 'the token is not accepted' : 'a token is needed', false);
+      state(token ? 'the token is not accepted' : 'a token is required', false);
       askForToken(refusal.text);
       return;
     }

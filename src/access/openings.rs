@@ -39,13 +39,13 @@ fn proxies(old: &Access, new: &Access, openings: &mut Vec<String>) {
     let (was, is) = (old.trusted_proxies.addresses(), new.trusted_proxies.addresses());
     let more = is.without(&was);
     if !more.is_empty() {
-        openings.push(format!("access.trusted_proxies: {more} may say for whom they ask"));
+        openings.push(format!("access.trusted_proxies: {more} may set X-Forwarded-For"));
     }
     // Requests through these proxies were checked by the address of the client behind.
     let fewer = was.without(&is).and(&admitted(new));
     if !fewer.is_empty() && admitted(old) != AddressSet::all() {
         openings.push(format!(
-            "access.trusted_proxies: all who ask through {fewer} may connect, since the addresses behind are not looked at"
+            "access.trusted_proxies: all clients behind {fewer} may connect, because X-Forwarded-For is ignored"
         ));
     }
 }
@@ -60,7 +60,7 @@ fn admins(old: &Access, new: &Access, openings: &mut Vec<String>) {
         openings.push(format!("admin.allow: {more} are admins"));
     }
     if old.admins_only && !new.admins_only {
-        openings.push("admin.only: the statistics and the metrics are for others too".into());
+        openings.push("admin.only: statistics and metrics are open to everybody".into());
     }
     for host in new.admin_hosts.iter().filter(|host| !old.admin_hosts.contains(host)) {
         openings.push(format!("admin.hosts: {host:?} is a name of this server"));
@@ -69,20 +69,20 @@ fn admins(old: &Access, new: &Access, openings: &mut Vec<String>) {
 
 fn tokens(old: &Access, new: &Access, openings: &mut Vec<String>) {
     if new.tokens.is_empty() && !old.tokens.is_empty() {
-        openings.push("tokens: nobody needs one any more".into());
+        openings.push("tokens: no token is needed any more".into());
     }
     for token in &new.tokens {
         let same = |other: &&Token| other.digest == token.digest;
         let of_the_same = |other: &&Token| other.name == token.name;
         let was = old.tokens.iter().find(same).or_else(|| old.tokens.iter().find(of_the_same));
         let Some(was) = was else { continue };
-        let key = format!("tokens: that of {:?}", token.name);
+        let key = format!("tokens: the token of {:?}", token.name);
         let more: Vec<_> = token.streams.iter().filter(|stream| !was.streams.contains(stream)).collect();
         if !more.is_empty() {
             let more: Vec<_> = more.into_iter().map(ToString::to_string).collect();
-            openings.push(format!("{key} is good for {} too", more.join(", ")));
+            openings.push(format!("{key} is valid for {} too", more.join(", ")));
         }
-        limit(&format!("{key} for connections"), was.connections, token.connections, openings);
+        limit(&format!("{key}, connections"), was.connections, token.connections, openings);
     }
 }
 
@@ -90,7 +90,7 @@ fn tokens(old: &Access, new: &Access, openings: &mut Vec<String>) {
 fn limit(key: &str, old: usize, new: usize, openings: &mut Vec<String>) {
     if old != 0 && (new == 0 || new > old) {
         let new = if new == 0 { "no limit".into() } else { new.to_string() };
-        openings.push(format!("{key}: {new} in place of {old}"));
+        openings.push(format!("{key}: {new} instead of {old}"));
     }
 }
 

@@ -10,40 +10,38 @@ pub enum Refusal {
     #[error("this address may not connect")]
     Network,
     /// A trusted proxy sent an X-Forwarded-For header that contains no valid address.
-    #[error("X-Forwarded-For does not hold addresses")]
+    #[error("X-Forwarded-For does not contain addresses")]
     Forwarding,
     /// The limit of all connections is reached.
-    #[error("the server has as many connections as it may have; try again later")]
+    #[error("the server has reached its connection limit; try again later")]
     Full,
     /// The limit of connections per address is reached.
-    #[error("there are as many connections from this address as there may be; close some")]
+    #[error("this address has reached its connection limit; close some connections")]
     AddressFull,
     /// The rate limit of new connections per address is exceeded.
-    #[error("there are more new connections from this address than there may be; try again later")]
+    #[error("this address opens connections too fast; try again later")]
     AddressRate,
     /// The limit of connections per token is reached.
-    #[error("there are as many connections with this token as there may be; close some")]
+    #[error("this token has reached its connection limit; close some connections")]
     TokenFull,
     /// A token is required, but none was presented.
-    #[error("a token is needed: send it as \"Authorization: Bearer TOKEN\" or as ?token=TOKEN")]
+    #[error("a token is required: send it as \"Authorization: Bearer TOKEN\" or as ?token=TOKEN")]
     TokenMissing,
     /// The token is unknown.
-    #[error("this token is not known")]
+    #[error("unknown token")]
     TokenUnknown,
     /// The token is not valid for this stream.
-    #[error("this token is not for this stream")]
+    #[error("this token is not valid for this stream")]
     TokenStream,
     /// The route is restricted to admins.
-    #[error("this is for admins alone; see [admin] in the configuration")]
+    #[error("only admins may see this; see [admin] in the configuration")]
     #[serde(rename = "stranger")]
     NotAdmin,
     /// An admin used a host name that may belong to another site.
-    #[error(
-        "admins are answered only where they ask by an IP address, localhost, or a name listed in admin.hosts"
-    )]
+    #[error("admin pages are served only under an IP address, localhost, or a name listed in admin.hosts")]
     Host,
     /// An admin's browser sent the request for a page of another site.
-    #[error("this is not for pages of other sites")]
+    #[error("requests from pages of other sites are not allowed")]
     CrossSite,
 }
 

@@ -309,7 +309,7 @@ mod openings {
             (|new| new.trusted_proxies = networks(&["0.0.0.0/0"]), "access.trusted_proxies"),
             (
                 |new| new.trusted_proxies = networks(&["192.0.2.1"]),
-                "access.trusted_proxies: all who ask through 192.0.2.2",
+                "access.trusted_proxies: all clients behind 192.0.2.2",
             ),
             (|new| new.trusted_proxies = networks(&["192.0.2.1"]), "admin.allow: 192.0.2.2 are admins"),
             (
@@ -322,30 +322,30 @@ mod openings {
             ),
             (|new| new.admins_only = false, "admin.only"),
             (|new| new.admin_hosts.push("other.example".into()), "admin.hosts: \"other.example\""),
-            (|new| new.tokens.clear(), "tokens: nobody needs one any more"),
-            (|new| new.tokens[0].streams.push(Stream::Full), "tokens: that of \"a\" is good for full too"),
+            (|new| new.tokens.clear(), "tokens: no token is needed any more"),
+            (
+                |new| new.tokens[0].streams.push(Stream::Full),
+                "tokens: the token of \"a\" is valid for full too",
+            ),
             (
                 |new| new.tokens[0].connections = 0,
-                "tokens: that of \"a\" for connections: no limit in place of 5",
+                "tokens: the token of \"a\", connections: no limit instead of 5",
             ),
-            (|new| new.tokens[0].connections = 6, "tokens: that of \"a\" for connections: 6 in place of 5"),
+            (|new| new.tokens[0].connections = 6, "tokens: the token of \"a\", connections: 6 instead of 5"),
             (
                 |new| new.tokens[1] = token("b", "other", &[Stream::Full, Stream::Domains]),
-                "is good for domains too",
+                "is valid for domains too",
             ),
             (
                 |new| new.tokens[1] = token("z", "beta", &[Stream::Lite]),
-                "tokens: that of \"z\" is good for lite too",
+                "tokens: the token of \"z\" is valid for lite too",
             ),
-            (|new| new.connections = 50_000, "access.connections: 50000 in place of 1000"),
-            (
-                |new| new.connections_per_address = 0,
-                "access.connections_per_address: no limit in place of 10",
-            ),
-            (|new| new.connections_per_address = 11, "access.connections_per_address: 11 in place of 10"),
+            (|new| new.connections = 50_000, "access.connections: 50000 instead of 1000"),
+            (|new| new.connections_per_address = 0, "access.connections_per_address: no limit instead of 10"),
+            (|new| new.connections_per_address = 11, "access.connections_per_address: 11 instead of 10"),
             (
                 |new| new.new_connections_per_address = 0,
-                "access.new_connections_per_address: no limit in place of 20",
+                "access.new_connections_per_address: no limit instead of 20",
             ),
         ];
         for (i, (change, expected)) in changes.into_iter().enumerate() {

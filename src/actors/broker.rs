@@ -121,12 +121,12 @@ impl Broker {
     }
 
     /// Answers the waiting watchers now, or later if the pace requires the clients to drain their queues first.
-    fn let_on(&mut self, ctx: &mut Context<Self>) {
+    fn release_watchers(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
         let Some((_, since)) = self.held.first() else { return };
         let load = self.clients().filter_map(|client| client.send_queue.filling(now)).collect();
         if self.pace.holds(load, *since, now) {
-            ctx.run_later(PAUSE, Self::let_on_again);
+            ctx.run_later(PAUSE, Self::release_watchers);
             return;
         }
         self.pace.waited(*since, now);
@@ -134,10 +134,6 @@ impl Broker {
             // Sending fails if the watcher was stopped in the meantime; it does not wait for the answer then.
             let _ = done.send(());
         }
-    }
-
-    fn let_on_again(&mut self, ctx: &mut Context<Self>) {
-        self.let_on(ctx);
     }
 
     /// Pushes the coalesced frames to the queues of all subscribers.
@@ -171,11 +167,11 @@ impl Broker {
             let (address, queued) = (slowest.address, slowest.send_queue.queued());
             if queued > 0 {
                 log::debug!(
-                    "client {address}: {queued} messages dropped, all clients together are too far behind"
+                    "client {address}: {queued} messages dropped, all clients together exceed their memory limit"
                 );
                 slowest.send_queue.shed();
             } else {
-                log::debug!("client {address}: disconnected, all clients together are too far behind");
+                log::debug!("client {address}: disconnected, all clients together exceed their memory limit");
                 self.counters.ended(Ending::Shed);
                 slowest.disconnect();
             }
@@ -202,14 +198,14 @@ impl Broker {
 impl Subscriber {
     /// Pings the client when the interval has passed, abandons it when it has stalled or gone silent, and disconnects
     /// it when it does not close in time.
-    fn look_after(&mut self, now: Instant, limits: &ClientLimits, counters: &Counters) {
+    fn check_liveness(&mut self, now: Instant, limits: &ClientLimits, counters: &Counters) {
         if let Some(since) = self.abandoned_at {
             if now.saturating_duration_since(since) >= STALLED_GRACE {
                 self.client.disconnect();
             }
         } else if self.client.send_queue.is_stalled(now, limits.stall_timeout) {
             counters.ended(Ending::Stalled);
-            self.abandon(now, &format!("took nothing for {:?}", limits.stall_timeout), "too slow");
+            self.abandon(now, &format!("read nothing for {:?}", limits.stall_timeout), "too slow");
         } else if self.client.send_queue.wire == Wire::Events {
             // SSE clients cannot send data, so they are exempt from pings and the ping timeout.
         } else if self.client.silent_for(now) >= limits.pong_timeout {
@@ -241,7 +237,7 @@ impl Subscriber {
         let client = &self.client;
         let token = client.identity.as_ref().map(|identity| identity.digest);
         if self.abandoned_at.is_none() && !rules.access.still_admits(client.address, token, client.stream) {
-            log::info!("client {}: not allowed by the new configuration, closing", client.address);
+            log::info!("client {}: the new configuration does not allow it, closing", client.address);
             counters.ended(Ending::NotAllowed);
             self.give_up(Instant::now(), NOT_ALLOWED, "not allowed any more");
         }
@@ -249,7 +245,7 @@ impl Subscriber {
 
     fn abandon(&mut self, now: Instant, what: &str, reason: &str) {
         let queued = self.client.send_queue.queued();
-        log::debug!("client {} {what}, closing; {queued} messages were waiting", self.client.address);
+        log::debug!("client {} {what}, closing; {queued} messages were queued", self.client.address);
         self.give_up(now, GOING_AWAY, reason);
     }
 
@@ -266,7 +262,10 @@ impl Actor for Broker {
         ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(self.sweep_interval(), |broker, _| {
             let now = Instant::now();
-            broker.connections.values_mut().for_each(|c| c.look_after(now, &broker.limits, &broker.counters));
+            broker
+                .connections
+                .values_mut()
+                .for_each(|c| c.check_liveness(now, &broker.limits, &broker.counters));
             broker.shed();
             broker.shrink();
         });
@@ -294,7 +293,7 @@ impl Handler<Publish> for Broker {
         self.held.push((done, Instant::now()));
         // If other watchers wait already, a timer for them is running.
         if self.held.len() == 1 {
-            self.let_on(ctx);
+            self.release_watchers(ctx);
         }
     }
 }

@@ -25,7 +25,7 @@ impl Actor for Heartbeat {
         ctx.run_interval(self.interval, |heartbeat, _| {
             // If the Broker's mailbox is full, the Broker is busy sending messages, and clients need no heartbeat.
             if heartbeat.broker.try_send(Tick).is_err() {
-                log::debug!("heartbeat skipped: the broker is busy");
+                log::debug!("skipped a heartbeat: the Broker is busy");
             }
         });
     }

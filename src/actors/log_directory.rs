@@ -173,7 +173,7 @@ impl LogDirectory {
         self.running.retain(|url, running| {
             let stays = wanted.get(url).is_some_and(|log| log.watched_as(&running.config));
             if !stays {
-                let why = if wanted.contains_key(url) { "configured anew" } else { "no longer watched" };
+                let why = if wanted.contains_key(url) { "reconfigured" } else { "no longer watched" };
                 if stopping.len() < MAX_STOPPED_LINES {
                     log::info!("{}: {why}", running.status.source().name());
                 }
@@ -182,7 +182,7 @@ impl LogDirectory {
             stays
         });
         if let Some(more @ 1..) = stopping.len().checked_sub(MAX_STOPPED_LINES) {
-            log::info!("{more} more logs are no longer watched, or configured anew");
+            log::info!("{more} more logs: no longer watched, or reconfigured");
         }
         stopping
     }
@@ -269,7 +269,7 @@ async fn refresh(client: &mut LogListClient) -> bool {
     let (origin, logs) = (&in_force.origin, in_force.list.logs.len());
     match &result {
         Ok(_) => log::info!("log list {name}: {logs} logs, {origin}"),
-        Err(error) => log::warn!("log list {name}: {error}; going on with the one {origin}, {logs} logs"),
+        Err(error) => log::warn!("log list {name}: {error}; still using the list {origin}, {logs} logs"),
     }
     result.is_ok()
 }

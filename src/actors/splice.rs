@@ -75,7 +75,7 @@ impl SendPath {
 
     /// The state after the pipe failed to take pages.
     fn after(error: Errno) -> Self {
-        log::debug!("messages are copied for each client: {error}");
+        log::debug!("cannot splice, copying messages for each client: {error}");
         if matches!(error, Errno::NOSYS | Errno::PERM | Errno::INVAL) {
             SendPath::Closed
         } else {

@@ -40,21 +40,7 @@ impl JsonText for Vec<u8> {
     }
 
     fn decimal(&mut self, value: i64) {
-        if value < 0 {
-            self.push(b'-');
-        }
-        let mut digits = [0u8; 20];
-        let mut rest = value.unsigned_abs();
-        let mut count = 0;
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            count += 1;
-            if rest == 0 {
-                break;
-            }
-        }
-        self.extend_from_slice(digits.get(digits.len() - count..).unwrap_or_default());
+        self.raw(itoa::Buffer::new().format(value));
     }
 
     fn byte(&mut self, byte: u8) {

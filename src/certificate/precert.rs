@@ -43,7 +43,7 @@ pub enum Mismatch {
     #[error("more than one poison extension")]
     ManyPoisons,
     /// The poison extension is not critical, or its value is not NULL.
-    #[error("the poison extension is not that of RFC 6962")]
+    #[error("the poison extension does not match RFC 6962")]
     OddPoison,
     /// A field differs from the signed one. This is the first such field.
     #[error("another {field}")]

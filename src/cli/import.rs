@@ -59,7 +59,7 @@ pub(super) fn import(config: &Config, args: &ImportArgs) -> Result<(), ImportErr
             configured.get(bare.as_str()).map_or_else(|| format!("https://{bare}"), |url| url.to_string());
         if let Some(known) = positions.get(&url).filter(|_| !args.replace) {
             let (shown, stays) = (escaped(&url, MAX_CHARS), known.ledger.next);
-            println!("{shown}: stays at index {stays}; --replace would set it to {next}");
+            println!("{shown}: keeps index {stays}; use --replace to set it to {next}");
             continue;
         }
         println!("{}: from index {next}", escaped(&url, MAX_CHARS));

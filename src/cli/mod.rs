@@ -126,7 +126,7 @@ enum Failure {
     Evidence(#[from] EvidenceError),
     #[error(transparent)]
     Token(#[from] TokenError),
-    #[error("no answer from {0}: {1}")]
+    #[error("no response from {0}: {1}")]
     Unhealthy(String, String),
 }
 
@@ -189,7 +189,7 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
     logging::init(&config);
     if !config.names_contact {
         log::warn!(
-            "fetch.contact is empty: log operators cannot reach you, and give better limits to those whom they can"
+            "fetch.contact is empty: log operators cannot contact you; many allow higher rates to clients that name a contact"
         );
     }
     serve(&config, load).await
@@ -257,7 +257,7 @@ async fn keep_reloading(
 ) {
     loop {
         hangups.next().await;
-        log::info!("SIGHUP: reading the configuration");
+        log::info!("SIGHUP: reloading the configuration");
         service_manager::reloading();
         reload(&mut reloader, load());
         service_manager::ready();
@@ -273,10 +273,10 @@ fn reload(reloader: &mut Reloader, config: Result<Config, ConfigError>) {
         Ok(changed)
     });
     match result {
-        Ok(changed) if changed.is_empty() => log::info!("configuration: nothing has changed"),
-        Ok(changed) => log::info!("configuration: now with other {}", changed.join(", ")),
+        Ok(changed) if changed.is_empty() => log::info!("configuration: no changes"),
+        Ok(changed) => log::info!("configuration: changed {}", changed.join(", ")),
         Err(why) => {
-            log::error!("configuration: everything stays as it was: {}", escaped(&why, MAX_PROBLEM_CHARS));
+            log::error!("configuration: not applied: {}", escaped(&why, MAX_PROBLEM_CHARS));
         }
     }
 }
@@ -302,7 +302,7 @@ fn check_config(cli: &Cli) -> Result<(), Failure> {
     }
     for token in &config.access.tokens {
         let streams: Vec<_> = token.streams.iter().map(Stream::to_string).collect();
-        println!("and let in whoever has the token of {} ({})", shown(&token.name), streams.join(", "));
+        println!("and admit clients with the token of {} ({})", shown(&token.name), streams.join(", "));
     }
     for source in config.lists.iter().flat_map(|lists| &lists.sources) {
         println!("and watch the logs of list {} ({})", shown(&source.name), shown(&source.url));
@@ -386,7 +386,7 @@ impl Hangups {
     fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         let hangups = signal(SignalKind::hangup()).inspect_err(|error| {
-            log::error!("SIGHUP cannot be received: {error}; a new configuration needs a restart");
+            log::error!("cannot receive SIGHUP: {error}; to apply a new configuration, restart the server");
         });
         Hangups(hangups.ok())
     }
@@ -423,7 +423,7 @@ async fn next_signal() -> &'static str {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
-        log::error!("signals cannot be received; end the server with SIGKILL");
+        log::error!("cannot receive signals; stop the server with SIGKILL");
         return std::future::pending().await;
     };
     tokio::select! {

@@ -38,7 +38,7 @@ pub(super) struct CertArgs {
 /// Why nothing can be shown.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ShowError {
-    #[error("{0:?} is no URL of a log; expected one such as https://ct.example.com/2026")]
+    #[error("{0:?} is not the URL of a log; expected one such as https://ct.example.com/2026")]
     Url(String),
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] openssl::error::ErrorStack),
@@ -82,17 +82,17 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
     let undecodable = |reason: String| ShowError::Undecodable { url: url.clone(), index, reason };
     let content = entry.content.map_err(|broken| undecodable(broken.reason))?;
     if let Content::Entry(LogEntry { fault: Some(fault), .. }) = &content {
-        eprintln!("note: the entry is misframed: {fault}");
+        eprintln!("note: the entry is malformed: {fault}");
     }
     let source = Arc::new(Source::new(&url, bare_url(&url), "", None, protocol));
     let message = CertEntry { source, index, seen_us: clock::unix_us(), content }.json(Stream::Full);
-    print(&message.ok_or_else(|| undecodable("the log gives its names alone".into()))?)
+    print(&message.ok_or_else(|| undecodable("the log serves only its names".into()))?)
 }
 
 /// Prints the part of a message that depends only on a certificate.
 pub(super) fn cert(args: &CertArgs) -> Result<(), ShowError> {
     let certificates = read(&args.file)?;
-    let problem = || file_error(&args.file, "holds no certificate; expected PEM or DER");
+    let problem = || file_error(&args.file, "contains no certificate; expected PEM or DER");
     let (leaf, chain) = certificates.split_first().ok_or_else(problem)?;
     let mut json = br#"{"leaf_cert":"#.to_vec();
     let leaf = Certificate::parse(leaf);

@@ -30,7 +30,7 @@ fn parse_name(text: &str) -> Result<String, String> {
 /// Why no token was created.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TokenError {
-    #[error("no random bytes can be had: {0}")]
+    #[error("cannot get random bytes: {0}")]
     Random(#[from] ErrorStack),
     #[error("the token cannot be written: {0}")]
     Write(#[from] io::Error),
@@ -42,7 +42,7 @@ pub(super) fn token(args: &TokenArgs) -> Result<(), TokenError> {
     let token = new_token()?;
     let digest = hex_simd::encode_to_string(TokenDigest::of(token.as_bytes()).bytes(), AsciiCase::Lower);
     writeln!(io::stdout(), "[[tokens]]\nname = \"{}\"\nsha256 = \"{digest}\"", args.name)?;
-    writeln!(io::stderr(), "the token, which is kept nowhere: {}", *token)?;
+    writeln!(io::stderr(), "the token, which is not stored anywhere: {}", *token)?;
     Ok(())
 }
 

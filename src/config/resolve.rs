@@ -91,8 +91,8 @@ fn admin_listen(sources: &Sources, text: &str) -> Result<Option<SocketAddr>, Con
 fn tls_files(sources: &Sources, tls: &written::Tls) -> Result<Option<TlsFiles>, ConfigError> {
     match (tls.certificate.as_str(), tls.key.as_str()) {
         ("", "") => Ok(None),
-        ("", _) => Err(sources.error("tls.certificate", "expected a PEM file, since there is a tls.key")),
-        (_, "") => Err(sources.error("tls.key", "expected a PEM file, since there is a tls.certificate")),
+        ("", _) => Err(sources.error("tls.certificate", "expected a PEM file, because tls.key is set")),
+        (_, "") => Err(sources.error("tls.key", "expected a PEM file, because tls.certificate is set")),
         (certificate, key) => Ok(Some(TlsFiles { certificate: certificate.into(), key: key.into() })),
     }
 }
@@ -121,7 +121,7 @@ fn root_stream(sources: &Sources, server: &written::Server) -> Result<Stream, Co
 
 fn names_tiles(sources: &Sources, wanted: bool, streams: &[Stream]) -> Result<bool, ConfigError> {
     if wanted && streams != [Stream::Domains] {
-        let problem = "names tiles hold names alone: expected server.streams = [\"domains\"] beside it";
+        let problem = "names tiles contain only names: expected server.streams = [\"domains\"] with it";
         return Err(sources.error("fetch.names_tiles", problem));
     }
     Ok(wanted)
@@ -134,8 +134,9 @@ fn stats_path(sources: &Sources, path: &str) -> Result<String, ConfigError> {
         return Err(sources.error("server.stats_path", problem));
     }
     if paths::is_taken(path) {
-        return Err(sources
-            .error("server.stats_path", format!("{path:?} is another route; expected a path of its own")));
+        return Err(
+            sources.error("server.stats_path", format!("{path:?} is another route; expected an unused path"))
+        );
     }
     Ok(path.into())
 }
@@ -157,7 +158,7 @@ fn client_limits(sources: &Sources, clients: &written::Clients) -> Result<Client
     let ping_interval = positive(sources, "clients.ping_interval", clients.ping_interval)?;
     let pong_timeout = positive(sources, "clients.pong_timeout", clients.pong_timeout)?;
     if pong_timeout <= ping_interval {
-        let problem = "expected more than clients.ping_interval, else every quiet client is closed";
+        let problem = "expected more than clients.ping_interval; otherwise every idle client is closed";
         return Err(sources.error("clients.pong_timeout", problem));
     }
     let flush_interval = clients.flush_interval.0;
@@ -199,6 +200,6 @@ fn user_agent(sources: &Sources, contact: &str) -> Result<String, ConfigError> {
     } else if contact.bytes().all(|b| (0x20..0x7f).contains(&b)) {
         Ok(format!("{name} ({contact})"))
     } else {
-        Err(sources.error("fetch.contact", "expected plain ASCII text: it goes into a header"))
+        Err(sources.error("fetch.contact", "expected plain ASCII text: it is sent in a header"))
     }
 }

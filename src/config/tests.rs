@@ -122,7 +122,7 @@ fn a_wrong_type_or_value_is_named_with_what_was_expected() {
         ),
         (
             "[fetch]\nnames_tiles = true",
-            "c.toml: fetch.names_tiles: names tiles hold names alone: expected server.streams = [\"domains\"]",
+            "c.toml: fetch.names_tiles: names tiles contain only names: expected server.streams = [\"domains\"]",
         ),
         ("[server]\nstats_path = \"stats\"", "c.toml: server.stats_path: expected a path"),
         (
@@ -180,7 +180,7 @@ fn a_wrong_log_is_named_by_its_place() {
         ("url = \"http://127.0.0.1:9001/\"", "logs[1].url: \"http://127.0.0.1:9001/\" is listed twice"),
         (
             "url = \"http://user:secret@b.example\"",
-            "logs[1].url: expected a URL without name and password, such as \"https://ct.example.com/2026\", found \
+            "logs[1].url: expected a URL without user name and password, such as \"https://ct.example.com/2026\", found \
              \"http://***@b.example\"",
         ),
         ("description = \"x\"", "logs[1]: missing field `url`"),
@@ -345,7 +345,7 @@ fn errors_show_no_line_of_the_file_and_no_control_characters() {
 fn a_file_of_any_size_is_not_read() {
     let text = format!("{}\n{ONE_LOG}", "#".repeat(5 << 20));
     let error = loaded("c.toml", &text, &[]).unwrap_err().to_string();
-    assert!(error.starts_with("c.toml: cannot be read: it has more than 4194304 bytes"), "{error}");
+    assert!(error.starts_with("c.toml: cannot be read: it is larger than 4194304 bytes"), "{error}");
 }
 
 #[test]

@@ -257,7 +257,7 @@ impl<'de, T: for<'a> From<&'a str>> de::Visitor<'de> for SecretText<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a text in quotes")
+        f.write_str("a quoted string")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
@@ -288,5 +288,5 @@ impl<'de, T: for<'a> From<&'a str>> de::Visitor<'de> for SecretText<T> {
 }
 
 fn no_text<E: de::Error>() -> E {
-    E::custom("expected a text in quotes")
+    E::custom("expected a quoted string")
 }

@@ -111,7 +111,7 @@ impl DemoResponse {
                 self.body = garbage.iter().copied().cycle().take(self.body.len()).collect();
             }
             Fault::GzipBomb => {
-                self.body = gzip::bomb();
+                self.body = gzip::bomb().to_vec();
                 self.encoding = Encoding::Packed;
             }
             Fault::Hang
@@ -153,7 +153,7 @@ impl DemoResponse {
         if self.encoding != Encoding::Identity {
             response.insert_header((CONTENT_ENCODING, "gzip"));
         }
-        let body = if self.encoding == Encoding::Gzip { gzip::stored(&self.body) } else { self.body };
+        let body = if self.encoding == Encoding::Gzip { gzip::compressed(&self.body) } else { self.body };
         if self.cut { response.body(BoxBody::new(CutBody::new(body))) } else { response.body(body) }
     }
 }

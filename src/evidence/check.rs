@@ -15,16 +15,16 @@ use openssl::sha::sha256;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unconfirmed {
     /// The evidence has an unknown version.
-    #[error("it is of version {0}, and this program knows {VERSION}")]
+    #[error("it has version {0}; this program reads version {VERSION}")]
     Version(u32),
     /// The log's key is missing. Without it, anyone could have made up the heads.
-    #[error("the log's key is not known, so nothing in it is signed")]
+    #[error("the log's key is unknown, so no signature can be checked")]
     NoKey,
     /// The key is invalid.
-    #[error("the log's key makes no sense")]
+    #[error("the log's key is invalid")]
     BadKey,
     /// A part that the log should have signed has no valid signature of the log.
-    #[error("a head is not the log's: {0}")]
+    #[error("a head is not signed by the log: {0}")]
     NotTheLogs(String),
     /// A part is missing, or there is an unexpected one.
     #[error("{0} makes no sense")]
@@ -148,7 +148,7 @@ fn wrong_entry(
     let fault = words.pre_cert.zip(precertificate).and_then(|(signed, shown)| signed.fault(&shown.0, &chain));
     match fault.filter(FramingFault::is_misbehaviour) {
         Some(_) => Ok(()),
-        None => Err(Unconfirmed::Innocent("the entry is what it says")),
+        None => Err(Unconfirmed::Innocent("the precertificate matches the leaf")),
     }
 }
 

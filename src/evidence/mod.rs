@@ -4,6 +4,11 @@
 //! A piece of evidence is a JSON file. Its statements need not be trusted: [`Evidence::check`] parses the
 //! log's own bytes again, verifies the signatures and repeats the computations.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
 mod check;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     /// The response was not complete within the timeout.
-    #[error("no complete answer within {0:?}")]
+    #[error("no complete response within {0:?}")]
     Timeout(Duration),
     /// The connection failed, or no response arrived on it.
     #[error("{0}")]
@@ -24,7 +24,7 @@ pub(crate) enum FetchError {
     #[error("{0}")]
     NotPublic(#[from] NotPublic),
     /// The response body ended early.
-    #[error("answer broke off: {0}")]
+    #[error("the response ended early: {0}")]
     Body(String),
     /// The log responded with a status other than 200.
     #[error("status {status}{}{}", retry_after_text(.retry_after), detail_text(.detail))]
@@ -37,13 +37,13 @@ pub(crate) enum FetchError {
         detail: String,
     },
     /// The response is larger than any valid response.
-    #[error("answer is larger than {limit} bytes")]
+    #[error("the response is larger than {limit} bytes")]
     TooLarge {
         /// The limit that was exceeded, in bytes.
         limit: usize,
     },
     /// The responses of all logs take too much memory, and this log uses more than its share.
-    #[error("no memory left for more of this log's answers")]
+    #[error("no memory left for this log's responses")]
     NoRoom,
     /// The tree head is invalid.
     #[error(transparent)]
@@ -69,7 +69,7 @@ pub(crate) enum FetchError {
     #[error(transparent)]
     HashTile(#[from] WrongLength),
     /// Hash tiles do not contain the required hashes.
-    #[error("the tiles of hashes hold no proof")]
+    #[error("the hash tiles do not contain a proof")]
     HashTiles,
     /// The tile is truncated or invalid.
     #[error("no data tile: {0}")]
@@ -78,7 +78,7 @@ pub(crate) enum FetchError {
     #[error(transparent)]
     NamesTile(#[from] NamesTileError),
     /// The number of entries in the tile differs from the width in its name.
-    #[error("{path} holds {found} entries, not {expected}")]
+    #[error("{path} has {found} entries, not {expected}")]
     TileWidth {
         /// The tile's path.
         path: String,
@@ -88,13 +88,13 @@ pub(crate) enum FetchError {
         found: usize,
     },
     /// The hash of an issuer that the log served is not its fingerprint.
-    #[error("issuer {fingerprint} is something else")]
+    #[error("issuer {fingerprint}: the content does not match the fingerprint")]
     WrongIssuer {
         /// SHA-256 of the issuer, hexadecimal.
         fingerprint: String,
     },
     /// A page without entries for a range that the log has.
-    #[error("page is empty")]
+    #[error("the page is empty")]
     EmptyPage,
 }
 
@@ -135,24 +135,24 @@ impl FetchError {
     /// The kind of the failure. Failures of one kind are summarized in the log file.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            FetchError::Timeout(_) => "no complete answer in time",
+            FetchError::Timeout(_) => "no complete response in time",
             FetchError::Send(_) => "no connection",
             FetchError::NotPublic(_) => "not on the public internet",
-            FetchError::Body(_) => "the answer broke off",
+            FetchError::Body(_) => "the response ended early",
             FetchError::Status { status: 429, .. } => "answered 429",
             FetchError::Status { status: 500.., .. } => "answered with a server error",
             FetchError::Status { .. } => "answered with an unexpected status",
-            FetchError::TooLarge { .. } => "the answer is too large",
-            FetchError::NoRoom => "no memory left for the answer",
+            FetchError::TooLarge { .. } => "the response is too large",
+            FetchError::NoRoom => "no memory left for the response",
             FetchError::NotSigned { .. } => "the tree head is not signed by the log",
-            FetchError::Sth(_) | FetchError::Checkpoint(_) => "the answer is no tree head",
-            FetchError::Page(_) => "the answer is no page of entries",
-            FetchError::Tile(_) | FetchError::TileWidth { .. } => "the answer is no data tile",
-            FetchError::NamesTile(_) => "the answer is no names tile",
+            FetchError::Sth(_) | FetchError::Checkpoint(_) => "the response is not a tree head",
+            FetchError::Page(_) => "the response is not a page of entries",
+            FetchError::Tile(_) | FetchError::TileWidth { .. } => "the response is not a data tile",
+            FetchError::NamesTile(_) => "the response is not a names tile",
             FetchError::Proof(_) | FetchError::HashTile(_) | FetchError::HashTiles => {
-                "the answer is no proof"
+                "the response is not a proof"
             }
-            FetchError::WrongIssuer { .. } => "the issuer is something else",
+            FetchError::WrongIssuer { .. } => "the issuer does not match its fingerprint",
             FetchError::EmptyPage => "the page is empty",
         }
     }
@@ -178,7 +178,7 @@ mod tests {
             (FetchError::Status { status: 500, retry_after: None, detail: secret() }, "answered 500"),
             (FetchError::Status { status: 302, retry_after: None, detail: secret() }, "answered 302"),
             (FetchError::Send(secret()), "no connection"),
-            (FetchError::Page(page), "the answer is no page of entries"),
+            (FetchError::Page(page), "the response is not a page of entries"),
             (
                 FetchError::NotSigned { reason: secret(), bytes: Bytes::new() },
                 "the tree head is not signed by the log",

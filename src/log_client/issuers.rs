@@ -93,7 +93,7 @@ impl Issuers {
         let path = path(self.dir.as_deref()?, fingerprint);
         let issuer = Issuer::new(read_file(&path, MAX_ISSUER_BYTES).ok()?.into());
         if issuer.fingerprint() != fingerprint {
-            log::warn!("{}: not what its name says; fetching it again", path.display());
+            log::warn!("{}: the content does not match the file name; fetching it again", path.display());
             return None;
         }
         Some(self.known(issuer))
@@ -118,7 +118,7 @@ impl Issuers {
         }
         if let Err(error) = self.save(fingerprint, issuer.der()) {
             // The only consequence is another fetch after a restart.
-            log::debug!("issuer {} is not saved: {error}", hex(fingerprint));
+            log::debug!("failed to save issuer {}: {error}", hex(fingerprint));
         }
         self.known(issuer);
         true
@@ -136,7 +136,7 @@ impl Issuers {
         let usage = if let Ok(old) = path.metadata() { usage.without(old.len()) } else { usage };
         let with_it = usage.with(der.len() as u64);
         if with_it.files > MAX_FILES || with_it.bytes > MAX_DISK_BYTES {
-            return Err(io::Error::other("there are too many"));
+            return Err(io::Error::other("the folder is full"));
         }
         let unfinished = path.with_extension("new");
         fs::write(&unfinished, der)?;

@@ -4,6 +4,11 @@
 //! [`LogClient`] is the interface for both protocols: the newest head, the entries of a range, and proofs
 //! that a tree is a prefix of the tree of a head. HTTP proxies are handled here as well.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
 mod answer;
 mod client;
 mod error;

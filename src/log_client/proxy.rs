@@ -100,7 +100,7 @@ fn check(proxy: &str) -> Result<(), String> {
     let read = "https://ct.example/".parse().ok().and_then(|url| read.intercept(&url));
     match read.as_ref().and_then(|proxy| proxy.uri().scheme_str()) {
         Some("http") => Ok(()),
-        Some(scheme) => Err(format!("{expected}, found one of the kind \"{scheme}\"")),
+        Some(scheme) => Err(format!("{expected}, found the scheme \"{scheme}\"")),
         None => Err(expected.into()),
     }
 }
@@ -180,11 +180,11 @@ async fn read_head(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() >= MAX_HEAD_BYTES {
-            return Err(io::Error::other("its answer is too long"));
+            return Err(io::Error::other("its response is too long"));
         }
         let mut part = [0; 1024];
         match stream.read(&mut part).await? {
-            0 => return Err(io::Error::other("it hung up")),
+            0 => return Err(io::Error::other("it closed the connection")),
             read => head.extend_from_slice(part.get(..read).unwrap_or_default()),
         }
     }
@@ -199,9 +199,9 @@ fn accepted(head: &[u8]) -> Result<(), String> {
     let is_http = words.next().is_some_and(|version| version.starts_with("HTTP/1."));
     match words.next().and_then(|status| status.parse::<u16>().ok()).filter(|_| is_http) {
         Some(200..=299) => Ok(()),
-        Some(407) => Err("status 407: it wants other credentials, http://NAME:PASSWORD@HOST:PORT".into()),
+        Some(407) => Err("status 407: it requires other credentials (http://NAME:PASSWORD@HOST:PORT)".into()),
         Some(status) => Err(format!("status {status}")),
-        None => Err("its answer is no HTTP".into()),
+        None => Err("its response is not HTTP".into()),
     }
 }
 
@@ -246,8 +246,8 @@ mod tests {
     #[test]
     fn a_proxy_that_cannot_be_used_is_named_without_its_password() {
         for (proxy, problem) in [
-            ("socks5://me:secret@proxy.example", "of the kind \"socks5\""),
-            ("https://me:secret@proxy.example", "of the kind \"https\""),
+            ("socks5://me:secret@proxy.example", "the scheme \"socks5\""),
+            ("https://me:secret@proxy.example", "the scheme \"https\""),
             ("http://", "expected a proxy"),
             ("proxy.example:3128/", "expected a proxy"),
             ("me:sec ret@proxy", "expected a proxy"),
@@ -266,8 +266,8 @@ mod tests {
         for (head, problem) in [
             (&b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..], "407"),
             (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "status 502"),
-            (b"SSH-2.0-OpenSSH 200\r\n\r\n", "no HTTP"),
-            (b"\xff\xfe\r\n\r\n", "no HTTP"),
+            (b"SSH-2.0-OpenSSH 200\r\n\r\n", "not HTTP"),
+            (b"\xff\xfe\r\n\r\n", "not HTTP"),
         ] {
             assert!(accepted(head).unwrap_err().contains(problem));
         }

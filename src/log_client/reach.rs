@@ -22,11 +22,11 @@ pub enum Reach {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotPublic {
     /// The request would not use TLS.
-    #[error("an unsigned list names it without https; log_list.allow_internal would let it be fetched")]
+    #[error("an unsigned list names it without https; to allow it, set log_list.allow_internal = true")]
     NoTls,
     /// The host has no public address.
     #[error(
-        "an unsigned list names it, and {host} is no public address; log_list.allow_internal would let it be fetched"
+        "an unsigned list names it, and {host} is not a public address; to allow it, set log_list.allow_internal = true"
     )]
     Internal {
         /// The URL's host.
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(Reach::PublicOnly.allowed("a", both).unwrap(), [at("8.8.8.8")]);
         assert_eq!(Reach::Anywhere.allowed("a", both).unwrap(), both);
         let refused = Reach::PublicOnly.allowed("rebound.example", [at("192.168.0.1")]).unwrap_err();
-        assert!(refused.to_string().contains("rebound.example is no public address"), "{refused}");
+        assert!(refused.to_string().contains("rebound.example is not a public address"), "{refused}");
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl Rfc6962Client {
                 if self.offer.get() == Offer::Unknown && error.is_final() {
                     self.offer.set(Offer::PagesAlone);
                 }
-                log::debug!("{}: no tile for entry {}: {error}; asking get-entries", self.base, range.start);
+                log::debug!("{}: no tile for entry {}: {error}; using get-entries", self.base, range.start);
                 None
             }
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListError {
     /// The response was not complete within the timeout.
-    #[error("failed to fetch {url}: no complete answer within {timeout:?}")]
+    #[error("failed to fetch {url}: no complete response within {timeout:?}")]
     Timeout {
         /// The requested URL.
         url: String,
@@ -43,7 +43,7 @@ pub(crate) enum ListError {
         reason: &'static str,
     },
     /// The response body ended early.
-    #[error("failed to fetch {url}: answer broke off: {reason}")]
+    #[error("failed to fetch {url}: the response ended early: {reason}")]
     BrokeOff {
         /// The requested URL.
         url: String,
@@ -51,7 +51,7 @@ pub(crate) enum ListError {
         reason: String,
     },
     /// The response is larger than any valid list.
-    #[error("failed to fetch {url}: answer is larger than {limit} bytes")]
+    #[error("failed to fetch {url}: the response is larger than {limit} bytes")]
     TooLarge {
         /// The requested URL.
         url: String,
@@ -69,7 +69,7 @@ pub(crate) enum ListError {
     },
     /// The list is older than the one in force, as a stale cache might return.
     #[error(
-        "failed to use the log list at {url}: it is of {made}, older than the one in force, of {in_force}"
+        "failed to use the log list at {url}: it is from {made}, older than the one in use, from {in_force}"
     )]
     Older {
         /// The list's URL.
@@ -81,7 +81,7 @@ pub(crate) enum ListError {
     },
     /// The list would stop most watchers.
     #[error(
-        "failed to use the log list at {url}: {error}; if that is meant, delete the saved list ({saved}) and restart"
+        "failed to use the log list at {url}: {error}; if that is intended, delete the saved list ({saved}) and restart"
     )]
     MostAreGone {
         /// The list's URL.

@@ -52,7 +52,7 @@ pub(super) enum NotUsable {
     Malformed(#[from] serde_json::Error),
     #[error("it is from {url}")]
     FromElsewhere { url: String },
-    #[error("it was fetched {0} s after 1970, which is no date")]
+    #[error("its fetch time, {0} s after 1970, is not a date")]
     Date(i64),
     #[error("its signature is not base64")]
     NotBase64,
@@ -70,7 +70,7 @@ pub(super) fn path(source: &ListSource, dir: &Path) -> PathBuf {
 pub(super) fn load_or_warn(source: &ListSource, dir: &Path) -> Option<Kept> {
     load(source, dir).unwrap_or_else(|error| {
         let path = path(source, dir);
-        log::warn!("log list {}: the saved list {} is not used: {error}", source.name, path.display());
+        log::warn!("log list {}: ignoring the saved list {}: {error}", source.name, path.display());
         None
     })
 }

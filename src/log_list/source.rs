@@ -74,7 +74,7 @@ impl ListSource {
 /// Why the bytes of a list are not accepted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unbelievable {
-    #[error("there is no signature with it")]
+    #[error("it has no signature")]
     NoSignature,
     #[error(transparent)]
     Signature(#[from] SignatureError),
@@ -89,9 +89,9 @@ pub(crate) const MAX_BROKEN_LINES: usize = 10;
 /// Logs one line for each log of a list that could not be parsed.
 pub(super) fn warn_of(broken: &[BrokenLog], source: &ListSource) {
     for log in broken.iter().take(MAX_BROKEN_LINES) {
-        log::warn!("log list {}: left out {log}", source.name);
+        log::warn!("log list {}: skipped {log}", source.name);
     }
     if let Some(more @ 1..) = broken.len().checked_sub(MAX_BROKEN_LINES) {
-        log::warn!("log list {}: left out {more} more logs", source.name);
+        log::warn!("log list {}: skipped {more} more logs", source.name);
     }
 }

@@ -44,22 +44,22 @@ pub(super) fn start(req: &HttpRequest, client: Arc<Client>, broker: Addr<Broker>
 /// Checks the requirements of RFC 6455 section 4.2.1 that [`ws::handshake`] does not check.
 fn check(req: &HttpRequest) -> Result<(), String> {
     if req.version() != Version::HTTP_11 {
-        return Err("a WebSocket handshake is a request of HTTP/1.1".into());
+        return Err("a WebSocket handshake must be an HTTP/1.1 request".into());
     }
     let has_length = req.headers().get_all(header::CONTENT_LENGTH).any(|length| length != "0");
     if has_length || req.headers().contains_key(header::TRANSFER_ENCODING) {
-        return Err("a WebSocket handshake has no body".into());
+        return Err("a WebSocket handshake must not have a body".into());
     }
     let mut versions = req.headers().get_all(header::SEC_WEBSOCKET_VERSION);
     if versions.next().is_none_or(|version| version != VERSION) || versions.next().is_some() {
-        return Err("Sec-WebSocket-Version has to be 13".into());
+        return Err("Sec-WebSocket-Version must be 13".into());
     }
     let mut keys = req.headers().get_all(header::SEC_WEBSOCKET_KEY);
     let is_key = |key: &HeaderValue| {
         base64_simd::STANDARD.decode_to_vec(key.as_bytes()).is_ok_and(|key| key.len() == KEY_LENGTH)
     };
     if !keys.next().is_some_and(is_key) || keys.next().is_some() {
-        return Err("Sec-WebSocket-Key has to be the base64 of 16 bytes".into());
+        return Err("Sec-WebSocket-Key must be the base64 of 16 bytes".into());
     }
     Ok(())
 }

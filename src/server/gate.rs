@@ -62,7 +62,7 @@ impl Gate {
                 Ok(Ok(stream)) => Io::Tls(Box::new(stream)),
                 failed => {
                     if let Ok(Err(error)) = failed {
-                        log::debug!("client {}: no TLS: {error}", peer.ip());
+                        log::debug!("client {}: TLS handshake failed: {error}", peer.ip());
                     }
                     self.settings.counters.ended(Ending::BadRequest);
                     // The client may still receive the alert that says why.

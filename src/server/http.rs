@@ -113,7 +113,7 @@ where
     type Future = Serving;
 
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
-        self.app.poll_ready(cx).map_err(|error| log::error!("the HTTP service cannot answer: {error}"))
+        self.app.poll_ready(cx).map_err(|error| log::error!("the HTTP service failed: {error}"))
     }
 
     fn call(&self, (io, peer): (Transport, SocketAddr)) -> Self::Future {
@@ -312,7 +312,7 @@ fn poll_read<T: AsyncRead + Unpin>(
 /// Why no request could be read.
 #[derive(Debug, thiserror::Error)]
 enum RequestError {
-    #[error("the head of the request is too long")]
+    #[error("the request head is too long")]
     TooLarge,
     #[error(transparent)]
     Malformed(actix_http::error::ParseError),

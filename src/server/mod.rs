@@ -156,7 +156,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     if address.ip().is_loopback()
         && let Err(error) = socket.set_tcp_congestion(UNPACED)
     {
-        log::debug!("{address}: the system's congestion control stays: {error}");
+        log::debug!("{address}: keeping the system's congestion control: {error}");
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -170,7 +170,7 @@ fn bound_buffers(socket: &Socket, address: SocketAddr) {
     #[cfg(target_os = "linux")]
     let bounded = bounded.and(socket.set_tcp_notsent_lowat(ANSWER_UNSENT));
     if let Err(error) = bounded {
-        log::debug!("{address}: the system's buffers stay: {error}");
+        log::debug!("{address}: keeping the system's buffer sizes: {error}");
     }
 }
 

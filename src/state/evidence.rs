@@ -41,15 +41,21 @@ impl EvidenceFolder {
         let usage = self.usage(kind)?;
         let count = usage.files;
         if count >= MAX_FILES_OF_KIND {
-            return Err(io::Error::other(format!("{} has {count} files of it already", self.dir.display())));
+            return Err(io::Error::other(format!(
+                "{} already has {count} files of this log",
+                self.dir.display()
+            )));
         }
         let json = serde_json::to_vec_pretty(evidence)?;
         if json.len() > MAX_FILE_BYTES {
-            return Err(io::Error::other(format!("its {} bytes are too many", json.len())));
+            return Err(io::Error::other(format!("it is too large: {} bytes", json.len())));
         }
         if usage.with(json.len() as u64).bytes > MAX_BYTES_OF_KIND {
             let bytes = usage.bytes;
-            return Err(io::Error::other(format!("{} has {bytes} bytes of it already", self.dir.display())));
+            return Err(io::Error::other(format!(
+                "{} already has {bytes} bytes of this log",
+                self.dir.display()
+            )));
         }
         let url = &evidence.log.url;
         let bare = bare_url(url);
@@ -114,9 +120,9 @@ mod tests {
         let folder = EvidenceFolder::new(dir.path().into());
         let large = Misbehaviour::BadSignature { head: Base64(vec![0; MAX_FILE_BYTES]) };
         let large = Evidence::new(7, evidence().log, String::new(), large);
-        assert!(folder.keep(&large).unwrap_err().to_string().contains("bytes are too many"));
+        assert!(folder.keep(&large).unwrap_err().to_string().contains("too large"));
         let full = fs::File::create(dir.path().join("bad_signature-x.json")).unwrap();
         full.set_len(MAX_BYTES_OF_KIND - 100).unwrap();
-        assert!(folder.keep(&evidence()).unwrap_err().to_string().contains("bytes of it already"));
+        assert!(folder.keep(&evidence()).unwrap_err().to_string().contains("bytes of this log"));
     }
 }

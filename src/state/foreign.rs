@@ -23,7 +23,7 @@ pub enum NotForeign {
     #[error("it is neither a ct_index.json nor a certstream_state.json: {0}")]
     Form(String),
     /// The version is unknown.
-    #[error("it is a certstream_state.json of version {0}, and this program knows 1")]
+    #[error("this certstream_state.json has version {0}; this program reads version 1")]
     Version(u64),
 }
 

@@ -20,7 +20,7 @@ pub struct Ledger {
 
 /// An index was not the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("index {found} came where {expected} was due")]
+#[error("found index {found}, expected {expected}")]
 pub struct OutOfTurn {
     /// The next index according to the ledger.
     pub expected: u64,

@@ -15,7 +15,7 @@ pub struct StateLock {
 
 /// Another server uses the folder.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: another server uses this folder; give each its own state.dir", .0.display())]
+#[error("{}: another server uses this folder; set a different state.dir for each", .0.display())]
 pub struct StateLockError(PathBuf);
 
 impl StateLock {
@@ -30,7 +30,7 @@ impl StateLock {
             Ok(Err(TryLockError::WouldBlock)) => Err(StateLockError(dir.into())),
             Ok(Err(TryLockError::Error(error))) | Err(error) => {
                 let hint = hint(dir, &error);
-                log::warn!("{}: cannot be locked: {error}{hint}; going on without", dir.display());
+                log::warn!("{}: cannot be locked: {error}{hint}; continuing without a lock", dir.display());
                 Ok(StateLock { _file: None })
             }
         }

@@ -154,7 +154,11 @@ impl Positions {
         match state.by_url.get_mut(url) {
             Some(known) => *known = position,
             None if has_room => drop(state.by_url.insert(url.into(), position)),
-            None => return log::warn!("{url}: its position is not kept, there are {MAX_POSITIONS} already"),
+            None => {
+                return log::warn!(
+                    "{url}: its position is not saved: the limit of {MAX_POSITIONS} logs is reached"
+                );
+            }
         }
         state.changed = true;
     }
@@ -271,10 +275,10 @@ fn parse(bytes: &[u8]) -> Result<State, String> {
     }
     let Written { version, clients, logs } = serde_json::from_str(line).map_err(|error| error.to_string())?;
     if version != VERSION {
-        return Err(format!("it is of version {version}, and this program knows {VERSION}"));
+        return Err(format!("it has version {version}; this program reads version {VERSION}"));
     }
     let read = |(url, position): (String, WrittenPosition)| {
-        let read = read_position(position).ok_or_else(|| format!("the position of {url} makes no sense"));
+        let read = read_position(position).ok_or_else(|| format!("the position of {url} is invalid"));
         Ok((url, read?))
     };
     let by_url = logs.into_iter().map(read).collect::<Result<_, String>>()?;
@@ -405,9 +409,9 @@ mod tests {
         for (line, problem) in [
             (r#"{"version":2,"clients":0,"logs":{}}"#.to_string(), "version 2"),
             (r#"{"version":1,"clients":0,"logs":{},"more":1}"#.to_string(), "unknown field"),
-            (log(6, "null"), "position of u makes no sense"),
-            (log(5, r#""AAAA""#), "position of u makes no sense"),
-            (log(5, r#""""#), "position of u makes no sense"),
+            (log(6, "null"), "position of u is invalid"),
+            (log(5, r#""AAAA""#), "position of u is invalid"),
+            (log(5, r#""""#), "position of u is invalid"),
         ] {
             fs::write(&path, format!("{line}\n{}\n", hex(&sha256(line.as_bytes())))).unwrap();
             let error = Positions::load(dir.path()).unwrap_err().to_string();

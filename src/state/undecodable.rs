@@ -64,7 +64,7 @@ impl UndecodableFolder {
         };
         // A hostile log can send a million of these, so an entry that will not be written is not encoded.
         let full = || Err(io::Error::other(format!("{} is full", self.dir.display())));
-        let too_large = |length| Err(io::Error::other(format!("its {length} bytes are too many")));
+        let too_large = |length| Err(io::Error::other(format!("it is too large: {length} bytes")));
         if path.exists() {
             return Ok(path);
         }
@@ -128,6 +128,6 @@ mod tests {
         assert!(kept.keep(&entry(1)).unwrap_err().to_string().contains("is full"));
         let large = "A".repeat(MAX_ENTRY_BYTES + 1);
         let large = UndecodableEntry { leaf_input: &large, ..entry(2) };
-        assert!(kept.keep(&large).unwrap_err().to_string().contains("too many"));
+        assert!(kept.keep(&large).unwrap_err().to_string().contains("too large"));
     }
 }

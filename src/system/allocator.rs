@@ -43,7 +43,7 @@ pub(crate) fn give_back() {
         }
     };
     if let Err(error) = std::thread::Builder::new().name("give back".into()).spawn(trim) {
-        log::debug!("free memory is kept: {error}");
+        log::debug!("cannot return free memory to the system: {error}");
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn read_file(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     File::open(path)?.take(limit as u64 + 1).read_to_end(&mut content)?;
     if content.len() > limit {
-        return Err(io::Error::other(format!("it has more than {limit} bytes")));
+        return Err(io::Error::other(format!("it is larger than {limit} bytes")));
     }
     Ok(content)
 }
@@ -44,7 +44,7 @@ mod tests {
         let path = dir.path().join("file");
         replace_file(&path, b"12345").unwrap();
         assert_eq!(read_file(&path, 5).unwrap(), b"12345");
-        assert_eq!(read_file(&path, 4).unwrap_err().to_string(), "it has more than 4 bytes");
+        assert_eq!(read_file(&path, 4).unwrap_err().to_string(), "it is larger than 4 bytes");
         assert!(read_file(Path::new("/dev/zero"), 1000).is_err());
     }
 }

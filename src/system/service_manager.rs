@@ -32,7 +32,7 @@ pub(crate) async fn keep_alive(is_alive: impl AsyncFn() -> bool) {
         if is_alive().await {
             tell(Phase::Alive);
         } else {
-            log::error!("the server is stuck; the service manager is not told that it is alive");
+            log::error!("the server is stuck; not notifying the service manager");
         }
     }
 }
@@ -58,7 +58,7 @@ fn tell(phase: Phase) {
         Phase::Alive => notify(&[NotifyState::Watchdog]),
     };
     if let Err(error) = told {
-        log::warn!("the service manager cannot be told ({phase:?}): {error}");
+        log::warn!("failed to notify the service manager ({phase:?}): {error}");
     }
 }
 

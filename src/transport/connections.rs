@@ -242,8 +242,8 @@ impl Connections {
                 ended += 1;
             }
             log::warn!(
-                "all connections together held more than clients.all_unsent_bytes ({limit} bytes): the {ended} that took \
-                 least were ended"
+                "all connections together held more than clients.all_unsent_bytes ({limit} bytes): the {ended} that read \
+                 least were closed"
             );
         }
         self.held.store(held, Ordering::Relaxed);

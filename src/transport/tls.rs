@@ -25,10 +25,10 @@ pub(crate) const MAX_PEM_BYTES: usize = 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The certificate file cannot be used.
-    #[error("tls.certificate: {0} is no PEM file with a certificate: {1}")]
+    #[error("tls.certificate: {0} is not a PEM file with a certificate: {1}")]
     Certificate(PathBuf, String),
     /// The key file cannot be used.
-    #[error("tls.key: {0} is no PEM file with the certificate's private key: {1}")]
+    #[error("tls.key: {0} is not a PEM file with the certificate's private key: {1}")]
     Key(PathBuf, String),
     /// OpenSSL failed.
     #[error("TLS cannot be set up: {0}")]

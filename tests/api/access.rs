@@ -93,12 +93,12 @@ async fn a_token_in_the_header_or_the_query_opens_its_own_streams() {
     by_header.any_message().await;
     by_query.any_message().await;
     let (status, why) = refused(&app, "/full-stream", &header).await;
-    assert_eq!((status, why.as_str()), (403, "this token is not for this stream"));
+    assert_eq!((status, why.as_str()), (403, "this token is not valid for this stream"));
     assert_eq!(asked(app.address, "/latest.json", &header).await.0, 403);
     assert_eq!(asked(app.address, "/lite-stream/example.json", &header).await.0, 200);
     for wrong in ["alice-has-this-toke", "Alice-has-this-token", ""] {
         let (status, why) = refused(&app, &format!("/lite-stream?token={wrong}"), &[]).await;
-        assert_eq!((status, why.as_str()), (401, "this token is not known"), "{wrong}");
+        assert_eq!((status, why.as_str()), (401, "unknown token"), "{wrong}");
     }
     let stats = app.get("/stats").await;
     assert!(stats["clients"].as_object().expect("clients").values().all(|client| client["token"] == "alice"));

@@ -208,34 +208,47 @@ fn shown(args: &[&str]) -> serde_json::Value {
 #[actix_web::test]
 async fn an_entry_and_a_certificate_file_are_shown_as_clients_would_receive_them() {
     let log = quiet_log().await;
-    log.publish(3);
+    log.publish(25);
     let app = spawn_app("", vec![from_the_start(&log)]).await;
-    app.wait_for(|s| s["logs"][log.url()]["position"] == 3).await;
-    let sent = app.get("/example.json").await;
-    let url = format!("{}/", log.url());
-    let shown_entry =
-        actix_web::rt::task::spawn_blocking(move || shown(&["entry", &url, "2"])).await.unwrap();
-    assert_eq!(shown_entry["data"]["leaf_cert"], sent["data"]["leaf_cert"]);
-    assert_eq!(shown_entry["data"]["chain"], sent["data"]["chain"]);
-    assert_eq!(shown_entry["data"]["cert_index"], 2);
+    app.wait_for(|s| s["logs"][log.url()]["position"] == 25).await;
+    let latest = app.get("/latest.json").await;
+    for update_type in ["X509LogEntry", "PrecertLogEntry"] {
+        let messages = latest["messages"].as_array().expect("messages");
+        let sent = messages.iter().find(|message| message["data"]["update_type"] == update_type);
+        let sent = sent.unwrap_or_else(|| panic!("one of 25 entries is a {update_type}"));
+        let index = sent["data"]["cert_index"].as_u64().expect("an index");
+        let (url, number) = (format!("{}/", log.url()), index.to_string());
+        let asked = move || shown(&["entry", &url, &number]);
+        let shown_entry = actix_web::rt::task::spawn_blocking(asked).await.unwrap();
+        assert_eq!(shown_entry["data"]["leaf_cert"], sent["data"]["leaf_cert"]);
+        assert_eq!(shown_entry["data"]["chain"], sent["data"]["chain"]);
+        assert_eq!(shown_entry["data"]["cert_index"], index);
 
-    let entry = log.entry(2).expect("the entry");
-    let pem = |der: &[u8]| {
-        let base64 = base64_simd::STANDARD.encode_to_string(der);
-        format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
-    };
-    let bundle: String =
-        std::iter::once(&entry.certificate).chain(&entry.chain).map(|der| pem(der)).collect();
-    for (content, chain) in
-        [(bundle.into_bytes(), &sent["data"]["chain"]), (entry.certificate.to_vec(), &serde_json::json!([]))]
-    {
-        let path = file("");
-        std::fs::write(&path, content).expect("the file");
-        let certificate = shown(&["cert", path.to_str().expect("a path")]);
-        assert_eq!(certificate["leaf_cert"], sent["data"]["leaf_cert"]);
-        assert_eq!(&certificate["chain"], chain);
+        let mut leaf_cert = sent["data"]["leaf_cert"].clone();
+        if update_type == "PrecertLogEntry" {
+            // It depends on the issuer, which a file need not contain.
+            leaf_cert["tbs_sha256"] = serde_json::Value::Null;
+        }
+        let entry = log.entry(index).expect("the entry");
+        let bundle: String =
+            std::iter::once(&entry.certificate).chain(&entry.chain).map(|der| pem(der)).collect();
+        for (content, chain) in [
+            (bundle.into_bytes(), &sent["data"]["chain"]),
+            (entry.certificate.to_vec(), &serde_json::json!([])),
+        ] {
+            let path = file("");
+            std::fs::write(&path, content).expect("the file");
+            let certificate = shown(&["cert", path.to_str().expect("a path")]);
+            assert_eq!(certificate["leaf_cert"], leaf_cert);
+            assert_eq!(&certificate["chain"], chain);
+        }
     }
     app.stop().await;
+}
+
+fn pem(der: &[u8]) -> String {
+    let base64 = base64_simd::STANDARD.encode_to_string(der);
+    format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
 }
 
 #[actix_web::test]
@@ -265,8 +278,8 @@ fn what_cannot_be_shown_is_explained() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     for (args, expected) in [
         (&["cert", "no/such.pem"][..], "no/such.pem: cannot be read"),
-        (&["cert", "/dev/null"], "/dev/null: holds no certificate"),
-        (&["entry", "ct.example", "1"], "is no URL of a log"),
+        (&["cert", "/dev/null"], "/dev/null: contains no certificate"),
+        (&["entry", "ct.example", "1"], "is not the URL of a log"),
         (&["entry", &format!("http://{free}"), "1"], "failed to get entry 1"),
     ] {
         let output = run(args, &[]);
@@ -324,7 +337,7 @@ async fn the_positions_of_other_servers_can_be_taken_over() {
     std::fs::write(&foreign, format!(r#"{{"version":1,"logs":{{"{bare}":{{"current_index":30}}}}}}"#))
         .unwrap();
     let output = printed(&import, &environment);
-    assert!(output.contains("0 of 1") && output.contains("stays at index 40"), "{output}");
+    assert!(output.contains("0 of 1") && output.contains("keeps index 40"), "{output}");
     let output = printed(&[&import[..], &["--replace"]].concat(), &environment);
     assert!(output.contains("1 of 1"), "{output}");
 

@@ -280,7 +280,7 @@ async fn an_upgrade_that_cannot_be_is_answered() {
                     "GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n{HANDSHAKE}\r\n\r\n0\r\n\r\n"
                 ),
                 "400",
-                "no body",
+                "must not have a body",
             ),
             (
                 "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n".into(),

@@ -92,8 +92,8 @@ async fn a_proxy_that_refuses_is_named_and_outlasted() {
     for (refusal, problem) in [
         ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "status 407"),
         ("HTTP/1.1 502 Bad Gateway\r\n\r\n", "status 502"),
-        ("220 mail.example ESMTP\r\n\r\n", "no HTTP"),
-        ("HTTP/1.1 200", "hung up"),
+        ("220 mail.example ESMTP\r\n\r\n", "not HTTP"),
+        ("HTTP/1.1 200", "closed the connection"),
     ] {
         let (log, proxy) = (quiet_log().await, Proxy::start().await);
         *proxy.refusal.lock().expect("the refusal") = Some(refusal);

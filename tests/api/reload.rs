@@ -87,11 +87,11 @@ async fn a_file_that_was_cut_off_opens_nothing_unless_it_says_so() {
     let whole = format!("[clients]\ndeflate = false\n{access}{admin}{tokens}");
     let mut app = spawn_app(&whole, logs()).await;
     for (kept, key) in [
-        ("connections = 3\n", "tokens: that of \"a\" for connections: no limit in place of 3"),
-        ("streams = ['lite']\n", "tokens: that of \"a\" is good for full, domains too"),
-        ("[[tokens]]", "tokens: nobody needs one any more"),
+        ("connections = 3\n", "tokens: the token of \"a\", connections: no limit instead of 3"),
+        ("streams = ['lite']\n", "tokens: the token of \"a\" is valid for full, domains too"),
+        ("[[tokens]]", "tokens: no token is needed any more"),
         ("only = true", "admin.only"),
-        ("connections_per_address = 100\n", "access.connections_per_address: no limit in place of 100"),
+        ("connections_per_address = 100\n", "access.connections_per_address: no limit instead of 100"),
         ("[access]", "access.allow"),
     ] {
         let (cut, _) = whole.split_once(kept).expect("a part");
@@ -144,35 +144,32 @@ fn sighup_reads_the_file_anew_and_refuses_what_is_wrong() {
     write("[clients]\ndeflate = false\n[logging]\nlevel = 'debug'");
     hang_up();
     let told = until(&lines, "configuration:");
-    assert!(
-        told.ends_with("configuration: now with other admin.allow, clients.deflate, logging.level"),
-        "{told}"
-    );
+    assert!(told.ends_with("configuration: changed admin.allow, clients.deflate, logging.level"), "{told}");
     write("[clients]\ndeflat = false");
     hang_up();
     let told = until(&lines, "configuration:");
-    assert!(told.contains("everything stays as it was") && told.contains("clients.deflat:"), "{told}");
+    assert!(told.contains("configuration: not applied") && told.contains("clients.deflat:"), "{told}");
     write("[clients]\ndeflate = false\n[logging]\nlevel = 'debug'\n[access]\nconnections_per_address = 5");
     hang_up();
-    until(&lines, "now with other access.connections_per_address");
+    until(&lines, "changed access.connections_per_address");
     write("[clients]\ndeflate = false\n[logging]\nlevel = 'debug'\n");
     hang_up();
-    let warned = until(&lines, "a restriction falls");
-    assert!(warned.contains(" WARN ") && warned.ends_with("no limit in place of 5"), "{warned}");
-    until(&lines, "everything stays as it was: restrictions would fall");
+    let warned = until(&lines, "a restriction is removed");
+    assert!(warned.contains(" WARN ") && warned.ends_with("no limit instead of 5"), "{warned}");
+    until(&lines, "not applied: this removes restrictions");
     write("[clients]\ndeflate = false\n[logging]\nlevel = 'debug'\n[access]\nallow_opening = true\n");
     hang_up();
-    until(&lines, "a restriction falls");
-    until(&lines, "now with other access.allow_opening, access.connections_per_address");
+    until(&lines, "a restriction is removed");
+    until(&lines, "changed access.allow_opening, access.connections_per_address");
     write(
         "[clients]\ndeflate = false\n[logging]\nlevel = 'debug'\n\
          [access]\nallow_opening = true\ntrusted_proxies = ['0.0.0.0/0']",
     );
     hang_up();
-    until(&lines, "access.trusted_proxies: 0.0.0.0 to 255.255.255.255 may say for whom they ask");
+    until(&lines, "access.trusted_proxies: 0.0.0.0 to 255.255.255.255 may set X-Forwarded-For");
     let warned = until(&lines, "access.trusted_proxies holds large parts of the internet");
     assert!(warned.contains(" WARN "), "{warned}");
-    until(&lines, "now with other access.trusted_proxies");
+    until(&lines, "changed access.trusted_proxies");
     write("[clients]\ndeflate = false\n[logging]\nlevel = 'debug'\n[server]\nworkers = 7");
     hang_up();
     let told = until(&lines, "configuration:");

@@ -108,6 +108,12 @@ async fn a_restart_knows_the_heads_from_before() {
     app.wait_for(|s| s["logs"][log.url()]["misbehaviours"] == 1).await;
     let [evidence] = app.evidence().try_into().expect("one chunk");
     assert_eq!(evidence.misbehaviour.kind(), "rollback");
+    let problem = &evidence.problem;
+    assert!(problem.starts_with("the head of 90 entries (signed at "), "{problem}");
+    assert!(
+        problem.contains(" ms) was signed no earlier than the head of 100 entries (signed at "),
+        "{problem}"
+    );
     evidence.check().expect("a rollback");
     app.stop().await;
 }
@@ -122,7 +128,7 @@ async fn another_log_at_the_same_address_is_not_taken_for_the_old_one() {
     let app = restarted(app, EAGER, vec![Log { key, ..with_its_key(&log, Protocol::Rfc6962) }]).await;
     let stats = app.wait_for(|s| s["logs"][log.url()]["halted"].is_string()).await;
     let why = stats["logs"][log.url()]["halted"].as_str().unwrap_or_default();
-    assert!(why.contains("another log"), "{why}");
+    assert!(why.contains("treated as a different log"), "{why}");
     let app = restarted(app, EAGER, vec![with_its_key(&log, Protocol::Rfc6962)]).await;
     let mut client = listening(&app).await;
     log.publish(10);

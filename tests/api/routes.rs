@@ -182,12 +182,12 @@ async fn a_handshake_that_lacks_something_is_told_what() {
     let whole = "HTTP/1.1|Host: localhost|Upgrade: websocket|Connection: upgrade|Sec-WebSocket-Version: 13|\
                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     for (right, wrong, told) in [
-        ("Upgrade: websocket", "Upgrade: websocket|Content-Length: 5", "has no body"),
-        ("Upgrade: websocket", "Upgrade: websocket|Transfer-Encoding: chunked", "has no body"),
+        ("Upgrade: websocket", "Upgrade: websocket|Content-Length: 5", "must not have a body"),
+        ("Upgrade: websocket", "Upgrade: websocket|Transfer-Encoding: chunked", "must not have a body"),
         ("HTTP/1.1|", "HTTP/1.0|", "HTTP/1.1"),
-        ("Sec-WebSocket-Version: 13|", "", "has to be 13"),
-        ("Version: 13", "Version: 8", "has to be 13"),
-        ("Version: 13", "Version: 13|Sec-WebSocket-Version: 13", "has to be 13"),
+        ("Sec-WebSocket-Version: 13|", "", "must be 13"),
+        ("Version: 13", "Version: 8", "must be 13"),
+        ("Version: 13", "Version: 13|Sec-WebSocket-Version: 13", "must be 13"),
         ("dGhlIHNhbXBsZSBub25jZQ==", "junk", "base64 of 16 bytes"),
         ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ", "base64 of 16 bytes"),
         ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZTE=", "base64 of 16 bytes"),

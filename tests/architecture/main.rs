@@ -149,6 +149,18 @@ fn uses(files: &[(&str, &str)]) -> Vec<Use> {
 }
 
 #[test]
+fn the_files_that_the_tour_names_exist() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let text = std::fs::read_to_string(src.join("lib.rs")).expect("the crate's root");
+    let lines = text.lines().filter(|line| line.starts_with("//! |"));
+    let files: Vec<_> = lines.flat_map(|line| line.split('`')).filter(|name| name.ends_with(".rs")).collect();
+    assert!(files.len() >= 10, "{files:?}");
+    for file in files {
+        assert!(src.join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
 fn each_way_to_name_something_is_a_dependency() {
     let lower = ("low/mod.rs", "mod deep; pub use deep::Thing; pub struct Own; pub(crate) fn f() {}");
     let deep = ("low/deep.rs", "pub struct Thing;");

@@ -7,7 +7,7 @@ use crate::ct::head::Head;
 use std::collections::VecDeque;
 
 /// Number of heads that a new one is compared with. Older ones are covered by the consistency proofs of the tree.
-const MOST: usize = 64;
+const MAX_HEADS: usize = 64;
 
 /// The newest heads of one log.
 #[derive(Debug, Default)]
@@ -24,10 +24,12 @@ pub(super) enum Verdict {
     Same,
     /// Smaller than the largest one, and consistent with it.
     Lagging,
-    /// One of the two heads is smaller than the other, but was not signed earlier.
+    /// The smaller of the two heads was not signed earlier than the larger one. Either may be the newly received one.
     Rollback {
-        /// The other head.
-        against: Head,
+        /// The head with fewer entries.
+        smaller: Head,
+        /// The head with more entries.
+        larger: Head,
     },
     /// The same tree size as `against`, but a different root hash.
     Fork {
@@ -49,7 +51,8 @@ impl Heads {
             return Verdict::Fork { against };
         }
         if let Some(against) = self.seen.iter().find(|other| rolls_back(other, head)).cloned() {
-            return Verdict::Rollback { against };
+            let (smaller, larger) = by_size(&against, head);
+            return Verdict::Rollback { smaller: smaller.clone(), larger: larger.clone() };
         }
         let largest = self.seen.iter().map(|other| other.tree_size).max();
         if let Some(same) = self.seen.iter_mut().find(|other| other.tree_size == head.tree_size) {
@@ -57,7 +60,7 @@ impl Heads {
                 *same = head.clone();
             }
         } else {
-            if self.seen.len() == MOST {
+            if self.seen.len() == MAX_HEADS {
                 self.seen.pop_front();
             }
             self.seen.push_back(head.clone());
@@ -78,9 +81,13 @@ impl Heads {
 /// RFC 6962 section 3.5: "Each subsequent timestamp MUST be more recent than the timestamp of the previous update."
 /// Without signatures the signing times are unknown.
 fn rolls_back(one: &Head, other: &Head) -> bool {
-    let (smaller, larger) = if one.tree_size < other.tree_size { (one, other) } else { (other, one) };
+    let (smaller, larger) = by_size(one, other);
     let signed = smaller.signed && larger.signed;
     signed && smaller.tree_size < larger.tree_size && smaller.timestamp_ms >= larger.timestamp_ms
+}
+
+fn by_size<'a>(one: &'a Head, other: &'a Head) -> (&'a Head, &'a Head) {
+    if one.tree_size < other.tree_size { (one, other) } else { (other, one) }
 }
 
 #[cfg(test)]
@@ -113,9 +120,11 @@ mod tests {
     #[test]
     fn a_smaller_tree_that_was_signed_later_is_a_rollback() {
         let (old, new) = (head(10, 3000, 1), head(20, 2000, 2));
-        assert_eq!(judged(&[new.clone(), old.clone()]), Verdict::Rollback { against: new.clone() });
-        assert_eq!(judged(&[old.clone(), new.clone()]), Verdict::Rollback { against: old });
-        assert_eq!(judged(&[new.clone(), head(10, 2000, 1)]), Verdict::Rollback { against: new });
+        let expected = Verdict::Rollback { smaller: old.clone(), larger: new.clone() };
+        assert_eq!(judged(&[new.clone(), old.clone()]), expected);
+        assert_eq!(judged(&[old, new.clone()]), expected, "the new head is the larger one");
+        let smaller = head(10, 2000, 1);
+        assert_eq!(judged(&[new.clone(), smaller.clone()]), Verdict::Rollback { smaller, larger: new });
     }
 
     #[test]

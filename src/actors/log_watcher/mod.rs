@@ -14,6 +14,11 @@
 //! No answer of a log stops its watcher. Entries that cannot be decoded are skipped, counted and named in the log file.
 //! Entries that a log cannot prove are not published until it can.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
 mod backoff;
 mod client_wait;
 mod context;

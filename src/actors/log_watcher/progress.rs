@@ -54,7 +54,7 @@ impl fmt::Display for Told {
             s @ 0..120 => write!(f, "{s} s left"),
             s @ 120..7200 => write!(f, "{} min left", s / 60),
             s @ 7200..8_640_000 => write!(f, "{} h left", s / 3600),
-            _ => f.write_str("forever left"),
+            _ => f.write_str("no end in sight"),
         }
     }
 }
@@ -75,7 +75,7 @@ mod tests {
         let told = progress.at(12_000, at(110)).unwrap().to_string();
         assert_eq!(told, "caught up with 11000 of 100000 entries at 100/s, about 14 min left");
         let told = progress.at(1000, at(200)).unwrap().to_string();
-        assert!(told.ends_with("about forever left"), "{told}");
+        assert!(told.ends_with("about no end in sight"), "{told}");
     }
 
     #[test]

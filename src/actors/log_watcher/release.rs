@@ -126,7 +126,7 @@ impl Watch {
             |(FetchedEntry { leaf_hash, content, evidence }, index): (FetchedEntry, u64)| match content {
                 Err(broken) if !range.confirming => {
                     self.status.retried(1);
-                    log::debug!("{}: entry {index}: {}; asking once more", source.name(), broken.reason);
+                    log::debug!("{}: entry {index}: {}; requesting it again", source.name(), broken.reason);
                     None
                 }
                 content => {
@@ -224,7 +224,10 @@ impl Watch {
             Err(_) => ledger.pass_over(arrived.index),
         };
         if let Err(error) = entries.iter().try_for_each(each) {
-            self.halt(format!("its account does not add up: {error}; nothing more of it is sent")).await;
+            self.halt(format!(
+                "internal error, the entries are out of order: {error}; no more entries of this log are sent"
+            ))
+            .await;
         }
         Some(ledger)
     }
@@ -286,7 +289,7 @@ impl Watch {
         self.status.misframed();
         let Some(leaf_input) = leaf_input else {
             self.tell(Level::Warn, Topic { about: "entry", problem: "misframed" }, |name| {
-                format!("{name}: entry {} is misframed: {fault}; sent all the same", entry.index)
+                format!("{name}: entry {} is malformed: {fault}; sent anyway", entry.index)
             });
             return;
         };
@@ -308,7 +311,7 @@ impl Watch {
                 Err(error) => format!("not kept: {error}"),
             };
         self.tell(Level::Warn, Topic { about: "entry", problem: "cannot be decoded" }, |name| {
-            format!("{name}: entry {index} cannot be decoded: {reason}; passed over, {kept}")
+            format!("{name}: entry {index} cannot be decoded: {reason}; skipped, {kept}")
         });
     }
 }

@@ -68,7 +68,7 @@ impl Reporter {
         let evidence = Evidence::new(now_us / 1000, self.accused.clone(), problem, misbehaviour);
         let kept = match self.folder.keep(&evidence) {
             Ok(path) => format!("evidence is in {}", path.display()),
-            Err(error) => format!("evidence is not kept: {error}"),
+            Err(error) => format!("failed to save the evidence: {error}"),
         };
         let problem = &evidence.problem;
         self.digest.tell(Level::Error, Topic { about: "misbehaviour", problem: kind }, source.name(), || {
@@ -77,7 +77,7 @@ impl Reporter {
         let alert = Alert(log_alert(source, kind, problem, index, now_us));
         if self.broker.try_send(alert).is_err() {
             let topic = Topic { about: "alert", problem: "the broker is busy" };
-            let text = || format!("{}: no alert was sent: the broker is busy", source.name());
+            let text = || format!("{}: no alert was sent: the Broker is busy", source.name());
             self.digest.tell(Level::Warn, topic, source.name(), text);
         }
     }

@@ -111,7 +111,7 @@ impl Watch {
                 let wait = self.backoff.failed(None, rand::random());
                 let next = self.place.as_ref().map(LogCursor::next);
                 self.tell(Level::Error, Topic { about: "watcher", problem: "panicked" }, |name| {
-                    format!("{name}: watcher panicked at index {next:?}; going on in {wait:.1?}")
+                    format!("{name}: watcher panicked at index {next:?}; continuing in {wait:.1?}")
                 });
                 sleep(wait).await;
             }
@@ -125,8 +125,8 @@ impl Watch {
         if let (Some(before), Some(now)) = (saved.log_id, source.log_id())
             && before != now
         {
-            let why = "its key is another than when its position was saved, so it is another log; give it back its \
-                       key, or move positions.json away to begin anew";
+            let why = "the log's key has changed since its position was saved, so it is treated as a different log; \
+                       restore the old key, or move positions.json away to start over";
             self.halt(why.into()).await;
         }
         self.heads = Heads::knowing(saved.head.clone());
@@ -148,7 +148,8 @@ impl Watch {
                 Err(error) => {
                     if let FetchError::NotSigned { reason, bytes } = &error {
                         let evidence = Misbehaviour::BadSignature { head: bytes.as_ref().into() };
-                        self.reporter.misbehaved(format!("a head is not the log's: {reason}"), evidence);
+                        self.reporter
+                            .misbehaved(format!("a head is not signed by the log: {reason}"), evidence);
                     }
                     let wait = self.failure("get the tree head", &error);
                     self.schedule.failed((Instant::now() + wait).into());
@@ -170,15 +171,14 @@ impl Watch {
                 self.believe(asked, head);
                 return true;
             }
-            Verdict::Rollback { against } => {
-                let problem = format!("{} was signed no earlier than {}", words(&head), words(&against));
-                let (smaller, larger) =
-                    if head.tree_size < against.tree_size { (&head, &against) } else { (&against, &head) };
+            Verdict::Rollback { smaller, larger } => {
+                let problem =
+                    format!("{} was signed no earlier than {}", described(&smaller), described(&larger));
                 let (smaller, larger) = (smaller.bytes.as_ref().into(), larger.bytes.as_ref().into());
                 self.hold(problem, Misbehaviour::Rollback { smaller, larger });
             }
             Verdict::Fork { against } => {
-                let problem = format!("{} has another root than {}", words(&head), words(&against));
+                let problem = format!("{} has another root than {}", described(&head), described(&against));
                 let (first, second) = (against.bytes.as_ref().into(), head.bytes.as_ref().into());
                 self.hold(problem, Misbehaviour::Fork { first, second });
             }
@@ -206,9 +206,9 @@ impl Watch {
         if ahead > MAX_AHEAD && !self.clock_told {
             self.clock_told = true;
             log::warn!(
-                "{}: {} is {ahead:.0?} in the future; is this machine's clock right?",
+                "{}: {} is {ahead:.0?} in the future; check this machine's clock",
                 self.name(),
-                words(head)
+                described(head)
             );
         }
     }
@@ -218,11 +218,9 @@ impl Watch {
         self.reporter.misbehaved(problem, misbehaviour);
         self.client.forget();
         let wait = self.distrust.failed(None, rand::random());
-        self.tell(
-            Level::Warn,
-            Topic { about: "misbehaviour", problem: "nothing of the log is believed for now" },
-            |name| format!("{name}: holding; trying again in {wait:.1?}"),
-        );
+        self.tell(Level::Warn, Topic { about: "misbehaviour", problem: "the log is on hold" }, |name| {
+            format!("{name}: on hold; trying again in {wait:.1?}")
+        });
         self.schedule.failed((Instant::now() + wait).into());
     }
 
@@ -230,7 +228,7 @@ impl Watch {
     pub(super) fn disbelieve(&mut self, head: &Head, beginning: OldTree, refutation: ProofFailure) {
         self.heads.forget(head);
         self.head = None;
-        let (problem, proof) = (format!("{}: {}", words(head), refutation.reason), refutation.proof);
+        let (problem, proof) = (format!("{}: {}", described(head), refutation.reason), refutation.proof);
         let head = head.bytes.as_ref().into();
         self.hold(problem, Misbehaviour::Inconsistent { beginning, proof, head });
     }
@@ -362,14 +360,14 @@ impl Watch {
 /// Logs how far the position is behind the head after a restart, and skips entries beyond the limit `most`.
 fn limit_catch_up(name: &str, place: &mut LogCursor, head: &Head, most: Option<u64>) {
     let (next, behind) = (place.next(), head.tree_size.saturating_sub(place.next()));
-    log::info!("{name}: going on at index {next}, {behind} entries behind the head");
+    log::info!("{name}: resuming at index {next}, {behind} entries behind the head");
     if let Some(most) = most.filter(|most| behind > *most) {
         let from = head.tree_size - most;
-        log::warn!("{name}: leaving out entries {next} to {}, since fetch.catch_up is {most}", from - 1);
+        log::warn!("{name}: skipping entries {next} to {}, because fetch.catch_up is {most}", from - 1);
         place.skip_to(from);
     }
 }
 
-fn words(head: &Head) -> String {
-    format!("the head of {} entries, signed at {} ms,", head.tree_size, head.timestamp_ms)
+fn described(head: &Head) -> String {
+    format!("the head of {} entries (signed at {} ms)", head.tree_size, head.timestamp_ms)
 }

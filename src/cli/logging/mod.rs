@@ -143,7 +143,7 @@ impl Logger {
     fn tell_left_out(&self, at_end: bool) {
         let due = self.budgets.lock().due(Instant::now(), at_end);
         for LeftOut { place: (module, line), level, count } in due {
-            let text = format!("{count} more lines like those of {module}:{line} were left out");
+            let text = format!("suppressed {count} more lines like those of {module}:{line}");
             let args = format_args!("{text}");
             self.out.log(&Record::builder().level(level).target(OURS).args(args).build());
         }

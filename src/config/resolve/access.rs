@@ -11,11 +11,11 @@ pub(super) fn access(sources: &Sources, streams: &[Stream]) -> Result<Access, Co
     for (i, token) in tokens.iter().enumerate() {
         let earlier = || tokens.iter().take(i);
         if earlier().any(|other| other.name == token.name) {
-            let problem = format!("{:?} is the name of another token too", token.name);
+            let problem = format!("{:?} is also the name of another token", token.name);
             return Err(sources.error(&format!("tokens[{i}].name"), problem));
         }
         if earlier().any(|other| other.digest == token.digest) {
-            return Err(sources.error(&format!("tokens[{i}]"), "it is the same as another token"));
+            return Err(sources.error(&format!("tokens[{i}]"), "another token is the same"));
         }
     }
     Ok(Access {
@@ -57,7 +57,7 @@ fn resolve_token(
 ) -> Result<Token, ConfigError> {
     let error = |key: &str, problem: &str| sources.error(&format!("tokens[{i}].{key}"), problem);
     if token.name.is_empty() {
-        return Err(error("name", "expected a name, by which the statistics tell whose client it is"));
+        return Err(error("name", "expected a name, which the statistics show for its clients"));
     }
     let (key, digest) = match (token.token, token.sha256) {
         (Some(token), None) if token.is_fit => ("token", token.digest),

@@ -134,7 +134,7 @@ fn check_url(url: &str) -> Result<(), &'static str> {
     let uri: Uri = url.parse().map_err(|_| expected)?;
     // The HTTP client would not send them, but every client would see them: messages contain each log's URL.
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err("expected a URL without name and password, such as \"https://ct.example.com/2026\"");
+        return Err("expected a URL without user name and password, such as \"https://ct.example.com/2026\"");
     }
     let http = matches!(uri.scheme_str(), Some("http" | "https"));
     let bare = uri.host().is_some_and(|h| !h.is_empty()) && uri.query().is_none();

@@ -39,9 +39,9 @@ pub struct ParsedList {
 /// Why some bytes are not a usable list.
 #[derive(Debug, thiserror::Error)]
 pub enum LogListError {
-    #[error("{length} bytes are more than the {MAX_LIST_BYTES} that a log list may have")]
+    #[error("it is {length} bytes long; a log list may have {MAX_LIST_BYTES}")]
     TooLarge { length: usize },
-    #[error("it has more than the {MAX_VALUES} values that a log list may have")]
+    #[error("it has more than {MAX_VALUES} values")]
     TooManyValues,
     #[error("it is not JSON: {0}")]
     NotJson(#[source] serde_json::Error),
@@ -91,15 +91,15 @@ pub enum LogFault {
     NotBase64 { field: &'static str, found: String },
     #[error("its \"log_id\" is {log_id:?}, but its key has the id {of_key:?}")]
     WrongLogId { log_id: String, of_key: String },
-    #[error("its \"key\" of {length} bytes is no SubjectPublicKeyInfo")]
+    #[error("its \"key\" of {length} bytes is not a SubjectPublicKeyInfo")]
     NotAKey { length: usize },
     #[error("its {field:?} is not the URL of a log: {found:?}")]
     NotAUrl { field: &'static str, found: String },
-    #[error("its state is not one that we know: {found:?}")]
+    #[error("its state is unknown: {found:?}")]
     UnknownState { found: String },
     #[error("its {field:?} is not an RFC 3339 time: {found:?}")]
     NotATime { field: &'static str, found: String },
-    #[error("its temporal interval ends with {end:?}, not after it begins with {start:?}")]
+    #[error("its temporal interval ends at {end:?}, which is not after its start, {start:?}")]
     EmptyInterval { start: String, end: String },
     #[error("it has the log id of {first:?}, which stands before it")]
     Twice { first: String },

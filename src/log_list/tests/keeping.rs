@@ -59,9 +59,9 @@ async fn a_saved_list_that_is_damaged_is_not_used_and_fetched_anew() {
         ("x".repeat(8 * 1024 * 1024 + 1), "it is larger than 8388608 bytes"),
         (whole.replace("ct.example.com", "ct.example.net"), "the signature does not match the list of "),
         (whole.replace("\"signature\":\"", "\"signature\":\"!"), "its signature is not base64"),
-        (whole.replace("\"signature\":\"", "\"signature\":null,\"was\":\""), "there is no signature with it"),
+        (whole.replace("\"signature\":\"", "\"signature\":null,\"was\":\""), "it has no signature"),
         (whole.replace("\"url\":\"http", "\"url\":\"https"), "it is from https"),
-        (whole.replace("\"fetched_unix_s\":", "\"fetched_unix_s\":99999999"), "which is no date"),
+        (whole.replace("\"fetched_unix_s\":", "\"fetched_unix_s\":99999999"), "is not a date"),
     ];
     for (damaged, complaint) in damages {
         fs::write(&path, &damaged).unwrap();

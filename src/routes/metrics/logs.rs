@@ -29,47 +29,49 @@ type Figure = (&'static str, &'static str, Read);
 type Split = (&'static str, &'static str, &'static str, fn(&LogFigures) -> Vec<(&'static str, u64)>);
 
 const GAUGES: [Figure; 7] = [
-    ("certstream_log_delivering", "Whether what the log shows is sent, as /health/ready judges it", |log| {
-        log.is_delivering.into()
-    }),
-    ("certstream_log_halted", "Whether the log is not watched any more because of an error", |log| {
+    (
+        "certstream_log_delivering",
+        "1 if the log's entries are being delivered, by the rules of /health/ready",
+        |log| log.is_delivering.into(),
+    ),
+    ("certstream_log_halted", "1 if watching stopped because of an error", |log| {
         log.snapshot.halted.is_some().into()
     }),
     ("certstream_log_tree_size", "Entries in the newest tree head", |log| log.snapshot.tree_size),
     ("certstream_log_verified_size", "Entries in the newest tree head that was verified", |log| {
         log.snapshot.verified_size
     }),
-    ("certstream_log_position", "The next index to be sent", |log| log.snapshot.position),
-    ("certstream_log_pending", "Entries of the newest tree head that are still to be sent", |log| {
+    ("certstream_log_position", "Index of the next entry to send", |log| log.snapshot.position),
+    ("certstream_log_pending", "Entries of the newest tree head that are not sent yet", |log| {
         log.snapshot.pending
     }),
-    ("certstream_log_behind_seconds", "For how long the next entry to be sent has been visible", |log| {
+    ("certstream_log_behind_seconds", "Time since the next entry to send became visible in the log", |log| {
         log.snapshot.behind_seconds
     }),
 ];
 
 const COUNTERS: [Figure; 5] = [
-    ("certstream_log_retried", "Entries asked for once more", |log| log.snapshot.retried),
-    ("certstream_log_misframed", "Entries sent although their framing is wrong", |log| {
+    ("certstream_log_retried", "Entries requested again", |log| log.snapshot.retried),
+    ("certstream_log_misframed", "Entries sent although their framing violates RFC 6962", |log| {
         log.snapshot.misframed
     }),
-    ("certstream_log_failures", "Requests that brought nothing that could be used", |log| {
-        log.snapshot.failures
+    ("certstream_log_failures", "Requests without a usable response", |log| log.snapshot.failures),
+    ("certstream_log_heads_verified", "Tree heads proven consistent with the entries", |log| {
+        log.heads_verified
     }),
-    ("certstream_log_heads_verified", "Tree heads that were proven", |log| log.heads_verified),
-    ("certstream_log_received_bytes", "Bytes of the log's answers, decompressed", |log| log.received_bytes),
+    ("certstream_log_received_bytes", "Bytes of the log's responses, decompressed", |log| log.received_bytes),
 ];
 
 const SPLIT_COUNTERS: [Split; 4] = [
-    ("certstream_log_entries", "Entries since watching began, by what became of them", "outcome", |log| {
+    ("certstream_log_entries", "Entries since watching began, by outcome", "outcome", |log| {
         let LogSnapshot { delivered, undecodable, skipped, .. } = log.snapshot;
         vec![("delivered", delivered), ("undecodable", undecodable), ("skipped", skipped)]
     }),
     ("certstream_log_certificates", "Entries sent since the program started, by type", "type", |log| {
         log.sent_by_type.clone()
     }),
-    ("certstream_log_requests", "Requests, by what became of them", "outcome", |log| log.requests.clone()),
-    ("certstream_log_misbehaviours", "Lies of the log about its tree, and wrong entries", "kind", |log| {
+    ("certstream_log_requests", "Requests, by outcome", "outcome", |log| log.requests.clone()),
+    ("certstream_log_misbehaviours", "Proven misbehaviour of the log, by kind", "kind", |log| {
         log.misbehaviours.clone()
     }),
 ];
@@ -101,7 +103,7 @@ pub(super) fn write(logs: &[LogFigures], families: &mut Families) -> Result<(), 
     let heard = |log: &LogFigures| Some((of(log), log.snapshot.heard_seconds? as f64));
     families.gauge(
         "certstream_log_head_age_seconds",
-        "Time since a tree head came that could be believed",
+        "Time since the last accepted tree head",
         logs.iter().filter_map(heard),
     )?;
     for (name, help, read) in COUNTERS {
@@ -114,7 +116,7 @@ pub(super) fn write(logs: &[LogFigures], families: &mut Families) -> Result<(), 
     }
     families.histogram(
         "certstream_log_latency_seconds",
-        "Time from an entry becoming visible to its message standing in the clients' queues",
+        "Time from an entry becoming visible in the log to its message being in the clients' queues",
         logs.iter().map(|log| (of(log), log.latency)),
     )
 }

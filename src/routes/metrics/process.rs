@@ -43,10 +43,10 @@ impl ProcessFigures {
         for (name, help, value) in [
             ("process_resident_memory_bytes", "Resident memory", Some(self.resident_bytes)),
             ("process_open_fds", "Open file descriptors", Some(self.open_descriptors)),
-            ("process_max_fds", "Open file descriptors that there may be", self.most_descriptors),
+            ("process_max_fds", "Maximum number of open file descriptors", self.most_descriptors),
             (
                 "process_start_time_seconds",
-                "When the process started, unix time",
+                "Start time of the process, Unix time",
                 Some(self.start_time_seconds),
             ),
         ] {

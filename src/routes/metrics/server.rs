@@ -64,29 +64,29 @@ impl ServerFigures {
         self.write_clients(families)?;
         self.write_queues(families)?;
         let version = vec![("version", env!("CARGO_PKG_VERSION").to_string())];
-        families.info("certstream_build", "The program", version)?;
+        families.info("certstream_build", "Version of the program", version)?;
         families.gauge(
             "certstream_uptime_seconds",
             "Time since the program started",
             one(self.uptime_seconds),
         )?;
-        families.gauge("certstream_logs", "Logs that are watched", one(self.logs as f64))?;
+        families.gauge("certstream_logs", "Watched logs", one(self.logs as f64))?;
         let now = SystemTime::now();
         let age =
             |list: &ListStatus| Some((vec![("list", list.name.to_string())], list.age(now)?.as_secs_f64()));
         families.gauge(
             "certstream_log_list_age_seconds",
-            "Time since the publisher of the log list in force sent it, or said that it is still the newest",
+            "Time since the log list in use was last confirmed by its publisher",
             self.lists.iter().filter_map(age),
         )?;
         families.gauge(
             "certstream_positions_saved",
-            "Whether the logs' positions could be saved the last time",
+            "1 if the last attempt to save the logs' positions succeeded",
             one(u8::from(self.are_positions_saved).into()),
         )?;
         families.gauge(
             "certstream_positions_saved_age_seconds",
-            "Time since the logs' positions were saved, or found to be saved already",
+            "Time since the logs' positions were last saved or unchanged",
             self.saved_seconds_ago.into_iter().flat_map(one),
         )
     }
@@ -98,31 +98,35 @@ impl ServerFigures {
             labels.push(("wire", wire.name().into()));
             (labels, *count as f64)
         });
-        families.gauge("certstream_clients", "Clients that hear the stream", clients)?;
+        families.gauge("certstream_clients", "Clients subscribed to the stream", clients)?;
         let streams = || self.streams.iter();
         families.counter(
             "certstream_sent_messages",
-            "Messages handed to clients' connections",
+            "Messages written to clients' connections",
             streams().map(|(stream, (messages, ..))| (of(*stream), *messages)),
         )?;
         families.counter(
             "certstream_sent_bytes",
-            "Bytes handed to clients' connections, as they go over the network but for TLS",
+            "Bytes written to clients' connections, before TLS",
             streams().map(|(stream, (_, bytes, _))| (of(*stream), *bytes)),
         )?;
         families.counter(
             "certstream_dropped_messages",
-            "Messages that clients missed because they were too slow",
+            "Messages dropped because clients were too slow",
             streams().map(|(stream, (.., dropped))| (of(*stream), *dropped)),
         )?;
         let endings = self.endings.iter().map(|(why, count)| (vec![("reason", why.to_string())], *count));
-        families.counter("certstream_clients_ended", "Connections that the server ended", endings)?;
+        families.counter(
+            "certstream_clients_ended",
+            "Connections closed by the server, by reason",
+            endings,
+        )?;
         let refusals = self.refusals.iter().map(|(why, count)| (vec![("reason", why.clone())], *count));
-        families.counter("certstream_refused", "Connections and requests that were turned away", refusals)?;
+        families.counter("certstream_refused", "Refused connections and requests, by reason", refusals)?;
         families.gauge("certstream_connections", "Open connections", one(self.connections as f64))?;
         families.gauge(
             "certstream_connections_limit",
-            "Open connections that there may be",
+            "Maximum number of open connections",
             one(self.most_connections as f64),
         )
     }
@@ -130,27 +134,27 @@ impl ServerFigures {
     fn write_queues(&self, families: &mut Families) -> Result<(), Error> {
         families.gauge(
             "certstream_queued_bytes",
-            "Bytes that wait for all clients together; what several wait for counts once",
+            "Bytes queued for all clients; frames shared by several clients count once",
             one(self.queues.bytes as f64),
         )?;
         families.gauge(
             "certstream_queued_bytes_limit",
-            "Bytes that may wait for all clients together",
+            "Maximum number of bytes queued for all clients",
             one(self.most_queued_bytes as f64),
         )?;
         families.gauge(
             "certstream_unsent_bytes",
-            "Bytes that connections hold whose clients take nothing, in the kernel and in answers",
+            "Bytes held for clients that do not read, in the kernel and in responses",
             one(self.unsent_bytes as f64),
         )?;
         families.gauge(
             "certstream_unsent_bytes_limit",
-            "Bytes that they may hold",
+            "Maximum number of bytes held for clients that do not read",
             one(self.most_unsent_bytes as f64),
         )?;
         families.gauge(
             "certstream_longest_queue_bytes",
-            "Bytes that wait for the client for which most waits",
+            "Bytes queued for the client with the longest queue",
             one(self.queues.longest_bytes as f64),
         )
     }

@@ -89,7 +89,7 @@ fn what_is_wrong_with_a_log_costs_that_log_only_and_is_said() {
         (no_url, "it has no \"url\""),
         (with(rfc6962("a"), "key", json!("AAA")), "its \"key\" is not standard padded base64: \"AAA\""),
         (with(rfc6962("a"), "key", json!(7)), "its \"key\" is a number, not a string"),
-        (unreadable_key, "its \"key\" of 6 bytes is no SubjectPublicKeyInfo"),
+        (unreadable_key, "its \"key\" of 6 bytes is not a SubjectPublicKeyInfo"),
         (with(rfc6962("a"), "log_id", rfc6962("b")["log_id"].clone()), &wrong_id),
         (
             with(rfc6962("a"), "url", json!("ct.example.com/a")),
@@ -99,13 +99,13 @@ fn what_is_wrong_with_a_log_costs_that_log_only_and_is_said() {
         (with(rfc6962("a"), "url", json!("https:///a")), "is not the URL of a log"),
         (with(rfc6962("a"), "description", json!("a\nb")), "is empty or has control characters: \"a\\nb\""),
         (with(rfc6962("a"), "description", json!("a".repeat(3000))), "has 3000 bytes, more than 2048"),
-        (
-            with(rfc6962("a"), "state", json!({ "frozen": {} })),
-            "its state is not one that we know: \"frozen\"",
-        ),
+        (with(rfc6962("a"), "state", json!({ "frozen": {} })), "its state is unknown: \"frozen\""),
         (with(rfc6962("a"), "state", json!({ "usable": {}, "retired": {} })), "\"retired, usable\""),
         (with(rfc6962("a"), "state", json!("usable")), "its \"state\" is a string, not an object"),
-        (with(rfc6962("a"), "temporal_interval", backwards), "ends with \"2026-01-01T00:00:00Z\", not after"),
+        (
+            with(rfc6962("a"), "temporal_interval", backwards),
+            "ends at \"2026-01-01T00:00:00Z\", which is not after",
+        ),
         (with(rfc6962("a"), "temporal_interval", not_a_date), "\"start_inclusive\" is not an RFC 3339 time"),
     ];
     for (log, complaint) in cases {
