@@ -20,7 +20,7 @@
 //! | module | what it is for | uses |
 //! |---|---|---|
 //! | [`cli`] | the command line | `startup`, `reload`, `transport`, `config`, `log_list`, `log_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
-//! | [`startup`] | starts all actors, threads and servers; nothing else starts any | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message` |
+//! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message` |
 //! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `access`, `printable` |
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
 //! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `state`, `counters`, `access`, `message`, `rate` |
@@ -29,7 +29,7 @@
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
 //! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `access`, `message`, `ct`, `printable` |
 //! | `log_list` | the lists of logs: downloaded, verified and stored | `log_client`, `ct`, `system` |
-//! | `log_client` | requests to a log and their responses, but not the decision when to send one | `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
+//! | `log_client` | requests to a log and their responses; its caller decides what to request | `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
 //! | [`demo`] | a local CT log, for trying the server out and for tests | `ct`, `certificate`, `clock` |
 //! | [`state`] | the files that survive a restart | `evidence`, `ct`, `system` |
 //! | `counters` | counters of client events | `access`, `message` |
@@ -53,13 +53,15 @@
 //! | when to request a tree head | `actors/log_watcher/poll_schedule/mod.rs` |
 //! | whether to fetch a partial tile now or to wait for the full one | `actors/log_watcher/watch.rs` |
 //! | whether two tree heads contradict each other: fork, rollback | `actors/log_watcher/heads.rs` |
-//! | whether entries lead to a tree head | `ct/consistency.rs`, `actors/log_watcher/release.rs` |
-//! | what a malformed entry or certificate becomes | `ct/entry.rs`, `certificate/faults.rs` |
-//! | which names are in `all_domains` | `certificate/domains.rs` |
-//! | whether an address may connect, and a token may subscribe | `access/mod.rs`, `access/token.rs` |
+//! | whether entries lead to a tree head | `log_client/client.rs`, with the proofs of `ct/consistency.rs`; what follows: `actors/log_watcher/release.rs` |
+//! | what is kept of a malformed entry or certificate | `ct/entry.rs`, `certificate/parts.rs` |
+//! | whether such an entry is sent, requested again or skipped | `actors/log_watcher/release.rs` |
+//! | which names are in `all_domains` | `certificate/domains.rs`; of names tiles: `ct/names_tile.rs` |
+//! | whether an address may connect, and a token may subscribe | `access/mod.rs`, `access/token.rs`; applied in `server/gate.rs` |
 //! | what a client's queue may hold, and what it drops | `actors/send_queue/mod.rs` |
-//! | when a slow or silent client is closed | `actors/broker.rs` |
-//! | which connections end when all together hold too much memory | `transport/connections.rs` |
+//! | when a slow or silent subscriber is closed | `actors/broker.rs`; any other client: `server/http.rs` |
+//! | which client loses messages when all queues together are too large | `actors/broker.rs` |
+//! | which connections end when all together have too much unsent | `transport/connections.rs` |
 
 // Public items are those that the binary, tests, benches or fuzz targets need.
 #![cfg_attr(not(test), warn(unreachable_pub))]
