@@ -116,10 +116,10 @@ fn connections() -> Vec<Row> {
             ),
             "`clients.stall_timeout` without the client reading any of it".into(),
             format!(
-                "each kind of expensive response may take {} ms of CPU per second, but at least one is made every second",
+                "each kind of expensive response may take {} ms of each second to make, but at least one is made every second",
                 crate::routes::MAKING.per_second / 1000
             ),
-            "connection reset; expensive responses are delayed".into(),
+            "the connection is cut off; expensive responses are delayed".into(),
             "`api`: http; `routes::on_demand`; `attack`: floods".into(),
         ],
         [
@@ -134,7 +134,7 @@ fn connections() -> Vec<Row> {
                 time(broker::STALLED_GRACE)
             ),
             "received data is dropped, at the rate above".into(),
-            "`clients.when_full`; then the response ends, then the connection is reset".into(),
+            "`clients.when_full`; then the response ends, then the connection is cut off".into(),
             "`api`: wires, slow_clients; `attack`: floods".into(),
         ],
         [
@@ -167,7 +167,7 @@ fn connections() -> Vec<Row> {
                 time(socket::TAKING)
             ),
             "as above".into(),
-            "connection reset".into(),
+            "the connection is cut off".into(),
             "`api`: http, shutdown".into(),
         ],
         [

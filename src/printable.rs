@@ -68,8 +68,8 @@ fn escape(c: char) -> Escaped {
     })
 }
 
-/// The same for text that is already JSON: each unsafe character becomes one or two `\\uXXXX`, which encode
-/// it (RFC 8259 section 7). For text between quotes. Nothing is cut off.
+/// The same for text that is already JSON: each unsafe character becomes its `\u` escape with four hexadecimal
+/// digits, or two of them (RFC 8259 section 7). For text between quotes. Nothing is cut off.
 pub(crate) fn json_escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);

@@ -1,4 +1,4 @@
-//! The digests of a certificate.
+//! SHA-256 for this crate's hot path, and the digests in the JSON of a certificate.
 
 use super::hex::colons;
 use super::json::JsonText;

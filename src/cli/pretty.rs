@@ -1,5 +1,5 @@
 //! Formats JSON for people: indented, in the original order, with colours on a terminal. Characters that a
-//! terminal would interpret or hide become `\uXXXX`.
+//! terminal would interpret or hide become `\u` escapes.
 
 use crate::printable::json_escaped;
 

@@ -49,11 +49,11 @@ impl Progress {
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Told { done, all, per_second, left } = self;
-        write!(f, "caught up with {done} of {all} entries at {per_second:.0}/s, about ")?;
+        write!(f, "caught up with {done} of {all} entries at {per_second:.0}/s, ")?;
         match left.as_secs() {
-            s @ 0..120 => write!(f, "{s} s left"),
-            s @ 120..7200 => write!(f, "{} min left", s / 60),
-            s @ 7200..8_640_000 => write!(f, "{} h left", s / 3600),
+            s @ 0..120 => write!(f, "about {s} s left"),
+            s @ 120..7200 => write!(f, "about {} min left", s / 60),
+            s @ 7200..8_640_000 => write!(f, "about {} h left", s / 3600),
             _ => f.write_str("no end in sight"),
         }
     }
@@ -75,7 +75,7 @@ mod tests {
         let told = progress.at(12_000, at(110)).unwrap().to_string();
         assert_eq!(told, "caught up with 11000 of 100000 entries at 100/s, about 14 min left");
         let told = progress.at(1000, at(200)).unwrap().to_string();
-        assert!(told.ends_with("about no end in sight"), "{told}");
+        assert!(told.ends_with("/s, no end in sight"), "{told}");
     }
 
     #[test]
