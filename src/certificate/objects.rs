@@ -1,24 +1,25 @@
 //! Object identifiers: OpenSSL's short and long names of those that it knows, and dotted text for the others.
 
-use std::sync::LazyLock;
-
 use super::json::JsonText;
+use rustc_hash::FxHashMap;
+use std::sync::LazyLock;
 
 /// One object per line: dotted identifier, short name, and the long name if it differs, as in OpenSSL 1.1.1.
 static LIST: &str = include_str!("objects.tsv");
-static TABLE: LazyLock<Table> = LazyLock::new(|| Table::new(LIST));
+/// The objects by encoded identifier.
+static TABLE: LazyLock<FxHashMap<Vec<u8>, Object>> =
+    LazyLock::new(|| LIST.lines().filter_map(parse_line).collect());
 
 /// Maximum length of an arc, in bytes. No assigned identifier has longer arcs. OpenSSL 3 has the same limit.
 const MAX_ARC_BYTES: usize = 84;
 
 pub(super) struct Object {
-    oid: Vec<u8>,
     pub short_name: &'static str,
     pub long_name: &'static str,
 }
 
 pub(super) fn find(oid: &[u8]) -> Option<&'static Object> {
-    TABLE.find(oid)
+    TABLE.get(oid)
 }
 
 /// Writes the short name, or the dotted identifier if there is none.
@@ -95,55 +96,12 @@ fn write_big_arc(arc: &[u8], is_first: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// A hash table with open addressing over the list. A look-up computes one short hash and usually makes one
-/// comparison.
-struct Table {
-    objects: Vec<Object>,
-    slots: Vec<Option<u16>>,
-}
-
-impl Table {
-    const SLOTS: usize = 4096;
-
-    fn new(list: &'static str) -> Table {
-        let mut table = Table { objects: Vec::new(), slots: vec![None; Self::SLOTS] };
-        for object in list.lines().filter_map(parse_line) {
-            let free = Self::places(&object.oid).find(|place| matches!(table.slots.get(*place), Some(None)));
-            let slot = free.and_then(|place| table.slots.get_mut(place));
-            if let (Some(slot), Ok(index)) = (slot, u16::try_from(table.objects.len())) {
-                *slot = Some(index);
-                table.objects.push(object);
-            }
-        }
-        table
-    }
-
-    fn find(&self, oid: &[u8]) -> Option<&Object> {
-        for place in Self::places(oid) {
-            let index = (*self.slots.get(place)?)?;
-            let object = self.objects.get(usize::from(index))?;
-            if object.oid == oid {
-                return Some(object);
-            }
-        }
-        None
-    }
-
-    /// The slots to check, in order. No known identifier is longer than the part that is hashed.
-    fn places(oid: &[u8]) -> impl Iterator<Item = usize> {
-        let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-        let hash = oid.iter().take(20).fold(0x811C_9DC5, mix);
-        let first = (hash ^ hash >> 15) as usize;
-        (0..Self::SLOTS).map(move |step| first.wrapping_add(step) % Self::SLOTS)
-    }
-}
-
-fn parse_line(line: &'static str) -> Option<Object> {
+fn parse_line(line: &'static str) -> Option<(Vec<u8>, Object)> {
     let mut columns = line.split('\t');
     let dotted = columns.next()?;
     let short_name = columns.next()?;
     let long_name = columns.next().unwrap_or(short_name);
-    Some(Object { oid: encode(dotted)?, short_name, long_name })
+    Some((encode(dotted)?, Object { short_name, long_name }))
 }
 
 pub(super) fn encode(dotted: &str) -> Option<Vec<u8>> {

@@ -1,7 +1,9 @@
 //! Types of values that are neither plain texts nor numbers.
 
 use crate::access::TokenDigest;
+use bytesize::ByteSize;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 use zeroize::Zeroize;
@@ -31,7 +33,7 @@ impl<'de> Deserialize<'de> for StartAt {
         impl de::Visitor<'_> for Visitor {
             type Value = StartAt;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(r#""head", an index, or -N for N entries before the head"#)
             }
 
@@ -87,7 +89,7 @@ impl<'de> Deserialize<'de> for CatchUp {
         impl de::Visitor<'_> for Visitor {
             type Value = CatchUp;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(r#""all", or a number of entries"#)
             }
 
@@ -115,23 +117,21 @@ impl<'de> Deserialize<'de> for CatchUp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size(pub usize);
 
-impl Size {
-    const UNITS: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
-
-    fn parse(text: &str) -> Option<Self> {
-        let (number, unit) = Self::UNITS
-            .iter()
-            .find_map(|(name, bytes)| Some((text.strip_suffix(name)?, *bytes)))
-            .unwrap_or((text, 1));
-        number.trim().parse::<usize>().ok()?.checked_mul(unit).map(Size)
+/// The exact number, with the largest unit of which it is a multiple.
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [("GiB", bytesize::GIB), ("MiB", bytesize::MIB), ("KiB", bytesize::KIB)];
+        let bytes = self.0 as u64;
+        match units.iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
+            Some((name, unit)) => write!(f, "{} {name}", bytes / unit),
+            None => write!(f, "{bytes} B"),
+        }
     }
 }
 
 impl Serialize for Size {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fits = |(_, bytes): &&(&str, usize)| self.0.is_multiple_of(*bytes);
-        let (name, bytes) = Self::UNITS.iter().find(fits).unwrap_or(&("B", 1));
-        serializer.collect_str(&format_args!("{} {name}", self.0 / bytes))
+        serializer.collect_str(self)
     }
 }
 
@@ -141,12 +141,13 @@ impl<'de> Deserialize<'de> for Size {
         impl de::Visitor<'_> for Visitor {
             type Value = Size;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(r#"a number of bytes such as "8 MiB" or "500 KiB""#)
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Size, E> {
-                Size::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+                let size = text.parse::<ByteSize>().ok().and_then(|size| usize::try_from(size.as_u64()).ok());
+                size.map(Size).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
             }
 
             fn visit_i64<E: de::Error>(self, n: i64) -> Result<Size, E> {
@@ -183,7 +184,7 @@ impl<'de> Deserialize<'de> for Span {
         impl de::Visitor<'_> for Visitor {
             type Value = Span;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(r#"a duration such as "10s", "500ms" or "1m 30s""#)
             }
 
@@ -256,7 +257,7 @@ struct SecretText<T>(PhantomData<T>);
 impl<'de, T: for<'a> From<&'a str>> de::Visitor<'de> for SecretText<T> {
     type Value = T;
 
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a quoted string")
     }
 
