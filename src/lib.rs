@@ -19,17 +19,18 @@
 //!
 //! | module | what it is for | uses |
 //! |---|---|---|
-//! | [`cli`] | the command line | `startup`, `reload`, `transport`, `config`, `log_list`, `log_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
-//! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message` |
+//! | [`cli`] | the command line | `startup`, `reload`, `transport`, `config`, `log_list`, `log_client`, `http_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
+//! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message` |
 //! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `access`, `printable` |
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
 //! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `state`, `counters`, `access`, `message`, `rate` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
-//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' SendQueue and Connection | `live_config`, `config`, `log_list`, `log_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
+//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' SendQueue and Connection | `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
-//! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `access`, `message`, `ct`, `printable` |
-//! | `log_list` | the lists of logs: downloaded, verified and stored | `log_client`, `ct`, `system` |
-//! | `log_client` | requests to a log and their responses; its caller decides what to request | `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
+//! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `access`, `message`, `ct`, `printable` |
+//! | `log_list` | the lists of logs: downloaded, verified and stored | `http_client`, `ct`, `system` |
+//! | `log_client` | requests to a log and their responses; its caller decides what to request | `http_client`, `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
+//! | `http_client` | HTTP requests to logs and list servers: TLS, proxies, and limits of responses |  |
 //! | [`demo`] | a local CT log, for trying the server out and for tests | `ct`, `certificate`, `clock` |
 //! | [`state`] | the files that survive a restart | `evidence`, `ct`, `system` |
 //! | `counters` | counters of client events | `access`, `message` |
@@ -78,6 +79,7 @@ pub mod ct;
 pub mod demo;
 mod digest;
 pub mod evidence;
+mod http_client;
 #[cfg(test)]
 mod limits;
 mod live_config;

@@ -17,12 +17,13 @@ use crate::config::{Config, ListConfig, LogConfig, LogEndpoint};
 use crate::counters::Counters;
 use crate::digest::Digest;
 use crate::evidence::{Base64, LogIdentity};
+use crate::http_client::{HttpSettings, Reach, tls_connector};
 use crate::live_config::{LiveConfig, LiveSettings};
 use crate::log_client::{
     AnswerMemory, FetchSettings, Issuers, LogClient, OperatorLimits, Operators, Rfc6962Client,
-    StaticCtClient, Traffic, tls_connector,
+    StaticCtClient, Traffic,
 };
-use crate::log_list::{HttpSettings, LogListClient};
+use crate::log_list::LogListClient;
 use crate::message::Demand;
 use crate::reload::Reloader;
 use crate::routes::{Answers, AppState, FrontPage};
@@ -42,7 +43,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// Time that clients have to receive their queue and answer the close frame when the server stops.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Interval at which positions are saved. Each save writes the positions of one interval earlier, so that messages have
 /// this long to reach the clients' sockets. After a crash, up to two intervals are repeated.
 const SAVE_INTERVAL: Duration = Duration::from_millis(300);
@@ -136,7 +137,7 @@ impl Application {
             begin: std::time::Instant::now(),
             positions: positions.clone(),
         });
-        let server = serve(listeners, config, state, server_tls.clone(), CLOSE_TIMEOUT + HTTP_TIMEOUT)
+        let server = serve(listeners, config, state, server_tls.clone(), STOP_TIMEOUT + HTTP_TIMEOUT)
             .map_err(|error| cannot_listen(config.listen, CLIENTS_KEY, error))?;
 
         let watching: Vec<_> = (0..watcher_threads()).map(|_| Arbiter::new()).collect();
@@ -342,7 +343,7 @@ fn log_unsaved(error: &io::Error) {
 
 /// Waits until the clients are gone, and disconnects those that remain after the timeout.
 async fn close_clients(broker: &Addr<Broker>) {
-    let deadline = Instant::now() + CLOSE_TIMEOUT;
+    let deadline = Instant::now() + STOP_TIMEOUT;
     let _ = broker.send(CloseClients).await;
     while Instant::now() < deadline {
         match broker.send(Clients).await {
@@ -368,12 +369,7 @@ fn directory(
     threads: &[Arbiter],
     statuses: LogStatuses,
 ) -> Addr<LogDirectory> {
-    let http = HttpSettings {
-        tls: services.tls.clone(),
-        proxies: config.proxies.clone(),
-        timeout: config.fetch_timeout,
-        user_agent: config.user_agent.clone(),
-    };
+    let http = http_settings(config, &services.tls, Reach::Anywhere);
     let dir = config.state_dir.join("log_lists");
     let clients = Box::new(move |lists: &ListConfig| {
         lists.sources.iter().map(|source| LogListClient::new(source.clone(), &dir, &http)).collect()
@@ -390,6 +386,16 @@ fn directory(
         services.clone().watch(log, fetch, status, &thread)
     });
     LogDirectory::new(config.logs.clone(), config.lists.clone(), clients, statuses, digest, start).start()
+}
+
+fn http_settings(config: &Config, tls: &SslConnector, reach: Reach) -> HttpSettings {
+    HttpSettings {
+        tls: tls.clone(),
+        proxies: config.proxies.clone(),
+        reach,
+        timeout: config.fetch_timeout,
+        user_agent: config.user_agent.clone(),
+    }
 }
 
 /// The dependencies that all watchers share.
@@ -415,12 +421,9 @@ impl Services {
         limits: Arc<OperatorLimits>,
         traffic: Arc<Traffic>,
     ) -> FetchSettings {
-        let (timeout, user_agent) = (config.fetch_timeout, config.user_agent.clone());
-        let names_tiles = config.names_tiles;
-        let proxies = config.proxies.clone();
-        let (tls, reach) = (self.tls.clone(), log.reach);
         let memory = Arc::new(self.memory.of_another_log());
-        FetchSettings { tls, proxies, reach, timeout, user_agent, limits, traffic, memory, names_tiles }
+        let http = http_settings(config, &self.tls, log.reach);
+        FetchSettings { http, limits, traffic, memory, names_tiles: config.names_tiles }
     }
 
     fn watch(

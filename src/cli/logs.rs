@@ -2,10 +2,9 @@
 
 use crate::config::{Config, LogConfig};
 use crate::ct::log_list::LogList;
-use crate::log_client::{
-    FetchSettings, Issuers, LogClient, OperatorLimits, Reach, requests_beside, tls_connector,
-};
-use crate::log_list::{HttpSettings, LogListClient};
+use crate::http_client::{HttpSettings, Reach, tls_connector};
+use crate::log_client::{FetchSettings, Issuers, LogClient, OperatorLimits, requests_beside};
+use crate::log_list::LogListClient;
 use crate::printable::{MAX_CHARS, escaped};
 use crate::startup;
 use chrono::{DateTime, Utc};
@@ -27,13 +26,12 @@ type Row = [String; 6];
 /// Prints a table of the logs that `config` selects. If a value is not available, its cell contains the
 /// reason.
 pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
-    let tls = tls_connector()?;
-    let user_agent = config.user_agent.clone();
     let http = HttpSettings {
-        tls: tls.clone(),
+        tls: tls_connector()?,
         proxies: config.proxies.clone(),
+        reach: Reach::Anywhere,
         timeout: TIMEOUT,
-        user_agent: user_agent.clone(),
+        user_agent: config.user_agent.clone(),
     };
     let mut logs = config.logs.clone();
     if let Some(lists) = &config.lists {
@@ -41,11 +39,7 @@ pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
     }
     let limits = Arc::new(OperatorLimits::new(AT_ONCE, AT_ONCE as u32, requests_beside()));
     let fetch = FetchSettings {
-        tls,
-        proxies: config.proxies.clone(),
-        reach: Reach::Anywhere,
-        timeout: TIMEOUT,
-        user_agent,
+        http,
         limits,
         traffic: Default::default(),
         memory: Default::default(),
@@ -54,7 +48,8 @@ pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
     let issuers = Arc::new(Issuers::new(config.state_dir.join("issuers")));
     let rows: Vec<Row> = futures_util::stream::iter(&logs)
         .map(|log| {
-            let fetch = FetchSettings { reach: log.reach, ..fetch.clone() };
+            let http = HttpSettings { reach: log.reach, ..fetch.http.clone() };
+            let fetch = FetchSettings { http, ..fetch.clone() };
             row(log, startup::log_client(log, issuers.clone(), &fetch))
         })
         .buffered(AT_ONCE)

@@ -13,7 +13,7 @@ mod verify_evidence;
 
 use crate::config::{self, Config, ConfigError, Log, MAX_PROBLEM_CHARS};
 #[cfg(feature = "demo")]
-use crate::log_client::Proxies;
+use crate::http_client::Proxies;
 use crate::message::Stream;
 use crate::printable::{MAX_CHARS, escaped};
 use crate::reload::Reloader;

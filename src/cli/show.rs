@@ -5,10 +5,8 @@ use crate::certificate::{Certificate, Leaf, LeafKind};
 use crate::clock;
 use crate::ct::entry::{Content, LogEntry};
 use crate::ct::source::{Source, bare_url};
-use crate::log_client::{
-    BadProxy, FetchError, FetchSettings, OperatorLimits, Proxies, Reach, requests_beside, single_entry,
-    tls_connector,
-};
+use crate::http_client::{BadProxy, HttpSettings, Proxies, Reach, tls_connector};
+use crate::log_client::{FetchError, FetchSettings, OperatorLimits, requests_beside, single_entry};
 use crate::message::{CertEntry, Stream};
 use clap::Args;
 use std::io::{self, IsTerminal, Read, Write};
@@ -65,15 +63,10 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
     let limits = Arc::new(OperatorLimits::new(1, 10, requests_beside()));
     let tls = tls_connector()?;
     let proxies = Proxies::of(&std::env::vars().collect())?;
-    let traffic = Default::default();
     let settings = FetchSettings {
-        tls,
-        proxies,
-        reach: Reach::Anywhere,
-        timeout: TIMEOUT,
-        user_agent,
+        http: HttpSettings { tls, proxies, reach: Reach::Anywhere, timeout: TIMEOUT, user_agent },
         limits,
-        traffic,
+        traffic: Default::default(),
         memory: Default::default(),
         names_tiles: false,
     };

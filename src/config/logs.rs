@@ -3,7 +3,8 @@
 use super::watch::{Verification, WatchSettings};
 use crate::ct::log_list::{self, ListedLog, LogList, LogState, Selection, TemporalInterval};
 use crate::ct::source::{Protocol, Source};
-use crate::log_client::{Reach, StaticCtLog};
+use crate::http_client::Reach;
+use crate::log_client::StaticCtLog;
 use crate::log_list::ListSource;
 use openssl::pkey::{PKey, Public};
 use std::sync::Arc;

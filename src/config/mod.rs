@@ -27,11 +27,13 @@ pub(crate) use error::MAX_PROBLEM_CHARS;
 pub use logs::{ListConfig, ListedFacts, LogConfig, LogEndpoint};
 pub use reference::EXPLAINED;
 pub use resolved::{Config, HealthLimits, TlsFiles};
+#[cfg(test)]
+pub(crate) use values::Size;
 pub use values::StartAt;
 pub use watch::{Start, Verification, WatchSettings};
 pub use written::{Log, Written};
 
-use crate::log_client::Proxies;
+use crate::http_client::Proxies;
 use std::collections::BTreeMap;
 use std::path::Path;
 

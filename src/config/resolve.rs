@@ -11,7 +11,7 @@ use super::paths;
 use super::read::Sources;
 use super::resolved::{Config, HealthLimits, TlsFiles};
 use super::written::{self, Written};
-use crate::log_client::Proxies;
+use crate::http_client::Proxies;
 use crate::message::Stream;
 use checks::{at_least_one, positive};
 use std::net::SocketAddr;

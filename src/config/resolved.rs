@@ -4,7 +4,7 @@ use super::clients::ClientLimits;
 use super::logs::{ListConfig, LogConfig};
 use super::written::Written;
 use crate::access::{self, Access};
-use crate::log_client::Proxies;
+use crate::http_client::Proxies;
 use crate::message::Stream;
 use std::net::SocketAddr;
 use std::path::PathBuf;

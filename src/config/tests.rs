@@ -1,6 +1,6 @@
 use super::Start;
 use super::*;
-use crate::log_client::Reach;
+use crate::http_client::Reach;
 use crate::message::Stream;
 use std::time::Duration;
 

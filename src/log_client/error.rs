@@ -1,6 +1,5 @@
 //! Why a request to a log failed.
 
-use super::reach::NotPublic;
 use crate::ct::checkpoint::CheckpointError;
 use crate::ct::get_entries::NotAPage;
 use crate::ct::hash_tile::WrongLength;
@@ -8,24 +7,16 @@ use crate::ct::names_tile::NamesTileError;
 use crate::ct::proof_json::NotAProof;
 use crate::ct::sth::SthError;
 use crate::ct::tile::TileError;
+use crate::http_client::HttpError;
 use bytes::Bytes;
 use std::time::Duration;
 
 /// A failed request. All of these errors can be retried later.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
-    /// The response was not complete within the timeout.
-    #[error("no complete response within {0:?}")]
-    Timeout(Duration),
-    /// The connection failed, or no response arrived on it.
-    #[error("{0}")]
-    Send(String),
-    /// An unsigned list names the log, and its address is not public.
-    #[error("{0}")]
-    NotPublic(#[from] NotPublic),
-    /// The response body ended early.
-    #[error("the response ended early: {0}")]
-    Body(String),
+    /// There is no complete response.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// The log responded with a status other than 200.
     #[error("status {status}{}{}", retry_after_text(.retry_after), detail_text(.detail))]
     Status {
@@ -36,15 +27,6 @@ pub(crate) enum FetchError {
         /// The first part of the response body.
         detail: String,
     },
-    /// The response is larger than any valid response.
-    #[error("the response is larger than {limit} bytes")]
-    TooLarge {
-        /// The limit that was exceeded, in bytes.
-        limit: usize,
-    },
-    /// The responses of all logs take too much memory, and this log uses more than its share.
-    #[error("no memory left for this log's responses")]
-    NoRoom,
     /// The tree head is invalid.
     #[error(transparent)]
     Sth(#[from] SthError),
@@ -107,8 +89,8 @@ fn detail_text(detail: &str) -> String {
 }
 
 impl FetchError {
-    /// The error for an unexpected status.
-    pub(super) fn unexpected(status: u16) -> Self {
+    /// The error for a status without any detail.
+    pub(super) fn status(status: u16) -> Self {
         FetchError::Status { status, retry_after: None, detail: String::new() }
     }
 
@@ -118,7 +100,7 @@ impl FetchError {
         match self {
             FetchError::Status { status, .. } => (300..500).contains(status) && ![408, 429].contains(status),
             FetchError::Tile(_) | FetchError::NamesTile(_) => true,
-            FetchError::TileWidth { .. } | FetchError::TooLarge { .. } => true,
+            FetchError::TileWidth { .. } | FetchError::Http(HttpError::TooLarge { .. }) => true,
             _ => false,
         }
     }
@@ -135,15 +117,10 @@ impl FetchError {
     /// The kind of the failure. Failures of one kind are summarized in the log file.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            FetchError::Timeout(_) => "no complete response in time",
-            FetchError::Send(_) => "no connection",
-            FetchError::NotPublic(_) => "not on the public internet",
-            FetchError::Body(_) => "the response ended early",
+            FetchError::Http(error) => error.kind(),
             FetchError::Status { status: 429, .. } => "answered 429",
             FetchError::Status { status: 500.., .. } => "answered with a server error",
             FetchError::Status { .. } => "answered with an unexpected status",
-            FetchError::TooLarge { .. } => "the response is too large",
-            FetchError::NoRoom => "no memory left for the response",
             FetchError::NotSigned { .. } => "the tree head is not signed by the log",
             FetchError::Sth(_) | FetchError::Checkpoint(_) => "the response is not a tree head",
             FetchError::Page(_) => "the response is not a page of entries",
@@ -177,7 +154,7 @@ mod tests {
         for (error, public) in [
             (FetchError::Status { status: 500, retry_after: None, detail: secret() }, "answered 500"),
             (FetchError::Status { status: 302, retry_after: None, detail: secret() }, "answered 302"),
-            (FetchError::Send(secret()), "no connection"),
+            (HttpError::Send(secret()).into(), "no connection"),
             (FetchError::Page(page), "the response is not a page of entries"),
             (
                 FetchError::NotSigned { reason: secret(), bytes: Bytes::new() },

@@ -1,7 +1,7 @@
 //! A static-ct log's hash tiles, from which proofs are built.
 
 use super::FetchError;
-use super::http::{Ask, Http, Response};
+use super::http::Http;
 use crate::ct::consistency::{Node, complete_subtrees};
 use crate::ct::hash_tile::{self, HashTile};
 use crate::ct::merkle::Hash;
@@ -84,9 +84,6 @@ impl HashTiles {
     async fn tile_at(&self, tile: HashTile) -> Result<Vec<Hash>, FetchError> {
         let limit = usize::from(tile.width) * size_of::<Hash>();
         let url = format!("{}{}", self.prefix, tile.path());
-        match self.http.get(&url, Ask { limit, gzip: false, etag: None }).await? {
-            Response::Body { bytes, .. } => Ok(tile.parse(&bytes)?),
-            Response::NotModified => Err(FetchError::unexpected(304)),
-        }
+        Ok(tile.parse(&self.http.body(&url, limit).await?)?)
     }
 }

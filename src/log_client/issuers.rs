@@ -6,16 +6,13 @@
 
 use crate::certificate::Issuer;
 use crate::ct::tile::Fingerprint;
-use crate::state::Usage;
-use crate::system::read_file;
+use crate::state::{BoundedFolder, FolderLimits};
+use crate::system::{Durability, read_file};
 use bytes::Bytes;
 use hex_simd::AsciiCase;
-use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Maximum size of an issuer's certificate, in bytes. RFC 6962 would allow a chain certificate of up to 16
@@ -29,11 +26,16 @@ pub(crate) const MAX_BYTES: u64 = 48 * 1024 * 1024;
 pub(crate) const MAX_SHARED: usize = 16 * 1024;
 /// Expected number of issuers.
 const EXPECTED: usize = 8192;
-/// Maximum number of files in the issuers' folder. Without it, a hostile log could fill the disk. The web has
-/// a few thousand issuers.
-pub(crate) const MAX_FILES: usize = 50_000;
-/// Maximum size of all files together, in bytes.
-pub(crate) const MAX_DISK_BYTES: u64 = 256 * 1024 * 1024;
+/// The limits of the issuers' folder. The web has a few thousand issuers. After a power failure, issuers that were not
+/// on disk yet are fetched again.
+pub(crate) const DISK_LIMITS: FolderLimits = FolderLimits {
+    files: 50_000,
+    bytes: 256 * 1024 * 1024,
+    file_bytes: MAX_ISSUER_BYTES,
+    durability: Durability::Unsynced,
+};
+/// All files are in one group.
+const GROUP: &str = "";
 
 /// The store of issuers. There is one object for each issuer, whichever way it is looked up.
 #[derive(Debug)]
@@ -42,9 +44,7 @@ pub(crate) struct Issuers {
     /// By certificate, for get-entries: comparing is cheaper than hashing.
     by_der: Cache<Bytes, Arc<Issuer>, Size>,
     /// `None` if issuers are not stored on disk.
-    dir: Option<PathBuf>,
-    /// The usage of the folder. Unknown until the first file is written.
-    on_disk: Mutex<Option<Usage>>,
+    folder: Option<BoundedFolder>,
 }
 
 #[derive(Debug, Clone)]
@@ -60,14 +60,14 @@ impl<K> Weighter<K, Arc<Issuer>> for Size {
 impl Issuers {
     /// Creates a store with files in `dir`. The folder is created when it is first needed.
     pub(crate) fn new(dir: PathBuf) -> Self {
-        Issuers { dir: Some(dir), ..Self::in_memory() }
+        Issuers { folder: Some(BoundedFolder::new(dir, DISK_LIMITS)), ..Self::in_memory() }
     }
 
     /// Creates a store without files.
     pub(crate) fn in_memory() -> Self {
         let by_fingerprint = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
         let by_der = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
-        Issuers { by_fingerprint, by_der, dir: None, on_disk: Mutex::new(None) }
+        Issuers { by_fingerprint, by_der, folder: None }
     }
 
     /// Returns the shared issuer with this certificate. An issuer that is too large is not shared.
@@ -90,7 +90,7 @@ impl Issuers {
         if let Some(issuer) = self.by_fingerprint.get(fingerprint) {
             return Some(issuer);
         }
-        let path = path(self.dir.as_deref()?, fingerprint);
+        let path = self.folder.as_ref()?.path(GROUP, &file_name(fingerprint));
         let issuer = Issuer::new(read_file(&path, MAX_ISSUER_BYTES).ok()?.into());
         if issuer.fingerprint() != fingerprint {
             log::warn!("{}: the content does not match the file name; fetching it again", path.display());
@@ -116,38 +116,19 @@ impl Issuers {
         if issuer.fingerprint() != fingerprint {
             return false;
         }
-        if let Err(error) = self.save(fingerprint, issuer.der()) {
+        if let Some(folder) = &self.folder
+            && let Err(error) = folder.write(GROUP, &file_name(fingerprint), issuer.der())
+        {
             // The only consequence is another fetch after a restart.
             log::debug!("failed to save issuer {}: {error}", hex(fingerprint));
         }
         self.known(issuer);
         true
     }
-
-    fn save(&self, fingerprint: &Fingerprint, der: &[u8]) -> io::Result<()> {
-        let Some(dir) = &self.dir else { return Ok(()) };
-        let mut on_disk = self.on_disk.lock();
-        let usage = match *on_disk {
-            Some(usage) => usage,
-            None => *on_disk.insert(Usage::of(dir)?),
-        };
-        let path = path(dir, fingerprint);
-        // A damaged file is replaced.
-        let usage = if let Ok(old) = path.metadata() { usage.without(old.len()) } else { usage };
-        let with_it = usage.with(der.len() as u64);
-        if with_it.files > MAX_FILES || with_it.bytes > MAX_DISK_BYTES {
-            return Err(io::Error::other("the folder is full"));
-        }
-        let unfinished = path.with_extension("new");
-        fs::write(&unfinished, der)?;
-        fs::rename(unfinished, path)?;
-        *on_disk = Some(with_it);
-        Ok(())
-    }
 }
 
-fn path(dir: &Path, fingerprint: &Fingerprint) -> PathBuf {
-    dir.join(format!("{}.der", hex(fingerprint)))
+fn file_name(fingerprint: &Fingerprint) -> String {
+    format!("{}.der", hex(fingerprint))
 }
 
 /// Lower-case hexadecimal, as in `/issuer/` paths.
@@ -159,6 +140,7 @@ pub(super) fn hex(fingerprint: &Fingerprint) -> String {
 mod tests {
     use super::*;
     use openssl::sha::sha256;
+    use std::fs;
 
     #[test]
     fn an_issuer_is_one_object_however_it_came() {
@@ -191,34 +173,20 @@ mod tests {
 
         let again = Issuers::new(dir.path().join("issuers"));
         assert_eq!(again.get(&fingerprint).unwrap().der(), &der);
-        fs::write(path(&dir.path().join("issuers"), &fingerprint), b"damaged").unwrap();
+        fs::write(dir.path().join("issuers").join(file_name(&fingerprint)), b"damaged").unwrap();
         assert_eq!(Issuers::new(dir.path().join("issuers")).get(&fingerprint), None);
     }
 
     #[test]
-    fn the_folder_is_bounded_also_over_restarts() {
+    fn an_issuer_that_has_no_room_on_disk_is_kept_in_memory() {
         let dir = tempfile::tempdir().unwrap();
-        let insert = |issuers: &Issuers, n: u32| {
-            let der = Bytes::from(n.to_be_bytes().to_vec());
-            let fingerprint = sha256(&der);
-            assert!(issuers.insert(&fingerprint, der));
-            path(dir.path(), &fingerprint).exists()
-        };
-        // Simulates earlier runs that have filled the folder except for one file.
-        let large = fs::File::create(dir.path().join("0.der")).unwrap();
-        large.set_len(MAX_DISK_BYTES - 6).unwrap();
+        let full = fs::File::create(dir.path().join("0.der")).unwrap();
+        full.set_len(DISK_LIMITS.bytes).unwrap();
         let issuers = Issuers::new(dir.path().into());
-        assert!(insert(&issuers, 1));
-        assert!(!insert(&issuers, 2), "its bytes are too many");
-        assert!(insert(&issuers, 1), "it is there already");
-        assert!(!insert(&Issuers::new(dir.path().into()), 3), "a restart does not count anew");
-
-        large.set_len(0).unwrap();
-        for i in 3..MAX_FILES {
-            fs::File::create(dir.path().join(format!("{i}.der"))).unwrap();
-        }
-        let again = Issuers::new(dir.path().into());
-        assert!(insert(&again, 4));
-        assert!(!insert(&again, 5), "there are {MAX_FILES} files");
+        let der = Bytes::from_static(b"certificate");
+        let fingerprint = sha256(&der);
+        assert!(issuers.insert(&fingerprint, der.clone()));
+        assert_eq!(issuers.get(&fingerprint).unwrap().der(), &der);
+        assert!(!dir.path().join(file_name(&fingerprint)).exists());
     }
 }

@@ -1,6 +1,6 @@
 //! Limits requests to an operator, over all its logs: requests at the same time, and requests per second.
 
-use super::reach::Reach;
+use crate::http_client::Reach;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;

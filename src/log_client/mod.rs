@@ -2,7 +2,7 @@
 //! how to handle an error.
 //!
 //! [`LogClient`] is the interface for both protocols: the newest head, the entries of a range, and proofs
-//! that a tree is a prefix of the tree of a head. HTTP proxies are handled here as well.
+//! that a tree is a prefix of the tree of a head.
 
 #![cfg_attr(
     not(test),
@@ -17,8 +17,6 @@ pub(crate) mod http;
 pub(crate) mod issuers;
 pub(crate) mod limits;
 pub(crate) mod memory;
-mod proxy;
-mod reach;
 mod request;
 pub(crate) mod rfc6962;
 mod single_entry;
@@ -29,12 +27,9 @@ mod traffic;
 pub(crate) use answer::{DecodeFailure, FetchedEntry, ProofFailure};
 pub(crate) use client::LogClient;
 pub(crate) use error::FetchError;
-pub(crate) use http::tls_connector;
 pub(crate) use issuers::Issuers;
 pub(crate) use limits::{OperatorLimits, Operators, requests_beside};
 pub(crate) use memory::AnswerMemory;
-pub(crate) use proxy::{BadProxy, Proxies};
-pub(crate) use reach::{NotPublic, Reach, is_internal_url};
 pub(crate) use request::{FetchSettings, Range};
 pub(crate) use rfc6962::Rfc6962Client;
 pub(crate) use single_entry::single_entry;

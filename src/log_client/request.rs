@@ -2,27 +2,16 @@
 
 use super::limits::OperatorLimits;
 use super::memory::AnswerMemory;
-use super::proxy::Proxies;
-use super::reach::Reach;
 use super::traffic::Traffic;
 use crate::ct::tile_path::TILE_WIDTH;
-use openssl::ssl::SslConnector;
+use crate::http_client::HttpSettings;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The settings of all requests to a log.
 #[derive(Clone)]
 pub(crate) struct FetchSettings {
-    /// TLS settings and trusted certificates; see [`tls_connector`](super::tls_connector).
-    pub tls: SslConnector,
-    /// The HTTP proxies.
-    pub proxies: Proxies,
-    /// The addresses that the log may have.
-    pub reach: Reach,
-    /// Timeout from the request to the last byte of its response.
-    pub timeout: Duration,
-    /// The User-Agent header.
-    pub user_agent: String,
+    /// The settings of each request.
+    pub http: HttpSettings,
     /// The request limits of the log's operator.
     pub limits: Arc<OperatorLimits>,
     /// The statistics of requests.

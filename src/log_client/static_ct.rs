@@ -1,13 +1,14 @@
 //! The client of a static-ct-api log: its checkpoints and its [tiles](Tiles).
 
 use super::hash_tiles::HashTiles;
-use super::http::{Ask, Http, Response};
+use super::http::Http;
 use super::issuers::Issuers;
 use super::tiles::{LeafIndex, Tiles};
 use super::{FetchError, FetchSettings, FetchedEntry, Range};
 use crate::ct::checkpoint::{Checkpoint, CheckpointError};
 use crate::ct::head::Head;
 use crate::ct::merkle::Hash;
+use crate::http_client::Validators;
 use log::Level;
 use openssl::pkey::{PKey, Public};
 use std::cell::{Cell, RefCell};
@@ -41,8 +42,8 @@ pub(crate) struct StaticCtClient {
     names_tiles: Cell<bool>,
     /// Whether a missing names tile has been logged.
     told_of_names: Cell<bool>,
-    /// The validator of the last checkpoint.
-    etag: RefCell<Option<String>>,
+    /// The validators of the last checkpoint.
+    validators: RefCell<Validators>,
 }
 
 impl StaticCtClient {
@@ -53,7 +54,15 @@ impl StaticCtClient {
         let hashes = HashTiles::new(http.clone(), &log.url);
         let names_tiles = Cell::new(settings.names_tiles);
         let told_of_names = Cell::new(false);
-        StaticCtClient { http, log, tiles, hashes, names_tiles, told_of_names, etag: RefCell::default() }
+        StaticCtClient {
+            http,
+            log,
+            tiles,
+            hashes,
+            names_tiles,
+            told_of_names,
+            validators: RefCell::default(),
+        }
     }
 
     /// Fetches the checkpoint and verifies it if the log's key is known. `None` if it has not changed.
@@ -61,13 +70,10 @@ impl StaticCtClient {
     /// # Errors
     /// See [`FetchError`].
     pub(crate) async fn head(&self) -> Result<Option<Head>, FetchError> {
-        let etag = self.etag.borrow().clone();
-        let ask = Ask { limit: MAX_CHECKPOINT_BYTES, gzip: false, etag: etag.as_deref() };
+        let known = self.validators.borrow().clone();
         let url = format!("{}/checkpoint", self.log.url.trim_end_matches('/'));
-        let (bytes, etag) = match self.http.get(&url, ask).await? {
-            Response::NotModified => return Ok(None),
-            Response::Body { bytes, etag } => (bytes, etag),
-        };
+        let body = self.http.changed_body(&url, MAX_CHECKPOINT_BYTES, &known).await?;
+        let Some((bytes, validators)) = body else { return Ok(None) };
         let checkpoint = Checkpoint::parse(&bytes)?;
         let (timestamp_ms, signed) = match (&self.log.key, &self.log.log_id) {
             (Some(key), Some(log_id)) => {
@@ -83,8 +89,8 @@ impl StaticCtClient {
                 (crate::clock::unix_us() / 1000, false)
             }
         };
-        // Only the validator of a valid checkpoint is kept. An invalid one must be fetched and checked again.
-        *self.etag.borrow_mut() = etag;
+        // Only the validators of a valid checkpoint are kept. An invalid one must be fetched and checked again.
+        *self.validators.borrow_mut() = validators;
         let Checkpoint { tree_size, root_hash, .. } = checkpoint;
         Ok(Some(Head { tree_size, timestamp_ms, root_hash, signed, bytes }))
     }
@@ -121,7 +127,7 @@ impl StaticCtClient {
     /// Discards cached data, because something in it was wrong.
     pub(crate) fn forget(&self) {
         self.hashes.forget();
-        *self.etag.borrow_mut() = None;
+        *self.validators.borrow_mut() = Validators::default();
     }
 
     /// Fetches the names of the entries of `range`. `None` if the log has no names tiles, or not this one.

@@ -1,7 +1,7 @@
 //! Fetches a log's entries from its data tiles (static-ct-api "Log Entries"), with the issuers that they
 //! reference.
 
-use super::http::{Ask, Http, Response};
+use super::http::Http;
 use super::issuers::{Issuers, MAX_ISSUER_BYTES, hex};
 use super::memory::Part;
 use super::{DecodeFailure, FetchError, FetchedEntry, Range};
@@ -9,6 +9,7 @@ use crate::ct::entry::{Content, FramingFault, MAX_CHAIN_CERTIFICATES};
 use crate::ct::names_tile;
 use crate::ct::tile::{self, Fingerprint, TileLeaf};
 use crate::ct::tile_path::{TILE_WIDTH, data_tile, names_tile};
+use crate::http_client::HttpError;
 use bytes::Bytes;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -75,11 +76,13 @@ impl Tiles {
         let leaves = tile::leaves(&bytes).take(TILE_WIDTH as usize + 1).collect::<Result<Vec<_>, _>>()?;
         let wanted = in_range(range, &path, leaves)?;
         if wanted.iter().any(|(_, leaf)| leaf.chain.len() > MAX_CHAIN_CERTIFICATES) {
-            return Err(FetchError::TooLarge { limit: MAX_CHAIN_CERTIFICATES * size_of::<Fingerprint>() });
+            return Err(
+                HttpError::TooLarge { limit: MAX_CHAIN_CERTIFICATES * size_of::<Fingerprint>() }.into()
+            );
         }
         // Issuers that were fetched before the timeout are kept, so the next attempt continues from there.
         let fetched = timeout(self.http.timeout(), self.fetch_issuers(&wanted)).await;
-        if let Err(error) = fetched.unwrap_or_else(|_| Err(FetchError::Timeout(self.http.timeout()))) {
+        if let Err(error) = fetched.unwrap_or_else(|_| Err(HttpError::Timeout(self.http.timeout()).into())) {
             self.keep(path, bytes, waits);
             return Err(error);
         }
@@ -118,11 +121,8 @@ impl Tiles {
         if let Some((bytes, _)) = self.kept.borrow_mut().remove(&path) {
             return Ok((path, bytes));
         }
-        let ask = Ask { limit: MAX_TILE_BYTES, gzip: true, etag: None };
-        match self.http.get(&format!("{}{path}", self.prefix), ask).await? {
-            Response::Body { bytes, .. } => Ok((path, bytes)),
-            Response::NotModified => Err(FetchError::unexpected(304)),
-        }
+        let bytes = self.http.compressed_body(&format!("{}{path}", self.prefix), MAX_TILE_BYTES).await?;
+        Ok((path, bytes))
     }
 
     /// Keeps a tile. If a log has too many tiles to keep, it has to serve them again.
@@ -161,7 +161,7 @@ impl Tiles {
         for fingerprint in leaves.iter().flat_map(|(_, leaf)| &leaf.chain) {
             bytes += self.issuers.get(fingerprint).map_or(0, |issuer| issuer.der().len());
             if bytes > MAX_CHAINS_BYTES {
-                return Err(FetchError::TooLarge { limit: MAX_CHAINS_BYTES });
+                return Err(HttpError::TooLarge { limit: MAX_CHAINS_BYTES }.into());
             }
         }
         Ok(())

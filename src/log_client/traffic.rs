@@ -1,6 +1,7 @@
 //! Statistics of the requests to one log.
 
 use super::FetchError;
+use crate::http_client::HttpError;
 use enum_map::EnumMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,8 +43,8 @@ impl Outcome {
 
     fn of(error: &FetchError) -> Self {
         match error {
-            FetchError::Timeout(_) => Outcome::Timeout,
-            FetchError::Send(_) | FetchError::NotPublic(_) => Outcome::NoConnection,
+            FetchError::Http(HttpError::Timeout(_)) => Outcome::Timeout,
+            FetchError::Http(HttpError::Send(_) | HttpError::NotPublic(_)) => Outcome::NoConnection,
             FetchError::Status { status: 429, .. } => Outcome::TooManyRequests,
             FetchError::Status { status: 500.., .. } => Outcome::ServerError,
             FetchError::Status { .. } => Outcome::Refused,
@@ -95,10 +96,10 @@ mod tests {
     fn each_outcome_has_a_count_of_its_own() {
         let traffic = Traffic::default();
         for status in [429, 404, 500, 503] {
-            traffic.failed(&FetchError::unexpected(status));
+            traffic.failed(&FetchError::status(status));
         }
-        traffic.failed(&FetchError::Timeout(Duration::ZERO));
-        traffic.failed(&FetchError::TooLarge { limit: 1 });
+        traffic.failed(&HttpError::Timeout(Duration::ZERO).into());
+        traffic.failed(&HttpError::TooLarge { limit: 1 }.into());
         traffic.body(10);
         traffic.body(5);
         assert_eq!(traffic.bytes(), 15);

@@ -1,12 +1,13 @@
 //! Follows one log list.
 
 use super::built_in::built_in;
-use super::download::{Download, ListResponse, Redirects, Validators};
+use super::download::{Download, ListResponse, Redirects};
 use super::saved::{self, Kept};
 use super::source::Signed;
 use super::source::warn_of;
-use super::{HttpSettings, InForce, ListError, ListSource, Origin};
+use super::{InForce, ListError, ListSource, Origin};
 use crate::ct::log_list::{BrokenLog, LogList, MAX_LIST_BYTES, MAX_SIGNATURE_BYTES, ParsedList};
+use crate::http_client::{HttpSettings, Validators};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use std::path::{Path, PathBuf};

@@ -1,65 +1,11 @@
-//! One GET request: conditional, and limited in size, time and redirects.
+//! One GET request for a list or its signature. Redirects are followed within limits.
 
 use super::error::ListError;
-use crate::log_client::{Proxies, Reach};
-use awc::error::{PayloadError, SendRequestError};
-use awc::http::StatusCode;
-use awc::http::header::{
-    CONTENT_LENGTH, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED, LOCATION,
-};
+use crate::http_client::{HttpClient, HttpError, HttpRequest, HttpResponse, HttpSettings, Validators};
 use bytes::Bytes;
-use openssl::ssl::SslConnector;
-use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
-/// Timeout for connecting to a list's server, including TLS.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of redirects that are followed. Lists have moved before, but never in circles.
 pub(crate) const MAX_REDIRECTS: usize = 3;
-/// Maximum length of a validator (ETag, Last-Modified) that is stored, in bytes. Normal ones have about 30.
-pub(crate) const MAX_VALIDATOR_BYTES: usize = 1024;
-
-/// The settings of requests for lists.
-#[derive(Clone)]
-pub(crate) struct HttpSettings {
-    /// TLS settings and trusted certificates.
-    pub tls: SslConnector,
-    /// The HTTP proxies.
-    pub proxies: Proxies,
-    /// Timeout from a request to the last byte of its response, including redirects.
-    pub timeout: Duration,
-    /// The User-Agent header.
-    pub user_agent: String,
-}
-
-/// The validators of the local copy (RFC 9110 section 8.8).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub(super) struct Validators {
-    etag: Option<String>,
-    last_modified: Option<String>,
-}
-
-impl Validators {
-    fn of(headers: &HeaderMap) -> Self {
-        let text = |name: HeaderName| {
-            let value = headers.get(name)?.to_str().ok()?;
-            (value.len() <= MAX_VALIDATOR_BYTES).then(|| value.to_string())
-        };
-        Validators { etag: text(ETAG), last_modified: text(LAST_MODIFIED) }
-    }
-
-    /// The request headers for these validators. A server that supports both evaluates only If-None-Match.
-    fn conditions(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        [(IF_NONE_MATCH, &self.etag), (IF_MODIFIED_SINCE, &self.last_modified)]
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, HeaderValue::from_str(value.as_deref()?).ok()?)))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.conditions().next().is_none()
-    }
-}
 
 /// The redirects that are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,28 +24,18 @@ pub(super) enum ListResponse {
     Body(Bytes, Validators),
 }
 
-/// The HTTP client for lists.
+/// Fetches lists.
 pub(super) struct Download {
-    http: awc::Client,
-    timeout: Duration,
+    http: HttpClient,
 }
 
 impl Download {
     pub(super) fn new(settings: &HttpSettings) -> Self {
-        let connector = awc::Connector::new().connector(settings.proxies.connector(Reach::Anywhere));
-        let connector = connector.timeout(CONNECT_TIMEOUT).openssl(settings.tls.clone());
-        let http = awc::Client::builder()
-            .connector(connector)
-            .timeout(settings.timeout)
-            // awc's redirects may lead from https to http, so they are handled here.
-            .disable_redirects()
-            .add_default_header(("User-Agent", settings.user_agent.as_str()))
-            .finish();
-        Download { http, timeout: settings.timeout }
+        Download { http: HttpClient::new(settings) }
     }
 
     /// Fetches the body at `url`, at most `limit` bytes, unless `validators` show that the local copy is
-    /// current.
+    /// current. The timeout includes redirects.
     pub(super) async fn get(
         &self,
         url: &str,
@@ -107,10 +43,10 @@ impl Download {
         validators: &Validators,
         limit: usize,
     ) -> Result<ListResponse, ListError> {
-        // awc's own timeout ends with the headers. A slow body must not exceed the timeout either.
-        tokio::time::timeout(self.timeout, self.get_unbounded(url, redirects, validators, limit))
+        let timeout = self.http.timeout();
+        tokio::time::timeout(timeout, self.get_unbounded(url, redirects, validators, limit))
             .await
-            .unwrap_or_else(|_| Err(ListError::Timeout { url: url.into(), timeout: self.timeout }))
+            .unwrap_or_else(|_| Err(ListError::Http { url: url.into(), error: HttpError::Timeout(timeout) }))
     }
 
     async fn get_unbounded(
@@ -122,57 +58,25 @@ impl Download {
     ) -> Result<ListResponse, ListError> {
         let mut url = url.to_string();
         for _ in 0..=MAX_REDIRECTS {
-            let mut request = self.http.get(&url).no_decompress();
-            for condition in validators.conditions() {
-                request = request.insert_header(condition);
-            }
-            let mut response = request.send().await.map_err(|error| self.send_error(&url, &error))?;
-            match response.status() {
-                StatusCode::OK => {
-                    let validators = Validators::of(response.headers());
-                    let declared = content_length(response.headers());
-                    let body = response.body().limit(limit).await.map_err(|e| body_error(&url, limit, &e))?;
-                    return whole(body, declared, &url).map(|body| ListResponse::Body(body, validators));
-                }
-                StatusCode::NOT_MODIFIED if !validators.is_empty() => return Ok(ListResponse::NotModified),
-                status if status.is_redirection() && response.headers().contains_key(LOCATION) => {
-                    url = redirected(&url, redirects, response.headers())?;
-                }
-                status => return Err(ListError::Status { url, status: status.as_u16() }),
+            let request = HttpRequest { url: &url, limit, gzip: false, validators };
+            let response = self.http.get(request, &mut ()).await;
+            match response.map_err(|error| ListError::Http { url: url.clone(), error })? {
+                HttpResponse::Body(body, validators) => return Ok(ListResponse::Body(body, validators)),
+                HttpResponse::NotModified => return Ok(ListResponse::NotModified),
+                HttpResponse::Refused(refused) => match refused.location {
+                    Some(location) if (300..400).contains(&refused.status) => {
+                        url = redirected(&url, redirects, &location)?;
+                    }
+                    _ => return Err(ListError::Status { url, status: refused.status }),
+                },
             }
         }
         Err(ListError::Redirect { location: url.clone(), url, reason: "there were too many before it" })
     }
-
-    fn send_error(&self, url: &str, error: &SendRequestError) -> ListError {
-        match error {
-            SendRequestError::Timeout => ListError::Timeout { url: url.into(), timeout: self.timeout },
-            other => ListError::Send { url: url.into(), reason: other.to_string() },
-        }
-    }
-}
-
-/// awc does not detect a body that ends early, so the declared length is checked here.
-fn whole(body: Bytes, declared: Option<u64>, url: &str) -> Result<Bytes, ListError> {
-    match declared {
-        Some(declared) if declared != body.len() as u64 => {
-            let reason = format!("{} of {declared} bytes came", body.len());
-            Err(ListError::BrokeOff { url: url.into(), reason })
-        }
-        _ => Ok(body),
-    }
-}
-
-fn body_error(url: &str, limit: usize, error: &PayloadError) -> ListError {
-    match error {
-        PayloadError::Overflow => ListError::TooLarge { url: url.into(), limit },
-        other => ListError::BrokeOff { url: url.into(), reason: other.to_string() },
-    }
 }
 
 /// The target of a redirect: a URL, or a path on the same server.
-fn redirected(url: &str, redirects: Redirects, headers: &HeaderMap) -> Result<String, ListError> {
-    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+fn redirected(url: &str, redirects: Redirects, location: &str) -> Result<String, ListError> {
     let refused = |reason| ListError::Redirect {
         url: url.into(),
         location: location.chars().take(200).collect(),
@@ -202,20 +106,14 @@ fn authority(url: &str) -> Option<String> {
     Some(rest.split(['/', '?', '#', '\\']).next()?.to_ascii_lowercase())
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn redirects_never_leave_https() {
-        let from = |url: &str, location: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(LOCATION, HeaderValue::from_static(location));
-            redirected(url, Redirects::Followed, &headers).map_err(|error| error.to_string())
+        let from = |url: &str, location: &str| {
+            redirected(url, Redirects::Followed, location).map_err(|error| error.to_string())
         };
         let list = "https://ct.example.com/v3/list.json";
         assert_eq!(from(list, "https://ct.example.org/l").unwrap(), "https://ct.example.org/l");
@@ -237,10 +135,8 @@ mod tests {
 
     #[test]
     fn redirects_of_an_unsigned_list_never_leave_its_host() {
-        let from = |url: &str, location: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(LOCATION, HeaderValue::from_static(location));
-            redirected(url, Redirects::SameHost, &headers).map_err(|error| error.to_string())
+        let from = |url: &str, location: &str| {
+            redirected(url, Redirects::SameHost, location).map_err(|error| error.to_string())
         };
         let list = "https://ct.example.com/v3/list.json";
         for location in ["/l", "https://ct.example.com/l", "https://CT.example.com?l"] {

@@ -2,27 +2,20 @@
 
 use super::source::Unbelievable;
 use crate::ct::log_list::MostAreGone;
+use crate::http_client::HttpError;
 use chrono::{DateTime, Utc};
-use std::time::Duration;
 
 /// A failed refresh. The previous list stays in force. All of these errors can be retried later.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ListError {
-    /// The response was not complete within the timeout.
-    #[error("failed to fetch {url}: no complete response within {timeout:?}")]
-    Timeout {
-        /// The requested URL.
-        url: String,
-        /// The timeout.
-        timeout: Duration,
-    },
-    /// The connection failed, or no response arrived on it.
-    #[error("failed to fetch {url}: {reason}")]
-    Send {
+    /// There is no complete response.
+    #[error("failed to fetch {url}: {error}")]
+    Http {
         /// The requested URL.
         url: String,
         /// The error.
-        reason: String,
+        #[source]
+        error: HttpError,
     },
     /// A status other than 200, or other than 304 for a conditional request.
     #[error("failed to fetch {url}: status {status}")]
@@ -41,22 +34,6 @@ pub(crate) enum ListError {
         location: String,
         /// Why it is not followed.
         reason: &'static str,
-    },
-    /// The response body ended early.
-    #[error("failed to fetch {url}: the response ended early: {reason}")]
-    BrokeOff {
-        /// The requested URL.
-        url: String,
-        /// The position or the reason.
-        reason: String,
-    },
-    /// The response is larger than any valid list.
-    #[error("failed to fetch {url}: the response is larger than {limit} bytes")]
-    TooLarge {
-        /// The requested URL.
-        url: String,
-        /// The limit that was exceeded, in bytes.
-        limit: usize,
     },
     /// The signature is not valid, or the body is not a log list.
     #[error("failed to use the log list at {url}: {error}")]

@@ -27,7 +27,6 @@ pub(crate) mod source;
 mod tests;
 
 pub(crate) use client::LogListClient;
-pub(crate) use download::HttpSettings;
 pub(crate) use error::ListError;
 pub(crate) use in_force::{InForce, Origin};
 pub(crate) use source::ListSource;

@@ -1,11 +1,11 @@
 //! The last list that was fetched from a source, saved on disk. There is one file for each source, so a list,
 //! its signature and its validators are always from the same request.
 
-use super::download::Validators;
 use super::in_force::Origin;
 use super::source::{ListSource, Unbelievable, warn_of};
 use crate::ct::log_list::{LogList, MAX_LIST_BYTES};
-use crate::system::replace_file;
+use crate::http_client::Validators;
+use crate::system::{Durability, replace_file};
 use base64_simd::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -125,5 +125,5 @@ pub(super) fn save(
         signature: signature.map(|signature| STANDARD.encode_to_string(signature)),
         list: std::str::from_utf8(json).map_err(io::Error::other)?.into(),
     };
-    replace_file(&path(source, dir), &serde_json::to_vec(&saved)?)
+    replace_file(&path(source, dir), &serde_json::to_vec(&saved)?, Durability::Synced)
 }

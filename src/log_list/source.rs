@@ -2,7 +2,7 @@
 
 use crate::ct::log_list::{BrokenLog, SignatureError};
 use crate::ct::log_list::{CHROME_KEY_PEM, LogListError, ParsedList, parse, verify_signature};
-use crate::log_client::is_internal_url;
+use crate::http_client::is_internal_url;
 use std::borrow::Cow;
 
 /// A log list on the web.

@@ -16,6 +16,7 @@ use crate::ct::head::Head;
 use crate::ct::merkle::CompactTree;
 use crate::digest::Topic;
 use crate::evidence::Misbehaviour;
+use crate::http_client::HttpError;
 use crate::log_client::{DecodeFailure, FetchError, FetchedEntry, LogClient, Range};
 use crate::message::{CertEntry, EntryBatch};
 use crate::state::{Ledger, UndecodableEntry};
@@ -103,7 +104,7 @@ impl Watch {
             Err(error) => {
                 window.failed(range);
                 self.status.retried(range.count());
-                if matches!(error, FetchError::TooLarge { .. } | FetchError::NoRoom) {
+                if matches!(error, FetchError::Http(HttpError::TooLarge { .. } | HttpError::NoRoom)) {
                     self.page_size.too_large();
                 }
                 // Requests that were in flight when the first of them failed do not count as further failures.

@@ -1,15 +1,15 @@
 //! Tests with servers whose behaviour no HTTP library supports.
 
 use super::*;
+use crate::http_client::{ALPN, HttpError, HttpSettings, NotPublic, Proxies, Reach, tls_builder};
 use crate::log_client::memory::MOST;
 use crate::log_client::requests_beside;
-use crate::log_client::{Proxies, Reach};
 use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::PKey;
-use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslVerifyMode, select_next_proto};
+use openssl::ssl::{AlpnError, Ssl, SslAcceptor, SslMethod, SslVerifyMode, select_next_proto};
 use openssl::x509::{X509, X509NameBuilder};
 use std::pin::Pin;
 use std::sync::Mutex;
@@ -27,11 +27,13 @@ fn client(timeout: Duration, reach: Reach) -> Http {
     let mut tls = tls_builder().unwrap();
     tls.set_verify(SslVerifyMode::NONE);
     Http::new(&FetchSettings {
-        tls: tls.build(),
-        proxies: Proxies::none(),
-        reach,
-        timeout,
-        user_agent: "certstream-server-test".into(),
+        http: HttpSettings {
+            tls: tls.build(),
+            proxies: Proxies::none(),
+            reach,
+            timeout,
+            user_agent: "certstream-server-test".into(),
+        },
         limits: Arc::new(OperatorLimits::new(10, 1000, requests_beside())),
         traffic: Arc::default(),
         memory: Arc::default(),
@@ -148,7 +150,7 @@ async fn what_is_given_up_is_not_read_on() {
         let http = client(Duration::from_millis(500), Reach::Anywhere);
         let url = format!("http{}://localhost:{port}/", if with_tls { "s" } else { "" });
         let error = http.body(&url, usize::MAX).await.unwrap_err();
-        assert!(matches!(error, FetchError::Timeout(_)), "{error}");
+        assert!(matches!(error, FetchError::Http(HttpError::Timeout(_))), "{error}");
         tokio::time::timeout(PATIENCE, closed).await.expect("the socket is closed").unwrap();
     }
 }
@@ -170,7 +172,10 @@ async fn a_body_that_is_too_large_is_refused_by_what_it_declares_and_by_what_com
         });
         let error =
             client(PATIENCE, Reach::Anywhere).body(&format!("http://127.0.0.1:{port}/"), 1 << 20).await;
-        assert!(matches!(error, Err(FetchError::TooLarge { limit: 0x10_0000 })), "{error:?}");
+        assert!(
+            matches!(error, Err(FetchError::Http(HttpError::TooLarge { limit: 0x10_0000 }))),
+            "{error:?}"
+        );
         tokio::time::timeout(PATIENCE, closed).await.expect("the socket is closed").unwrap();
     }
 }
@@ -200,11 +205,11 @@ async fn an_answer_is_counted_while_it_comes_and_given_up_where_all_logs_have_to
     };
     let begin = std::time::Instant::now();
     let (failed, ()) = futures_util::future::join(fails, others_take_more).await;
-    assert!(matches!(failed, Err(FetchError::NoRoom)), "{failed:?}");
+    assert!(matches!(failed, Err(FetchError::Http(HttpError::NoRoom))), "{failed:?}");
     assert!(begin.elapsed() >= Duration::from_secs(1), "not while it has less than its share");
     of_another.set(0);
     assert!(http.memory.may_grow(), "nothing is left of the answer");
-    assert!(matches!(http.body(&url, 10).await, Err(FetchError::TooLarge { limit: 10 })));
+    assert!(matches!(http.body(&url, 10).await, Err(FetchError::Http(HttpError::TooLarge { limit: 10 }))));
 }
 
 #[actix::test]
@@ -229,12 +234,12 @@ async fn large_bodies_of_one_log_are_read_one_at_a_time_and_small_ones_beside_th
     let url = |path: &str| format!("http://127.0.0.1:{port}/{path}");
     let turn = http.large.acquire().await.unwrap();
     assert!(
-        matches!(http.body(&url("large"), 100 << 20).await, Err(FetchError::Timeout(_))),
+        matches!(http.body(&url("large"), 100 << 20).await, Err(FetchError::Http(HttpError::Timeout(_)))),
         "it has to wait"
     );
     assert_eq!(http.body(&url("small"), 100 << 20).await.unwrap().len(), 10);
     drop(turn);
-    let http = Http { timeout: PATIENCE, ..http };
+    let http = client(PATIENCE, Reach::Anywhere);
     let url = url("large");
     let three = [0; 3].map(|_| http.body(&url, 100 << 20));
     for body in futures_util::future::join_all(three).await {
@@ -253,7 +258,10 @@ async fn a_log_of_an_unsigned_list_is_not_reached_where_it_is_not_public() {
         (format!("https://localhost:{port}/"), NotPublic::Internal { host: "localhost".into() }),
     ] {
         let error = http.body(&url, 10).await.unwrap_err();
-        assert!(matches!(&error, FetchError::NotPublic(why) if *why == refused), "{url}: {error:?}");
+        assert!(
+            matches!(&error, FetchError::Http(HttpError::NotPublic(why)) if *why == refused),
+            "{url}: {error:?}"
+        );
         assert_eq!(error.public_text(), "not on the public internet");
     }
     let touched = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;

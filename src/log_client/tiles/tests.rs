@@ -1,7 +1,6 @@
 use super::*;
-use crate::log_client::{
-    AnswerMemory, FetchSettings, OperatorLimits, Proxies, Reach, requests_beside, tls_connector,
-};
+use crate::http_client::{HttpSettings, Proxies, Reach, tls_connector};
+use crate::log_client::{AnswerMemory, FetchSettings, OperatorLimits, requests_beside};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -24,11 +23,13 @@ fn leaf(certificate: &[u8], fingerprints: &[u8]) -> Vec<u8> {
 fn tiles(url: &str) -> (Tiles, Arc<AnswerMemory>) {
     let memory = Arc::new(AnswerMemory::default());
     let http = Http::new(&FetchSettings {
-        tls: tls_connector().unwrap(),
-        proxies: Proxies::none(),
-        reach: Reach::Anywhere,
-        timeout: TIMEOUT,
-        user_agent: "certstream-server-test".into(),
+        http: HttpSettings {
+            tls: tls_connector().unwrap(),
+            proxies: Proxies::none(),
+            reach: Reach::Anywhere,
+            timeout: TIMEOUT,
+            user_agent: "certstream-server-test".into(),
+        },
         limits: Arc::new(OperatorLimits::new(10, 1000, requests_beside())),
         traffic: Arc::default(),
         memory: memory.clone(),
@@ -99,7 +100,7 @@ async fn a_tile_that_waits_for_its_issuers_is_counted_and_does_not_wait_for_ever
     };
     let (fetched, counted) = futures_util::future::join(fetched, counted).await;
     assert_eq!(counted, tile.len());
-    assert!(matches!(fetched, Err(FetchError::Timeout(_))), "{fetched:?}");
+    assert!(matches!(fetched, Err(FetchError::Http(HttpError::Timeout(_)))), "{fetched:?}");
     assert!(begin.elapsed() < 10 * TIMEOUT, "one time-out for all of them");
     assert_eq!(memory.bytes(), tile.len(), "it is kept, and counted still");
     tiles.kept.borrow_mut().clear();

@@ -2,6 +2,7 @@
 
 use super::server::{ListServer, Script, settings};
 use crate::ct::log_list::tests::{list_of, rfc6962, with};
+use crate::http_client::HttpError;
 use crate::log_list::client::Refreshed;
 use crate::log_list::{ListError, ListSource, LogListClient, Origin};
 use serde_json::json;
@@ -127,7 +128,7 @@ async fn a_server_that_cannot_be_reached_is_an_error_and_the_snapshot_stays_in_f
     let mut source = ListServer::start(Script::default()).source();
     source.url = format!("http://127.0.0.1:{port}/list.json").into();
     let mut client = LogListClient::new(source, dir.path(), &settings());
-    assert!(matches!(client.refresh().await, Err(ListError::Send { .. })));
+    assert!(matches!(client.refresh().await, Err(ListError::Http { error: HttpError::Send(_), .. })));
     assert_eq!(client.in_force().list.logs.len(), 56);
     assert!(client.in_force().origin.to_string().starts_with("built in, of 2026-"));
 }

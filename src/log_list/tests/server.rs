@@ -1,9 +1,9 @@
 //! A server of a list with scripted responses, and a client for it.
 
 use crate::ct::log_list::tests::{list_of, rfc6962};
-use crate::log_client::Proxies;
+use crate::http_client::{HttpSettings, Proxies, Reach};
 use crate::log_list::source::Signed;
-use crate::log_list::{HttpSettings, InForce, ListSource, LogListClient};
+use crate::log_list::{InForce, ListSource, LogListClient};
 use actix_web::body::SizedStream;
 use actix_web::dev::ServerHandle;
 use actix_web::http::header;
@@ -124,6 +124,7 @@ pub fn in_force(source: &ListSource, dir: &Path) -> InForce {
 pub fn settings() -> HttpSettings {
     HttpSettings {
         proxies: Proxies::none(),
+        reach: Reach::Anywhere,
         tls: SslConnector::builder(SslMethod::tls_client()).unwrap().build(),
         timeout: Duration::from_millis(1500),
         user_agent: "certstream-server-test".into(),
