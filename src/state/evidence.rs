@@ -1,74 +1,41 @@
 //! Stores evidence of misbehaviour: one file for each piece, in a folder of limited size.
 
-use super::Usage;
-use crate::ct::source::bare_url;
+use super::bounded_folder::{BoundedFolder, FolderError, FolderLimits, log_name};
 use crate::evidence::Evidence;
-use crate::system::replace_file;
-use parking_lot::Mutex;
+use crate::system::Durability;
 use std::io;
 use std::path::PathBuf;
 
-/// Maximum number of files for one kind of misbehaviour. A flood of one kind must not prevent storing
-/// another.
-pub(crate) const MAX_FILES_OF_KIND: usize = 100;
-/// Maximum total size of these files, in bytes.
-pub(crate) const MAX_BYTES_OF_KIND: u64 = 64 * 1024 * 1024;
-/// Maximum size of a file, in bytes. Most evidence has about 200 KB: a proof and the leaf hashes of 2,048
-/// entries. The rest allows an entry with its chain.
-pub(crate) const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
+/// The limits for one kind of misbehaviour: a flood of one kind must not prevent storing another. Most evidence has
+/// about 200 KB: a proof and the leaf hashes of 2,048 entries. The rest allows an entry with its chain.
+pub(crate) const LIMITS: FolderLimits = FolderLimits {
+    files: 100,
+    bytes: 64 * 1024 * 1024,
+    file_bytes: 4 * 1024 * 1024,
+    durability: Durability::Synced,
+};
 
 /// The folder of evidence.
 #[derive(Debug)]
-pub struct EvidenceFolder {
-    dir: PathBuf,
-    /// Held while a file is added to the count.
-    turn: Mutex<()>,
-}
+pub struct EvidenceFolder(BoundedFolder);
 
 impl EvidenceFolder {
     /// Stores evidence in `dir`, which is created when it is first needed.
     pub fn new(dir: PathBuf) -> Self {
-        EvidenceFolder { dir, turn: Mutex::default() }
+        EvidenceFolder(BoundedFolder::new(dir, LIMITS))
     }
 
     /// Writes one file, named after the log, the kind of misbehaviour and the time.
     ///
     /// # Errors
-    /// If the folder is full or cannot be written.
-    pub fn keep(&self, evidence: &Evidence) -> io::Result<PathBuf> {
-        let _turn = self.turn.lock();
+    /// See [`FolderError`].
+    pub fn keep(&self, evidence: &Evidence) -> Result<PathBuf, FolderError> {
         let kind = evidence.misbehaviour.kind();
-        let usage = self.usage(kind)?;
-        let count = usage.files;
-        if count >= MAX_FILES_OF_KIND {
-            return Err(io::Error::other(format!(
-                "{} already has {count} files of this log",
-                self.dir.display()
-            )));
-        }
-        let json = serde_json::to_vec_pretty(evidence)?;
-        if json.len() > MAX_FILE_BYTES {
-            return Err(io::Error::other(format!("it is too large: {} bytes", json.len())));
-        }
-        if usage.with(json.len() as u64).bytes > MAX_BYTES_OF_KIND {
-            let bytes = usage.bytes;
-            return Err(io::Error::other(format!(
-                "{} already has {bytes} bytes of this log",
-                self.dir.display()
-            )));
-        }
-        let url = &evidence.log.url;
-        let bare = bare_url(url);
-        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
-        let log: String = bare.chars().map(plain).take(100).collect();
-        let name = format!("{kind}-{log}-{}-{count}.json", evidence.detected_ms);
-        let path = self.dir.join(name);
-        replace_file(&path, &json)?;
-        Ok(path)
-    }
-
-    fn usage(&self, kind: &str) -> io::Result<Usage> {
-        Usage::of_those(&self.dir, |name| name.starts_with(&format!("{kind}-")))
+        let json = serde_json::to_vec_pretty(evidence).map_err(io::Error::from)?;
+        let (log, ms) = (log_name(&evidence.log.url), evidence.detected_ms);
+        let name = |count| format!("-{log}-{ms}-{count}.json");
+        let free = (0..LIMITS.files).map(name).find(|name| !self.0.path(kind, name).exists());
+        self.0.write(kind, &free.unwrap_or_else(|| name(LIMITS.files)), &json)
     }
 }
 
@@ -105,7 +72,7 @@ mod tests {
     fn the_folder_is_bounded_also_over_restarts() {
         let dir = tempfile::tempdir().unwrap();
         let first = EvidenceFolder::new(dir.path().into());
-        (1..MAX_FILES_OF_KIND).for_each(|_| drop(first.keep(&evidence()).unwrap()));
+        (1..LIMITS.files).for_each(|_| drop(first.keep(&evidence()).unwrap()));
         let second = EvidenceFolder::new(dir.path().into());
         assert!(second.keep(&evidence()).is_ok());
         assert!(second.keep(&evidence()).unwrap_err().to_string().contains("100 files"));
@@ -118,11 +85,11 @@ mod tests {
     fn its_bytes_are_bounded_too() {
         let dir = tempfile::tempdir().unwrap();
         let folder = EvidenceFolder::new(dir.path().into());
-        let large = Misbehaviour::BadSignature { head: Base64(vec![0; MAX_FILE_BYTES]) };
+        let large = Misbehaviour::BadSignature { head: Base64(vec![0; LIMITS.file_bytes]) };
         let large = Evidence::new(7, evidence().log, String::new(), large);
         assert!(folder.keep(&large).unwrap_err().to_string().contains("too large"));
         let full = fs::File::create(dir.path().join("bad_signature-x.json")).unwrap();
-        full.set_len(MAX_BYTES_OF_KIND - 100).unwrap();
-        assert!(folder.keep(&evidence()).unwrap_err().to_string().contains("bytes of this log"));
+        full.set_len(LIMITS.bytes - 100).unwrap();
+        assert!(folder.keep(&evidence()).unwrap_err().to_string().contains("is full"));
     }
 }

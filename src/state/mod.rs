@@ -1,17 +1,18 @@
 //! The data that is stored on disk.
 
+mod bounded_folder;
 pub(crate) mod evidence;
 mod foreign;
 mod ledger;
 mod lock;
 pub(crate) mod positions;
 pub(crate) mod undecodable;
-mod usage;
 
+pub use bounded_folder::FolderError;
+pub(crate) use bounded_folder::{BoundedFolder, FolderLimits};
 pub use evidence::EvidenceFolder;
 pub use foreign::{ForeignPositions, NotForeign, parse as foreign_positions};
 pub use ledger::{Ledger, OutOfTurn};
 pub use lock::{StateLock, StateLockError};
 pub use positions::{Position, Positions, PositionsError};
 pub use undecodable::{UndecodableEntry, UndecodableFolder};
-pub(crate) use usage::Usage;

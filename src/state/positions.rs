@@ -9,7 +9,7 @@
 use super::Ledger;
 use crate::ct::head::Head;
 use crate::ct::merkle::{CompactTree, Hash};
-use crate::system::{read_file, replace_file};
+use crate::system::{Durability, read_file, replace_file};
 use base64_simd::STANDARD;
 use hex_simd::AsciiCase;
 use openssl::sha::sha256;
@@ -225,7 +225,7 @@ impl Positions {
             return Ok(());
         };
         let text = encode(&by_url, self.clients());
-        let written = replace_file(&dir.join(FILE), text.as_bytes());
+        let written = replace_file(&dir.join(FILE), text.as_bytes(), Durability::Synced);
         let mut state = self.lock();
         state.error = written.as_ref().err().map(io::Error::to_string);
         if written.is_ok() {

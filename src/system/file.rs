@@ -4,21 +4,33 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// Writes `content` to the file at `path`, durably and atomically. Creates its folder if needed.
+/// Whether a file must be on disk before the function that writes it returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// A power failure leaves either the old file or the new one.
+    Synced,
+    /// A power failure may lose or damage the file. This takes much less time.
+    Unsynced,
+}
+
+/// Replaces the file at `path` as a whole, so that a reader sees either the old content or `content`. Creates its
+/// folder if needed.
 ///
 /// # Errors
 /// The operating system's error. The previous file is unchanged then.
-pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_file(path: &Path, content: &[u8], durability: Durability) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(dir)?;
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".new");
     let mut file = File::create(&unfinished)?;
     file.write_all(content)?;
-    file.sync_all()?;
+    if durability == Durability::Synced {
+        file.sync_all()?;
+    }
     fs::rename(&unfinished, path)?;
     // The rename is stored in the folder: without this sync, a power failure could restore the old file.
-    File::open(dir)?.sync_all()
+    if durability == Durability::Synced { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
 /// Reads the file at `path`, up to `limit` bytes.
@@ -42,7 +54,7 @@ mod tests {
     fn no_more_of_a_file_is_read_than_it_may_have() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
-        replace_file(&path, b"12345").unwrap();
+        replace_file(&path, b"12345", Durability::Unsynced).unwrap();
         assert_eq!(read_file(&path, 5).unwrap(), b"12345");
         assert_eq!(read_file(&path, 4).unwrap_err().to_string(), "it is larger than 4 bytes");
         assert!(read_file(Path::new("/dev/zero"), 1000).is_err());

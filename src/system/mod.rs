@@ -9,4 +9,4 @@ pub(crate) mod tcp_memory;
 pub(crate) use allocator::give_back;
 pub(crate) use allocator::tune_allocator;
 pub(crate) use descriptors::raise_limit;
-pub(crate) use file::{read_file, replace_file};
+pub(crate) use file::{Durability, read_file, replace_file};
