@@ -1,10 +1,11 @@
 //! The table of all limits in docs/security.md. It is generated from the constants, so that it stays up to date.
 
 use crate::access::arrivals;
-use crate::actors::{broker, client_messages, connection, log_watcher, ring_buffer, socket};
+use crate::actors::{client_messages, closing, log_watcher, ring_buffer, socket};
 use crate::cli::logging::budget;
-use crate::config::read;
+use crate::config::{Size, read};
 use crate::ct::{entry, log_list as list, names_tile};
+use crate::http_client::client as http_client;
 use crate::log_client::{http as log_http, issuers, limits, memory, rfc6962, static_ct, tiles};
 use crate::log_list::download;
 use crate::message::client_frames;
@@ -25,12 +26,8 @@ const END: &str = "<!-- end -->\n";
 /// the limit; the tests that verify it.
 type Row = [String; 6];
 
-fn bytes(n: impl TryInto<u64>) -> String {
-    match n.try_into().unwrap_or(u64::MAX) {
-        n if n >= 1 << 20 && n.is_multiple_of(1 << 20) => format!("{} MiB", n >> 20),
-        n if n >= 1 << 10 && n.is_multiple_of(1 << 10) => format!("{} KiB", n >> 10),
-        n => format!("{n} bytes"),
-    }
+fn bytes(n: impl TryInto<usize>) -> String {
+    Size(n.try_into().unwrap_or(usize::MAX)).to_string()
 }
 
 fn time(duration: Duration) -> String {
@@ -125,13 +122,15 @@ fn connections() -> Vec<Row> {
         [
             "Server-Sent Events".into(),
             format!(
-                "`clients.queue_bytes`, `queue_age`; {} unsent in the kernel, {} in all",
+                "`clients.queue_bytes`, `queue_age`; {} unsent in the kernel, {} in all, {} before it has read {}",
                 bytes(socket::EVENTS_UNSENT),
-                bytes(2 * socket::SEND_BUFFER)
+                bytes(2 * socket::SEND_BUFFER),
+                bytes(2 * socket::FIRST_SEND_BUFFER),
+                bytes(socket::ENLARGE_AFTER / 2)
             ),
             format!(
                 "`clients.stall_timeout` without reading, then {} for the rest; ends when the client disconnects",
-                time(broker::STALLED_GRACE)
+                time(closing::ABANDONED_TIMEOUT)
             ),
             "received data is dropped, at the rate above".into(),
             "`clients.when_full`; then the response ends, then the connection is cut off".into(),
@@ -140,14 +139,16 @@ fn connections() -> Vec<Row> {
         [
             "WebSocket".into(),
             format!(
-                "`clients.queue_bytes`, `queue_age`; {} in the kernel; of received frames only one ping and one close \
+                "`clients.queue_bytes`, `queue_age`; {} in the kernel, {} before it has read {}; of received frames only one ping and one close \
                  frame are kept; messages of {}",
                 bytes(2 * socket::SEND_BUFFER),
+                bytes(2 * socket::FIRST_SEND_BUFFER),
+                bytes(socket::ENLARGE_AFTER / 2),
                 bytes(client_frames::MAX_MESSAGE)
             ),
             format!(
                 "the same; `clients.pong_timeout` without any frame; {} for its close frame",
-                time(connection::CLOSE_TIMEOUT)
+                time(closing::CLOSE_TIMEOUT)
             ),
             format!(
                 "{}, above which the server reads more slowly; control frames: {}",
@@ -163,8 +164,8 @@ fn connections() -> Vec<Row> {
             "received data is dropped".into(),
             format!(
                 "{}; while it still has data to read, as long as it reads some every {}",
-                time(socket::LINGER),
-                time(socket::TAKING)
+                time(closing::LINGER_TIMEOUT),
+                time(closing::PROGRESS_INTERVAL)
             ),
             "as above".into(),
             "the connection is cut off".into(),
@@ -247,18 +248,18 @@ fn inputs() -> Vec<Row> {
             "error response",
             format!(
                 "{}, of which {} characters are reported",
-                bytes(log_http::MAX_ERROR_BYTES),
-                log_http::MAX_DETAIL_CHARS
+                bytes(http_client::MAX_ERROR_BYTES),
+                http_client::MAX_DETAIL_CHARS
             ),
         ),
         [
             "connections to a log".into(),
             format!(
                 "{}; bodies above {} one at a time",
-                log_http::MAX_CONNECTIONS,
+                http_client::MAX_CONNECTIONS,
                 bytes(log_http::MAX_BESIDE_BYTES)
             ),
-            time(log_http::CONNECT_TIMEOUT),
+            time(http_client::CONNECT_TIMEOUT),
             "`fetch.operator_requests_at_once`, `fetch.in_flight`".into(),
             "the next request waits".into(),
             held.into(),
@@ -332,7 +333,7 @@ fn inputs() -> Vec<Row> {
                 bytes(list::MAX_SIGNATURE_BYTES),
                 list::parse::MAX_LOGS
             ),
-            format!("{} to connect", time(download::CONNECT_TIMEOUT)),
+            format!("{} to connect", time(http_client::CONNECT_TIMEOUT)),
             format!("`log_list.refresh_interval`; {} redirects", download::MAX_REDIRECTS),
             "the previous list stays in use".into(),
             "`log_list`".into(),
@@ -376,7 +377,7 @@ fn inputs() -> Vec<Row> {
         ],
         [
             "issuers on disk".into(),
-            format!("{}, {} files", bytes(issuers::MAX_DISK_BYTES), issuers::MAX_FILES),
+            format!("{}, {} files", bytes(issuers::DISK_LIMITS.bytes), issuers::DISK_LIMITS.files),
             "counted at the start".into(),
             "".into(),
             "fetched again when needed".into(),
@@ -384,7 +385,7 @@ fn inputs() -> Vec<Row> {
         ],
         [
             "undecodable entries on disk".into(),
-            format!("{}, {} files", bytes(undecodable::MAX_BYTES), undecodable::MAX_FILES),
+            format!("{}, {} files", bytes(undecodable::LIMITS.bytes), undecodable::LIMITS.files),
             "counted at the start".into(),
             "".into(),
             "counted, not kept".into(),
@@ -394,8 +395,8 @@ fn inputs() -> Vec<Row> {
             "evidence on disk".into(),
             format!(
                 "{}, {} files of each kind",
-                bytes(evidence::MAX_BYTES_OF_KIND),
-                evidence::MAX_FILES_OF_KIND
+                bytes(evidence::LIMITS.bytes),
+                evidence::LIMITS.files
             ),
             "counted at the start".into(),
             "".into(),

@@ -9,6 +9,7 @@ mod messages;
 mod tests;
 
 use super::client::{Client, GOING_AWAY, NOT_ALLOWED};
+use super::closing::ABANDONED_TIMEOUT;
 use super::coalescer::Coalescers;
 use super::pace::Pace;
 use super::ring_buffer::RingBuffer;
@@ -34,8 +35,6 @@ pub(crate) use messages::{
 
 /// The client sweep runs four times per shortest client timeout, clamped to this range.
 const SWEEP_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// Time that a stalled client has to receive the close frame after the Broker has abandoned its queue.
-pub(crate) const STALLED_GRACE: Duration = Duration::from_secs(10);
 /// Interval between checks of the client queues while watchers wait for them.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Mailbox capacity. Each watcher waits for its answer and routes are few, so this is far above the usual load.
@@ -200,7 +199,7 @@ impl Subscriber {
     /// it when it does not close in time.
     fn check_liveness(&mut self, now: Instant, limits: &ClientLimits, counters: &Counters) {
         if let Some(since) = self.abandoned_at {
-            if now.saturating_duration_since(since) >= STALLED_GRACE {
+            if now.saturating_duration_since(since) >= ABANDONED_TIMEOUT {
                 self.client.disconnect();
             }
         } else if self.client.send_queue.is_stalled(now, limits.stall_timeout) {

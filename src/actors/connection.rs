@@ -1,21 +1,18 @@
 //! The connection of a stream client after its request was answered. It writes the client's queue to the socket without
 //! copying, and passes received bytes to the session.
 
+use super::closing::{Closing, Linger};
 use super::send_queue::{Chunk, Next};
 use super::session::Session;
-use super::socket::{Linger, READ, Socket};
+use super::socket::{ENLARGE_AFTER, READ, Socket};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep};
-
-/// Time that a client has to answer the server's close frame before the connection is ended.
-pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes above which the socket is corked. The kernel takes at most 64 KiB at once, and each part would end in a
 /// partial segment: on loopback, where segments are large, these were one in eight segments, and two in five in the
@@ -36,16 +33,13 @@ pub(crate) struct Connection<T> {
     writing: Chunk,
     /// Chunks that follow `writing` directly.
     behind: ArrayVec<Chunk, 2>,
+    /// Bytes that the client has to accept before its send buffer is enlarged; 0 once it is.
+    before_enlarged: usize,
     /// Whether the socket is corked: partial segments are held back because more bytes follow.
     holding: bool,
-    /// Deadline for the client's close frame; set once the server's close frame is sent.
-    closing: Option<Pin<Box<Sleep>>>,
+    closing: Closing,
     /// Delay before the next read; set while the client exceeds its frame rate.
     pause: Option<Pin<Box<Sleep>>>,
-    /// Whether nothing more will be written.
-    done: bool,
-    /// Set once the server has closed its side.
-    lingering: Option<Linger>,
 }
 
 impl<T: Socket> Connection<T> {
@@ -58,11 +52,10 @@ impl<T: Socket> Connection<T> {
             session,
             writing: Chunk::default(),
             behind: ArrayVec::new(),
+            before_enlarged: ENLARGE_AFTER,
             holding: false,
-            closing: None,
+            closing: Closing::No,
             pause: None,
-            done: false,
-            lingering: None,
         }
     }
 
@@ -76,15 +69,20 @@ impl<T: Socket> Connection<T> {
             while !self.writing.bytes().is_empty() {
                 match ready!(self.socket.poll_send(cx, &self.writing))? {
                     0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    written => self.writing.advance(written),
+                    written => {
+                        self.writing.advance(written);
+                        self.count_accepted(written);
+                    }
                 }
             }
             if let Some(next) = self.behind.pop_at(0) {
                 self.writing = next;
                 continue;
             }
-            if self.done {
-                let linger = self.lingering.get_or_insert_with(Linger::new);
+            if matches!(self.closing, Closing::LastBytes) {
+                self.closing = Closing::Lingering(Linger::new());
+            }
+            if let Closing::Lingering(linger) = &mut self.closing {
                 return linger.poll(&mut self.socket, cx).map(Ok);
             }
             // The chunk was sent: its memory is released while the connection waits for the next one.
@@ -101,7 +99,7 @@ impl<T: Socket> Connection<T> {
                     }
                 }
                 Poll::Ready(None) => {
-                    self.done = true;
+                    self.closing = Closing::LastBytes;
                     if self.session.is_in_chunks() {
                         self.writing = Bytes::from_static(LAST_CHUNK).into();
                     }
@@ -112,6 +110,15 @@ impl<T: Socket> Connection<T> {
                     self.hold_rest(false);
                     return Poll::Pending;
                 }
+            }
+        }
+    }
+
+    fn count_accepted(&mut self, bytes: usize) {
+        if self.before_enlarged > 0 {
+            self.before_enlarged = self.before_enlarged.saturating_sub(bytes);
+            if self.before_enlarged == 0 {
+                self.socket.enlarge_send_buffer();
             }
         }
     }
@@ -152,21 +159,22 @@ impl<T: Socket> Connection<T> {
                 break;
             }
         }
-        if self.closing.is_none() {
-            match ready!(self.session.client().send_queue.poll_next(cx)) {
-                Next::Frames(frames) => return Poll::Ready(Ok(Some(frames))),
+        Poll::Ready(Ok(match &mut self.closing {
+            Closing::No => match ready!(self.session.client().send_queue.poll_next(cx)) {
+                Next::Frames(frames) => Some(frames),
                 // SSE clients have no close frame, and reconnect on their own.
-                Next::Close(_) if !self.session.has_close_frames() => return Poll::Ready(Ok(None)),
+                Next::Close(_) if !self.session.has_close_frames() => None,
                 Next::Close(frame) => {
-                    self.closing = Some(Box::pin(sleep(CLOSE_TIMEOUT)));
-                    return Poll::Ready(Ok(Some(frame.into())));
+                    self.closing = Closing::close_frame();
+                    Some(frame.into())
                 }
+            },
+            Closing::CloseFrame(deadline) => {
+                ready!(deadline.as_mut().poll(cx));
+                None
             }
-        }
-        if let Some(deadline) = &mut self.closing {
-            ready!(deadline.as_mut().poll(cx));
-        }
-        Poll::Ready(Ok(None))
+            Closing::LastBytes | Closing::Lingering(_) => None,
+        }))
     }
 
     /// Reads bytes for the session if it has processed the previous ones. Returns whether the session ends.
@@ -215,6 +223,7 @@ mod tests {
     use crate::actors::broker::{Broker, Clients, DisconnectClients};
     use crate::actors::client::{Client, ClientOrigin};
     use crate::actors::send_queue::{SendQueue, SharedFrames};
+    use crate::actors::socket::{FIRST_SEND_BUFFER, SEND_BUFFER};
     use crate::actors::websocket_session::WebSocketControl;
     use crate::config::ClientLimits;
     use crate::config::{QueueLimits, WhenFull};
@@ -223,7 +232,7 @@ mod tests {
     use socket2::SockRef;
     use std::future::poll_fn;
     use std::sync::Arc;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
@@ -288,6 +297,29 @@ mod tests {
         assert!(!holds(&mut connection).await, "nothing more is to be sent");
     }
 
+    /// A client that never reads must not make the kernel hold a large buffer.
+    #[actix_web::test]
+    async fn only_a_client_that_reads_gets_a_large_send_buffer() {
+        // Linux reports twice the size that was set.
+        let buffer = |connection: &Connection<TcpStream>| {
+            SockRef::from(&connection.socket).send_buffer_size().expect("an option") / 2
+        };
+        let (mut other, client, mut connection) = connection().await;
+        SockRef::from(&other).set_recv_buffer_size(4096).expect("a small buffer");
+        let shared: Arc<SharedFrames> = Arc::new(Frames::single(&vec![b'x'; LARGE]).into());
+        assert!(client.send_queue.push(&shared, 0, Instant::now()));
+        assert!(holds(&mut connection).await);
+        assert_eq!(buffer(&connection), FIRST_SEND_BUFFER, "it has read nothing");
+        let mut received = vec![0; ENLARGE_AFTER + SEND_BUFFER];
+        let mut reading = Box::pin(other.read_exact(&mut received));
+        let read = poll_fn(|cx| {
+            assert!(Pin::new(&mut connection).poll(cx).is_pending(), "it goes on");
+            reading.as_mut().poll(cx)
+        });
+        read.await.expect("a part");
+        assert_eq!(buffer(&connection), SEND_BUFFER);
+    }
+
     /// Bytes received with the handshake are processed before the first read. If the connection did not register for
     /// reading afterwards, it would not be woken by the bytes that follow.
     #[actix_web::test]
@@ -347,6 +379,8 @@ mod tests {
         }
 
         fn bound_unsent(&self, _: Wire) {}
+
+        fn enlarge_send_buffer(&self) {}
 
         fn hold_rest(&self, _: bool) {}
 

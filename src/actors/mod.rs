@@ -19,6 +19,7 @@
 pub(crate) mod broker;
 pub(crate) mod client;
 pub(crate) mod client_messages;
+pub(crate) mod closing;
 mod coalescer;
 pub(crate) mod connection;
 pub(crate) mod event_session;

@@ -7,15 +7,17 @@ use crate::message::Wire;
 use actix_web::rt::net::TcpStream;
 use socket2::SockRef;
 use std::io;
-use std::mem::MaybeUninit;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Size of the kernel's send buffer for one client; the kernel allows twice this size, including its bookkeeping. The
-/// kernel's automatic sizing takes 4 MB, and with several hundred clients the system runs out of TCP memory: it drops
+/// Size of the kernel's send buffer for a client that has not read much yet. The kernel allows twice this size,
+/// including its bookkeeping, and this is all that a client that never reads can make it hold.
+pub(crate) const FIRST_SEND_BUFFER: usize = 128 * 1024;
+/// Bytes after which the buffer is enlarged to [`SEND_BUFFER`]. The first buffer holds at most half of them, so the
+/// client has received the other half.
+pub(crate) const ENLARGE_AFTER: usize = 4 * FIRST_SEND_BUFFER;
+/// Size of the kernel's send buffer for a client that reads; the kernel allows twice this size. The kernel's automatic sizing takes 4 MB, and with several hundred clients the system runs out of TCP memory: it drops
 /// received segments, and those clients get nothing for seconds. With a round-trip time of 100 ms this size carries 5
 /// MB/s, more than the full stream needs.
 pub(crate) const SEND_BUFFER: usize = 512 * 1024;
@@ -30,8 +32,11 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin {
     /// Sends a part of `chunk`. Returns the number of bytes sent.
     fn poll_send(&mut self, cx: &mut Context<'_>, chunk: &Chunk) -> Poll<io::Result<usize>>;
 
-    /// Bounds the memory that the kernel holds for a client on `wire` outside the server's own accounting.
+    /// Bounds the memory that the kernel holds for a new client on `wire` outside the server's own accounting.
     fn bound_unsent(&self, wire: Wire);
+
+    /// Raises this bound for a client that reads.
+    fn enlarge_send_buffer(&self);
 
     /// Sets whether the kernel holds back partial segments until more bytes follow.
     fn hold_rest(&self, hold: bool);
@@ -47,68 +52,6 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin {
 
     /// Records whether reading is paused, which means that the kernel holds incoming bytes.
     fn set_paused(&self, _paused: bool) {}
-}
-
-/// Time after the server has closed its side in which the client must read remaining bytes or close its own side.
-pub(crate) const LINGER: Duration = Duration::from_secs(1);
-/// Interval between checks whether a client with unsent bytes makes progress.
-pub(crate) const TAKING: Duration = Duration::from_secs(5);
-
-/// The end of a connection: the server closes its side and waits for the client's, because the kernel resets a
-/// connection with unread input, and the client might lose the last bytes. The connection counts as open until the
-/// client has received everything. A client that makes no progress is disconnected.
-pub(crate) struct Linger {
-    is_shut: bool,
-    unsent: usize,
-    deadline: Pin<Box<Sleep>>,
-}
-
-impl Linger {
-    pub(crate) fn new() -> Self {
-        Linger { is_shut: false, unsent: usize::MAX, deadline: Box::pin(sleep(LINGER)) }
-    }
-
-    /// Ready when the connection can be dropped.
-    pub(crate) fn poll<T: Socket>(&mut self, socket: &mut T, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            match self.poll_ended(socket, cx) {
-                Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(())) if socket.unsent() == 0 => {
-                    socket.set_delivered();
-                    return Poll::Ready(());
-                }
-                // A client that has closed its side may still read what was sent.
-                Poll::Ready(Ok(())) | Poll::Pending => ready!(self.deadline.as_mut().poll(cx)),
-            }
-            let unsent = socket.unsent();
-            if unsent == 0 && self.is_shut {
-                socket.set_delivered();
-                return Poll::Ready(());
-            }
-            if unsent >= self.unsent {
-                socket.forget_unsent();
-                return Poll::Ready(());
-            }
-            self.unsent = unsent;
-            self.deadline = Box::pin(sleep(TAKING));
-        }
-    }
-
-    /// Ready when both sides are closed.
-    fn poll_ended<T: Socket>(&mut self, socket: &mut T, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.is_shut {
-            ready!(Pin::new(&mut *socket).poll_shutdown(cx))?;
-            self.is_shut = true;
-        }
-        loop {
-            let mut ignored = [MaybeUninit::uninit(); READ];
-            let mut ignored = ReadBuf::uninit(&mut ignored);
-            ready!(Pin::new(&mut *socket).poll_read(cx, &mut ignored))?;
-            if ignored.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-        }
-    }
 }
 
 /// Bytes per read. The buffer exists only during the read, so idle clients use no memory for it.
@@ -140,12 +83,17 @@ pub(crate) fn poll_send(stream: &TcpStream, cx: &mut Context<'_>, chunk: &Chunk)
 pub(crate) fn bound_unsent(stream: &TcpStream, wire: Wire) {
     let socket = SockRef::from(stream);
     // If the option cannot be set, the kernel buffers more; the budget of all connections bounds it.
-    let _ = socket.set_send_buffer_size(SEND_BUFFER);
+    let _ = socket.set_send_buffer_size(FIRST_SEND_BUFFER);
     // Zero removes the limit that the listener sets for HTTP answers.
     #[cfg(target_os = "linux")]
     let _ = socket.set_tcp_notsent_lowat(if wire == Wire::Events { EVENTS_UNSENT } else { 0 });
     #[cfg(not(target_os = "linux"))]
     let _ = wire;
+}
+
+pub(crate) fn enlarge_send_buffer(stream: &TcpStream) {
+    // If the option cannot be set, the client gets its messages in smaller parts.
+    let _ = SockRef::from(stream).set_send_buffer_size(SEND_BUFFER);
 }
 
 pub(crate) fn hold_rest(stream: &TcpStream, hold: bool) {
@@ -192,6 +140,10 @@ mod tests {
 
         fn bound_unsent(&self, wire: Wire) {
             super::bound_unsent(self, wire);
+        }
+
+        fn enlarge_send_buffer(&self) {
+            super::enlarge_send_buffer(self);
         }
 
         fn hold_rest(&self, hold: bool) {
@@ -257,66 +209,5 @@ mod tests {
         let others: Vec<_> = (0..100).map(|_| (chunk(b'2', LENGTH, 8), vec![b'3'; LENGTH])).collect();
         let received = receive(&mut client, LENGTH).await;
         assert!(received.iter().all(|byte| *byte == b'1'), "written by one of {}", others.len());
-    }
-
-    /// A client that has closed its side and still has unsent bytes.
-    struct Left {
-        /// The unsent bytes that each check returns; the last element is returned first.
-        unsent: std::cell::RefCell<Vec<usize>>,
-        forgotten: std::cell::Cell<bool>,
-    }
-
-    impl AsyncRead for Left {
-        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    impl AsyncWrite for Left {
-        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
-            Poll::Pending
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    impl Socket for Left {
-        fn poll_send(&mut self, _: &mut Context<'_>, _: &Chunk) -> Poll<io::Result<usize>> {
-            Poll::Pending
-        }
-
-        fn bound_unsent(&self, _: Wire) {}
-
-        fn hold_rest(&self, _: bool) {}
-
-        fn forget_unsent(&self) {
-            self.forgotten.set(true);
-        }
-
-        fn unsent(&self) -> usize {
-            let mut looks = self.unsent.borrow_mut();
-            let now = *looks.last().expect("one");
-            if looks.len() > 1 {
-                looks.pop();
-            }
-            now
-        }
-    }
-
-    /// No bytes may stay in the kernel outside the accounting.
-    #[actix_web::test]
-    async fn what_is_left_for_a_client_is_waited_for_as_long_as_it_takes_some_and_then_forgotten() {
-        for (looks, is_forgotten) in [(vec![0], false), (vec![0, 5, 9, 9], false), (vec![9], true)] {
-            let mut left = Left { unsent: looks.into(), forgotten: false.into() };
-            let mut linger = Linger::new();
-            poll_fn(|cx| linger.poll(&mut left, cx)).await;
-            assert_eq!(left.forgotten.get(), is_forgotten);
-        }
     }
 }

@@ -108,6 +108,10 @@ impl Socket for Transport {
         self.tcp().bound_unsent(wire);
     }
 
+    fn enlarge_send_buffer(&self) {
+        self.tcp().enlarge_send_buffer();
+    }
+
     fn hold_rest(&self, hold: bool) {
         self.tcp().hold_rest(hold);
     }

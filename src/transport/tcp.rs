@@ -143,6 +143,10 @@ impl Socket for Tcp {
         socket::bound_unsent(&self.stream, wire);
     }
 
+    fn enlarge_send_buffer(&self) {
+        socket::enlarge_send_buffer(&self.stream);
+    }
+
     fn hold_rest(&self, hold: bool) {
         socket::hold_rest(&self.stream, hold);
     }

@@ -1,7 +1,7 @@
 //! The server that is attacked.
 
 use crate::{ATTACKER, OTHERS, PATIENCE};
-use openssl::ssl::{Ssl, SslConnector, SslMethod, SslVerifyMode};
+use openssl::ssl::{Ssl, SslContext, SslMethod};
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -26,6 +26,9 @@ pub struct Server {
     pub address: SocketAddr,
     /// Whether clients connect with TLS.
     pub has_tls: bool,
+    /// The TLS settings of clients, which verify nothing. Made once: a client that reads the system's
+    /// certificates for each connection costs more than the server that it measures.
+    client_tls: SslContext,
     log: PathBuf,
 }
 
@@ -53,7 +56,9 @@ impl Server {
             .stderr(std::fs::File::create(&log).expect("a file"))
             .spawn()
             .expect("the program starts");
-        let mut server = Server { child, address: (OTHERS, 0).into(), has_tls: rules.contains("[tls]"), log };
+        let client_tls = SslContext::builder(SslMethod::tls_client()).expect("a context").build();
+        let has_tls = rules.contains("[tls]");
+        let mut server = Server { child, address: (OTHERS, 0).into(), has_tls, client_tls, log };
         let begin = Instant::now();
         loop {
             // Does not try to connect: a connection to a local port without a listener can be connected to
@@ -98,9 +103,7 @@ impl Server {
         if !self.has_tls {
             return Ok(Box::new(tcp));
         }
-        let mut connector = SslConnector::builder(SslMethod::tls_client())?;
-        connector.set_verify(SslVerifyMode::NONE);
-        let mut stream = SslStream::new(Ssl::new(connector.build().context())?, tcp)?;
+        let mut stream = SslStream::new(Ssl::new(&self.client_tls)?, tcp)?;
         Pin::new(&mut stream).connect().await.map_err(std::io::Error::other)?;
         Ok(Box::new(stream))
     }
