@@ -52,11 +52,12 @@
 //! | decision | file |
 //! |---|---|
 //! | when to request a tree head | `actors/log_watcher/poll_schedule/mod.rs` |
-//! | whether to fetch a partial tile now or to wait for the full one | `actors/log_watcher/watch.rs` |
+//! | whether to fetch a partial tile now or to wait for the full one | `actors/log_watcher/fetcher.rs` |
 //! | whether two tree heads contradict each other: fork, rollback | `actors/log_watcher/heads.rs` |
-//! | whether entries lead to a tree head | `log_client/client.rs`, with the proofs of `ct/consistency.rs`; what follows: `actors/log_watcher/release.rs` |
+//! | whether entries lead to a tree head | `log_client/client.rs`, with the proofs of `ct/consistency.rs`; what follows: `actors/log_watcher/verifier.rs` |
 //! | what is kept of a malformed entry or certificate | `ct/entry.rs`, `certificate/parts.rs` |
-//! | whether such an entry is sent, requested again or skipped | `actors/log_watcher/release.rs` |
+//! | whether such an entry is requested again | `actors/log_watcher/fetcher.rs` |
+//! | whether such an entry is sent or skipped | `actors/log_watcher/publisher.rs` |
 //! | which names are in `all_domains` | `certificate/domains.rs`; of names tiles: `ct/names_tile.rs` |
 //! | whether an address may connect, and a token may subscribe | `access/mod.rs`, `access/token.rs`; applied in `server/gate.rs` |
 //! | what a client's queue may hold, and what it drops | `actors/send_queue/mod.rs` |

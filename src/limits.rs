@@ -290,7 +290,7 @@ fn inputs() -> Vec<Row> {
             format!(
                 "{} not proven, {} not sent, and the pages being downloaded",
                 bytes(log_watcher::unverified::MAX_UNVERIFIED_BYTES),
-                bytes(log_watcher::release::MAX_WAITING_BYTES)
+                bytes(log_watcher::fetcher::MAX_WAITING_BYTES)
             ),
             "until they are sent".into(),
             "as fast as the clients read".into(),

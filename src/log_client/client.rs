@@ -67,7 +67,7 @@ impl LogClient {
             _ => {
                 let proof = self.consistency(size, head.tree_size).await?;
                 let verified = consistency::verify(size, &root, head.tree_size, &head.root_hash, &proof);
-                Ok(verified.map_err(|error| refuted(&error, &proof)))
+                judged(verified, &proof)
             }
         }
     }
@@ -79,8 +79,7 @@ impl LogClient {
     /// See [`FetchError`].
     pub(crate) async fn tree_at(&self, size: u64, root: Option<&Hash>, head: &Head) -> Proven<CompactTree> {
         let proof = self.consistency(size, head.tree_size).await?;
-        let tree = consistency::frontier(size, head.tree_size, &head.root_hash, &proof, root);
-        Ok(tree.map_err(|error| refuted(&error, &proof)))
+        judged(consistency::frontier(size, head.tree_size, &head.root_hash, &proof, root), &proof)
     }
 
     /// Fetches a consistency proof. The proof is empty from a tree to itself and from the empty tree.
@@ -124,6 +123,39 @@ fn extended(mut tree: CompactTree, size: u64, roots: &[Hash]) -> Option<Hash> {
     (tree.size() == size).then(|| tree.root())
 }
 
-fn refuted(error: &ProofError, proof: &[Hash]) -> ProofFailure {
-    ProofFailure { reason: error.to_string(), proof: Proof::Consistency(base64s(proof)) }
+/// Distinguishes a proof that contradicts the head from one that proves nothing: a proof of the wrong length may be one
+/// between other trees.
+fn judged<T>(verified: Result<T, ProofError>, proof: &[Hash]) -> Proven<T> {
+    match verified {
+        Err(error @ ProofError::Length { .. }) => Err(FetchError::ProofLength(error)),
+        Err(error) => {
+            let proof = Proof::Consistency(base64s(proof));
+            Ok(Err(ProofFailure { reason: error.to_string(), proof }))
+        }
+        Ok(proven) => Ok(Ok(proven)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ct::slow_tree::{leaves, slow_proof, slow_root};
+
+    fn verified(first: usize, proof: &[Hash]) -> Proven<()> {
+        let leaves = leaves(10);
+        let (first_root, root) = (slow_root(&leaves[..first]), slow_root(&leaves));
+        judged(consistency::verify(first as u64, &first_root, 10, &root, proof), proof)
+    }
+
+    #[test]
+    fn only_a_proof_that_leads_elsewhere_is_a_contradiction() {
+        let proof = slow_proof(6, &leaves(10));
+        assert!(matches!(verified(6, &proof), Ok(Ok(()))));
+        let mut wrong = proof.clone();
+        wrong[0] = [7; 32];
+        assert!(matches!(verified(6, &wrong), Ok(Err(_))));
+        for length in 0..proof.len() {
+            assert!(matches!(verified(6, &proof[..length]), Err(FetchError::ProofLength(_))), "{length}");
+        }
+    }
 }

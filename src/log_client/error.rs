@@ -1,6 +1,7 @@
 //! Why a request to a log failed.
 
 use crate::ct::checkpoint::CheckpointError;
+use crate::ct::consistency::ProofError;
 use crate::ct::get_entries::NotAPage;
 use crate::ct::hash_tile::WrongLength;
 use crate::ct::names_tile::NamesTileError;
@@ -47,6 +48,9 @@ pub(crate) enum FetchError {
     /// The proof is invalid.
     #[error("no proof: {0}")]
     Proof(#[from] NotAProof),
+    /// The proof has another length than a proof between these trees, so it proves nothing.
+    #[error("no proof: {0}")]
+    ProofLength(ProofError),
     /// The number of hashes in a hash tile differs from the width in its name.
     #[error(transparent)]
     HashTile(#[from] WrongLength),
@@ -126,12 +130,18 @@ impl FetchError {
             FetchError::Page(_) => "the response is not a page of entries",
             FetchError::Tile(_) | FetchError::TileWidth { .. } => "the response is not a data tile",
             FetchError::NamesTile(_) => "the response is not a names tile",
-            FetchError::Proof(_) | FetchError::HashTile(_) | FetchError::HashTiles => {
-                "the response is not a proof"
-            }
+            FetchError::Proof(_)
+            | FetchError::ProofLength(_)
+            | FetchError::HashTile(_)
+            | FetchError::HashTiles => "the response is not a proof",
             FetchError::WrongIssuer { .. } => "the issuer does not match its fingerprint",
             FetchError::EmptyPage => "the page is empty",
         }
+    }
+
+    /// Whether the log asks for fewer requests.
+    pub(crate) fn is_overload(&self) -> bool {
+        matches!(self, FetchError::Status { status: 429 | 503, .. }) || self.retry_after().is_some()
     }
 
     /// The delay from the log's Retry-After header.

@@ -62,7 +62,7 @@ impl AnswerMemory {
 
     /// Bytes that the log uses.
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 

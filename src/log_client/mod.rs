@@ -24,12 +24,12 @@ pub(crate) mod static_ct;
 pub(crate) mod tiles;
 mod traffic;
 
-pub(crate) use answer::{DecodeFailure, FetchedEntry, ProofFailure};
+pub(crate) use answer::{DecodeFailure, FetchedEntry, ProofFailure, Proven};
 pub(crate) use client::LogClient;
 pub(crate) use error::FetchError;
 pub(crate) use issuers::Issuers;
 pub(crate) use limits::{OperatorLimits, Operators, requests_beside};
-pub(crate) use memory::AnswerMemory;
+pub(crate) use memory::{AnswerMemory, Part as MemoryPart};
 pub(crate) use request::{FetchSettings, Range};
 pub(crate) use rfc6962::Rfc6962Client;
 pub(crate) use single_entry::single_entry;

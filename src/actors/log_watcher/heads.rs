@@ -39,11 +39,6 @@ pub(super) enum Verdict {
 }
 
 impl Heads {
-    /// Starts with the head saved before a restart, if any.
-    pub(super) fn knowing(head: Option<Head>) -> Self {
-        Heads { seen: head.into_iter().collect() }
-    }
-
     /// Compares `head` with the earlier ones, and stores it unless it contradicts one of them.
     pub(super) fn judge(&mut self, head: &Head) -> Verdict {
         let forks = |other: &&Head| other.tree_size == head.tree_size && other.root_hash != head.root_hash;

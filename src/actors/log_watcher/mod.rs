@@ -1,15 +1,19 @@
-//! The LogWatcher actor, one per log. It fetches the tree head and the new entries, verifies that the entries are in
-//! the tree under that head, and publishes them.
+//! The LogWatcher actor, one per log. It runs four stages, which `pipeline` connects:
+//!
+//! ```text
+//! HeadTracker ─► Fetcher ══► Verifier ══► Publisher ─► Broker
+//! ```
 //!
 //! | file | what it is for |
 //! |---|---|
-//! | `watch` | the log's tree heads, and the position under them |
-//! | `release` | the entries under a head, from the request to the Broker |
-//! | `window`, `unverified`, `log_cursor`, `heads` | ranges in flight; entries that wait for a proof; the position and its tree; heads that contradict each other; pure |
-//! | `poll_schedule`, `page_size`, `backoff`, `progress` | when to poll, how many entries to request, and the progress of catching up; pure |
+//! | `pipeline` | the stages and the channels between them |
+//! | `head_tracker` | the log's tree heads; `heads` and `head_board`: those that are known, and which contradict each other; `poll_schedule`: when to request them |
+//! | `fetcher` | the entries under a head; `window`: ranges in flight; `page_size`: how many entries to request; `progress`: the report of catching up |
+//! | `verifier` | the proof that entries lead to a head; `unverified`: entries that wait for it; `log_cursor`: the position and its tree |
+//! | `publisher` | the ledger, the Broker and the saved position; `client_wait`: after a restart, the wait for the clients |
+//! | `backoff` | the delays after failures |
 //! | `report`, `status`, `freshness`, `latency` | what is reported to admins, metrics and clients |
-//! | `client_wait` | after a restart, the wait for the clients |
-//! | `context` | the dependencies of a watcher |
+//! | `log_requests`, `context` | the log as the stages see it; the dependencies of a watcher |
 //!
 //! No answer of a log stops its watcher. Entries that cannot be decoded are skipped, counted and named in the log file.
 //! Entries that a log cannot prove are not published until it can.
@@ -22,18 +26,25 @@
 mod backoff;
 mod client_wait;
 mod context;
+pub(crate) mod fetcher;
 mod freshness;
+mod head_board;
+mod head_tracker;
 mod heads;
 pub(crate) mod latency;
 mod log_cursor;
+mod log_requests;
 mod page_size;
+mod pipeline;
 mod poll_schedule;
 mod progress;
-pub(crate) mod release;
+mod publisher;
 mod report;
 mod status;
+#[cfg(test)]
+mod tests;
 pub(crate) mod unverified;
-mod watch;
+mod verifier;
 mod window;
 
 pub(crate) use client_wait::ClientWait;
@@ -41,10 +52,11 @@ pub(crate) use context::WatchContext;
 pub(crate) use status::{LogSnapshot, LogStatus};
 
 use crate::config::WatchSettings;
+use crate::log_client::LogClient;
 use actix::prelude::*;
+use pipeline::Pipeline;
 use std::cell::Cell;
 use std::rc::Rc;
-use watch::Watch;
 
 /// Stops the watcher immediately. Entries that it has not published are left to the next start.
 #[derive(Debug, Clone, Copy, Message)]
@@ -54,7 +66,7 @@ pub(crate) struct Stop;
 /// The LogWatcher actor; see the module documentation.
 pub(crate) struct LogWatcher {
     /// Moved out when the actor starts.
-    watch: Option<Watch>,
+    pipeline: Option<Pipeline<LogClient>>,
     /// Set when no more entries may be published.
     stopped: Rc<Cell<bool>>,
 }
@@ -63,7 +75,7 @@ impl LogWatcher {
     /// Creates a watcher with these dependencies and settings.
     pub(crate) fn new(with: WatchContext, settings: WatchSettings) -> Self {
         let stopped = Rc::new(Cell::new(false));
-        LogWatcher { watch: Some(Watch::new(with, settings, stopped.clone())), stopped }
+        LogWatcher { pipeline: Some(Pipeline::new(with, settings, stopped.clone())), stopped }
     }
 }
 
@@ -71,8 +83,8 @@ impl Actor for LogWatcher {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if let Some(watch) = self.watch.take() {
-            ctx.spawn(watch.run().into_actor(self));
+        if let Some(pipeline) = self.pipeline.take() {
+            ctx.spawn(pipeline.run().into_actor(self));
         }
     }
 }

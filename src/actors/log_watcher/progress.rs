@@ -35,6 +35,11 @@ impl Progress {
         Progress { from, end_exclusive, begin, tell_at }
     }
 
+    /// Extends the range to `end_exclusive`.
+    pub(super) fn extend_to(&mut self, end_exclusive: u64) {
+        self.end_exclusive = self.end_exclusive.max(end_exclusive);
+    }
+
     /// The report at index `next`, if one is due.
     pub(super) fn at(&mut self, next: u64, now: Instant) -> Option<Told> {
         self.tell_at.filter(|at| now >= *at)?;

@@ -208,6 +208,11 @@ impl LogStatus {
         }
     }
 
+    /// The next index to publish; `None` until the first head.
+    pub(super) fn position(&self) -> Option<u64> {
+        lock(&self.ledger).map(|ledger| ledger.next)
+    }
+
     /// Records that the log returned an acceptable head.
     pub(super) fn heard(&self, now: Instant) {
         *lock(&self.heard_at) = Some(now);

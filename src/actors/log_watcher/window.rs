@@ -6,7 +6,7 @@
 use crate::log_client::Range;
 use std::collections::VecDeque;
 
-/// The range from the first index that has not left the window to the end of the fetch.
+/// The range from the first index that has not left the window to the end of what is to be fetched so far.
 #[derive(Debug)]
 pub(super) struct Window<T> {
     /// Adjacent and in order, from `position` to `planned`.
@@ -34,17 +34,36 @@ enum State<T> {
 }
 
 impl<T> Window<T> {
-    /// A window over `start..end_exclusive` that fetches at most `span` indexes (at least 1) ahead, in ranges that do
-    /// not cross multiples of `alignment`. An alignment of 1 means no restriction.
-    pub(super) fn new(start: u64, end_exclusive: u64, span: u64, alignment: u64) -> Self {
+    /// An empty window at `start` that fetches at most `span` indexes (at least 1) ahead.
+    pub(super) fn new(start: u64, span: u64) -> Self {
         Window {
             segments: VecDeque::new(),
             position: start,
             planned: start,
-            end_exclusive,
+            end_exclusive: start,
             span: span.max(1),
-            alignment: alignment.max(1),
+            alignment: 1,
         }
+    }
+
+    /// Sets the number whose multiples no new range crosses; 1 means no restriction.
+    pub(super) fn align(&mut self, alignment: u64) {
+        self.alignment = alignment.max(1);
+    }
+
+    /// Extends the window to `end_exclusive`, unless it already reaches that far.
+    pub(super) fn extend_to(&mut self, end_exclusive: u64) {
+        self.end_exclusive = self.end_exclusive.max(end_exclusive);
+    }
+
+    /// One past the last index of the window.
+    pub(super) fn end_exclusive(&self) -> u64 {
+        self.end_exclusive
+    }
+
+    /// The first index that has never been requested.
+    pub(super) fn planned(&self) -> u64 {
+        self.planned
     }
 
     /// The next range to request, of at most `most` indexes. Ranges to be retried come first, lowest first.
@@ -113,6 +132,11 @@ impl<T> Window<T> {
         self.segments.iter().position(|s| s.range == range && matches!(s.state, State::InFlight))
     }
 
+    /// Whether the next entries in order have arrived.
+    pub(super) fn has_arrived(&self) -> bool {
+        self.segments.front().is_some_and(|first| matches!(first.state, State::DecodedEntry(_)))
+    }
+
     /// The next entries in order, if they have arrived. The position moves past them.
     pub(super) fn take_arrived(&mut self) -> Option<Vec<T>> {
         match self.segments.pop_front()? {
@@ -163,6 +187,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn window(start: u64, end_exclusive: u64, span: u64, alignment: u64) -> Window<u64> {
+        let mut window = Window::new(start, span);
+        window.align(alignment);
+        window.extend_to(end_exclusive);
+        window
+    }
+
     fn drain(window: &mut Window<u64>) -> Vec<u64> {
         std::iter::from_fn(|| window.take_arrived()).flatten().collect()
     }
@@ -173,7 +204,7 @@ mod tests {
 
     #[test]
     fn ranges_that_come_back_in_any_order_leave_in_order() {
-        let mut window = Window::new(5, 35, 100, 1);
+        let mut window = window(5, 35, 100, 1);
         let ranges: Vec<_> = std::iter::from_fn(|| window.next_range(10)).collect();
         assert_eq!(
             ranges.iter().map(|r| (r.start, r.end_exclusive)).collect::<Vec<_>>(),
@@ -190,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_rest_of_a_short_page_is_asked_for_before_anything_else() {
-        let mut window = Window::new(0, 100, 100, 1);
+        let mut window = window(0, 100, 100, 1);
         let first = window.next_range(10).unwrap();
         window.next_range(10).unwrap();
         window.arrived(first, vec![Some(0), Some(1), Some(2)]);
@@ -200,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_failed_range_is_asked_for_again_in_the_size_that_is_right_then() {
-        let mut window = Window::<u64>::new(0, 100, 100, 1);
+        let mut window = window(0, 100, 100, 1);
         let first = window.next_range(10).unwrap();
         window.failed(first);
         assert_eq!(window.next_range(4).unwrap().end_exclusive, 4);
@@ -209,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_has_to_be_confirmed_is_asked_for_once_more() {
-        let mut window = Window::new(0, 5, 100, 1);
+        let mut window = window(0, 5, 100, 1);
         let page = window.next_range(10).unwrap();
         window.arrived(page, vec![Some(0), None, None, Some(3), Some(4)]);
         assert_eq!(drain(&mut window), [0]);
@@ -222,7 +253,7 @@ mod tests {
 
     #[test]
     fn nothing_is_fetched_further_ahead_than_the_span() {
-        let mut window = Window::new(0, 1000, 25, 1);
+        let mut window = window(0, 1000, 25, 1);
         let ranges: Vec<_> = std::iter::from_fn(|| window.next_range(10)).collect();
         assert_eq!(ranges.last().unwrap().end_exclusive, 25);
         window.arrived(ranges[1], entries(ranges[1]));
@@ -233,8 +264,26 @@ mod tests {
     }
 
     #[test]
+    fn a_window_that_is_extended_goes_on_where_it_ended() {
+        let mut window = window(0, 5, 100, 1);
+        let first = window.next_range(10).unwrap();
+        window.extend_to(3);
+        window.extend_to(8);
+        let second = window.next_range(10).unwrap();
+        assert_eq!((second.start, second.end_exclusive, window.planned()), (5, 8, 8));
+        window.arrived(second, entries(second));
+        assert!(!window.has_arrived(), "the first range is missing");
+        window.arrived(first, entries(first));
+        assert!(window.has_arrived());
+        assert_eq!(drain(&mut window), (0..8).collect::<Vec<_>>());
+        assert!(window.is_finished() && !window.has_arrived());
+        window.extend_to(9);
+        assert!(!window.is_finished());
+    }
+
+    #[test]
     fn ranges_end_at_the_borders_of_tiles() {
-        let mut window = Window::<u64>::new(1000, 2000, 5000, 256);
+        let mut window = window(1000, 2000, 5000, 256);
         let ranges: Vec<_> = std::iter::from_fn(|| window.next_range(1000)).collect();
         let ends: Vec<_> = ranges.iter().map(|r| r.end_exclusive).collect();
         assert_eq!(ends, [1024, 1280, 1536, 1792, 2000]);
@@ -247,7 +296,7 @@ mod tests {
             start in 0u64..50, length in 0u64..300, span in 1u64..120,
             steps in prop::collection::vec((0u8..4, 0usize..8, 1u64..40, 0u64..40), 1..200),
         ) {
-            let mut window = Window::new(start, start + length, span, 1);
+            let mut window = window(start, start + length, span, 1);
             let broken = |i: u64| i % 7 == 3;
             let (mut flying, mut out) = (Vec::new(), Vec::new());
             let answer = |window: &mut Window<u64>, range: Range, n: u64| {

@@ -237,15 +237,6 @@ impl PollSchedule {
         if self.saved < 1.0 { wait.max(self.period / 2.0) } else { wait }
     }
 
-    /// Polls at `at` at the latest, because something else is due then.
-    pub(super) fn no_later_than(&mut self, at: Instant) {
-        let at = self.seconds(at);
-        if at < self.next {
-            self.next = at;
-            self.probing = false;
-        }
-    }
-
     /// Records a failed request; the next poll is at `at`.
     pub(super) fn failed(&mut self, at: Instant) {
         self.next = self.seconds(at);

@@ -225,28 +225,3 @@ fn a_wrong_time_of_signature_does_not_mislead_for_long() {
         assert!(late[late.len() - 50..].iter().all(|late| *late < 150), "{wrong_ms}: {late:?}");
     }
 }
-
-/// A poll for a partial tile whose wait is over, between two heads, says nothing about the time of the next head.
-#[test]
-fn a_look_between_two_heads_does_not_disturb_the_aim() {
-    let now = Instant::now();
-    let mut schedule = PollSchedule::new(now, Duration::from_millis(100));
-    let (mut known, mut requests, mut late) = (0, 0, Vec::new());
-    while known < 60 {
-        let asked = schedule.next();
-        let ms = (asked - now).as_millis() as u64;
-        let newest = (ms + 300) / 1000;
-        if newest > known {
-            known = newest;
-            late.push(ms + 300 - newest * 1000);
-            schedule.grew(asked, 5_000_000 + newest * 1000);
-            schedule.no_later_than(asked + Duration::from_millis(500));
-        } else {
-            schedule.unchanged(asked);
-        }
-        requests += 1;
-    }
-    let settled = late.split_off(10);
-    assert!(settled.iter().all(|late| *late < 90), "{settled:?}");
-    assert!(requests < 60 * 3, "{requests} requests");
-}

@@ -1,0 +1,282 @@
+//! The second stage: fetches the entries under the newest head, several ranges at once, and passes them on in order.
+//!
+//! The next stage takes pages as fast as the clients take messages. When it does not, this stage stops fetching: at most
+//! [`MAX_WAITING_BYTES`] wait here, besides the answers that are being received.
+
+use super::backoff::Backoff;
+use super::head_board::HeadBoard;
+use super::log_requests::LogRequests;
+use super::page_size::PageSize;
+use super::progress::Progress;
+use super::report::Reporter;
+use super::unverified::DecodedEntry;
+use super::window::Window;
+use crate::clock;
+use crate::config::WatchSettings;
+use crate::http_client::HttpError;
+use crate::log_client::{AnswerMemory, FetchError, FetchedEntry, MemoryPart, Range};
+use crate::message::CertEntry;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::collections::VecDeque;
+use std::future::pending;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+/// Approximate limit for the certificates of one log that wait for earlier entries, in bytes. Above it, only the range
+/// that blocks the others is fetched. A page of 1,000 entries has about 6 MB.
+pub(crate) const MAX_WAITING_BYTES: usize = 24 * 1024 * 1024;
+/// Maximum number of tree sizes at which pages are marked. While far more heads arrive than entries, marking each would
+/// only cost memory.
+const MAX_TARGETS: usize = 64;
+
+/// Consecutive entries, in order.
+#[derive(Debug)]
+pub(super) struct FetchedPage {
+    pub(super) entries: Vec<DecodedEntry>,
+    /// Whether they complete the entries under a head, so that they should be proven and published now.
+    pub(super) completes: bool,
+    /// Counts their memory until the page is dropped.
+    pub(super) _memory: MemoryPart,
+}
+
+/// The answer to one request for entries.
+struct PageResult {
+    range: Range,
+    asked_at: Instant,
+    page: Result<Vec<FetchedEntry>, FetchError>,
+}
+
+/// Fetches the entries of one log.
+pub(super) struct Fetcher<L> {
+    log: Rc<L>,
+    board: Rc<HeadBoard>,
+    reporter: Rc<Reporter>,
+    memory: Arc<AnswerMemory>,
+    settings: WatchSettings,
+    page_size: PageSize,
+    backoff: Backoff,
+    /// Entries are not requested before this time.
+    not_before: Instant,
+    last_failure: Option<Instant>,
+}
+
+/// The ranges that are being fetched in one run.
+struct Fetching {
+    window: Window<DecodedEntry>,
+    /// Tree sizes at which the entries under a head are complete.
+    targets: VecDeque<u64>,
+    /// Since when there have been entries in a partial tile.
+    partial_since: Option<Instant>,
+    /// The bytes that have arrived and wait for earlier entries, or for the next stage.
+    waiting_bytes: usize,
+    memory: MemoryPart,
+    progress: Option<Progress>,
+}
+
+impl<L: LogRequests> Fetcher<L> {
+    pub(super) fn new(
+        log: Rc<L>,
+        board: Rc<HeadBoard>,
+        reporter: Rc<Reporter>,
+        memory: Arc<AnswerMemory>,
+        settings: WatchSettings,
+    ) -> Self {
+        Fetcher {
+            log,
+            board,
+            reporter,
+            memory,
+            settings,
+            page_size: PageSize::new(settings.page_size),
+            backoff: Backoff::default(),
+            not_before: Instant::now(),
+            last_failure: None,
+        }
+    }
+
+    /// Sends the entries from index `from` on to `pages`, until its receiver is closed.
+    pub(super) async fn run(&mut self, from: u64, pages: mpsc::Sender<FetchedPage>) {
+        let mut heads = self.board.subscribe();
+        let span = self.settings.page_size.saturating_mul(self.settings.in_flight as u64);
+        let mut fetching = Fetching {
+            window: Window::new(from, span),
+            targets: VecDeque::new(),
+            partial_since: None,
+            waiting_bytes: 0,
+            memory: self.memory.part(),
+            progress: None,
+        };
+        let mut in_flight = FuturesUnordered::new();
+        loop {
+            let head = heads.borrow_and_update().as_ref().map(|head| head.tree_size);
+            let partial_due = head.and_then(|tree_size| self.extend(&mut fetching, tree_size));
+            while let Some(range) = self.next_range(&mut fetching, in_flight.len()) {
+                in_flight.push(fetch(self.log.clone(), range, self.not_before));
+            }
+            tokio::select! {
+                permit = pages.reserve(), if fetching.window.has_arrived() => {
+                    let Ok(permit) = permit else { return };
+                    if let Some(page) = self.next_page(&mut fetching) {
+                        permit.send(page);
+                    }
+                }
+                Some(answer) = in_flight.next(), if !in_flight.is_empty() => self.judge(answer, &mut fetching),
+                // The board outlives this stage, so the channel is not closed.
+                _ = heads.changed() => {}
+                () = sleep_until_some(partial_due) => {}
+                () = pages.closed() => return,
+            }
+        }
+    }
+
+    /// Extends the window to the entries that are due under a head of `tree_size`. Returns when those of a partial tile
+    /// will be due: they are left until the tile is full, but at most for `partial_tile_wait`, because each partial tile
+    /// repeats the entries of the previous one.
+    fn extend(&self, fetching: &mut Fetching, tree_size: u64) -> Option<Instant> {
+        let alignment = self.log.alignment();
+        fetching.window.align(alignment);
+        let planned = fetching.window.planned();
+        if tree_size <= planned {
+            return None;
+        }
+        let full = tree_size - tree_size % alignment;
+        let (end_exclusive, due) = if full == tree_size || !self.log.prefers_full_tiles() {
+            fetching.partial_since = None;
+            (tree_size, None)
+        } else {
+            if planned < full {
+                fetching.partial_since = None;
+            }
+            let since = *fetching.partial_since.get_or_insert_with(Instant::now);
+            let due = since + self.settings.partial_tile_wait;
+            if Instant::now() >= due {
+                fetching.partial_since = None;
+                (tree_size, None)
+            } else {
+                (full, Some(due))
+            }
+        };
+        fetching.extend_to(end_exclusive);
+        due
+    }
+
+    /// The next range to request while `in_flight` requests are being answered.
+    fn next_range(&self, fetching: &mut Fetching, in_flight: usize) -> Option<Range> {
+        let parallel = if self.backoff.failures() > 0 { 1 } else { self.settings.in_flight };
+        let has_room = fetching.waiting_bytes < MAX_WAITING_BYTES && self.memory.has_room();
+        if in_flight >= parallel || in_flight > 0 && !has_room {
+            return None;
+        }
+        // Without requests in flight, nothing that has arrived can wait for an earlier answer.
+        if in_flight == 0 && !has_room && fetching.window.has_arrived() {
+            return None;
+        }
+        fetching.window.next_range(self.page_size.ask())
+    }
+
+    /// The next entries in order, if they have arrived.
+    fn next_page(&self, fetching: &mut Fetching) -> Option<FetchedPage> {
+        let entries = fetching.window.take_arrived()?;
+        let bytes = entries.iter().map(DecodedEntry::bytes).sum();
+        fetching.waiting_bytes = fetching.waiting_bytes.saturating_sub(bytes);
+        fetching.memory.set(fetching.waiting_bytes);
+        let mut memory = self.memory.part();
+        memory.set(bytes);
+        let position = fetching.window.position();
+        if let Some(told) = fetching.progress.as_mut().and_then(|p| p.at(position, Instant::now().into_std()))
+        {
+            log::info!("{}: {told}", self.reporter.name());
+        }
+        Some(FetchedPage { entries, completes: fetching.completes_at(position), _memory: memory })
+    }
+
+    /// Processes the answer to a request.
+    fn judge(&mut self, answer: PageResult, fetching: &mut Fetching) {
+        let range = answer.range;
+        match answer.page {
+            Ok(page) => {
+                self.backoff.succeeded();
+                self.page_size.learn(range.count(), page.len() as u64);
+                let arrived = self.decode(range, page);
+                fetching.waiting_bytes += arrived.iter().flatten().map(DecodedEntry::bytes).sum::<usize>();
+                fetching.memory.set(fetching.waiting_bytes);
+                fetching.window.arrived(range, arrived);
+            }
+            Err(error) => {
+                fetching.window.failed(range);
+                self.reporter.status().retried(range.count());
+                if matches!(error, FetchError::Http(HttpError::TooLarge { .. } | HttpError::NoRoom)) {
+                    self.page_size.too_large();
+                }
+                // Requests that were in flight when the first of them failed do not count as further failures.
+                if self.last_failure.is_some_and(|last| answer.asked_at < last) {
+                    return;
+                }
+                let what = format!("get entries {} to {}", range.start, range.end_exclusive - 1);
+                let wait = self.reporter.failure(&mut self.backoff, &what, &error);
+                self.last_failure = Some(Instant::now());
+                self.not_before = Instant::now() + wait;
+            }
+        }
+    }
+
+    /// Decodes a page. `None` stands for an entry that may have been damaged in transit, and is requested once more.
+    fn decode(&self, range: Range, page: Vec<FetchedEntry>) -> Vec<Option<DecodedEntry>> {
+        let (source, seen_us) = (self.reporter.status().source(), clock::unix_us());
+        let arrived =
+            |(FetchedEntry { leaf_hash, content, evidence }, index): (FetchedEntry, u64)| match content {
+                Err(broken) if !range.confirming => {
+                    self.reporter.status().retried(1);
+                    log::debug!("{}: entry {index}: {}; requesting it again", source.name(), broken.reason);
+                    None
+                }
+                content => {
+                    let entry = |content| CertEntry { source: source.clone(), index, seen_us, content };
+                    Some(DecodedEntry { index, leaf_hash, content: content.map(entry), evidence })
+                }
+            };
+        page.into_iter().zip(range.start..).map(arrived).collect()
+    }
+}
+
+impl Fetching {
+    fn extend_to(&mut self, end_exclusive: u64) {
+        if end_exclusive <= self.window.end_exclusive() {
+            return;
+        }
+        if self.window.is_finished() {
+            let position = self.window.position();
+            self.progress = Some(Progress::new(position, end_exclusive, Instant::now().into_std()));
+        } else if let Some(progress) = &mut self.progress {
+            progress.extend_to(end_exclusive);
+        }
+        self.window.extend_to(end_exclusive);
+        if self.targets.len() == MAX_TARGETS {
+            self.targets.pop_back();
+        }
+        self.targets.push_back(end_exclusive);
+    }
+
+    /// Whether the entries before `position` complete those under a head that were not complete before.
+    fn completes_at(&mut self, position: u64) -> bool {
+        let before = self.targets.len();
+        self.targets.retain(|target| *target > position);
+        self.targets.len() < before
+    }
+}
+
+async fn fetch<L: LogRequests>(log: Rc<L>, range: Range, not_before: Instant) -> PageResult {
+    sleep_until(not_before).await;
+    let asked_at = Instant::now();
+    let page = log.entries(range).await;
+    PageResult { range, asked_at, page }
+}
+
+async fn sleep_until_some(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,155 @@
+//! Connects the stages of one log.
+//!
+//! ```text
+//!                 ┌────────────── newest head ──────────────┐
+//! HeadTracker ────┤ (watch)                                 ▼
+//!                 └──► Fetcher ══ pages, 1 waiting ══► Verifier ══ batches, 1 waiting ══► Publisher ──► Broker
+//!                         ▲                                 │                                │
+//!                         └─ from the position, after the log contradicted itself ◄──────────┘ ledger, tree
+//! ```
+//!
+//! The stages run at the same time. `══` are bounded channels: a stage waits while the next one is busy, so a log is
+//! fetched as fast as its clients read. The HeadTracker waits for nobody.
+
+use super::WatchContext;
+use super::backoff::Backoff;
+use super::fetcher::Fetcher;
+use super::head_board::HeadBoard;
+use super::head_tracker::HeadTracker;
+use super::log_cursor::LogCursor;
+use super::log_requests::LogRequests;
+use super::publisher::Publisher;
+use super::report::Reporter;
+use super::verifier::{VerificationEnd, Verifier};
+use crate::config::WatchSettings;
+use crate::digest::Topic;
+use crate::log_client::LogClient;
+use futures_util::FutureExt;
+use log::Level;
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+/// Pages that wait for the Verifier, and batches that wait for the Publisher.
+const WAITING: usize = 1;
+
+/// The stages of one log.
+pub(super) struct Pipeline<L> {
+    pub(super) reporter: Rc<Reporter>,
+    pub(super) board: Rc<HeadBoard>,
+    pub(super) tracker: HeadTracker<L>,
+    pub(super) entries: EntryStages<L>,
+}
+
+/// The stages that entries pass.
+pub(super) struct EntryStages<L> {
+    pub(super) fetcher: Fetcher<L>,
+    pub(super) verifier: Verifier<L>,
+    pub(super) publisher: Publisher,
+    pub(super) verifies: bool,
+}
+
+impl Pipeline<LogClient> {
+    /// Nothing is published once `stopped` is set.
+    pub(super) fn new(with: WatchContext, settings: WatchSettings, stopped: Rc<Cell<bool>>) -> Self {
+        let WatchContext { client, memory, accused, status, undecodable, evidence, positions, .. } = with;
+        let WatchContext { broker, demand, gate, digest, .. } = with;
+        let (log, board) = (Rc::new(client), Rc::new(HeadBoard::default()));
+        let reporter = Rc::new(Reporter::new(accused, status, evidence, broker.clone(), digest));
+        let (verifies, shortest) = (settings.verify, settings.poll_interval);
+        let shared = || (log.clone(), board.clone(), reporter.clone());
+        let tracker = {
+            let (log, board, reporter) = shared();
+            HeadTracker::new(log, board, reporter, shortest)
+        };
+        let fetcher = {
+            let (log, board, reporter) = shared();
+            Fetcher::new(log, board, reporter, memory.clone(), settings)
+        };
+        let verifier = {
+            let (log, board, reporter) = shared();
+            Verifier::new(log, board, reporter, memory.clone(), !verifies)
+        };
+        let publisher = Publisher {
+            reporter: reporter.clone(),
+            memory,
+            settings,
+            undecodable,
+            positions,
+            broker,
+            demand,
+            gate,
+            stopped,
+            cursor: None,
+            began: false,
+        };
+        let entries = EntryStages { fetcher, verifier, publisher, verifies };
+        Pipeline { reporter, board, tracker, entries }
+    }
+}
+
+impl<L: LogRequests> Pipeline<L> {
+    /// Runs forever.
+    pub(super) async fn run(self) {
+        let Pipeline { reporter, board, mut tracker, mut entries } = self;
+        if let Some(saved) = entries.publisher.resume().await {
+            board.know(saved);
+        }
+        let tracking = async {
+            let mut panics = Backoff::default();
+            loop {
+                survive(&reporter, &mut panics, "head tracker", tracker.run()).await;
+            }
+        };
+        let passing = async {
+            let mut panics = Backoff::default();
+            loop {
+                survive(&reporter, &mut panics, "watcher", entries.run(&board)).await;
+            }
+        };
+        tokio::join!(tracking, passing);
+    }
+}
+
+impl<L: LogRequests> EntryStages<L> {
+    /// Passes entries from the log to the Broker, from the position on. Runs forever.
+    async fn run(&mut self, board: &HeadBoard) {
+        loop {
+            let cursor = self.publisher.begin(&board.first().await);
+            let ((), end, ()) = {
+                let (pages_in, pages) = mpsc::channel(WAITING);
+                let (verified_in, verified) = mpsc::channel(WAITING);
+                tokio::join!(
+                    self.fetcher.run(fetch_from(&cursor, self.verifies), pages_in),
+                    self.verifier.run(cursor, pages, verified_in),
+                    self.publisher.run(verified)
+                )
+            };
+            if let VerificationEnd::Contradicted(wait) = end {
+                sleep(wait).await;
+            }
+        }
+    }
+}
+
+/// The first index to fetch: entries before the position are fetched only if the tree has to be completed by them.
+fn fetch_from(cursor: &LogCursor, verifies: bool) -> u64 {
+    match cursor.missing_tree().filter(|_| verifies) {
+        Some(missing) => missing.size,
+        None => cursor.fetch_from(),
+    }
+}
+
+/// Runs `stage`. A panic is a bug in this program; it is logged, and a delay follows.
+async fn survive(reporter: &Reporter, panics: &mut Backoff, what: &str, stage: impl Future<Output = ()>) {
+    if AssertUnwindSafe(stage).catch_unwind().await.is_err() {
+        let wait = panics.failed(None, rand::random());
+        let next = reporter.status().position();
+        reporter.tell(Level::Error, Topic { about: "watcher", problem: "panicked" }, |name| {
+            format!("{name}: {what} panicked at index {next:?}; continuing in {wait:.1?}")
+        });
+        sleep(wait).await;
+    }
+}

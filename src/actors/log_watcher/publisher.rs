@@ -1,0 +1,275 @@
+//! The last stage: gives every index its place in the ledger, publishes the entries to the Broker, and moves the
+//! position of the log.
+
+use super::client_wait::ClientWait;
+use super::log_cursor::LogCursor;
+use super::report::Reporter;
+use super::unverified::{DecodedEntry, VerifiedBatch};
+use super::verifier::Verified;
+use crate::actors::broker::{Broker, Publish};
+use crate::config::{Start, WatchSettings};
+use crate::ct::entry::{Content, LogEntry, LogEntryType};
+use crate::ct::head::Head;
+use crate::ct::merkle::CompactTree;
+use crate::digest::Topic;
+use crate::evidence::Misbehaviour;
+use crate::log_client::{AnswerMemory, DecodeFailure};
+use crate::message::{CertEntry, Demand, EntryBatch};
+use crate::state::{Ledger, Positions, UndecodableEntry, UndecodableFolder};
+use actix::Addr;
+use actix::prelude::SendError;
+use bytes::Bytes;
+use log::Level;
+use std::cell::Cell;
+use std::future::pending;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep};
+
+/// Delay before retrying when the Broker's mailbox is full.
+const BROKER_PAUSE: Duration = Duration::from_millis(10);
+
+/// Publishes the entries of one log.
+pub(super) struct Publisher {
+    pub(super) reporter: Rc<Reporter>,
+    pub(super) memory: Arc<AnswerMemory>,
+    pub(super) settings: WatchSettings,
+    pub(super) undecodable: Arc<UndecodableFolder>,
+    pub(super) positions: Arc<Positions>,
+    pub(super) broker: Addr<Broker>,
+    pub(super) demand: Arc<Demand>,
+    pub(super) gate: ClientWait,
+    /// Set when no more entries may be published.
+    pub(super) stopped: Rc<Cell<bool>>,
+    /// The position; `None` until the first head.
+    pub(super) cursor: Option<LogCursor>,
+    /// Whether the first head has been processed.
+    pub(super) began: bool,
+}
+
+impl Publisher {
+    /// The head that the saved position was verified against.
+    ///
+    /// If the log's key has changed since the position was saved, publishing nothing is the only way to lose nothing, so
+    /// this never returns.
+    pub(super) async fn resume(&mut self) -> Option<Head> {
+        let source = self.reporter.status().source().clone();
+        let saved = self.positions.get(source.url())?;
+        if let (Some(before), Some(now)) = (saved.log_id, source.log_id())
+            && before != now
+        {
+            let why = "the log's key has changed since its position was saved, so it is treated as a different log; \
+                       restore the old key, or move positions.json away to start over";
+            self.reporter.halt::<()>(why).await;
+        }
+        let head = saved.head.clone();
+        self.cursor = Some(LogCursor::saved(saved));
+        head
+    }
+
+    /// The current position. The first head determines it unless a position was saved.
+    pub(super) fn begin(&mut self, head: &Head) -> LogCursor {
+        let name = self.reporter.name();
+        let is_new = self.cursor.is_none();
+        let cursor = self.cursor.get_or_insert_with(|| {
+            let next = match self.settings.start {
+                Start::Head => head.tree_size,
+                Start::Index(index) => index,
+                Start::BeforeHead(count) => head.tree_size.saturating_sub(count),
+            };
+            log::info!("{name}: watching from index {next}, tree size {}", head.tree_size);
+            LogCursor::starting(next, head)
+        });
+        if !self.began {
+            self.began = true;
+            if !is_new {
+                limit_catch_up(name, cursor, head, self.settings.catch_up);
+            }
+            if cursor.next() > head.tree_size {
+                let next = cursor.next();
+                log::warn!("{name}: the log ends before index {next}; waiting for it to grow");
+            }
+        }
+        let cursor = cursor.clone();
+        self.note_position();
+        cursor
+    }
+
+    /// Publishes what arrives in `verified`, until its sender is closed.
+    pub(super) async fn run(&mut self, mut verified: mpsc::Receiver<Verified>) {
+        while let Some(verified) = verified.recv().await {
+            match verified {
+                Verified::Batch { batch, head } => {
+                    if let (Some(cursor), Some(head)) = (&mut self.cursor, head) {
+                        cursor.head = Some(head);
+                    }
+                    self.publish(batch).await;
+                }
+                Verified::Unhashable(entry) => self.pass_over(&entry).await,
+            }
+        }
+    }
+
+    /// Publishes a batch and waits for the Broker's answer. The position moves together with the publishing, so a stop
+    /// cannot separate the two.
+    async fn publish(&mut self, batch: VerifiedBatch) {
+        let _turn = match batch.is_large() {
+            true => self.memory.turn_for_large_batch().await,
+            false => None,
+        };
+        let VerifiedBatch { entries, tree, .. } = batch;
+        let ledger = self.accounted(&entries).await;
+        let mut decoded = Vec::with_capacity(entries.len());
+        for arrived in entries {
+            match arrived.content {
+                Ok(entry) => {
+                    if let Content::Entry(whole) = &entry.content {
+                        self.reporter.status().sent_one(whole.entry_type);
+                    }
+                    self.look_at(&entry, arrived.evidence);
+                    decoded.push(entry);
+                }
+                Err(broken) => self.keep_undecodable(&broken, arrived.index),
+            }
+        }
+        let count = decoded.len() as u64;
+        if decoded.is_empty() {
+            // Nothing was published, so there is no answer to wait for.
+            self.unless_stopped().await;
+            self.move_to(ledger, tree);
+        } else {
+            let batch = EntryBatch::new(decoded);
+            batch.prepare(&self.demand);
+            self.gate.passed().await;
+            let taken = self.send(batch).await;
+            self.move_to(ledger, tree);
+            // The Broker stops only with the whole system, which also drops this future.
+            if taken.await.is_err() {
+                pending::<()>().await;
+            }
+        }
+        self.reporter.status().sent(ledger.next, count, Instant::now().into_std());
+    }
+
+    /// The ledger with `entries` added. Never returns if that would leave a gap or a repetition.
+    async fn accounted(&self, entries: &[DecodedEntry]) -> Ledger {
+        let Some(mut ledger) = self.cursor.as_ref().map(|cursor| cursor.ledger) else {
+            return self.reporter.halt("internal error: entries arrived before the first tree head").await;
+        };
+        let each = |arrived: &DecodedEntry| match arrived.content {
+            Ok(_) => ledger.deliver(arrived.index),
+            Err(_) => ledger.pass_over(arrived.index),
+        };
+        match entries.iter().try_for_each(each) {
+            Ok(()) => ledger,
+            Err(error) => {
+                let why = "internal error, the entries are out of order";
+                self.reporter.halt(&format!("{why}: {error}; no more entries of this log are sent")).await
+            }
+        }
+    }
+
+    /// Sends a batch to the Broker's mailbox. The receiver resolves once the batch is in the clients' queues.
+    async fn send(&self, batch: EntryBatch) -> oneshot::Receiver<()> {
+        let (done, taken) = oneshot::channel();
+        let mut publish = Publish { batch, done };
+        loop {
+            self.unless_stopped().await;
+            match self.broker.try_send(publish) {
+                Ok(()) => return taken,
+                Err(SendError::Full(again)) => {
+                    publish = again;
+                    sleep(BROKER_PAUSE).await;
+                }
+                Err(SendError::Closed(_)) => return pending().await,
+            }
+        }
+    }
+
+    /// Never returns once nothing more may be published.
+    async fn unless_stopped(&self) {
+        if self.stopped.get() {
+            pending::<()>().await;
+        }
+    }
+
+    /// Moves the position past the published entries.
+    fn move_to(&mut self, ledger: Ledger, tree: Option<CompactTree>) {
+        if let Some(cursor) = &mut self.cursor {
+            (cursor.ledger, cursor.tree) = (ledger, tree);
+        }
+        self.note_position();
+    }
+
+    /// Writes the position to the status and to the saved positions.
+    fn note_position(&self) {
+        if let Some(cursor) = &self.cursor {
+            let status = self.reporter.status();
+            status.account(cursor.ledger);
+            let source = status.source();
+            self.positions.set(source.url(), cursor.to_save(source.log_id()));
+        }
+    }
+
+    /// Skips an entry that cannot be hashed. The tree behind it is unknown.
+    async fn pass_over(&mut self, arrived: &DecodedEntry) {
+        if let Err(broken) = &arrived.content {
+            self.keep_undecodable(broken, arrived.index);
+        }
+        let ledger = self.accounted(std::slice::from_ref(arrived)).await;
+        self.unless_stopped().await;
+        self.move_to(ledger, None);
+        if let Some(cursor) = &mut self.cursor {
+            cursor.reset_tree();
+        }
+    }
+
+    /// Records what is wrong with an entry that is published nevertheless.
+    fn look_at(&self, entry: &CertEntry, leaf_input: Option<Bytes>) {
+        let Content::Entry(LogEntry { fault: Some(fault), certificate, chain, entry_type, .. }) =
+            &entry.content
+        else {
+            return;
+        };
+        self.reporter.status().misframed();
+        let Some(leaf_input) = leaf_input else {
+            self.reporter.tell(Level::Warn, Topic { about: "entry", problem: "misframed" }, |name| {
+                format!("{name}: entry {} is malformed: {fault}; sent anyway", entry.index)
+            });
+            return;
+        };
+        self.reporter.wrong_entry(format!("entry {}: {fault}", entry.index), || Misbehaviour::WrongEntry {
+            index: entry.index,
+            leaf_input: leaf_input.as_ref().into(),
+            precertificate: (*entry_type == LogEntryType::Precert).then(|| certificate.as_ref().into()),
+            chain: chain.iter().map(|issuer| issuer.der().as_ref().into()).collect(),
+        });
+    }
+
+    /// Stores the bytes of an entry that is skipped because it cannot be decoded.
+    fn keep_undecodable(&self, broken: &DecodeFailure, index: u64) {
+        let DecodeFailure { reason, leaf_input, extra_data } = broken;
+        let url = self.reporter.status().source().url();
+        let kept =
+            match self.undecodable.keep(&UndecodableEntry { url, index, reason, leaf_input, extra_data }) {
+                Ok(path) => format!("kept in {}", path.display()),
+                Err(error) => format!("not kept: {error}"),
+            };
+        self.reporter.tell(Level::Warn, Topic { about: "entry", problem: "cannot be decoded" }, |name| {
+            format!("{name}: entry {index} cannot be decoded: {reason}; skipped, {kept}")
+        });
+    }
+}
+
+/// Logs how far the position is behind the head after a restart, and skips entries beyond the limit `most`.
+fn limit_catch_up(name: &str, cursor: &mut LogCursor, head: &Head, most: Option<u64>) {
+    let (next, behind) = (cursor.next(), head.tree_size.saturating_sub(cursor.next()));
+    log::info!("{name}: resuming at index {next}, {behind} entries behind the head");
+    if let Some(most) = most.filter(|most| behind > *most) {
+        let from = head.tree_size - most;
+        log::warn!("{name}: skipping entries {next} to {}, because fetch.catch_up is {most}", from - 1);
+        cursor.skip_to(from);
+    }
+}

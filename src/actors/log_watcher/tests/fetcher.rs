@@ -1,0 +1,164 @@
+use super::super::fetcher::{FetchedPage, Fetcher};
+use super::*;
+use crate::config::WatchSettings;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+fn fetcher(log: &Rc<FakeLog>, shared: &Shared, settings: WatchSettings) -> Fetcher<FakeLog> {
+    Fetcher::new(log.clone(), shared.board.clone(), shared.reporter.clone(), shared.memory.clone(), settings)
+}
+
+/// The indexes of the next pages up to one that completes a head.
+async fn completed(pages: &mut mpsc::Receiver<FetchedPage>) -> Vec<u64> {
+    let mut indexes = Vec::new();
+    loop {
+        let page = pages.recv().await.expect("a page");
+        indexes.extend(page.entries.iter().map(|entry| entry.index));
+        if page.completes {
+            return indexes;
+        }
+    }
+}
+
+#[actix::test]
+async fn all_entries_under_each_head_are_passed_on_in_order() {
+    tokio::time::pause();
+    let (log, shared) = (FakeLog::of(95), Shared::new());
+    let (sender, mut pages) = mpsc::channel(1);
+    let mut fetcher = fetcher(&log, &shared, SETTINGS);
+    let heads = async {
+        shared.board.publish(head(42));
+        assert_eq!(completed(&mut pages).await, (5..42).collect::<Vec<_>>());
+        shared.board.publish(head(95));
+        assert_eq!(completed(&mut pages).await, (42..95).collect::<Vec<_>>());
+        assert!(timeout(Duration::from_secs(60), pages.recv()).await.is_err(), "there is no more");
+    };
+    tokio::select! {
+        () = fetcher.run(5, sender) => panic!("it ended"),
+        () = heads => {}
+    }
+    let ranges = log.ranges.borrow();
+    assert_eq!(ranges.iter().map(|(start, end, _)| end - start).sum::<u64>(), 90, "each is fetched once");
+    assert!(ranges.iter().all(|(start, end, _)| end - start <= SETTINGS.page_size));
+    assert_eq!(ranges[0].2, ranges[3].2, "four requests run at the same time");
+}
+
+#[actix::test]
+async fn a_page_completes_a_head_although_larger_heads_have_come() {
+    tokio::time::pause();
+    let (log, shared) = (FakeLog::of(200), Shared::new());
+    let (sender, mut pages) = mpsc::channel(1);
+    let mut fetcher = fetcher(&log, &shared, SETTINGS);
+    let heads = async {
+        shared.board.publish(head(40));
+        sleep(ANSWER_TIME / 2).await;
+        shared.board.publish(head(200));
+        assert_eq!(completed(&mut pages).await, (0..40).collect::<Vec<_>>());
+        assert_eq!(completed(&mut pages).await, (40..200).collect::<Vec<_>>());
+    };
+    tokio::select! {
+        () = fetcher.run(0, sender) => panic!("it ended"),
+        () = heads => {}
+    }
+}
+
+#[actix::test]
+async fn nothing_more_is_fetched_while_nobody_takes_what_has_come() {
+    tokio::time::pause();
+    let (log, shared) = (FakeLog::of(1000), Shared::new());
+    let (sender, mut pages) = mpsc::channel(1);
+    let mut fetcher = fetcher(&log, &shared, SETTINGS);
+    shared.board.publish(head(1000));
+    let stalled = async {
+        sleep(Duration::from_secs(600)).await;
+        let span = SETTINGS.page_size * SETTINGS.in_flight as u64;
+        let fetched = log.ranges.borrow().last().expect("requests").1;
+        assert!(fetched <= span + 2 * SETTINGS.page_size, "{fetched}");
+        assert_eq!(completed(&mut pages).await, (0..1000).collect::<Vec<_>>(), "nothing is lost");
+    };
+    tokio::select! {
+        () = fetcher.run(0, sender) => panic!("it ended"),
+        () = stalled => {}
+    }
+    drop(pages);
+}
+
+#[actix::test]
+async fn memory_is_counted_until_the_next_stage_has_dropped_the_page() {
+    tokio::time::pause();
+    let (log, shared) = (FakeLog::of(10), Shared::new());
+    let (sender, mut pages) = mpsc::channel(1);
+    let mut fetcher = fetcher(&log, &shared, SETTINGS);
+    shared.board.publish(head(10));
+    let page = tokio::select! {
+        () = fetcher.run(0, sender) => panic!("it ended"),
+        page = pages.recv() => page.expect("a page"),
+    };
+    let bytes: usize = page.entries.iter().map(DecodedEntry::bytes).sum();
+    assert!(bytes > 0 && shared.memory.bytes() == bytes, "{bytes}");
+    drop(page);
+    assert_eq!(shared.memory.bytes(), 0);
+}
+
+#[actix::test]
+async fn a_failed_range_is_requested_again_after_a_delay_and_one_at_a_time() {
+    tokio::time::pause();
+    let (log, shared) = (FakeLog::of(100), Shared::new());
+    let (sender, mut pages) = mpsc::channel(1);
+    let mut fetcher = fetcher(&log, &shared, SETTINGS);
+    shared.board.publish(head(100));
+    let failing = Rc::new(Cell::new(true));
+    let fails = failing.clone();
+    *log.refuses_entries.borrow_mut() = Box::new(move |_| fails.get().then(|| refused(500)));
+    let recovers = async {
+        sleep(Duration::from_secs(100)).await;
+        let tried = log.ranges.borrow().len();
+        assert!((8..14).contains(&tried), "{tried} requests");
+        failing.set(false);
+        assert_eq!(completed(&mut pages).await, (0..100).collect::<Vec<_>>());
+    };
+    tokio::select! {
+        () = fetcher.run(0, sender) => panic!("it ended"),
+        () = recovers => {}
+    }
+    assert!(shared.status.snapshot().failures >= 5);
+}
+
+#[actix::test]
+async fn a_partial_tile_is_waited_for_and_then_fetched() {
+    tokio::time::pause();
+    let (log, shared) = (FakeLog::of(25), Shared::new());
+    log.alignment.set(10);
+    let (sender, mut pages) = mpsc::channel(1);
+    let mut fetcher = fetcher(&log, &shared, SETTINGS);
+    let begin = Instant::now();
+    shared.board.publish(head(25));
+    let tiles = async {
+        assert_eq!(completed(&mut pages).await, (0..20).collect::<Vec<_>>());
+        assert!(begin.elapsed() < Duration::from_secs(1));
+        assert_eq!(completed(&mut pages).await, (20..25).collect::<Vec<_>>());
+        let waited = begin.elapsed();
+        assert!(
+            waited >= SETTINGS.partial_tile_wait && waited < SETTINGS.partial_tile_wait * 2,
+            "{waited:?}"
+        );
+        log.size.set(30);
+        shared.board.publish(head(30));
+        assert_eq!(completed(&mut pages).await, (25..30).collect::<Vec<_>>());
+        assert!(begin.elapsed() - waited < Duration::from_secs(1), "the tile is full");
+    };
+    tokio::select! {
+        () = fetcher.run(0, sender) => panic!("it ended"),
+        () = tiles => {}
+    }
+}
+
+#[actix::test]
+async fn it_ends_when_the_next_stage_has_ended() {
+    tokio::time::pause();
+    let (log, shared) = (FakeLog::of(25), Shared::new());
+    let (sender, pages) = mpsc::channel(1);
+    drop(pages);
+    let mut fetcher = fetcher(&log, &shared, SETTINGS);
+    assert!(timeout(Duration::from_secs(1), fetcher.run(0, sender)).await.is_ok());
+}

@@ -1,0 +1,184 @@
+use super::super::client_wait::ClientWait;
+use super::super::publisher::Publisher;
+use super::super::unverified::{UnverifiedEntries, VerifiedBatch};
+use super::super::verifier::Verified;
+use super::*;
+use crate::actors::broker::Newest;
+use crate::log_client::DecodeFailure;
+use crate::message::Demand;
+use crate::state::{Positions, UndecodableFolder};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+struct Stage {
+    shared: Shared,
+    publisher: Publisher,
+    positions: Arc<Positions>,
+    stopped: Rc<Cell<bool>>,
+}
+
+fn stage(settings: WatchSettings, positions: Positions) -> Stage {
+    let (shared, positions, stopped) = (Shared::new(), Arc::new(positions), Rc::new(Cell::new(false)));
+    let publisher = Publisher {
+        reporter: shared.reporter.clone(),
+        memory: shared.memory.clone(),
+        settings,
+        undecodable: Arc::new(UndecodableFolder::new(shared.dir.path().join("undecodable"))),
+        positions: positions.clone(),
+        broker: shared.broker.clone(),
+        demand: Arc::default(),
+        gate: ClientWait::new(Arc::new(Demand::default()), 0, Duration::ZERO),
+        stopped: stopped.clone(),
+        cursor: None,
+        began: false,
+    };
+    Stage { shared, publisher, positions, stopped }
+}
+
+const URL: &str = "https://log.example";
+
+fn broken() -> DecodeFailure {
+    DecodeFailure { reason: "because".into(), leaf_input: "AA==".into(), extra_data: String::new() }
+}
+
+impl Stage {
+    fn batches(&mut self, entries: Vec<DecodedEntry>) -> Vec<VerifiedBatch> {
+        let cursor = self.publisher.begin(&head(100));
+        let mut held = UnverifiedEntries::behind(&cursor, true);
+        entries.into_iter().for_each(|entry| assert!(held.push(entry).is_none()));
+        held.take_proven()
+    }
+
+    fn entries(&self, indexes: std::ops::Range<u64>) -> Vec<DecodedEntry> {
+        indexes.map(|index| decoded(index, &self.shared.reporter)).collect()
+    }
+
+    /// Publishes `batches` under the head of 100 entries. Returns whether that came to an end.
+    async fn publish(&mut self, batches: Vec<VerifiedBatch>) -> bool {
+        let (sender, receiver) = mpsc::channel(100);
+        for batch in batches {
+            sender.try_send(Verified::Batch { batch, head: Some(head(100)) }).expect("there is room");
+        }
+        drop(sender);
+        timeout(Duration::from_secs(5), self.publisher.run(receiver)).await.is_ok()
+    }
+}
+
+#[actix::test]
+async fn entries_are_sent_and_the_position_moves_with_its_tree_and_head() {
+    let mut stage = stage(SETTINGS, Positions::in_memory());
+    let entries = stage.entries(0..30);
+    let batches = stage.batches(entries);
+    assert!(stage.publish(batches).await);
+    let saved = stage.positions.get(URL).expect("a position");
+    assert_eq!((saved.ledger.next, saved.ledger.delivered), (30, 30));
+    assert_eq!((saved.tree, saved.head, saved.log_id), (Some(tree_of(30)), Some(head(100)), Some([1; 32])));
+    let newest = stage.shared.broker.send(Newest).await.expect("the Broker");
+    assert_eq!(newest.last().expect("an entry").index, 29);
+}
+
+#[actix::test]
+async fn an_entry_that_cannot_be_decoded_is_counted_and_kept() {
+    let mut stage = stage(SETTINGS, Positions::in_memory());
+    let mut entries = stage.entries(0..3);
+    entries[1].content = Err(broken());
+    let batches = stage.batches(entries);
+    assert!(stage.publish(batches).await);
+    let snapshot = stage.shared.status.snapshot();
+    assert_eq!((snapshot.position, snapshot.delivered, snapshot.undecodable), (3, 2, 1));
+    assert!(stage.shared.dir.path().join("undecodable/log.example-1.json").exists());
+}
+
+#[actix::test]
+async fn a_batch_without_any_decodable_entry_moves_the_position_too() {
+    let mut stage = stage(SETTINGS, Positions::in_memory());
+    let mut entries = stage.entries(0..2);
+    entries.iter_mut().for_each(|entry| entry.content = Err(broken()));
+    let batches = stage.batches(entries);
+    assert!(stage.publish(batches).await);
+    assert_eq!(stage.positions.get(URL).expect("a position").ledger.undecodable, 2);
+}
+
+#[actix::test]
+async fn entries_out_of_order_are_not_sent() {
+    let mut stage = stage(SETTINGS, Positions::in_memory());
+    let mut entries = stage.entries(0..4);
+    entries.swap(1, 2);
+    let batches = stage.batches(entries);
+    assert!(!stage.publish(batches).await, "it never goes on");
+    let snapshot = stage.shared.status.snapshot();
+    assert!(snapshot.halted.expect("a reason").contains("found index 2, expected 1"));
+    assert_eq!((snapshot.position, snapshot.delivered), (0, 0));
+}
+
+#[actix::test]
+async fn nothing_is_sent_after_a_stop_and_the_position_stays() {
+    for undecodable in [false, true] {
+        let mut stage = stage(SETTINGS, Positions::in_memory());
+        let mut entries = stage.entries(0..4);
+        if undecodable {
+            entries.iter_mut().for_each(|entry| entry.content = Err(broken()));
+        }
+        let batches = stage.batches(entries);
+        stage.stopped.set(true);
+        assert!(!stage.publish(batches).await, "it waits to be dropped");
+        assert_eq!(stage.positions.get(URL).expect("a position").ledger.next, 0);
+        assert!(stage.shared.broker.send(Newest).await.expect("the Broker").is_empty());
+    }
+}
+
+#[actix::test]
+async fn behind_an_entry_that_cannot_be_hashed_the_tree_is_unknown() {
+    let mut stage = stage(SETTINGS, Positions::in_memory());
+    let entries = stage.entries(0..5);
+    let batches = stage.batches(entries);
+    assert!(stage.publish(batches).await);
+    let (sender, receiver) = mpsc::channel(1);
+    let unhashable =
+        DecodedEntry { leaf_hash: None, content: Err(broken()), ..decoded(5, &stage.shared.reporter) };
+    sender.try_send(Verified::Unhashable(unhashable)).expect("there is room");
+    drop(sender);
+    stage.publisher.run(receiver).await;
+    let cursor = stage.publisher.begin(&head(100));
+    assert_eq!((cursor.next(), cursor.missing_tree().map(|missing| missing.size)), (6, Some(6)));
+}
+
+#[actix::test]
+async fn a_start_is_at_the_head_or_where_the_settings_say_and_later_where_it_ended() {
+    for (start, next) in [(Start::Head, 100), (Start::Index(7), 7), (Start::BeforeHead(30), 70)] {
+        let mut stage = stage(WatchSettings { start, ..SETTINGS }, Positions::in_memory());
+        assert_eq!(stage.publisher.resume().await, None);
+        assert_eq!(stage.publisher.begin(&head(100)).next(), next);
+        assert_eq!(stage.publisher.begin(&head(150)).next(), next, "a later head changes nothing");
+    }
+}
+
+#[actix::test]
+async fn a_restart_goes_on_where_it_was_and_leaves_out_what_is_beyond_the_limit() {
+    for (catch_up, next, skipped) in [(None, 20, 0), (Some(80), 20, 0), (Some(30), 70, 50)] {
+        let mut before = stage(SETTINGS, Positions::in_memory());
+        let entries = before.entries(0..20);
+        let batches = before.batches(entries);
+        assert!(before.publish(batches).await);
+        let positions = Positions::in_memory();
+        positions.set(URL, before.positions.get(URL).expect("a position"));
+
+        let mut after = stage(WatchSettings { catch_up, ..SETTINGS }, positions);
+        assert_eq!(after.publisher.resume().await, Some(head(100)));
+        let cursor = after.publisher.begin(&head(100));
+        assert_eq!((cursor.next(), cursor.ledger.skipped), (next, skipped));
+        assert_eq!(cursor.tree.is_some(), skipped == 0, "the tree before it is known");
+    }
+}
+
+#[actix::test]
+async fn another_key_is_another_log() {
+    let mut before = stage(SETTINGS, Positions::in_memory());
+    before.publisher.begin(&head(100));
+    let positions = Positions::in_memory();
+    let saved = before.positions.get(URL).expect("a position");
+    positions.set(URL, crate::state::Position { log_id: Some([2; 32]), ..saved });
+    let mut after = stage(SETTINGS, positions);
+    assert!(timeout(Duration::from_secs(1), after.publisher.resume()).await.is_err(), "it never goes on");
+    assert!(after.shared.status.snapshot().halted.expect("a reason").contains("key has changed"));
+}
