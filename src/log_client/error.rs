@@ -139,6 +139,16 @@ impl FetchError {
         }
     }
 
+    /// Whether the failure may be due to the requested entries, so that a request for fewer of them may succeed.
+    pub(crate) fn concerns_range(&self) -> bool {
+        match self {
+            FetchError::Http(error) => {
+                !matches!(error, HttpError::Send(_) | HttpError::NotPublic(_) | HttpError::NoRoom)
+            }
+            _ => !self.is_overload(),
+        }
+    }
+
     /// Whether the log asks for fewer requests.
     pub(crate) fn is_overload(&self) -> bool {
         matches!(self, FetchError::Status { status: 429 | 503, .. }) || self.retry_after().is_some()

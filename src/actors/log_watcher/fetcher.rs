@@ -2,6 +2,9 @@
 //!
 //! The next stage takes pages as fast as the clients take messages. When it does not, this stage stops fetching: at most
 //! [`MAX_WAITING_BYTES`] wait here, besides the answers that are being received.
+//!
+//! A failure that concerns the requested range delays only that range, which is halved when it fails again. Entries
+//! before it are passed on, and others are fetched meanwhile. A failure of the log as a whole delays all requests.
 
 use super::backoff::Backoff;
 use super::head_board::HeadBoard;
@@ -10,17 +13,20 @@ use super::page_size::PageSize;
 use super::progress::Progress;
 use super::report::Reporter;
 use super::unverified::DecodedEntry;
-use super::window::Window;
+use super::window::{Retry, Window};
 use crate::clock;
 use crate::config::WatchSettings;
+use crate::digest::Topic;
 use crate::http_client::HttpError;
 use crate::log_client::{AnswerMemory, FetchError, FetchedEntry, MemoryPart, Range};
 use crate::message::CertEntry;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use log::Level;
 use std::collections::VecDeque;
 use std::future::pending;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -31,11 +37,18 @@ pub(crate) const MAX_WAITING_BYTES: usize = 24 * 1024 * 1024;
 /// only cost memory.
 const MAX_TARGETS: usize = 64;
 
+/// Consecutive failures of ranges after which the whole log is taken to fail: enough to halve a range of 1,000 entries
+/// down to one.
+const MAX_RANGE_FAILURES: u32 = 24;
+/// Delay between the requests while only failures come.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
 /// Consecutive entries, in order.
 #[derive(Debug)]
 pub(super) struct FetchedPage {
     pub(super) entries: Vec<DecodedEntry>,
-    /// Whether they complete the entries under a head, so that they should be proven and published now.
+    /// Whether they complete the entries under a head, or those before an entry that the log does not serve, so that they
+    /// should be proven and published now.
     pub(super) completes: bool,
     /// Counts their memory until the page is dropped.
     pub(super) _memory: MemoryPart,
@@ -56,7 +69,10 @@ pub(super) struct Fetcher<L> {
     memory: Arc<AnswerMemory>,
     settings: WatchSettings,
     page_size: PageSize,
+    /// The failures of the log as a whole.
     backoff: Backoff,
+    /// Number of ranges that have failed since the last success.
+    range_failures: u32,
     /// Entries are not requested before this time.
     not_before: Instant,
     last_failure: Option<Instant>,
@@ -73,6 +89,8 @@ struct Fetching {
     waiting_bytes: usize,
     memory: MemoryPart,
     progress: Option<Progress>,
+    /// Whether everything that was passed on may be published.
+    is_complete: bool,
 }
 
 impl<L: LogRequests> Fetcher<L> {
@@ -91,6 +109,7 @@ impl<L: LogRequests> Fetcher<L> {
             settings,
             page_size: PageSize::new(settings.page_size),
             backoff: Backoff::default(),
+            range_failures: 0,
             not_before: Instant::now(),
             last_failure: None,
         }
@@ -107,6 +126,7 @@ impl<L: LogRequests> Fetcher<L> {
             waiting_bytes: 0,
             memory: self.memory.part(),
             progress: None,
+            is_complete: true,
         };
         let mut in_flight = FuturesUnordered::new();
         loop {
@@ -115,17 +135,18 @@ impl<L: LogRequests> Fetcher<L> {
             while let Some(range) = self.next_range(&mut fetching, in_flight.len()) {
                 in_flight.push(fetch(self.log.clone(), range, self.not_before));
             }
+            // A retry that is due already waits for one of the requests in flight.
+            let retry_due = fetching.window.next_retry().filter(|due| *due > Instant::now());
             tokio::select! {
-                permit = pages.reserve(), if fetching.window.has_arrived() => {
+                permit = pages.reserve(), if fetching.has_page() => {
                     let Ok(permit) = permit else { return };
-                    if let Some(page) = self.next_page(&mut fetching) {
-                        permit.send(page);
-                    }
+                    permit.send(self.next_page(&mut fetching));
                 }
                 Some(answer) = in_flight.next(), if !in_flight.is_empty() => self.judge(answer, &mut fetching),
                 // The board outlives this stage, so the channel is not closed.
                 _ = heads.changed() => {}
                 () = sleep_until_some(partial_due) => {}
+                () = sleep_until_some(retry_due) => {}
                 () = pages.closed() => return,
             }
         }
@@ -164,7 +185,8 @@ impl<L: LogRequests> Fetcher<L> {
 
     /// The next range to request while `in_flight` requests are being answered.
     fn next_range(&self, fetching: &mut Fetching, in_flight: usize) -> Option<Range> {
-        let parallel = if self.backoff.failures() > 0 { 1 } else { self.settings.in_flight };
+        let is_failing = self.backoff.failures() > 0 || self.range_failures > 0;
+        let parallel = if is_failing { 1 } else { self.settings.in_flight };
         let has_room = fetching.waiting_bytes < MAX_WAITING_BYTES && self.memory.has_room();
         if in_flight >= parallel || in_flight > 0 && !has_room {
             return None;
@@ -173,12 +195,12 @@ impl<L: LogRequests> Fetcher<L> {
         if in_flight == 0 && !has_room && fetching.window.has_arrived() {
             return None;
         }
-        fetching.window.next_range(self.page_size.ask())
+        fetching.window.next_range(self.page_size.ask(), Instant::now())
     }
 
-    /// The next entries in order, if they have arrived.
-    fn next_page(&self, fetching: &mut Fetching) -> Option<FetchedPage> {
-        let entries = fetching.window.take_arrived()?;
+    /// The next entries in order. A page without entries only says that those before it may be published.
+    fn next_page(&self, fetching: &mut Fetching) -> FetchedPage {
+        let entries = fetching.window.take_arrived().unwrap_or_default();
         let bytes = entries.iter().map(DecodedEntry::bytes).sum();
         fetching.waiting_bytes = fetching.waiting_bytes.saturating_sub(bytes);
         fetching.memory.set(fetching.waiting_bytes);
@@ -189,7 +211,8 @@ impl<L: LogRequests> Fetcher<L> {
         {
             log::info!("{}: {told}", self.reporter.name());
         }
-        Some(FetchedPage { entries, completes: fetching.completes_at(position), _memory: memory })
+        fetching.is_complete = fetching.completes_at(position) || fetching.window.is_stuck();
+        FetchedPage { entries, completes: fetching.is_complete, _memory: memory }
     }
 
     /// Processes the answer to a request.
@@ -198,6 +221,7 @@ impl<L: LogRequests> Fetcher<L> {
         match answer.page {
             Ok(page) => {
                 self.backoff.succeeded();
+                self.range_failures = 0;
                 self.page_size.learn(range.count(), page.len() as u64);
                 let arrived = self.decode(range, page);
                 fetching.waiting_bytes += arrived.iter().flatten().map(DecodedEntry::bytes).sum::<usize>();
@@ -205,21 +229,63 @@ impl<L: LogRequests> Fetcher<L> {
                 fetching.window.arrived(range, arrived);
             }
             Err(error) => {
-                fetching.window.failed(range);
                 self.reporter.status().retried(range.count());
-                if matches!(error, FetchError::Http(HttpError::TooLarge { .. } | HttpError::NoRoom)) {
-                    self.page_size.too_large();
-                }
                 // Requests that were in flight when the first of them failed do not count as further failures.
-                if self.last_failure.is_some_and(|last| answer.asked_at < last) {
-                    return;
+                let is_new = self.last_failure.is_none_or(|last| answer.asked_at >= last);
+                if error.concerns_range() {
+                    self.range_failed(range, &error, is_new, fetching);
+                } else {
+                    fetching.window.interrupted(range);
+                    self.log_failed(range, &error, is_new);
                 }
-                let what = format!("get entries {} to {}", range.start, range.end_exclusive - 1);
-                let wait = self.reporter.failure(&mut self.backoff, &what, &error);
-                self.last_failure = Some(Instant::now());
-                self.not_before = Instant::now() + wait;
+                self.last_failure = self.last_failure.max(is_new.then(Instant::now));
             }
         }
+    }
+
+    /// Processes a failure that has nothing to do with the requested range.
+    fn log_failed(&mut self, range: Range, error: &FetchError, is_new: bool) {
+        if matches!(error, FetchError::Http(HttpError::NoRoom)) {
+            self.page_size.too_large();
+        }
+        if is_new {
+            let wait = self.reporter.failure(&mut self.backoff, &described(range), error);
+            self.not_before = Instant::now() + wait;
+        }
+    }
+
+    /// Processes a failure that may be due to the requested range.
+    fn range_failed(&mut self, range: Range, error: &FetchError, is_new: bool, fetching: &mut Fetching) {
+        if matches!(error, FetchError::Http(HttpError::TooLarge { .. })) {
+            self.page_size.too_large();
+        }
+        if self.page_size.is_beyond(range.count()) {
+            fetching.window.interrupted(range);
+            return self.reporter.status().failed(error);
+        }
+        self.range_failures += u32::from(is_new);
+        if is_new && self.range_failures > MAX_RANGE_FAILURES {
+            fetching.window.interrupted(range);
+            return self.log_failed(range, error, is_new);
+        }
+        self.not_before = Instant::now() + FAILURE_PAUSE.mul_f64(0.5 + rand::random::<f64>() / 2.0);
+        let retry = fetching.window.failed(range, Instant::now(), rand::random());
+        if retry == Retry::Halved {
+            self.page_size.refused(range.start, range.count());
+        }
+        let (topic, next) = match retry {
+            Retry::Again(wait) => (("failed request", error.kind()), format!("trying again in {wait:.1?}")),
+            Retry::Halved => (("failed request", error.kind()), "requesting its halves".into()),
+            Retry::Alone(wait) => (
+                ("entry", "not served"),
+                format!("the entries after it wait; requesting it alone again in {wait:.1?}"),
+            ),
+        };
+        self.reporter.status().failed(error);
+        let topic = Topic { about: topic.0, problem: topic.1 };
+        self.reporter.tell(Level::Warn, topic, |name| {
+            format!("{name}: failed to {}: {error}; {next}", described(range))
+        });
     }
 
     /// Decodes a page. `None` stands for an entry that may have been damaged in transit, and is requested once more.
@@ -242,6 +308,11 @@ impl<L: LogRequests> Fetcher<L> {
 }
 
 impl Fetching {
+    /// Whether the next stage can be given something: entries, or that those before a failed range are complete.
+    fn has_page(&self) -> bool {
+        self.window.has_arrived() || self.window.is_stuck() && !self.is_complete
+    }
+
     fn extend_to(&mut self, end_exclusive: u64) {
         if end_exclusive <= self.window.end_exclusive() {
             return;
@@ -264,6 +335,14 @@ impl Fetching {
         let before = self.targets.len();
         self.targets.retain(|target| *target > position);
         self.targets.len() < before
+    }
+}
+
+/// A request for entries in the words of log lines.
+fn described(range: Range) -> String {
+    match range.count() {
+        1 => format!("get entry {}", range.start),
+        _ => format!("get entries {} to {}", range.start, range.end_exclusive - 1),
     }
 }
 

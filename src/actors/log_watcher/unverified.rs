@@ -126,6 +126,11 @@ impl UnverifiedEntries {
         self.bytes
     }
 
+    /// Whether no entry was added since the last proof.
+    pub(super) fn is_empty(&self) -> bool {
+        self.leaf_hashes.is_empty() && self.batches.is_empty()
+    }
+
     /// The tree to be proven; `None` without verification.
     pub(super) fn tree(&self) -> Option<&CompactTree> {
         self.tree.as_ref()

@@ -95,6 +95,7 @@ impl<L: LogRequests> Verifier<L> {
                 }
             }
             if (completes || self.is_off)
+                && !held.is_empty()
                 && let Err(end) = self.release(&mut held, &verified).await
             {
                 return end;

@@ -1,6 +1,7 @@
 use super::super::fetcher::{FetchedPage, Fetcher};
 use super::*;
 use crate::config::WatchSettings;
+use crate::http_client::HttpError;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -12,7 +13,7 @@ fn fetcher(log: &Rc<FakeLog>, shared: &Shared, settings: WatchSettings) -> Fetch
 async fn completed(pages: &mut mpsc::Receiver<FetchedPage>) -> Vec<u64> {
     let mut indexes = Vec::new();
     loop {
-        let page = pages.recv().await.expect("a page");
+        let page: FetchedPage = pages.recv().await.expect("a page");
         indexes.extend(page.entries.iter().map(|entry| entry.index));
         if page.completes {
             return indexes;
@@ -101,7 +102,7 @@ async fn memory_is_counted_until_the_next_stage_has_dropped_the_page() {
 }
 
 #[actix::test]
-async fn a_failed_range_is_requested_again_after_a_delay_and_one_at_a_time() {
+async fn a_log_that_cannot_be_reached_is_asked_ever_more_rarely_and_once_at_a_time() {
     tokio::time::pause();
     let (log, shared) = (FakeLog::of(100), Shared::new());
     let (sender, mut pages) = mpsc::channel(1);
@@ -109,7 +110,8 @@ async fn a_failed_range_is_requested_again_after_a_delay_and_one_at_a_time() {
     shared.board.publish(head(100));
     let failing = Rc::new(Cell::new(true));
     let fails = failing.clone();
-    *log.refuses_entries.borrow_mut() = Box::new(move |_| fails.get().then(|| refused(500)));
+    let unreachable = || HttpError::Send("connection refused".into()).into();
+    *log.refuses_entries.borrow_mut() = Box::new(move |_| fails.get().then(unreachable));
     let recovers = async {
         sleep(Duration::from_secs(100)).await;
         let tried = log.ranges.borrow().len();
@@ -122,6 +124,87 @@ async fn a_failed_range_is_requested_again_after_a_delay_and_one_at_a_time() {
         () = recovers => {}
     }
     assert!(shared.status.snapshot().failures >= 5);
+}
+
+#[actix::test]
+async fn a_log_that_refuses_every_range_is_asked_ever_more_rarely_too() {
+    tokio::time::pause();
+    let (log, shared) = (FakeLog::of(100_000), Shared::new());
+    let (sender, _pages) = mpsc::channel(1);
+    let mut fetcher = fetcher(&log, &shared, WatchSettings { page_size: 1000, ..SETTINGS });
+    shared.board.publish(head(5000));
+    *log.refuses_entries.borrow_mut() = Box::new(|_| Some(refused(500)));
+    assert!(timeout(Duration::from_secs(2 * 3600), fetcher.run(0, sender)).await.is_err());
+    let ranges = log.ranges.borrow();
+    let within =
+        |from: u64, to: u64| ranges.iter().filter(|(.., at)| (from..to).contains(&at.as_secs())).count();
+    assert!(within(0, 60) < 45, "{} requests in the first minute", within(0, 60));
+    let later = within(3600, 7200);
+    assert!((10..=26).contains(&later), "{later} requests in an hour");
+}
+
+#[actix::test]
+async fn an_entry_that_the_log_cannot_serve_is_requested_alone_and_those_before_it_are_passed_on() {
+    tokio::time::pause();
+    let (log, shared) = (FakeLog::of(1000), Shared::new());
+    let (sender, mut pages) = mpsc::channel(1);
+    let mut fetcher = fetcher(&log, &shared, WatchSettings { page_size: 100, ..SETTINGS });
+    shared.board.publish(head(1000));
+    let mended = Rc::new(Cell::new(false));
+    let is_mended = mended.clone();
+    *log.refuses_entries.borrow_mut() = Box::new(move |range| {
+        let fails = (range.start..range.end_exclusive).contains(&137) && !is_mended.get();
+        fails.then(|| refused(500))
+    });
+    let waits = async {
+        assert_eq!(completed(&mut pages).await.last(), Some(&99), "the range behind has failed");
+        while completed(&mut pages).await.last() != Some(&136) {}
+        sleep(Duration::from_secs(3600)).await;
+        assert!(pages.try_recv().is_err(), "nothing behind it is passed on");
+        let alone = log.ranges.borrow().iter().filter(|(start, end, _)| (*start, *end) == (137, 138)).count();
+        assert!((14..=30).contains(&alone), "{alone} requests in an hour");
+        let error = shared.status.snapshot().last_error_detail.expect("a failure");
+        assert!(error.contains("status 500"), "{error}");
+        mended.set(true);
+        assert_eq!(completed(&mut pages).await, (137..1000).collect::<Vec<_>>());
+    };
+    tokio::select! {
+        () = fetcher.run(0, sender) => panic!("it ended"),
+        () = waits => {}
+    }
+    let ranges = log.ranges.borrow();
+    let fetched: Vec<_> = ranges.iter().filter(|(start, end, _)| !(*start..*end).contains(&137)).collect();
+    assert_eq!(fetched.iter().map(|(start, end, _)| end - start).sum::<u64>(), 999, "each is fetched once");
+}
+
+#[actix::test]
+async fn a_log_that_refuses_large_ranges_is_asked_for_smaller_ones() {
+    tokio::time::pause();
+    let (log, shared) = (FakeLog::of(5000), Shared::new());
+    let (sender, mut pages) = mpsc::channel(1);
+    let mut fetcher = fetcher(&log, &shared, WatchSettings { page_size: 1000, ..SETTINGS });
+    shared.board.publish(head(5000));
+    *log.refuses_entries.borrow_mut() = Box::new(|range| (range.count() > 32).then(|| refused(400)));
+    let all = async {
+        let mut next = 0;
+        while next < 5000 {
+            let page: FetchedPage = pages.recv().await.expect("a page");
+            for entry in page.entries {
+                assert_eq!(entry.index, next);
+                next += 1;
+            }
+        }
+    };
+    tokio::select! {
+        () = fetcher.run(0, sender) => panic!("it ended"),
+        () = all => {}
+    }
+    let ranges = log.ranges.borrow();
+    let failed = ranges.iter().filter(|(start, end, _)| end - start > 32).count();
+    assert!(failed < 40, "{failed} of {} requests failed", ranges.len());
+    assert!(ranges.len() - failed < 200, "{} requests", ranges.len());
+    let learned = ranges.iter().skip(50).filter(|(start, end, _)| end - start > 32).count();
+    assert!(learned < 12, "{learned} failed later, when larger ranges were tried again");
 }
 
 #[actix::test]
