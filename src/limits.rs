@@ -286,6 +286,18 @@ fn inputs() -> Vec<Row> {
             "`ct::entry`; `log_client::tiles`".into(),
         ],
         [
+            "entries that a log does not serve".into(),
+            format!(
+                "{} ranges for each log, {} for all",
+                log_watcher::missing_board::MAX_RANGES,
+                positions::MAX_MISSING_RANGES
+            ),
+            "until the log serves them".into(),
+            "one request at a time, up to 5 minutes apart for each range".into(),
+            "the log waits at the next one".into(),
+            "`log_watcher`".into(),
+        ],
+        [
             "entries of one log in memory".into(),
             format!(
                 "{} not proven, {} not sent, and the pages being downloaded",

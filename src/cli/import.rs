@@ -63,7 +63,16 @@ pub(super) fn import(config: &Config, args: &ImportArgs) -> Result<(), ImportErr
             continue;
         }
         println!("{}: from index {next}", escaped(&url, MAX_CHARS));
-        positions.set(&url, Position { log_id: None, ledger: Ledger::from(*next), tree: None, head: None });
+        positions.set(
+            &url,
+            Position {
+                log_id: None,
+                ledger: Ledger::from(*next),
+                tree: None,
+                head: None,
+                missing: Vec::new(),
+            },
+        );
         imported += 1;
     }
     positions.save().map_err(|error| ImportError::Write { dir: dir.clone(), error })?;

@@ -106,6 +106,11 @@ impl LogClient {
         }
     }
 
+    /// Whether a part of a range can be served when the whole range cannot. Tiles are served whole.
+    pub(crate) fn serves_any_range(&self) -> bool {
+        matches!(self, LogClient::Rfc6962(_))
+    }
+
     /// Whether the caller should delay requesting new entries until they fill a tile.
     pub(crate) fn prefers_full_tiles(&self) -> bool {
         match self {

@@ -16,6 +16,13 @@ pub struct Ledger {
     pub undecodable: u64,
     /// Number of entries that were left out because of the limit on catching up.
     pub skipped: u64,
+    /// Number of entries that the log has not served so far. They are requested again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missing: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// An index was not the next one.
@@ -31,7 +38,7 @@ pub struct OutOfTurn {
 impl Ledger {
     /// Creates the ledger of a log that is watched from `first` on.
     pub fn from(first: u64) -> Self {
-        Ledger { first, next: first, delivered: 0, undecodable: 0, skipped: 0 }
+        Ledger { first, next: first, delivered: 0, undecodable: 0, skipped: 0, missing: 0 }
     }
 
     /// Records that the entry at `index` was sent to the Broker.
@@ -54,6 +61,26 @@ impl Ledger {
         Ok(())
     }
 
+    /// Records that the log does not serve the entries from `start` to `end_exclusive`.
+    ///
+    /// # Errors
+    /// If `start` is not the next index.
+    pub fn miss(&mut self, start: u64, end_exclusive: u64) -> Result<(), OutOfTurn> {
+        if start != self.next {
+            return Err(OutOfTurn { expected: self.next, found: start });
+        }
+        self.next = self.next.max(end_exclusive);
+        self.missing += self.next - start;
+        Ok(())
+    }
+
+    /// Records that entries that were missing have come: `delivered` were sent, and `undecodable` skipped.
+    pub fn recover(&mut self, delivered: u64, undecodable: u64) {
+        self.missing = self.missing.saturating_sub(delivered.saturating_add(undecodable));
+        self.delivered += delivered;
+        self.undecodable += undecodable;
+    }
+
     /// Records that everything before `index` is left out. Does nothing if that is already accounted for.
     pub fn skip_to(&mut self, index: u64) {
         self.skipped += index.saturating_sub(self.next);
@@ -62,7 +89,7 @@ impl Ledger {
 
     /// Whether the counts add up to the number of indexes.
     pub fn adds_up(&self) -> bool {
-        let counts = [self.delivered, self.undecodable, self.skipped];
+        let counts = [self.delivered, self.undecodable, self.skipped, self.missing];
         counts.iter().try_fold(self.first, |sum, count| sum.checked_add(*count)) == Some(self.next)
     }
 
@@ -87,8 +114,24 @@ mod tests {
         ledger.skip_to(10);
         ledger.skip_to(3);
         ledger.deliver(10).unwrap();
-        assert_eq!(ledger, Ledger { first: 5, next: 11, delivered: 2, undecodable: 1, skipped: 3 });
+        ledger.miss(11, 14).unwrap();
+        let expected = Ledger { first: 5, next: 14, delivered: 2, undecodable: 1, skipped: 3, missing: 3 };
+        assert_eq!(ledger, expected);
         assert!(ledger.adds_up());
+        ledger.recover(1, 1);
+        assert_eq!(ledger, Ledger { delivered: 3, undecodable: 2, missing: 1, ..expected });
+        assert!(ledger.adds_up());
+    }
+
+    #[test]
+    fn an_account_without_missing_entries_is_written_as_before() {
+        let ledger = Ledger::from(5);
+        let written = serde_json::to_string(&ledger).unwrap();
+        assert_eq!(written, r#"{"first":5,"next":5,"delivered":0,"undecodable":0,"skipped":0}"#);
+        assert_eq!(serde_json::from_str::<Ledger>(&written).unwrap(), ledger);
+        let missing = Ledger { next: 7, missing: 2, ..ledger };
+        let written = serde_json::to_string(&missing).unwrap();
+        assert_eq!(serde_json::from_str::<Ledger>(&written).unwrap(), missing);
     }
 
     #[test]
@@ -98,6 +141,7 @@ mod tests {
         let before = ledger;
         assert_eq!(ledger.deliver(7), Err(OutOfTurn { expected: 6, found: 7 }));
         assert_eq!(ledger.pass_over(5), Err(OutOfTurn { expected: 6, found: 5 }));
+        assert_eq!(ledger.miss(7, 9), Err(OutOfTurn { expected: 6, found: 7 }));
         assert_eq!(ledger, before);
     }
 

@@ -14,5 +14,5 @@ pub use evidence::EvidenceFolder;
 pub use foreign::{ForeignPositions, NotForeign, parse as foreign_positions};
 pub use ledger::{Ledger, OutOfTurn};
 pub use lock::{StateLock, StateLockError};
-pub use positions::{Position, Positions, PositionsError};
+pub use positions::{Between, MissingRange, Position, Positions, PositionsError};
 pub use undecodable::{UndecodableEntry, UndecodableFolder};

@@ -29,8 +29,11 @@ pub(crate) const MAX_POSITIONS: usize = 10_000;
 
 /// Largest tree head that is kept over a restart, bytes; others have some 300. Without it, only the tree is kept.
 pub(crate) const MAX_HEAD_BYTES: usize = 2 * 1024;
-/// Largest file that is read, bytes. A log takes about 500, and [`MAX_POSITIONS`] logs always fit.
-const MAX_FILE_BYTES: usize = 96 * 1024 * 1024;
+/// Largest file that is read, bytes. A log takes about 500, and [`MAX_POSITIONS`] logs with [`MAX_MISSING_RANGES`] always
+/// fit.
+const MAX_FILE_BYTES: usize = 128 * 1024 * 1024;
+/// Maximum number of missing ranges of all logs. Each takes up to 3 KB.
+pub(crate) const MAX_MISSING_RANGES: usize = 10_000;
 
 /// The position in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +46,35 @@ pub struct Position {
     pub tree: Option<CompactTree>,
     /// The newest head that verified the tree.
     pub head: Option<Head>,
+    /// The entries before the next index that the log has not served so far, in order.
+    pub missing: Vec<MissingRange>,
+}
+
+/// Consecutive entries that a log does not serve, although it serves those behind them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingRange {
+    /// The first index.
+    pub start: u64,
+    /// One past the last index.
+    pub end_exclusive: u64,
+    /// The verified trees on both sides; `None` without verification.
+    pub between: Option<Between>,
+}
+
+/// The trees before and behind missing entries. Both are proven, so the entries can be verified when they come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Between {
+    /// The tree of the entries before them.
+    pub before: CompactTree,
+    /// The root hash of the tree that ends with them.
+    pub root_after: Hash,
+}
+
+impl MissingRange {
+    /// Number of entries.
+    pub fn count(&self) -> u64 {
+        self.end_exclusive.saturating_sub(self.start)
+    }
 }
 
 /// Why positions cannot be loaded.
@@ -87,6 +119,17 @@ struct WrittenPosition {
     /// The concatenated hashes of its frontier.
     tree: Option<String>,
     head: Option<WrittenHead>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<WrittenMissing>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenMissing {
+    start: u64,
+    end_exclusive: u64,
+    /// The frontier of the tree before it, and the root hash behind it.
+    between: Option<(String, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -161,6 +204,11 @@ impl Positions {
             }
         }
         state.changed = true;
+    }
+
+    /// Number of missing ranges of all logs.
+    pub fn missing_ranges(&self) -> usize {
+        self.lock().by_url.values().map(|position| position.missing.len()).sum()
     }
 
     /// The saved number of connected clients.
@@ -252,11 +300,12 @@ fn encode(by_url: &BTreeMap<String, Position>, clients: usize) -> String {
 
 fn written(position: &Position) -> WrittenPosition {
     let base64 = |bytes: &[u8]| STANDARD.encode_to_string(bytes);
-    let Position { log_id, ledger, tree, head } = position;
+    let Position { log_id, ledger, tree, head, missing } = position;
+    let frontier = |tree: &CompactTree| base64(tree.frontier().as_flattened());
     WrittenPosition {
         log_id: log_id.map(|id| base64(&id)),
         ledger: *ledger,
-        tree: tree.as_ref().map(|tree| base64(tree.frontier().as_flattened())),
+        tree: tree.as_ref().map(frontier),
         head: head.as_ref().filter(|head| head.bytes.len() <= MAX_HEAD_BYTES).map(|head| WrittenHead {
             tree_size: head.tree_size,
             timestamp_ms: head.timestamp_ms,
@@ -264,6 +313,16 @@ fn written(position: &Position) -> WrittenPosition {
             signed: head.signed,
             bytes: base64(&head.bytes),
         }),
+        missing: missing
+            .iter()
+            .map(|MissingRange { start, end_exclusive, between }| WrittenMissing {
+                start: *start,
+                end_exclusive: *end_exclusive,
+                between: between
+                    .as_ref()
+                    .map(|between| (frontier(&between.before), base64(&between.root_after))),
+            })
+            .collect(),
     }
 }
 
@@ -287,11 +346,25 @@ fn parse(bytes: &[u8]) -> Result<State, String> {
 
 /// Converts a position from the file. `None` if this program cannot have written it.
 fn read_position(written: WrittenPosition) -> Option<Position> {
-    let WrittenPosition { log_id, ledger, tree, head } = written;
+    let WrittenPosition { log_id, ledger, tree, head, missing } = written;
     let log_id = log_id.map(|id| read_hash(&id).ok_or(())).transpose().ok()?;
     let tree = tree.map(|hashes| read_tree(ledger.next, &hashes).ok_or(())).transpose().ok()?;
     let head = head.map(|head| read_head(&head).ok_or(())).transpose().ok()?;
-    ledger.adds_up().then_some(Position { log_id, ledger, tree, head })
+    let missing = missing.into_iter().map(read_missing).collect::<Option<Vec<_>>>()?;
+    let count = missing.iter().try_fold(0, |sum: u64, range| sum.checked_add(range.count()))?;
+    let is_valid = ledger.adds_up() && ledger.missing == count;
+    is_valid.then_some(Position { log_id, ledger, tree, head, missing })
+}
+
+fn read_missing(written: WrittenMissing) -> Option<MissingRange> {
+    let WrittenMissing { start, end_exclusive, between } = written;
+    let between = match between {
+        Some((before, root_after)) => {
+            Some(Between { before: read_tree(start, &before)?, root_after: read_hash(&root_after)? })
+        }
+        None => None,
+    };
+    (start < end_exclusive).then_some(MissingRange { start, end_exclusive, between })
 }
 
 fn read_hash(text: &str) -> Option<Hash> {
@@ -330,7 +403,13 @@ mod tests {
         let (root_hash, bytes) = (tree.root(), "a head".into());
         let head =
             Head { tree_size: entries, timestamp_ms: 1_700_000_000_000, root_hash, signed: true, bytes };
-        Position { log_id: Some([7; 32]), ledger: ledger(entries), tree: Some(tree), head: Some(head) }
+        Position {
+            log_id: Some([7; 32]),
+            ledger: ledger(entries),
+            tree: Some(tree),
+            head: Some(head),
+            missing: Vec::new(),
+        }
     }
 
     fn ledger(next: u64) -> Ledger {
@@ -338,11 +417,33 @@ mod tests {
     }
 
     #[test]
+    fn missing_entries_are_kept_over_a_restart_with_the_trees_around_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let between = Between { before: position(5).tree.unwrap(), root_after: [9; 32] };
+        let known = MissingRange { start: 5, end_exclusive: 7, between: Some(between) };
+        let unverified = MissingRange { start: 8, end_exclusive: 9, between: None };
+        let ledger = Ledger { delivered: 6, missing: 3, ..ledger(9) };
+        let position = Position { ledger, missing: vec![known, unverified], ..position(9) };
+        let save = |position: Position| {
+            let positions = Positions::load(dir.path()).unwrap();
+            positions.set("u", position);
+            positions.save().unwrap();
+        };
+        save(position.clone());
+        let loaded = Positions::load(dir.path()).unwrap();
+        assert_eq!(loaded.get("u"), Some(position.clone()));
+        assert_eq!(loaded.missing_ranges(), 2);
+
+        save(Position { missing: Vec::new(), ..position });
+        assert!(Positions::load(dir.path()).is_err(), "the account does not add up");
+    }
+
+    #[test]
     fn positions_are_there_again_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
         let positions = Positions::load(&state).unwrap();
-        let bare = Position { log_id: None, ledger: ledger(5), tree: None, head: None };
+        let bare = Position { log_id: None, ledger: ledger(5), tree: None, head: None, missing: Vec::new() };
         positions.set_clients(3);
         positions.set("https://a.example", position(300));
         positions.set("https://b.example", bare.clone());
@@ -437,7 +538,7 @@ mod tests {
         let positions = Positions::in_memory();
         let at = |next| {
             let ledger = Ledger { skipped: next, next, ..Ledger::from(0) };
-            Position { log_id: None, ledger, tree: None, head: None }
+            Position { log_id: None, ledger, tree: None, head: None, missing: Vec::new() }
         };
         (0..MAX_POSITIONS + 5).for_each(|i| positions.set(&format!("https://{i}.example"), at(1)));
         assert_eq!(positions.lock().by_url.len(), MAX_POSITIONS);
@@ -458,7 +559,13 @@ mod tests {
                 signed: true,
                 bytes: vec![b'x'; bytes].into(),
             };
-            let position = Position { log_id: None, ledger: Ledger::from(9), tree: None, head: Some(head) };
+            let position = Position {
+                log_id: None,
+                ledger: Ledger::from(9),
+                tree: None,
+                head: Some(head),
+                missing: Vec::new(),
+            };
             positions.set("https://log.example", position);
             positions.save().unwrap();
             let known = Positions::load(dir.path()).unwrap().get("https://log.example").unwrap();

@@ -9,17 +9,16 @@
 use super::backoff::Backoff;
 use super::head_board::HeadBoard;
 use super::log_requests::LogRequests;
+use super::missing_board::{FAILURES_ALONE, MissingBoard};
 use super::page_size::PageSize;
 use super::progress::Progress;
 use super::report::Reporter;
-use super::unverified::DecodedEntry;
-use super::window::{Retry, Window};
-use crate::clock;
+use super::unverified::{DecodedEntry, decode};
+use super::window::{Passed, Retry, Window};
 use crate::config::WatchSettings;
 use crate::digest::Topic;
 use crate::http_client::HttpError;
 use crate::log_client::{AnswerMemory, FetchError, FetchedEntry, MemoryPart, Range};
-use crate::message::CertEntry;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use log::Level;
 use std::collections::VecDeque;
@@ -47,6 +46,8 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct FetchedPage {
     pub(super) entries: Vec<DecodedEntry>,
+    /// Entries behind these that the log does not serve.
+    pub(super) missing: Option<Range>,
     /// Whether they complete the entries under a head, or those before an entry that the log does not serve, so that they
     /// should be proven and published now.
     pub(super) completes: bool,
@@ -65,6 +66,7 @@ struct PageResult {
 pub(super) struct Fetcher<L> {
     log: Rc<L>,
     board: Rc<HeadBoard>,
+    missing: Rc<MissingBoard>,
     reporter: Rc<Reporter>,
     memory: Arc<AnswerMemory>,
     settings: WatchSettings,
@@ -97,6 +99,7 @@ impl<L: LogRequests> Fetcher<L> {
     pub(super) fn new(
         log: Rc<L>,
         board: Rc<HeadBoard>,
+        missing: Rc<MissingBoard>,
         reporter: Rc<Reporter>,
         memory: Arc<AnswerMemory>,
         settings: WatchSettings,
@@ -104,6 +107,7 @@ impl<L: LogRequests> Fetcher<L> {
         Fetcher {
             log,
             board,
+            missing,
             reporter,
             memory,
             settings,
@@ -200,7 +204,11 @@ impl<L: LogRequests> Fetcher<L> {
 
     /// The next entries in order. A page without entries only says that those before it may be published.
     fn next_page(&self, fetching: &mut Fetching) -> FetchedPage {
-        let entries = fetching.window.take_arrived().unwrap_or_default();
+        let (entries, missing) = match fetching.window.take_arrived() {
+            Some(Passed::Entries(entries)) => (entries, None),
+            Some(Passed::Missing(range)) => (Vec::new(), Some(range)),
+            None => (Vec::new(), None),
+        };
         let bytes = entries.iter().map(DecodedEntry::bytes).sum();
         fetching.waiting_bytes = fetching.waiting_bytes.saturating_sub(bytes);
         fetching.memory.set(fetching.waiting_bytes);
@@ -211,8 +219,9 @@ impl<L: LogRequests> Fetcher<L> {
         {
             log::info!("{}: {told}", self.reporter.name());
         }
-        fetching.is_complete = fetching.completes_at(position) || fetching.window.is_stuck();
-        FetchedPage { entries, completes: fetching.is_complete, _memory: memory }
+        fetching.is_complete =
+            fetching.completes_at(position) || missing.is_some() || fetching.window.is_stuck();
+        FetchedPage { entries, missing, completes: fetching.is_complete, _memory: memory }
     }
 
     /// Processes the answer to a request.
@@ -223,7 +232,7 @@ impl<L: LogRequests> Fetcher<L> {
                 self.backoff.succeeded();
                 self.range_failures = 0;
                 self.page_size.learn(range.count(), page.len() as u64);
-                let arrived = self.decode(range, page);
+                let arrived = decode(range, page, &self.reporter);
                 fetching.waiting_bytes += arrived.iter().flatten().map(DecodedEntry::bytes).sum::<usize>();
                 fetching.memory.set(fetching.waiting_bytes);
                 fetching.window.arrived(range, arrived);
@@ -269,14 +278,19 @@ impl<L: LogRequests> Fetcher<L> {
             return self.log_failed(range, error, is_new);
         }
         self.not_before = Instant::now() + FAILURE_PAUSE.mul_f64(0.5 + rand::random::<f64>() / 2.0);
-        let retry = fetching.window.failed(range, Instant::now(), rand::random());
+        let retry =
+            fetching.window.failed(range, self.log.serves_any_range(), Instant::now(), rand::random());
         if retry == Retry::Halved {
             self.page_size.refused(range.start, range.count());
         }
         let (topic, next) = match retry {
             Retry::Again(wait) => (("failed request", error.kind()), format!("trying again in {wait:.1?}")),
             Retry::Halved => (("failed request", error.kind()), "requesting its halves".into()),
-            Retry::Alone(wait) => (
+            Retry::Alone { failures, .. } if self.may_miss(range, failures, fetching) => {
+                fetching.window.miss(range);
+                (("entry", "missing"), "going on behind it, and requesting it again later".into())
+            }
+            Retry::Alone { wait, .. } => (
                 ("entry", "not served"),
                 format!("the entries after it wait; requesting it alone again in {wait:.1?}"),
             ),
@@ -287,23 +301,13 @@ impl<L: LogRequests> Fetcher<L> {
             format!("{name}: failed to {}: {error}; {next}", described(range))
         });
     }
+}
 
-    /// Decodes a page. `None` stands for an entry that may have been damaged in transit, and is requested once more.
-    fn decode(&self, range: Range, page: Vec<FetchedEntry>) -> Vec<Option<DecodedEntry>> {
-        let (source, seen_us) = (self.reporter.status().source(), clock::unix_us());
-        let arrived =
-            |(FetchedEntry { leaf_hash, content, evidence }, index): (FetchedEntry, u64)| match content {
-                Err(broken) if !range.confirming => {
-                    self.reporter.status().retried(1);
-                    log::debug!("{}: entry {index}: {}; requesting it again", source.name(), broken.reason);
-                    None
-                }
-                content => {
-                    let entry = |content| CertEntry { source: source.clone(), index, seen_us, content };
-                    Some(DecodedEntry { index, leaf_hash, content: content.map(entry), evidence })
-                }
-            };
-        page.into_iter().zip(range.start..).map(arrived).collect()
+impl<L: LogRequests> Fetcher<L> {
+    /// Whether to go on behind `range`, which has failed alone: the log must serve what comes after it, or the log as a
+    /// whole may be failing.
+    fn may_miss(&self, range: Range, failures: u32, fetching: &Fetching) -> bool {
+        failures >= FAILURES_ALONE && fetching.window.has_arrived_behind(range) && self.missing.has_room()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::ct::head::Head;
 use crate::ct::merkle::{CompactTree, Hash};
-use crate::state::{Ledger, Position};
+use crate::state::{Ledger, MissingRange, Position};
 
 /// The position of the watcher in one log.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub(super) struct LogCursor {
     pub(super) tree: Option<CompactTree>,
     /// The newest head that the tree was verified against.
     pub(super) head: Option<Head>,
+    /// The entries before `next` that the log has not served so far.
+    pub(super) missing: Vec<MissingRange>,
     /// The root hash of all entries before `next`, if a head stated it.
     root: Option<Hash>,
 }
@@ -31,13 +33,19 @@ impl LogCursor {
     /// The initial position, under the first head.
     pub(super) fn starting(next: u64, head: &Head) -> Self {
         let root = (next == head.tree_size).then_some(head.root_hash);
-        LogCursor { ledger: Ledger::from(next), tree: empty_tree(next), head: None, root }
+        LogCursor {
+            ledger: Ledger::from(next),
+            tree: empty_tree(next),
+            head: None,
+            missing: Vec::new(),
+            root,
+        }
     }
 
     /// The position saved before a restart.
     pub(super) fn saved(saved: Position) -> Self {
-        let Position { ledger, tree, head, .. } = saved;
-        LogCursor { ledger, tree: tree.or(empty_tree(ledger.next)), head, root: None }
+        let Position { ledger, tree, head, missing, .. } = saved;
+        LogCursor { ledger, tree: tree.or(empty_tree(ledger.next)), head, missing, root: None }
     }
 
     /// The next index to publish.
@@ -77,7 +85,7 @@ impl LogCursor {
     /// The state that is saved for a restart. The tree is saved only if its size equals `next`.
     pub(super) fn to_save(&self, log_id: Option<Hash>) -> Position {
         let tree = self.tree.clone().filter(|tree| tree.size() == self.next());
-        Position { log_id, ledger: self.ledger, tree, head: self.head.clone() }
+        Position { log_id, ledger: self.ledger, tree, head: self.head.clone(), missing: self.missing.clone() }
     }
 }
 

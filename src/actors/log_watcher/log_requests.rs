@@ -13,6 +13,7 @@ pub(super) trait LogRequests {
     fn forget(&self);
     fn alignment(&self) -> u64;
     fn prefers_full_tiles(&self) -> bool;
+    fn serves_any_range(&self) -> bool;
 }
 
 impl LogRequests for LogClient {
@@ -42,5 +43,9 @@ impl LogRequests for LogClient {
 
     fn prefers_full_tiles(&self) -> bool {
         self.prefers_full_tiles()
+    }
+
+    fn serves_any_range(&self) -> bool {
+        self.serves_any_range()
     }
 }

@@ -10,6 +10,7 @@
 //! | `head_tracker` | the log's tree heads; `heads` and `head_board`: those that are known, and which contradict each other; `poll_schedule`: when to request them |
 //! | `fetcher` | the entries under a head; `window`: ranges in flight; `page_size`: how many entries to request; `progress`: the report of catching up |
 //! | `verifier` | the proof that entries lead to a head; `unverified`: entries that wait for it; `log_cursor`: the position and its tree |
+//! | `retriever`, `missing_board` | the entries that the log did not serve, and their retries |
 //! | `publisher` | the ledger, the Broker and the saved position; `client_wait`: after a restart, the wait for the clients |
 //! | `backoff` | the delays after failures |
 //! | `report`, `status`, `freshness`, `latency` | what is reported to admins, metrics and clients |
@@ -34,12 +35,14 @@ mod heads;
 pub(crate) mod latency;
 mod log_cursor;
 mod log_requests;
+pub(crate) mod missing_board;
 mod page_size;
 mod pipeline;
 mod poll_schedule;
 mod progress;
 mod publisher;
 mod report;
+mod retriever;
 mod status;
 #[cfg(test)]
 mod tests;

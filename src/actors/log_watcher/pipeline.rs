@@ -4,8 +4,10 @@
 //!                 ┌────────────── newest head ──────────────┐
 //! HeadTracker ────┤ (watch)                                 ▼
 //!                 └──► Fetcher ══ pages, 1 waiting ══► Verifier ══ batches, 1 waiting ══► Publisher ──► Broker
-//!                         ▲                                 │                                │
-//!                         └─ from the position, after the log contradicted itself ◄──────────┘ ledger, tree
+//!                         ▲                                                                  │  ▲
+//!                         └────── from the position, after the log contradicted itself ◄─────┤  │
+//!                                                                                            ▼  │
+//!                                                                   missing entries ─► Retriever
 //! ```
 //!
 //! The stages run at the same time. `══` are bounded channels: a stage waits while the next one is busy, so a log is
@@ -18,8 +20,10 @@ use super::head_board::HeadBoard;
 use super::head_tracker::HeadTracker;
 use super::log_cursor::LogCursor;
 use super::log_requests::LogRequests;
+use super::missing_board::MissingBoard;
 use super::publisher::Publisher;
 use super::report::Reporter;
+use super::retriever::Retriever;
 use super::verifier::{VerificationEnd, Verifier};
 use crate::config::WatchSettings;
 use crate::digest::Topic;
@@ -41,6 +45,7 @@ pub(super) struct Pipeline<L> {
     pub(super) board: Rc<HeadBoard>,
     pub(super) tracker: HeadTracker<L>,
     pub(super) entries: EntryStages<L>,
+    pub(super) retriever: Retriever<L>,
 }
 
 /// The stages that entries pass.
@@ -64,13 +69,19 @@ impl Pipeline<LogClient> {
             let (log, board, reporter) = shared();
             HeadTracker::new(log, board, reporter, shortest)
         };
+        let missing = Rc::new(MissingBoard::new(positions.clone()));
         let fetcher = {
             let (log, board, reporter) = shared();
-            Fetcher::new(log, board, reporter, memory.clone(), settings)
+            Fetcher::new(log, board, missing.clone(), reporter, memory.clone(), settings)
         };
         let verifier = {
             let (log, board, reporter) = shared();
             Verifier::new(log, board, reporter, memory.clone(), !verifies)
+        };
+        let (recovered_in, recovered) = mpsc::channel(WAITING);
+        let retriever = {
+            let (log, _, reporter) = shared();
+            Retriever { log, missing: missing.clone(), reporter, recovered: recovered_in }
         };
         let publisher = Publisher {
             reporter: reporter.clone(),
@@ -82,34 +93,28 @@ impl Pipeline<LogClient> {
             demand,
             gate,
             stopped,
+            recovered,
+            missing,
             cursor: None,
             began: false,
         };
         let entries = EntryStages { fetcher, verifier, publisher, verifies };
-        Pipeline { reporter, board, tracker, entries }
+        Pipeline { reporter, board, tracker, entries, retriever }
     }
 }
 
 impl<L: LogRequests> Pipeline<L> {
     /// Runs forever.
     pub(super) async fn run(self) {
-        let Pipeline { reporter, board, mut tracker, mut entries } = self;
+        let Pipeline { reporter, board, mut tracker, mut entries, mut retriever } = self;
         if let Some(saved) = entries.publisher.resume().await {
             board.know(saved);
         }
-        let tracking = async {
-            let mut panics = Backoff::default();
-            loop {
-                survive(&reporter, &mut panics, "head tracker", tracker.run()).await;
-            }
-        };
-        let passing = async {
-            let mut panics = Backoff::default();
-            loop {
-                survive(&reporter, &mut panics, "watcher", entries.run(&board)).await;
-            }
-        };
-        tokio::join!(tracking, passing);
+        tokio::join!(
+            keep_running(&reporter, "head tracker", async || tracker.run().await),
+            keep_running(&reporter, "watcher", async || entries.run(&board).await),
+            keep_running(&reporter, "retriever", async || retriever.run().await),
+        );
     }
 }
 
@@ -142,14 +147,17 @@ fn fetch_from(cursor: &LogCursor, verifies: bool) -> u64 {
     }
 }
 
-/// Runs `stage`. A panic is a bug in this program; it is logged, and a delay follows.
-async fn survive(reporter: &Reporter, panics: &mut Backoff, what: &str, stage: impl Future<Output = ()>) {
-    if AssertUnwindSafe(stage).catch_unwind().await.is_err() {
-        let wait = panics.failed(None, rand::random());
-        let next = reporter.status().position();
-        reporter.tell(Level::Error, Topic { about: "watcher", problem: "panicked" }, |name| {
-            format!("{name}: {what} panicked at index {next:?}; continuing in {wait:.1?}")
-        });
-        sleep(wait).await;
+/// Runs `stage` forever. A panic is a bug in this program; it is logged, and a delay follows.
+async fn keep_running(reporter: &Reporter, what: &str, mut stage: impl AsyncFnMut()) {
+    let mut panics = Backoff::default();
+    loop {
+        if AssertUnwindSafe(stage()).catch_unwind().await.is_err() {
+            let wait = panics.failed(None, rand::random());
+            let next = reporter.status().position();
+            reporter.tell(Level::Error, Topic { about: "watcher", problem: "panicked" }, |name| {
+                format!("{name}: {what} panicked at index {next:?}; continuing in {wait:.1?}")
+            });
+            sleep(wait).await;
+        }
     }
 }

@@ -3,7 +3,9 @@
 
 use super::client_wait::ClientWait;
 use super::log_cursor::LogCursor;
+use super::missing_board::MissingBoard;
 use super::report::Reporter;
+use super::retriever::{Recovered, named};
 use super::unverified::{DecodedEntry, VerifiedBatch};
 use super::verifier::Verified;
 use crate::actors::broker::{Broker, Publish};
@@ -15,7 +17,7 @@ use crate::digest::Topic;
 use crate::evidence::Misbehaviour;
 use crate::log_client::{AnswerMemory, DecodeFailure};
 use crate::message::{CertEntry, Demand, EntryBatch};
-use crate::state::{Ledger, Positions, UndecodableEntry, UndecodableFolder};
+use crate::state::{Ledger, MissingRange, OutOfTurn, Positions, UndecodableEntry, UndecodableFolder};
 use actix::Addr;
 use actix::prelude::SendError;
 use bytes::Bytes;
@@ -43,6 +45,9 @@ pub(super) struct Publisher {
     pub(super) gate: ClientWait,
     /// Set when no more entries may be published.
     pub(super) stopped: Rc<Cell<bool>>,
+    /// Entries that the log did not serve before.
+    pub(super) recovered: mpsc::Receiver<Recovered>,
+    pub(super) missing: Rc<MissingBoard>,
     /// The position; `None` until the first head.
     pub(super) cursor: Option<LogCursor>,
     /// Whether the first head has been processed.
@@ -65,6 +70,7 @@ impl Publisher {
             self.reporter.halt::<()>(why).await;
         }
         let head = saved.head.clone();
+        saved.missing.iter().cloned().for_each(|range| self.missing.add(range));
         self.cursor = Some(LogCursor::saved(saved));
         head
     }
@@ -99,15 +105,24 @@ impl Publisher {
 
     /// Publishes what arrives in `verified`, until its sender is closed.
     pub(super) async fn run(&mut self, mut verified: mpsc::Receiver<Verified>) {
-        while let Some(verified) = verified.recv().await {
+        loop {
+            let verified = tokio::select! {
+                verified = verified.recv() => verified,
+                Some(recovered) = self.recovered.recv() => {
+                    self.publish_recovered(recovered).await;
+                    continue;
+                }
+            };
             match verified {
-                Verified::Batch { batch, head } => {
+                Some(Verified::Batch { batch, head }) => {
                     if let (Some(cursor), Some(head)) = (&mut self.cursor, head) {
                         cursor.head = Some(head);
                     }
                     self.publish(batch).await;
                 }
-                Verified::Unhashable(entry) => self.pass_over(&entry).await,
+                Some(Verified::Unhashable(entry)) => self.pass_over(&entry).await,
+                Some(Verified::Missing { range, tree }) => self.miss(range, tree).await,
+                None => return,
             }
         }
     }
@@ -121,6 +136,31 @@ impl Publisher {
         };
         let VerifiedBatch { entries, tree, .. } = batch;
         let ledger = self.accounted(&entries).await;
+        let count = self.hand_on(entries, |publisher| publisher.move_to(ledger, tree)).await;
+        self.reporter.status().sent(ledger.next, count, Instant::now().into_std());
+    }
+
+    /// Publishes entries that were missing. The position does not move.
+    async fn publish_recovered(&mut self, recovered: Recovered) {
+        let Recovered { start, entries } = recovered;
+        let undecodable = entries.iter().filter(|entry| entry.content.is_err()).count() as u64;
+        let delivered = entries.len() as u64 - undecodable;
+        self.hand_on(entries, |publisher| {
+            if let Some(cursor) = &mut publisher.cursor {
+                cursor.ledger.recover(delivered, undecodable);
+                cursor.missing.retain(|range| range.start != start);
+            }
+            publisher.missing.remove(start);
+            publisher.note_position();
+        })
+        .await;
+        let count = delivered + undecodable;
+        log::info!("{}: {count} missing entries from index {start} on have come", self.reporter.name());
+    }
+
+    /// Sends entries to the Broker, calls `settle` together with that, and waits for the Broker's answer. Returns the
+    /// number of entries that were sent.
+    async fn hand_on(&mut self, entries: Vec<DecodedEntry>, settle: impl FnOnce(&mut Self)) -> u64 {
         let mut decoded = Vec::with_capacity(entries.len());
         for arrived in entries {
             match arrived.content {
@@ -136,21 +176,41 @@ impl Publisher {
         }
         let count = decoded.len() as u64;
         if decoded.is_empty() {
-            // Nothing was published, so there is no answer to wait for.
+            // Nothing is published, so there is no answer to wait for.
             self.unless_stopped().await;
-            self.move_to(ledger, tree);
-        } else {
-            let batch = EntryBatch::new(decoded);
-            batch.prepare(&self.demand);
-            self.gate.passed().await;
-            let taken = self.send(batch).await;
-            self.move_to(ledger, tree);
-            // The Broker stops only with the whole system, which also drops this future.
-            if taken.await.is_err() {
-                pending::<()>().await;
-            }
+            settle(self);
+            return count;
         }
-        self.reporter.status().sent(ledger.next, count, Instant::now().into_std());
+        let batch = EntryBatch::new(decoded);
+        batch.prepare(&self.demand);
+        self.gate.passed().await;
+        let taken = self.send(batch).await;
+        settle(self);
+        // The Broker stops only with the whole system, which also drops this future.
+        if taken.await.is_err() {
+            pending::<()>().await;
+        }
+        count
+    }
+
+    /// Moves the position past entries that the log does not serve.
+    async fn miss(&mut self, range: MissingRange, tree: Option<CompactTree>) {
+        let Some(mut ledger) = self.cursor.as_ref().map(|cursor| cursor.ledger) else { return };
+        if let Err(error) = ledger.miss(range.start, range.end_exclusive) {
+            return self.out_of_order(error).await;
+        }
+        self.unless_stopped().await;
+        self.reporter.tell(Level::Warn, Topic { about: "entry", problem: "missing" }, |name| {
+            format!(
+                "{name}: {} not served by the log; going on behind, and requesting again later",
+                named(&range)
+            )
+        });
+        self.missing.add(range.clone());
+        if let Some(cursor) = &mut self.cursor {
+            cursor.missing.push(range);
+        }
+        self.move_to(ledger, tree);
     }
 
     /// The ledger with `entries` added. Never returns if that would leave a gap or a repetition.
@@ -164,11 +224,13 @@ impl Publisher {
         };
         match entries.iter().try_for_each(each) {
             Ok(()) => ledger,
-            Err(error) => {
-                let why = "internal error, the entries are out of order";
-                self.reporter.halt(&format!("{why}: {error}; no more entries of this log are sent")).await
-            }
+            Err(error) => self.out_of_order(error).await,
         }
+    }
+
+    async fn out_of_order<T>(&self, error: OutOfTurn) -> T {
+        let why = "internal error, the entries are out of order";
+        self.reporter.halt(&format!("{why}: {error}; no more entries of this log are sent")).await
     }
 
     /// Sends a batch to the Broker's mailbox. The receiver resolves once the batch is in the clients' queues.
@@ -207,7 +269,7 @@ impl Publisher {
     fn note_position(&self) {
         if let Some(cursor) = &self.cursor {
             let status = self.reporter.status();
-            status.account(cursor.ledger);
+            status.account(cursor.ledger, &cursor.missing);
             let source = status.source();
             self.positions.set(source.url(), cursor.to_save(source.log_id()));
         }

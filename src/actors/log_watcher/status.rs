@@ -8,7 +8,7 @@ use crate::ct::source::Source;
 use crate::evidence::Misbehaviour;
 use crate::log_client::{FetchError, Traffic};
 use crate::printable::{MAX_CHARS, escaped};
-use crate::state::Ledger;
+use crate::state::{Ledger, MissingRange};
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +20,7 @@ pub(crate) struct LogStatus {
     source: Arc<Source>,
     verification: Verification,
     ledger: Mutex<Option<Ledger>>,
+    missing: Mutex<Vec<String>>,
     tree_size: AtomicU64,
     verified_size: AtomicU64,
     misframed: AtomicU64,
@@ -79,6 +80,10 @@ pub(crate) struct LogSnapshot {
     pub undecodable: u64,
     /// Entries skipped because they exceeded `fetch.catch_up`.
     pub skipped: u64,
+    /// Entries that the log has not served so far, although it serves those behind them. They are requested again.
+    pub missing: u64,
+    /// The indexes of these entries: single ones, or the first and the last of a range.
+    pub missing_indexes: Vec<String>,
     /// Entries requested again, since the program started.
     pub retried: u64,
     /// Entries sent although their framing violates RFC 6962, since the program started.
@@ -123,6 +128,7 @@ impl LogStatus {
             source,
             verification,
             ledger: Mutex::default(),
+            missing: Mutex::default(),
             tree_size: AtomicU64::default(),
             verified_size: AtomicU64::default(),
             misframed: AtomicU64::default(),
@@ -193,6 +199,8 @@ impl LogStatus {
             delivered: ledger.delivered,
             undecodable: ledger.undecodable,
             skipped: ledger.skipped,
+            missing: ledger.missing,
+            missing_indexes: lock(&self.missing).clone(),
             retried: read(&self.retried),
             misframed: read(&self.misframed),
             heard_seconds: heard.map(seconds),
@@ -235,8 +243,13 @@ impl LogStatus {
         lock(&self.freshness).sent(end_exclusive, count, now);
     }
 
-    pub(super) fn account(&self, ledger: Ledger) {
+    pub(super) fn account(&self, ledger: Ledger, missing: &[MissingRange]) {
         *lock(&self.ledger) = Some(ledger);
+        let mut named = lock(&self.missing);
+        // Almost always both are empty.
+        if named.len() != missing.len() || !missing.is_empty() {
+            *named = missing.iter().map(|range| indexes(range.start, range.end_exclusive)).collect();
+        }
     }
 
     pub(super) fn sent_one(&self, entry_type: LogEntryType) {
@@ -271,6 +284,10 @@ impl LogStatus {
     pub(super) fn halted(&self, why: &str) {
         *lock(&self.halted) = Some(escaped(why, MAX_CHARS).into());
     }
+}
+
+fn indexes(start: u64, end_exclusive: u64) -> String {
+    if end_exclusive == start + 1 { start.to_string() } else { format!("{start}-{}", end_exclusive - 1) }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,9 +1,11 @@
-//! Decoded entries that wait until the tree that they lead to is proven. Pure.
+//! Decoded entries, which wait until the tree that they lead to is proven.
 
 use super::log_cursor::LogCursor;
+use super::report::Reporter;
+use crate::clock;
 use crate::ct::merkle::{CompactTree, Hash};
 use crate::evidence::OldTree;
-use crate::log_client::DecodeFailure;
+use crate::log_client::{DecodeFailure, FetchedEntry, Range};
 use crate::message::CertEntry;
 use bytes::Bytes;
 
@@ -39,6 +41,28 @@ impl DecodedEntry {
         };
         size_of::<Self>() + content + self.evidence.as_ref().map_or(0, Bytes::len)
     }
+}
+
+/// Decodes a page. `None` stands for an entry that may have been damaged in transit, and is requested once more.
+pub(super) fn decode(
+    range: Range,
+    page: Vec<FetchedEntry>,
+    reporter: &Reporter,
+) -> Vec<Option<DecodedEntry>> {
+    let (source, seen_us) = (reporter.status().source(), clock::unix_us());
+    let arrived = |(FetchedEntry { leaf_hash, content, evidence }, index): (FetchedEntry, u64)| match content
+    {
+        Err(broken) if !range.confirming => {
+            reporter.status().retried(1);
+            log::debug!("{}: entry {index}: {}; requesting it again", source.name(), broken.reason);
+            None
+        }
+        content => {
+            let entry = |content| CertEntry { source: source.clone(), index, seen_us, content };
+            Some(DecodedEntry { index, leaf_hash, content: content.map(entry), evidence })
+        }
+    };
+    page.into_iter().zip(range.start..).map(arrived).collect()
 }
 
 /// Entries that are published together.
@@ -124,6 +148,13 @@ impl UnverifiedEntries {
     /// Approximate memory in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Goes on with `tree`, behind entries that are missing. All entries so far must have been taken.
+    pub(super) fn go_on_with(&mut self, tree: CompactTree) {
+        self.base = Some(tree.clone());
+        self.tree = Some(tree);
+        self.leaf_hashes.clear();
     }
 
     /// Whether no entry was added since the last proof.

@@ -13,9 +13,11 @@ use super::log_requests::LogRequests;
 use super::report::Reporter;
 use super::unverified::{DecodedEntry, UnverifiedEntries, VerifiedBatch};
 use crate::ct::head::Head;
+use crate::ct::merkle::CompactTree;
 use crate::digest::Topic;
 use crate::evidence::{Misbehaviour, OldTree};
-use crate::log_client::{AnswerMemory, FetchError, ProofFailure};
+use crate::log_client::{AnswerMemory, FetchError, ProofFailure, Range};
+use crate::state::{Between, MissingRange};
 use log::Level;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub(super) enum Verified {
     Batch { batch: VerifiedBatch, head: Option<Head> },
     /// The next entry, which has no bytes that could be hashed, so that the tree behind it is unknown.
     Unhashable(DecodedEntry),
+    /// The next entries, which the log does not serve, and the verified tree behind them; `None` without verification.
+    Missing { range: MissingRange, tree: Option<CompactTree> },
 }
 
 /// Why verification ended.
@@ -79,7 +83,7 @@ impl<L: LogRequests> Verifier<L> {
         }
         let mut held = UnverifiedEntries::behind(&cursor, !self.is_off);
         let mut memory = self.memory.part();
-        while let Some(FetchedPage { entries, completes, _memory: of_page }) = pages.recv().await {
+        while let Some(FetchedPage { entries, missing, completes, _memory: of_page }) = pages.recv().await {
             for entry in entries {
                 let next = entry.index + 1;
                 if let Some(unhashable) = held.push(entry) {
@@ -97,6 +101,11 @@ impl<L: LogRequests> Verifier<L> {
             if (completes || self.is_off)
                 && !held.is_empty()
                 && let Err(end) = self.release(&mut held, &verified).await
+            {
+                return end;
+            }
+            if let Some(range) = missing
+                && let Err(end) = self.pass_missing(range, &mut held, &verified).await
             {
                 return end;
             }
@@ -209,6 +218,70 @@ impl<L: LogRequests> Verifier<L> {
             |name| format!("{name}: on hold; trying again in {wait:.1?}"),
         );
         VerificationEnd::Contradicted(wait)
+    }
+
+    /// Passes on that the log does not serve the entries of `range`. The trees on both sides are proven to lead to one
+    /// head, so that entries behind `range` can be verified, and those of `range` when they come. All entries before it
+    /// have been passed on.
+    async fn pass_missing(
+        &mut self,
+        range: Range,
+        held: &mut UnverifiedEntries,
+        verified: &mpsc::Sender<Verified>,
+    ) -> Result<(), VerificationEnd> {
+        let Range { start, end_exclusive, .. } = range;
+        let mut between = None;
+        let mut tree = None;
+        if let Some(before) = held.tree().cloned() {
+            let (behind, head) = self.tree_behind(end_exclusive).await?;
+            self.prove_before(&before, &head).await?;
+            between = Some(Between { before, root_after: behind.root() });
+            held.go_on_with(behind.clone());
+            tree = Some(behind);
+        }
+        let range = MissingRange { start, end_exclusive, between };
+        verified.send(Verified::Missing { range, tree }).await.map_err(|_| VerificationEnd::Closed)
+    }
+
+    /// The verified tree of the first `size` entries, whose last one is unknown, and the head that proves it.
+    async fn tree_behind(&mut self, size: u64) -> Result<(CompactTree, Head), VerificationEnd> {
+        // A proof from a tree whose size is a power of two leaves out the root of that tree.
+        let proven = size + u64::from(size.is_power_of_two());
+        loop {
+            let head = self.head_of(proven + 1).await;
+            match self.log.tree_at(proven, None, &head).await {
+                Ok(Ok(tree)) if proven == size => return Ok((tree, head)),
+                Ok(Ok(tree)) => {
+                    let tree = tree.without_last_leaf().ok_or(VerificationEnd::TreeLost)?;
+                    return Ok((tree, head));
+                }
+                Ok(Err(refutation)) => {
+                    let beginning = OldTree::Root { size: proven, root: None };
+                    return Err(self.disbelieve(&head, beginning, refutation));
+                }
+                Err(error) => {
+                    self.failed(&format!("prove the tree of {proven} entries"), &error, &head).await;
+                }
+            }
+        }
+    }
+
+    /// Proves that `before` leads to `head` as well.
+    async fn prove_before(&mut self, before: &CompactTree, head: &Head) -> Result<(), VerificationEnd> {
+        loop {
+            match self.log.prove(before, head).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(refutation)) => {
+                    let beginning = OldTree::entries(before, &[]);
+                    return Err(self.disbelieve(head, beginning, refutation));
+                }
+                Err(error) => {
+                    let what = format!("prove that {} entries lead to the head", before.size());
+                    let wait = self.reporter.failure(&mut self.backoff, &what, &error);
+                    sleep(wait).await;
+                }
+            }
+        }
     }
 
     /// Passes on an entry whose bytes are not valid base64, so that its leaf hash is unknown. Entries before `next` were

@@ -56,8 +56,13 @@ pub(super) enum Retry {
     Again(Duration),
     /// Its halves are requested.
     Halved,
-    /// The only entry of the range is requested again after this delay. It has failed more than once.
-    Alone(Duration),
+    /// A range that cannot be halved has failed again. It is requested again after this delay, unless it is
+    /// [missed](Window::miss).
+    Alone {
+        wait: Duration,
+        /// Number of times that exactly this range has failed.
+        failures: u32,
+    },
 }
 
 #[derive(Debug)]
@@ -65,6 +70,17 @@ enum State<T> {
     Waiting,
     InFlight,
     DecodedEntry(Vec<T>),
+    /// The log does not serve the range.
+    Missing,
+}
+
+/// What leaves the window.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Passed<T> {
+    /// Consecutive entries.
+    Entries(Vec<T>),
+    /// Entries that the log does not serve.
+    Missing(Range),
 }
 
 impl<T> Window<T> {
@@ -153,8 +169,9 @@ impl<T> Window<T> {
         }
     }
 
-    /// Records that the log refused `range`, or failed to serve it. `chance` (0 to 1) varies the delay.
-    pub(super) fn failed(&mut self, range: Range, now: Instant, chance: f64) -> Retry {
+    /// Records that the log refused `range`, or failed to serve it. The range is halved if it `has_parts`. `chance` (0 to
+    /// 1) varies the delay.
+    pub(super) fn failed(&mut self, range: Range, has_parts: bool, now: Instant, chance: f64) -> Retry {
         let Some((i, segment)) = self.in_flight(range).and_then(|i| Some((i, self.segments.get_mut(i)?)))
         else {
             return Retry::Again(Duration::ZERO);
@@ -162,16 +179,33 @@ impl<T> Window<T> {
         let wait = segment.backoff.failed(None, chance);
         segment.state = State::Waiting;
         segment.retry_at = Some(now + wait);
-        if segment.backoff.failures() < HALVE_AFTER {
+        let failures = segment.backoff.failures();
+        if failures < HALVE_AFTER {
             return Retry::Again(wait);
         }
-        if range.count() == 1 {
-            return Retry::Alone(wait);
+        if range.count() == 1 || !has_parts {
+            return Retry::Alone { wait, failures };
         }
         let middle = range.start + range.count() / 2;
         *segment = Segment::new(Range { end_exclusive: middle, ..range }, State::Waiting);
         self.segments.insert(i + 1, Segment::new(Range { start: middle, ..range }, State::Waiting));
         Retry::Halved
+    }
+
+    /// Whether entries behind `range` have arrived.
+    pub(super) fn has_arrived_behind(&self, range: Range) -> bool {
+        let arrived = |segment: &Segment<T>| matches!(segment.state, State::DecodedEntry(_));
+        self.segments.iter().any(|segment| segment.range.start > range.start && arrived(segment))
+    }
+
+    /// Lets a range that has failed leave the window as missing.
+    pub(super) fn miss(&mut self, range: Range) {
+        let is_it =
+            |segment: &&mut Segment<T>| segment.range == range && matches!(segment.state, State::Waiting);
+        if let Some(segment) = self.segments.iter_mut().find(is_it) {
+            segment.state = State::Missing;
+            segment.retry_at = None;
+        }
     }
 
     /// Whether the next entries in order have been requested and failed.
@@ -200,17 +234,23 @@ impl<T> Window<T> {
         self.segments.iter().position(|s| s.range == range && matches!(s.state, State::InFlight))
     }
 
-    /// Whether the next entries in order have arrived.
+    /// Whether the next entries in order have arrived, or are missing.
     pub(super) fn has_arrived(&self) -> bool {
-        self.segments.front().is_some_and(|first| matches!(first.state, State::DecodedEntry(_)))
+        self.segments
+            .front()
+            .is_some_and(|first| matches!(first.state, State::DecodedEntry(_) | State::Missing))
     }
 
-    /// The next entries in order, if they have arrived. The position moves past them.
-    pub(super) fn take_arrived(&mut self) -> Option<Vec<T>> {
+    /// The next entries in order, if they have arrived or are missing. The position moves past them.
+    pub(super) fn take_arrived(&mut self) -> Option<Passed<T>> {
         match self.segments.pop_front()? {
             Segment { range, state: State::DecodedEntry(entries), .. } => {
                 self.position = range.end_exclusive;
-                Some(entries)
+                Some(Passed::Entries(entries))
+            }
+            Segment { range, state: State::Missing, .. } => {
+                self.position = range.end_exclusive;
+                Some(Passed::Missing(range))
             }
             other => {
                 self.segments.push_front(other);
@@ -267,7 +307,11 @@ mod tests {
     }
 
     fn drain(window: &mut Window<u64>) -> Vec<u64> {
-        std::iter::from_fn(|| window.take_arrived()).flatten().collect()
+        let entries = |passed| match passed {
+            Passed::Entries(entries) => entries,
+            Passed::Missing(range) => panic!("{range:?} is missing"),
+        };
+        std::iter::from_fn(|| window.take_arrived()).flat_map(entries).collect()
     }
 
     fn entries(range: Range) -> Vec<Option<u64>> {
@@ -378,7 +422,7 @@ mod tests {
                 };
                 if fails(range) {
                     failed += 1;
-                    if let Retry::Alone(wait) = window.failed(range, at, 1.0) {
+                    if let Retry::Alone { wait, .. } = window.failed(range, true, at, 1.0) {
                         assert_eq!(Some(range.start), alone);
                         assert!(window.is_stuck() && !out.contains(&range.start));
                         waits.push(wait.as_secs());
@@ -406,7 +450,7 @@ mod tests {
         let mut window = window(0, 30, 1000, 1);
         let begin = now();
         let first = window.next_range(10, begin).unwrap();
-        assert_eq!(window.failed(first, begin, 1.0), Retry::Again(Duration::from_secs(1)));
+        assert_eq!(window.failed(first, true, begin, 1.0), Retry::Again(Duration::from_secs(1)));
         assert!(window.is_stuck());
         assert_eq!(window.next_range(10, begin).unwrap().start, 10, "others are not delayed");
         assert_eq!(window.next_retry(), Some(begin + Duration::from_secs(1)));
@@ -414,6 +458,27 @@ mod tests {
         assert!(!window.is_stuck());
         window.arrived(first, entries(first));
         assert_eq!(window.next_retry(), None);
+    }
+
+    #[test]
+    fn a_range_that_has_no_parts_is_not_halved_and_may_leave_as_missing() {
+        let mut window = window(0, 30, 1000, 1);
+        let (first, second) = (window.next_range(10, now()).unwrap(), window.next_range(20, now()).unwrap());
+        assert!(matches!(window.failed(first, false, now(), 1.0), Retry::Again(_)));
+        let later = now() + Duration::from_secs(10);
+        assert_eq!(window.next_range(10, later), Some(first));
+        let retry = window.failed(first, false, later, 1.0);
+        assert_eq!(retry, Retry::Alone { wait: Duration::from_secs(2), failures: 2 });
+        assert!(!window.has_arrived_behind(first));
+        window.arrived(second, entries(second));
+        assert!(window.has_arrived_behind(first) && !window.has_arrived_behind(second));
+        assert!(window.is_stuck() && !window.has_arrived());
+        window.miss(first);
+        assert!(!window.is_stuck() && window.has_arrived());
+        assert_eq!(window.next_retry(), None);
+        assert_eq!(window.take_arrived(), Some(Passed::Missing(first)));
+        assert_eq!(drain(&mut window), (10..30).collect::<Vec<_>>());
+        assert!(window.is_finished());
     }
 
     #[test]
@@ -445,7 +510,7 @@ mod tests {
                     _ if flying.is_empty() => {}
                     2 => { let r = flying.swap_remove(which % flying.len()); answer(&mut window, r, n) }
                     3 => window.interrupted(flying.swap_remove(which % flying.len())),
-                    _ => drop(window.failed(flying.swap_remove(which % flying.len()), now(), 0.5)),
+                    _ => drop(window.failed(flying.swap_remove(which % flying.len()), true, now(), 0.5)),
                 }
                 out.extend(drain(&mut window));
             }

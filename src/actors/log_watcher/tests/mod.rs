@@ -5,11 +5,13 @@ mod fetcher;
 mod head_tracker;
 mod pipeline;
 mod publisher;
+mod retriever;
 mod verifier;
 
 use super::LogStatus;
 use super::head_board::HeadBoard;
 use super::log_requests::LogRequests;
+use super::missing_board::MissingBoard;
 use super::report::Reporter;
 use super::unverified::DecodedEntry;
 use crate::actors::broker::Broker;
@@ -22,7 +24,7 @@ use crate::ct::source::{Protocol, Source};
 use crate::evidence::{LogIdentity, Proof};
 use crate::log_client::{AnswerMemory, FetchError, FetchedEntry, ProofFailure, Proven, Range};
 use crate::message::CertEntry;
-use crate::state::EvidenceFolder;
+use crate::state::{EvidenceFolder, Positions};
 use actix::{Actor, Addr};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -136,6 +138,10 @@ impl LogRequests for FakeLog {
     fn prefers_full_tiles(&self) -> bool {
         self.alignment.get() > 1
     }
+
+    fn serves_any_range(&self) -> bool {
+        self.alignment.get() == 1
+    }
 }
 
 fn contradiction() -> ProofFailure {
@@ -173,6 +179,8 @@ pub(super) struct Shared {
     pub(super) reporter: Rc<Reporter>,
     pub(super) status: Arc<LogStatus>,
     pub(super) memory: Arc<AnswerMemory>,
+    pub(super) positions: Arc<Positions>,
+    pub(super) missing: Rc<MissingBoard>,
     pub(super) broker: Addr<Broker>,
     pub(super) dir: TempDir,
 }
@@ -194,7 +202,10 @@ impl Shared {
         };
         let evidence = Arc::new(EvidenceFolder::new(dir.path().join("evidence")));
         let reporter = Reporter::new(accused, status.clone(), evidence, broker.clone(), Arc::default());
+        let positions = Arc::new(Positions::in_memory());
         Shared {
+            missing: Rc::new(MissingBoard::new(positions.clone())),
+            positions,
             board: Rc::default(),
             reporter: Rc::new(reporter),
             status,

@@ -5,28 +5,46 @@ use super::super::fetcher::Fetcher;
 use super::super::head_tracker::HeadTracker;
 use super::super::pipeline::{EntryStages, Pipeline};
 use super::super::publisher::Publisher;
+use super::super::retriever::Retriever;
 use super::super::verifier::Verifier;
 use super::*;
 use crate::actors::broker::Newest;
 use crate::message::Demand;
-use crate::state::{Positions, UndecodableFolder};
+use crate::state::UndecodableFolder;
+use tokio::sync::mpsc;
 
 /// Runs the stages until the position is `end`.
 async fn run_to(end: u64, log: &Rc<FakeLog>, shared: &Shared) {
     let (board, reporter, memory) = (&shared.board, &shared.reporter, &shared.memory);
+    let (recovered_in, recovered) = mpsc::channel(1);
     let pipeline = Pipeline {
+        retriever: Retriever {
+            log: log.clone(),
+            missing: shared.missing.clone(),
+            reporter: reporter.clone(),
+            recovered: recovered_in,
+        },
         reporter: reporter.clone(),
         board: board.clone(),
         tracker: HeadTracker::new(log.clone(), board.clone(), reporter.clone(), SETTINGS.poll_interval),
         entries: EntryStages {
-            fetcher: Fetcher::new(log.clone(), board.clone(), reporter.clone(), memory.clone(), SETTINGS),
+            fetcher: Fetcher::new(
+                log.clone(),
+                board.clone(),
+                shared.missing.clone(),
+                reporter.clone(),
+                memory.clone(),
+                SETTINGS,
+            ),
             verifier: Verifier::new(log.clone(), board.clone(), reporter.clone(), memory.clone(), false),
             publisher: Publisher {
                 reporter: reporter.clone(),
                 memory: memory.clone(),
                 settings: SETTINGS,
                 undecodable: Arc::new(UndecodableFolder::new(shared.dir.path().join("undecodable"))),
-                positions: Arc::new(Positions::in_memory()),
+                positions: shared.positions.clone(),
+                recovered,
+                missing: shared.missing.clone(),
                 broker: shared.broker.clone(),
                 demand: Arc::default(),
                 gate: ClientWait::new(Arc::new(Demand::default()), 0, Duration::ZERO),
@@ -38,14 +56,14 @@ async fn run_to(end: u64, log: &Rc<FakeLog>, shared: &Shared) {
         },
     };
     let reached = async {
-        while shared.status.position() != Some(end) {
+        while shared.status.position() != Some(end) || shared.status.snapshot().missing > 0 {
             sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::select! {
         () = pipeline.run() => unreachable!(),
         () = reached => {}
-        () = sleep(Duration::from_secs(30)) => panic!("it stays at {:?}", shared.status.position()),
+        () = sleep(Duration::from_secs(120)) => panic!("it stays at {:?}", shared.status.position()),
     }
 }
 
@@ -107,4 +125,39 @@ async fn a_fork_during_a_catch_up_is_noticed_before_the_end_of_it() {
     }
     assert_eq!(shared.misbehaviours(), [("fork", 1)]);
     assert_eq!(shared.status.snapshot().delivered, 2000, "the entries lead to the first head");
+}
+
+/// All others are published, in order, while one is missing; it is published when it comes, once.
+#[actix::test]
+async fn an_entry_that_comes_late_is_published_late_and_holds_nothing_up() {
+    let (log, shared) = (FakeLog::of(60), Shared::new());
+    let mended = Rc::new(Cell::new(false));
+    let is_mended = mended.clone();
+    *log.refuses_entries.borrow_mut() = Box::new(move |range| {
+        let fails = (range.start..range.end_exclusive).contains(&17) && !is_mended.get();
+        fails.then(|| refused(500))
+    });
+    let mend = async {
+        while shared.status.position() != Some(60) {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let snapshot = shared.status.snapshot();
+        assert_eq!((snapshot.delivered, snapshot.missing, snapshot.pending), (59, 1, 0));
+        assert_eq!(snapshot.missing_indexes, ["17"]);
+        let saved = shared.positions.get("https://log.example").expect("a position");
+        assert_eq!(saved.missing, [super::retriever::missing_range(17)]);
+        mended.set(true);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = run_to(60, &log, &shared) => {}
+        () = mend => {}
+    }
+    let indexes = newest(&shared).await;
+    let expected: Vec<_> = (0..17).chain(18..60).chain([17]).collect();
+    assert_eq!(indexes, expected);
+    let saved = shared.positions.get("https://log.example").expect("a position");
+    assert_eq!((saved.ledger.delivered, saved.ledger.missing, saved.missing), (60, 0, Vec::new()));
+    assert!(saved.ledger.adds_up());
+    assert_eq!(shared.misbehaviours(), []);
 }

@@ -1,5 +1,6 @@
 use super::super::client_wait::ClientWait;
 use super::super::publisher::Publisher;
+use super::super::retriever::Recovered;
 use super::super::unverified::{UnverifiedEntries, VerifiedBatch};
 use super::super::verifier::Verified;
 use super::*;
@@ -15,10 +16,12 @@ struct Stage {
     publisher: Publisher,
     positions: Arc<Positions>,
     stopped: Rc<Cell<bool>>,
+    recovered: mpsc::Sender<Recovered>,
 }
 
 fn stage(settings: WatchSettings, positions: Positions) -> Stage {
     let (shared, positions, stopped) = (Shared::new(), Arc::new(positions), Rc::new(Cell::new(false)));
+    let (recovered_in, recovered) = mpsc::channel(1);
     let publisher = Publisher {
         reporter: shared.reporter.clone(),
         memory: shared.memory.clone(),
@@ -29,10 +32,12 @@ fn stage(settings: WatchSettings, positions: Positions) -> Stage {
         demand: Arc::default(),
         gate: ClientWait::new(Arc::new(Demand::default()), 0, Duration::ZERO),
         stopped: stopped.clone(),
+        recovered,
+        missing: shared.missing.clone(),
         cursor: None,
         began: false,
     };
-    Stage { shared, publisher, positions, stopped }
+    Stage { shared, publisher, positions, stopped, recovered: recovered_in }
 }
 
 const URL: &str = "https://log.example";
@@ -181,4 +186,38 @@ async fn another_key_is_another_log() {
     let mut after = stage(SETTINGS, positions);
     assert!(timeout(Duration::from_secs(1), after.publisher.resume()).await.is_err(), "it never goes on");
     assert!(after.shared.status.snapshot().halted.expect("a reason").contains("key has changed"));
+}
+
+#[actix::test]
+async fn missing_entries_are_in_the_account_until_they_come_also_over_a_restart() {
+    let mut stage = stage(SETTINGS, Positions::in_memory());
+    let entries = stage.entries(0..5);
+    let batches = stage.batches(entries);
+    assert!(stage.publish(batches).await);
+    let (sender, receiver) = mpsc::channel(1);
+    let range = super::retriever::missing_range(5);
+    sender
+        .try_send(Verified::Missing { range: range.clone(), tree: Some(tree_of(6)) })
+        .expect("there is room");
+    drop(sender);
+    stage.publisher.run(receiver).await;
+    let saved = stage.positions.get(URL).expect("a position");
+    assert_eq!((saved.ledger.next, saved.ledger.missing, &saved.missing), (6, 1, &vec![range.clone()]));
+    assert_eq!(saved.tree, Some(tree_of(6)));
+
+    let positions = Positions::in_memory();
+    positions.set(URL, saved);
+    let mut after = self::stage(SETTINGS, positions);
+    after.publisher.resume().await;
+    after.publisher.begin(&head(100));
+    assert_eq!(after.shared.missing.all(), [range]);
+    let entries = vec![decoded(5, &after.shared.reporter)];
+    after.recovered.try_send(Recovered { start: 5, entries }).expect("there is room");
+    let (_sender, receiver) = mpsc::channel(1);
+    assert!(timeout(Duration::from_secs(5), after.publisher.run(receiver)).await.is_err(), "it goes on");
+    let saved = after.positions.get(URL).expect("a position");
+    assert_eq!((saved.ledger.next, saved.ledger.delivered, saved.ledger.missing), (6, 6, 0));
+    assert!(saved.missing.is_empty() && after.shared.missing.all().is_empty());
+    let newest = after.shared.broker.send(Newest).await.expect("the Broker");
+    assert_eq!(newest.iter().map(|entry| entry.index).collect::<Vec<_>>(), [5]);
 }

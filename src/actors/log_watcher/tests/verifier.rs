@@ -2,6 +2,7 @@ use super::super::fetcher::FetchedPage;
 use super::super::log_cursor::LogCursor;
 use super::super::verifier::{VerificationEnd, Verified, Verifier};
 use super::*;
+use crate::state::{Between, MissingRange};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -28,6 +29,7 @@ impl Stage {
     fn send(&self, indexes: std::ops::Range<u64>, completes: bool) {
         let page = FetchedPage {
             entries: indexes.map(|index| decoded(index, &self.shared.reporter)).collect(),
+            missing: None,
             completes,
             _memory: self.shared.memory.part(),
         };
@@ -123,6 +125,7 @@ async fn entries_that_do_not_lead_to_the_head_are_evidence_and_not_passed_on() {
     stage.send(0..20, true);
     let page = FetchedPage {
         entries: vec![DecodedEntry { leaf_hash: Some([9; 32]), ..decoded(20, &stage.shared.reporter) }],
+        missing: None,
         completes: true,
         _memory: stage.shared.memory.part(),
     };
@@ -174,11 +177,44 @@ async fn an_entry_that_cannot_be_hashed_is_passed_on_behind_those_before_it() {
         content: Err(broken),
         ..decoded(5, &stage.shared.reporter)
     });
-    let page = FetchedPage { entries, completes: true, _memory: stage.shared.memory.part() };
+    let page = FetchedPage { entries, missing: None, completes: true, _memory: stage.shared.memory.part() };
     stage.to.try_send(page).expect("there is room");
     let (pages, verified) = stage.ends;
     let end = stage.verifier.run(LogCursor::starting(0, &head(50)), pages, verified).await;
     assert_eq!(end, VerificationEnd::TreeLost);
     assert!(matches!(stage.from.try_recv(), Ok(Verified::Batch { batch, .. }) if batch.entries.len() == 5));
     assert!(matches!(stage.from.try_recv(), Ok(Verified::Unhashable(entry)) if entry.index == 5));
+}
+
+/// The trees on both sides are proven under one head, also where a proof leaves out the root of the tree behind.
+#[actix::test]
+async fn entries_behind_missing_ones_are_verified() {
+    tokio::time::pause();
+    for (start, end_exclusive) in [(5, 6), (6, 7), (7, 8), (3, 8)] {
+        let mut stage = stage(50);
+        stage.shared.board.publish(head(50));
+        stage.send(0..start, true);
+        let range = Range { start, end_exclusive, confirming: false };
+        let memory = stage.shared.memory.part();
+        let page =
+            FetchedPage { entries: Vec::new(), missing: Some(range), completes: true, _memory: memory };
+        stage.to.try_send(page).expect("there is room");
+        stage.send(end_exclusive..20, true);
+        let (pages, verified) = stage.ends;
+        let run = stage.verifier.run(LogCursor::starting(0, &head(50)), pages, verified);
+        assert!(timeout(LONG, run).await.is_err(), "it goes on");
+        assert!(
+            matches!(stage.from.try_recv(), Ok(Verified::Batch { batch, .. }) if batch.entries.len() as u64 == start)
+        );
+        let Ok(Verified::Missing { range, tree }) = stage.from.try_recv() else {
+            panic!("nothing is missing")
+        };
+        let between = Between { before: tree_of(start), root_after: tree_of(end_exclusive).root() };
+        assert_eq!(range, MissingRange { start, end_exclusive, between: Some(between) });
+        assert_eq!(tree, Some(tree_of(end_exclusive)));
+        let Ok(Verified::Batch { batch, .. }) = stage.from.try_recv() else { panic!("no batch") };
+        assert_eq!(batch.tree, Some(tree_of(20)));
+        let proofs = stage.log.proofs.borrow();
+        assert!(proofs.iter().all(|(_, head, _)| *head == 50), "{proofs:?}");
+    }
 }
