@@ -1,5 +1,6 @@
 //! The state that the log's issuing thread, its HTTP worker and its handles share.
 
+use super::defects::Defects;
 use super::faults::{AnswerClass, FaultBoard};
 use super::generator::Generator;
 use super::options::DemoProtocol;
@@ -30,6 +31,7 @@ pub(super) struct LogState {
     /// The certificates (DER) in chains, by the hash that entries reference.
     pub issuers: HashMap<Hash, Bytes>,
     pub faults: FaultBoard,
+    pub defects: Mutex<Defects>,
     pub counters: Counters,
     /// Maximum number of entries in one response.
     pub max_page: u64,
@@ -57,6 +59,7 @@ impl LogState {
             issuers: issuer.chain_certificates().map(|der| (sha256(der), der.clone())).collect(),
             issuer: Mutex::new(issuer),
             faults: FaultBoard::new(),
+            defects: Mutex::default(),
             counters: Counters::default(),
             // A response must contain at least one entry, otherwise clients make no progress.
             max_page: max_page.max(1),

@@ -6,8 +6,8 @@
 //!                                              |
 //!                              grower ------> store   tree and its hashes, signed head, newest entries
 //!                                              |
-//!                faults, answer, endpoint ---> rfc6962    the log as HTTP shows it: by pages,
-//!         tile, checkpoint, gzip --------> static_ct  by tiles, or by both
+//!       faults, defects, answer, endpoint ---> rfc6962    the log as HTTP shows it: by pages,
+//!              tile, checkpoint, gzip -------> static_ct  by tiles, or by both
 //! ```
 //!
 //! The log grows at a steady rate. It has its own authorities, with keys that are generated at start, and
@@ -18,6 +18,7 @@ mod answer;
 mod authority;
 mod certificate;
 mod checkpoint;
+mod defects;
 mod der;
 mod endpoint;
 mod entry;
@@ -42,6 +43,7 @@ mod subject;
 mod tests;
 mod tile;
 
+pub use defects::Defects;
 pub use faults::{Fault, FaultOn};
 pub use options::{DemoLogOptions, DemoProtocol};
 pub use stats::DemoStats;
@@ -167,6 +169,12 @@ impl DemoLog {
     /// all.
     pub fn set_fault(&self, fault: Fault, on: FaultOn, count: Option<u64>) {
         self.running.log.faults.set(fault, on, count);
+    }
+
+    /// Sets the lasting defects of the log. They replace the previous ones, and [`clear_faults`](Self::clear_faults)
+    /// does not remove them.
+    pub fn set_defects(&self, defects: Defects) {
+        *self.running.log.defects.lock() = defects;
     }
 
     /// Removes all faults and releases hanging responses.

@@ -31,19 +31,15 @@ async fn get_sth(log: Data<LogState>) -> HttpResponse {
 }
 
 async fn get_sth_consistency(log: Data<LogState>, request: HttpRequest) -> HttpResponse {
-    answer(&log, AnswerClass::Proof, |fault| match proof(&log, request.query_string(), fault) {
-        Ok(body) => DemoResponse::json(body),
-        Err(message) => DemoResponse::error(StatusCode::BAD_REQUEST, &message),
+    answer(&log, AnswerClass::Proof, |fault| {
+        proof(&log, request.query_string(), fault).unwrap_or_else(refused)
     })
     .await
 }
 
 async fn get_entries(log: Data<LogState>, request: HttpRequest) -> HttpResponse {
-    answer(&log, AnswerClass::Page, |fault| match page(&log, request.query_string(), fault) {
-        Ok(body) => DemoResponse::json(body),
-        Err(message) => DemoResponse::error(StatusCode::BAD_REQUEST, &message),
-    })
-    .await
+    answer(&log, AnswerClass::Page, |fault| page(&log, request.query_string(), fault).unwrap_or_else(refused))
+        .await
 }
 
 /// Submitters use get-roots, so logs with other reading protocols have it too.
@@ -55,9 +51,16 @@ pub(super) async fn get_roots(log: Data<LogState>) -> HttpResponse {
     .await
 }
 
-/// The body of a get-sth-consistency response, or the reason for an error.
-fn proof(log: &LogState, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, String> {
+fn refused(message: String) -> DemoResponse {
+    DemoResponse::error(StatusCode::BAD_REQUEST, &message)
+}
+
+/// A get-sth-consistency response, or the reason for an error.
+fn proof(log: &LogState, query: &str, fault: Option<&Fault>) -> Result<DemoResponse, String> {
     let (first, second) = (parameter(query, "first")?, parameter(query, "second")?);
+    if let Some(refusal) = log.defects.lock().refuse_proof(second) {
+        return Ok(refusal);
+    }
     let mut proof = log.store.consistency_proof(first, second).map_err(|error| error.to_string())?;
     if fault == Some(&Fault::WrongProof) {
         let middle = proof.len() / 2;
@@ -66,12 +69,16 @@ fn proof(log: &LogState, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, 
             None => proof.push(Hash::default()),
         }
     }
-    Ok(proof_json::to_json(&proof).into_bytes())
+    Ok(DemoResponse::json(proof_json::to_json(&proof).into_bytes()))
 }
 
-/// The body of a get-entries response, or the reason for an error.
-fn page(log: &LogState, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, String> {
+/// A get-entries response, or the reason for an error.
+fn page(log: &LogState, query: &str, fault: Option<&Fault>) -> Result<DemoResponse, String> {
     let (start, end) = (parameter(query, "start")?, parameter(query, "end")?);
+    let defects = log.defects.lock().clone();
+    if let Some(refusal) = defects.refuse_count(end.saturating_sub(start).saturating_add(1)) {
+        return Ok(refusal);
+    }
     let max = match fault {
         Some(Fault::Short(count)) => (*count).clamp(1, log.max_page),
         _ => log.max_page,
@@ -80,10 +87,15 @@ fn page(log: &LogState, query: &str, fault: Option<&Fault>) -> Result<Vec<u8>, S
         Some(Fault::Empty) => Vec::new(),
         _ => log.store.range(start, end, max).map_err(|error| error.to_string())?,
     };
+    let body = encode_page(&entries, fault);
+    let refusal = defects.refuse_entries(start..start.saturating_add(entries.len() as u64));
+    if let Some(refusal) = refusal.or_else(|| defects.refuse_bytes(body.len())) {
+        return Ok(refusal);
+    }
     if fault.is_none_or(Fault::leaves_content_whole) {
         log.counters.served(&entries);
     }
-    Ok(encode_page(&entries, fault))
+    Ok(DemoResponse::json(body))
 }
 
 /// A query parameter: decimal digits, exactly once.

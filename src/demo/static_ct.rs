@@ -95,6 +95,9 @@ fn data_tile(log: &LogState, name: TileName, fault: Option<&Fault>) -> DemoRespo
     let Some(start) = name.first_entry() else {
         return DemoResponse::not_found("beyond any tree");
     };
+    if let Some(refusal) = log.defects.lock().refuse_entries(start..start + count) {
+        return refusal;
+    }
     let mut entries = match log.store.exactly(start, count) {
         Ok(entries) => entries,
         Err(error) => return DemoResponse::not_found(&error.to_string()),
@@ -136,6 +139,9 @@ fn hash_tile(log: &LogState, tile: HashTile, fault: Option<&Fault>) -> DemoRespo
 }
 
 fn issuer(log: &LogState, fingerprint: &str, fault: Option<&Fault>) -> DemoResponse {
+    if let Some(refusal) = log.defects.lock().refuse_issuer() {
+        return refusal;
+    }
     let found = log.issuers.iter().find(|(hash, _)| hex(hash.as_slice()) == fingerprint);
     let Some((wanted, certificate)) = found else {
         return DemoResponse::not_found("no such issuer");

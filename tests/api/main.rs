@@ -5,6 +5,7 @@ mod access;
 #[path = "../support/certificate.rs"]
 mod certificate;
 mod command_line;
+mod defects;
 mod faults;
 mod following;
 mod helpers;

@@ -85,8 +85,8 @@ struct Fetching {
     window: Window<DecodedEntry>,
     /// Tree sizes at which the entries under a head are complete.
     targets: VecDeque<u64>,
-    /// Since when there have been entries in a partial tile.
-    partial_since: Option<Instant>,
+    /// The index at which the newest partial tile begins, and since when it has had entries.
+    partial: Option<(u64, Instant)>,
     /// The bytes that have arrived and wait for earlier entries, or for the next stage.
     waiting_bytes: usize,
     memory: MemoryPart,
@@ -126,7 +126,7 @@ impl<L: LogRequests> Fetcher<L> {
         let mut fetching = Fetching {
             window: Window::new(from, span),
             targets: VecDeque::new(),
-            partial_since: None,
+            partial: None,
             waiting_bytes: 0,
             memory: self.memory.part(),
             progress: None,
@@ -167,24 +167,24 @@ impl<L: LogRequests> Fetcher<L> {
             return None;
         }
         let full = tree_size - tree_size % alignment;
-        let (end_exclusive, due) = if full == tree_size || !self.log.prefers_full_tiles() {
-            fetching.partial_since = None;
-            (tree_size, None)
-        } else {
-            if planned < full {
-                fetching.partial_since = None;
-            }
-            let since = *fetching.partial_since.get_or_insert_with(Instant::now);
-            let due = since + self.settings.partial_tile_wait;
-            if Instant::now() >= due {
-                fetching.partial_since = None;
-                (tree_size, None)
-            } else {
-                (full, Some(due))
-            }
+        if full == tree_size || !self.log.prefers_full_tiles() {
+            fetching.extend_to(tree_size);
+            return None;
+        }
+        let since = match fetching.partial {
+            Some((start, since)) if start == full => since,
+            _ => Instant::now(),
         };
-        fetching.extend_to(end_exclusive);
-        due
+        let due = since + self.settings.partial_tile_wait;
+        if Instant::now() >= due {
+            // What is added to the tile later waits anew.
+            fetching.partial = None;
+            fetching.extend_to(tree_size);
+            return None;
+        }
+        fetching.partial = Some((full, since));
+        fetching.extend_to(full);
+        Some(due)
     }
 
     /// The next range to request while `in_flight` requests are being answered.

@@ -294,6 +294,39 @@ async fn a_partial_tile_is_waited_for_and_then_fetched() {
     }
 }
 
+/// The wait counts from the head that first had the entries, and anew for those that come after a partial tile.
+#[actix::test]
+async fn a_partial_tile_is_waited_for_once_however_long_a_catch_up_takes() {
+    tokio::time::pause();
+    let (log, shared) = (FakeLog::of(1005), Shared::new());
+    log.alignment.set(10);
+    let (sender, mut pages) = mpsc::channel(1);
+    let mut fetcher = fetcher(&log, &shared, SETTINGS);
+    let begin = Instant::now();
+    shared.board.publish(head(1005));
+    let tiles = async {
+        while begin.elapsed() < SETTINGS.partial_tile_wait * 2 {
+            sleep(Duration::from_millis(500)).await;
+            pages.recv().await.expect("a page");
+        }
+        let caught_up = Instant::now();
+        while completed(&mut pages).await.last() != Some(&1004) {}
+        assert!(caught_up.elapsed() < Duration::from_secs(1), "{:?}", caught_up.elapsed());
+        for size in [1006, 1007] {
+            log.size.set(size);
+            shared.board.publish(head(size));
+            sleep(SETTINGS.partial_tile_wait / 4).await;
+        }
+        let grown = Instant::now();
+        assert_eq!(completed(&mut pages).await, [1005, 1006], "one request for both");
+        assert!(grown.elapsed() >= SETTINGS.partial_tile_wait / 4);
+    };
+    tokio::select! {
+        () = fetcher.run(0, sender) => panic!("it ended"),
+        () = tiles => {}
+    }
+}
+
 #[actix::test]
 async fn it_ends_when_the_next_stage_has_ended() {
     tokio::time::pause();

@@ -1,0 +1,123 @@
+//! Tests with logs that cannot serve something for good: everything else is delivered, and what is missing is named.
+
+use crate::helpers::{TestApp, log_with, spawn_app, spawn_app_in, with_its_key};
+use certstream_server::config::Log;
+use certstream_server::ct::source::Protocol;
+use certstream_server::demo::{Defects, DemoLog, DemoLogOptions, DemoProtocol};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const SETTINGS: &str = "[fetch]\npartial_tile_wait = '0s'\npage_size = 256\n";
+
+async fn log(protocol: DemoProtocol) -> (DemoLog, Log) {
+    let log = log_with(DemoLogOptions { protocol, ..DemoLogOptions::default() }).await;
+    let read_as = if protocol == DemoProtocol::StaticCt { Protocol::StaticCt } else { Protocol::Rfc6962 };
+    let watched = with_its_key(&log, read_as);
+    (log, watched)
+}
+
+async fn stats_when(app: &TestApp, log: &DemoLog, key: &str, value: u64) -> Value {
+    let url = log.url();
+    app.wait_for(|stats| stats["logs"][&url][key] == value).await["logs"][&url].clone()
+}
+
+#[actix_web::test]
+async fn a_log_that_refuses_large_pages_is_read_in_small_ones() {
+    for defects in [
+        Defects { max_requested: Some(1), ..Defects::default() },
+        Defects { max_requested: Some(7), ..Defects::default() },
+        Defects { max_page_bytes: Some(40_000), ..Defects::default() },
+    ] {
+        let (log, watched) = log(DemoProtocol::Rfc6962).await;
+        log.set_defects(defects.clone());
+        let app = spawn_app(SETTINGS, vec![watched]).await;
+        let mut client = app.connect("/lite-stream").await;
+        app.wait_for_clients(1).await;
+        log.publish(60);
+        assert_eq!(client.indexes(60).await, (0..60).collect::<Vec<_>>(), "{defects:?}");
+        assert_eq!(log.stats().most_served, 1, "nothing is fetched twice");
+        app.stop().await;
+    }
+}
+
+/// Protocol, number of entries, the bad index, and what is missing because of it.
+const UNREADABLE: [(DemoProtocol, u64, u64, std::ops::Range<u64>, &str); 3] = [
+    (DemoProtocol::Rfc6962, 300, 130, 130..131, "130"),
+    (DemoProtocol::StaticCt, 700, 300, 256..512, "256-511"),
+    (DemoProtocol::Hybrid, 700, 300, 300..301, "300"),
+];
+
+#[actix_web::test]
+async fn behind_an_unreadable_entry_the_log_goes_on_and_the_entry_comes_when_it_can() {
+    // At the same time, because they mostly wait.
+    join_all(UNREADABLE.map(|(protocol, count, bad, missing, named)| async move {
+        let (log, watched) = log(protocol).await;
+        log.set_defects(Defects { unreadable: BTreeSet::from([bad]), ..Defects::default() });
+        let app = spawn_app(SETTINGS, vec![watched]).await;
+        let mut client = app.connect("/lite-stream").await;
+        app.wait_for_clients(1).await;
+        log.publish(count);
+        let expected: Vec<_> = (0..count).filter(|index| !missing.contains(index)).collect();
+        assert_eq!(client.indexes(expected.len()).await, expected, "{protocol:?}");
+        let stats = stats_when(&app, &log, "pending", 0).await;
+        let gap = missing.end - missing.start;
+        assert_eq!(
+            (&stats["missing"], &stats["missing_indexes"]),
+            (&json!(gap), &json!([named])),
+            "{protocol:?}"
+        );
+        let metrics = app.metrics().await;
+        let is_gauge = |line: &&str| line.starts_with("certstream_log_missing_entries{");
+        let line = metrics.lines().find(is_gauge).expect("the gauge");
+        assert!(line.ends_with(&format!(" {gap}.0")), "{line}");
+        log.set_defects(Defects::default());
+        assert_eq!(client.indexes(gap as usize).await, missing.collect::<Vec<_>>(), "{protocol:?}");
+        let stats = stats_when(&app, &log, "missing", 0).await;
+        assert_eq!((&stats["delivered"], &stats["position"]), (&json!(count), &json!(count)));
+        assert_eq!((&stats["misbehaviours"], &stats["missing_indexes"]), (&json!(0), &json!([])));
+        assert_eq!(log.stats().most_served, 1, "nothing is fetched twice");
+        app.stop().await;
+    }))
+    .await;
+}
+
+#[actix_web::test]
+async fn what_is_missing_is_requested_again_after_a_restart() {
+    let (log, watched) = log(DemoProtocol::Rfc6962).await;
+    log.set_defects(Defects { unreadable: BTreeSet::from([30]), ..Defects::default() });
+    let app = spawn_app(SETTINGS, vec![watched.clone()]).await;
+    log.publish(150);
+    stats_when(&app, &log, "missing", 1).await;
+    stats_when(&app, &log, "pending", 0).await;
+    let dir = app.stop().await;
+    log.set_defects(Defects::default());
+    let settings = format!("{SETTINGS}[state]\nclients_wait = '0s'\n");
+    let app = spawn_app_in(dir, &[], &settings, vec![watched]).await;
+    let mut client = app.connect("/lite-stream").await;
+    app.wait_for_clients(1).await;
+    assert_eq!(client.indexes(1).await, [30]);
+    let stats = stats_when(&app, &log, "missing", 0).await;
+    assert_eq!(stats["delivered"], 150);
+    app.stop().await;
+}
+
+/// The log knows each head and refuses the proofs to some of them for good.
+#[actix_web::test]
+async fn a_head_that_cannot_be_proven_is_replaced_by_the_next() {
+    let (log, watched) = log(DemoProtocol::Rfc6962).await;
+    log.set_defects(Defects { no_proof_to_multiples_of: Some(2), ..Defects::default() });
+    log.publish(5_000);
+    let app = spawn_app(SETTINGS, vec![watched]).await;
+    let mut client = app.connect("/lite-stream").await;
+    app.wait_for_clients(1).await;
+    // The catch-up is proven in steps, which need a proof to the head.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    log.publish(1);
+    assert_eq!(client.indexes(5_001).await, (0..5_001).collect::<Vec<_>>());
+    let stats = app.log_stats().await;
+    assert_eq!((&stats["misbehaviours"], &stats["verified_size"]), (&json!(0), &json!(5_001)));
+    assert!(stats["last_error"].as_str().expect("a failure").contains("answered 400"), "{stats}");
+    app.stop().await;
+}
