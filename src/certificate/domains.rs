@@ -11,22 +11,22 @@ use super::json::JsonText;
 const FEW: usize = 16;
 
 /// The names of a certificate in order. They may contain duplicates.
-pub(super) struct Domains<'a> {
+pub(super) struct Domains<'a, V> {
     common_name: Option<Cow<'a, str>>,
     alt_names: Reader<'a>,
+    further_alt_names: V,
 }
 
-impl<'a> Domains<'a> {
-    /// Collects the names of a subject's `common_name` and the value of a subjectAltName. For a malformed
+impl<'a, V: Iterator<Item = &'a [u8]>> Domains<'a, V> {
+    /// Collects the names of a subject's `common_name` and the values of its subjectAltName extensions. For a malformed
     /// subjectAltName, these are the names before the error.
-    pub(super) fn new(common_name: Option<Cow<'a, str>>, alt_names: Option<&'a [u8]>) -> Self {
+    pub(super) fn new(common_name: Option<Cow<'a, str>>, alt_names: V) -> Self {
         let common_name = common_name.filter(|name| !name.is_empty());
-        let alt_names = alt_names.and_then(general_names).unwrap_or_else(|| Reader::new(&[], 0));
-        Domains { common_name, alt_names }
+        Domains { common_name, alt_names: Reader::new(&[], 0), further_alt_names: alt_names }
     }
 }
 
-impl<'a> Iterator for Domains<'a> {
+impl<'a, V: Iterator<Item = &'a [u8]>> Iterator for Domains<'a, V> {
     type Item = Cow<'a, str>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -34,15 +34,27 @@ impl<'a> Iterator for Domains<'a> {
             return Some(common_name);
         }
         loop {
-            if let Some(name) = general_name::dns_name(&self.alt_names.element().ok()?) {
-                return Some(name);
+            match self.alt_names.element() {
+                Ok(element) => {
+                    if let Some(name) = general_name::dns_name(&element) {
+                        return Some(name);
+                    }
+                }
+                Err(_) => {
+                    let next = self.further_alt_names.next()?;
+                    self.alt_names = general_names(next).unwrap_or_else(|| Reader::new(&[], 0));
+                }
             }
         }
     }
 }
 
 /// Writes the array of names without duplicates.
-pub(super) fn write(common_name: Option<Cow<'_, str>>, alt_names: Option<&[u8]>, out: &mut Vec<u8>) {
+pub(super) fn write<'a>(
+    common_name: Option<Cow<'a, str>>,
+    alt_names: impl Iterator<Item = &'a [u8]>,
+    out: &mut Vec<u8>,
+) {
     let mut written = Written::default();
     out.push(b'[');
     Domains::new(common_name, alt_names).for_each(|name| written.write_once(name, out));

@@ -6,6 +6,7 @@ mod generate;
 mod import;
 pub(crate) mod logging;
 mod logs;
+mod pem;
 mod pretty;
 mod show;
 mod token;
@@ -40,6 +41,8 @@ use verify_evidence::{EvidenceError, VerifyEvidenceArgs};
 
 /// The exit status if the server was not started.
 const NOTHING_STARTED: u8 = 2;
+/// The exit status of `cert` for a file that contains something else than a certificate.
+const WRONG_INPUT: u8 = 2;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -135,6 +138,7 @@ impl Failure {
     fn status(&self) -> u8 {
         match self {
             Failure::Config(_) | Failure::Start(_) | Failure::Import(_) => NOTHING_STARTED,
+            Failure::Show(show::ShowError::NoCertificate { .. }) => WRONG_INPUT,
             #[cfg(feature = "demo")]
             Failure::Demo(_) => NOTHING_STARTED,
             Failure::Run(_)

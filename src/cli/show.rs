@@ -1,5 +1,6 @@
 //! `entry` and `cert`: print one certificate as a client would receive it.
 
+use super::pem;
 use super::pretty::pretty;
 use crate::certificate::{Certificate, Leaf, LeafKind};
 use crate::clock;
@@ -40,6 +41,8 @@ pub(super) enum ShowError {
     Url(String),
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] openssl::error::ErrorStack),
+    #[error("{file}: contains {kind}, not a certificate")]
+    NoCertificate { file: String, kind: String },
     #[error(transparent)]
     Proxy(#[from] BadProxy),
     #[error("failed to get entry {index} of {url}: {error}")]
@@ -108,6 +111,10 @@ fn file_error(file: &Path, problem: impl ToString) -> ShowError {
     ShowError::File { file: file.display().to_string(), problem: problem.to_string() }
 }
 
+fn no_certificate(file: &Path, kind: String) -> ShowError {
+    ShowError::NoCertificate { file: file.display().to_string(), kind }
+}
+
 fn read(file: &Path) -> Result<Vec<Vec<u8>>, ShowError> {
     let mut content = Vec::new();
     let result = if file == Path::new("-") {
@@ -119,28 +126,23 @@ fn read(file: &Path) -> Result<Vec<Vec<u8>>, ShowError> {
     if content.len() as u64 > MAX_FILE_BYTES {
         return Err(file_error(file, format!("is larger than {MAX_FILE_BYTES} bytes")));
     }
-    match std::str::from_utf8(&content) {
-        Ok(text) if text.contains(PEM_BEGIN) => pem(text).ok_or_else(|| file_error(file, "is broken PEM")),
-        _ if content.is_empty() => Ok(Vec::new()),
-        _ => Ok(vec![content]),
+    if content.is_empty() {
+        return Ok(Vec::new());
     }
-}
-
-const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const PEM_END: &str = "-----END CERTIFICATE-----";
-
-/// Decodes the certificates of a PEM text (RFC 7468 section 5). `None` if one of them is not valid base64 or
-/// has no end.
-///
-/// OpenSSL's decoder is not used, because it rejects malformed certificates, which this command should show.
-fn pem(text: &str) -> Option<Vec<Vec<u8>>> {
-    let blocks = text.split(PEM_BEGIN).skip(1);
-    blocks
-        .map(|block| {
-            let (base64, _) = block.split_once(PEM_END)?;
-            base64_simd::forgiving_decode_to_vec(base64.as_bytes()).ok()
-        })
-        .collect()
+    let blocks = pem::blocks(&content).map_err(|problem| file_error(file, problem))?;
+    if blocks.is_empty() {
+        return match pem::kind_of_der(&content) {
+            Some(kind) => Err(no_certificate(file, kind.into())),
+            None => Ok(vec![content]),
+        };
+    }
+    let first = blocks.first().map(|block| block.kind());
+    let certificates: Vec<_> =
+        blocks.into_iter().filter(|block| block.is_certificate()).map(|block| block.der).collect();
+    match first {
+        Some(kind) if certificates.is_empty() => Err(no_certificate(file, kind)),
+        _ => Ok(certificates),
+    }
 }
 
 fn print(json: &[u8]) -> Result<(), ShowError> {

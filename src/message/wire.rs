@@ -117,17 +117,22 @@ fn raw(write: impl FnOnce(&mut Vec<u8>)) -> Arc<Frames> {
 /// is acceptable.
 ///
 /// An offer with a smaller window for the server's messages is declined, because the server would have to
-/// respect it. The client's own compression does not matter, since the server does not read its messages.
+/// respect it. An offer that names the window gets it back, as RFC 7692 section 7.1.2.1 requires. The client's own
+/// compression does not matter, since the server does not read its messages.
 pub fn accept_deflate(offers: &str) -> Option<&'static str> {
-    let taken = offers.split(',').any(|offer| {
+    let taken = offers.split(',').find_map(|offer| {
         let mut parts = offer.split(';').map(str::trim);
-        parts.next() == Some("permessage-deflate") && parts_are_known(parts)
-    });
-    taken.then_some("permessage-deflate; server_no_context_takeover")
+        if parts.next() == Some("permessage-deflate") { known_parameters(parts) } else { None }
+    })?;
+    Some(match taken.contains(&"server_max_window_bits") {
+        true => "permessage-deflate; server_no_context_takeover; server_max_window_bits=15",
+        false => "permessage-deflate; server_no_context_takeover",
+    })
 }
 
-/// Whether each parameter is defined in RFC 7692 section 7.1, occurs at most once, and is acceptable.
-fn parts_are_known<'a>(parts: impl Iterator<Item = &'a str>) -> bool {
+/// The names of the parameters. `None` unless each is defined in RFC 7692 section 7.1, occurs at most once, and is
+/// acceptable.
+fn known_parameters<'a>(parts: impl Iterator<Item = &'a str>) -> Option<Vec<&'a str>> {
     let mut seen = Vec::new();
     for part in parts {
         let (name, value) = part.split_once('=').map_or((part, None), |(n, v)| (n.trim(), Some(v.trim())));
@@ -140,11 +145,11 @@ fn parts_are_known<'a>(parts: impl Iterator<Item = &'a str>) -> bool {
             _ => false,
         };
         if !known || seen.contains(&name) {
-            return false;
+            return None;
         }
         seen.push(name);
     }
-    true
+    Some(seen)
 }
 
 #[cfg(test)]
@@ -201,7 +206,8 @@ mod tests {
             "permessage-deflate; server_max_window_bits=10, permessage-deflate; client_max_window_bits=\"12\"",
             "permessage-deflate;server_max_window_bits=15",
         ] {
-            assert!(accept_deflate(offer).is_some(), "{offer}");
+            let accepted = accept_deflate(offer).expect(offer);
+            assert_eq!(accepted.contains("server_max_window_bits=15"), offer.ends_with("=15"), "{offer}");
         }
     }
 

@@ -78,11 +78,13 @@ impl<'a> Extension<'a> {
 /// place.
 pub(super) struct Extensions<'a> {
     list: Vec<Extension<'a>>,
+    /// The values of subjectAltName extensions that a later one has replaced. Their names are valid names too.
+    earlier_alt_names: Vec<Cow<'a, [u8]>>,
 }
 
 impl<'a> Extensions<'a> {
     pub(super) fn parse(extensions: Option<Element<'a>>, faults: &mut Faults) -> Extensions<'a> {
-        let mut standing = Extensions { list: Vec::new() };
+        let mut standing = Extensions { list: Vec::new(), earlier_alt_names: Vec::new() };
         let Some(extensions) = extensions else { return standing };
         standing.list.reserve(12);
         let mut places = HashMap::new();
@@ -122,7 +124,10 @@ impl<'a> Extensions<'a> {
         };
         // RFC 5280 section 4.2
         faults.note("extensions", "an extension for the second time", at);
-        *earlier = extension;
+        let replaced = std::mem::replace(earlier, extension);
+        if replaced.oid == SUBJECT_ALT_NAME {
+            self.earlier_alt_names.push(replaced.value);
+        }
         None
     }
 
@@ -130,9 +135,10 @@ impl<'a> Extensions<'a> {
         self.list.iter().find(|extension| is_same_oid(extension.oid, oid))
     }
 
-    /// The value of subjectAltName.
-    pub(super) fn alt_names(&self) -> Option<&[u8]> {
-        self.find(SUBJECT_ALT_NAME).map(|extension| extension.value.as_ref())
+    /// The values of all subjectAltName extensions, in order. There should be only one.
+    pub(super) fn alt_names(&self) -> impl Iterator<Item = &[u8]> {
+        let last = self.find(SUBJECT_ALT_NAME).map(|extension| extension.value.as_ref());
+        self.earlier_alt_names.iter().map(AsRef::as_ref).chain(last)
     }
 
     /// Whether the certificate has the poison extension of a precertificate (RFC 6962 section 3.1).

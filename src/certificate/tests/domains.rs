@@ -63,6 +63,23 @@ fn thousands_of_names_stay_in_order_each_once() {
     let names: Vec<_> = (0..2000).map(|number| dns(name(number))).collect();
     let expected: Vec<_> = std::iter::once("a.example".to_string()).chain((0..1000).map(name)).collect();
     let mut out = Vec::new();
-    super::super::domains::write(Some("a.example".into()), Some(&seq(&names)), &mut out);
+    super::super::domains::write(Some("a.example".into()), [seq(&names).as_slice()].into_iter(), &mut out);
     assert!(serde_json::from_slice::<Vec<String>>(&out).unwrap() == expected);
+}
+
+/// Which of them a browser would use is not for this server to decide.
+#[test]
+fn the_names_of_all_subject_alt_names_count() {
+    let extensions = [["one.example", "two.example"], ["three.example", "one.example"]]
+        .map(|names| extension(SAN, seq(&names.map(dns))))
+        .to_vec();
+    let leaf = Certificate { extensions, ..Certificate::default() }.worded();
+    assert_eq!(leaf["all_domains"], json!(["a.example", "one.example", "two.example", "three.example"]));
+    assert_eq!(leaf["extensions"]["subjectAltName"], "DNS:three.example, DNS:one.example");
+    assert!(leaf["parse_error"].as_str().unwrap().contains("for the second time"));
+
+    let broken = [extension(SAN, tlv(0x30, [dns("one.example"), vec![0x82, 0x30]].concat()))];
+    let extensions = [broken.to_vec(), vec![extension(SAN, seq(&[dns("two.example")]))]].concat();
+    let leaf = Certificate { extensions, ..Certificate::default() }.worded();
+    assert_eq!(leaf["all_domains"], json!(["a.example", "one.example", "two.example"]));
 }
