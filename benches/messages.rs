@@ -126,7 +126,7 @@ impl Input {
         self.batch(tile::leaves(&self.tile).map(|leaf| {
             let leaf = leaf.expect("a leaf");
             let chain = leaf.chain.iter().filter_map(|fp| self.issuers.get(fp)).cloned().collect();
-            leaf.into_entry(chain)
+            leaf.into_entry(chain, None)
         }))
     }
 }

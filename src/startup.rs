@@ -423,7 +423,8 @@ impl Services {
     ) -> FetchSettings {
         let memory = Arc::new(self.memory.of_another_log());
         let http = http_settings(config, &self.tls, log.reach);
-        FetchSettings { http, limits, traffic, memory, names_tiles: config.names_tiles }
+        let (issuer_wait, names_tiles) = (config.issuer_wait, config.names_tiles);
+        FetchSettings { http, limits, traffic, memory, issuer_wait, names_tiles }
     }
 
     fn watch(

@@ -37,7 +37,7 @@ fn check_against_entry(leaf: &tile::TileLeaf) {
     }
     extra_data.extend_from_slice(&[0, 0, 0]); // an empty chain
     let read = entry::decode(&leaf_input.into(), &extra_data.into(), Issuer::unshared);
-    let expected = leaf.clone().into_entry(Vec::new());
+    let expected = leaf.clone().into_entry(Vec::new(), None);
     assert_eq!(read, Ok(expected.clone()));
     check_messages(expected);
 }

@@ -43,6 +43,7 @@ pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
         limits,
         traffic: Default::default(),
         memory: Default::default(),
+        issuer_wait: TIMEOUT,
         names_tiles: false,
     };
     let issuers = Arc::new(Issuers::new(config.state_dir.join("issuers")));

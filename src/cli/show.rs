@@ -71,6 +71,7 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
         limits,
         traffic: Default::default(),
         memory: Default::default(),
+        issuer_wait: TIMEOUT,
         names_tiles: false,
     };
     let fetched = single_entry(&url, index, &settings).await;

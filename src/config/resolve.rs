@@ -39,6 +39,7 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) ->
         health: health_limits(&sources, health)?,
         proxies,
         fetch_timeout: positive(&sources, "fetch.timeout", fetch.timeout)?,
+        issuer_wait: fetch.issuer_wait.0,
         names_tiles: names_tiles(&sources, fetch.names_tiles, &server.streams)?,
         operator_requests_at_once: at_least_one(
             &sources,

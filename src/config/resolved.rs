@@ -47,6 +47,8 @@ pub struct Config {
     pub fetch_timeout: Duration,
     /// Whether names are sufficient, so that names tiles are read from logs that have them.
     pub names_tiles: bool,
+    /// How long an entry of a tile waits for an issuer of its chain that the log does not serve.
+    pub issuer_wait: Duration,
     /// Maximum number of simultaneous requests to one operator, at least 1.
     pub operator_requests_at_once: usize,
     /// Maximum number of requests to one operator per second, at least 1.

@@ -247,6 +247,8 @@ pub struct Fetch {
     pub poll_interval: Span,
     /// How long the server waits for a partial tile to become full before it reads its entries.
     pub partial_tile_wait: Span,
+    /// How long entries in tiles wait for an issuer of their chains that the log does not serve.
+    pub issuer_wait: Span,
     /// Whether names tiles are read if only the domains stream is offered.
     pub names_tiles: bool,
     /// Maximum number of simultaneous requests to one operator.
@@ -272,6 +274,7 @@ impl Default for Fetch {
         Fetch {
             poll_interval: Span(Duration::from_millis(100)),
             partial_tile_wait: Span::seconds(5),
+            issuer_wait: Span::seconds(60),
             names_tiles: false,
             operator_requests_at_once: 8,
             operator_requests_per_second: 50,

@@ -121,6 +121,12 @@ pub enum FramingFault {
         /// Number of extra bytes.
         count: usize,
     },
+    /// An issuer of the chain could not be fetched, so that the chain is not complete. The chain is not part of the tree.
+    #[error("the chain lacks an issuer that the log does not serve, with SHA-256 {}", lower_hex(fingerprint))]
+    MissingIssuer {
+        /// SHA-256 of the issuer's certificate.
+        fingerprint: [u8; 32],
+    },
     /// The precertificate does not match the one that the log signed, so the tree does not prove it.
     #[error("the precertificate is not what the log signed: {0}")]
     Precert(Mismatch),
@@ -140,6 +146,10 @@ impl FramingFault {
     }
 }
 
+fn lower_hex(bytes: &[u8]) -> String {
+    hex_simd::encode_to_string(bytes, hex_simd::AsciiCase::Lower)
+}
+
 impl LogEntry {
     /// Returns the entry if it is small enough for a message.
     ///
@@ -151,9 +161,15 @@ impl LogEntry {
         if bytes > MAX_ENTRY_BYTES { Err(EntryError::TooLarge(bytes)) } else { Ok(self) }
     }
 
-    /// The fault to report to clients, if it is misbehaviour.
+    /// The fault, if it is misbehaviour of the log.
     pub fn misbehaviour(&self) -> Option<FramingFault> {
         self.fault.filter(FramingFault::is_misbehaviour)
+    }
+
+    /// The fault to report to clients: misbehaviour, or a chain that is not complete.
+    pub fn reported_fault(&self) -> Option<FramingFault> {
+        self.fault
+            .filter(|fault| fault.is_misbehaviour() || matches!(fault, FramingFault::MissingIssuer { .. }))
     }
 }
 

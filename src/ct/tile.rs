@@ -3,7 +3,7 @@
 //! Only the lengths inside an entry determine where the next entry begins. The framing is therefore parsed
 //! strictly: after an error, the rest of the tile cannot be trusted.
 
-use super::entry::{LEAF_HEADER, LogEntry, LogEntryType, PreCert, leaf_index};
+use super::entry::{FramingFault, LEAF_HEADER, LogEntry, LogEntryType, PreCert, leaf_index};
 use super::merkle::{Hash, leaf_hash_of};
 use super::reader::{Reader, Truncated};
 use crate::certificate::Issuer;
@@ -120,18 +120,21 @@ impl TileLeaf {
         leaf_hash_of(&[&LEAF_HEADER, &self.timestamped_entry])
     }
 
-    /// Converts the leaf to an entry. `chain` contains the certificates for its fingerprints.
-    pub fn into_entry(self, chain: Vec<Arc<Issuer>>) -> LogEntry {
+    /// Converts the leaf to an entry. `chain` contains the certificates for its fingerprints, except `missing` ones.
+    pub fn into_entry(self, chain: Vec<Arc<Issuer>>, missing: Option<Fingerprint>) -> LogEntry {
         let TileLeaf { timestamp_ms, entry_type, certificate, pre_cert, .. } = self;
         let tbs_sha256 = pre_cert.as_ref().map(PreCert::tbs_sha256);
-        let fault = pre_cert.and_then(|pre_cert| pre_cert.fault(&certificate, &chain));
+        let fault = match missing {
+            // Without its issuer, a precertificate cannot be compared with what the log signed.
+            Some(fingerprint) => Some(FramingFault::MissingIssuer { fingerprint }),
+            None => pre_cert.and_then(|pre_cert| pre_cert.fault(&certificate, &chain)),
+        };
         LogEntry { timestamp_ms, entry_type, certificate, chain, tbs_sha256, fault }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::FramingFault;
     use super::*;
 
     fn leaf(precert: bool, index: u64, fingerprints: &[u8]) -> Vec<u8> {
@@ -174,11 +177,11 @@ mod tests {
     #[test]
     fn a_precertificate_that_was_not_signed_is_a_fault_and_delivered() {
         let read = |precert| read(leaf(precert, 0, &[])).remove(0).unwrap();
-        let entry = read(true).into_entry(Vec::new());
+        let entry = read(true).into_entry(Vec::new(), None);
         assert!(matches!(entry.fault, Some(FramingFault::Precert(_))));
         assert_eq!(entry.certificate, "pre");
         assert_eq!(read(true).pre_cert.unwrap().tbs_certificate, "leaf");
-        assert_eq!(read(false).into_entry(Vec::new()).fault, None);
+        assert_eq!(read(false).into_entry(Vec::new(), None).fault, None);
     }
 
     #[test]

@@ -79,6 +79,14 @@ pub(crate) enum FetchError {
         /// SHA-256 of the issuer, hexadecimal.
         fingerprint: String,
     },
+    /// An issuer that an entry of a tile references cannot be fetched.
+    #[error("issuer {url} cannot be fetched: {error}")]
+    Issuer {
+        /// The issuer's URL, which ends with its fingerprint.
+        url: String,
+        /// Why the last request for it failed.
+        error: Box<FetchError>,
+    },
     /// A page without entries for a range that the log has.
     #[error("the page is empty")]
     EmptyPage,
@@ -135,6 +143,7 @@ impl FetchError {
             | FetchError::HashTile(_)
             | FetchError::HashTiles => "the response is not a proof",
             FetchError::WrongIssuer { .. } => "the issuer does not match its fingerprint",
+            FetchError::Issuer { .. } => "an issuer cannot be fetched",
             FetchError::EmptyPage => "the page is empty",
         }
     }
@@ -145,19 +154,25 @@ impl FetchError {
             FetchError::Http(error) => {
                 !matches!(error, HttpError::Send(_) | HttpError::NotPublic(_) | HttpError::NoRoom)
             }
+            FetchError::Issuer { error, .. } => error.concerns_range(),
             _ => !self.is_overload(),
         }
     }
 
     /// Whether the log asks for fewer requests.
     pub(crate) fn is_overload(&self) -> bool {
-        matches!(self, FetchError::Status { status: 429 | 503, .. }) || self.retry_after().is_some()
+        match self {
+            FetchError::Issuer { error, .. } => error.is_overload(),
+            FetchError::Status { status: 429 | 503, .. } => true,
+            _ => self.retry_after().is_some(),
+        }
     }
 
     /// The delay from the log's Retry-After header.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             FetchError::Status { retry_after, .. } => *retry_after,
+            FetchError::Issuer { error, .. } => error.retry_after(),
             _ => None,
         }
     }

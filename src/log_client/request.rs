@@ -6,6 +6,7 @@ use super::traffic::Traffic;
 use crate::ct::tile_path::TILE_WIDTH;
 use crate::http_client::HttpSettings;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The settings of all requests to a log.
 #[derive(Clone)]
@@ -18,6 +19,8 @@ pub(crate) struct FetchSettings {
     pub traffic: Arc<Traffic>,
     /// The memory that the log's responses use.
     pub memory: Arc<AnswerMemory>,
+    /// How long an entry waits for an issuer of its chain that the log does not serve.
+    pub issuer_wait: Duration,
     /// Whether names are sufficient. If so, names tiles are read from static-ct logs that offer them.
     pub names_tiles: bool,
 }

@@ -15,8 +15,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Maximum size of a data tile or names tile in bytes, after decompression. A full tile of the web's
 /// certificates has about 700 KB. The limit also allows unusual but valid logs with ten times as much.
@@ -27,6 +28,11 @@ pub(crate) const MAX_TILE_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) const MAX_CHAINS_BYTES: usize = 32 * 1024 * 1024;
 /// Maximum size of one log's tiles that are kept until their issuers have been fetched, in bytes.
 pub(crate) const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Interval between requests for an issuer that entries no longer wait for.
+const ISSUER_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// Maximum number of issuers of one log that are known to be unavailable.
+const MAX_UNAVAILABLE: usize = 1_000;
 
 /// The path of a tile by its index and width.
 type PathOf = fn(u64, u64) -> String;
@@ -51,17 +57,40 @@ pub(super) struct Tiles {
     /// Held while issuers are fetched, because tiles that are fetched at the same time mostly need the same
     /// ones.
     fetching_issuers: Mutex<()>,
+    /// The issuers that could not be fetched.
+    unavailable: RefCell<HashMap<Fingerprint, Attempts>>,
+    issuer_wait: Duration,
     /// Tiles by path for which some issuers could not be fetched. They are kept so that they need not be
     /// fetched again.
     kept: RefCell<HashMap<String, (Bytes, Part)>>,
 }
 
+/// The requests for an issuer that could not be fetched.
+#[derive(Debug, Clone, Copy)]
+struct Attempts {
+    first: Instant,
+    last: Instant,
+}
+
+impl Attempts {
+    /// Whether entries no longer wait for the issuer. It is then requested from time to time.
+    fn are_over(&self, wait: Duration, now: Instant) -> bool {
+        now >= self.first + wait
+    }
+}
+
 impl Tiles {
     /// Creates the tiles below `url`. Issuers are shared with other logs.
-    pub(super) fn new(http: Rc<Http>, url: &str, leaf_index: LeafIndex, issuers: Arc<Issuers>) -> Self {
+    pub(super) fn new(
+        http: Rc<Http>,
+        url: &str,
+        leaf_index: LeafIndex,
+        issuers: Arc<Issuers>,
+        issuer_wait: Duration,
+    ) -> Self {
         let prefix = format!("{}/", url.trim_end_matches('/'));
-        let (fetching_issuers, kept) = (Mutex::new(()), RefCell::default());
-        Tiles { http, prefix, leaf_index, issuers, fetching_issuers, kept }
+        let (fetching_issuers, kept, unavailable) = (Mutex::new(()), RefCell::default(), RefCell::default());
+        Tiles { http, prefix, leaf_index, issuers, fetching_issuers, unavailable, issuer_wait, kept }
     }
 
     /// Fetches the entries of `range` that are in the same tile as its first entry.
@@ -135,24 +164,70 @@ impl Tiles {
         kept.insert(path, (bytes, counted));
     }
 
-    /// Fetches the issuers of `leaves` that are not known yet.
+    /// Fetches the issuers of `leaves` that are not known yet. Fails if one cannot be fetched that is still waited for.
     async fn fetch_issuers(&self, leaves: &[(u64, TileLeaf)]) -> Result<(), FetchError> {
         let all: BTreeSet<&Fingerprint> = leaves.iter().flat_map(|(_, leaf)| &leaf.chain).collect();
         if all.iter().all(|fingerprint| self.issuers.get(fingerprint).is_some()) {
             return Ok(());
         }
         let _turn = self.fetching_issuers.lock().await;
+        let mut failed = None;
         for fingerprint in all {
-            if self.issuers.get(fingerprint).is_some() {
+            if self.issuers.get(fingerprint).is_some() || !self.is_due(fingerprint) {
                 continue;
             }
-            let name = hex(fingerprint);
-            let der = self.http.body(&format!("{}issuer/{name}", self.prefix), MAX_ISSUER_BYTES).await?;
-            if !self.issuers.insert(fingerprint, der) {
-                return Err(FetchError::WrongIssuer { fingerprint: name });
+            let url = format!("{}issuer/{}", self.prefix, hex(fingerprint));
+            // A request that exceeds the timeout of the whole tile is an attempt as well.
+            self.attempted(fingerprint);
+            if let Err(error) = self.fetch_issuer(fingerprint, &url).await {
+                let is_waited_for = !self.is_given_up(fingerprint);
+                if !error.concerns_range() || is_waited_for && failed.is_some() {
+                    return Err(FetchError::Issuer { url, error: Box::new(error) });
+                }
+                if is_waited_for {
+                    failed = Some(FetchError::Issuer { url, error: Box::new(error) });
+                }
             }
         }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn fetch_issuer(&self, fingerprint: &Fingerprint, url: &str) -> Result<(), FetchError> {
+        let der = self.http.body(url, MAX_ISSUER_BYTES).await?;
+        if !self.issuers.insert(fingerprint, der) {
+            return Err(FetchError::WrongIssuer { fingerprint: hex(fingerprint) });
+        }
+        self.unavailable.borrow_mut().remove(fingerprint);
         Ok(())
+    }
+
+    /// Whether to request an issuer now. One that is no longer waited for is requested rarely.
+    fn is_due(&self, fingerprint: &Fingerprint) -> bool {
+        let now = Instant::now();
+        match self.unavailable.borrow().get(fingerprint) {
+            Some(attempts) if attempts.are_over(self.issuer_wait, now) => {
+                now >= attempts.last + ISSUER_INTERVAL
+            }
+            _ => true,
+        }
+    }
+
+    fn attempted(&self, fingerprint: &Fingerprint) {
+        let mut unavailable = self.unavailable.borrow_mut();
+        if unavailable.len() >= MAX_UNAVAILABLE && !unavailable.contains_key(fingerprint) {
+            // The issuers in it are waited for once more.
+            unavailable.clear();
+        }
+        let now = Instant::now();
+        unavailable.entry(*fingerprint).or_insert(Attempts { first: now, last: now }).last = now;
+    }
+
+    /// Whether entries are sent without this issuer.
+    fn is_given_up(&self, fingerprint: &Fingerprint) -> bool {
+        let unavailable = self.unavailable.borrow();
+        unavailable
+            .get(fingerprint)
+            .is_some_and(|attempts| attempts.are_over(self.issuer_wait, Instant::now()))
     }
 
     /// Checks the sum of all chains. Stops at the limit, because issuers that are not in memory are read from disk.
@@ -170,11 +245,16 @@ impl Tiles {
     fn entry(&self, index: u64, leaf: TileLeaf) -> Result<FetchedEntry, FetchError> {
         let leaf_hash = leaf.leaf_hash();
         let timestamped_entry = leaf.timestamped_entry.clone();
-        let issuer =
-            |fp| self.issuers.get(fp).ok_or_else(|| FetchError::WrongIssuer { fingerprint: hex(fp) });
-        let chain = leaf.chain.iter().map(issuer).collect::<Result<_, _>>()?;
+        let (mut chain, mut missing) = (Vec::with_capacity(leaf.chain.len()), None);
+        for fingerprint in &leaf.chain {
+            match self.issuers.get(fingerprint) {
+                Some(issuer) => chain.push(issuer),
+                None if self.is_given_up(fingerprint) => missing = missing.or(Some(*fingerprint)),
+                None => return Err(FetchError::WrongIssuer { fingerprint: hex(fingerprint) }),
+            }
+        }
         let leaf_index = leaf.leaf_index;
-        let mut entry = leaf.into_entry(chain);
+        let mut entry = leaf.into_entry(chain, missing);
         let misplaced = match leaf_index {
             Some(leaf_index) if leaf_index != index => Some(FramingFault::LeafIndex { leaf_index, index }),
             None if self.leaf_index == LeafIndex::Required => Some(FramingFault::NoLeafIndex),

@@ -98,7 +98,7 @@ impl CertEntry {
         let _ = write!(out, r#"","seen":{},"#, Seconds::from_us(self.seen_us));
         source::write_member(&self.source, entry.timestamp_ms, out);
         out.push(b'}');
-        if let Some(fault) = entry.misbehaviour() {
+        if let Some(fault) = entry.reported_fault() {
             out.extend_from_slice(br#","fault":"#);
             // Serializing a text cannot fail, and neither can writing to a Vec.
             let _ = serde_json::to_writer(&mut *out, &fault.to_string());

@@ -121,3 +121,37 @@ async fn a_head_that_cannot_be_proven_is_replaced_by_the_next() {
     assert!(stats["last_error"].as_str().expect("a failure").contains("answered 400"), "{stats}");
     app.stop().await;
 }
+
+/// An entry is sent with the chain that is there after a time, and completely again once the log serves its issuers.
+#[actix_web::test]
+async fn an_issuer_that_the_log_does_not_serve_is_waited_for_for_a_while() {
+    let (log, watched) = log(DemoProtocol::StaticCt).await;
+    log.set_defects(Defects { no_issuers: true, ..Defects::default() });
+    let app = spawn_app(&format!("{SETTINGS}issuer_wait = '3s'\n"), vec![watched]).await;
+    let mut client = app.connect("/full-stream").await;
+    app.wait_for_clients(1).await;
+    let begin = std::time::Instant::now();
+    log.publish(5);
+    for index in 0..5 {
+        let message = client.message().await;
+        assert!(begin.elapsed() >= Duration::from_secs(3));
+        assert_eq!((&message["data"]["cert_index"], &message["data"]["chain"]), (&json!(index), &json!([])));
+        let fault = message["fault"].as_str().expect("a fault");
+        assert!(
+            fault.starts_with("the chain lacks an issuer that the log does not serve, with SHA-256 "),
+            "{fault}"
+        );
+    }
+    let url = format!("{}/issuer/", log.url());
+    let stats = stats_when(&app, &log, "incomplete_chains", 5).await;
+    assert_eq!(
+        (&stats["misbehaviours"], &stats["misframed"], &stats["missing"]),
+        (&json!(0), &json!(0), &json!(0))
+    );
+    let requests = log.stats();
+    assert!(requests.issuer_requests < 15, "{} requests for {url}", requests.issuer_requests);
+    assert_eq!(requests.most_served, 1, "the tile is fetched once");
+    log.publish(1);
+    assert_eq!(client.message().await["data"]["cert_index"], 5, "it does not wait again");
+    app.stop().await;
+}

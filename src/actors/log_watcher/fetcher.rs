@@ -39,6 +39,8 @@ const MAX_TARGETS: usize = 64;
 /// Consecutive failures of ranges after which the whole log is taken to fail: enough to halve a range of 1,000 entries
 /// down to one.
 const MAX_RANGE_FAILURES: u32 = 24;
+/// Delay between the requests for an issuer that entries wait for.
+const ISSUER_PAUSE: Duration = Duration::from_secs(2);
 /// Delay between the requests while only failures come.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -241,7 +243,15 @@ impl<L: LogRequests> Fetcher<L> {
                 self.reporter.status().retried(range.count());
                 // Requests that were in flight when the first of them failed do not count as further failures.
                 let is_new = self.last_failure.is_none_or(|last| answer.asked_at >= last);
-                if error.concerns_range() {
+                if matches!(error, FetchError::Issuer { .. }) && error.concerns_range() {
+                    // The entries are here. They wait for the issuer at most for the configured time.
+                    fetching.window.postponed(range, Instant::now() + ISSUER_PAUSE);
+                    self.reporter.status().failed(&error);
+                    let topic = Topic { about: "issuer", problem: "not served" };
+                    self.reporter.tell(Level::Warn, topic, |name| {
+                        format!("{name}: {error}; {} waiting for it", waiting(range))
+                    });
+                } else if error.concerns_range() {
                     self.range_failed(range, &error, is_new, fetching);
                 } else {
                     fetching.window.interrupted(range);
@@ -339,6 +349,14 @@ impl Fetching {
         let before = self.targets.len();
         self.targets.retain(|target| *target > position);
         self.targets.len() < before
+    }
+}
+
+/// Entries that wait, in the words of log lines.
+fn waiting(range: Range) -> String {
+    match range.count() {
+        1 => format!("entry {} is", range.start),
+        _ => format!("entries {} to {} are", range.start, range.end_exclusive - 1),
     }
 }
 

@@ -10,7 +10,7 @@ use super::unverified::{DecodedEntry, VerifiedBatch};
 use super::verifier::Verified;
 use crate::actors::broker::{Broker, Publish};
 use crate::config::{Start, WatchSettings};
-use crate::ct::entry::{Content, LogEntry, LogEntryType};
+use crate::ct::entry::{Content, FramingFault, LogEntry, LogEntryType};
 use crate::ct::head::Head;
 use crate::ct::merkle::CompactTree;
 use crate::digest::Topic;
@@ -295,6 +295,12 @@ impl Publisher {
         else {
             return;
         };
+        if let FramingFault::MissingIssuer { .. } = fault {
+            self.reporter.status().sent_incomplete();
+            return self.reporter.tell(Level::Warn, Topic { about: "entry", problem: "chain" }, |name| {
+                format!("{name}: entry {}: {fault}; sent anyway", entry.index)
+            });
+        }
         self.reporter.status().misframed();
         let Some(leaf_input) = leaf_input else {
             self.reporter.tell(Level::Warn, Topic { about: "entry", problem: "misframed" }, |name| {

@@ -24,6 +24,7 @@ pub(crate) struct LogStatus {
     tree_size: AtomicU64,
     verified_size: AtomicU64,
     misframed: AtomicU64,
+    incomplete_chains: AtomicU64,
     retried: AtomicU64,
     failures: AtomicU64,
     /// By kind.
@@ -88,6 +89,8 @@ pub(crate) struct LogSnapshot {
     pub retried: u64,
     /// Entries sent although their framing violates RFC 6962, since the program started.
     pub misframed: u64,
+    /// Entries sent without an issuer of their chain that the log did not serve, since the program started.
+    pub incomplete_chains: u64,
     /// Seconds since the last acceptable head was received; `None` if none has been since the program started.
     pub heard_seconds: Option<u64>,
     /// Seconds for which the entry at `position` has been visible; 0 if it is not.
@@ -132,6 +135,7 @@ impl LogStatus {
             tree_size: AtomicU64::default(),
             verified_size: AtomicU64::default(),
             misframed: AtomicU64::default(),
+            incomplete_chains: AtomicU64::default(),
             retried: AtomicU64::default(),
             failures: AtomicU64::default(),
             misbehaviours: Default::default(),
@@ -203,6 +207,7 @@ impl LogStatus {
             missing_indexes: lock(&self.missing).clone(),
             retried: read(&self.retried),
             misframed: read(&self.misframed),
+            incomplete_chains: read(&self.incomplete_chains),
             heard_seconds: heard.map(seconds),
             behind_seconds: visible.map_or(0, seconds),
             failures: read(&self.failures),
@@ -262,6 +267,10 @@ impl LogStatus {
 
     pub(super) fn retried(&self, entries: u64) {
         self.retried.fetch_add(entries, Ordering::Relaxed);
+    }
+
+    pub(super) fn sent_incomplete(&self) {
+        self.incomplete_chains.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn misframed(&self) {

@@ -169,6 +169,14 @@ impl<T> Window<T> {
         }
     }
 
+    /// Records that the request for `range` failed for a reason that passes; the range is requested again at `at`.
+    pub(super) fn postponed(&mut self, range: Range, at: Instant) {
+        if let Some(segment) = self.in_flight(range).and_then(|i| self.segments.get_mut(i)) {
+            segment.state = State::Waiting;
+            segment.retry_at = Some(at);
+        }
+    }
+
     /// Records that the log refused `range`, or failed to serve it. The range is halved if it `has_parts`. `chance` (0 to
     /// 1) varies the delay.
     pub(super) fn failed(&mut self, range: Range, has_parts: bool, now: Instant, chance: f64) -> Retry {

@@ -37,6 +37,7 @@ fn client(timeout: Duration, reach: Reach) -> Http {
         limits: Arc::new(OperatorLimits::new(10, 1000, requests_beside())),
         traffic: Arc::default(),
         memory: Arc::default(),
+        issuer_wait: Duration::ZERO,
         names_tiles: false,
     })
 }

@@ -33,10 +33,11 @@ fn tiles(url: &str) -> (Tiles, Arc<AnswerMemory>) {
         limits: Arc::new(OperatorLimits::new(10, 1000, requests_beside())),
         traffic: Arc::default(),
         memory: memory.clone(),
+        issuer_wait: Duration::ZERO,
         names_tiles: false,
     });
     let issuers = Arc::new(Issuers::in_memory());
-    (Tiles::new(Rc::new(http), url, LeafIndex::Required, issuers), memory)
+    (Tiles::new(Rc::new(http), url, LeafIndex::Required, issuers, Duration::from_secs(60)), memory)
 }
 
 fn first(tile: &Bytes) -> TileLeaf {
