@@ -1,0 +1,178 @@
+use super::*;
+use crate::ct::merkle::leaf_hash;
+use std::fs;
+
+fn position(entries: u64) -> Position {
+    let mut tree = CompactTree::new();
+    (0..entries).for_each(|i| tree.push(leaf_hash(&i.to_be_bytes())));
+    let (root_hash, bytes) = (tree.root(), "a head".into());
+    let head = Head { tree_size: entries, timestamp_ms: 1_700_000_000_000, root_hash, signed: true, bytes };
+    Position {
+        log_id: Some([7; 32]),
+        ledger: ledger(entries),
+        tree: Some(tree),
+        head: Some(head),
+        missing: Vec::new(),
+    }
+}
+
+fn ledger(next: u64) -> Ledger {
+    Ledger { next, delivered: next, ..Ledger::from(0) }
+}
+
+#[test]
+fn missing_entries_are_kept_over_a_restart_with_the_trees_around_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let between = Between { before: position(5).tree.unwrap(), root_after: [9; 32] };
+    let known = MissingRange { start: 5, end_exclusive: 7, between: Some(between) };
+    let unverified = MissingRange { start: 8, end_exclusive: 9, between: None };
+    let ledger = Ledger { delivered: 6, missing: 3, ..ledger(9) };
+    let position = Position { ledger, missing: vec![known, unverified], ..position(9) };
+    let save = |position: Position| {
+        let positions = Positions::load(dir.path()).unwrap();
+        positions.set("u", position);
+        positions.save().unwrap();
+    };
+    save(position.clone());
+    let loaded = Positions::load(dir.path()).unwrap();
+    assert_eq!(loaded.get("u"), Some(position.clone()));
+    assert_eq!(loaded.missing_ranges(), 2);
+
+    save(Position { missing: Vec::new(), ..position });
+    assert!(Positions::load(dir.path()).is_err(), "the account does not add up");
+}
+
+#[test]
+fn positions_are_there_again_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let positions = Positions::load(&state).unwrap();
+    let bare = Position { log_id: None, ledger: ledger(5), tree: None, head: None, missing: Vec::new() };
+    positions.set_clients(3);
+    positions.set("https://a.example", position(300));
+    positions.set("https://b.example", bare.clone());
+    positions.save().unwrap();
+    positions.set("https://a.example", position(301));
+    positions.save().unwrap();
+
+    let again = Positions::load(&state).unwrap();
+    assert_eq!(again.get("https://a.example"), Some(position(301)));
+    assert_eq!(again.get("https://b.example"), Some(bare));
+    assert_eq!(again.get("https://c.example"), None);
+    assert_eq!(again.clients(), 3);
+    assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "nothing is left lying about");
+}
+
+#[test]
+fn what_was_handed_on_just_now_is_not_written_yet() {
+    let dir = tempfile::tempdir().unwrap();
+    let positions = Positions::load(dir.path()).unwrap();
+    let on_disk = || Positions::load(dir.path()).unwrap().get("u").map(|position| position.ledger.next);
+    for (entries, written) in [(1, None), (2, Some(1)), (3, Some(2))] {
+        positions.set("u", position(entries));
+        positions.save_settled().unwrap();
+        assert_eq!(on_disk(), written);
+    }
+    positions.save_settled().unwrap();
+    assert_eq!(on_disk(), Some(3), "also when nothing has changed since");
+    positions.set("u", position(4));
+    positions.save().unwrap();
+    assert_eq!(on_disk(), Some(4));
+}
+
+#[test]
+fn a_file_with_any_byte_changed_or_cut_off_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let positions = Positions::load(dir.path()).unwrap();
+    positions.set("https://a.example", position(5));
+    positions.save().unwrap();
+    let path = dir.path().join(FILE);
+    let sound = fs::read(&path).unwrap();
+    let refused = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        let error = Positions::load(dir.path()).unwrap_err().to_string();
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+        assert!(error.contains("positions.json") && error.contains("backup"), "{error}");
+    };
+    for place in 0..sound.len() - 1 {
+        let mut damaged = sound.clone();
+        damaged[place] ^= 1;
+        refused(&damaged);
+        refused(&sound[..place]);
+    }
+}
+
+#[test]
+fn a_file_that_makes_no_sense_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE);
+    let log = |next: u64, tree: &str| {
+        format!(
+            r#"{{"version":1,"clients":0,"logs":{{"u":{{"log_id":null,"ledger":{{"first":0,"next":{next},"delivered":5,"undecodable":0,"skipped":0}},"tree":{tree},"head":null}}}}}}"#
+        )
+    };
+    for (line, problem) in [
+        (r#"{"version":2,"clients":0,"logs":{}}"#.to_string(), "version 2"),
+        (r#"{"version":1,"clients":0,"logs":{},"more":1}"#.to_string(), "unknown field"),
+        (log(6, "null"), "position of u is invalid"),
+        (log(5, r#""AAAA""#), "position of u is invalid"),
+        (log(5, r#""""#), "position of u is invalid"),
+    ] {
+        fs::write(&path, format!("{line}\n{}\n", hex(&sha256(line.as_bytes())))).unwrap();
+        let error = Positions::load(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(problem), "{error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_saved_is_saved_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    fs::write(&state, "a file where the folder should be").unwrap();
+    let positions = Positions { dir: Some(state.clone()), state: Mutex::default() };
+    positions.set("https://a.example", position(5));
+    positions.save().unwrap_err();
+    fs::remove_file(&state).unwrap();
+    positions.save().unwrap();
+    assert_eq!(Positions::load(&state).unwrap().get("https://a.example"), Some(position(5)));
+}
+
+#[test]
+fn positions_are_bounded_and_those_that_are_known_go_on() {
+    let positions = Positions::in_memory();
+    let at = |next| {
+        let ledger = Ledger { skipped: next, next, ..Ledger::from(0) };
+        Position { log_id: None, ledger, tree: None, head: None, missing: Vec::new() }
+    };
+    (0..MAX_POSITIONS + 5).for_each(|i| positions.set(&format!("https://{i}.example"), at(1)));
+    assert_eq!(positions.lock().by_url.len(), MAX_POSITIONS);
+    positions.set("https://7.example", at(2));
+    assert_eq!(positions.get("https://7.example"), Some(at(2)));
+    assert_eq!(positions.get(&format!("https://{MAX_POSITIONS}.example")), None);
+}
+
+#[test]
+fn a_tree_head_that_is_too_large_is_not_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    for (bytes, is_kept) in [(MAX_HEAD_BYTES, true), (MAX_HEAD_BYTES + 1, false)] {
+        let positions = Positions::load(dir.path()).unwrap();
+        let head = Head {
+            tree_size: 9,
+            timestamp_ms: 1,
+            root_hash: [1; 32],
+            signed: true,
+            bytes: vec![b'x'; bytes].into(),
+        };
+        let position = Position {
+            log_id: None,
+            ledger: Ledger::from(9),
+            tree: None,
+            head: Some(head),
+            missing: Vec::new(),
+        };
+        positions.set("https://log.example", position);
+        positions.save().unwrap();
+        let known = Positions::load(dir.path()).unwrap().get("https://log.example").unwrap();
+        assert_eq!((known.ledger.next, known.head.is_some()), (9, is_kept));
+    }
+}
