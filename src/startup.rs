@@ -17,7 +17,7 @@ use crate::config::{Config, ListConfig, LogConfig, LogEndpoint};
 use crate::counters::Counters;
 use crate::digest::Digest;
 use crate::evidence::{Base64, LogIdentity};
-use crate::http_client::{HttpSettings, Reach, tls_connector};
+use crate::http_client::{HttpSettings, Reach, TlsClient};
 use crate::live_config::{LiveConfig, LiveSettings};
 use crate::log_client::{
     AnswerMemory, FetchSettings, Issuers, LogClient, OperatorLimits, Operators, Rfc6962Client,
@@ -35,7 +35,6 @@ use actix::prelude::*;
 use actix_web::dev::Server;
 use actix_web::rt::task::JoinHandle;
 use actix_web::web;
-use openssl::ssl::SslConnector;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -104,7 +103,7 @@ impl Application {
     /// If a port or the state folder cannot be used, positions are damaged, or TLS cannot be set up. Nothing has been
     /// started then.
     pub fn build(config: &Config) -> Result<Self, StartError> {
-        let tls = tls_connector()?;
+        let tls = TlsClient::new()?;
         let (_state_lock, positions) = positions(config)?;
         let server_tls = config.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
         let listeners = listeners(config)?;
@@ -388,7 +387,7 @@ fn directory(
     LogDirectory::new(config.logs.clone(), config.lists.clone(), clients, statuses, digest, start).start()
 }
 
-fn http_settings(config: &Config, tls: &SslConnector, reach: Reach) -> HttpSettings {
+fn http_settings(config: &Config, tls: &TlsClient, reach: Reach) -> HttpSettings {
     HttpSettings {
         tls: tls.clone(),
         proxies: config.proxies.clone(),
@@ -401,7 +400,7 @@ fn http_settings(config: &Config, tls: &SslConnector, reach: Reach) -> HttpSetti
 /// The dependencies that all watchers share.
 #[derive(Clone)]
 struct Services {
-    tls: SslConnector,
+    tls: TlsClient,
     memory: Arc<AnswerMemory>,
     issuers: Arc<Issuers>,
     undecodable: Arc<UndecodableFolder>,

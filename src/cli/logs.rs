@@ -2,7 +2,7 @@
 
 use crate::config::{Config, LogConfig};
 use crate::ct::log_list::LogList;
-use crate::http_client::{HttpSettings, Reach, tls_connector};
+use crate::http_client::{HttpSettings, Reach, TlsClient};
 use crate::log_client::{FetchSettings, Issuers, LogClient, OperatorLimits, requests_beside};
 use crate::log_list::LogListClient;
 use crate::printable::{MAX_CHARS, escaped};
@@ -27,7 +27,7 @@ type Row = [String; 6];
 /// reason.
 pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
     let http = HttpSettings {
-        tls: tls_connector()?,
+        tls: TlsClient::new()?,
         proxies: config.proxies.clone(),
         reach: Reach::Anywhere,
         timeout: TIMEOUT,

@@ -6,7 +6,7 @@ use crate::certificate::{Certificate, Leaf, LeafKind};
 use crate::clock;
 use crate::ct::entry::{Content, LogEntry};
 use crate::ct::source::{Source, bare_url};
-use crate::http_client::{BadProxy, HttpSettings, Proxies, Reach, tls_connector};
+use crate::http_client::{BadProxy, HttpSettings, Proxies, Reach, TlsClient};
 use crate::log_client::{FetchError, FetchSettings, OperatorLimits, requests_beside, single_entry};
 use crate::message::{CertEntry, Stream};
 use clap::Args;
@@ -64,7 +64,7 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
     }
     let user_agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_string();
     let limits = Arc::new(OperatorLimits::new(1, 10, requests_beside()));
-    let tls = tls_connector()?;
+    let tls = TlsClient::new()?;
     let proxies = Proxies::of(&std::env::vars().collect())?;
     let settings = FetchSettings {
         http: HttpSettings { tls, proxies, reach: Reach::Anywhere, timeout: TIMEOUT, user_agent },

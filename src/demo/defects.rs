@@ -1,6 +1,7 @@
 //! Lasting defects of the log, for tests. Unlike [`Fault`](super::Fault)s, they depend on what is requested.
 
 use super::answer::DemoResponse;
+use super::faults::Fault;
 use actix_web::http::StatusCode;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -18,6 +19,8 @@ pub struct Defects {
     pub no_proof_to_multiples_of: Option<u64>,
     /// No issuer is served: status 404.
     pub no_issuers: bool,
+    /// Each page or data tile whose number is a multiple of this breaks off after half of its body.
+    pub cut_each: Option<u64>,
 }
 
 impl Defects {
@@ -43,6 +46,16 @@ impl Defects {
     pub(super) fn refuse_proof(&self, second: u64) -> Option<DemoResponse> {
         self.no_proof_to_multiples_of.filter(|number| second.is_multiple_of((*number).max(1)))?;
         Some(refusal(StatusCode::BAD_REQUEST, "no proof to this tree size"))
+    }
+
+    /// The response to the request for entries with this number, as it is sent.
+    pub(super) fn sent(&self, response: DemoResponse, number: u64) -> DemoResponse {
+        if self.cuts(number) { response.distorted(&Fault::Cut) } else { response }
+    }
+
+    /// Whether the response to the request for entries with this number breaks off.
+    pub(super) fn cuts(&self, number: u64) -> bool {
+        self.cut_each.is_some_and(|each| number.is_multiple_of(each.max(1)))
     }
 
     /// Why no issuer is served.

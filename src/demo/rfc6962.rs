@@ -92,10 +92,11 @@ fn page(log: &LogState, query: &str, fault: Option<&Fault>) -> Result<DemoRespon
     if let Some(refusal) = refusal.or_else(|| defects.refuse_bytes(body.len())) {
         return Ok(refusal);
     }
-    if fault.is_none_or(Fault::leaves_content_whole) {
+    let number = log.stats().entries_requests;
+    if fault.is_none_or(Fault::leaves_content_whole) && !defects.cuts(number) {
         log.counters.served(&entries);
     }
-    Ok(DemoResponse::json(body))
+    Ok(defects.sent(DemoResponse::json(body), number))
 }
 
 /// A query parameter: decimal digits, exactly once.

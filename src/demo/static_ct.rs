@@ -110,10 +110,12 @@ fn data_tile(log: &LogState, name: TileName, fault: Option<&Fault>) -> DemoRespo
         Some(Fault::Empty) => entries.clear(),
         _ => {}
     }
-    if fault.is_none_or(Fault::leaves_content_whole) {
+    let (number, defects) = (log.stats().entries_requests, log.defects.lock().clone());
+    if fault.is_none_or(Fault::leaves_content_whole) && !defects.cuts(number) {
         log.counters.served(&entries);
     }
-    DemoResponse::ok("application/octet-stream", tile::data(&entries, fault)).cached(IMMUTABLE)
+    let tile = DemoResponse::ok("application/octet-stream", tile::data(&entries, fault)).cached(IMMUTABLE);
+    defects.sent(tile, number)
 }
 
 fn names_tile(log: &LogState, name: TileName) -> DemoResponse {

@@ -3,15 +3,15 @@
 use super::error::HttpError;
 use super::proxy::Proxies;
 use super::reach::Reach;
+use super::tls::TlsClient;
 use super::validators::Validators;
-use awc::ClientResponse;
-use awc::error::PayloadError;
+use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::StatusCode;
 use awc::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, LOCATION, RETRY_AFTER};
+use awc::{ClientRequest, ClientResponse};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt};
-use openssl::ssl::SslConnector;
 use std::time::Duration;
 
 /// Timeout for connecting to a server, including TLS.
@@ -26,8 +26,8 @@ pub(crate) const MAX_DETAIL_CHARS: usize = 120;
 /// The settings of all requests.
 #[derive(Clone)]
 pub(crate) struct HttpSettings {
-    /// TLS settings and trusted certificates; see [`tls_connector`](super::tls_connector).
-    pub(crate) tls: SslConnector,
+    /// TLS settings and trusted certificates.
+    pub(crate) tls: TlsClient,
     /// The HTTP proxies.
     pub(crate) proxies: Proxies,
     /// The addresses that servers may have.
@@ -41,6 +41,7 @@ pub(crate) struct HttpSettings {
 /// Sends requests and keeps connections alive. Redirects are not followed.
 pub(crate) struct HttpClient {
     client: awc::Client,
+    tls: TlsClient,
     timeout: Duration,
 }
 
@@ -98,7 +99,7 @@ impl HttpClient {
     pub(crate) fn new(settings: &HttpSettings) -> Self {
         let connector = awc::Connector::new().connector(settings.proxies.connector(settings.reach));
         let connector =
-            connector.timeout(CONNECT_TIMEOUT).limit(MAX_CONNECTIONS).openssl(settings.tls.clone());
+            connector.timeout(CONNECT_TIMEOUT).limit(MAX_CONNECTIONS).openssl(settings.tls.connector());
         let client = awc::Client::builder()
             .connector(connector)
             .timeout(settings.timeout)
@@ -106,7 +107,7 @@ impl HttpClient {
             .disable_redirects()
             .add_default_header(("User-Agent", settings.user_agent.as_str()))
             .finish();
-        HttpClient { client, timeout: settings.timeout }
+        HttpClient { client, tls: settings.tls.clone(), timeout: settings.timeout }
     }
 
     /// Timeout for a complete response.
@@ -125,19 +126,29 @@ impl HttpClient {
         response.unwrap_or(Err(HttpError::Timeout(self.timeout)))
     }
 
+    fn prepared(&self, request: &HttpRequest<'_>) -> ClientRequest {
+        let mut prepared = self.client.get(request.url);
+        if !request.gzip {
+            prepared = prepared.no_decompress();
+        }
+        for condition in request.validators.conditions() {
+            prepared = prepared.insert_header(condition);
+        }
+        prepared
+    }
+
     async fn get_unbounded(
         &self,
         request: HttpRequest<'_>,
         budget: &mut impl BodyBudget,
     ) -> Result<HttpResponse, HttpError> {
-        let mut sent = self.client.get(request.url);
-        if !request.gzip {
-            sent = sent.no_decompress();
+        let mut response = match self.prepared(&request).send().await {
+            // The server has closed a connection that was idle, perhaps while the request was being sent. A new
+            // connection is no failure.
+            Err(error) if is_closed(&error) => self.prepared(&request).send().await,
+            sent => sent,
         }
-        for condition in request.validators.conditions() {
-            sent = sent.insert_header(condition);
-        }
-        let mut response = sent.send().await.map_err(|e| HttpError::of_request(&e, self.timeout))?;
+        .map_err(|error| HttpError::of_request(&error, request.url, &self.tls, self.timeout))?;
         match response.status() {
             StatusCode::OK => {
                 let validators = Validators::of(response.headers());
@@ -153,6 +164,11 @@ impl HttpClient {
             })),
         }
     }
+}
+
+/// Whether the connection was closed before any part of the response came.
+fn is_closed(error: &SendRequestError) -> bool {
+    matches!(error, SendRequestError::Send(_) | SendRequestError::Connect(ConnectError::Disconnected))
 }
 
 /// A response body as awc provides it.

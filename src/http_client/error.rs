@@ -1,8 +1,11 @@
 //! Why a request has no complete response.
 
 use super::reach::NotPublic;
+use super::tls::{TlsClient, reason_in};
 use awc::error::{ConnectError, SendRequestError};
+use awc::http::Uri;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A request without a complete response. It can be retried later.
@@ -14,6 +17,9 @@ pub(crate) enum HttpError {
     /// The connection failed, or no response arrived on it.
     #[error("{0}")]
     Send(String),
+    /// The TLS handshake failed.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// An unsigned list names the server, and its address is not public.
     #[error("{0}")]
     NotPublic(#[from] NotPublic),
@@ -37,6 +43,7 @@ impl HttpError {
         match self {
             HttpError::Timeout(_) => "no complete response in time",
             HttpError::Send(_) => "no connection",
+            HttpError::Tls(_) => "the TLS handshake failed",
             HttpError::NotPublic(_) => "not on the public internet",
             HttpError::Body(_) => "the response ended early",
             HttpError::TooLarge { .. } => "the response is too large",
@@ -44,17 +51,40 @@ impl HttpError {
         }
     }
 
-    /// The error of a request that `timeout` applies to.
-    pub(super) fn of_request(error: &SendRequestError, timeout: Duration) -> Self {
+    /// The error of a request to `url` that `timeout` applies to.
+    pub(super) fn of_request(
+        error: &SendRequestError,
+        url: &str,
+        tls: &TlsClient,
+        timeout: Duration,
+    ) -> Self {
         match error {
             SendRequestError::Timeout => HttpError::Timeout(timeout),
-            SendRequestError::Connect(ConnectError::Io(error)) => match not_public(error) {
-                Some(refused) => HttpError::NotPublic(refused.clone()),
-                None => HttpError::Send(error.to_string()),
-            },
+            SendRequestError::Connect(error) => {
+                if let ConnectError::Io(error) = error
+                    && let Some(refused) = not_public(error)
+                {
+                    return HttpError::NotPublic(refused.clone());
+                }
+                let text = error.to_string();
+                match reason_in(&text) {
+                    Some(reason) => {
+                        let uri: Option<Uri> = url.parse().ok();
+                        let server = uri.as_ref().and_then(Uri::host).filter(|host| !is_address(host));
+                        let failure = tls.take_failure(server.unwrap_or_default());
+                        HttpError::Tls(failure.unwrap_or_else(|| reason.into()))
+                    }
+                    None => HttpError::Send(text),
+                }
+            }
             other => HttpError::Send(other.to_string()),
         }
     }
+}
+
+/// Whether a URL's host is an IP address, for which no server name is sent.
+fn is_address(host: &str) -> bool {
+    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }
 
 fn not_public(error: &io::Error) -> Option<&NotPublic> {

@@ -15,6 +15,8 @@ pub(crate) mod client;
 mod error;
 mod proxy;
 mod reach;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod validators;
 
@@ -24,7 +26,7 @@ pub(crate) use proxy::{BadProxy, Proxies};
 #[cfg(test)]
 pub(crate) use reach::NotPublic;
 pub(crate) use reach::{Reach, is_internal_url};
-pub(crate) use tls::tls_connector;
+pub(crate) use tls::TlsClient;
 #[cfg(test)]
 pub(crate) use tls::{ALPN, tls_builder};
 pub(crate) use validators::Validators;

@@ -28,6 +28,12 @@ pub(crate) enum FetchError {
         /// The first part of the response body.
         detail: String,
     },
+    /// An HTML page with status 200.
+    #[error("the response is an HTML page, {}", titled(title))]
+    Html {
+        /// The title of the page; empty if it has none.
+        title: String,
+    },
     /// The tree head is invalid.
     #[error(transparent)]
     Sth(#[from] SthError),
@@ -100,6 +106,10 @@ fn detail_text(detail: &str) -> String {
     if detail.is_empty() { String::new() } else { format!(": {detail:?}") }
 }
 
+fn titled(title: &str) -> String {
+    if title.is_empty() { "without a title".into() } else { format!("with the title {title:?}") }
+}
+
 impl FetchError {
     /// The error for a status without any detail.
     pub(super) fn status(status: u16) -> Self {
@@ -133,6 +143,7 @@ impl FetchError {
             FetchError::Status { status: 429, .. } => "answered 429",
             FetchError::Status { status: 500.., .. } => "answered with a server error",
             FetchError::Status { .. } => "answered with an unexpected status",
+            FetchError::Html { .. } => "the response is an HTML page",
             FetchError::NotSigned { .. } => "the tree head is not signed by the log",
             FetchError::Sth(_) | FetchError::Checkpoint(_) => "the response is not a tree head",
             FetchError::Page(_) => "the response is not a page of entries",
@@ -151,9 +162,10 @@ impl FetchError {
     /// Whether the failure may be due to the requested entries, so that a request for fewer of them may succeed.
     pub(crate) fn concerns_range(&self) -> bool {
         match self {
-            FetchError::Http(error) => {
-                !matches!(error, HttpError::Send(_) | HttpError::NotPublic(_) | HttpError::NoRoom)
-            }
+            FetchError::Http(error) => !matches!(
+                error,
+                HttpError::Send(_) | HttpError::Tls(_) | HttpError::NotPublic(_) | HttpError::NoRoom
+            ),
             FetchError::Issuer { error, .. } => error.concerns_range(),
             _ => !self.is_overload(),
         }

@@ -4,6 +4,7 @@ use super::limits::OperatorLimits;
 use super::memory::Part;
 use super::traffic::{Outcome, Traffic};
 use super::{AnswerMemory, FetchError, FetchSettings};
+use crate::http_client::client::MAX_DETAIL_CHARS;
 use crate::http_client::{BodyBudget, HttpClient, HttpRequest, HttpResponse, RefusedRequest, Validators};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -12,6 +13,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// A log's bodies are read in parallel up to this many bytes each. Only one larger body is read at a time.
 pub(crate) const MAX_BESIDE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Number of bytes at the beginning of an HTML page in which its title is looked for.
+const MAX_HTML_BYTES: usize = 4 * 1024;
 
 /// Sends requests to one log and keeps its connections alive.
 pub(super) struct Http {
@@ -73,10 +77,13 @@ impl Http {
         let mut budget =
             LogBudget { memory: &self.memory, counted: self.memory.part(), large: &self.large, permit: None };
         let error = match self.client.get(request, &mut budget).await {
-            Ok(HttpResponse::Body(bytes, validators)) => {
-                self.traffic.body(bytes.len());
-                return Ok(Some((bytes, validators)));
-            }
+            Ok(HttpResponse::Body(bytes, validators)) => match html_title(&bytes) {
+                None => {
+                    self.traffic.body(bytes.len());
+                    return Ok(Some((bytes, validators)));
+                }
+                Some(title) => FetchError::Html { title },
+            },
             Ok(HttpResponse::NotModified) => {
                 self.traffic.count(Outcome::NotModified);
                 return Ok(None);
@@ -89,6 +96,18 @@ impl Http {
         self.traffic.failed(&error);
         Err(error)
     }
+}
+
+/// The title of an HTML page, such as a proxy or a maintenance service sends with status 200; empty if it has none.
+/// `None` if `body` is something else.
+fn html_title(body: &[u8]) -> Option<String> {
+    let begin = body.get(..body.len().min(MAX_HTML_BYTES)).unwrap_or_default();
+    let text = String::from_utf8_lossy(begin.trim_ascii_start()).to_ascii_lowercase();
+    if !text.starts_with("<!doctype html") && !text.starts_with("<html") {
+        return None;
+    }
+    let title = text.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
+    Some(title.map_or(String::new(), |(title, _)| title.trim().chars().take(MAX_DETAIL_CHARS).collect()))
 }
 
 /// The memory of one response.

@@ -44,7 +44,9 @@ impl Outcome {
     fn of(error: &FetchError) -> Self {
         match error {
             FetchError::Http(HttpError::Timeout(_)) => Outcome::Timeout,
-            FetchError::Http(HttpError::Send(_) | HttpError::NotPublic(_)) => Outcome::NoConnection,
+            FetchError::Http(HttpError::Send(_) | HttpError::Tls(_) | HttpError::NotPublic(_)) => {
+                Outcome::NoConnection
+            }
             FetchError::Status { status: 429, .. } => Outcome::TooManyRequests,
             FetchError::Status { status: 500.., .. } => Outcome::ServerError,
             FetchError::Status { .. } => Outcome::Refused,

@@ -7,7 +7,7 @@ use certstream_server::demo::{Defects, DemoLog, DemoLogOptions, DemoProtocol};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SETTINGS: &str = "[fetch]\npartial_tile_wait = '0s'\npage_size = 256\n";
 
@@ -130,7 +130,7 @@ async fn an_issuer_that_the_log_does_not_serve_is_waited_for_for_a_while() {
     let app = spawn_app(&format!("{SETTINGS}issuer_wait = '3s'\n"), vec![watched]).await;
     let mut client = app.connect("/full-stream").await;
     app.wait_for_clients(1).await;
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     log.publish(5);
     for index in 0..5 {
         let message = client.message().await;
@@ -154,4 +154,64 @@ async fn an_issuer_that_the_log_does_not_serve_is_waited_for_for_a_while() {
     log.publish(1);
     assert_eq!(client.message().await["data"]["cert_index"], 5, "it does not wait again");
     app.stop().await;
+}
+
+/// Everything at once. A longer run, for use before a release:
+///
+/// ```text
+/// ENTRIES=50000 UNREADABLE=20 REFUSAL_SECONDS=60 cargo test --release --test api many_defects -- --nocapture
+/// ```
+#[actix_web::test]
+async fn a_log_with_many_defects_loses_nothing() {
+    let entries = number("ENTRIES", 4_000);
+    let options = DemoLogOptions { max_page: 1000, retain: 10_000_000, ..DemoLogOptions::default() };
+    let log = log_with(options).await;
+    let watched = with_its_key(&log, Protocol::Rfc6962);
+    for _ in 0..entries / 1000 {
+        log.publish(1000);
+        tokio::time::sleep(Duration::ZERO).await;
+    }
+    let step = entries / number("UNREADABLE", 5);
+    let unreadable: BTreeSet<u64> = (0..entries).filter(|index| index % step == step / 2).collect();
+    let defects = Defects {
+        unreadable: unreadable.clone(),
+        no_proof_to_multiples_of: Some(3),
+        cut_each: Some(10),
+        ..Defects::default()
+    };
+    log.set_defects(Defects { max_requested: Some(32), ..defects.clone() });
+    let app = spawn_app("", vec![watched]).await;
+    let mut client = app.connect("/lite-stream").await;
+    app.wait_for_clients(1).await;
+    let begin = Instant::now();
+    let refusal = async {
+        tokio::time::sleep(Duration::from_secs(number("REFUSAL_SECONDS", 5))).await;
+        log.set_defects(defects);
+        // A head to which a proof is served.
+        log.publish(if (entries + 1).is_multiple_of(3) { 2 } else { 1 });
+    };
+    let expected: Vec<_> = (0..entries).filter(|index| !unreadable.contains(index)).collect();
+    let (received, ()) = tokio::join!(client.indexes(expected.len()), refusal);
+    assert_eq!(received, expected, "in order, each once");
+    let (delivered, stats) = (begin.elapsed(), log.stats());
+    let failures = app.log_stats().await["failures"].clone();
+    println!(
+        "all but {} delivered after {delivered:.1?}; {} requests, {failures} failures",
+        unreadable.len(),
+        stats.entries_requests
+    );
+    log.set_defects(Defects::default());
+    let mut late = client.indexes(unreadable.len() + 1).await;
+    println!("the others {:.1?} later", begin.elapsed() - delivered);
+    late.sort_unstable();
+    late.dedup();
+    assert!(unreadable.iter().all(|index| late.contains(index)), "{late:?}");
+    let stats = stats_when(&app, &log, "missing", 0).await;
+    assert_eq!((&stats["misbehaviours"], &stats["undecodable"]), (&json!(0), &json!(0)));
+    assert!(stats["position"].as_u64() >= Some(entries));
+    app.stop().await;
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
 }

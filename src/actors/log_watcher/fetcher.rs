@@ -191,7 +191,7 @@ impl<L: LogRequests> Fetcher<L> {
 
     /// The next range to request while `in_flight` requests are being answered.
     fn next_range(&self, fetching: &mut Fetching, in_flight: usize) -> Option<Range> {
-        let is_failing = self.backoff.failures() > 0 || self.range_failures > 0;
+        let is_failing = self.backoff.failures() > 0 || self.range_failures > 1;
         let parallel = if is_failing { 1 } else { self.settings.in_flight };
         let has_room = fetching.waiting_bytes < MAX_WAITING_BYTES && self.memory.has_room();
         if in_flight >= parallel || in_flight > 0 && !has_room {
@@ -287,7 +287,9 @@ impl<L: LogRequests> Fetcher<L> {
             fetching.window.interrupted(range);
             return self.log_failed(range, error, is_new);
         }
-        self.not_before = Instant::now() + FAILURE_PAUSE.mul_f64(0.5 + rand::random::<f64>() / 2.0);
+        if self.range_failures > 1 {
+            self.not_before = Instant::now() + FAILURE_PAUSE.mul_f64(0.5 + rand::random::<f64>() / 2.0);
+        }
         let retry =
             fetching.window.failed(range, self.log.serves_any_range(), Instant::now(), rand::random());
         if retry == Retry::Halved {

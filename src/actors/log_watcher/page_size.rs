@@ -18,6 +18,8 @@ pub(super) struct PageSize {
     last_short: Option<u64>,
     /// The largest page that has come; 0 if none has.
     works: u64,
+    /// Whether the log has shown a limit. Before that, small pages only show that it has few new entries.
+    is_limited: bool,
     /// The start and the size of the last range that was refused, unless a page of that size has come since.
     refused: Option<(u64, u64)>,
     /// Full pages that remain before a larger page is requested.
@@ -28,7 +30,7 @@ impl PageSize {
     /// Starts with `most` entries per request (at least 1) and never exceeds it.
     pub(super) fn new(most: u64) -> Self {
         let most = most.max(1);
-        PageSize { most, ask: most, last_short: None, works: 0, refused: None, hold: 0 }
+        PageSize { most, ask: most, last_short: None, works: 0, is_limited: false, refused: None, hold: 0 }
     }
 
     /// Number of entries to request now.
@@ -58,10 +60,10 @@ impl PageSize {
         self.hold = PROBE_AFTER;
     }
 
-    /// Records that a range of `size` entries failed. Returns whether that is explained by its size: smaller pages have
-    /// come, and none of this size.
+    /// Records that a range of `size` entries failed. Returns whether that is explained by its size: the log has a limit,
+    /// smaller pages have come, and none of this size.
     pub(super) fn is_beyond(&mut self, size: u64) -> bool {
-        let is_beyond = self.works > 0 && size > self.works;
+        let is_beyond = self.is_limited && self.works > 0 && size > self.works;
         if is_beyond {
             self.ask = self.ask.min(self.works);
             self.hold = PROBE_AFTER;
@@ -74,6 +76,7 @@ impl PageSize {
         if self.refused.is_some_and(|(other, least)| other != start && size <= least) {
             self.ask = (size / 2).clamp(1, self.ask);
             self.works = self.works.min(self.ask);
+            self.is_limited = true;
             self.hold = PROBE_AFTER;
         }
         self.refused = Some((start, size));
@@ -154,9 +157,13 @@ mod tests {
     fn a_page_larger_than_all_before_shows_the_limit_when_it_fails() {
         let mut size = PageSize::new(1000);
         assert!(!size.is_beyond(1000), "nothing is known");
+        size.learn(1, 1);
+        assert!(!size.is_beyond(1000), "it may have had one new entry");
+        size.refused(0, 1000);
+        size.refused(1000, 1000);
         size.learn(32, 32);
         assert!(!size.is_beyond(32));
-        assert_eq!(size.ask(), 1000);
+        assert_eq!(size.ask(), 500);
         assert!(size.is_beyond(64));
         assert_eq!(size.ask(), 32);
     }

@@ -1,7 +1,7 @@
 //! Tests with servers whose behaviour no HTTP library supports.
 
 use super::*;
-use crate::http_client::{ALPN, HttpError, HttpSettings, NotPublic, Proxies, Reach, tls_builder};
+use crate::http_client::{ALPN, HttpError, HttpSettings, NotPublic, Proxies, Reach, TlsClient, tls_builder};
 use crate::log_client::memory::MOST;
 use crate::log_client::requests_beside;
 use openssl::asn1::Asn1Time;
@@ -24,11 +24,10 @@ const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
 /// A client that accepts every certificate. Otherwise it has the same settings as for real logs.
 fn client(timeout: Duration, reach: Reach) -> Http {
-    let mut tls = tls_builder().unwrap();
-    tls.set_verify(SslVerifyMode::NONE);
+    let tls = TlsClient::with(tls_builder().unwrap(), SslVerifyMode::NONE);
     Http::new(&FetchSettings {
         http: HttpSettings {
-            tls: tls.build(),
+            tls,
             proxies: Proxies::none(),
             reach,
             timeout,
@@ -267,4 +266,16 @@ async fn a_log_of_an_unsigned_list_is_not_reached_where_it_is_not_public() {
     }
     let touched = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
     assert!(touched.is_err(), "nobody connected");
+}
+
+#[test]
+fn html_is_told_from_everything_that_a_log_serves() {
+    let page = b"\n<!DOCTYPE html><html><head><title> Maintenance </title></head></html>";
+    assert_eq!(html_title(page), Some("maintenance".into()));
+    assert_eq!(html_title(b"<html>"), Some(String::new()));
+    for other in
+        [&b"{\"entries\":[]}"[..], b"", b"<", b"\x00\x00\x01\x9a", b"log.example/2026\n5\n", b"<svg>"]
+    {
+        assert_eq!(html_title(other), None);
+    }
 }

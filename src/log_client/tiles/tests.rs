@@ -1,5 +1,5 @@
 use super::*;
-use crate::http_client::{HttpSettings, Proxies, Reach, tls_connector};
+use crate::http_client::{HttpSettings, Proxies, Reach, TlsClient};
 use crate::log_client::{AnswerMemory, FetchSettings, OperatorLimits, requests_beside};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,7 +24,7 @@ fn tiles(url: &str) -> (Tiles, Arc<AnswerMemory>) {
     let memory = Arc::new(AnswerMemory::default());
     let http = Http::new(&FetchSettings {
         http: HttpSettings {
-            tls: tls_connector().unwrap(),
+            tls: TlsClient::new().unwrap(),
             proxies: Proxies::none(),
             reach: Reach::Anywhere,
             timeout: TIMEOUT,

@@ -1,7 +1,7 @@
 //! A server of a list with scripted responses, and a client for it.
 
 use crate::ct::log_list::tests::{list_of, rfc6962};
-use crate::http_client::{HttpSettings, Proxies, Reach};
+use crate::http_client::{HttpSettings, Proxies, Reach, TlsClient};
 use crate::log_list::source::Signed;
 use crate::log_list::{InForce, ListSource, LogListClient};
 use actix_web::body::SizedStream;
@@ -14,7 +14,6 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::sign::Signer;
-use openssl::ssl::{SslConnector, SslMethod};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -125,7 +124,7 @@ pub fn settings() -> HttpSettings {
     HttpSettings {
         proxies: Proxies::none(),
         reach: Reach::Anywhere,
-        tls: SslConnector::builder(SslMethod::tls_client()).unwrap().build(),
+        tls: TlsClient::new().unwrap(),
         timeout: Duration::from_millis(1500),
         user_agent: "certstream-server-test".into(),
     }
