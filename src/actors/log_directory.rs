@@ -8,7 +8,7 @@
 
 use super::log_watcher::{LogStatus, LogWatcher, Stop};
 use crate::config::{ListConfig, LogConfig};
-use crate::ct::log_list::LogList;
+use crate::ct::log_list::{LogList, NotSelected};
 use crate::digest::Digest;
 use crate::log_list::{LogListClient, Origin};
 use actix::prelude::*;
@@ -121,6 +121,8 @@ pub(crate) struct LogDirectory {
     statuses: LogStatuses,
     digest: Arc<Digest>,
     running: BTreeMap<String, Running>,
+    /// What was last written about logs that are not watched.
+    left_out: String,
 }
 
 struct Running {
@@ -149,6 +151,7 @@ impl LogDirectory {
             statuses,
             digest,
             running: BTreeMap::new(),
+            left_out: String::new(),
         }
     }
 
@@ -166,6 +169,20 @@ impl LogDirectory {
         }
         let then = join_all(stopping).into_actor(self);
         ctx.wait(then.map(|_, directory, _| directory.start_all_of(wanted)));
+    }
+
+    /// Says once, and again when it changes, how many logs of the lists are not watched, and why.
+    fn tell_left_out(&mut self, list: &LogList) {
+        let mut counts: BTreeMap<NotSelected, usize> = BTreeMap::new();
+        let left_out = self.lists.iter().flat_map(|lists| lists.left_out(list, Utc::now().timestamp()));
+        left_out.for_each(|(_, why)| *counts.entry(why).or_default() += 1);
+        let reasons: Vec<String> = counts.iter().map(|(why, count)| format!("{count}: {why}")).collect();
+        let told = reasons.join("; ");
+        if !told.is_empty() && self.left_out != told {
+            let all: usize = counts.values().sum();
+            log::info!("not watching {all} logs of the lists ({told}); `certstream-server logs` names them");
+        }
+        self.left_out = told;
     }
 
     fn stop_all_but(&mut self, wanted: &BTreeMap<String, LogConfig>) -> Vec<Request<LogWatcher, Stop>> {
@@ -283,6 +300,7 @@ impl Handler<Listed> for LogDirectory {
             return;
         }
         self.statuses.set_lists(statuses);
+        self.tell_left_out(&list);
         self.apply(&list, ctx);
     }
 }

@@ -1,7 +1,8 @@
 //! `logs`: prints the logs that would be watched, and their current sizes.
 
 use crate::config::{Config, LogConfig};
-use crate::ct::log_list::LogList;
+use crate::ct::log_list::{Endpoint, ListedLog, LogList, NotSelected, TemporalInterval};
+use crate::ct::source::Protocol;
 use crate::http_client::{HttpSettings, Reach, TlsClient};
 use crate::log_client::{FetchSettings, Issuers, LogClient, OperatorLimits, requests_beside};
 use crate::log_list::LogListClient;
@@ -33,9 +34,11 @@ pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
         timeout: TIMEOUT,
         user_agent: config.user_agent.clone(),
     };
-    let mut logs = config.logs.clone();
+    let (mut logs, mut left_out) = (config.logs.clone(), Vec::new());
     if let Some(lists) = &config.lists {
-        logs.extend(lists.select(&listed(config, &http).await, Utc::now().timestamp()));
+        let (list, now) = (listed(config, &http).await, Utc::now().timestamp());
+        logs.extend(lists.select(&list, now));
+        left_out.extend(lists.left_out(&list, now).into_iter().map(|(log, why)| row_of_left_out(log, why)));
     }
     let limits = Arc::new(OperatorLimits::new(AT_ONCE, AT_ONCE as u32, requests_beside()));
     let fetch = FetchSettings {
@@ -58,7 +61,7 @@ pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
         .await;
     let header =
         ["log", "operator", "protocol", "state", "certificates that end in", "entries"].map(String::from);
-    print_table(&[&[header], rows.as_slice()].concat());
+    print_table(&[&[header], rows.as_slice(), left_out.as_slice()].concat());
     Ok(())
 }
 
@@ -84,18 +87,39 @@ async fn row(log: &LogConfig, client: LogClient) -> Row {
         Err(error) => error.to_string(),
     };
     let listed = log.listed.as_ref();
-    let day =
-        |unix_s| DateTime::from_timestamp(unix_s, 0).map_or(String::new(), |t| t.format("%F").to_string());
-    let interval = listed.and_then(|l| l.temporal_interval);
     [
         log.source.name().to_string(),
         log.operator.clone(),
         log.source.protocol().as_str().into(),
         listed.map_or("configured".into(), |l| l.state.to_string()),
-        interval.map_or(String::new(), |i| format!("{} to {}", day(i.start_unix_s), day(i.end_unix_s))),
+        listed.and_then(|l| l.temporal_interval).map_or(String::new(), days),
         entries,
     ]
     .map(|cell| escaped(&cell, MAX_CELL_CHARS).into_owned())
+}
+
+/// A log of the lists that is not watched.
+fn row_of_left_out(log: &ListedLog, why: NotSelected) -> Row {
+    let protocol = match log.endpoint {
+        Endpoint::Rfc6962 { .. } => Protocol::Rfc6962,
+        Endpoint::StaticCt { .. } => Protocol::StaticCt,
+    };
+    [
+        log.description.clone(),
+        log.operator.clone(),
+        protocol.as_str().into(),
+        log.state.to_string(),
+        log.temporal_interval.map_or(String::new(), days),
+        format!("not watched: {why}"),
+    ]
+    .map(|cell| escaped(&cell, MAX_CELL_CHARS).into_owned())
+}
+
+/// The days of an interval.
+fn days(interval: TemporalInterval) -> String {
+    let day =
+        |unix_s| DateTime::from_timestamp(unix_s, 0).map_or(String::new(), |t| t.format("%F").to_string());
+    format!("{} to {}", day(interval.start_unix_s), day(interval.end_unix_s))
 }
 
 fn print_table(rows: &[Row]) {

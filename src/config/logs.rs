@@ -1,7 +1,7 @@
 //! The logs to watch.
 
 use super::watch::{Verification, WatchSettings};
-use crate::ct::log_list::{self, ListedLog, LogList, LogState, Selection, TemporalInterval};
+use crate::ct::log_list::{self, ListedLog, LogList, LogState, NotSelected, Selection, TemporalInterval};
 use crate::ct::source::{Protocol, Source};
 use crate::http_client::Reach;
 use crate::log_client::StaticCtLog;
@@ -102,6 +102,11 @@ impl ListConfig {
 }
 
 impl ListConfig {
+    /// The logs of `list` that are not watched at `now_unix_s`, and why.
+    pub fn left_out<'a>(&self, list: &'a LogList, now_unix_s: i64) -> Vec<(&'a ListedLog, NotSelected)> {
+        self.selection.left_out(list, now_unix_s)
+    }
+
     fn reach(&self, log: &ListedLog) -> Reach {
         if self.allow_internal || log.vouched_for { Reach::Anywhere } else { Reach::PublicOnly }
     }

@@ -15,7 +15,7 @@ mod signature;
 pub(crate) mod tests;
 
 pub use parse::{BrokenLog, LogFault, LogListError, MAX_LIST_BYTES, ParsedList, parse};
-pub use select::{Rule, RuleError, Selection};
+pub use select::{NotSelected, Rule, RuleError, Selection};
 pub use signature::{CHROME_KEY_PEM, MAX_SIGNATURE_BYTES, SignatureError, verify_signature};
 
 use super::source::bare_url;

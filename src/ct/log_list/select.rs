@@ -63,20 +63,51 @@ impl Selection {
     /// begun are selected: the interval is about expiry dates, and certificates that expire next year are
     /// logged now.
     pub fn select<'a>(&self, list: &'a LogList, now_unix_s: i64) -> Vec<&'a ListedLog> {
-        list.logs
-            .iter()
-            .filter(|log| !log.test && !log.is_over(now_unix_s))
-            .filter(|log| !self.exclude.iter().any(|rule| rule.fits(log)))
-            .filter(|log| self.includes(log))
-            .collect()
+        list.logs.iter().filter(|log| self.judge(log, now_unix_s).is_ok()).collect()
     }
 
-    fn includes(&self, log: &ListedLog) -> bool {
-        let mut fitting = self.include.iter().filter(|rule| rule.fits(log)).peekable();
-        let considered = self.include.is_empty() || fitting.peek().is_some();
-        let named = fitting.any(|rule| !matches!(rule, Rule::Operator(_)));
-        considered && (named || self.states.contains(&log.state))
+    /// The logs that are not watched at `now_unix_s`, and why, in the order of the list.
+    pub fn left_out<'a>(&self, list: &'a LogList, now_unix_s: i64) -> Vec<(&'a ListedLog, NotSelected)> {
+        list.logs.iter().filter_map(|log| Some((log, self.judge(log, now_unix_s).err()?))).collect()
     }
+
+    fn judge(&self, log: &ListedLog, now_unix_s: i64) -> Result<(), NotSelected> {
+        if log.test {
+            return Err(NotSelected::Test);
+        }
+        if log.is_over(now_unix_s) {
+            return Err(NotSelected::Over);
+        }
+        if self.exclude.iter().any(|rule| rule.fits(log)) {
+            return Err(NotSelected::Excluded);
+        }
+        let mut fitting = self.include.iter().filter(|rule| rule.fits(log)).peekable();
+        if !self.include.is_empty() && fitting.peek().is_none() {
+            return Err(NotSelected::NotIncluded);
+        }
+        let named = fitting.any(|rule| !matches!(rule, Rule::Operator(_)));
+        if named || self.states.contains(&log.state) { Ok(()) } else { Err(NotSelected::State) }
+    }
+}
+
+/// Why a log of a list is not watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum NotSelected {
+    /// It is a test log.
+    #[error("a test log")]
+    Test,
+    /// It accepts certificates that expire in an interval that is over.
+    #[error("its interval is over")]
+    Over,
+    /// A rule excludes it.
+    #[error("excluded by log_list.exclude")]
+    Excluded,
+    /// No rule includes it.
+    #[error("not in log_list.include")]
+    NotIncluded,
+    /// Its state is not among the selected ones.
+    #[error("its state is not in log_list.states")]
+    State,
 }
 
 /// Why a rule is invalid.

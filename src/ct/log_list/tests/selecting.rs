@@ -1,7 +1,7 @@
 //! Tests of selecting logs.
 
 use super::{list_of, names, parsed, rfc6962, static_ct, with};
-use crate::ct::log_list::{LogList, LogState, Rule, Selection};
+use crate::ct::log_list::{LogList, LogState, NotSelected, Rule, Selection};
 use serde_json::json;
 
 const NOW: i64 = 1_779_667_200; // 2026-05-25
@@ -111,4 +111,37 @@ fn rules_that_say_nothing_clear_are_refused_with_what_was_expected() {
     );
     assert_eq!("operator: Let's Encrypt".parse(), Ok(Rule::Operator("Let's Encrypt".into())));
     assert_eq!("state:readonly".parse(), Ok(Rule::State(LogState::Readonly)));
+}
+
+#[test]
+fn each_log_is_selected_or_left_out_for_a_reason() {
+    let over = json!({ "start_inclusive": "2024-01-01T00:00:00Z", "end_exclusive": "2025-01-01T00:00:00Z" });
+    let list = parsed(&list_of(
+        &[
+            rfc6962("watched"),
+            with(rfc6962("over"), "temporal_interval", over),
+            with(rfc6962("tube"), "log_type", json!("test")),
+            with(rfc6962("new"), "state", json!({ "pending": { "timestamp": "2026-01-01T00:00:00Z" } })),
+            rfc6962("excluded"),
+        ],
+        &[],
+    ));
+    let exclude = vec!["url:ct.example.com/excluded".parse().unwrap()];
+    let selection = Selection { exclude, ..Selection::default() };
+    let reasons = |selection: &Selection| {
+        let left_out = selection.left_out(&list, NOW).into_iter();
+        left_out.map(|(log, why)| (log.description.clone(), why)).collect::<Vec<_>>()
+    };
+    let expected = [
+        ("over", NotSelected::Over),
+        ("tube", NotSelected::Test),
+        ("new", NotSelected::State),
+        ("excluded", NotSelected::Excluded),
+    ];
+    assert_eq!(reasons(&selection), expected.map(|(name, why)| (name.to_string(), why)));
+    assert_eq!(names(selection.select(&list, NOW)), ["watched"]);
+    let include = vec!["url:ct.example.com/new".parse().unwrap()];
+    let named = Selection { include, ..Selection::default() };
+    assert_eq!(names(named.select(&list, NOW)), ["new"]);
+    assert!(reasons(&named).contains(&("watched".into(), NotSelected::NotIncluded)));
 }
