@@ -64,6 +64,14 @@ impl MissingBoard {
         self.ranges.borrow().values().map(|entry| entry.range.clone()).collect()
     }
 
+    /// Requests the ranges again that have come and were not published, because the Publisher has failed.
+    pub(super) fn requeue(&self) {
+        for entry in self.ranges.borrow_mut().values_mut().filter(|entry| entry.due.is_none()) {
+            entry.due = Some(Instant::now() + entry.backoff.failed(None, rand::random()));
+        }
+        self.changed.notify_one();
+    }
+
     /// The range that is due first, and when. Waits while there is none.
     pub(super) async fn next(&self) -> (Instant, MissingRange) {
         loop {

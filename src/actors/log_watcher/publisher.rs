@@ -77,6 +77,7 @@ impl Publisher {
 
     /// The current position. The first head determines it unless a position was saved.
     pub(super) fn begin(&mut self, head: &Head) -> LogCursor {
+        self.missing.requeue();
         let name = self.reporter.name();
         let is_new = self.cursor.is_none();
         let cursor = self.cursor.get_or_insert_with(|| {
@@ -143,6 +144,11 @@ impl Publisher {
     /// Publishes entries that were missing. The position does not move.
     async fn publish_recovered(&mut self, recovered: Recovered) {
         let Recovered { start, entries } = recovered;
+        let is_missing = |cursor: &LogCursor| cursor.missing.iter().any(|range| range.start == start);
+        if !self.cursor.as_ref().is_some_and(is_missing) {
+            // They have come a second time.
+            return self.missing.remove(start);
+        }
         let undecodable = entries.iter().filter(|entry| entry.content.is_err()).count() as u64;
         let delivered = entries.len() as u64 - undecodable;
         self.hand_on(entries, |publisher| {

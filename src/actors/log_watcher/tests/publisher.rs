@@ -215,8 +215,12 @@ async fn missing_entries_are_in_the_account_until_they_come_also_over_a_restart(
     after.recovered.try_send(Recovered { start: 5, entries }).expect("there is room");
     let (_sender, receiver) = mpsc::channel(1);
     assert!(timeout(Duration::from_secs(5), after.publisher.run(receiver)).await.is_err(), "it goes on");
+    let entries = vec![decoded(5, &after.shared.reporter)];
+    after.recovered.try_send(Recovered { start: 5, entries }).expect("there is room");
+    let (_sender, receiver) = mpsc::channel(1);
+    assert!(timeout(Duration::from_secs(5), after.publisher.run(receiver)).await.is_err(), "it goes on");
     let saved = after.positions.get(URL).expect("a position");
-    assert_eq!((saved.ledger.next, saved.ledger.delivered, saved.ledger.missing), (6, 6, 0));
+    assert_eq!((saved.ledger.next, saved.ledger.delivered, saved.ledger.missing), (6, 6, 0), "each once");
     assert!(saved.missing.is_empty() && after.shared.missing.all().is_empty());
     let newest = after.shared.broker.send(Newest).await.expect("the Broker");
     assert_eq!(newest.iter().map(|entry| entry.index).collect::<Vec<_>>(), [5]);

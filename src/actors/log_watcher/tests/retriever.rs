@@ -42,6 +42,9 @@ async fn missing_entries_are_requested_ever_more_rarely_until_they_come() {
     assert_eq!(shared.missing.all().len(), 2, "they are missing until they are published");
     shared.missing.remove(7);
     assert_eq!(shared.missing.all(), [missing_range(20)]);
+    assert!(retrieve(&log, &shared, HOUR).await.is_empty(), "it is being published");
+    shared.missing.requeue();
+    assert_eq!(retrieve(&log, &shared, HOUR).await.len(), 1, "the Publisher has failed");
 }
 
 #[actix::test]
