@@ -146,14 +146,14 @@ impl Application {
             issuers: Arc::new(Issuers::new(config.state_dir.join("issuers"))),
             undecodable: Arc::new(UndecodableFolder::new(config.state_dir.join("undecodable"))),
             evidence: Arc::new(EvidenceFolder::new(config.state_dir.join("evidence"))),
-            gate: ClientWait::new(demand.clone(), positions.clients(), config.clients_wait),
+            client_wait: ClientWait::new(demand.clone(), positions.clients(), config.clients_wait),
             positions: positions.clone(),
             broker: broker.clone(),
             demand: demand.clone(),
             digest: Arc::default(),
         };
         let budget = Budget { connections: connections.clone(), live: live.clone(), counters };
-        let saver = Saver { positions, demand, gate: services.gate.clone() };
+        let saver = Saver { positions, demand, client_wait: services.client_wait.clone() };
         let directory = directory(config, services, &watching, statuses);
         arbiters.extend(watching);
         let reloader = Reloader {
@@ -293,7 +293,7 @@ struct Saver {
     positions: Arc<Positions>,
     demand: Arc<Demand>,
     /// While it is closed, the previous clients may still reconnect, so their number is not updated.
-    gate: ClientWait,
+    client_wait: ClientWait,
 }
 
 impl Saver {
@@ -327,7 +327,7 @@ impl Saver {
     }
 
     fn count_clients(&mut self) {
-        if self.gate.is_open() {
+        if self.client_wait.is_open() {
             self.positions.set_clients(self.demand.clients());
         }
     }
@@ -406,7 +406,7 @@ struct Services {
     undecodable: Arc<UndecodableFolder>,
     evidence: Arc<EvidenceFolder>,
     positions: Arc<Positions>,
-    gate: ClientWait,
+    client_wait: ClientWait,
     broker: Addr<Broker>,
     demand: Arc<Demand>,
     digest: Arc<Digest>,
@@ -435,7 +435,7 @@ impl Services {
     ) -> Addr<LogWatcher> {
         let (log, settings) = (log.clone(), log.watch);
         let Services { issuers, undecodable, evidence, positions, .. } = self;
-        let Services { gate, broker, demand, digest, .. } = self;
+        let Services { client_wait, broker, demand, digest, .. } = self;
         // The HTTP client is bound to the thread that uses it, so it is created there.
         LogWatcher::start_in_arbiter(thread, move |_| {
             let client = log_client(&log, issuers, &fetch);
@@ -450,7 +450,7 @@ impl Services {
                 positions,
                 broker,
                 demand,
-                gate,
+                client_wait,
                 digest,
             };
             LogWatcher::new(with, settings)

@@ -83,7 +83,7 @@ pub struct Broker {
     /// Frames queued for all clients together.
     backlog: Backlog,
     /// Watchers that wait for their answer, each with the time since when it waits.
-    held: Vec<(oneshot::Sender<()>, Instant)>,
+    waiting: Vec<(oneshot::Sender<()>, Instant)>,
     pace: Pace,
     trim_policy: TrimPolicy,
     /// Sequence number of the next message, by stream.
@@ -106,7 +106,7 @@ impl Broker {
             coalescer: Coalescers::default(),
             flush: None,
             backlog: Backlog::default(),
-            held: Vec::new(),
+            waiting: Vec::new(),
             pace: Pace::new(Instant::now()),
             trim_policy: TrimPolicy::default(),
             next_seq: EnumMap::default(),
@@ -122,14 +122,14 @@ impl Broker {
     /// Answers the waiting watchers now, or later if the pace requires the clients to drain their queues first.
     fn release_watchers(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
-        let Some((_, since)) = self.held.first() else { return };
+        let Some((_, since)) = self.waiting.first() else { return };
         let load = self.clients().filter_map(|client| client.send_queue.filling(now)).collect();
         if self.pace.holds(load, *since, now) {
             ctx.run_later(PAUSE, Self::release_watchers);
             return;
         }
         self.pace.waited(*since, now);
-        for (done, _) in self.held.drain(..) {
+        for (done, _) in self.waiting.drain(..) {
             // Sending fails if the watcher was stopped in the meantime; it does not wait for the answer then.
             let _ = done.send(());
         }
@@ -289,9 +289,9 @@ impl Handler<Publish> for Broker {
         } else if self.flush.is_none() {
             self.flush = Some(ctx.run_later(self.limits.flush_interval, |broker, ctx| broker.flush(ctx)));
         }
-        self.held.push((done, Instant::now()));
+        self.waiting.push((done, Instant::now()));
         // If other watchers wait already, a timer for them is running.
-        if self.held.len() == 1 {
+        if self.waiting.len() == 1 {
             self.release_watchers(ctx);
         }
     }

@@ -65,7 +65,7 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
     let user_agent = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")).to_string();
     let limits = Arc::new(OperatorLimits::new(1, 10, requests_beside()));
     let tls = TlsClient::new()?;
-    let proxies = Proxies::of(&std::env::vars().collect())?;
+    let proxies = Proxies::from_environment(&std::env::vars().collect())?;
     let settings = FetchSettings {
         http: HttpSettings { tls, proxies, reach: Reach::Anywhere, timeout: TIMEOUT, user_agent },
         limits,

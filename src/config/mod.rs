@@ -72,7 +72,8 @@ fn load_with(
         sources.written.log_list.enabled = false;
     }
     let port = environment.get("PORT").map(String::as_str).filter(|port| !port.is_empty());
-    let proxies = Proxies::of(&environment).map_err(|bad| ConfigError::of(bad.variable, bad.problem))?;
+    let proxies =
+        Proxies::from_environment(&environment).map_err(|bad| ConfigError::of(bad.variable, bad.problem))?;
     resolve::resolve(sources, port, proxies)
 }
 

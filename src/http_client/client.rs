@@ -151,7 +151,7 @@ impl HttpClient {
         .map_err(|error| HttpError::of_request(&error, request.url, &self.tls, self.timeout))?;
         match response.status() {
             StatusCode::OK => {
-                let validators = Validators::of(response.headers());
+                let validators = Validators::from_headers(response.headers());
                 let body = whole_body(&mut response, request.limit, budget).await?;
                 Ok(HttpResponse::Body(body, validators))
             }

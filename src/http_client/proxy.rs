@@ -49,7 +49,7 @@ impl Proxies {
     ///
     /// # Errors
     /// For a proxy that is not an `http://` URL. Bypassing it silently would be worse.
-    pub fn of(environment: &BTreeMap<String, String>) -> Result<Self, BadProxy> {
+    pub fn from_environment(environment: &BTreeMap<String, String>) -> Result<Self, BadProxy> {
         let first = |names: &[&'static str]| {
             let set = |name: &&'static str| environment.get(*name).filter(|value| !value.trim().is_empty());
             names.iter().find_map(|name| Some((*name, set(name)?.trim())))
@@ -210,7 +210,9 @@ mod tests {
     use super::*;
 
     fn proxies(variables: &[(&str, &str)]) -> Result<Proxies, BadProxy> {
-        Proxies::of(&variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect())
+        Proxies::from_environment(
+            &variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        )
     }
 
     fn proxy_for(variables: &[(&str, &str)], url: &str) -> Option<String> {

@@ -17,7 +17,7 @@ pub(crate) struct Validators {
 
 impl Validators {
     /// The validators in a response.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let text = |name: HeaderName| {
             let value = headers.get(name)?.to_str().ok()?;
             (value.len() <= MAX_VALIDATOR_BYTES).then(|| value.to_string())

@@ -47,13 +47,13 @@ mod tests {
     async fn it_opens_when_the_clients_are_back() {
         let demand = Arc::new(Demand::default());
         demand.add(Stream::Lite, Wire::WebSocket);
-        let mut gate = ClientWait::new(demand.clone(), 2, Duration::from_secs(3600));
+        let mut client_wait = ClientWait::new(demand.clone(), 2, Duration::from_secs(3600));
         let patience = Duration::from_millis(50);
-        assert!(tokio::time::timeout(patience, gate.passed()).await.is_err(), "one is missing");
+        assert!(tokio::time::timeout(patience, client_wait.passed()).await.is_err(), "one is missing");
         demand.add(Stream::Full, Wire::Events);
-        assert!(gate.is_open());
+        assert!(client_wait.is_open());
         demand.remove(Stream::Full, Wire::Events);
-        gate.passed().await;
+        client_wait.passed().await;
     }
 
     #[actix::test]

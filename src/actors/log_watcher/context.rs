@@ -32,7 +32,7 @@ pub(crate) struct WatchContext {
     /// The streams and wire formats that have subscribers.
     pub demand: Arc<Demand>,
     /// Must be open before entries are published.
-    pub gate: ClientWait,
+    pub client_wait: ClientWait,
     /// Writes the log's problems to the log file.
     pub digest: Arc<Digest>,
 }

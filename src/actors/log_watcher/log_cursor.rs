@@ -116,8 +116,8 @@ mod tests {
         let missing = LogCursor::starting(1024, &head(2000)).missing_tree();
         assert_eq!(missing, Some(Missing { size: 1023, root: None }));
         for next in 0..=2 {
-            let place = LogCursor::starting(next, &head(2000));
-            assert_eq!((place.missing_tree(), place.fetch_from()), (None, 0));
+            let cursor = LogCursor::starting(next, &head(2000));
+            assert_eq!((cursor.missing_tree(), cursor.fetch_from()), (None, 0));
         }
         for next in 3..5000u64 {
             let Missing { size, .. } = LogCursor::starting(next, &head(10_000)).missing_tree().unwrap();
@@ -127,17 +127,17 @@ mod tests {
 
     #[test]
     fn a_tree_that_is_not_up_to_the_position_is_not_saved() {
-        let mut place = LogCursor::starting(1, &head(9));
-        assert_eq!(place.to_save(None).tree, None);
-        place.tree.as_mut().unwrap().push([1; 32]);
-        assert_eq!(place.to_save(None).tree.map(|tree| tree.size()), Some(1));
+        let mut cursor = LogCursor::starting(1, &head(9));
+        assert_eq!(cursor.to_save(None).tree, None);
+        cursor.tree.as_mut().unwrap().push([1; 32]);
+        assert_eq!(cursor.to_save(None).tree.map(|tree| tree.size()), Some(1));
     }
 
     #[test]
     fn after_a_skip_the_tree_is_had_anew() {
-        let mut place = LogCursor::starting(1, &head(9000));
-        place.skip_to(700);
-        assert_eq!((place.next(), place.ledger.skipped), (700, 699));
-        assert_eq!(place.missing_tree(), Some(Missing { size: 700, root: None }));
+        let mut cursor = LogCursor::starting(1, &head(9000));
+        cursor.skip_to(700);
+        assert_eq!((cursor.next(), cursor.ledger.skipped), (700, 699));
+        assert_eq!(cursor.missing_tree(), Some(Missing { size: 700, root: None }));
     }
 }

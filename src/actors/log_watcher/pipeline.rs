@@ -60,7 +60,7 @@ impl Pipeline<LogClient> {
     /// Nothing is published once `stopped` is set.
     pub(super) fn new(with: WatchContext, settings: WatchSettings, stopped: Rc<Cell<bool>>) -> Self {
         let WatchContext { client, memory, accused, status, undecodable, evidence, positions, .. } = with;
-        let WatchContext { broker, demand, gate, digest, .. } = with;
+        let WatchContext { broker, demand, client_wait, digest, .. } = with;
         let (log, board) = (Rc::new(client), Rc::new(HeadBoard::default()));
         let reporter = Rc::new(Reporter::new(accused, status, evidence, broker.clone(), digest));
         let (verifies, shortest) = (settings.verify, settings.poll_interval);
@@ -91,7 +91,7 @@ impl Pipeline<LogClient> {
             positions,
             broker,
             demand,
-            gate,
+            client_wait,
             stopped,
             recovered,
             missing,

@@ -42,7 +42,7 @@ pub(super) struct Publisher {
     pub(super) positions: Arc<Positions>,
     pub(super) broker: Addr<Broker>,
     pub(super) demand: Arc<Demand>,
-    pub(super) gate: ClientWait,
+    pub(super) client_wait: ClientWait,
     /// Set when no more entries may be published.
     pub(super) stopped: Rc<Cell<bool>>,
     /// Entries that the log did not serve before.
@@ -137,7 +137,7 @@ impl Publisher {
         };
         let VerifiedBatch { entries, tree, .. } = batch;
         let ledger = self.accounted(&entries).await;
-        let count = self.hand_on(entries, |publisher| publisher.move_to(ledger, tree)).await;
+        let count = self.send_entries(entries, |publisher| publisher.move_to(ledger, tree)).await;
         self.reporter.status().sent(ledger.next, count, Instant::now().into_std());
     }
 
@@ -151,7 +151,7 @@ impl Publisher {
         }
         let undecodable = entries.iter().filter(|entry| entry.content.is_err()).count() as u64;
         let delivered = entries.len() as u64 - undecodable;
-        self.hand_on(entries, |publisher| {
+        self.send_entries(entries, |publisher| {
             if let Some(cursor) = &mut publisher.cursor {
                 cursor.ledger.recover(delivered, undecodable);
                 cursor.missing.retain(|range| range.start != start);
@@ -166,7 +166,7 @@ impl Publisher {
 
     /// Sends entries to the Broker, calls `settle` together with that, and waits for the Broker's answer. Returns the
     /// number of entries that were sent.
-    async fn hand_on(&mut self, entries: Vec<DecodedEntry>, settle: impl FnOnce(&mut Self)) -> u64 {
+    async fn send_entries(&mut self, entries: Vec<DecodedEntry>, settle: impl FnOnce(&mut Self)) -> u64 {
         let mut decoded = Vec::with_capacity(entries.len());
         for arrived in entries {
             match arrived.content {
@@ -189,7 +189,7 @@ impl Publisher {
         }
         let batch = EntryBatch::new(decoded);
         batch.prepare(&self.demand);
-        self.gate.passed().await;
+        self.client_wait.passed().await;
         let taken = self.send(batch).await;
         settle(self);
         // The Broker stops only with the whole system, which also drops this future.

@@ -95,22 +95,22 @@ pub(super) struct UnverifiedEntries {
     /// The tree that includes these entries.
     tree: Option<CompactTree>,
     /// Entries before this index are only hashed.
-    hand_on_from: u64,
+    publish_from: u64,
     batches: Vec<VerifiedBatch>,
     /// The bytes of all batches.
     bytes: usize,
 }
 
 impl UnverifiedEntries {
-    /// Starts without entries at `place`. Entries are verified only if `verify` is set and `place` has a tree.
-    pub(super) fn behind(place: &LogCursor, verify: bool) -> Self {
-        let tree = place.tree.clone().filter(|_| verify);
-        let hand_on_from = place.next();
+    /// Starts without entries at `cursor`. Entries are verified only if `verify` is set and `cursor` has a tree.
+    pub(super) fn behind(cursor: &LogCursor, verify: bool) -> Self {
+        let tree = cursor.tree.clone().filter(|_| verify);
+        let publish_from = cursor.next();
         UnverifiedEntries {
             base: tree.clone(),
             leaf_hashes: Vec::new(),
             tree,
-            hand_on_from,
+            publish_from,
             batches: Vec::new(),
             bytes: 0,
         }
@@ -123,7 +123,7 @@ impl UnverifiedEntries {
             tree.push(leaf_hash);
             self.leaf_hashes.push(leaf_hash);
         }
-        if arrived.index < self.hand_on_from {
+        if arrived.index < self.publish_from {
             return None;
         }
         if self.batches.last().is_none_or(VerifiedBatch::is_full) {
@@ -195,7 +195,7 @@ mod tests {
         DecodedEntry { index, leaf_hash: Some([index as u8; 32]), content: Err(broken), evidence: None }
     }
 
-    fn place(next: u64) -> LogCursor {
+    fn cursor(next: u64) -> LogCursor {
         let head = Head { tree_size: 9, timestamp_ms: 1, root_hash: [0; 32], signed: true, bytes: "".into() };
         LogCursor::starting(next, &head)
     }
@@ -208,35 +208,35 @@ mod tests {
 
     #[test]
     fn batches_are_bounded_and_each_has_the_tree_behind_it() {
-        let mut held = UnverifiedEntries::behind(&place(0), true);
-        assert!((0..250).all(|i| held.push(arrived(i)).is_none()));
-        assert_eq!(held.tree(), Some(&tree(250)));
-        let batches = held.take_proven();
+        let mut unverified = UnverifiedEntries::behind(&cursor(0), true);
+        assert!((0..250).all(|i| unverified.push(arrived(i)).is_none()));
+        assert_eq!(unverified.tree(), Some(&tree(250)));
+        let batches = unverified.take_proven();
         let ends: Vec<_> = batches.iter().map(|b| b.entries.last().unwrap().index + 1).collect();
         assert_eq!(ends, [100, 200, 250]);
         for (batch, end) in batches.iter().zip(ends) {
             assert_eq!(batch.tree, Some(tree(end)));
         }
-        assert!(held.take_proven().is_empty(), "each leaves once");
-        assert!(held.push(arrived(250)).is_none());
-        assert_eq!(held.take_proven()[0].tree, Some(tree(251)));
+        assert!(unverified.take_proven().is_empty(), "each leaves once");
+        assert!(unverified.push(arrived(250)).is_none());
+        assert_eq!(unverified.take_proven()[0].tree, Some(tree(251)));
     }
 
     #[test]
     fn what_lies_before_the_position_is_hashed_and_not_handed_on() {
-        let mut held = UnverifiedEntries::behind(&place(2), true);
-        assert!((0..5).all(|i| held.push(arrived(i)).is_none()));
-        let Some(OldTree::Entries { size: 0, leaf_hashes, .. }) = held.beginning() else { panic!() };
+        let mut unverified = UnverifiedEntries::behind(&cursor(2), true);
+        assert!((0..5).all(|i| unverified.push(arrived(i)).is_none()));
+        let Some(OldTree::Entries { size: 0, leaf_hashes, .. }) = unverified.beginning() else { panic!() };
         assert_eq!(leaf_hashes.len(), 5);
-        let indexes: Vec<_> = held.take_proven()[0].entries.iter().map(|a| a.index).collect();
+        let indexes: Vec<_> = unverified.take_proven()[0].entries.iter().map(|a| a.index).collect();
         assert_eq!(indexes, [2, 3, 4]);
     }
 
     #[test]
     fn what_cannot_be_hashed_cannot_be_verified() {
         let nothing = || DecodedEntry { leaf_hash: None, ..arrived(0) };
-        assert!(UnverifiedEntries::behind(&place(0), true).push(nothing()).is_some());
-        let mut unverified = UnverifiedEntries::behind(&place(0), false);
+        assert!(UnverifiedEntries::behind(&cursor(0), true).push(nothing()).is_some());
+        let mut unverified = UnverifiedEntries::behind(&cursor(0), false);
         assert!(unverified.tree().is_none());
         assert!(unverified.push(nothing()).is_none());
         assert_eq!(unverified.take_proven().len(), 1);
@@ -244,8 +244,8 @@ mod tests {
 
     #[test]
     fn catching_up_is_proven_at_round_indexes() {
-        let held = UnverifiedEntries::behind(&place(0), true);
-        assert!(held.is_due_at(4096) && !held.is_due_at(4095));
+        let unverified = UnverifiedEntries::behind(&cursor(0), true);
+        assert!(unverified.is_due_at(4096) && !unverified.is_due_at(4095));
     }
 
     #[test]
@@ -255,16 +255,16 @@ mod tests {
             let broken = DecodeFailure { reason: String::new(), leaf_input, extra_data: String::new() };
             DecodedEntry { content: Err(broken), ..arrived(index) }
         };
-        let mut held = UnverifiedEntries::behind(&place(0), true);
+        let mut unverified = UnverifiedEntries::behind(&cursor(0), true);
         let mut next = 0;
-        while next == 0 || !held.is_due_at(next) {
-            assert!(held.push(large(next, MAX_BATCH_BYTES / 2)).is_none());
+        while next == 0 || !unverified.is_due_at(next) {
+            assert!(unverified.push(large(next, MAX_BATCH_BYTES / 2)).is_none());
             next += 1;
         }
         assert_eq!(next as usize, MAX_UNVERIFIED_BYTES / (MAX_BATCH_BYTES / 2));
-        let batches = held.take_proven();
+        let batches = unverified.take_proven();
         assert!(batches.iter().all(|batch| batch.entries.len() == 2));
         assert_eq!(batches[0].tree, Some(tree(2)), "each batch has the tree behind it");
-        assert!(!held.is_due_at(next), "they are gone");
+        assert!(!unverified.is_due_at(next), "they are gone");
     }
 }

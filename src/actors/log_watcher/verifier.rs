@@ -81,35 +81,35 @@ impl<L: LogRequests> Verifier<L> {
         {
             return end;
         }
-        let mut held = UnverifiedEntries::behind(&cursor, !self.is_off);
+        let mut unverified = UnverifiedEntries::behind(&cursor, !self.is_off);
         let mut memory = self.memory.part();
         while let Some(FetchedPage { entries, missing, completes, _memory: of_page }) = pages.recv().await {
             for entry in entries {
                 let next = entry.index + 1;
-                if let Some(unhashable) = held.push(entry) {
-                    return match self.release(&mut held, &verified).await {
+                if let Some(unhashable) = unverified.push(entry) {
+                    return match self.release(&mut unverified, &verified).await {
                         Ok(()) => self.pass_unhashable(unhashable, cursor.next(), &verified).await,
                         Err(end) => end,
                     };
                 }
-                if held.is_due_at(next)
-                    && let Err(end) = self.release(&mut held, &verified).await
+                if unverified.is_due_at(next)
+                    && let Err(end) = self.release(&mut unverified, &verified).await
                 {
                     return end;
                 }
             }
             if (completes || self.is_off)
-                && !held.is_empty()
-                && let Err(end) = self.release(&mut held, &verified).await
+                && !unverified.is_empty()
+                && let Err(end) = self.release(&mut unverified, &verified).await
             {
                 return end;
             }
             if let Some(range) = missing
-                && let Err(end) = self.pass_missing(range, &mut held, &verified).await
+                && let Err(end) = self.pass_missing(range, &mut unverified, &verified).await
             {
                 return end;
             }
-            memory.set(held.bytes());
+            memory.set(unverified.bytes());
             drop(of_page);
         }
         VerificationEnd::Closed
@@ -137,23 +137,23 @@ impl<L: LogRequests> Verifier<L> {
         }
     }
 
-    /// Publishes the entries collected in `held` once they are proven to lead to a head.
+    /// Publishes the entries collected in `unverified` once they are proven to lead to a head.
     async fn release(
         &mut self,
-        held: &mut UnverifiedEntries,
+        unverified: &mut UnverifiedEntries,
         verified: &mpsc::Sender<Verified>,
     ) -> Result<(), VerificationEnd> {
-        let head = self.prove(held).await?;
-        for batch in held.take_proven() {
+        let head = self.prove(unverified).await?;
+        for batch in unverified.take_proven() {
             let batch = Verified::Batch { batch, head: head.clone() };
             verified.send(batch).await.map_err(|_| VerificationEnd::Closed)?;
         }
         Ok(())
     }
 
-    /// Proves the tree of `held`. Returns the head that it leads to; `None` without verification.
-    async fn prove(&mut self, held: &UnverifiedEntries) -> Result<Option<Head>, VerificationEnd> {
-        let Some(tree) = held.tree() else { return Ok(None) };
+    /// Proves the tree of `unverified`. Returns the head that it leads to; `None` without verification.
+    async fn prove(&mut self, unverified: &UnverifiedEntries) -> Result<Option<Head>, VerificationEnd> {
+        let Some(tree) = unverified.tree() else { return Ok(None) };
         loop {
             let head = self.head_of(tree.size()).await;
             match self.log.prove(tree, &head).await {
@@ -164,7 +164,7 @@ impl<L: LogRequests> Verifier<L> {
                     return Ok(Some(head));
                 }
                 Ok(Err(refutation)) => {
-                    let beginning = held.beginning().ok_or(VerificationEnd::Closed)?;
+                    let beginning = unverified.beginning().ok_or(VerificationEnd::Closed)?;
                     return Err(self.disbelieve(&head, beginning, refutation));
                 }
                 Err(error) => {
@@ -226,17 +226,17 @@ impl<L: LogRequests> Verifier<L> {
     async fn pass_missing(
         &mut self,
         range: Range,
-        held: &mut UnverifiedEntries,
+        unverified: &mut UnverifiedEntries,
         verified: &mpsc::Sender<Verified>,
     ) -> Result<(), VerificationEnd> {
         let Range { start, end_exclusive, .. } = range;
         let mut between = None;
         let mut tree = None;
-        if let Some(before) = held.tree().cloned() {
+        if let Some(before) = unverified.tree().cloned() {
             let (behind, head) = self.tree_behind(end_exclusive).await?;
             self.prove_before(&before, &head).await?;
             between = Some(Between { before, root_after: behind.root() });
-            held.go_on_with(behind.clone());
+            unverified.go_on_with(behind.clone());
             tree = Some(behind);
         }
         let range = MissingRange { start, end_exclusive, between };

@@ -142,9 +142,9 @@ impl PollSchedule {
         self.saved = (self.saved - COST_OF_NO_GROWTH).max(0.0);
         if self.moving && !self.searching {
             let earliest = asked + self.rest(asked);
-            let beats = ((earliest - self.expected) / self.period).ceil().max(0.0);
-            self.resting = beats > 0.0;
-            self.expected += beats * self.period;
+            let intervals = ((earliest - self.expected) / self.period).ceil().max(0.0);
+            self.resting = intervals > 0.0;
+            self.expected += intervals * self.period;
             self.next = self.expected;
         }
     }
@@ -176,9 +176,9 @@ impl PollSchedule {
         let behind = late - self.lateness.min(late);
         // A wrong timestamp, or a log that has become slower, must not distort the estimate for good.
         self.lateness = if behind > PAUSE { late } else { late.min(self.lateness + FORGET) };
-        let since_beat = (late - self.lateness).rem_euclid(self.period);
+        let since_signing = (late - self.lateness).rem_euclid(self.period);
         let sooner = self.sooner(signed_ms);
-        self.expected = (asked + self.period - since_beat - sooner).max(asked + self.shortest / 2.0);
+        self.expected = (asked + self.period - since_signing - sooner).max(asked + self.shortest / 2.0);
         self.next = match (self.moving, self.searching) {
             (false, _) => asked + BEGINNING,
             (true, true) => self.expected.min(asked + self.shortest),
@@ -260,8 +260,8 @@ impl PollSchedule {
             self.searching = false;
             return;
         }
-        let beats = if self.resting { (interval / self.period).round().max(1.0) } else { 1.0 };
-        let interval = interval / beats;
+        let intervals = if self.resting { (interval / self.period).round().max(1.0) } else { 1.0 };
+        let interval = interval / intervals;
         let found = std::mem::take(&mut self.searching);
         let faster = std::mem::take(&mut self.probing);
         if found || faster {

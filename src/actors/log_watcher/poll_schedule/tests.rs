@@ -44,16 +44,16 @@ fn run(heads: usize, interval: impl FnMut(usize) -> Duration) -> (f64, Duration,
 #[test]
 fn a_log_that_begins_to_grow_is_met_soon_and_its_beat_known_from_the_second_head_on() {
     for pause_ms in [500, 1900, 2700, 3800] {
-        for beat_ms in [100, 250, 1000] {
-            let met = met(24, |i| Duration::from_millis(if i == 1 { pause_ms } else { beat_ms }));
+        for interval_ms in [100, 250, 1000] {
+            let met = met(24, |i| Duration::from_millis(if i == 1 { pause_ms } else { interval_ms }));
             // If several heads are observed together, the oldest one counts.
             let first = met.iter().filter(|(_, requests)| *requests > 0);
             let late: Vec<_> = first.map(|(late, _)| late.as_millis() as u64).collect();
             let requests: u32 = met.iter().map(|(_, requests)| requests).sum();
-            assert!(late[1] < 220 + pause_ms / 8, "{pause_ms}, {beat_ms}: {late:?}");
-            assert!(late[2] < 130 + beat_ms * 3 / 10, "{pause_ms}, {beat_ms}: {late:?}");
-            assert!(late[3..].iter().all(|late| *late < 160), "{pause_ms}, {beat_ms}: {late:?}");
-            assert!(requests < 70, "{pause_ms}, {beat_ms}: {requests} requests");
+            assert!(late[1] < 220 + pause_ms / 8, "{pause_ms}, {interval_ms}: {late:?}");
+            assert!(late[2] < 130 + interval_ms * 3 / 10, "{pause_ms}, {interval_ms}: {late:?}");
+            assert!(late[3..].iter().all(|late| *late < 160), "{pause_ms}, {interval_ms}: {late:?}");
+            assert!(requests < 70, "{pause_ms}, {interval_ms}: {requests} requests");
         }
     }
 }
@@ -131,7 +131,7 @@ fn an_idle_log_is_asked_ever_more_rarely_down_to_once_a_minute() {
 /// Simulates a log that signs its tree at every interval, first `phase_ms` after the start, and grows from head number
 /// `grows_from` on. Returns how late each head after that was observed, in milliseconds, and the number of requests up
 /// to the last one.
-fn met_of_beating(phase_ms: u64, beat_ms: u64, grows_from: u64, heads: u64) -> (Vec<u64>, u32) {
+fn met_of_beating(phase_ms: u64, interval_ms: u64, grows_from: u64, heads: u64) -> (Vec<u64>, u32) {
     let start = Instant::now();
     let mut schedule = PollSchedule::new(start, Duration::from_millis(100));
     let (mut late, mut requests, mut known) = (Vec::new(), 0, 0);
@@ -139,10 +139,10 @@ fn met_of_beating(phase_ms: u64, beat_ms: u64, grows_from: u64, heads: u64) -> (
         let asked = schedule.next();
         let now = (asked - start).as_millis() as u64;
         requests += 1;
-        let newest = (now + beat_ms - phase_ms.min(now + beat_ms)) / beat_ms;
-        let signed_ms = 5_000_000 + phase_ms + newest * beat_ms;
+        let newest = (now + interval_ms - phase_ms.min(now + interval_ms)) / interval_ms;
+        let signed_ms = 5_000_000 + phase_ms + newest * interval_ms;
         if newest > known.max(grows_from) {
-            late.push(now + beat_ms - phase_ms - newest * beat_ms);
+            late.push(now + interval_ms - phase_ms - newest * interval_ms);
             known = newest;
             schedule.grew(asked, signed_ms);
         } else {
@@ -167,17 +167,17 @@ fn a_tree_that_is_signed_anew_gives_its_beat_away_before_it_grows() {
 
 #[test]
 fn an_idle_log_that_is_signed_anew_is_asked_ever_more_rarely_too() {
-    for beat_ms in [1, 100, 1000, 5000] {
+    for interval_ms in [1, 100, 1000, 5000] {
         let now = Instant::now();
         let mut schedule = PollSchedule::new(now, Duration::from_millis(100));
         let mut requests = 0;
         while schedule.next() < now + Duration::from_secs(3600) {
             let asked = schedule.next();
-            let beat = (asked - now).as_millis() as u64 / beat_ms;
-            schedule.stayed(asked, 5_000_000 + beat * beat_ms);
+            let interval = (asked - now).as_millis() as u64 / interval_ms;
+            schedule.stayed(asked, 5_000_000 + interval * interval_ms);
             requests += 1;
         }
-        assert!(requests < 60 + 90, "{beat_ms}: {requests} requests in an hour");
+        assert!(requests < 60 + 90, "{interval_ms}: {requests} requests in an hour");
     }
 }
 

@@ -47,7 +47,7 @@ async fn run_to(end: u64, log: &Rc<FakeLog>, shared: &Shared) {
                 missing: shared.missing.clone(),
                 broker: shared.broker.clone(),
                 demand: Arc::default(),
-                gate: ClientWait::new(Arc::new(Demand::default()), 0, Duration::ZERO),
+                client_wait: ClientWait::new(Arc::new(Demand::default()), 0, Duration::ZERO),
                 stopped: Rc::default(),
                 cursor: None,
                 began: false,

@@ -30,7 +30,7 @@ fn stage(settings: WatchSettings, positions: Positions) -> Stage {
         positions: positions.clone(),
         broker: shared.broker.clone(),
         demand: Arc::default(),
-        gate: ClientWait::new(Arc::new(Demand::default()), 0, Duration::ZERO),
+        client_wait: ClientWait::new(Arc::new(Demand::default()), 0, Duration::ZERO),
         stopped: stopped.clone(),
         recovered,
         missing: shared.missing.clone(),
@@ -49,9 +49,9 @@ fn broken() -> DecodeFailure {
 impl Stage {
     fn batches(&mut self, entries: Vec<DecodedEntry>) -> Vec<VerifiedBatch> {
         let cursor = self.publisher.begin(&head(100));
-        let mut held = UnverifiedEntries::behind(&cursor, true);
-        entries.into_iter().for_each(|entry| assert!(held.push(entry).is_none()));
-        held.take_proven()
+        let mut unverified = UnverifiedEntries::behind(&cursor, true);
+        entries.into_iter().for_each(|entry| assert!(unverified.push(entry).is_none()));
+        unverified.take_proven()
     }
 
     fn entries(&self, indexes: std::ops::Range<u64>) -> Vec<DecodedEntry> {
