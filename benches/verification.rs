@@ -150,7 +150,8 @@ fn state(c: &mut Criterion) {
     let bytes = Bytes::from(vec![b'x'; 300]);
     let head = Head { tree_size: FIRST, timestamp_ms: 1, root_hash: tree.root(), signed: true, bytes };
     let ledger = Ledger { next: FIRST, delivered: FIRST, ..Ledger::from(0) };
-    let position = Position { log_id: None, ledger, tree: Some(tree), head: Some(head), missing: Vec::new() };
+    let position =
+        Position { log_id: None, ledger, tree: Some(tree), head: Some(head), missing: Default::default() };
     let memory = std::path::Path::new("/dev/shm");
     let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     let dir = dir.expect("a folder");

@@ -70,7 +70,7 @@ pub(super) fn import(config: &Config, args: &ImportArgs) -> Result<(), ImportErr
                 ledger: Ledger::from(*next),
                 tree: None,
                 head: None,
-                missing: Vec::new(),
+                missing: Default::default(),
             },
         );
         imported += 1;

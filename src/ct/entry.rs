@@ -121,11 +121,18 @@ pub enum FramingFault {
         /// Number of extra bytes.
         count: usize,
     },
-    /// An issuer of the chain could not be fetched, so that the chain is not complete. The chain is not part of the tree.
-    #[error("the chain lacks an issuer that the log does not serve, with SHA-256 {}", lower_hex(fingerprint))]
+    /// An issuer could not be fetched, so that the chain ends before it. The chain is not part of the tree.
+    #[error(
+        "the chain lacks an issuer that the log does not serve, with SHA-256 {}{}",
+        lower_hex(fingerprint),
+        if *is_proven { "" } else { "; without it, the precertificate cannot be proven" }
+    )]
     MissingIssuer {
         /// SHA-256 of the issuer's certificate.
         fingerprint: [u8; 32],
+        /// Whether the certificate is proven nevertheless. A precertificate may differ from what the log signed in a
+        /// way that only its issuer explains (RFC 6962 section 3.1).
+        is_proven: bool,
     },
     /// The precertificate does not match the one that the log signed, so the tree does not prove it.
     #[error("the precertificate is not what the log signed: {0}")]

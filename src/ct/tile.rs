@@ -120,14 +120,18 @@ impl TileLeaf {
         leaf_hash_of(&[&LEAF_HEADER, &self.timestamped_entry])
     }
 
-    /// Converts the leaf to an entry. `chain` contains the certificates for its fingerprints, except `missing` ones.
+    /// Converts the leaf to an entry. `chain` contains the certificates for its fingerprints, up to the `missing` one.
     pub fn into_entry(self, chain: Vec<Arc<Issuer>>, missing: Option<Fingerprint>) -> LogEntry {
         let TileLeaf { timestamp_ms, entry_type, certificate, pre_cert, .. } = self;
         let tbs_sha256 = pre_cert.as_ref().map(PreCert::tbs_sha256);
-        let fault = match missing {
-            // Without its issuer, a precertificate cannot be compared with what the log signed.
-            Some(fingerprint) => Some(FramingFault::MissingIssuer { fingerprint }),
-            None => pre_cert.and_then(|pre_cert| pre_cert.fault(&certificate, &chain)),
+        let mismatch = pre_cert.and_then(|pre_cert| pre_cert.fault(&certificate, &chain));
+        let fault = match (missing, mismatch) {
+            // Without its issuer, a mismatch may be due to a precertificate signing certificate.
+            (Some(fingerprint), mismatch) if chain.is_empty() => {
+                Some(FramingFault::MissingIssuer { fingerprint, is_proven: mismatch.is_none() })
+            }
+            (Some(fingerprint), None) => Some(FramingFault::MissingIssuer { fingerprint, is_proven: true }),
+            (_, mismatch) => mismatch,
         };
         LogEntry { timestamp_ms, entry_type, certificate, chain, tbs_sha256, fault }
     }
@@ -182,6 +186,18 @@ mod tests {
         assert_eq!(entry.certificate, "pre");
         assert_eq!(read(true).pre_cert.unwrap().tbs_certificate, "leaf");
         assert_eq!(read(false).into_entry(Vec::new(), None).fault, None);
+    }
+
+    #[test]
+    fn a_missing_issuer_hides_no_precertificate_that_is_not_proven() {
+        let read = |precert| read(leaf(precert, 0, &[])).remove(0).unwrap();
+        let missing = |is_proven| Some(FramingFault::MissingIssuer { fingerprint: [7; 32], is_proven });
+        assert_eq!(read(true).into_entry(Vec::new(), Some([7; 32])).fault, missing(false));
+        assert_eq!(read(false).into_entry(Vec::new(), Some([7; 32])).fault, missing(true));
+        let chain = vec![Issuer::unshared(b"issuer")];
+        let fault = read(true).into_entry(chain.clone(), Some([7; 32])).fault;
+        assert!(matches!(fault, Some(FramingFault::Precert(_))), "{fault:?}");
+        assert_eq!(read(false).into_entry(chain, Some([7; 32])).fault, missing(true));
     }
 
     #[test]

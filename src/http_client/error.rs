@@ -5,7 +5,6 @@ use super::tls::{TlsClient, reason_in};
 use awc::error::{ConnectError, SendRequestError};
 use awc::http::Uri;
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// A request without a complete response. It can be retried later.
@@ -70,8 +69,8 @@ impl HttpError {
                 match reason_in(&text) {
                     Some(reason) => {
                         let uri: Option<Uri> = url.parse().ok();
-                        let server = uri.as_ref().and_then(Uri::host).filter(|host| !is_address(host));
-                        let failure = tls.take_failure(server.unwrap_or_default());
+                        let host = uri.as_ref().and_then(Uri::host);
+                        let failure = host.and_then(|host| tls.take_failure(host));
                         HttpError::Tls(failure.unwrap_or_else(|| reason.into()))
                     }
                     None => HttpError::Send(text),
@@ -80,11 +79,6 @@ impl HttpError {
             other => HttpError::Send(other.to_string()),
         }
     }
-}
-
-/// Whether a URL's host is an IP address, for which no server name is sent.
-fn is_address(host: &str) -> bool {
-    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }
 
 fn not_public(error: &io::Error) -> Option<&NotPublic> {

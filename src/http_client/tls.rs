@@ -14,6 +14,8 @@ pub(crate) const ALPN: &[u8] = b"\x08http/1.1";
 const MAX_FAILURES: usize = 1_000;
 /// Maximum number of names of a certificate that are reported.
 const MAX_NAMES: usize = 3;
+/// Maximum number of characters of each. A valid name has at most 255 octets (RFC 1035 section 2.3.4).
+const MAX_NAME_CHARS: usize = 255;
 
 /// The TLS settings of requests.
 #[derive(Clone)]
@@ -43,12 +45,12 @@ impl TlsClient {
         let failures = Arc::<Mutex<HashMap<String, String>>>::default();
         let noted = failures.clone();
         builder.set_verify_callback(mode, move |is_accepted, context| {
-            if !is_accepted {
+            if !is_accepted && let Some(server) = server_name(context) {
                 let mut noted = noted.lock();
                 if noted.len() >= MAX_FAILURES {
                     noted.clear();
                 }
-                noted.insert(server_name(context), reason(context));
+                noted.insert(server, reason(context));
             }
             is_accepted
         });
@@ -72,11 +74,11 @@ pub(crate) fn tls_builder() -> Result<SslConnectorBuilder, ErrorStack> {
     Ok(builder)
 }
 
-/// The name of the server; empty for an address.
-fn server_name(context: &X509StoreContextRef) -> String {
+/// The name of the server; `None` for an address.
+fn server_name(context: &X509StoreContextRef) -> Option<String> {
     let ssl: Option<&openssl::ssl::SslRef> =
         X509StoreContext::ssl_idx().ok().and_then(|index| context.ex_data(index));
-    ssl.and_then(|ssl| ssl.servername(NameType::HOST_NAME)).unwrap_or_default().into()
+    ssl.and_then(|ssl| ssl.servername(NameType::HOST_NAME)).map(String::from)
 }
 
 /// Why the certificate is not accepted, with what it says.
@@ -92,7 +94,9 @@ fn described(certificate: &X509Ref) -> String {
     let alt_names = certificate.subject_alt_names();
     let names: Vec<&str> = alt_names.iter().flatten().filter_map(|name| name.dnsname()).collect();
     let more = if names.len() > MAX_NAMES { ", ..." } else { "" };
-    let shown = names.iter().take(MAX_NAMES).copied().collect::<Vec<_>>().join(", ");
+    let shown: Vec<String> =
+        names.iter().take(MAX_NAMES).map(|name| name.chars().take(MAX_NAME_CHARS).collect()).collect();
+    let shown = shown.join(", ");
     let time = |time: &Asn1TimeRef| time.to_string();
     format!(
         "for {}{more}, valid from {} to {}",

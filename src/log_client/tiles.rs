@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 /// Maximum size of a data tile or names tile in bytes, after decompression. A full tile of the web's
 /// certificates has about 700 KB. The limit also allows unusual but valid logs with ten times as much.
@@ -33,6 +33,8 @@ pub(crate) const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
 const ISSUER_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// Maximum number of issuers of one log that are known to be unavailable.
 const MAX_UNAVAILABLE: usize = 1_000;
+/// Maximum number of failed requests for issuers before the tile is tried again.
+const MAX_ISSUER_FAILURES: usize = 8;
 
 /// The path of a tile by its index and width.
 type PathOf = fn(u64, u64) -> String;
@@ -68,8 +70,10 @@ pub(super) struct Tiles {
 /// The requests for an issuer that could not be fetched.
 #[derive(Debug, Clone, Copy)]
 struct Attempts {
+    /// Since when entries have waited for it.
     first: Instant,
-    last: Instant,
+    /// When it was last requested.
+    last: Option<Instant>,
 }
 
 impl Attempts {
@@ -109,9 +113,7 @@ impl Tiles {
                 HttpError::TooLarge { limit: MAX_CHAIN_CERTIFICATES * size_of::<Fingerprint>() }.into()
             );
         }
-        // Issuers that were fetched before the timeout are kept, so the next attempt continues from there.
-        let fetched = timeout(self.http.timeout(), self.fetch_issuers(&wanted)).await;
-        if let Err(error) = fetched.unwrap_or_else(|_| Err(HttpError::Timeout(self.http.timeout()).into())) {
+        if let Err(error) = self.fetch_issuers(&wanted).await {
             self.keep(path, bytes, waits);
             return Err(error);
         }
@@ -164,32 +166,39 @@ impl Tiles {
         kept.insert(path, (bytes, counted));
     }
 
-    /// Fetches the issuers of `leaves` that are not known yet. Fails if one cannot be fetched that is still waited for.
+    /// Fetches the issuers of `leaves` that are not known yet, within the timeout of one request. Those that were fetched
+    /// before it are kept, so the next attempt continues from there. Fails if one is still waited for.
     async fn fetch_issuers(&self, leaves: &[(u64, TileLeaf)]) -> Result<(), FetchError> {
         let all: BTreeSet<&Fingerprint> = leaves.iter().flat_map(|(_, leaf)| &leaf.chain).collect();
-        if all.iter().all(|fingerprint| self.issuers.get(fingerprint).is_some()) {
+        let is_unknown = |fingerprint: &&Fingerprint| self.issuers.get(fingerprint).is_none();
+        if !all.iter().any(is_unknown) {
             return Ok(());
         }
         let _turn = self.fetching_issuers.lock().await;
-        let mut failed = None;
-        for fingerprint in all {
-            if self.issuers.get(fingerprint).is_some() || !self.is_due(fingerprint) {
-                continue;
-            }
+        let deadline = Instant::now() + self.http.timeout();
+        // All are waited for from now on, and those that were requested longest ago come first.
+        let mut unknown: Vec<&Fingerprint> = all.into_iter().filter(is_unknown).collect();
+        unknown.sort_by_key(|fingerprint| self.wait_for(fingerprint));
+        let (mut failures, mut failed) = (0, None);
+        for fingerprint in unknown.iter().filter(|fingerprint| self.is_due(fingerprint)) {
             let url = format!("{}issuer/{}", self.prefix, hex(fingerprint));
-            // A request that exceeds the timeout of the whole tile is an attempt as well.
-            self.attempted(fingerprint);
-            if let Err(error) = self.fetch_issuer(fingerprint, &url).await {
-                let is_waited_for = !self.is_given_up(fingerprint);
-                if !error.concerns_range() || is_waited_for && failed.is_some() {
-                    return Err(FetchError::Issuer { url, error: Box::new(error) });
-                }
-                if is_waited_for {
-                    failed = Some(FetchError::Issuer { url, error: Box::new(error) });
+            let fetched = timeout_at(deadline, self.fetch_issuer(fingerprint, &url)).await;
+            let fetched = fetched.unwrap_or_else(|_| Err(HttpError::Timeout(self.http.timeout()).into()));
+            self.attempted(fingerprint, fetched.is_ok());
+            if let Err(error) = fetched {
+                failures += 1;
+                let is_last = failures == MAX_ISSUER_FAILURES || !error.concerns_range();
+                let error = FetchError::Issuer { url, error: Box::new(error) };
+                failed.get_or_insert(error);
+                if is_last {
+                    break;
                 }
             }
         }
-        failed.map_or(Ok(()), Err)
+        // Without a failure, what is unknown was given up before.
+        let is_waited_for =
+            |fingerprint: &&Fingerprint| is_unknown(fingerprint) && !self.is_given_up(fingerprint);
+        failed.filter(|_| unknown.iter().any(is_waited_for)).map_or(Ok(()), Err)
     }
 
     async fn fetch_issuer(&self, fingerprint: &Fingerprint, url: &str) -> Result<(), FetchError> {
@@ -197,29 +206,35 @@ impl Tiles {
         if !self.issuers.insert(fingerprint, der) {
             return Err(FetchError::WrongIssuer { fingerprint: hex(fingerprint) });
         }
-        self.unavailable.borrow_mut().remove(fingerprint);
         Ok(())
     }
 
     /// Whether to request an issuer now. One that is no longer waited for is requested rarely.
     fn is_due(&self, fingerprint: &Fingerprint) -> bool {
         let now = Instant::now();
-        match self.unavailable.borrow().get(fingerprint) {
-            Some(attempts) if attempts.are_over(self.issuer_wait, now) => {
-                now >= attempts.last + ISSUER_INTERVAL
-            }
-            _ => true,
-        }
+        self.unavailable.borrow().get(fingerprint).is_none_or(|attempts| {
+            let is_rested = attempts.last.is_none_or(|last| now >= last + ISSUER_INTERVAL);
+            is_rested || !attempts.are_over(self.issuer_wait, now)
+        })
     }
 
-    fn attempted(&self, fingerprint: &Fingerprint) {
+    /// Begins to wait for an issuer unless it is waited for already. Returns when it was last requested.
+    fn wait_for(&self, fingerprint: &Fingerprint) -> Option<Instant> {
         let mut unavailable = self.unavailable.borrow_mut();
         if unavailable.len() >= MAX_UNAVAILABLE && !unavailable.contains_key(fingerprint) {
             // The issuers in it are waited for once more.
             unavailable.clear();
         }
-        let now = Instant::now();
-        unavailable.entry(*fingerprint).or_insert(Attempts { first: now, last: now }).last = now;
+        unavailable.entry(*fingerprint).or_insert(Attempts { first: Instant::now(), last: None }).last
+    }
+
+    fn attempted(&self, fingerprint: &Fingerprint, is_fetched: bool) {
+        let mut unavailable = self.unavailable.borrow_mut();
+        if is_fetched {
+            unavailable.remove(fingerprint);
+        } else if let Some(attempts) = unavailable.get_mut(fingerprint) {
+            attempts.last = Some(Instant::now());
+        }
     }
 
     /// Whether entries are sent without this issuer.
@@ -249,7 +264,11 @@ impl Tiles {
         for fingerprint in &leaf.chain {
             match self.issuers.get(fingerprint) {
                 Some(issuer) => chain.push(issuer),
-                None if self.is_given_up(fingerprint) => missing = missing.or(Some(*fingerprint)),
+                // A chain with a hole would name the wrong issuer for the certificate before it.
+                None if self.is_given_up(fingerprint) => {
+                    missing = Some(*fingerprint);
+                    break;
+                }
                 None => return Err(FetchError::WrongIssuer { fingerprint: hex(fingerprint) }),
             }
         }

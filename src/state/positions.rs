@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const FILE: &str = "positions.json";
@@ -47,7 +48,7 @@ pub struct Position {
     /// The newest head that verified the tree.
     pub head: Option<Head>,
     /// The entries before the next index that the log has not served so far, in order.
-    pub missing: Vec<MissingRange>,
+    pub missing: Arc<Vec<MissingRange>>,
 }
 
 /// Consecutive entries that a log does not serve, although it serves those behind them.
@@ -74,6 +75,18 @@ impl MissingRange {
     /// Number of entries.
     pub fn count(&self) -> u64 {
         self.end_exclusive.saturating_sub(self.start)
+    }
+
+    /// What is left without the first `count` entries, which end with the tree `before`. `None` if nothing is.
+    pub fn rest(&self, count: u64, before: Option<CompactTree>) -> Option<Self> {
+        let start = self.start.saturating_add(count);
+        let between = self.between.as_ref().zip(before);
+        let between = between.map(|(between, before)| Between { before, root_after: between.root_after });
+        (start < self.end_exclusive).then_some(MissingRange {
+            start,
+            end_exclusive: self.end_exclusive,
+            between,
+        })
     }
 }
 
@@ -353,7 +366,7 @@ fn read_position(written: WrittenPosition) -> Option<Position> {
     let missing = missing.into_iter().map(read_missing).collect::<Option<Vec<_>>>()?;
     let count = missing.iter().try_fold(0, |sum: u64, range| sum.checked_add(range.count()))?;
     let is_valid = ledger.adds_up() && ledger.missing == count;
-    is_valid.then_some(Position { log_id, ledger, tree, head, missing })
+    is_valid.then_some(Position { log_id, ledger, tree, head, missing: missing.into() })
 }
 
 fn read_missing(written: WrittenMissing) -> Option<MissingRange> {

@@ -319,7 +319,9 @@ impl<L: LogRequests> Fetcher<L> {
     /// Whether to go on behind `range`, which has failed alone: the log must serve what comes after it, or the log as a
     /// whole may be failing.
     fn may_miss(&self, range: Range, failures: u32, fetching: &Fetching) -> bool {
-        failures >= FAILURES_ALONE && fetching.window.has_arrived_behind(range) && self.missing.has_room()
+        failures >= FAILURES_ALONE
+            && fetching.window.has_arrived_behind(range)
+            && self.missing.has_room(fetching.window.missing())
     }
 }
 

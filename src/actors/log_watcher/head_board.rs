@@ -59,7 +59,9 @@ impl HeadBoard {
     /// Removes a head that the log's entries do not lead to. Later heads are not compared with it.
     pub(super) fn disbelieve(&self, head: &Head) {
         self.known.borrow_mut().forget(head);
-        self.newest.send_replace(None);
+        // A newer head may have come while the entries were verified.
+        self.newest
+            .send_if_modified(|newest| newest.take_if(|newest| newest.tree_size == head.tree_size).is_some());
     }
 
     /// Records misbehaviour. Returns the delay before the log is trusted again.

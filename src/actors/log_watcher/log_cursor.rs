@@ -3,6 +3,7 @@
 use crate::ct::head::Head;
 use crate::ct::merkle::{CompactTree, Hash};
 use crate::state::{Ledger, MissingRange, Position};
+use std::sync::Arc;
 
 /// The position of the watcher in one log.
 #[derive(Debug, Clone)]
@@ -15,7 +16,7 @@ pub(super) struct LogCursor {
     /// The newest head that the tree was verified against.
     pub(super) head: Option<Head>,
     /// The entries before `next` that the log has not served so far.
-    pub(super) missing: Vec<MissingRange>,
+    pub(super) missing: Arc<Vec<MissingRange>>,
     /// The root hash of all entries before `next`, if a head stated it.
     root: Option<Hash>,
 }
@@ -37,7 +38,7 @@ impl LogCursor {
             ledger: Ledger::from(next),
             tree: empty_tree(next),
             head: None,
-            missing: Vec::new(),
+            missing: Arc::default(),
             root,
         }
     }

@@ -37,9 +37,9 @@ impl MissingBoard {
         MissingBoard { ranges: RefCell::default(), positions, changed: Notify::new() }
     }
 
-    /// Whether another range may be missing.
-    pub(super) fn has_room(&self) -> bool {
-        self.ranges.borrow().len() < MAX_RANGES
+    /// Whether another range may be missing besides the `waiting` ones that have not been added yet.
+    pub(super) fn has_room(&self, waiting: usize) -> bool {
+        self.ranges.borrow().len() + waiting < MAX_RANGES
             && self.positions.missing_ranges() < crate::state::positions::MAX_MISSING_RANGES
     }
 
@@ -53,9 +53,12 @@ impl MissingBoard {
         self.changed.notify_one();
     }
 
-    /// Removes a range whose entries have been published.
-    pub(super) fn remove(&self, start: u64) {
-        self.ranges.borrow_mut().remove(&start);
+    /// Replaces the range at `start`, of which entries have been published, by the rest of it.
+    pub(super) fn replace(&self, start: u64, rest: Option<MissingRange>) {
+        let mut ranges = self.ranges.borrow_mut();
+        if let (Some(entry), Some(range)) = (ranges.remove(&start), rest) {
+            ranges.insert(range.start, Entry { range, ..entry });
+        }
     }
 
     /// All ranges, in order.

@@ -81,7 +81,8 @@ impl Pipeline<LogClient> {
         let (recovered_in, recovered) = mpsc::channel(WAITING);
         let retriever = {
             let (log, _, reporter) = shared();
-            Retriever { log, missing: missing.clone(), reporter, recovered: recovered_in }
+            let (missing, memory) = (missing.clone(), memory.clone());
+            Retriever { log, missing, reporter, memory, recovered: recovered_in }
         };
         let publisher = Publisher {
             reporter: reporter.clone(),

@@ -101,6 +101,7 @@ impl Publisher {
         }
         let cursor = cursor.clone();
         self.note_position();
+        self.tell_missing();
         cursor
     }
 
@@ -131,44 +132,54 @@ impl Publisher {
     /// Publishes a batch and waits for the Broker's answer. The position moves together with the publishing, so a stop
     /// cannot separate the two.
     async fn publish(&mut self, batch: VerifiedBatch) {
+        let ledger = self.accounted(&batch.entries).await;
+        let tree = batch.tree.clone();
+        let count = self.send_batch(batch, |publisher| publisher.move_to(ledger, tree)).await;
+        self.reporter.status().sent(ledger.next, count, Instant::now().into_std());
+    }
+
+    /// Publishes entries that were missing. The position does not move; what is missing shrinks with each batch.
+    async fn publish_recovered(&mut self, recovered: Recovered) {
+        let Recovered { mut range, batches, _memory } = recovered;
+        let is_missing = |cursor: &LogCursor| cursor.missing.contains(&range);
+        if !self.cursor.as_ref().is_some_and(is_missing) {
+            // They have come a second time.
+            return self.missing.replace(range.start, None);
+        }
+        let (start, count) = (range.start, range.count());
+        for batch in batches {
+            let undecodable = batch.entries.iter().filter(|entry| entry.content.is_err()).count() as u64;
+            let delivered = batch.entries.len() as u64 - undecodable;
+            let rest = range.rest(delivered + undecodable, batch.tree.clone());
+            self.send_batch(batch, |publisher| {
+                if let Some(cursor) = &mut publisher.cursor {
+                    cursor.ledger.recover(delivered, undecodable);
+                    let missing = Arc::make_mut(&mut cursor.missing);
+                    match missing.iter().position(|missing| missing.start == range.start) {
+                        Some(at) => drop(missing.splice(at..=at, rest.clone())),
+                        None => missing.extend(rest.clone()),
+                    }
+                }
+                publisher.missing.replace(range.start, rest.clone());
+                publisher.note_position();
+            })
+            .await;
+            let Some(rest) = rest else { break };
+            range = rest;
+        }
+        self.tell_missing();
+        log::info!("{}: {count} missing entries from index {start} on have come", self.reporter.name());
+    }
+
+    /// Sends a batch to the Broker, calls `settle` together with that, and waits for the Broker's answer. Returns the
+    /// number of entries that were sent.
+    async fn send_batch(&mut self, batch: VerifiedBatch, settle: impl FnOnce(&mut Self)) -> u64 {
         let _turn = match batch.is_large() {
             true => self.memory.turn_for_large_batch().await,
             false => None,
         };
-        let VerifiedBatch { entries, tree, .. } = batch;
-        let ledger = self.accounted(&entries).await;
-        let count = self.send_entries(entries, |publisher| publisher.move_to(ledger, tree)).await;
-        self.reporter.status().sent(ledger.next, count, Instant::now().into_std());
-    }
-
-    /// Publishes entries that were missing. The position does not move.
-    async fn publish_recovered(&mut self, recovered: Recovered) {
-        let Recovered { start, entries } = recovered;
-        let is_missing = |cursor: &LogCursor| cursor.missing.iter().any(|range| range.start == start);
-        if !self.cursor.as_ref().is_some_and(is_missing) {
-            // They have come a second time.
-            return self.missing.remove(start);
-        }
-        let undecodable = entries.iter().filter(|entry| entry.content.is_err()).count() as u64;
-        let delivered = entries.len() as u64 - undecodable;
-        self.send_entries(entries, |publisher| {
-            if let Some(cursor) = &mut publisher.cursor {
-                cursor.ledger.recover(delivered, undecodable);
-                cursor.missing.retain(|range| range.start != start);
-            }
-            publisher.missing.remove(start);
-            publisher.note_position();
-        })
-        .await;
-        let count = delivered + undecodable;
-        log::info!("{}: {count} missing entries from index {start} on have come", self.reporter.name());
-    }
-
-    /// Sends entries to the Broker, calls `settle` together with that, and waits for the Broker's answer. Returns the
-    /// number of entries that were sent.
-    async fn send_entries(&mut self, entries: Vec<DecodedEntry>, settle: impl FnOnce(&mut Self)) -> u64 {
-        let mut decoded = Vec::with_capacity(entries.len());
-        for arrived in entries {
+        let mut decoded = Vec::with_capacity(batch.entries.len());
+        for arrived in batch.entries {
             match arrived.content {
                 Ok(entry) => {
                     if let Content::Entry(whole) = &entry.content {
@@ -200,7 +211,7 @@ impl Publisher {
     }
 
     /// Moves the position past entries that the log does not serve.
-    async fn miss(&mut self, range: MissingRange, tree: Option<CompactTree>) {
+    pub(super) async fn miss(&mut self, range: MissingRange, tree: Option<CompactTree>) {
         let Some(mut ledger) = self.cursor.as_ref().map(|cursor| cursor.ledger) else { return };
         if let Err(error) = ledger.miss(range.start, range.end_exclusive) {
             return self.out_of_order(error).await;
@@ -214,9 +225,17 @@ impl Publisher {
         });
         self.missing.add(range.clone());
         if let Some(cursor) = &mut self.cursor {
-            cursor.missing.push(range);
+            Arc::make_mut(&mut cursor.missing).push(range);
         }
         self.move_to(ledger, tree);
+        self.tell_missing();
+    }
+
+    /// Writes the missing entries to the status.
+    fn tell_missing(&self) {
+        if let Some(cursor) = &self.cursor {
+            self.reporter.status().miss(&cursor.missing);
+        }
     }
 
     /// The ledger with `entries` added. Never returns if that would leave a gap or a repetition.
@@ -275,7 +294,7 @@ impl Publisher {
     fn note_position(&self) {
         if let Some(cursor) = &self.cursor {
             let status = self.reporter.status();
-            status.account(cursor.ledger, &cursor.missing);
+            status.account(cursor.ledger);
             let source = status.source();
             self.positions.set(source.url(), cursor.to_save(source.log_id()));
         }

@@ -3,20 +3,23 @@
 use super::log_requests::LogRequests;
 use super::missing_board::{MissingBoard, request};
 use super::report::Reporter;
-use super::unverified::{DecodedEntry, decode};
+use super::unverified::{DecodedEntry, UnverifiedEntries, VerifiedBatch, decode};
 use crate::digest::Topic;
-use crate::state::{Between, MissingRange};
+use crate::log_client::{AnswerMemory, MemoryPart};
+use crate::state::MissingRange;
 use log::Level;
 use std::rc::Rc;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
-/// Entries that were missing and are verified.
+/// Entries that were missing and are verified, in batches that are published one by one.
 #[derive(Debug)]
 pub(super) struct Recovered {
-    /// The first index of the range.
-    pub(super) start: u64,
-    pub(super) entries: Vec<DecodedEntry>,
+    pub(super) range: MissingRange,
+    pub(super) batches: Vec<VerifiedBatch>,
+    /// Counts their memory until they are published.
+    pub(super) _memory: MemoryPart,
 }
 
 /// Retrieves the missing entries of one log.
@@ -24,6 +27,7 @@ pub(super) struct Retriever<L> {
     pub(super) log: Rc<L>,
     pub(super) missing: Rc<MissingBoard>,
     pub(super) reporter: Rc<Reporter>,
+    pub(super) memory: Arc<AnswerMemory>,
     pub(super) recovered: mpsc::Sender<Recovered>,
 }
 
@@ -41,10 +45,10 @@ impl<L: LogRequests> Retriever<L> {
 
     async fn retrieve(&mut self, range: &MissingRange) {
         match self.fetch(range).await {
-            Ok(entries) => {
+            Ok(recovered) => {
                 self.missing.came(range.start);
                 // The Publisher owns the receiver, and both end together.
-                let _ = self.recovered.send(Recovered { start: range.start, entries }).await;
+                let _ = self.recovered.send(recovered).await;
             }
             Err(problem) => {
                 self.missing.failed(range.start);
@@ -56,7 +60,7 @@ impl<L: LogRequests> Retriever<L> {
     }
 
     /// Fetches and verifies the entries of `range`, or says what is wrong.
-    async fn fetch(&self, range: &MissingRange) -> Result<Vec<DecodedEntry>, String> {
+    async fn fetch(&self, range: &MissingRange) -> Result<Recovered, String> {
         let page = self.log.entries(request(range)).await.map_err(|error| {
             self.reporter.status().failed(&error);
             error.to_string()
@@ -65,23 +69,20 @@ impl<L: LogRequests> Retriever<L> {
         if entries.len() as u64 != range.count() {
             return Err(format!("the log served {} of {} entries", entries.len(), range.count()));
         }
-        match &range.between {
-            Some(between) if !leads(between, &entries) => {
-                Err("what the log serves is not what its tree contains".into())
-            }
-            _ => Ok(entries),
+        let mut memory = self.memory.part();
+        memory.set(entries.iter().map(DecodedEntry::bytes).sum());
+        let before = range.between.as_ref().map(|between| between.before.clone());
+        let mut unverified = UnverifiedEntries::after(before, range.start);
+        let unhashable = entries.into_iter().find_map(|entry| unverified.push(entry));
+        let leads = match (&range.between, unverified.tree()) {
+            (Some(between), Some(tree)) => unhashable.is_none() && tree.root() == between.root_after,
+            _ => true,
+        };
+        if !leads {
+            return Err("what the log serves is not what its tree contains".into());
         }
+        Ok(Recovered { range: range.clone(), batches: unverified.take_proven(), _memory: memory })
     }
-}
-
-/// Whether `entries` lead from the tree before them to the one behind them.
-fn leads(between: &Between, entries: &[DecodedEntry]) -> bool {
-    let mut tree = between.before.clone();
-    for entry in entries {
-        let Some(leaf_hash) = entry.leaf_hash else { return false };
-        tree.push(leaf_hash);
-    }
-    tree.root() == between.root_after
 }
 
 /// The range in the words of log lines.

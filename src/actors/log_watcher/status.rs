@@ -89,7 +89,7 @@ pub(crate) struct LogSnapshot {
     pub retried: u64,
     /// Entries sent although their framing violates RFC 6962, since the program started.
     pub misframed: u64,
-    /// Entries sent without an issuer of their chain that the log did not serve, since the program started.
+    /// Entries sent with a chain that ends before an issuer that the log did not serve, since the program started.
     pub incomplete_chains: u64,
     /// Seconds since the last acceptable head was received; `None` if none has been since the program started.
     pub heard_seconds: Option<u64>,
@@ -248,13 +248,13 @@ impl LogStatus {
         lock(&self.freshness).sent(end_exclusive, count, now);
     }
 
-    pub(super) fn account(&self, ledger: Ledger, missing: &[MissingRange]) {
+    pub(super) fn account(&self, ledger: Ledger) {
         *lock(&self.ledger) = Some(ledger);
-        let mut named = lock(&self.missing);
-        // Almost always both are empty.
-        if named.len() != missing.len() || !missing.is_empty() {
-            *named = missing.iter().map(|range| indexes(range.start, range.end_exclusive)).collect();
-        }
+    }
+
+    pub(super) fn miss(&self, missing: &[MissingRange]) {
+        *lock(&self.missing) =
+            missing.iter().map(|range| indexes(range.start, range.end_exclusive)).collect();
     }
 
     pub(super) fn sent_one(&self, entry_type: LogEntryType) {

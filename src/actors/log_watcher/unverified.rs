@@ -104,8 +104,11 @@ pub(super) struct UnverifiedEntries {
 impl UnverifiedEntries {
     /// Starts without entries at `cursor`. Entries are verified only if `verify` is set and `cursor` has a tree.
     pub(super) fn behind(cursor: &LogCursor, verify: bool) -> Self {
-        let tree = cursor.tree.clone().filter(|_| verify);
-        let publish_from = cursor.next();
+        Self::after(cursor.tree.clone().filter(|_| verify), cursor.next())
+    }
+
+    /// Starts without entries behind `tree`; `None` without verification. Entries before `publish_from` are only hashed.
+    pub(super) fn after(tree: Option<CompactTree>, publish_from: u64) -> Self {
         UnverifiedEntries {
             base: tree.clone(),
             leaf_hashes: Vec::new(),

@@ -233,8 +233,7 @@ impl<L: LogRequests> Verifier<L> {
         let mut between = None;
         let mut tree = None;
         if let Some(before) = unverified.tree().cloned() {
-            let (behind, head) = self.tree_behind(end_exclusive).await?;
-            self.prove_before(&before, &head).await?;
+            let behind = self.prove_both(&before, end_exclusive).await?;
             between = Some(Between { before, root_after: behind.root() });
             unverified.go_on_with(behind.clone());
             tree = Some(behind);
@@ -243,42 +242,30 @@ impl<L: LogRequests> Verifier<L> {
         verified.send(Verified::Missing { range, tree }).await.map_err(|_| VerificationEnd::Closed)
     }
 
-    /// The verified tree of the first `size` entries, whose last one is unknown, and the head that proves it.
-    async fn tree_behind(&mut self, size: u64) -> Result<(CompactTree, Head), VerificationEnd> {
+    /// Returns the tree of the first `size` entries, whose last one is unknown, once one head proves both it and `before`.
+    async fn prove_both(&mut self, before: &CompactTree, size: u64) -> Result<CompactTree, VerificationEnd> {
         // A proof from a tree whose size is a power of two leaves out the root of that tree.
         let proven = size + u64::from(size.is_power_of_two());
         loop {
             let head = self.head_of(proven + 1).await;
-            match self.log.tree_at(proven, None, &head).await {
-                Ok(Ok(tree)) if proven == size => return Ok((tree, head)),
-                Ok(Ok(tree)) => {
-                    let tree = tree.without_last_leaf().ok_or(VerificationEnd::TreeLost)?;
-                    return Ok((tree, head));
-                }
-                Ok(Err(refutation)) => {
-                    let beginning = OldTree::Root { size: proven, root: None };
-                    return Err(self.disbelieve(&head, beginning, refutation));
-                }
+            let refuted = match self.log.tree_at(proven, None, &head).await {
+                Ok(Ok(tree)) => match self.log.prove(before, &head).await {
+                    Ok(Ok(())) => {
+                        self.backoff.succeeded();
+                        let tree = if proven == size { Some(tree) } else { tree.without_last_leaf() };
+                        return tree.ok_or(VerificationEnd::TreeLost);
+                    }
+                    Ok(Err(refutation)) => Ok((OldTree::entries(before, &[]), refutation)),
+                    Err(error) => Err(error),
+                },
+                Ok(Err(refutation)) => Ok((OldTree::Root { size: proven, root: None }, refutation)),
+                Err(error) => Err(error),
+            };
+            match refuted {
+                Ok((beginning, refutation)) => return Err(self.disbelieve(&head, beginning, refutation)),
                 Err(error) => {
-                    self.failed(&format!("prove the tree of {proven} entries"), &error, &head).await;
-                }
-            }
-        }
-    }
-
-    /// Proves that `before` leads to `head` as well.
-    async fn prove_before(&mut self, before: &CompactTree, head: &Head) -> Result<(), VerificationEnd> {
-        loop {
-            match self.log.prove(before, head).await {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(refutation)) => {
-                    let beginning = OldTree::entries(before, &[]);
-                    return Err(self.disbelieve(head, beginning, refutation));
-                }
-                Err(error) => {
-                    let what = format!("prove that {} entries lead to the head", before.size());
-                    let wait = self.reporter.failure(&mut self.backoff, &what, &error);
-                    sleep(wait).await;
+                    let what = format!("prove the trees of {} and {proven} entries", before.size());
+                    self.failed(&what, &error, &head).await;
                 }
             }
         }

@@ -206,6 +206,11 @@ impl<T> Window<T> {
         self.segments.iter().any(|segment| segment.range.start > range.start && arrived(segment))
     }
 
+    /// Number of ranges that wait to leave the window as missing.
+    pub(super) fn missing(&self) -> usize {
+        self.segments.iter().filter(|segment| matches!(segment.state, State::Missing)).count()
+    }
+
     /// Lets a range that has failed leave the window as missing.
     pub(super) fn miss(&mut self, range: Range) {
         let is_it =

@@ -101,7 +101,10 @@ async fn a_tile_that_waits_for_its_issuers_is_counted_and_does_not_wait_for_ever
     };
     let (fetched, counted) = futures_util::future::join(fetched, counted).await;
     assert_eq!(counted, tile.len());
-    assert!(matches!(fetched, Err(FetchError::Http(HttpError::Timeout(_)))), "{fetched:?}");
+    assert!(
+        matches!(&fetched, Err(FetchError::Issuer { error, .. }) if matches!(**error, FetchError::Http(HttpError::Timeout(_)))),
+        "{fetched:?}"
+    );
     assert!(begin.elapsed() < 10 * TIMEOUT, "one time-out for all of them");
     assert_eq!(memory.bytes(), tile.len(), "it is kept, and counted still");
     tiles.kept.borrow_mut().clear();

@@ -12,7 +12,7 @@ fn position(entries: u64) -> Position {
         ledger: ledger(entries),
         tree: Some(tree),
         head: Some(head),
-        missing: Vec::new(),
+        missing: Arc::default(),
     }
 }
 
@@ -27,7 +27,7 @@ fn missing_entries_are_kept_over_a_restart_with_the_trees_around_them() {
     let known = MissingRange { start: 5, end_exclusive: 7, between: Some(between) };
     let unverified = MissingRange { start: 8, end_exclusive: 9, between: None };
     let ledger = Ledger { delivered: 6, missing: 3, ..ledger(9) };
-    let position = Position { ledger, missing: vec![known, unverified], ..position(9) };
+    let position = Position { ledger, missing: vec![known, unverified].into(), ..position(9) };
     let save = |position: Position| {
         let positions = Positions::load(dir.path()).unwrap();
         positions.set("u", position);
@@ -38,7 +38,7 @@ fn missing_entries_are_kept_over_a_restart_with_the_trees_around_them() {
     assert_eq!(loaded.get("u"), Some(position.clone()));
     assert_eq!(loaded.missing_ranges(), 2);
 
-    save(Position { missing: Vec::new(), ..position });
+    save(Position { missing: Arc::default(), ..position });
     assert!(Positions::load(dir.path()).is_err(), "the account does not add up");
 }
 
@@ -47,7 +47,7 @@ fn positions_are_there_again_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
     let positions = Positions::load(&state).unwrap();
-    let bare = Position { log_id: None, ledger: ledger(5), tree: None, head: None, missing: Vec::new() };
+    let bare = Position { log_id: None, ledger: ledger(5), tree: None, head: None, missing: Arc::default() };
     positions.set_clients(3);
     positions.set("https://a.example", position(300));
     positions.set("https://b.example", bare.clone());
@@ -142,7 +142,7 @@ fn positions_are_bounded_and_those_that_are_known_go_on() {
     let positions = Positions::in_memory();
     let at = |next| {
         let ledger = Ledger { skipped: next, next, ..Ledger::from(0) };
-        Position { log_id: None, ledger, tree: None, head: None, missing: Vec::new() }
+        Position { log_id: None, ledger, tree: None, head: None, missing: Arc::default() }
     };
     (0..MAX_POSITIONS + 5).for_each(|i| positions.set(&format!("https://{i}.example"), at(1)));
     assert_eq!(positions.lock().by_url.len(), MAX_POSITIONS);
@@ -168,7 +168,7 @@ fn a_tree_head_that_is_too_large_is_not_kept() {
             ledger: Ledger::from(9),
             tree: None,
             head: Some(head),
-            missing: Vec::new(),
+            missing: Arc::default(),
         };
         positions.set("https://log.example", position);
         positions.save().unwrap();

@@ -37,6 +37,9 @@ use tokio::time::{Instant, sleep};
 /// Time that the log takes for each answer.
 pub(super) const ANSWER_TIME: Duration = Duration::from_millis(10);
 
+/// Why a proof between two sizes is not served.
+type RefusesProof = dyn Fn(u64, u64) -> Option<FetchError>;
+
 /// A log whose misbehaviour a test determines. Entry `i` has the leaf `i`.
 pub(super) struct FakeLog {
     begin: Instant,
@@ -45,8 +48,8 @@ pub(super) struct FakeLog {
     pub(super) size: Cell<u64>,
     /// Why a range is not served.
     pub(super) refuses_entries: RefCell<Box<dyn Fn(Range) -> Option<FetchError>>>,
-    /// Why a proof to a head of this size is not served.
-    pub(super) refuses_proof: RefCell<Box<dyn Fn(u64) -> Option<FetchError>>>,
+    /// Why a proof from a tree of the first size to a head of the second is not served.
+    pub(super) refuses_proof: RefCell<Box<RefusesProof>>,
     /// An index whose entry is not the one in the tree.
     pub(super) altered: Cell<Option<u64>>,
     /// An index whose entry is no base64.
@@ -67,7 +70,7 @@ impl FakeLog {
             heads: RefCell::default(),
             size: Cell::new(size),
             refuses_entries: RefCell::new(Box::new(|_| None)),
-            refuses_proof: RefCell::new(Box::new(|_| None)),
+            refuses_proof: RefCell::new(Box::new(|_, _| None)),
             altered: Cell::new(None),
             unhashable: Cell::new(None),
             alignment: Cell::new(1),
@@ -111,7 +114,7 @@ impl LogRequests for FakeLog {
     async fn prove(&self, tree: &CompactTree, head: &Head) -> Proven<()> {
         self.proofs.borrow_mut().push((tree.size(), head.tree_size, self.begin.elapsed()));
         sleep(ANSWER_TIME).await;
-        if let Some(refused) = (self.refuses_proof.borrow())(head.tree_size) {
+        if let Some(refused) = (self.refuses_proof.borrow())(tree.size(), head.tree_size) {
             return Err(refused);
         }
         let leads = tree.root() == tree_of(tree.size()).root();
@@ -121,7 +124,7 @@ impl LogRequests for FakeLog {
     async fn tree_at(&self, size: u64, root: Option<&Hash>, head: &Head) -> Proven<CompactTree> {
         self.proofs.borrow_mut().push((size, head.tree_size, self.begin.elapsed()));
         sleep(ANSWER_TIME).await;
-        if let Some(refused) = (self.refuses_proof.borrow())(head.tree_size) {
+        if let Some(refused) = (self.refuses_proof.borrow())(size, head.tree_size) {
             return Err(refused);
         }
         let tree = tree_of(size);

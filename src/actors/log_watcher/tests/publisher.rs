@@ -7,7 +7,7 @@ use super::*;
 use crate::actors::broker::Newest;
 use crate::log_client::DecodeFailure;
 use crate::message::Demand;
-use crate::state::{Positions, UndecodableFolder};
+use crate::state::{Between, MissingRange, Positions, UndecodableFolder};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -56,6 +56,18 @@ impl Stage {
 
     fn entries(&self, indexes: std::ops::Range<u64>) -> Vec<DecodedEntry> {
         indexes.map(|index| decoded(index, &self.shared.reporter)).collect()
+    }
+
+    /// Passes on the entries of `range`, which were missing.
+    fn recover(&self, range: &MissingRange) {
+        let before = range.between.as_ref().map(|between| between.before.clone());
+        let mut unverified = UnverifiedEntries::after(before, range.start);
+        for entry in self.entries(range.start..range.end_exclusive) {
+            assert!(unverified.push(entry).is_none());
+        }
+        let (batches, memory) = (unverified.take_proven(), self.shared.memory.part());
+        let recovered = Recovered { range: range.clone(), batches, _memory: memory };
+        self.recovered.try_send(recovered).expect("there is room");
     }
 
     /// Publishes `batches` under the head of 100 entries. Returns whether that came to an end.
@@ -202,7 +214,10 @@ async fn missing_entries_are_in_the_account_until_they_come_also_over_a_restart(
     drop(sender);
     stage.publisher.run(receiver).await;
     let saved = stage.positions.get(URL).expect("a position");
-    assert_eq!((saved.ledger.next, saved.ledger.missing, &saved.missing), (6, 1, &vec![range.clone()]));
+    assert_eq!(
+        (saved.ledger.next, saved.ledger.missing, &saved.missing),
+        (6, 1, &Arc::new(vec![range.clone()]))
+    );
     assert_eq!(saved.tree, Some(tree_of(6)));
 
     let positions = Positions::in_memory();
@@ -211,12 +226,10 @@ async fn missing_entries_are_in_the_account_until_they_come_also_over_a_restart(
     after.publisher.resume().await;
     after.publisher.begin(&head(100));
     assert_eq!(after.shared.missing.all(), [range]);
-    let entries = vec![decoded(5, &after.shared.reporter)];
-    after.recovered.try_send(Recovered { start: 5, entries }).expect("there is room");
+    after.recover(&super::retriever::missing_range(5));
     let (_sender, receiver) = mpsc::channel(1);
     assert!(timeout(Duration::from_secs(5), after.publisher.run(receiver)).await.is_err(), "it goes on");
-    let entries = vec![decoded(5, &after.shared.reporter)];
-    after.recovered.try_send(Recovered { start: 5, entries }).expect("there is room");
+    after.recover(&super::retriever::missing_range(5));
     let (_sender, receiver) = mpsc::channel(1);
     assert!(timeout(Duration::from_secs(5), after.publisher.run(receiver)).await.is_err(), "it goes on");
     let saved = after.positions.get(URL).expect("a position");
@@ -224,4 +237,38 @@ async fn missing_entries_are_in_the_account_until_they_come_also_over_a_restart(
     assert!(saved.missing.is_empty() && after.shared.missing.all().is_empty());
     let newest = after.shared.broker.send(Newest).await.expect("the Broker");
     assert_eq!(newest.iter().map(|entry| entry.index).collect::<Vec<_>>(), [5]);
+}
+
+/// A tile may have messages of many megabytes. A stop in the middle must neither lose nor repeat a part of them.
+#[actix::test]
+async fn a_missing_range_is_published_in_batches_and_shrinks_with_each() {
+    let mut stage = stage(SETTINGS, Positions::in_memory());
+    stage.publisher.begin(&head(300));
+    let between = Between { before: tree_of(0), root_after: tree_of(256).root() };
+    let range = MissingRange { start: 0, end_exclusive: 256, between: Some(between) };
+    stage.publisher.miss(range.clone(), Some(tree_of(256))).await;
+    stage.recover(&range);
+    let (_sender, receiver) = mpsc::channel(1);
+    let (stopped, status, positions) = (stage.stopped.clone(), stage.shared.status.clone(), &stage.positions);
+    let stop = async {
+        while positions.get(URL).expect("a position").ledger.missing == 256 {
+            tokio::task::yield_now().await;
+        }
+        stopped.set(true);
+        sleep(Duration::from_secs(1)).await;
+    };
+    tokio::select! {
+        biased;
+        () = stop => {}
+        () = stage.publisher.run(receiver) => panic!("it ended"),
+    }
+    let saved = stage.positions.get(URL).expect("a position");
+    let sent = stage.shared.broker.send(Newest).await.expect("the Broker").len() as u64;
+    assert!(sent > 0 && sent < 256, "{sent}");
+    assert_eq!((saved.ledger.delivered, saved.ledger.missing, saved.ledger.next), (sent, 256 - sent, 256));
+    assert_eq!(status.snapshot().missing, 256 - sent);
+    let rest = saved.missing.first().expect("the rest");
+    assert_eq!((rest.start, rest.end_exclusive), (sent, 256));
+    assert_eq!(rest.between.as_ref().expect("the trees").before, tree_of(sent));
+    assert_eq!(*saved.missing, stage.shared.missing.all());
 }

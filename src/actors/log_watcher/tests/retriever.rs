@@ -14,8 +14,14 @@ pub(super) fn missing_range(start: u64) -> MissingRange {
 /// Runs a retriever for `time`. Returns what it has recovered.
 async fn retrieve(log: &Rc<FakeLog>, shared: &Shared, time: Duration) -> Vec<Recovered> {
     let (sender, mut recovered) = mpsc::channel(100);
-    let (missing, reporter) = (shared.missing.clone(), shared.reporter.clone());
-    let mut retriever = Retriever { log: log.clone(), missing, reporter, recovered: sender };
+    let Shared { missing, reporter, memory, .. } = shared;
+    let mut retriever = Retriever {
+        log: log.clone(),
+        missing: missing.clone(),
+        reporter: reporter.clone(),
+        memory: memory.clone(),
+        recovered: sender,
+    };
     assert!(timeout(time, retriever.run()).await.is_err(), "it never ends");
     std::iter::from_fn(|| recovered.try_recv().ok()).collect()
 }
@@ -35,12 +41,12 @@ async fn missing_entries_are_requested_ever_more_rarely_until_they_come() {
 
     *log.refuses_entries.borrow_mut() = Box::new(|_| None);
     let recovered = retrieve(&log, &shared, HOUR).await;
-    let mut starts: Vec<_> = recovered.iter().map(|recovered| recovered.start).collect();
+    let mut starts: Vec<_> = recovered.iter().map(|recovered| recovered.range.start).collect();
     starts.sort_unstable();
     assert_eq!(starts, [7, 20], "each once");
-    assert!(recovered.iter().all(|recovered| recovered.entries[0].index == recovered.start));
+    assert!(recovered.iter().all(|recovered| recovered.batches[0].entries[0].index == recovered.range.start));
     assert_eq!(shared.missing.all().len(), 2, "they are missing until they are published");
-    shared.missing.remove(7);
+    shared.missing.replace(7, None);
     assert_eq!(shared.missing.all(), [missing_range(20)]);
     assert!(retrieve(&log, &shared, HOUR).await.is_empty(), "it is being published");
     shared.missing.requeue();
@@ -71,23 +77,28 @@ async fn a_range_that_becomes_missing_while_nothing_is_due_is_requested_too() {
         shared.missing.add(range);
     };
     let (recovered, ()) = tokio::join!(retrieve(&log, &shared, HOUR), later);
-    assert_eq!(recovered[0].entries.iter().map(|entry| entry.index).collect::<Vec<_>>(), [3, 4, 5]);
+    assert_eq!(
+        recovered[0].batches[0].entries.iter().map(|entry| entry.index).collect::<Vec<_>>(),
+        [3, 4, 5]
+    );
 }
 
 #[actix::test]
 async fn missing_entries_are_limited_for_each_log_and_for_all() {
     let shared = Shared::new();
     (0..MAX_RANGES as u64).for_each(|start| {
-        assert!(shared.missing.has_room());
+        assert!(shared.missing.has_room(0));
+        assert!(!shared.missing.has_room(MAX_RANGES - start as usize), "others wait to be added");
         shared.missing.add(missing_range(start));
     });
-    assert!(!shared.missing.has_room());
+    assert!(!shared.missing.has_room(0));
 
     let positions = Arc::new(Positions::in_memory());
     let board = MissingBoard::new(positions.clone());
-    assert!(board.has_room());
+    assert!(board.has_room(0));
     let missing = vec![missing_range(1); crate::state::positions::MAX_MISSING_RANGES];
     let (ledger, log_id) = (Ledger::from(9), None);
-    positions.set("another log", Position { log_id, ledger, tree: None, head: None, missing });
-    assert!(!board.has_room());
+    positions
+        .set("another log", Position { log_id, ledger, tree: None, head: None, missing: missing.into() });
+    assert!(!board.has_room(0));
 }

@@ -73,7 +73,7 @@ async fn entries_are_passed_on_once_they_are_proven_under_the_newest_head() {
 async fn a_head_whose_proof_is_refused_is_replaced_by_the_next() {
     tokio::time::pause();
     let stage = stage(60);
-    *stage.log.refuses_proof.borrow_mut() = Box::new(|size| (size < 60).then(|| refused(400)));
+    *stage.log.refuses_proof.borrow_mut() = Box::new(|_, head| (head < 60).then(|| refused(400)));
     stage.shared.board.publish(head(40));
     stage.send(0..40, true);
     let (board, log, shared) = (stage.shared.board.clone(), stage.log.clone(), stage.shared.status.clone());
@@ -100,7 +100,7 @@ async fn a_head_whose_proof_is_refused_is_replaced_by_the_next() {
 async fn a_log_that_asks_for_fewer_requests_gets_them_although_new_heads_come() {
     tokio::time::pause();
     let stage = stage(1000);
-    *stage.log.refuses_proof.borrow_mut() = Box::new(|_| Some(refused(429)));
+    *stage.log.refuses_proof.borrow_mut() = Box::new(|_, _| Some(refused(429)));
     stage.shared.board.publish(head(40));
     stage.send(0..40, true);
     let (board, log) = (stage.shared.board.clone(), stage.log.clone());
@@ -217,4 +217,54 @@ async fn entries_behind_missing_ones_are_verified() {
         let proofs = stage.log.proofs.borrow();
         assert!(proofs.iter().all(|(_, head, _)| *head == 50), "{proofs:?}");
     }
+}
+
+/// The log refuses one of the two proofs to a head for good.
+#[actix::test]
+async fn a_head_that_proves_only_one_side_of_missing_entries_is_replaced_by_the_next() {
+    tokio::time::pause();
+    for refuses in [5, 6] {
+        let stage = stage(60);
+        *stage.log.refuses_proof.borrow_mut() =
+            Box::new(move |size, head| (size == refuses && head == 50).then(|| refused(400)));
+        stage.shared.board.publish(head(50));
+        let memory = stage.shared.memory.part();
+        let range = Range { start: 5, end_exclusive: 6, confirming: false };
+        let page =
+            FetchedPage { entries: Vec::new(), missing: Some(range), completes: true, _memory: memory };
+        stage.to.try_send(page).expect("there is room");
+        let board = stage.shared.board.clone();
+        let Stage { mut verifier, mut from, ends: (pages, verified), to: _to, .. } = stage;
+        let mut cursor = LogCursor::starting(5, &head(1000));
+        cursor.tree = Some(tree_of(5));
+        let grows = async {
+            sleep(Duration::from_secs(30)).await;
+            board.publish(head(60));
+            std::future::pending::<()>().await;
+        };
+        let passed = async {
+            let Some(Verified::Missing { tree, .. }) = from.recv().await else {
+                panic!("nothing is missing")
+            };
+            tree
+        };
+        let tree = tokio::select! {
+            _ = verifier.run(cursor, pages, verified) => panic!("it ended"),
+            () = grows => unreachable!(),
+            tree = timeout(LONG, passed) => tree.expect("it goes on under the next head"),
+        };
+        assert_eq!(tree, Some(tree_of(6)));
+    }
+}
+
+/// It came while the entries were being verified.
+#[actix::test]
+async fn a_newer_head_is_kept_when_an_older_one_is_refuted() {
+    let shared = Shared::new();
+    shared.board.publish(head(50));
+    shared.board.publish(head(60));
+    shared.board.disbelieve(&head(50));
+    assert_eq!(shared.board.newest(), Some(head(60)));
+    shared.board.disbelieve(&head(60));
+    assert_eq!(shared.board.newest(), None);
 }
