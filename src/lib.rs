@@ -23,15 +23,15 @@
 //! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message` |
 //! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `access`, `printable` |
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
-//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `state`, `counters`, `access`, `message`, `rate` |
+//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `log_client`, `state`, `counters`, `access`, `message`, `rate` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
 //! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' SendQueue and Connection | `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
 //! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `access`, `message`, `ct`, `printable` |
 //! | `log_list` | the lists of logs: downloaded, verified and stored | `http_client`, `ct`, `system` |
-//! | `log_client` | requests to a log and their responses; its caller decides what to request | `http_client`, `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
+//! | `log_client` | requests to a log and their responses, at the rate that its operator accepts; its caller decides what to request | `http_client`, `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
 //! | `http_client` | HTTP requests to logs and list servers: TLS, proxies, and limits of responses |  |
-//! | [`demo`] | a local CT log, for trying the server out and for tests | `ct`, `certificate`, `clock` |
+//! | [`demo`] | a local CT log, for trying the server out and for tests | `ct`, `certificate`, `rate`, `clock` |
 //! | [`state`] | the files that survive a restart | `evidence`, `ct`, `system` |
 //! | `counters` | counters of client events | `access`, `message` |
 //! | `digest` | groups repeated problems of the CT logs into few lines of the log file | `printable` |
@@ -53,6 +53,7 @@
 //! |---|---|
 //! | when to request a tree head | `actors/log_watcher/poll_schedule/mod.rs` |
 //! | whether to fetch a partial tile now or to wait for the full one | `actors/log_watcher/fetcher.rs` |
+//! | how many requests per second an operator gets | `log_client/pace.rs` |
 //! | whether two tree heads contradict each other: fork, rollback | `actors/log_watcher/heads.rs` |
 //! | whether entries lead to a tree head | `log_client/client.rs`, with the proofs of `ct/consistency.rs`; what follows: `actors/log_watcher/verifier.rs` |
 //! | what is kept of a malformed entry or certificate | `ct/entry.rs`, `certificate/parts.rs` |

@@ -28,13 +28,16 @@ use crate::message::Demand;
 use crate::reload::Reloader;
 use crate::routes::{Answers, AppState, FrontPage};
 use crate::server::{Listeners, listen, serve};
-use crate::state::{EvidenceFolder, Positions, PositionsError, StateLock, StateLockError, UndecodableFolder};
+use crate::state::{
+    EvidenceFolder, Positions, PositionsError, RatesFile, StateLock, StateLockError, UndecodableFolder,
+};
 use crate::transport::{Budget, Connections, Tls, TlsError};
 use actix::dev::ArbiterHandle;
 use actix::prelude::*;
 use actix_web::dev::Server;
 use actix_web::rt::task::JoinHandle;
 use actix_web::web;
+use parking_lot::Mutex;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,6 +49,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Interval at which positions are saved. Each save writes the positions of one interval earlier, so that messages have
 /// this long to reach the clients' sockets. After a crash, up to two intervals are repeated.
 const SAVE_INTERVAL: Duration = Duration::from_millis(300);
+/// Interval at which the learned request rates are saved.
+const RATES_INTERVAL: Duration = Duration::from_secs(60);
 /// Interval between checks of the certificate's files.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(5);
 /// Additional time in which plain HTTP requests have to be answered.
@@ -119,6 +124,8 @@ impl Application {
         };
         let heartbeat = Heartbeat::new(&broker, config.heartbeat_interval).start();
         let connections = Arc::new(Connections::default());
+        let rates = config.keeps_positions.then(|| RatesFile::load(&config.state_dir));
+        let operators = Arc::new(operators(config, rates.as_ref()));
         let (statuses, live) = (LogStatuses::default(), Arc::new(LiveConfig::new(LiveSettings::of(config))));
         let state = web::Data::new(AppState {
             liveness: Liveness::of(broker.clone()),
@@ -133,6 +140,7 @@ impl Application {
             root_stream: config.root_stream,
             front_page: FrontPage::new(&config.streams)?,
             logs: statuses.clone(),
+            operators: operators.clone(),
             begin: std::time::Instant::now(),
             positions: positions.clone(),
         });
@@ -143,6 +151,7 @@ impl Application {
         let services = Services {
             tls,
             memory: Arc::default(),
+            operators: operators.clone(),
             issuers: Arc::new(Issuers::new(config.state_dir.join("issuers"))),
             undecodable: Arc::new(UndecodableFolder::new(config.state_dir.join("undecodable"))),
             evidence: Arc::new(EvidenceFolder::new(config.state_dir.join("evidence"))),
@@ -153,7 +162,13 @@ impl Application {
             digest: Arc::default(),
         };
         let budget = Budget { connections: connections.clone(), live: live.clone(), counters };
-        let saver = Saver { positions, demand, client_wait: services.client_wait.clone() };
+        let saver = Saver {
+            positions,
+            demand,
+            client_wait: services.client_wait.clone(),
+            rates: rates.map(|rates| Arc::new(Mutex::new(rates))),
+            operators,
+        };
         let directory = directory(config, services, &watching, statuses);
         arbiters.extend(watching);
         let reloader = Reloader {
@@ -294,17 +309,29 @@ struct Saver {
     demand: Arc<Demand>,
     /// While it is closed, the previous clients may still reconnect, so their number is not updated.
     client_wait: ClientWait,
+    /// `None` if nothing is saved.
+    rates: Option<Arc<Mutex<RatesFile>>>,
+    operators: Arc<Operators>,
 }
 
 impl Saver {
     /// Saves periodically. If a save fails, the streams continue, and the next successful save covers everything.
     async fn keep_saving(mut self) {
-        let mut failing = false;
+        let (mut failing, mut rates_due) = (false, Instant::now() + RATES_INTERVAL);
         loop {
             sleep(SAVE_INTERVAL).await;
             self.count_clients();
-            let positions = self.positions.clone();
-            let saved = web::block(move || positions.save_settled()).await;
+            let (saver, with_rates) = (self.clone(), Instant::now() >= rates_due);
+            if with_rates {
+                rates_due = Instant::now() + RATES_INTERVAL;
+            }
+            let saved = web::block(move || {
+                if with_rates {
+                    saver.save_rates();
+                }
+                saver.positions.save_settled()
+            })
+            .await;
             match saved.map_err(io::Error::other).flatten() {
                 Ok(()) if failing => {
                     failing = false;
@@ -321,8 +348,17 @@ impl Saver {
 
     /// Saves everything, once all published entries have reached the clients.
     fn save_all(&self) {
+        self.save_rates();
         if let Err(error) = self.positions.save() {
             log_unsaved(&error);
+        }
+    }
+
+    /// Saves the learned request rates. They can be learned again, so a failure is only worth a debug line.
+    fn save_rates(&self) {
+        let saved = self.rates.as_ref().map(|rates| rates.lock().save(self.operators.learned()));
+        if let Some(Err(error)) = saved {
+            log::debug!("the operators' request rates cannot be saved: {error}");
         }
     }
 
@@ -374,17 +410,22 @@ fn directory(
         lists.sources.iter().map(|source| LogListClient::new(source.clone(), &dir, &http)).collect()
     });
     let mut threads = threads.iter().map(Arbiter::handle).collect::<Vec<_>>().into_iter().cycle();
-    let mut operators = Operators::new(config.operator_requests_at_once, config.operator_requests_per_second);
     let digest = services.digest.clone();
     let settings = config.clone();
     let start = Box::new(move |log: &LogConfig, status: Arc<LogStatus>| {
-        let limits = operators.limits(&log.operator, log.reach);
+        let limits = services.operators.limits(&log.operator, log.reach);
         let fetch = services.fetch_settings(&settings, log, limits, status.traffic().clone());
         // `threads` is never empty, and `cycle` never ends, so the fallback is not used.
         let thread = threads.next().unwrap_or_else(Arbiter::current);
         services.clone().watch(log, fetch, status, &thread)
     });
     LogDirectory::new(config.logs.clone(), config.lists.clone(), clients, statuses, digest, start).start()
+}
+
+/// The limits of all operators, with the rates that were learned before the restart.
+fn operators(config: &Config, rates: Option<&RatesFile>) -> Operators {
+    let learned = rates.map(|rates| rates.rates().clone()).unwrap_or_default();
+    Operators::new(config.operator_requests_at_once, config.operator_requests_per_second, learned)
 }
 
 fn http_settings(config: &Config, tls: &TlsClient, reach: Reach) -> HttpSettings {
@@ -402,6 +443,7 @@ fn http_settings(config: &Config, tls: &TlsClient, reach: Reach) -> HttpSettings
 struct Services {
     tls: TlsClient,
     memory: Arc<AnswerMemory>,
+    operators: Arc<Operators>,
     issuers: Arc<Issuers>,
     undecodable: Arc<UndecodableFolder>,
     evidence: Arc<EvidenceFolder>,

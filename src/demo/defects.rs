@@ -2,9 +2,11 @@
 
 use super::answer::DemoResponse;
 use super::faults::Fault;
+use crate::rate::{Rate, TokenBucket};
 use actix_web::http::StatusCode;
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::time::Instant;
 
 /// The defects of a log; none by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,11 +21,20 @@ pub struct Defects {
     pub no_proof_to_multiples_of: Option<u64>,
     /// No issuer is served: status 404.
     pub no_issuers: bool,
+    /// More requests per second than this are refused with status 429, without Retry-After. The requests of one second
+    /// may come at once.
+    pub max_per_second: Option<u32>,
     /// Each page or data tile whose number is a multiple of this breaks off after half of its body.
     pub cut_each: Option<u64>,
 }
 
 impl Defects {
+    /// The limit on requests per second, unused so far.
+    pub(super) fn rate_limit(&self, now: Instant) -> Option<TokenBucket> {
+        let per_second = self.max_per_second?;
+        Some(TokenBucket::new(Rate { per_second, burst: per_second }, now))
+    }
+
     /// Why the entries of `range` are not served.
     pub(super) fn refuse_entries(&self, range: Range<u64>) -> Option<DemoResponse> {
         let index = self.unreadable.range(range).next()?;

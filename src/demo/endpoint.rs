@@ -5,6 +5,7 @@ use super::faults::{AnswerClass, Fault};
 use super::log_state::LogState;
 use crate::ct::merkle::Hash;
 use crate::ct::sth::{SignedTreeHead, SthError};
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, rt};
 use std::time::Duration;
@@ -21,6 +22,9 @@ pub(super) async fn answer(
     make: impl FnOnce(Option<&Fault>) -> DemoResponse,
 ) -> HttpResponse {
     let _in_flight = log.counters.arrived(class);
+    if log.exceeds_rate() {
+        return DemoResponse::error(StatusCode::TOO_MANY_REQUESTS, "too many requests").into_response();
+    }
     let Some(mut taken) = log.faults.take(class) else {
         return make(None).into_response();
     };

@@ -8,6 +8,7 @@ use super::stats::DemoStats;
 use super::store::{Store, StoredEntry};
 use crate::clock;
 use crate::ct::merkle::Hash;
+use crate::rate::TokenBucket;
 use bytes::Bytes;
 use chrono::Utc;
 use openssl::sha::sha256;
@@ -15,7 +16,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(super) struct LogState {
     pub store: Store,
@@ -32,6 +33,8 @@ pub(super) struct LogState {
     pub issuers: HashMap<Hash, Bytes>,
     pub faults: FaultBoard,
     pub defects: Mutex<Defects>,
+    /// The limit on requests that the defects set.
+    rate_limit: Mutex<Option<TokenBucket>>,
     pub counters: Counters,
     /// Maximum number of entries in one response.
     pub max_page: u64,
@@ -60,6 +63,7 @@ impl LogState {
             issuer: Mutex::new(issuer),
             faults: FaultBoard::new(),
             defects: Mutex::default(),
+            rate_limit: Mutex::default(),
             counters: Counters::default(),
             // A response must contain at least one entry, otherwise clients make no progress.
             max_page: max_page.max(1),
@@ -97,6 +101,21 @@ impl LogState {
         self.sign_head()
     }
 
+    pub(super) fn set_defects(&self, defects: Defects) {
+        *self.rate_limit.lock() = defects.rate_limit(Instant::now());
+        *self.defects.lock() = defects;
+    }
+
+    /// Whether there are more requests than the defects allow. Such a request counts as refused.
+    pub(super) fn exceeds_rate(&self) -> bool {
+        let mut limit = self.rate_limit.lock();
+        let exceeds = limit
+            .as_mut()
+            .is_some_and(|bucket| bucket.take_within(1, Instant::now(), Duration::ZERO).is_none());
+        self.counters.rate_limited.fetch_add(exceeds.into(), Relaxed);
+        exceeds
+    }
+
     fn sign_head(&self) -> u64 {
         self.store.sign_head().unwrap_or_else(|error| {
             log::error!("demo log: failed to sign a tree head: {error}");
@@ -126,6 +145,7 @@ impl LogState {
             issuer_requests: counters.issuer_requests.load(Relaxed),
             names_requests: counters.names_requests.load(Relaxed),
             proof_requests: counters.proof_requests.load(Relaxed),
+            rate_limited: counters.rate_limited.load(Relaxed),
             other_requests: counters.other_requests.load(Relaxed),
             entries_served: counters.entries_served.load(Relaxed),
             most_served: counters.most_served.load(Relaxed),
@@ -144,6 +164,7 @@ pub(super) struct Counters {
     issuer_requests: AtomicU64,
     names_requests: AtomicU64,
     proof_requests: AtomicU64,
+    rate_limited: AtomicU64,
     other_requests: AtomicU64,
     entries_served: AtomicU64,
     most_served: AtomicU64,

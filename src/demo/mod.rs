@@ -61,7 +61,7 @@ use keys::KeyPair;
 use log_state::{EndpointSettings, LogState};
 use parking_lot::Mutex;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
@@ -82,10 +82,15 @@ pub struct DemoLog {
 
 struct Running {
     log: Arc<LogState>,
-    address: SocketAddr,
-    server: ServerHandle,
+    listening: Mutex<Listening>,
     /// `None` after the log has stopped.
     grower: Mutex<Option<Grower>>,
+}
+
+/// Where the log is served.
+struct Listening {
+    address: SocketAddr,
+    server: ServerHandle,
 }
 
 impl DemoLog {
@@ -121,13 +126,18 @@ impl DemoLog {
         let log = Arc::new(log);
         let server = serve(log.clone(), listener)?;
         let grower = Grower::start(log.clone(), head_interval.max(MIN_HEAD_INTERVAL))?;
-        let running = Running { log, address, server, grower: Mutex::new(Some(grower)) };
+        let listening = Mutex::new(Listening { address, server });
+        let running = Running { log, listening, grower: Mutex::new(Some(grower)) };
         Ok(DemoLog { running: Arc::new(running) })
     }
 
     /// The log's URL, without a trailing slash: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.running.address)
+        format!("http://{}", self.address())
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.running.listening.lock().address
     }
 
     /// The origin in the log's checkpoints.
@@ -174,7 +184,7 @@ impl DemoLog {
     /// Sets the lasting defects of the log. They replace the previous ones, and [`clear_faults`](Self::clear_faults)
     /// does not remove them.
     pub fn set_defects(&self, defects: Defects) {
-        *self.running.log.defects.lock() = defects;
+        self.running.log.set_defects(defects);
     }
 
     /// Removes all faults and releases hanging responses.
@@ -191,11 +201,25 @@ impl DemoLog {
         Some(self.running.log.store.entry(index)?.published())
     }
 
+    /// Moves the log to another port: its URL changes, its key and its entries do not. Nobody answers at the old one.
+    ///
+    /// # Errors
+    /// If no port can be bound.
+    pub async fn change_url(&self) -> io::Result<()> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let server = serve(self.running.log.clone(), listener)?;
+        let old = std::mem::replace(&mut *self.running.listening.lock(), Listening { address, server });
+        old.server.stop(false).await;
+        Ok(())
+    }
+
     /// Stops the log and closes its connections, for all handles. When it returns, the port is free and the
     /// issuing thread has ended.
     pub async fn stop(&self) {
         self.running.log.faults.clear();
-        self.running.server.stop(false).await;
+        let server = self.running.listening.lock().server.clone();
+        server.stop(false).await;
         // A separate statement, because the lock must not be held while waiting.
         let grower = self.running.grower.lock().take();
         if let Some(grower) = grower
@@ -210,7 +234,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.log.faults.clear();
         // The call itself stops the server. The future would only wait for it to finish.
-        drop(self.server.stop(false));
+        drop(self.listening.get_mut().server.stop(false));
     }
 }
 

@@ -19,6 +19,8 @@ pub struct DemoStats {
     pub names_requests: u64,
     /// Requests for get-sth-consistency or hash tiles, including failed ones.
     pub proof_requests: u64,
+    /// Requests refused because of [`max_per_second`](super::Defects::max_per_second). Also included in the other counters.
+    pub rate_limited: u64,
     /// Other requests: roots, unknown paths.
     pub other_requests: u64,
     /// Entries in get-entries responses and in data tiles. Responses that a fault damaged or replaced do not

@@ -46,7 +46,7 @@ pub(crate) struct HttpClient {
 }
 
 /// The parameters of a request.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct HttpRequest<'a> {
     pub(crate) url: &'a str,
     /// Maximum size of the body in bytes, after decompression.

@@ -2,6 +2,7 @@
 
 use super::limits::OperatorLimits;
 use super::memory::Part;
+use super::pace::LONGEST_PAUSE;
 use super::traffic::{Outcome, Traffic};
 use super::{AnswerMemory, FetchError, FetchSettings};
 use crate::http_client::client::MAX_DETAIL_CHARS;
@@ -71,20 +72,32 @@ impl Http {
         body.map(|(bytes, _)| bytes).ok_or(FetchError::status(304))
     }
 
-    /// The body and its validators. `None` if the local copy is still current.
+    /// The body and its validators. `None` if the local copy is still current. If the operator asks for fewer requests,
+    /// this one is sent once more at the lower rate.
     async fn get(&self, request: HttpRequest<'_>) -> Result<Option<(Bytes, Validators)>, FetchError> {
-        let _turn = self.limits.turn().await;
+        match self.get_once(request).await {
+            Err(error) if error.is_overload() && error.retry_after().unwrap_or_default() <= LONGEST_PAUSE => {
+                self.get_once(request).await
+            }
+            result => result,
+        }
+    }
+
+    async fn get_once(&self, request: HttpRequest<'_>) -> Result<Option<(Bytes, Validators)>, FetchError> {
+        let turn = self.limits.turn().await;
         let mut budget =
             LogBudget { memory: &self.memory, counted: self.memory.part(), large: &self.large, permit: None };
         let error = match self.client.get(request, &mut budget).await {
             Ok(HttpResponse::Body(bytes, validators)) => match html_title(&bytes) {
                 None => {
+                    turn.accepted();
                     self.traffic.body(bytes.len());
                     return Ok(Some((bytes, validators)));
                 }
                 Some(title) => FetchError::Html { title },
             },
             Ok(HttpResponse::NotModified) => {
+                turn.accepted();
                 self.traffic.count(Outcome::NotModified);
                 return Ok(None);
             }
@@ -93,6 +106,9 @@ impl Http {
             }
             Err(error) => error.into(),
         };
+        if error.is_overload() {
+            turn.refused(error.retry_after());
+        }
         self.traffic.failed(&error);
         Err(error)
     }

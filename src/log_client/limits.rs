@@ -1,10 +1,13 @@
-//! Limits requests to an operator, over all its logs: requests at the same time, and requests per second.
+//! Limits requests to an operator, over all its logs: requests at the same time, and requests per second, at most as many
+//! as are configured, and fewer if the operator refuses them (see `pace`).
 
+use super::pace::Pace;
 use crate::http_client::Reach;
+use crate::state::LearnedRate;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
@@ -17,29 +20,49 @@ pub(crate) struct OperatorLimits {
     under_way: AtomicUsize,
     /// Permits for all but one of these requests. All operators share them.
     beside: Arc<Semaphore>,
-    /// Interval between requests at the maximum rate.
-    interval: Duration,
-    /// The time of the next request if requests are evenly spaced.
-    next: Mutex<Instant>,
+    /// Only the request that is next waits for its time, so a slower pace applies to all that wait behind it.
+    line: tokio::sync::Mutex<()>,
+    pace: Mutex<Pace>,
+    refused: AtomicU64,
 }
 
 /// A permit. The request counts as running until this is dropped.
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
-    under_way: &'a AtomicUsize,
+    limits: &'a OperatorLimits,
+    sent_at: Instant,
+    /// Whether the pace delayed the request.
+    was_delayed: bool,
     _of_operator: Option<SemaphorePermit<'a>>,
     _beside: Option<SemaphorePermit<'a>>,
 }
 
+impl Turn<'_> {
+    /// Records that the operator answered the request.
+    pub(super) fn accepted(&self) {
+        if self.was_delayed {
+            self.limits.pace.lock().accepted(self.sent_at);
+        }
+    }
+
+    /// Records that the operator asked for fewer requests.
+    pub(super) fn refused(&self, retry_after: Option<Duration>) {
+        self.limits.refused.fetch_add(1, Ordering::Relaxed);
+        self.limits.pace.lock().refused(self.sent_at, retry_after, Instant::now());
+    }
+}
+
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.limits.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// Maximum number of requests to all operators together, in addition to one for each operator. Every request
 /// needs an open file.
 pub(crate) const MAX_BESIDE: usize = 256;
+/// Maximum number of operators whose learned rates are kept while none of their logs is watched.
+const MAX_LEARNED: usize = 1_000;
 
 /// The 256 permits that all operators share.
 pub(crate) fn requests_beside() -> Arc<Semaphore> {
@@ -51,12 +74,22 @@ impl OperatorLimits {
     /// second (at least 1). A burst may contain the requests of one second. All but one of the running
     /// requests need a permit of `beside`.
     pub(crate) fn new(at_once: usize, per_second: u32, beside: Arc<Semaphore>) -> Self {
+        OperatorLimits::with_learned(at_once, per_second, beside, None)
+    }
+
+    fn with_learned(
+        at_once: usize,
+        per_second: u32,
+        beside: Arc<Semaphore>,
+        learned: Option<LearnedRate>,
+    ) -> Self {
         OperatorLimits {
             at_once: Semaphore::new(at_once.max(1)),
             under_way: AtomicUsize::new(0),
             beside,
-            interval: Duration::from_secs(1) / per_second.max(1),
-            next: Mutex::new(Instant::now()),
+            line: tokio::sync::Mutex::new(()),
+            pace: Mutex::new(Pace::new(per_second.max(1).into(), learned, Instant::now())),
+            refused: AtomicU64::new(0),
         }
     }
 
@@ -65,22 +98,39 @@ impl OperatorLimits {
         // The semaphore is never closed.
         let of_operator = self.at_once.acquire().await.ok();
         let is_first = self.under_way.fetch_add(1, Ordering::Relaxed) == 0;
-        let mut turn = Turn { under_way: &self.under_way, _of_operator: of_operator, _beside: None };
+        let mut turn = Turn {
+            limits: self,
+            sent_at: Instant::now(),
+            was_delayed: false,
+            _of_operator: of_operator,
+            _beside: None,
+        };
         if !is_first {
             turn._beside = self.beside.acquire().await.ok();
         }
-        sleep_until(self.reserve(Instant::now())).await;
-        turn
+        let _next_in_line = self.line.lock().await;
+        loop {
+            let (due, now) = (self.pace.lock().due(), Instant::now());
+            if due <= now {
+                turn.sent_at = now;
+                self.pace.lock().sent(now);
+                return turn;
+            }
+            turn.was_delayed = true;
+            sleep_until(due).await;
+        }
     }
+}
 
-    /// Reserves the next slot and returns its time.
-    fn reserve(&self, now: Instant) -> Instant {
-        let mut next = self.next.lock();
-        // Unused slots are kept for one second.
-        let turn = (*next).max(now.checked_sub(Duration::from_secs(1)).unwrap_or(now));
-        *next = turn + self.interval;
-        turn
-    }
+/// What is known about the limits of one operator.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub(crate) struct OperatorFigures {
+    /// The current limit, requests per second: the configured one, or a lower one that was learned.
+    pub(crate) requests_per_second: f64,
+    /// Whether the operator has refused requests at the configured rate.
+    pub(crate) is_learned: bool,
+    /// Number of requests that the operator refused with 429 or 503 since the program started.
+    pub(crate) refused: u64,
 }
 
 /// The limits of all operators.
@@ -89,23 +139,79 @@ pub(crate) struct Operators {
     at_once: usize,
     per_second: u32,
     beside: Arc<Semaphore>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
     limits: HashMap<(String, Reach), Arc<OperatorLimits>>,
+    /// The rates of operators whose logs are not watched.
+    learned: BTreeMap<String, LearnedRate>,
 }
 
 impl Operators {
-    /// All operators get the same limits; see [`OperatorLimits::new`].
-    pub(crate) fn new(at_once: usize, per_second: u32) -> Self {
-        Operators { at_once, per_second, beside: requests_beside(), limits: HashMap::new() }
+    /// All operators get the same limits; see [`OperatorLimits::new`]. Those in `learned` begin with the learned rate.
+    pub(crate) fn new(at_once: usize, per_second: u32, learned: BTreeMap<String, LearnedRate>) -> Self {
+        let known = Known { limits: HashMap::new(), learned };
+        Operators { at_once, per_second, beside: requests_beside(), known: Mutex::new(known) }
     }
 
     /// The limits of the operator with this name. Logs without an operator share one set of limits. Logs with
     /// restricted reach are on an untrusted list, which may name any operator. They therefore do not share
     /// limits with trusted logs.
-    pub(crate) fn limits(&mut self, operator: &str, reach: Reach) -> Arc<OperatorLimits> {
-        // Removes unused limits, because a list may change the operators' names repeatedly.
-        self.limits.retain(|_, limits| Arc::strong_count(limits) > 1);
-        let new = || Arc::new(OperatorLimits::new(self.at_once, self.per_second, self.beside.clone()));
-        self.limits.entry((operator.to_string(), reach)).or_insert_with(new).clone()
+    pub(crate) fn limits(&self, operator: &str, reach: Reach) -> Arc<OperatorLimits> {
+        let mut known = self.known.lock();
+        known.forget_unused();
+        let Known { limits, learned } = &mut *known;
+        let new = || {
+            let learned = if reach == Reach::Anywhere { learned.remove(operator) } else { None };
+            let beside = self.beside.clone();
+            Arc::new(OperatorLimits::with_learned(self.at_once, self.per_second, beside, learned))
+        };
+        limits.entry((operator.to_string(), reach)).or_insert_with(new).clone()
+    }
+
+    /// The rates that were learned, by operator. Those of untrusted lists are not among them.
+    pub(crate) fn learned(&self) -> BTreeMap<String, LearnedRate> {
+        let known = self.known.lock();
+        let mut all = known.learned.clone();
+        all.extend(known.learned_now());
+        all
+    }
+
+    /// The figures of each operator whose logs are watched.
+    pub(crate) fn figures(&self) -> BTreeMap<String, OperatorFigures> {
+        let known = self.known.lock();
+        let trusted = known.limits.iter().filter(|((_, reach), _)| *reach == Reach::Anywhere);
+        let figures = |limits: &OperatorLimits| {
+            let pace = limits.pace.lock();
+            OperatorFigures {
+                requests_per_second: (pace.rate() * 1000.0).round() / 1000.0,
+                is_learned: pace.learned().is_some(),
+                refused: limits.refused.load(Ordering::Relaxed),
+            }
+        };
+        trusted.map(|((name, _), limits)| (name.clone(), figures(limits))).collect()
+    }
+}
+
+impl Known {
+    /// Removes unused limits, because a list may change the operators' names repeatedly.
+    fn forget_unused(&mut self) {
+        let is_unused = |limits: &Arc<OperatorLimits>| Arc::strong_count(limits) == 1;
+        if self.limits.values().any(is_unused) {
+            let learned: Vec<_> = self.learned_now().collect();
+            self.limits.retain(|_, limits| !is_unused(limits));
+            self.learned.extend(learned);
+            while self.learned.len() > MAX_LEARNED {
+                self.learned.pop_first();
+            }
+        }
+    }
+
+    fn learned_now(&self) -> impl Iterator<Item = (String, LearnedRate)> {
+        let trusted = self.limits.iter().filter(|((_, reach), _)| *reach == Reach::Anywhere);
+        trusted.filter_map(|((name, _), limits)| Some((name.clone(), limits.pace.lock().learned()?)))
     }
 }
 
@@ -113,14 +219,47 @@ impl Operators {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_burst_is_taken_and_then_the_rate_holds() {
-        let limits = OperatorLimits::new(1, 10, requests_beside());
-        let now = Instant::now() + Duration::from_secs(60);
-        let turns: Vec<_> = (0..30).map(|_| limits.reserve(now)).collect();
-        assert!(turns[9] <= now, "a second's worth is free after a pause");
-        assert!(turns[11] > now);
-        assert_eq!(turns[29] - turns[19], Duration::from_secs(1));
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_slows_down_those_that_wait_already() {
+        let limits = OperatorLimits::new(8, 10, requests_beside());
+        let begin = Instant::now();
+        let turn = |n: u32| {
+            let limits = &limits;
+            async move {
+                let turn = limits.turn().await;
+                if n == 1 {
+                    turn.refused(None);
+                }
+                begin.elapsed().as_secs_f64()
+            }
+        };
+        let times = futures_util::future::join_all((0..5).map(turn)).await;
+        let expected = [0.0, 0.1, 0.3, 0.5, 0.7];
+        assert!(times.iter().zip(expected).all(|(time, due)| (time - due).abs() < 0.01), "{times:?}");
+        assert_eq!(limits.refused.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_learned_survives_the_logs_and_the_program() {
+        let operators = Operators::new(8, 10, BTreeMap::new());
+        let limits = operators.limits("one", Reach::Anywhere);
+        let figures = |operators: &Operators| operators.figures()["one"].clone();
+        let configured = OperatorFigures { requests_per_second: 10.0, is_learned: false, refused: 0 };
+        assert_eq!(figures(&operators), configured);
+        limits.turn().await.refused(None);
+        let learned = OperatorFigures { requests_per_second: 5.0, is_learned: true, refused: 1 };
+        assert_eq!(figures(&operators), learned);
+        drop(limits);
+        drop(operators.limits("other", Reach::Anywhere));
+        assert!(!operators.figures().contains_key("one"));
+        let saved = operators.learned();
+        assert_eq!(saved["one"], LearnedRate { rate: 5.0, refused_at: 10.0 });
+        let after = Operators::new(8, 10, saved.clone());
+        assert_eq!(after.learned(), saved);
+        let _limits = after.limits("one", Reach::PublicOnly);
+        assert!(after.figures().is_empty(), "an untrusted list has no part in it");
+        let _limits = after.limits("one", Reach::Anywhere);
+        assert_eq!(figures(&after), OperatorFigures { refused: 0, ..learned });
     }
 
     #[actix::test]
@@ -156,7 +295,7 @@ mod tests {
 
     #[test]
     fn operators_are_known_by_name_for_as_long_as_they_have_logs() {
-        let mut operators = Operators::new(8, 10);
+        let operators = Operators::new(8, 10, BTreeMap::new());
         let one = operators.limits("one", Reach::Anywhere);
         assert!(Arc::ptr_eq(&one, &operators.limits("one", Reach::Anywhere)));
         assert!(
@@ -164,6 +303,6 @@ mod tests {
             "it only says that it is the same"
         );
         (0..1000).for_each(|n| drop(operators.limits(&n.to_string(), Reach::Anywhere)));
-        assert!(operators.limits.len() <= 2, "{}", operators.limits.len());
+        assert!(operators.known.lock().limits.len() <= 2);
     }
 }

@@ -10,6 +10,7 @@ use crate::actors::send_queue::SharedFrames;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::live_config::LiveConfig;
+use crate::log_client::Operators;
 use crate::message::{Demand, Stream};
 use crate::state::Positions;
 use crate::transport::Connections;
@@ -45,6 +46,8 @@ pub(crate) struct AppState {
     pub(crate) front_page: FrontPage,
     /// The status of the logs.
     pub logs: LogStatuses,
+    /// The limits of requests to the logs' operators.
+    pub(crate) operators: Arc<Operators>,
     /// When the program started.
     pub begin: Instant,
     /// The positions of the logs, and whether they can be saved.

@@ -39,7 +39,7 @@ async fn body(state: &AppState, all: bool) -> Result<StatusAndBody, actix_web::E
         .collect::<Result<_, serde_json::Error>>()?;
     let by_name: Map<String, Value> = clients.iter().map(|c| (name(c, all), describe(c, all))).collect();
     let body = json!({ "connected_client_count": clients.len(), "clients": by_name, "logs": logs,
-        "state_error": state.positions.error() });
+        "operators": state.operators.figures(), "state_error": state.positions.error() });
     Ok((StatusCode::OK, serde_json::to_vec_pretty(&body)?.into()))
 }
 

@@ -6,6 +6,7 @@ mod foreign;
 mod ledger;
 mod lock;
 pub(crate) mod positions;
+mod rates;
 pub(crate) mod undecodable;
 
 pub use bounded_folder::FolderError;
@@ -15,4 +16,5 @@ pub use foreign::{ForeignPositions, NotForeign, parse as foreign_positions};
 pub use ledger::{Ledger, OutOfTurn};
 pub use lock::{StateLock, StateLockError};
 pub use positions::{Between, MissingRange, Position, Positions, PositionsError};
+pub(crate) use rates::{LearnedRate, RatesFile};
 pub use undecodable::{UndecodableEntry, UndecodableFolder};

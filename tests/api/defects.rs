@@ -3,7 +3,7 @@
 use crate::helpers::{TestApp, log_with, spawn_app, spawn_app_in, with_its_key};
 use certstream_server::config::Log;
 use certstream_server::ct::source::Protocol;
-use certstream_server::demo::{Defects, DemoLog, DemoLogOptions, DemoProtocol};
+use certstream_server::demo::{Defects, DemoLog, DemoLogOptions, DemoProtocol, DemoStats};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -153,6 +153,49 @@ async fn an_issuer_that_the_log_does_not_serve_is_waited_for_for_a_while() {
     assert_eq!(requests.most_served, 1, "the tile is fetched once");
     log.publish(1);
     assert_eq!(client.message().await["data"]["cert_index"], 5, "it does not wait again");
+    app.stop().await;
+}
+
+/// The log limits requests and does not say how many it accepts. A longer run, with figures:
+///
+/// ```text
+/// ENTRIES=6000 PER_SECOND=2 WARM_SECONDS=300 cargo test --release --test api rate_is_learned -- --nocapture
+/// ```
+#[actix_web::test]
+async fn the_rate_that_a_log_accepts_is_learned_and_kept() {
+    let (entries, per_second) = (number("ENTRIES", 1_500), number("PER_SECOND", 20));
+    let (log, watched) = log(DemoProtocol::Rfc6962).await;
+    log.set_defects(Defects { max_per_second: Some(per_second as u32), ..Defects::default() });
+    let settings = "[fetch]\npage_size = 5\n[state]\nclients_wait = '0s'\n";
+    let app = spawn_app(settings, vec![watched.clone()]).await;
+    let mut client = app.connect("/lite-stream").await;
+    app.wait_for_clients(1).await;
+    log.publish(entries);
+    let warm = async {
+        tokio::time::sleep(Duration::from_secs(number("WARM_SECONDS", 10))).await;
+        (Instant::now(), log.stats())
+    };
+    let (received, (since, before)) = tokio::join!(client.indexes(entries as usize), warm);
+    assert_eq!(received, (0..entries).collect::<Vec<_>>());
+    let after = stats_when(&app, &log, "pending", 0).await;
+    let (seconds, now) = (since.elapsed().as_secs_f64(), log.stats());
+    let requests = |stats: &DemoStats| stats.entries_requests + stats.head_requests + stats.proof_requests;
+    let (sent, refused) = (requests(&now) - requests(&before), now.rate_limited - before.rate_limited);
+    println!(
+        "{sent} requests in {seconds:.0} s, {refused} of them refused; {:.1}% of the limit used",
+        (sent - refused) as f64 / seconds / per_second as f64 * 100.0
+    );
+    assert_eq!((&after["delivered"], &after["misbehaviours"]), (&json!(entries), &json!(0)));
+    assert_eq!(now.most_served, 1, "nothing is fetched twice");
+    assert!(now.rate_limited * 5 < requests(&now), "{} of {} refused", now.rate_limited, requests(&now));
+    let operator = app.get("/stats").await["operators"][""].clone();
+    assert_eq!(operator["is_learned"], true);
+    assert!(operator["refused"].as_u64() >= Some(now.rate_limited), "{operator}");
+    assert!(app.metrics().await.contains("\ncertstream_operator_refused_total{operator=\"\"} "));
+    let dir = app.stop().await;
+    let app = spawn_app_in(dir, &[], settings, vec![watched]).await;
+    let kept = app.get("/stats").await["operators"][""].clone();
+    assert_eq!(kept["requests_per_second"], operator["requests_per_second"]);
     app.stop().await;
 }
 

@@ -1,7 +1,8 @@
 //! Tests hundreds of connections that use as many resources as they can. The memory that each adds to the
 //! server and to the operating system is limited, each is disconnected, and other clients receive everything.
 //!
-//! ATTACK_SECONDS is the duration for each kind (6, or until its clients have been disconnected).
+//! ATTACK_SECONDS is the duration for each kind (6, or until its clients have been disconnected),
+//! ATTACK_CONNECTIONS their number, and ATTACK_KINDS the kinds, separated by commas (all).
 
 use crate::certificate::{tls, write_certificate};
 use crate::server::{Server, Stream};
@@ -18,7 +19,7 @@ use tokio::net::TcpSocket;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::protocol::Message;
 
-/// Number of simultaneous hostile connections of one kind.
+/// Default number of simultaneous hostile connections of one kind.
 const HOSTILE: usize = 200;
 /// Number of normal clients of the lite stream during the attack.
 const HONEST: usize = 20;
@@ -27,6 +28,8 @@ const RATE: f64 = if cfg!(debug_assertions) { 100.0 } else { 500.0 };
 /// Bytes that a hostile connection may add to the memory of the server, and to that of the operating system.
 const PROCESS_BYTES: usize = 64 << 10;
 const KERNEL_BYTES: usize = 512 << 10;
+/// Bytes of messages that all connections of one kind may share.
+const SHARED_BYTES: usize = 48 << 20;
 /// Normal growth of the server's memory during the test.
 const NOISE: usize = 8 << 20;
 /// The server's timeouts.
@@ -78,6 +81,11 @@ impl Kind {
     /// The kinds for which TLS makes a difference.
     const UNDER_TLS: [Kind; 6] =
         [Kind::Requests, Kind::WebSocket, Kind::Pings, Kind::Garbage, Kind::HalfOpen, Kind::Aborted];
+
+    /// Whether the server holds messages for the connection that other connections of the kind share.
+    fn shares_messages(self) -> bool {
+        matches!(self, Kind::Events | Kind::WebSocket)
+    }
 
     /// Whether the server closes the connection. Frames that need no response are read slowly, as long as the
     /// client answers pings.
@@ -257,9 +265,63 @@ async fn so_are_those_under_tls() {
     flood(&Kind::UNDER_TLS, true).await;
 }
 
+/// A number from the environment, for measurements.
+fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
+    let Ok(text) = std::env::var(name) else { return default };
+    text.parse().unwrap_or_else(|_| panic!("{name}: {text} is not a number"))
+}
+
+/// What the connections of one kind have used.
+struct Measured {
+    /// Bytes of all connections together.
+    process: usize,
+    kernel: usize,
+    /// Number of connections that the server closed, and the longest duration of one.
+    ended: usize,
+    longest_ms: usize,
+    /// Durations of requests for `/health`.
+    median_ms: u128,
+    slow_ms: u128,
+}
+
+/// Attacks with `connections` at the same time, for `seconds` or until as many have been closed.
+async fn measure(server: &Arc<Server>, kind: Kind, connections: usize, seconds: u64) -> Measured {
+    let (process, kernel) = (server.memory(), kernel_memory());
+    let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Seen::default()));
+    let attackers: Vec<_> = (0..connections)
+        .map(|_| actix_web::rt::spawn(attack(server.clone(), kind, stop.clone(), seen.clone())))
+        .collect();
+    let probe = measure_health(server.clone(), stop.clone());
+    let (begin, mut most) = (Instant::now(), (process, kernel));
+    let goes_on = |seen: &Seen| {
+        let waits = kind.is_ended() && seen.ended.load(Ordering::Relaxed) < connections;
+        waits && begin.elapsed() < PATIENCE || begin.elapsed() < Duration::from_secs(seconds)
+    };
+    while goes_on(&seen) {
+        most = (most.0.max(server.memory()), most.1.max(kernel_memory()));
+        sleep(Duration::from_millis(100)).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    for attacker in attackers {
+        attacker.await.expect("no panic");
+    }
+    let answers = probe.join().expect("a response to each request");
+    Measured {
+        process: most.0 - process,
+        kernel: most.1 - kernel,
+        ended: seen.ended.load(Ordering::Relaxed),
+        longest_ms: seen.longest_ms.load(Ordering::Relaxed),
+        median_ms: answers[answers.len() / 2],
+        slow_ms: answers[answers.len() * 99 / 100],
+    }
+}
+
 async fn flood(kinds: &[Kind], has_tls: bool) {
     let _alone = ALONE.lock().await;
-    let seconds = std::env::var("ATTACK_SECONDS").map_or(6, |s| s.parse().expect("ATTACK_SECONDS: a number"));
+    let (seconds, hostile) = (setting("ATTACK_SECONDS", 6), setting("ATTACK_CONNECTIONS", HOSTILE));
+    let only = std::env::var("ATTACK_KINDS").ok();
+    let is_chosen =
+        |kind: &Kind| only.as_ref().is_none_or(|only| only.split(',').any(|k| k == format!("{kind:?}")));
     let dir = tempfile::tempdir().expect("a folder");
     let options = DemoLogOptions { rate: RATE, ..DemoLogOptions::default() };
     let log = DemoLog::start(options).await.expect("the log starts");
@@ -278,43 +340,33 @@ async fn flood(kinds: &[Kind], has_tls: bool) {
     // Waits until all buffers have reached their normal size.
     sleep(Duration::from_secs(5)).await;
     let began = Instant::now();
-    for kind in kinds.iter().copied() {
-        let (process, kernel) = (server.memory(), kernel_memory());
-        let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Seen::default()));
-        let attackers: Vec<_> = (0..HOSTILE)
-            .map(|_| actix_web::rt::spawn(attack(server.clone(), kind, stop.clone(), seen.clone())))
-            .collect();
-        let probe = measure_health(server.clone(), stop.clone());
-        let (begin, mut most) = (Instant::now(), (process, kernel));
-        let goes_on = |seen: &Seen| {
-            let waits = kind.is_ended() && seen.ended.load(Ordering::Relaxed) < HOSTILE;
-            waits && begin.elapsed() < PATIENCE || begin.elapsed() < Duration::from_secs(seconds)
+    for kind in kinds.iter().copied().filter(is_chosen) {
+        // The messages that one connection alone would hold as well.
+        let (shared, beside) = if kind.shares_messages() {
+            (measure(&server, kind, 1, seconds).await.process, 1)
+        } else {
+            (0, 0)
         };
-        while goes_on(&seen) {
-            most = (most.0.max(server.memory()), most.1.max(kernel_memory()));
-            sleep(Duration::from_millis(100)).await;
-        }
-        stop.store(true, Ordering::Relaxed);
-        for attacker in attackers {
-            attacker.await.expect("no panic");
-        }
-        let answers = probe.join().expect("a response to each request");
-        let (median, slow) = (answers[answers.len() / 2], answers[answers.len() * 99 / 100]);
-        let (process, kernel) = ((most.0 - process) / HOSTILE, (most.1 - kernel) / HOSTILE);
-        let (ended, longest) = (seen.ended.load(Ordering::Relaxed), seen.longest_ms.load(Ordering::Relaxed));
+        let Measured { process, kernel, ended, longest_ms, median_ms, slow_ms } =
+            measure(&server, kind, hostile, seconds).await;
+        let process = process.saturating_sub(shared) / (hostile - beside).max(1);
+        let kernel = kernel / hostile;
         println!(
-            "{kind:?}: {process} bytes in the process and {kernel} in the kernel for each; {ended} ended, the longest \
-             after {longest} ms; /health: median {median} ms, 99th {slow} ms"
+            "{kind:?}: {process} bytes in the process and {kernel} in the kernel for each, {shared} shared; {ended} \
+             ended, the longest after {longest_ms} ms; /health: median {median_ms} ms, 99th {slow_ms} ms"
         );
-        assert!(process <= PROCESS_BYTES + NOISE / HOSTILE, "{kind:?}: {process} bytes each");
+        assert!(process <= PROCESS_BYTES + NOISE / hostile, "{kind:?}: {process} bytes each");
+        assert!(shared <= SHARED_BYTES, "{kind:?}: {shared} bytes shared");
         assert!(kernel <= KERNEL_BYTES, "{kind:?}: {kernel} bytes of the kernel each");
         if kind.is_ended() {
-            assert!(ended >= HOSTILE, "{kind:?}: {ended} were ended");
+            assert!(ended >= hostile, "{kind:?}: {ended} were ended");
             let most = Duration::from_secs(STALL_SECONDS) + SLACK;
-            assert!(Duration::from_millis(longest as u64) <= most, "{kind:?}: one lasted {longest} ms");
+            assert!(Duration::from_millis(longest_ms as u64) <= most, "{kind:?}: one lasted {longest_ms} ms");
         }
     }
-    assert!(ended(&server, "flooding").await >= HOSTILE && ended(&server, "bad_request").await >= HOSTILE);
+    for (kind, reason) in [(Kind::Pings, "flooding"), (Kind::Garbage, "bad_request")] {
+        assert!(!is_chosen(&kind) || ended(&server, reason).await >= hostile, "{kind:?}");
+    }
     over.store(true, Ordering::Relaxed);
     for listener in listeners {
         assert!(listener.await.expect("nothing is missing") > 100);

@@ -147,7 +147,7 @@ async fn a_cut_answer_sends_half_of_what_it_declared_and_drops_the_connection() 
     let log = small_log().await;
     log.set_fault(Fault::Cut, FaultOn::All, None);
     for path in [PAGE, "get-sth", "get-roots"] {
-        let (address, path) = (log.running.address, format!("/ct/v1/{path}"));
+        let (address, path) = (log.address(), format!("/ct/v1/{path}"));
         let answer = actix_web::web::block(move || raw_answer(address, &path)).await.unwrap();
         let body_at = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
         let header = String::from_utf8_lossy(&answer[..body_at]).to_lowercase();

@@ -167,7 +167,7 @@ async fn the_log_grows_at_its_rate() {
 #[actix_web::test]
 async fn a_stopped_log_frees_its_port() {
     let log = idle_log().await;
-    let listen = log.running.address;
+    let listen = log.address();
     let other_handle = log.clone();
     log.stop().await;
     assert!(try_get(&other_handle, "get-sth").await.is_err());
@@ -181,7 +181,7 @@ async fn a_stopped_log_frees_its_port() {
 #[actix_web::test]
 async fn a_port_in_use_is_an_error() {
     let log = idle_log().await;
-    let listen = log.running.address;
+    let listen = log.address();
     let error = DemoLog::start(DemoLogOptions { listen, ..Default::default() }).await.err().unwrap();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     log.stop().await;

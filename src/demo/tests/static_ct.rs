@@ -40,7 +40,7 @@ async fn a_checkpoint_is_a_note_with_the_signature_of_the_rfc() {
     let note = String::from_utf8(got.body).unwrap();
     let lines: Vec<&str> = note.split('\n').collect();
     let [origin, "5", root, "", signature, ""] = lines[..] else { panic!("{note}") };
-    assert_eq!(origin, log.running.address.to_string());
+    assert_eq!(origin, log.address().to_string());
     assert_eq!(origin, log.origin());
     let root = STANDARD.decode_to_vec(root).unwrap().try_into().unwrap();
 

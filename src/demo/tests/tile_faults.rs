@@ -111,7 +111,7 @@ async fn cut_tiles_and_checkpoints_break_off_halfway() {
     let whole = fetch(&log, PARTIAL).await.body;
     log.set_fault(Fault::Cut, FaultOn::All, None);
     for path in [PARTIAL, "/checkpoint"] {
-        let address = log.running.address;
+        let address = log.address();
         let answer = actix_web::web::block(move || raw_answer(address, path)).await.unwrap();
         let body_at = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
         let header = String::from_utf8_lossy(&answer[..body_at]).to_lowercase();

@@ -2,6 +2,7 @@
 
 mod families;
 mod logs;
+mod operators;
 mod process;
 mod server;
 mod text;
@@ -9,6 +10,7 @@ mod text;
 use super::on_demand::StatusAndBody;
 use super::state::AppState;
 use crate::actors::broker::QueueDepths;
+use crate::log_client::OperatorFigures;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, error, web};
 use families::Families;
@@ -16,6 +18,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
+use std::collections::BTreeMap;
 
 /// OpenMetrics 1.0, for clients that accept it.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -26,6 +29,7 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Debug)]
 struct Figures {
     logs: Vec<logs::LogFigures>,
+    operators: BTreeMap<String, OperatorFigures>,
     server: server::ServerFigures,
     process: Option<process::ProcessFigures>,
 }
@@ -34,6 +38,7 @@ impl Collector for Figures {
     fn encode(&self, encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
         let mut families = Families(encoder);
         logs::write(&self.logs, &mut families)?;
+        operators::write(&self.operators, &mut families)?;
         self.server.write(&mut families)?;
         self.process.as_ref().map_or(Ok(()), |process| process.write(&mut families))
     }
@@ -56,6 +61,7 @@ async fn text(state: &AppState, as_open_metrics: bool) -> Result<StatusAndBody, 
     let queues = state.broker.send(QueueDepths).await.map_err(error::ErrorServiceUnavailable)?;
     let figures = Figures {
         logs: logs::read(state),
+        operators: state.operators.figures(),
         server: server::ServerFigures::read(state, queues),
         process: process::ProcessFigures::read(),
     };
