@@ -7,6 +7,7 @@ use certstream_server::ct::consistency::{Node, build, complete_subtrees, frontie
 use certstream_server::ct::hash_tile::{HashTile, consistency_proof, tiles_for_consistency};
 use certstream_server::ct::head::Head;
 use certstream_server::ct::merkle::{CompactTree, Hash, leaf_hash, node_hash};
+use certstream_server::ct::source::LogIdentifier;
 use certstream_server::demo::{DemoLog, DemoLogOptions, EntryKind};
 use certstream_server::state::{Ledger, Position, Positions};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -151,18 +152,18 @@ fn state(c: &mut Criterion) {
     let head = Head { tree_size: FIRST, timestamp_ms: 1, root_hash: tree.root(), signed: true, bytes };
     let ledger = Ledger { next: FIRST, delivered: FIRST, ..Ledger::from(0) };
     let position =
-        Position { log_id: None, ledger, tree: Some(tree), head: Some(head), missing: Default::default() };
+        Position { ledger, tree: Some(tree), head: Some(head), ..Position::at("https://ct.example.com", 0) };
     let memory = std::path::Path::new("/dev/shm");
     let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     let dir = dir.expect("a folder");
     let positions = Positions::load(dir.path()).expect("no positions yet");
-    let urls: Vec<String> = (0..40).map(|i| format!("https://ct{i}.example.com/2026h2")).collect();
+    let logs: Vec<_> = (0..40).map(|i| LogIdentifier::LogId([i; 32])).collect();
     let mut group = c.benchmark_group("state");
-    group.bench_function("move one log's position", |b| b.iter(|| positions.set(&urls[0], position.clone())));
-    urls.iter().for_each(|url| positions.set(url, position.clone()));
+    group.bench_function("move one log's position", |b| b.iter(|| positions.set(&logs[0], position.clone())));
+    logs.iter().for_each(|log| positions.set(log, position.clone()));
     group.bench_function("save the positions of 40 logs", |b| {
         b.iter(|| {
-            positions.set(&urls[0], position.clone());
+            positions.set(&logs[0], position.clone());
             positions.save().expect("saved");
         });
     });

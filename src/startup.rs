@@ -29,7 +29,8 @@ use crate::reload::Reloader;
 use crate::routes::{Answers, AppState, FrontPage};
 use crate::server::{Listeners, listen, serve};
 use crate::state::{
-    EvidenceFolder, Positions, PositionsError, RatesFile, StateLock, StateLockError, UndecodableFolder,
+    EvidenceFolder, Positions, PositionsError, RatesFile, SkippedFolder, StateLock, StateLockError,
+    UndecodableFolder,
 };
 use crate::transport::{Budget, Connections, Tls, TlsError};
 use actix::dev::ArbiterHandle;
@@ -155,6 +156,7 @@ impl Application {
             issuers: Arc::new(Issuers::new(config.state_dir.join("issuers"))),
             undecodable: Arc::new(UndecodableFolder::new(config.state_dir.join("undecodable"))),
             evidence: Arc::new(EvidenceFolder::new(config.state_dir.join("evidence"))),
+            skipped: Arc::new(SkippedFolder::new(config.state_dir.join("skipped"))),
             client_wait: ClientWait::new(demand.clone(), positions.clients(), config.clients_wait),
             positions: positions.clone(),
             broker: broker.clone(),
@@ -448,6 +450,7 @@ struct Services {
     undecodable: Arc<UndecodableFolder>,
     evidence: Arc<EvidenceFolder>,
     positions: Arc<Positions>,
+    skipped: Arc<SkippedFolder>,
     client_wait: ClientWait,
     broker: Addr<Broker>,
     demand: Arc<Demand>,
@@ -477,11 +480,11 @@ impl Services {
     ) -> Addr<LogWatcher> {
         let (log, settings) = (log.clone(), log.watch);
         let Services { issuers, undecodable, evidence, positions, .. } = self;
-        let Services { client_wait, broker, demand, digest, .. } = self;
+        let Services { skipped, client_wait, broker, demand, digest, .. } = self;
         // The HTTP client is bound to the thread that uses it, so it is created there.
         LogWatcher::start_in_arbiter(thread, move |_| {
             let client = log_client(&log, issuers, &fetch);
-            let accused = accused(&log);
+            let (accused, decision) = (accused(&log), log.decision.clone());
             let with = log_watcher::WatchContext {
                 client,
                 memory: fetch.memory,
@@ -490,6 +493,8 @@ impl Services {
                 undecodable,
                 evidence,
                 positions,
+                skipped,
+                decision,
                 broker,
                 demand,
                 client_wait,

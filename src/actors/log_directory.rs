@@ -9,6 +9,7 @@
 use super::log_watcher::{LogStatus, LogWatcher, Stop};
 use crate::config::{ListConfig, LogConfig};
 use crate::ct::log_list::{LogList, NotSelected};
+use crate::ct::source::LogIdentifier;
 use crate::digest::Digest;
 use crate::log_list::{LogListClient, Origin};
 use actix::prelude::*;
@@ -16,7 +17,7 @@ use chrono::Utc;
 use futures_util::future::join_all;
 use parking_lot::RwLock;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
@@ -120,7 +121,7 @@ pub(crate) struct LogDirectory {
     start: StartWatcher,
     statuses: LogStatuses,
     digest: Arc<Digest>,
-    running: BTreeMap<String, Running>,
+    running: BTreeMap<LogIdentifier, Running>,
     /// What was last written about logs that are not watched.
     left_out: String,
 }
@@ -158,17 +159,16 @@ impl LogDirectory {
     /// Watches exactly the configured logs and those selected from `list`. A log whose configuration changed is started
     /// again only after its old watcher has stopped, so that no entry is sent twice.
     fn apply(&mut self, list: &LogList, ctx: &mut Context<Self>) {
-        let mut wanted: BTreeMap<String, LogConfig> = BTreeMap::new();
         let listed = self.lists.iter().flat_map(|lists| lists.select(list, Utc::now().timestamp()));
-        for log in self.configured.iter().cloned().chain(listed) {
-            wanted.entry(log.source.url().to_string()).or_insert(log);
-        }
+        let wanted = by_identity(self.configured.iter().cloned().chain(listed));
+        let before: BTreeMap<_, _> =
+            self.running.iter().map(|(log, running)| (log.clone(), running.status.clone())).collect();
         let stopping = self.stop_all_but(&wanted);
         if stopping.is_empty() {
-            return self.start_all_of(wanted);
+            return self.start_all_of(wanted, &before);
         }
         let then = join_all(stopping).into_actor(self);
-        ctx.wait(then.map(|_, directory, _| directory.start_all_of(wanted)));
+        ctx.wait(then.map(move |_, directory, _| directory.start_all_of(wanted, &before)));
     }
 
     /// Says once, and again when it changes, how many logs of the lists are not watched, and why.
@@ -185,12 +185,15 @@ impl LogDirectory {
         self.left_out = told;
     }
 
-    fn stop_all_but(&mut self, wanted: &BTreeMap<String, LogConfig>) -> Vec<Request<LogWatcher, Stop>> {
+    fn stop_all_but(
+        &mut self,
+        wanted: &BTreeMap<LogIdentifier, LogConfig>,
+    ) -> Vec<Request<LogWatcher, Stop>> {
         let mut stopping: Vec<Request<LogWatcher, Stop>> = Vec::new();
-        self.running.retain(|url, running| {
-            let stays = wanted.get(url).is_some_and(|log| log.watched_as(&running.config));
+        self.running.retain(|id, running| {
+            let stays = wanted.get(id).is_some_and(|log| log.watched_as(&running.config));
             if !stays {
-                let why = if wanted.contains_key(url) { "reconfigured" } else { "no longer watched" };
+                let why = if wanted.contains_key(id) { "reconfigured" } else { "no longer watched" };
                 if stopping.len() < MAX_STOPPED_LINES {
                     log::info!("{}: {why}", running.status.source().name());
                 }
@@ -204,16 +207,25 @@ impl LogDirectory {
         stopping
     }
 
-    fn start_all_of(&mut self, wanted: BTreeMap<String, LogConfig>) {
-        let before = self.running.len();
-        for (url, log) in wanted {
-            self.running.entry(url).or_insert_with(|| {
-                let status = Arc::new(LogStatus::new(log.source.clone(), log.verification()));
+    /// Starts the watchers of `wanted` that do not run. Logs that were watched `before` keep their counts.
+    fn start_all_of(
+        &mut self,
+        wanted: BTreeMap<LogIdentifier, LogConfig>,
+        before: &BTreeMap<LogIdentifier, Arc<LogStatus>>,
+    ) {
+        let count = self.running.len();
+        for (id, log) in wanted {
+            let known = before.get(&id);
+            self.running.entry(id).or_insert_with(|| {
+                let status = LogStatus::new(log.source.clone(), log.verification());
+                let status = Arc::new(known.map_or(status, |known| known.of_another_source(&log)));
                 Running { watcher: (self.start)(&log, status.clone()), config: log, status }
             });
         }
-        self.statuses.set(self.running.values().map(|running| running.status.clone()).collect());
-        if self.running.len() != before {
+        let mut statuses: Vec<_> = self.running.values().map(|running| running.status.clone()).collect();
+        statuses.sort_by(|a, b| a.source().url().cmp(b.source().url()));
+        self.statuses.set(statuses);
+        if self.running.len() != count {
             log::info!("watching {} logs", self.running.len());
         }
     }
@@ -253,6 +265,18 @@ impl Handler<Follow> for LogDirectory {
         self.generation += 1;
         self.begin(ctx);
     }
+}
+
+/// Each log once: two entries with one log id, or with one URL, are one log. The first one counts.
+fn by_identity(logs: impl Iterator<Item = LogConfig>) -> BTreeMap<LogIdentifier, LogConfig> {
+    let (mut wanted, mut urls) = (BTreeMap::new(), BTreeSet::new());
+    for log in logs {
+        let id = log.source.identity();
+        if !wanted.contains_key(&id) && urls.insert(log.source.url().to_string()) {
+            wanted.insert(id, log);
+        }
+    }
+    wanted
 }
 
 fn status(client: &LogListClient) -> ListStatus {
@@ -322,7 +346,35 @@ impl Handler<StopWatching> for LogDirectory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Log;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn each_log_is_watched_once() {
+        let log = |url: &str, key: Option<&str>| {
+            let key = key.map(str::to_string);
+            let log = Log { key, ..Log::rfc6962(url) };
+            crate::config::load_with_logs(None, [], vec![log]).expect("a configuration").logs.remove(0)
+        };
+        let keys = [1, 2].map(|_| {
+            let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
+            let key =
+                openssl::pkey::PKey::from_ec_key(openssl::ec::EcKey::generate(&group).unwrap()).unwrap();
+            base64_simd::STANDARD.encode_to_string(key.public_key_to_der().unwrap())
+        });
+        let (one, two) = (Some(keys[0].as_str()), Some(keys[1].as_str()));
+        for (logs, watched) in [
+            (vec![log("https://a", one), log("https://b", one)], vec!["https://a"]),
+            (vec![log("https://a", None), log("https://a", one)], vec!["https://a"]),
+            (vec![log("https://a", one), log("https://b", two)], vec!["https://a", "https://b"]),
+            (vec![log("https://a", one), log("https://a", two)], vec!["https://a"]),
+            (vec![log("https://a", None), log("https://b", None)], vec!["https://a", "https://b"]),
+        ] {
+            let wanted = by_identity(logs.into_iter());
+            let urls: BTreeSet<_> = wanted.values().map(|log| log.source.url()).collect();
+            assert_eq!(urls, watched.into_iter().collect());
+        }
+    }
 
     #[actix::test]
     async fn lists_that_were_asked_for_before_the_configuration_changed_change_nothing() {

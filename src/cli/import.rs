@@ -1,10 +1,10 @@
 //! `import`: continues at the positions of another certstream server.
 
 use crate::config::Config;
-use crate::ct::source::bare_url;
+use crate::ct::source::{LogIdentifier, bare_url};
 use crate::printable::{MAX_CHARS, escaped};
 use crate::state::{
-    Ledger, NotForeign, Position, Positions, PositionsError, StateLock, StateLockError, foreign_positions,
+    NotForeign, Position, Positions, PositionsError, StateLock, StateLockError, foreign_positions,
 };
 use crate::system::read_file;
 use clap::Args;
@@ -57,22 +57,15 @@ pub(super) fn import(config: &Config, args: &ImportArgs) -> Result<(), ImportErr
     for (bare, next) in &foreign {
         let url =
             configured.get(bare.as_str()).map_or_else(|| format!("https://{bare}"), |url| url.to_string());
-        if let Some(known) = positions.get(&url).filter(|_| !args.replace) {
+        let known = positions.at_url(&url);
+        if let Some(known) = known.as_ref().and_then(|log| positions.get(log)).filter(|_| !args.replace) {
             let (shown, stays) = (escaped(&url, MAX_CHARS), known.ledger.next);
             println!("{shown}: keeps index {stays}; use --replace to set it to {next}");
             continue;
         }
         println!("{}: from index {next}", escaped(&url, MAX_CHARS));
-        positions.set(
-            &url,
-            Position {
-                log_id: None,
-                ledger: Ledger::from(*next),
-                tree: None,
-                head: None,
-                missing: Default::default(),
-            },
-        );
+        let log = known.unwrap_or_else(|| LogIdentifier::Url(url.clone()));
+        positions.set(&log, Position::at(&url, *next));
         imported += 1;
     }
     positions.save().map_err(|error| ImportError::Write { dir: dir.clone(), error })?;

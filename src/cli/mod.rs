@@ -9,6 +9,7 @@ mod logs;
 mod pem;
 mod pretty;
 mod show;
+mod skip;
 mod token;
 mod verify_evidence;
 
@@ -30,6 +31,7 @@ use import::{ImportArgs, ImportError};
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use show::{CertArgs, EntryArgs, ShowError};
+use skip::{SkipArgs, SkipError};
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -88,6 +90,8 @@ enum Command {
     Cert(CertArgs),
     /// Take over how far another certstream server has come; this one must not be running
     Import(ImportArgs),
+    /// Skip entries of one log that cannot be had, or acknowledge that; this server must not be running
+    Skip(SkipArgs),
     /// Check evidence that logs misbehaved; exit status 0 if all of it holds
     VerifyEvidence(VerifyEvidenceArgs),
     /// Make a token: its section of the configuration on standard output, the token itself on standard error
@@ -126,6 +130,8 @@ enum Failure {
     #[error(transparent)]
     Import(#[from] ImportError),
     #[error(transparent)]
+    Skip(#[from] SkipError),
+    #[error(transparent)]
     Evidence(#[from] EvidenceError),
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -137,7 +143,7 @@ impl Failure {
     /// The exit status of the failure.
     fn status(&self) -> u8 {
         match self {
-            Failure::Config(_) | Failure::Start(_) | Failure::Import(_) => NOTHING_STARTED,
+            Failure::Config(_) | Failure::Start(_) | Failure::Import(_) | Failure::Skip(_) => NOTHING_STARTED,
             Failure::Show(show::ShowError::NoCertificate { .. }) => WRONG_INPUT,
             #[cfg(feature = "demo")]
             Failure::Demo(_) => NOTHING_STARTED,
@@ -168,6 +174,7 @@ pub fn main() -> ExitCode {
             Some(Command::Entry(args)) => Ok(show::entry(args).await?),
             Some(Command::Cert(args)) => Ok(show::cert(args)?),
             Some(Command::Import(args)) => import(&cli, args),
+            Some(Command::Skip(args)) => skip_entries(&cli, args),
             Some(Command::VerifyEvidence(args)) => Ok(verify_evidence::verify(args)?),
             Some(Command::Token(args)) => Ok(token::token(args)?),
             Some(Command::Man) => generate::man(command()).map_err(Failure::Print),
@@ -329,6 +336,11 @@ fn shown(text: &str) -> Cow<'_, str> {
 fn import(cli: &Cli, args: &ImportArgs) -> Result<(), Failure> {
     let config = config::load(cli.config.as_deref(), std::env::vars())?;
     Ok(import::import(&config, args)?)
+}
+
+fn skip_entries(cli: &Cli, args: &SkipArgs) -> Result<(), Failure> {
+    let config = config::load(cli.config.as_deref(), std::env::vars())?;
+    Ok(skip::skip(&config.state_dir, args)?)
 }
 
 async fn list_logs(cli: &Cli) -> Result<(), Failure> {

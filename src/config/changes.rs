@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The sections, or keys of sections, that can change at run time.
-const CHANGEABLE: [&str; 17] = [
+const CHANGEABLE: [&str; 18] = [
     "access.allow",
     "access.deny",
     "access.trusted_proxies",
@@ -18,6 +18,7 @@ const CHANGEABLE: [&str; 17] = [
     "admin.only",
     "clients",
     "health",
+    "listed_logs",
     "log_list",
     "logging",
     "logs",

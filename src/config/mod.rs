@@ -24,7 +24,7 @@ pub(crate) use changes::{TLS, can_change_at_run_time, changed_keys, section};
 pub use clients::{ClientLimits, QueueLimits, WhenFull};
 pub use error::ConfigError;
 pub(crate) use error::MAX_PROBLEM_CHARS;
-pub use logs::{ListConfig, ListedFacts, LogConfig, LogEndpoint};
+pub use logs::{ListConfig, ListedFacts, LogConfig, LogEndpoint, LogSettings};
 pub use reference::EXPLAINED;
 pub use resolved::{Config, HealthLimits, TlsFiles};
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod logs;
 
 use super::ConfigError;
 use super::clients::{ClientLimits, QueueLimits};
-use super::logs::{ListConfig, LogConfig, LogEndpoint};
+use super::logs::{ListConfig, LogConfig, LogEndpoint, LogSettings};
 use super::paths;
 use super::read::Sources;
 use super::resolved::{Config, HealthLimits, TlsFiles};

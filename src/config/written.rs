@@ -40,6 +40,8 @@ pub struct Written {
     pub tokens: Vec<Token>,
     /// The logs to watch.
     pub logs: Vec<Log>,
+    /// Settings for single logs of the lists.
+    pub listed_logs: Vec<ListedLog>,
 }
 
 /// `[server]`
@@ -374,6 +376,26 @@ pub struct Log {
     /// Where to start.
     #[serde(default)]
     pub start: StartAt,
+    /// Whether entries that are not proven are sent. If not set, `fetch.verify` applies.
+    pub verify: Option<Verify>,
+    /// Entries before this index are not sent any more.
+    pub resume_from: Option<u64>,
+    /// The reason for `resume_from`.
+    pub because: Option<String>,
+}
+
+/// One of `[[listed_logs]]`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListedLog {
+    /// Base64 of the log id.
+    pub log_id: String,
+    /// Whether entries that are not proven are sent. If not set, `fetch.verify` applies.
+    pub verify: Option<Verify>,
+    /// Entries before this index are not sent any more.
+    pub resume_from: Option<u64>,
+    /// The reason for `resume_from`.
+    pub because: Option<String>,
 }
 
 impl Log {
@@ -387,6 +409,9 @@ impl Log {
             key: None,
             origin: None,
             start: StartAt::Head,
+            verify: None,
+            resume_from: None,
+            because: None,
         }
     }
 }

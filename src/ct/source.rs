@@ -1,5 +1,6 @@
 //! The identity of the log that data came from.
 
+use std::fmt;
 use std::sync::OnceLock;
 
 /// The protocol of a log.
@@ -32,6 +33,25 @@ pub struct Source {
     log_id: Option<[u8; 32]>,
     protocol: Protocol,
     written: OnceLock<String>,
+}
+
+/// What the position, the evidence and the statistics of a log belong to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogIdentifier {
+    /// SHA-256 of the log's public key.
+    LogId([u8; 32]),
+    /// The URL of a log whose key is not known, with its scheme.
+    Url(String),
+}
+
+impl fmt::Display for LogIdentifier {
+    /// The log id in base64, as log lists have it, or the URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LogIdentifier::LogId(id) => f.write_str(&base64_simd::STANDARD.encode_to_string(id)),
+            LogIdentifier::Url(url) => f.write_str(url),
+        }
+    }
 }
 
 impl Source {
@@ -71,6 +91,11 @@ impl Source {
     /// SHA-256 of the log's public key, if it is known.
     pub fn log_id(&self) -> Option<[u8; 32]> {
         self.log_id
+    }
+
+    /// What the log's position belongs to.
+    pub fn identity(&self) -> LogIdentifier {
+        self.log_id.map_or_else(|| LogIdentifier::Url(self.url.clone()), LogIdentifier::LogId)
     }
 
     /// The protocol of the log.

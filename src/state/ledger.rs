@@ -14,7 +14,7 @@ pub struct Ledger {
     pub delivered: u64,
     /// Number of entries that were skipped because no certificate could be found in them.
     pub undecodable: u64,
-    /// Number of entries that were left out because of the limit on catching up.
+    /// Number of entries that were left out because of the limit on catching up, or by decision.
     pub skipped: u64,
     /// Number of entries that the log has not served so far. They are requested again.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -81,6 +81,13 @@ impl Ledger {
         self.undecodable += undecodable;
     }
 
+    /// Records that `count` missing entries are no longer requested.
+    pub fn give_up(&mut self, count: u64) {
+        let count = count.min(self.missing);
+        self.missing -= count;
+        self.skipped += count;
+    }
+
     /// Records that everything before `index` is left out. Does nothing if that is already accounted for.
     pub fn skip_to(&mut self, index: u64) {
         self.skipped += index.saturating_sub(self.next);
@@ -120,6 +127,9 @@ mod tests {
         assert!(ledger.adds_up());
         ledger.recover(1, 1);
         assert_eq!(ledger, Ledger { delivered: 3, undecodable: 2, missing: 1, ..expected });
+        assert!(ledger.adds_up());
+        ledger.give_up(2);
+        assert_eq!(ledger, Ledger { delivered: 3, undecodable: 2, missing: 0, skipped: 4, ..expected });
         assert!(ledger.adds_up());
     }
 

@@ -1,94 +1,36 @@
 //! The position in each log, so that a restart continues there. They are in the file `positions.json` in the
 //! state folder.
 //!
-//! The first line of the file is JSON, the second the SHA-256 of the first in hexadecimal. The file is
+//! A position belongs to the log id, or to the URL of a log whose key is not known. The file is
 //! replaced as a whole: a new file is written next to it, synced and renamed, and the folder is synced. After
 //! a crash there is therefore either the old file or the new one. A damaged file is an error and is not
 //! changed: starting at the heads instead would lose the entries in between.
 
-use super::Ledger;
-use crate::ct::head::Head;
-use crate::ct::merkle::{CompactTree, Hash};
+mod file;
+
+#[cfg(test)]
+pub(crate) use file::MAX_HEAD_BYTES;
+
+use super::Position;
+use crate::ct::source::{LogIdentifier, Source};
 use crate::system::{Durability, read_file, replace_file};
-use base64_simd::STANDARD;
-use hex_simd::AsciiCase;
-use openssl::sha::sha256;
+use file::{Content, encode, parse};
 use parking_lot::{Mutex, MutexGuard};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const FILE: &str = "positions.json";
-/// The only version of the file format so far.
-const VERSION: u32 = 1;
 /// Maximum number of logs whose positions are saved. A list that names other logs each hour must not fill the
 /// disk. Logs above the limit start anew after a restart. About 250 logs have existed so far.
 pub(crate) const MAX_POSITIONS: usize = 10_000;
 
-/// Largest tree head that is kept over a restart, bytes; others have some 300. Without it, only the tree is kept.
-pub(crate) const MAX_HEAD_BYTES: usize = 2 * 1024;
 /// Largest file that is read, bytes. A log takes about 500, and [`MAX_POSITIONS`] logs with [`MAX_MISSING_RANGES`] always
 /// fit.
 const MAX_FILE_BYTES: usize = 128 * 1024 * 1024;
 /// Maximum number of missing ranges of all logs. Each takes up to 3 KB.
 pub(crate) const MAX_MISSING_RANGES: usize = 10_000;
-
-/// The position in a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
-    /// SHA-256 of the log's key, if it is known.
-    pub log_id: Option<Hash>,
-    /// Accounts for each index so far.
-    pub ledger: Ledger,
-    /// The verified tree of the entries before the next index. `None` without verification.
-    pub tree: Option<CompactTree>,
-    /// The newest head that verified the tree.
-    pub head: Option<Head>,
-    /// The entries before the next index that the log has not served so far, in order.
-    pub missing: Arc<Vec<MissingRange>>,
-}
-
-/// Consecutive entries that a log does not serve, although it serves those behind them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MissingRange {
-    /// The first index.
-    pub start: u64,
-    /// One past the last index.
-    pub end_exclusive: u64,
-    /// The verified trees on both sides; `None` without verification.
-    pub between: Option<Between>,
-}
-
-/// The trees before and behind missing entries. Both are proven, so the entries can be verified when they come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Between {
-    /// The tree of the entries before them.
-    pub before: CompactTree,
-    /// The root hash of the tree that ends with them.
-    pub root_after: Hash,
-}
-
-impl MissingRange {
-    /// Number of entries.
-    pub fn count(&self) -> u64 {
-        self.end_exclusive.saturating_sub(self.start)
-    }
-
-    /// What is left without the first `count` entries, which end with the tree `before`. `None` if nothing is.
-    pub fn rest(&self, count: u64, before: Option<CompactTree>) -> Option<Self> {
-        let start = self.start.saturating_add(count);
-        let between = self.between.as_ref().zip(before);
-        let between = between.map(|(between, before)| Between { before, root_after: between.root_after });
-        (start < self.end_exclusive).then_some(MissingRange {
-            start,
-            end_exclusive: self.end_exclusive,
-            between,
-        })
-    }
-}
 
 /// Why positions cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -115,47 +57,7 @@ pub enum PositionsError {
     },
 }
 
-/// The content of the file's first line.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    version: u32,
-    clients: usize,
-    logs: BTreeMap<String, WrittenPosition>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenPosition {
-    log_id: Option<String>,
-    ledger: Ledger,
-    /// The concatenated hashes of its frontier.
-    tree: Option<String>,
-    head: Option<WrittenHead>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    missing: Vec<WrittenMissing>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenMissing {
-    start: u64,
-    end_exclusive: u64,
-    /// The frontier of the tree before it, and the root hash behind it.
-    between: Option<(String, String)>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenHead {
-    tree_size: u64,
-    timestamp_ms: u64,
-    root_hash: String,
-    signed: bool,
-    bytes: String,
-}
-
-/// The positions of all logs by URL, and the file in which they are saved.
+/// The positions of all logs, and the file in which they are saved.
 #[derive(Debug)]
 pub struct Positions {
     /// `None` if they are not saved.
@@ -165,13 +67,13 @@ pub struct Positions {
 
 #[derive(Debug, Default)]
 struct State {
-    by_url: BTreeMap<String, Position>,
+    by_log: BTreeMap<LogIdentifier, Position>,
     /// Number of connected clients.
     clients: usize,
     /// Whether a position was set since positions were last prepared for saving.
     changed: bool,
     /// The positions that the next [`Positions::save_settled`] writes.
-    settling: Option<BTreeMap<String, Position>>,
+    settling: Option<BTreeMap<LogIdentifier, Position>>,
     /// The error of the last save, if it failed.
     error: Option<String>,
     /// The last time that everything was saved.
@@ -186,7 +88,11 @@ impl Positions {
     pub fn load(dir: &Path) -> Result<Self, PositionsError> {
         let path = dir.join(FILE);
         let state = match read_file(&path, MAX_FILE_BYTES) {
-            Ok(bytes) => parse(&bytes).map_err(|problem| PositionsError::Damaged { path, problem })?,
+            Ok(bytes) => {
+                let Content { by_log, clients } =
+                    parse(&bytes).map_err(|problem| PositionsError::Damaged { path, problem })?;
+                State { by_log, clients, ..State::default() }
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
             Err(error) => return Err(PositionsError::Read { path, error }),
         };
@@ -198,30 +104,62 @@ impl Positions {
         Positions { dir: None, state: Mutex::default() }
     }
 
-    /// The position in the log at `url`.
-    pub fn get(&self, url: &str) -> Option<Position> {
-        self.lock().by_url.get(url).cloned()
+    /// The position in `log`.
+    pub fn get(&self, log: &LogIdentifier) -> Option<Position> {
+        self.lock().by_log.get(log).cloned()
     }
 
-    /// Sets the position in the log at `url`.
-    pub fn set(&self, url: &str, position: Position) {
+    /// The log whose position was saved last at `url`, if there is one.
+    pub fn at_url(&self, url: &str) -> Option<LogIdentifier> {
+        let state = self.lock();
+        let at_url = state.by_log.iter().find(|(_, position)| position.url == url);
+        at_url.map(|(log, _)| log.clone())
+    }
+
+    /// The position in the log of `source`. If its key was not known when the position was saved, or is no longer known, the
+    /// position at its URL becomes that of the log.
+    pub fn resume(&self, source: &Source) -> Option<Position> {
+        let log = source.identity();
+        if let Some(known) = self.get(&log) {
+            return Some(known);
+        }
+        let at_url = self.at_url(source.url())?;
+        // Another key means another log.
+        if matches!((&log, &at_url), (LogIdentifier::LogId(_), LogIdentifier::LogId(_))) {
+            return None;
+        }
         let mut state = self.lock();
-        let has_room = state.by_url.len() < MAX_POSITIONS;
-        match state.by_url.get_mut(url) {
+        let position = state.by_log.remove(&at_url)?;
+        state.by_log.insert(log, position.clone());
+        state.changed = true;
+        Some(position)
+    }
+
+    /// Sets the position in `log`.
+    pub fn set(&self, log: &LogIdentifier, position: Position) {
+        let mut state = self.lock();
+        let has_room = state.by_log.len() < MAX_POSITIONS;
+        match state.by_log.get_mut(log) {
             Some(known) => *known = position,
-            None if has_room => drop(state.by_url.insert(url.into(), position)),
+            None if has_room => drop(state.by_log.insert(log.clone(), position)),
             None => {
                 return log::warn!(
-                    "{url}: its position is not saved: the limit of {MAX_POSITIONS} logs is reached"
+                    "{}: its position is not saved: the limit of {MAX_POSITIONS} logs is reached",
+                    position.url
                 );
             }
         }
         state.changed = true;
     }
 
+    /// All positions.
+    pub fn all(&self) -> BTreeMap<LogIdentifier, Position> {
+        self.lock().by_log.clone()
+    }
+
     /// Number of missing ranges of all logs.
     pub fn missing_ranges(&self) -> usize {
-        self.lock().by_url.values().map(|position| position.missing.len()).sum()
+        self.lock().by_log.values().map(|position| position.missing.len()).sum()
     }
 
     /// The saved number of connected clients.
@@ -260,7 +198,7 @@ impl Positions {
         let settled = {
             let mut state = self.lock();
             let changed = std::mem::take(&mut state.changed);
-            let next = changed.then(|| state.by_url.clone());
+            let next = changed.then(|| state.by_log.clone());
             std::mem::replace(&mut state.settling, next)
         };
         self.write(settled)
@@ -274,18 +212,18 @@ impl Positions {
         let all = {
             let mut state = self.lock();
             let unsaved = std::mem::take(&mut state.changed) | state.settling.take().is_some();
-            unsaved.then(|| state.by_url.clone())
+            unsaved.then(|| state.by_log.clone())
         };
         self.write(all)
     }
 
-    fn write(&self, by_url: Option<BTreeMap<String, Position>>) -> io::Result<()> {
+    fn write(&self, by_log: Option<BTreeMap<LogIdentifier, Position>>) -> io::Result<()> {
         let Some(dir) = &self.dir else { return Ok(()) };
-        let Some(by_url) = by_url else {
+        let Some(by_log) = by_log else {
             self.lock().saved_at = Some(Instant::now());
             return Ok(());
         };
-        let text = encode(&by_url, self.clients());
+        let text = encode(&by_log, self.clients());
         let written = replace_file(&dir.join(FILE), text.as_bytes(), Durability::Synced);
         let mut state = self.lock();
         state.error = written.as_ref().err().map(io::Error::to_string);
@@ -293,7 +231,7 @@ impl Positions {
             state.saved_at = Some(Instant::now());
         } else {
             // These are older than the positions that are settling now, if there are any.
-            state.settling.get_or_insert(by_url);
+            state.settling.get_or_insert(by_log);
         }
         written
     }
@@ -301,107 +239,6 @@ impl Positions {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
-}
-
-fn encode(by_url: &BTreeMap<String, Position>, clients: usize) -> String {
-    let logs = by_url.iter().map(|(url, position)| (url.clone(), written(position))).collect();
-    // Serializing numbers, texts and lists of them cannot fail.
-    let written = Written { version: VERSION, clients, logs };
-    let line = serde_json::to_string(&written).unwrap_or_default();
-    format!("{line}\n{}\n", hex(&sha256(line.as_bytes())))
-}
-
-fn written(position: &Position) -> WrittenPosition {
-    let base64 = |bytes: &[u8]| STANDARD.encode_to_string(bytes);
-    let Position { log_id, ledger, tree, head, missing } = position;
-    let frontier = |tree: &CompactTree| base64(tree.frontier().as_flattened());
-    WrittenPosition {
-        log_id: log_id.map(|id| base64(&id)),
-        ledger: *ledger,
-        tree: tree.as_ref().map(frontier),
-        head: head.as_ref().filter(|head| head.bytes.len() <= MAX_HEAD_BYTES).map(|head| WrittenHead {
-            tree_size: head.tree_size,
-            timestamp_ms: head.timestamp_ms,
-            root_hash: base64(&head.root_hash),
-            signed: head.signed,
-            bytes: base64(&head.bytes),
-        }),
-        missing: missing
-            .iter()
-            .map(|MissingRange { start, end_exclusive, between }| WrittenMissing {
-                start: *start,
-                end_exclusive: *end_exclusive,
-                between: between
-                    .as_ref()
-                    .map(|between| (frontier(&between.before), base64(&between.root_after))),
-            })
-            .collect(),
-    }
-}
-
-fn parse(bytes: &[u8]) -> Result<State, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is no text")?;
-    let (line, checksum) = text.trim_end().split_once('\n').ok_or("it has no second line, the checksum")?;
-    if hex(&sha256(line.as_bytes())) != checksum {
-        return Err("its checksum is wrong".into());
-    }
-    let Written { version, clients, logs } = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    if version != VERSION {
-        return Err(format!("it has version {version}; this program reads version {VERSION}"));
-    }
-    let read = |(url, position): (String, WrittenPosition)| {
-        let read = read_position(position).ok_or_else(|| format!("the position of {url} is invalid"));
-        Ok((url, read?))
-    };
-    let by_url = logs.into_iter().map(read).collect::<Result<_, String>>()?;
-    Ok(State { by_url, clients, ..State::default() })
-}
-
-/// Converts a position from the file. `None` if this program cannot have written it.
-fn read_position(written: WrittenPosition) -> Option<Position> {
-    let WrittenPosition { log_id, ledger, tree, head, missing } = written;
-    let log_id = log_id.map(|id| read_hash(&id).ok_or(())).transpose().ok()?;
-    let tree = tree.map(|hashes| read_tree(ledger.next, &hashes).ok_or(())).transpose().ok()?;
-    let head = head.map(|head| read_head(&head).ok_or(())).transpose().ok()?;
-    let missing = missing.into_iter().map(read_missing).collect::<Option<Vec<_>>>()?;
-    let count = missing.iter().try_fold(0, |sum: u64, range| sum.checked_add(range.count()))?;
-    let is_valid = ledger.adds_up() && ledger.missing == count;
-    is_valid.then_some(Position { log_id, ledger, tree, head, missing: missing.into() })
-}
-
-fn read_missing(written: WrittenMissing) -> Option<MissingRange> {
-    let WrittenMissing { start, end_exclusive, between } = written;
-    let between = match between {
-        Some((before, root_after)) => {
-            Some(Between { before: read_tree(start, &before)?, root_after: read_hash(&root_after)? })
-        }
-        None => None,
-    };
-    (start < end_exclusive).then_some(MissingRange { start, end_exclusive, between })
-}
-
-fn read_hash(text: &str) -> Option<Hash> {
-    STANDARD.decode_to_vec(text).ok()?.try_into().ok()
-}
-
-fn read_tree(size: u64, frontier: &str) -> Option<CompactTree> {
-    let bytes = STANDARD.decode_to_vec(frontier).ok()?;
-    let (frontier, rest) = bytes.as_chunks();
-    CompactTree::from_frontier(size, frontier.to_vec()).filter(|_| rest.is_empty())
-}
-
-fn read_head(written: &WrittenHead) -> Option<Head> {
-    Some(Head {
-        tree_size: written.tree_size,
-        timestamp_ms: written.timestamp_ms,
-        root_hash: read_hash(&written.root_hash)?,
-        signed: written.signed,
-        bytes: STANDARD.decode_to_vec(&written.bytes).ok()?.into(),
-    })
-}
-
-fn hex(hash: &Hash) -> String {
-    hex_simd::encode_to_string(hash, AsciiCase::Lower)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::digest::Digest;
 use crate::evidence::LogIdentity;
 use crate::log_client::{AnswerMemory, LogClient};
 use crate::message::Demand;
-use crate::state::{EvidenceFolder, Positions, UndecodableFolder};
+use crate::state::{Decision, EvidenceFolder, Positions, SkippedFolder, UndecodableFolder};
 use actix::Addr;
 use std::sync::Arc;
 
@@ -27,6 +27,10 @@ pub(crate) struct WatchContext {
     pub evidence: Arc<EvidenceFolder>,
     /// The positions of all logs, which survive a restart.
     pub positions: Arc<Positions>,
+    /// The folder for what was known about entries that were passed over.
+    pub skipped: Arc<SkippedFolder>,
+    /// The decision to pass entries over, from the configuration.
+    pub decision: Option<Decision>,
     /// The Broker, to which entries are published.
     pub broker: Addr<Broker>,
     /// The streams and wire formats that have subscribers.

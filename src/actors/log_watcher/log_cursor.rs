@@ -2,8 +2,11 @@
 
 use crate::ct::head::Head;
 use crate::ct::merkle::{CompactTree, Hash};
-use crate::state::{Ledger, MissingRange, Position};
+use crate::state::{Decision, Ledger, MissingRange, Position, Skip};
 use std::sync::Arc;
+
+/// Maximum number of skips of one log that are shown. The oldest ones are forgotten first; the files about them stay.
+pub(crate) const MAX_SKIPS: usize = 100;
 
 /// The position of the watcher in one log.
 #[derive(Debug, Clone)]
@@ -17,6 +20,12 @@ pub(super) struct LogCursor {
     pub(super) head: Option<Head>,
     /// The entries before `next` that the log has not served so far.
     pub(super) missing: Arc<Vec<MissingRange>>,
+    /// The entries that were passed over by decision and not acknowledged.
+    pub(super) skips: Arc<Vec<Skip>>,
+    /// The decision to pass entries over, until it is applied.
+    pub(super) decision: Option<Decision>,
+    /// Signed heads that the tree has not been compared with yet.
+    pub(super) unreconciled: Arc<Vec<Head>>,
     /// The root hash of all entries before `next`, if a head stated it.
     root: Option<Hash>,
 }
@@ -39,14 +48,18 @@ impl LogCursor {
             tree: empty_tree(next),
             head: None,
             missing: Arc::default(),
+            skips: Arc::default(),
+            decision: None,
+            unreconciled: Arc::default(),
             root,
         }
     }
 
     /// The position saved before a restart.
     pub(super) fn saved(saved: Position) -> Self {
-        let Position { ledger, tree, head, missing, .. } = saved;
-        LogCursor { ledger, tree: tree.or(empty_tree(ledger.next)), head, missing, root: None }
+        let Position { ledger, tree, head, missing, skips, decision, unreconciled, url: _ } = saved;
+        let tree = tree.or(empty_tree(ledger.next));
+        LogCursor { ledger, tree, head, missing, skips, decision, unreconciled, root: None }
     }
 
     /// The next index to publish.
@@ -58,6 +71,34 @@ impl LogCursor {
     pub(super) fn skip_to(&mut self, next: u64) {
         self.ledger.skip_to(next);
         self.reset_tree();
+    }
+
+    /// Passes over all entries before `decision.resume_from` that have not been sent, and gives up the missing ranges
+    /// before it. Returns `None` if there are no such entries.
+    pub(super) fn pass_over(&mut self, decision: Decision, at_ms: u64) -> Option<Skip> {
+        let Decision { resume_from, because } = decision;
+        let is_given_up = |range: &&MissingRange| range.end_exclusive <= resume_from;
+        let first_missing = self.missing.iter().find(is_given_up).map(|range| range.start);
+        let given_up = self.missing.iter().filter(is_given_up).map(MissingRange::count).sum::<u64>();
+        let ahead = resume_from.saturating_sub(self.next());
+        if given_up + ahead == 0 {
+            return None;
+        }
+        let start = first_missing.unwrap_or(self.next());
+        if given_up > 0 {
+            self.ledger.give_up(given_up);
+            Arc::make_mut(&mut self.missing).retain(|range| !is_given_up(&range));
+        }
+        if ahead > 0 {
+            self.skip_to(resume_from);
+        }
+        let skip = Skip { start, end_exclusive: resume_from, entries: given_up + ahead, because, at_ms };
+        let skips = Arc::make_mut(&mut self.skips);
+        if skips.len() == MAX_SKIPS {
+            skips.remove(0);
+        }
+        skips.push(skip.clone());
+        Some(skip)
     }
 
     /// Discards the tree and the root, which no longer match the entries before `next`. The tree has to be rebuilt from
@@ -84,9 +125,17 @@ impl LogCursor {
     }
 
     /// The state that is saved for a restart. The tree is saved only if its size equals `next`.
-    pub(super) fn to_save(&self, log_id: Option<Hash>) -> Position {
-        let tree = self.tree.clone().filter(|tree| tree.size() == self.next());
-        Position { log_id, ledger: self.ledger, tree, head: self.head.clone(), missing: self.missing.clone() }
+    pub(super) fn to_save(&self, url: &str) -> Position {
+        Position {
+            ledger: self.ledger,
+            tree: self.tree.clone().filter(|tree| tree.size() == self.next()),
+            head: self.head.clone(),
+            missing: self.missing.clone(),
+            skips: self.skips.clone(),
+            decision: self.decision.clone(),
+            unreconciled: self.unreconciled.clone(),
+            ..Position::at(url, 0)
+        }
     }
 }
 
@@ -129,9 +178,46 @@ mod tests {
     #[test]
     fn a_tree_that_is_not_up_to_the_position_is_not_saved() {
         let mut cursor = LogCursor::starting(1, &head(9));
-        assert_eq!(cursor.to_save(None).tree, None);
+        assert_eq!(cursor.to_save("u").tree, None);
         cursor.tree.as_mut().unwrap().push([1; 32]);
-        assert_eq!(cursor.to_save(None).tree.map(|tree| tree.size()), Some(1));
+        assert_eq!(cursor.to_save("u").tree.map(|tree| tree.size()), Some(1));
+    }
+
+    fn decided(resume_from: u64) -> Decision {
+        Decision { resume_from, because: "it is broken".into() }
+    }
+
+    #[test]
+    fn what_is_passed_over_is_counted_and_the_tree_is_had_anew() {
+        let mut cursor = LogCursor::starting(1, &head(9000));
+        let missing = |start, end_exclusive| MissingRange { start, end_exclusive, between: None };
+        cursor.ledger.skip_to(100);
+        [(20, 30), (40, 41), (60, 90)].into_iter().for_each(|(start, end)| {
+            cursor.ledger.missing += end - start;
+            cursor.ledger.skipped -= end - start;
+            Arc::make_mut(&mut cursor.missing).push(missing(start, end));
+        });
+        let skip = |start, end_exclusive, entries| Skip {
+            start,
+            end_exclusive,
+            entries,
+            because: "it is broken".into(),
+            at_ms: 7,
+        };
+        assert_eq!(cursor.pass_over(decided(20), 7), None);
+        assert_eq!(cursor.pass_over(decided(70), 7), Some(skip(20, 70, 11)));
+        assert_eq!(
+            (cursor.next(), &*cursor.missing),
+            (100, &vec![missing(60, 90)]),
+            "a part is not given up"
+        );
+        assert_eq!(cursor.pass_over(decided(70), 7), None, "once");
+        assert_eq!(cursor.pass_over(decided(700), 7), Some(skip(60, 700, 630)));
+        assert_eq!((cursor.next(), cursor.ledger.missing, cursor.ledger.adds_up()), (700, 0, true));
+        assert_eq!(cursor.missing_tree(), Some(Missing { size: 700, root: None }));
+        assert_eq!(cursor.to_save("u").skips.len(), 2);
+        (701..900).for_each(|next| drop(cursor.pass_over(decided(next), 7)));
+        assert_eq!((cursor.skips.len(), cursor.skips[MAX_SKIPS - 1].end_exclusive), (MAX_SKIPS, 899));
     }
 
     #[test]

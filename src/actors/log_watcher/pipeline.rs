@@ -60,7 +60,7 @@ impl Pipeline<LogClient> {
     /// Nothing is published once `stopped` is set.
     pub(super) fn new(with: WatchContext, settings: WatchSettings, stopped: Rc<Cell<bool>>) -> Self {
         let WatchContext { client, memory, accused, status, undecodable, evidence, positions, .. } = with;
-        let WatchContext { broker, demand, client_wait, digest, .. } = with;
+        let WatchContext { skipped, decision, broker, demand, client_wait, digest, .. } = with;
         let (log, board) = (Rc::new(client), Rc::new(HeadBoard::default()));
         let reporter = Rc::new(Reporter::new(accused, status, evidence, broker.clone(), digest));
         let (verifies, shortest) = (settings.verify, settings.poll_interval);
@@ -90,12 +90,15 @@ impl Pipeline<LogClient> {
             settings,
             undecodable,
             positions,
+            skipped,
+            decision,
             broker,
             demand,
             client_wait,
             stopped,
             recovered,
             missing,
+            announcements: Vec::new(),
             cursor: None,
             began: false,
         };
@@ -108,7 +111,7 @@ impl<L: LogRequests> Pipeline<L> {
     /// Runs forever.
     pub(super) async fn run(self) {
         let Pipeline { reporter, board, mut tracker, mut entries, mut retriever } = self;
-        if let Some(saved) = entries.publisher.resume().await {
+        if let Some(saved) = entries.publisher.resume() {
             board.know(saved);
         }
         tokio::join!(

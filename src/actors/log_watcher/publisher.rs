@@ -9,6 +9,7 @@ use super::retriever::{Recovered, named};
 use super::unverified::{DecodedEntry, VerifiedBatch};
 use super::verifier::Verified;
 use crate::actors::broker::{Broker, Publish};
+use crate::clock;
 use crate::config::{Start, WatchSettings};
 use crate::ct::entry::{Content, FramingFault, LogEntry, LogEntryType};
 use crate::ct::head::Head;
@@ -17,9 +18,14 @@ use crate::digest::Topic;
 use crate::evidence::Misbehaviour;
 use crate::log_client::{AnswerMemory, DecodeFailure};
 use crate::message::{CertEntry, Demand, EntryBatch};
-use crate::state::{Ledger, MissingRange, OutOfTurn, Positions, UndecodableEntry, UndecodableFolder};
+use crate::printable::{MAX_CHARS, escaped};
+use crate::state::{
+    Decision, Ledger, MissingRange, OutOfTurn, Positions, Skip, SkipRecord, SkippedFolder, UndecodableEntry,
+    UndecodableFolder,
+};
 use actix::Addr;
 use actix::prelude::SendError;
+use base64_simd::STANDARD;
 use bytes::Bytes;
 use log::Level;
 use std::cell::Cell;
@@ -40,6 +46,9 @@ pub(super) struct Publisher {
     pub(super) settings: WatchSettings,
     pub(super) undecodable: Arc<UndecodableFolder>,
     pub(super) positions: Arc<Positions>,
+    pub(super) skipped: Arc<SkippedFolder>,
+    /// The decision to pass entries over, from the configuration, until it is applied.
+    pub(super) decision: Option<Decision>,
     pub(super) broker: Addr<Broker>,
     pub(super) demand: Arc<Demand>,
     pub(super) client_wait: ClientWait,
@@ -48,6 +57,8 @@ pub(super) struct Publisher {
     /// Entries that the log did not serve before.
     pub(super) recovered: mpsc::Receiver<Recovered>,
     pub(super) missing: Rc<MissingBoard>,
+    /// What clients have yet to be told about skips: a text for people, and the first index.
+    pub(super) announcements: Vec<(String, u64)>,
     /// The position; `None` until the first head.
     pub(super) cursor: Option<LogCursor>,
     /// Whether the first head has been processed.
@@ -55,19 +66,21 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    /// The head that the saved position was verified against.
-    ///
-    /// If the log's key has changed since the position was saved, publishing nothing is the only way to lose nothing, so
-    /// this never returns.
-    pub(super) async fn resume(&mut self) -> Option<Head> {
-        let source = self.reporter.status().source().clone();
-        let saved = self.positions.get(source.url())?;
-        if let (Some(before), Some(now)) = (saved.log_id, source.log_id())
-            && before != now
-        {
-            let why = "the log's key has changed since its position was saved, so it is treated as a different log; \
-                       restore the old key, or move positions.json away to start over";
-            self.reporter.halt::<()>(why).await;
+    /// Takes over the saved position. Returns the head that it was verified against.
+    pub(super) fn resume(&mut self) -> Option<Head> {
+        let (name, source) = (self.reporter.name(), self.reporter.status().source().clone());
+        let Some(saved) = self.positions.resume(&source) else {
+            if let Some(other) = self.positions.at_url(source.url()) {
+                log::warn!(
+                    "{name}: the key of this URL has changed, so this is another log than before; it is watched from \
+                     the beginning of its own position, and the one of the log {other} is kept"
+                );
+            }
+            return None;
+        };
+        if saved.url != source.url() {
+            let (old, next) = (escaped(&saved.url, MAX_CHARS), saved.ledger.next);
+            log::info!("{name}: its URL was {old}; going on at index {next} at {}", source.url());
         }
         let head = saved.head.clone();
         saved.missing.iter().cloned().for_each(|range| self.missing.add(range));
@@ -99,14 +112,57 @@ impl Publisher {
                 log::warn!("{name}: the log ends before index {next}; waiting for it to grow");
             }
         }
-        let cursor = cursor.clone();
+        let decisions = [cursor.decision.take(), self.decision.take()];
+        decisions.into_iter().flatten().for_each(|decision| self.apply(decision, head));
         self.note_position();
         self.tell_missing();
-        cursor
+        self.cursor.clone().unwrap_or_else(|| LogCursor::starting(head.tree_size, head))
+    }
+
+    /// Applies the decision to pass entries over.
+    fn apply(&mut self, decision: Decision, head: &Head) {
+        let (reporter, now_us) = (self.reporter.clone(), clock::unix_us());
+        let (name, index, size) = (reporter.name(), decision.resume_from, head.tree_size);
+        if index > size {
+            return log::error!("{name}: not resuming from index {index}: the log has only {size} entries");
+        }
+        let Some(cursor) = &mut self.cursor else { return };
+        let before = (cursor.tree.clone(), cursor.head.clone(), cursor.missing.clone());
+        let Some(skip) = cursor.pass_over(decision, now_us / 1000) else { return };
+        let (tree, head, missing) = before;
+        let given_up = missing.iter().filter(|range| !cursor.missing.contains(range));
+        given_up.for_each(|range| self.missing.replace(range.start, None));
+        let base64 = |bytes: &[u8]| STANDARD.encode_to_string(bytes);
+        let (status, snapshot) = (reporter.status(), reporter.status().snapshot());
+        let record = SkipRecord {
+            url: status.source().url(),
+            log_id: status.source().log_id().map(|id| base64(&id)),
+            skip: &skip,
+            last_failure: snapshot.last_error_detail,
+            last_misbehaviour: snapshot.last_misbehaviour_detail,
+            verified_tree: tree.map(|tree| (tree.size(), base64(&tree.root()))),
+            head: head.map(|head| String::from_utf8_lossy(&head.bytes).into_owned()),
+        };
+        let kept = match self.skipped.keep(&record) {
+            Ok(path) => format!("what was known is in {}", path.display()),
+            Err(error) => format!("failed to write down what was known: {error}"),
+        };
+        let Skip { start, end_exclusive, entries, because, .. } = &skip;
+        let because = escaped(because, MAX_CHARS);
+        let text =
+            format!("{entries} of the entries {start} to {} are skipped: {because}", end_exclusive - 1);
+        log::warn!("{name}: {text}; {kept}");
+        self.announcements.push((text, *start));
     }
 
     /// Publishes what arrives in `verified`, until its sender is closed.
     pub(super) async fn run(&mut self, mut verified: mpsc::Receiver<Verified>) {
+        if !self.announcements.is_empty() {
+            self.client_wait.passed().await;
+        }
+        for (text, start) in self.announcements.drain(..) {
+            self.reporter.alert("skipped", &text, Some(start), clock::unix_us());
+        }
         loop {
             let verified = tokio::select! {
                 verified = verified.recv() => verified,
@@ -295,8 +351,9 @@ impl Publisher {
         if let Some(cursor) = &self.cursor {
             let status = self.reporter.status();
             status.account(cursor.ledger);
+            status.skip(&cursor.skips);
             let source = status.source();
-            self.positions.set(source.url(), cursor.to_save(source.log_id()));
+            self.positions.set(&source.identity(), cursor.to_save(source.url()));
         }
     }
 

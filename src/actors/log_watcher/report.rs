@@ -108,7 +108,7 @@ impl Reporter {
 
     fn accuse(&self, problem: String, misbehaviour: Misbehaviour) {
         let (kind, index) = (misbehaviour.kind(), misbehaviour.index());
-        let (now_us, source) = (clock::unix_us(), self.status.source());
+        let now_us = clock::unix_us();
         let evidence = Evidence::new(now_us / 1000, self.accused.clone(), problem, misbehaviour);
         let kept = match self.folder.keep(&evidence) {
             Ok(path) => format!("evidence is in {}", path.display()),
@@ -118,7 +118,12 @@ impl Reporter {
         self.tell(Level::Error, Topic { about: "misbehaviour", problem: kind }, |name| {
             format!("{name}: the log misbehaves: {kind}: {problem}; {kept}")
         });
-        let alert = Alert(log_alert(source, kind, problem, index, now_us));
+        self.alert(kind, problem, index, now_us);
+    }
+
+    /// Notifies the clients that asked for notices.
+    pub(super) fn alert(&self, kind: &str, problem: &str, index: Option<u64>, now_us: u64) {
+        let alert = Alert(log_alert(self.status.source(), kind, problem, index, now_us));
         if self.broker.try_send(alert).is_err() {
             let topic = Topic { about: "alert", problem: "the broker is busy" };
             self.tell(Level::Warn, topic, |name| format!("{name}: no alert was sent: the Broker is busy"));

@@ -2,13 +2,13 @@
 
 use super::freshness::{Freshness, FreshnessFigures};
 use super::latency::Latency;
-use crate::config::Verification;
+use crate::config::{LogConfig, Verification};
 use crate::ct::entry::LogEntryType;
 use crate::ct::source::Source;
 use crate::evidence::Misbehaviour;
 use crate::log_client::{FetchError, Traffic};
 use crate::printable::{MAX_CHARS, escaped};
-use crate::state::{Ledger, MissingRange};
+use crate::state::{Ledger, MissingRange, Skip};
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +21,7 @@ pub(crate) struct LogStatus {
     verification: Verification,
     ledger: Mutex<Option<Ledger>>,
     missing: Mutex<Vec<String>>,
+    skips: Mutex<Arc<Vec<Skip>>>,
     tree_size: AtomicU64,
     verified_size: AtomicU64,
     misframed: AtomicU64,
@@ -79,12 +80,14 @@ pub(crate) struct LogSnapshot {
     pub delivered: u64,
     /// Entries skipped because no certificate could be decoded from them.
     pub undecodable: u64,
-    /// Entries skipped because they exceeded `fetch.catch_up`.
+    /// Entries skipped because they exceeded `fetch.catch_up`, or by decision.
     pub skipped: u64,
     /// Entries that the log has not served so far, although it serves those behind them. They are requested again.
     pub missing: u64,
     /// The indexes of these entries: single ones, or the first and the last of a range.
     pub missing_indexes: Vec<String>,
+    /// What was skipped by decision and is not acknowledged.
+    pub skips: Vec<Skip>,
     /// Entries requested again, since the program started.
     pub retried: u64,
     /// Entries sent although their framing violates RFC 6962, since the program started.
@@ -132,6 +135,7 @@ impl LogStatus {
             verification,
             ledger: Mutex::default(),
             missing: Mutex::default(),
+            skips: Mutex::default(),
             tree_size: AtomicU64::default(),
             verified_size: AtomicU64::default(),
             misframed: AtomicU64::default(),
@@ -148,6 +152,24 @@ impl LogStatus {
             last_error: Mutex::default(),
             last_misbehaviour: Mutex::default(),
             halted: Mutex::default(),
+        }
+    }
+
+    /// The status of the same log under another URL or name: its counts go on.
+    pub(crate) fn of_another_source(&self, log: &LogConfig) -> Self {
+        let count = |counter: &AtomicU64| AtomicU64::new(counter.load(Ordering::Relaxed));
+        LogStatus {
+            misframed: count(&self.misframed),
+            incomplete_chains: count(&self.incomplete_chains),
+            retried: count(&self.retried),
+            failures: count(&self.failures),
+            misbehaviours: self.misbehaviours.each_ref().map(count),
+            heads_verified: count(&self.heads_verified),
+            certificates: count(&self.certificates),
+            precertificates: count(&self.precertificates),
+            traffic: self.traffic.clone(),
+            last_misbehaviour: Mutex::new(lock(&self.last_misbehaviour).clone()),
+            ..LogStatus::new(log.source.clone(), log.verification())
         }
     }
 
@@ -204,6 +226,7 @@ impl LogStatus {
             undecodable: ledger.undecodable,
             skipped: ledger.skipped,
             missing: ledger.missing,
+            skips: lock(&self.skips).to_vec(),
             missing_indexes: lock(&self.missing).clone(),
             retried: read(&self.retried),
             misframed: read(&self.misframed),
@@ -255,6 +278,13 @@ impl LogStatus {
     pub(super) fn miss(&self, missing: &[MissingRange]) {
         *lock(&self.missing) =
             missing.iter().map(|range| indexes(range.start, range.end_exclusive)).collect();
+    }
+
+    pub(super) fn skip(&self, skips: &Arc<Vec<Skip>>) {
+        let mut known = lock(&self.skips);
+        if !Arc::ptr_eq(&known, skips) {
+            *known = skips.clone();
+        }
     }
 
     pub(super) fn sent_one(&self, entry_type: LogEntryType) {

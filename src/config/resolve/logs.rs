@@ -1,20 +1,25 @@
 //! Resolves the logs to watch and their settings.
 
 use super::checks::{at_least_one, positive};
-use super::{ConfigError, ListConfig, LogConfig, LogEndpoint, Sources, written};
+use super::{ConfigError, ListConfig, LogConfig, LogEndpoint, LogSettings, Sources, written};
 use crate::config::values::{CatchUp, StartAt, Verify};
 use crate::config::watch::{Start, WatchSettings};
 use crate::ct::log_list::{LogState, Rule, Selection};
+use crate::ct::merkle::Hash;
 use crate::ct::source::{Protocol, Source, bare_url};
 use crate::http_client::Reach;
 use crate::log_client::StaticCtLog;
 use crate::log_list::ListSource;
 use crate::printable::without_password;
+use crate::state::Decision;
 use awc::http::Uri;
 use openssl::pkey::{PKey, Public};
 use openssl::sha::sha256;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Maximum length of the reason for a decision, bytes.
+const MAX_REASON_BYTES: usize = 1_000;
 
 pub(super) fn lists(sources: &Sources, written: &written::LogList) -> Result<ListConfig, ConfigError> {
     let at = |key: &str, i: usize| format!("log_list.{key}[{i}]");
@@ -58,6 +63,7 @@ pub(super) fn lists(sources: &Sources, written: &written::LogList) -> Result<Lis
         },
         watch: watch_settings(sources, StartAt::Head)?,
         allow_internal: written.allow_internal,
+        log_settings: listed_logs(sources)?,
     })
 }
 
@@ -124,10 +130,60 @@ fn resolve_log(sources: &Sources, i: usize, log: &written::Log) -> Result<LogCon
         }),
     };
     let name = log.description.as_deref().unwrap_or(bare);
-    let watch = watch_settings(sources, log.start)?;
+    let settings = log_settings(sources, log.verify, log.resume_from, log.because.as_deref());
+    let settings = settings.map_err(|(key, problem)| error(key, problem))?;
+    let watch = settings.apply(watch_settings(sources, log.start)?);
     let source = Source::new(&log.url, name, &log.operator, log_id, log.protocol);
     let (operator, reach) = (log.operator.clone(), Reach::Anywhere);
-    Ok(LogConfig { source: Arc::new(source), operator, endpoint, watch, listed: None, reach })
+    let decision = settings.decision;
+    Ok(LogConfig { source: Arc::new(source), operator, endpoint, watch, listed: None, reach, decision })
+}
+
+/// The settings for single logs of the lists, by log id.
+fn listed_logs(sources: &Sources) -> Result<BTreeMap<Hash, LogSettings>, ConfigError> {
+    let mut by_id = BTreeMap::new();
+    for (i, written::ListedLog { log_id, verify, resume_from, because }) in
+        sources.written.listed_logs.iter().enumerate()
+    {
+        let error = |key: &str, problem: &str| sources.error(&format!("listed_logs[{i}].{key}"), problem);
+        let id = base64_simd::STANDARD.decode_to_vec(log_id).ok().and_then(|id| Hash::try_from(id).ok());
+        let id = id.ok_or_else(|| {
+            error(
+                "log_id",
+                "expected the base64 of 32 bytes, as in log lists and as source.log_id of messages",
+            )
+        })?;
+        let settings = log_settings(sources, *verify, *resume_from, because.as_deref());
+        if by_id.insert(id, settings.map_err(|(key, problem)| error(key, problem))?).is_some() {
+            return Err(error("log_id", "the log is listed twice"));
+        }
+    }
+    Ok(by_id)
+}
+
+/// The settings for a single log, or the key that is wrong and why.
+fn log_settings(
+    sources: &Sources,
+    verify: Option<Verify>,
+    resume_from: Option<u64>,
+    because: Option<&str>,
+) -> Result<LogSettings, (&'static str, &'static str)> {
+    if verify == Some(Verify::Enforce) && sources.written.fetch.names_tiles {
+        return Err(("verify", "entries of names tiles cannot be verified; switch fetch.names_tiles off"));
+    }
+    let because = because.map(str::trim).filter(|because| !because.is_empty());
+    let decision = match (resume_from, because) {
+        (Some(resume_from), Some(because)) if because.len() <= MAX_REASON_BYTES => {
+            Some(Decision { resume_from, because: because.into() })
+        }
+        (Some(_), Some(_)) => return Err(("because", "expected at most 1,000 bytes")),
+        (Some(_), None) => {
+            return Err(("because", "expected the reason why the entries before resume_from are not sent"));
+        }
+        (None, Some(_)) => return Err(("because", "is the reason for resume_from, which is not set")),
+        (None, None) => None,
+    };
+    Ok(LogSettings { verify: verify.map(|verify| verify == Verify::Enforce), decision })
 }
 
 fn check_url(url: &str) -> Result<(), &'static str> {

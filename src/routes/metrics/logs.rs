@@ -28,7 +28,7 @@ type Figure = (&'static str, &'static str, Read);
 /// Name, help text, label, and a value for each value of the label.
 type Split = (&'static str, &'static str, &'static str, fn(&LogFigures) -> Vec<(&'static str, u64)>);
 
-const GAUGES: [Figure; 8] = [
+const GAUGES: [Figure; 9] = [
     (
         "certstream_log_delivering",
         "1 if the log's entries are being delivered, by the rules of /health/ready",
@@ -39,6 +39,9 @@ const GAUGES: [Figure; 8] = [
     }),
     ("certstream_log_missing_entries", "Entries that the log has not served so far", |log| {
         log.snapshot.missing
+    }),
+    ("certstream_log_unacknowledged_skips", "Times that entries were skipped by decision", |log| {
+        log.snapshot.skips.len() as u64
     }),
     ("certstream_log_tree_size", "Entries in the newest tree head", |log| log.snapshot.tree_size),
     ("certstream_log_verified_size", "Entries in the newest tree head that was verified", |log| {

@@ -1,6 +1,16 @@
+use super::file::hex;
 use super::*;
-use crate::ct::merkle::leaf_hash;
+use crate::ct::head::Head;
+use crate::ct::merkle::{CompactTree, leaf_hash};
+use crate::ct::source::Protocol;
+use crate::state::{Between, Decision, Ledger, MissingRange, Skip};
+use openssl::sha::sha256;
 use std::fs;
+use std::sync::Arc;
+
+fn url(url: &str) -> LogIdentifier {
+    LogIdentifier::Url(url.into())
+}
 
 fn position(entries: u64) -> Position {
     let mut tree = CompactTree::new();
@@ -8,11 +18,10 @@ fn position(entries: u64) -> Position {
     let (root_hash, bytes) = (tree.root(), "a head".into());
     let head = Head { tree_size: entries, timestamp_ms: 1_700_000_000_000, root_hash, signed: true, bytes };
     Position {
-        log_id: Some([7; 32]),
         ledger: ledger(entries),
         tree: Some(tree),
         head: Some(head),
-        missing: Arc::default(),
+        ..Position::at("https://a.example", 0)
     }
 }
 
@@ -30,12 +39,12 @@ fn missing_entries_are_kept_over_a_restart_with_the_trees_around_them() {
     let position = Position { ledger, missing: vec![known, unverified].into(), ..position(9) };
     let save = |position: Position| {
         let positions = Positions::load(dir.path()).unwrap();
-        positions.set("u", position);
+        positions.set(&url("u"), position);
         positions.save().unwrap();
     };
     save(position.clone());
     let loaded = Positions::load(dir.path()).unwrap();
-    assert_eq!(loaded.get("u"), Some(position.clone()));
+    assert_eq!(loaded.get(&url("u")), Some(position.clone()));
     assert_eq!(loaded.missing_ranges(), 2);
 
     save(Position { missing: Arc::default(), ..position });
@@ -47,35 +56,110 @@ fn positions_are_there_again_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
     let positions = Positions::load(&state).unwrap();
-    let bare = Position { log_id: None, ledger: ledger(5), tree: None, head: None, missing: Arc::default() };
+    let bare = Position { ledger: ledger(5), ..Position::at("https://b.example", 0) };
     positions.set_clients(3);
-    positions.set("https://a.example", position(300));
-    positions.set("https://b.example", bare.clone());
+    positions.set(&url("https://a.example"), position(300));
+    positions.set(&url("https://b.example"), bare.clone());
     positions.save().unwrap();
-    positions.set("https://a.example", position(301));
+    positions.set(&url("https://a.example"), position(301));
     positions.save().unwrap();
 
     let again = Positions::load(&state).unwrap();
-    assert_eq!(again.get("https://a.example"), Some(position(301)));
-    assert_eq!(again.get("https://b.example"), Some(bare));
-    assert_eq!(again.get("https://c.example"), None);
+    assert_eq!(again.get(&url("https://a.example")), Some(position(301)));
+    assert_eq!(again.get(&url("https://b.example")), Some(bare));
+    assert_eq!(again.get(&url("https://c.example")), None);
     assert_eq!(again.clients(), 3);
     assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "nothing is left lying about");
+}
+
+#[test]
+fn the_first_version_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let id = |byte: u8| base64_simd::STANDARD.encode_to_string([byte; 32]);
+    let log = |log_id: &str, next: u64| {
+        format!(
+            r#"{{"log_id":{log_id},"ledger":{{"first":0,"next":{next},"delivered":{next},"undecodable":0,"skipped":0}},"tree":null,"head":null}}"#
+        )
+    };
+    let with_id = |byte, next| log(&format!("\"{}\"", id(byte)), next);
+    let line = format!(
+        r#"{{"version":1,"clients":3,"logs":{{"https://a":{},"https://b":{},"https://b2":{},"https://c":{}}}}}"#,
+        with_id(1, 5),
+        with_id(2, 7),
+        with_id(2, 6),
+        log("null", 8)
+    );
+    fs::write(dir.path().join(FILE), format!("{line}\n{}\n", hex(&sha256(line.as_bytes())))).unwrap();
+    let at = |url: &str, next| Position { ledger: ledger(next), ..Position::at(url, 0) };
+    let expected = BTreeMap::from([
+        (LogIdentifier::LogId([1; 32]), at("https://a", 5)),
+        (LogIdentifier::LogId([2; 32]), at("https://b", 7)),
+        (url("https://c"), at("https://c", 8)),
+    ]);
+    let positions = Positions::load(dir.path()).unwrap();
+    assert_eq!((positions.all(), positions.clients()), (expected.clone(), 3));
+    positions.set(&url("https://c"), at("https://c", 9));
+    positions.save().unwrap();
+    assert!(fs::read_to_string(dir.path().join(FILE)).unwrap().starts_with(r#"{"version":2,"#));
+    let expected = BTreeMap::from_iter(expected.into_iter().chain([(url("https://c"), at("https://c", 9))]));
+    assert_eq!(Positions::load(dir.path()).unwrap().all(), expected);
+}
+
+#[test]
+fn decisions_and_heads_are_kept_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let skip = Skip { start: 1, end_exclusive: 4, entries: 2, because: "it is lost".into(), at_ms: 7 };
+    let whole = Position {
+        skips: vec![skip].into(),
+        decision: Some(Decision { resume_from: 9, because: "a proof is wrong".into() }),
+        unreconciled: vec![position(3).head.unwrap(), position(4).head.unwrap()].into(),
+        ..position(5)
+    };
+    let positions = Positions::load(dir.path()).unwrap();
+    positions.set(&LogIdentifier::LogId([3; 32]), whole.clone());
+    positions.save().unwrap();
+    assert_eq!(Positions::load(dir.path()).unwrap().get(&LogIdentifier::LogId([3; 32])), Some(whole));
+}
+
+#[test]
+fn a_position_belongs_to_the_log_id_and_to_the_url_without_one() {
+    let source = |url: &str, id: Option<u8>| {
+        Source::new(url, "A log", "", id.map(|byte| [byte; 32]), Protocol::Rfc6962)
+    };
+    let positions = Positions::in_memory();
+    positions.set(&LogIdentifier::LogId([1; 32]), Position::at("https://a", 5));
+    assert_eq!(positions.resume(&source("https://moved", Some(1))), Some(Position::at("https://a", 5)));
+    assert_eq!(positions.resume(&source("https://a", Some(2))), None, "another key is another log");
+    assert_eq!(positions.at_url("https://a"), Some(LogIdentifier::LogId([1; 32])));
+    assert_eq!(positions.resume(&source("https://b", None)), None);
+
+    assert_eq!(positions.resume(&source("https://a", None)), Some(Position::at("https://a", 5)));
+    assert_eq!(
+        positions.all().into_keys().collect::<Vec<_>>(),
+        [url("https://a")],
+        "the key is no longer known"
+    );
+    assert_eq!(positions.resume(&source("https://a", Some(7))), Some(Position::at("https://a", 5)));
+    assert_eq!(
+        positions.all().into_keys().collect::<Vec<_>>(),
+        [LogIdentifier::LogId([7; 32])],
+        "it is known now"
+    );
 }
 
 #[test]
 fn what_was_handed_on_just_now_is_not_written_yet() {
     let dir = tempfile::tempdir().unwrap();
     let positions = Positions::load(dir.path()).unwrap();
-    let on_disk = || Positions::load(dir.path()).unwrap().get("u").map(|position| position.ledger.next);
+    let on_disk = || Positions::load(dir.path()).unwrap().get(&url("u")).map(|position| position.ledger.next);
     for (entries, written) in [(1, None), (2, Some(1)), (3, Some(2))] {
-        positions.set("u", position(entries));
+        positions.set(&url("u"), position(entries));
         positions.save_settled().unwrap();
         assert_eq!(on_disk(), written);
     }
     positions.save_settled().unwrap();
     assert_eq!(on_disk(), Some(3), "also when nothing has changed since");
-    positions.set("u", position(4));
+    positions.set(&url("u"), position(4));
     positions.save().unwrap();
     assert_eq!(on_disk(), Some(4));
 }
@@ -84,7 +168,7 @@ fn what_was_handed_on_just_now_is_not_written_yet() {
 fn a_file_with_any_byte_changed_or_cut_off_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let positions = Positions::load(dir.path()).unwrap();
-    positions.set("https://a.example", position(5));
+    positions.set(&url("https://a.example"), position(5));
     positions.save().unwrap();
     let path = dir.path().join(FILE);
     let sound = fs::read(&path).unwrap();
@@ -112,7 +196,9 @@ fn a_file_that_makes_no_sense_is_refused() {
         )
     };
     for (line, problem) in [
-        (r#"{"version":2,"clients":0,"logs":{}}"#.to_string(), "version 2"),
+        (r#"{"version":3,"clients":0,"logs":{}}"#.to_string(), "version 3"),
+        (r#"{"version":0,"clients":0,"logs":{}}"#.to_string(), "version 0"),
+        (log(5, "null").replace(r#""version":1"#, r#""version":2"#), "position of u is invalid"),
         (r#"{"version":1,"clients":0,"logs":{},"more":1}"#.to_string(), "unknown field"),
         (log(6, "null"), "position of u is invalid"),
         (log(5, r#""AAAA""#), "position of u is invalid"),
@@ -130,11 +216,11 @@ fn what_cannot_be_saved_is_saved_later() {
     let state = dir.path().join("state");
     fs::write(&state, "a file where the folder should be").unwrap();
     let positions = Positions { dir: Some(state.clone()), state: Mutex::default() };
-    positions.set("https://a.example", position(5));
+    positions.set(&url("https://a.example"), position(5));
     positions.save().unwrap_err();
     fs::remove_file(&state).unwrap();
     positions.save().unwrap();
-    assert_eq!(Positions::load(&state).unwrap().get("https://a.example"), Some(position(5)));
+    assert_eq!(Positions::load(&state).unwrap().get(&url("https://a.example")), Some(position(5)));
 }
 
 #[test]
@@ -142,13 +228,13 @@ fn positions_are_bounded_and_those_that_are_known_go_on() {
     let positions = Positions::in_memory();
     let at = |next| {
         let ledger = Ledger { skipped: next, next, ..Ledger::from(0) };
-        Position { log_id: None, ledger, tree: None, head: None, missing: Arc::default() }
+        Position { ledger, ..Position::at("u", 0) }
     };
-    (0..MAX_POSITIONS + 5).for_each(|i| positions.set(&format!("https://{i}.example"), at(1)));
-    assert_eq!(positions.lock().by_url.len(), MAX_POSITIONS);
-    positions.set("https://7.example", at(2));
-    assert_eq!(positions.get("https://7.example"), Some(at(2)));
-    assert_eq!(positions.get(&format!("https://{MAX_POSITIONS}.example")), None);
+    (0..MAX_POSITIONS + 5).for_each(|i| positions.set(&url(&format!("https://{i}.example")), at(1)));
+    assert_eq!(positions.lock().by_log.len(), MAX_POSITIONS);
+    positions.set(&url("https://7.example"), at(2));
+    assert_eq!(positions.get(&url("https://7.example")), Some(at(2)));
+    assert_eq!(positions.get(&url(&format!("https://{MAX_POSITIONS}.example"))), None);
 }
 
 #[test]
@@ -163,16 +249,10 @@ fn a_tree_head_that_is_too_large_is_not_kept() {
             signed: true,
             bytes: vec![b'x'; bytes].into(),
         };
-        let position = Position {
-            log_id: None,
-            ledger: Ledger::from(9),
-            tree: None,
-            head: Some(head),
-            missing: Arc::default(),
-        };
-        positions.set("https://log.example", position);
+        let position = Position { head: Some(head), ..Position::at("https://log.example", 9) };
+        positions.set(&url("https://log.example"), position);
         positions.save().unwrap();
-        let known = Positions::load(dir.path()).unwrap().get("https://log.example").unwrap();
+        let known = Positions::load(dir.path()).unwrap().get(&url("https://log.example")).unwrap();
         assert_eq!((known.ledger.next, known.head.is_some()), (9, is_kept));
     }
 }

@@ -9,10 +9,13 @@ mod retriever;
 mod verifier;
 
 use super::LogStatus;
+use super::client_wait::ClientWait;
 use super::head_board::HeadBoard;
 use super::log_requests::LogRequests;
 use super::missing_board::MissingBoard;
+use super::publisher::Publisher;
 use super::report::Reporter;
+use super::retriever::Recovered;
 use super::unverified::DecodedEntry;
 use crate::actors::broker::Broker;
 use crate::config::{Start, Verification, WatchSettings};
@@ -23,8 +26,8 @@ use crate::ct::names_tile::NamesEntry;
 use crate::ct::source::{Protocol, Source};
 use crate::evidence::{LogIdentity, Proof};
 use crate::log_client::{AnswerMemory, FetchError, FetchedEntry, ProofFailure, Proven, Range};
-use crate::message::CertEntry;
-use crate::state::{EvidenceFolder, Positions};
+use crate::message::{CertEntry, Demand};
+use crate::state::{EvidenceFolder, Positions, SkippedFolder, UndecodableFolder};
 use actix::{Actor, Addr};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -32,6 +35,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 /// Time that the log takes for each answer.
@@ -215,6 +219,28 @@ impl Shared {
             memory: Arc::default(),
             broker,
             dir,
+        }
+    }
+
+    /// The last stage, which receives what was missing from `recovered`.
+    pub(super) fn publisher(&self, recovered: mpsc::Receiver<Recovered>) -> Publisher {
+        Publisher {
+            reporter: self.reporter.clone(),
+            memory: self.memory.clone(),
+            settings: SETTINGS,
+            undecodable: Arc::new(UndecodableFolder::new(self.dir.path().join("undecodable"))),
+            positions: self.positions.clone(),
+            skipped: Arc::new(SkippedFolder::new(self.dir.path().join("skipped"))),
+            decision: None,
+            broker: self.broker.clone(),
+            demand: Arc::default(),
+            client_wait: ClientWait::new(Arc::new(Demand::default()), 0, Duration::ZERO),
+            stopped: Rc::default(),
+            recovered,
+            missing: self.missing.clone(),
+            announcements: Vec::new(),
+            cursor: None,
+            began: false,
         }
     }
 

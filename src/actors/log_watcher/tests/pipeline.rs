@@ -1,16 +1,13 @@
 //! All stages together.
 
-use super::super::client_wait::ClientWait;
 use super::super::fetcher::Fetcher;
 use super::super::head_tracker::HeadTracker;
 use super::super::pipeline::{EntryStages, Pipeline};
-use super::super::publisher::Publisher;
 use super::super::retriever::Retriever;
 use super::super::verifier::Verifier;
 use super::*;
 use crate::actors::broker::Newest;
-use crate::message::Demand;
-use crate::state::UndecodableFolder;
+use crate::ct::source::LogIdentifier;
 use tokio::sync::mpsc;
 
 /// Runs the stages until the position is `end`.
@@ -38,21 +35,7 @@ async fn run_to(end: u64, log: &Rc<FakeLog>, shared: &Shared) {
                 SETTINGS,
             ),
             verifier: Verifier::new(log.clone(), board.clone(), reporter.clone(), memory.clone(), false),
-            publisher: Publisher {
-                reporter: reporter.clone(),
-                memory: memory.clone(),
-                settings: SETTINGS,
-                undecodable: Arc::new(UndecodableFolder::new(shared.dir.path().join("undecodable"))),
-                positions: shared.positions.clone(),
-                recovered,
-                missing: shared.missing.clone(),
-                broker: shared.broker.clone(),
-                demand: Arc::default(),
-                client_wait: ClientWait::new(Arc::new(Demand::default()), 0, Duration::ZERO),
-                stopped: Rc::default(),
-                cursor: None,
-                began: false,
-            },
+            publisher: shared.publisher(recovered),
             verifies: true,
         },
     };
@@ -145,7 +128,7 @@ async fn an_entry_that_comes_late_is_published_late_and_holds_nothing_up() {
         let snapshot = shared.status.snapshot();
         assert_eq!((snapshot.delivered, snapshot.missing, snapshot.pending), (59, 1, 0));
         assert_eq!(snapshot.missing_indexes, ["17"]);
-        let saved = shared.positions.get("https://log.example").expect("a position");
+        let saved = shared.positions.get(&LogIdentifier::LogId([1; 32])).expect("a position");
         assert_eq!(*saved.missing, [super::retriever::missing_range(17)]);
         mended.set(true);
         std::future::pending::<()>().await;
@@ -157,7 +140,7 @@ async fn an_entry_that_comes_late_is_published_late_and_holds_nothing_up() {
     let indexes = newest(&shared).await;
     let expected: Vec<_> = (0..17).chain(18..60).chain([17]).collect();
     assert_eq!(indexes, expected);
-    let saved = shared.positions.get("https://log.example").expect("a position");
+    let saved = shared.positions.get(&LogIdentifier::LogId([1; 32])).expect("a position");
     assert_eq!((saved.ledger.delivered, saved.ledger.missing, saved.missing.len()), (60, 0, 0));
     assert!(saved.ledger.adds_up());
     assert_eq!(shared.misbehaviours(), []);

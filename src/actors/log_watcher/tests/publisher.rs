@@ -1,13 +1,12 @@
-use super::super::client_wait::ClientWait;
 use super::super::publisher::Publisher;
 use super::super::retriever::Recovered;
 use super::super::unverified::{UnverifiedEntries, VerifiedBatch};
 use super::super::verifier::Verified;
 use super::*;
 use crate::actors::broker::Newest;
+use crate::ct::source::LogIdentifier;
 use crate::log_client::DecodeFailure;
-use crate::message::Demand;
-use crate::state::{Between, MissingRange, Positions, UndecodableFolder};
+use crate::state::{Between, Decision, MissingRange, Position, Positions};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -23,24 +22,16 @@ fn stage(settings: WatchSettings, positions: Positions) -> Stage {
     let (shared, positions, stopped) = (Shared::new(), Arc::new(positions), Rc::new(Cell::new(false)));
     let (recovered_in, recovered) = mpsc::channel(1);
     let publisher = Publisher {
-        reporter: shared.reporter.clone(),
-        memory: shared.memory.clone(),
         settings,
-        undecodable: Arc::new(UndecodableFolder::new(shared.dir.path().join("undecodable"))),
         positions: positions.clone(),
-        broker: shared.broker.clone(),
-        demand: Arc::default(),
-        client_wait: ClientWait::new(Arc::new(Demand::default()), 0, Duration::ZERO),
         stopped: stopped.clone(),
-        recovered,
-        missing: shared.missing.clone(),
-        cursor: None,
-        began: false,
+        ..shared.publisher(recovered)
     };
     Stage { shared, publisher, positions, stopped, recovered: recovered_in }
 }
 
 const URL: &str = "https://log.example";
+const LOG: LogIdentifier = LogIdentifier::LogId([1; 32]);
 
 fn broken() -> DecodeFailure {
     DecodeFailure { reason: "because".into(), leaf_input: "AA==".into(), extra_data: String::new() }
@@ -87,9 +78,9 @@ async fn entries_are_sent_and_the_position_moves_with_its_tree_and_head() {
     let entries = stage.entries(0..30);
     let batches = stage.batches(entries);
     assert!(stage.publish(batches).await);
-    let saved = stage.positions.get(URL).expect("a position");
+    let saved = stage.positions.get(&LOG).expect("a position");
     assert_eq!((saved.ledger.next, saved.ledger.delivered), (30, 30));
-    assert_eq!((saved.tree, saved.head, saved.log_id), (Some(tree_of(30)), Some(head(100)), Some([1; 32])));
+    assert_eq!((saved.tree, saved.head, saved.url.as_str()), (Some(tree_of(30)), Some(head(100)), URL));
     let newest = stage.shared.broker.send(Newest).await.expect("the Broker");
     assert_eq!(newest.last().expect("an entry").index, 29);
 }
@@ -113,7 +104,7 @@ async fn a_batch_without_any_decodable_entry_moves_the_position_too() {
     entries.iter_mut().for_each(|entry| entry.content = Err(broken()));
     let batches = stage.batches(entries);
     assert!(stage.publish(batches).await);
-    assert_eq!(stage.positions.get(URL).expect("a position").ledger.undecodable, 2);
+    assert_eq!(stage.positions.get(&LOG).expect("a position").ledger.undecodable, 2);
 }
 
 #[actix::test]
@@ -139,7 +130,7 @@ async fn nothing_is_sent_after_a_stop_and_the_position_stays() {
         let batches = stage.batches(entries);
         stage.stopped.set(true);
         assert!(!stage.publish(batches).await, "it waits to be dropped");
-        assert_eq!(stage.positions.get(URL).expect("a position").ledger.next, 0);
+        assert_eq!(stage.positions.get(&LOG).expect("a position").ledger.next, 0);
         assert!(stage.shared.broker.send(Newest).await.expect("the Broker").is_empty());
     }
 }
@@ -164,7 +155,7 @@ async fn behind_an_entry_that_cannot_be_hashed_the_tree_is_unknown() {
 async fn a_start_is_at_the_head_or_where_the_settings_say_and_later_where_it_ended() {
     for (start, next) in [(Start::Head, 100), (Start::Index(7), 7), (Start::BeforeHead(30), 70)] {
         let mut stage = stage(WatchSettings { start, ..SETTINGS }, Positions::in_memory());
-        assert_eq!(stage.publisher.resume().await, None);
+        assert_eq!(stage.publisher.resume(), None);
         assert_eq!(stage.publisher.begin(&head(100)).next(), next);
         assert_eq!(stage.publisher.begin(&head(150)).next(), next, "a later head changes nothing");
     }
@@ -178,10 +169,10 @@ async fn a_restart_goes_on_where_it_was_and_leaves_out_what_is_beyond_the_limit(
         let batches = before.batches(entries);
         assert!(before.publish(batches).await);
         let positions = Positions::in_memory();
-        positions.set(URL, before.positions.get(URL).expect("a position"));
+        positions.set(&LOG, before.positions.get(&LOG).expect("a position"));
 
         let mut after = stage(WatchSettings { catch_up, ..SETTINGS }, positions);
-        assert_eq!(after.publisher.resume().await, Some(head(100)));
+        assert_eq!(after.publisher.resume(), Some(head(100)));
         let cursor = after.publisher.begin(&head(100));
         assert_eq!((cursor.next(), cursor.ledger.skipped), (next, skipped));
         assert_eq!(cursor.tree.is_some(), skipped == 0, "the tree before it is known");
@@ -193,11 +184,63 @@ async fn another_key_is_another_log() {
     let mut before = stage(SETTINGS, Positions::in_memory());
     before.publisher.begin(&head(100));
     let positions = Positions::in_memory();
-    let saved = before.positions.get(URL).expect("a position");
-    positions.set(URL, crate::state::Position { log_id: Some([2; 32]), ..saved });
+    let saved = before.positions.get(&LOG).expect("a position");
+    positions.set(&LogIdentifier::LogId([2; 32]), saved.clone());
     let mut after = stage(SETTINGS, positions);
-    assert!(timeout(Duration::from_secs(1), after.publisher.resume()).await.is_err(), "it never goes on");
-    assert!(after.shared.status.snapshot().halted.expect("a reason").contains("key has changed"));
+    assert_eq!(after.publisher.resume(), None);
+    assert_eq!(after.publisher.begin(&head(50)).next(), 0);
+    assert_eq!(
+        after.positions.get(&LogIdentifier::LogId([2; 32])),
+        Some(saved),
+        "its position is left alone"
+    );
+}
+
+#[actix::test]
+async fn a_decision_is_applied_once_and_written_down() {
+    for is_saved in [true, false] {
+        let mut before = stage(SETTINGS, Positions::in_memory());
+        let entries = before.entries(0..20);
+        let batches = before.batches(entries);
+        assert!(before.publish(batches).await);
+        let decision = Decision { resume_from: 60, because: "it is\nlost".into() };
+        let (of_state, of_config) = if is_saved { (Some(decision), None) } else { (None, Some(decision)) };
+        let saved = before.positions.get(&LOG).expect("a position");
+        let positions = Positions::in_memory();
+        positions.set(&LOG, Position { decision: of_state, ..saved });
+
+        let mut after = stage(SETTINGS, positions);
+        after.publisher.decision = of_config.clone();
+        after.publisher.resume();
+        let cursor = after.publisher.begin(&head(100));
+        assert_eq!((cursor.next(), cursor.ledger.skipped, cursor.tree), (60, 40, None));
+        let saved = after.positions.get(&LOG).expect("a position");
+        assert_eq!((saved.decision, saved.skips.len()), (None, 1));
+        let shown = after.shared.status.snapshot();
+        assert_eq!((shown.skips, shown.skipped), (saved.skips.to_vec(), 40));
+        let [file] = std::fs::read_dir(after.shared.dir.path().join("skipped"))
+            .expect("a folder")
+            .map(|file| file.expect("a file").path())
+            .collect::<Vec<_>>()
+            .try_into()
+            .expect("one file");
+        let record: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(file).expect("a record")).expect("JSON");
+        assert_eq!((&record["start"], &record["entries"]), (&20.into(), &40.into()));
+        assert_eq!((&record["because"], &record["verified_tree"][0]), (&"it is\nlost".into(), &20.into()));
+
+        after.publisher.began = false;
+        after.publisher.decision = of_config;
+        assert_eq!(after.publisher.begin(&head(100)).skips.len(), 1, "once");
+    }
+}
+
+#[actix::test]
+async fn a_decision_beyond_the_end_of_the_log_is_not_applied() {
+    let mut stage = stage(SETTINGS, Positions::in_memory());
+    stage.publisher.decision = Some(Decision { resume_from: 101, because: "of a typo".into() });
+    let cursor = stage.publisher.begin(&head(100));
+    assert_eq!((cursor.next(), cursor.skips.len()), (0, 0));
 }
 
 #[actix::test]
@@ -213,7 +256,7 @@ async fn missing_entries_are_in_the_account_until_they_come_also_over_a_restart(
         .expect("there is room");
     drop(sender);
     stage.publisher.run(receiver).await;
-    let saved = stage.positions.get(URL).expect("a position");
+    let saved = stage.positions.get(&LOG).expect("a position");
     assert_eq!(
         (saved.ledger.next, saved.ledger.missing, &saved.missing),
         (6, 1, &Arc::new(vec![range.clone()]))
@@ -221,9 +264,9 @@ async fn missing_entries_are_in_the_account_until_they_come_also_over_a_restart(
     assert_eq!(saved.tree, Some(tree_of(6)));
 
     let positions = Positions::in_memory();
-    positions.set(URL, saved);
+    positions.set(&LOG, saved);
     let mut after = self::stage(SETTINGS, positions);
-    after.publisher.resume().await;
+    after.publisher.resume();
     after.publisher.begin(&head(100));
     assert_eq!(after.shared.missing.all(), [range]);
     after.recover(&super::retriever::missing_range(5));
@@ -232,7 +275,7 @@ async fn missing_entries_are_in_the_account_until_they_come_also_over_a_restart(
     after.recover(&super::retriever::missing_range(5));
     let (_sender, receiver) = mpsc::channel(1);
     assert!(timeout(Duration::from_secs(5), after.publisher.run(receiver)).await.is_err(), "it goes on");
-    let saved = after.positions.get(URL).expect("a position");
+    let saved = after.positions.get(&LOG).expect("a position");
     assert_eq!((saved.ledger.next, saved.ledger.delivered, saved.ledger.missing), (6, 6, 0), "each once");
     assert!(saved.missing.is_empty() && after.shared.missing.all().is_empty());
     let newest = after.shared.broker.send(Newest).await.expect("the Broker");
@@ -251,7 +294,7 @@ async fn a_missing_range_is_published_in_batches_and_shrinks_with_each() {
     let (_sender, receiver) = mpsc::channel(1);
     let (stopped, status, positions) = (stage.stopped.clone(), stage.shared.status.clone(), &stage.positions);
     let stop = async {
-        while positions.get(URL).expect("a position").ledger.missing == 256 {
+        while positions.get(&LOG).expect("a position").ledger.missing == 256 {
             tokio::task::yield_now().await;
         }
         stopped.set(true);
@@ -262,7 +305,7 @@ async fn a_missing_range_is_published_in_batches_and_shrinks_with_each() {
         () = stop => {}
         () = stage.publisher.run(receiver) => panic!("it ended"),
     }
-    let saved = stage.positions.get(URL).expect("a position");
+    let saved = stage.positions.get(&LOG).expect("a position");
     let sent = stage.shared.broker.send(Newest).await.expect("the Broker").len() as u64;
     assert!(sent > 0 && sent < 256, "{sent}");
     assert_eq!((saved.ledger.delivered, saved.ledger.missing, saved.ledger.next), (sent, 256 - sent, 256));

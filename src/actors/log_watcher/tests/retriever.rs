@@ -1,7 +1,8 @@
 use super::super::missing_board::{MAX_RANGES, MissingBoard};
 use super::super::retriever::{Recovered, Retriever};
 use super::*;
-use crate::state::{Between, Ledger, MissingRange, Position};
+use crate::ct::source::LogIdentifier;
+use crate::state::{Between, MissingRange, Position};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -97,8 +98,7 @@ async fn missing_entries_are_limited_for_each_log_and_for_all() {
     let board = MissingBoard::new(positions.clone());
     assert!(board.has_room(0));
     let missing = vec![missing_range(1); crate::state::positions::MAX_MISSING_RANGES];
-    let (ledger, log_id) = (Ledger::from(9), None);
-    positions
-        .set("another log", Position { log_id, ledger, tree: None, head: None, missing: missing.into() });
+    let other = Position { missing: missing.into(), ..Position::at("https://other.example", 9) };
+    positions.set(&LogIdentifier::Url(other.url.clone()), other);
     assert!(!board.has_room(0));
 }
