@@ -1,6 +1,6 @@
 //! `logs`: prints the logs that would be watched, and their current sizes.
 
-use crate::config::{Config, LogConfig};
+use crate::config::{Config, LogConfig, Verification};
 use crate::ct::log_list::{Endpoint, ListedLog, LogList, NotSelected, TemporalInterval};
 use crate::ct::source::Protocol;
 use crate::http_client::{HttpSettings, Reach, TlsClient};
@@ -82,6 +82,9 @@ async fn listed(config: &Config, http: &HttpSettings) -> LogList {
 
 async fn row(log: &LogConfig, client: LogClient) -> Row {
     let entries = match client.head().await {
+        Ok(Some(head)) if log.verification() == Verification::Off => {
+            format!("{}, not verified", head.tree_size)
+        }
         Ok(Some(head)) => head.tree_size.to_string(),
         Ok(None) => String::new(),
         Err(error) => error.to_string(),

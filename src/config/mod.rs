@@ -29,7 +29,7 @@ pub use reference::EXPLAINED;
 pub use resolved::{Config, HealthLimits, TlsFiles};
 #[cfg(test)]
 pub(crate) use values::Size;
-pub use values::StartAt;
+pub use values::{StartAt, Verify};
 pub use watch::{Start, Verification, WatchSettings};
 pub use written::{Log, Written};
 

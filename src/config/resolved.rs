@@ -2,6 +2,7 @@
 
 use super::clients::ClientLimits;
 use super::logs::{ListConfig, LogConfig};
+use super::values::Verify;
 use super::written::Written;
 use crate::access::{self, Access};
 use crate::http_client::Proxies;
@@ -76,7 +77,21 @@ pub struct Config {
 impl Config {
     /// Warnings about settings that are allowed but probably not intended.
     pub fn warnings(&self) -> Vec<String> {
-        access::warnings(&self.access, self.admin_listen.is_some())
+        let mut warnings = access::warnings(&self.access, self.admin_listen.is_some());
+        warnings.extend(self.unverified_logs().map(|log| {
+            format!("verify is off for {log}: its entries are sent without proof that the log contains them")
+        }));
+        warnings
+    }
+
+    /// The logs for which alone verification is off.
+    fn unverified_logs(&self) -> impl Iterator<Item = String> {
+        let written = &self.written;
+        let logs = written.logs.iter().map(|log| (&log.url, log.verify));
+        let listed = written.listed_logs.iter().map(|log| (&log.log_id, log.verify));
+        let is_off =
+            |(log, verify): (&String, Option<Verify>)| (verify == Some(Verify::Off)).then(|| log.clone());
+        logs.chain(listed).filter_map(is_off)
     }
 }
 

@@ -2,6 +2,7 @@ use super::Start;
 use super::*;
 use crate::http_client::Reach;
 use crate::message::Stream;
+use crate::state::Decision;
 use std::time::Duration;
 
 const ONE_LOG: &str = "[[logs]]\nurl = \"http://127.0.0.1:9001\"\n";
@@ -193,6 +194,51 @@ fn a_wrong_log_is_named_by_its_place() {
     ] {
         let error = loaded("c.toml", &format!("{ONE_LOG}[[logs]]\n{log}"), &[]).unwrap_err().to_string();
         assert!(error.starts_with(&format!("c.toml: {expected}")), "{error}\nnot {expected}");
+    }
+}
+
+const SETTING: &str = "[[listed_logs]]\nlog_id = 'AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE='\n";
+
+#[test]
+fn a_setting_for_one_log_applies_to_that_log_alone() {
+    let mut list = crate::log_list::built_in::snapshot().unwrap().list;
+    list.logs[0].log_id = [1; 32];
+    let text = format!("{SETTING}verify = 'off'\nresume_from = 7\nbecause = ' it is lost '\n");
+    let config = toml(&text).unwrap();
+    let lists = config.lists.clone().unwrap();
+    let logs = lists.select(&list, 1_779_667_200 /* 2026-05-25 */);
+    let (one, others): (Vec<_>, Vec<_>) = logs.iter().partition(|log| log.source.log_id() == Some([1; 32]));
+    let decision = Some(Decision { resume_from: 7, because: "it is lost".into() });
+    assert_eq!((one[0].verification(), &one[0].decision), (Verification::Off, &decision));
+    assert!(others.iter().all(|log| log.verification() == Verification::Signed && log.decision.is_none()));
+    assert!(config.warnings()[0].contains("verify is off for AQEBAQEB"), "{:?}", config.warnings());
+
+    let configured =
+        loaded("c.toml", &format!("{ONE_LOG}resume_from = 7\nbecause = 'it is lost'\n"), &[]).unwrap();
+    assert_eq!(configured.logs[0].decision, decision);
+    assert_eq!(configured.warnings(), [""; 0]);
+}
+
+#[test]
+fn a_wrong_setting_for_one_log_is_named() {
+    let both =
+        format!("[server]\nstreams = ['domains']\n[fetch]\nnames_tiles = true\n{SETTING}verify = 'enforce'");
+    let long = format!("{SETTING}resume_from = 7\nbecause = '{}'", "x".repeat(1_001));
+    for (text, problem) in [
+        ("[[listed_logs]]\nlog_id = 'AQEB'".into(), "listed_logs[0].log_id"),
+        (format!("{SETTING}{SETTING}"), "listed_logs[1].log_id: the log is listed twice"),
+        (format!("{SETTING}resume_from = 7"), "listed_logs[0].because: expected the reason"),
+        (format!("{SETTING}resume_from = 7\nbecause = ' '"), "listed_logs[0].because: expected the reason"),
+        (format!("{SETTING}because = 'x'"), "resume_from, which is not set"),
+        (
+            format!("{ONE_LOG}[[logs]]\nurl = 'http://b.example'\nresume_from = 7"),
+            "logs[1].because: expected the reason",
+        ),
+        (long, "at most 1,000 bytes"),
+        (both, "listed_logs[0].verify: entries of names tiles cannot be verified"),
+    ] {
+        let error = toml(&text).unwrap_err().to_string();
+        assert!(error.contains(problem), "{text}: {error}");
     }
 }
 

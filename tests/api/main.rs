@@ -26,4 +26,5 @@ mod slow_clients;
 mod static_logs;
 mod streams;
 mod tls;
+mod ways_past;
 mod wires;
