@@ -53,7 +53,7 @@ impl Evidence {
             Misbehaviour::Rollback { smaller, larger } => rollback(&log.head(smaller)?, &log.head(larger)?),
             Misbehaviour::Fork { first, second } => fork(&log.head(first)?, &log.head(second)?),
             Misbehaviour::Inconsistent { beginning, proof, head } => {
-                inconsistent(beginning, proof, &log.head(head)?)
+                log.inconsistent(beginning, proof, &log.head(head)?)
             }
             Misbehaviour::WrongEntry { index, leaf_input, precertificate, chain } => {
                 wrong_entry(log.protocol, *index, leaf_input, precertificate.as_ref(), chain)
@@ -107,27 +107,40 @@ fn fork(first: &SignedTreeHead, second: &SignedTreeHead) -> Result<(), Unconfirm
     }
 }
 
-fn inconsistent(beginning: &OldTree, proof: &Proof, head: &SignedTreeHead) -> Result<(), Unconfirmed> {
-    let (size, root) = (head.tree_size, &head.root_hash);
-    let consistent = match (beginning, proof) {
-        (OldTree::Root { size: first, root: first_root }, Proof::Consistency(proof)) => {
-            let first_root = first_root.as_ref().map(hash).transpose()?;
-            consistency::frontier(*first, size, root, &hashes(proof)?, first_root.as_ref()).is_ok()
-        }
-        (OldTree::Root { .. }, Proof::Subtrees(_)) => return Err(Unconfirmed::Malformed("its proof")),
-        (OldTree::Entries { size: first, frontier, leaf_hashes }, proof) => {
-            let tree = CompactTree::from_frontier(*first, hashes(frontier)?);
-            let mut tree = tree.ok_or(Unconfirmed::Malformed("its frontier"))?;
-            hashes(leaf_hashes)?.into_iter().for_each(|leaf| tree.push(leaf));
-            match proof {
-                Proof::Consistency(proof) => {
-                    consistency::verify(tree.size(), &tree.root(), size, root, &hashes(proof)?).is_ok()
-                }
-                Proof::Subtrees(roots) => extend(tree, size, &hashes(roots)?)?.root() == *root,
+impl LogIdentity {
+    fn inconsistent(
+        &self,
+        beginning: &OldTree,
+        proof: &Proof,
+        head: &SignedTreeHead,
+    ) -> Result<(), Unconfirmed> {
+        let (size, root) = (head.tree_size, &head.root_hash);
+        let consistent = match (beginning, proof) {
+            (OldTree::Head { head: old }, Proof::Consistency(proof)) => {
+                let old = self.head(old)?;
+                consistency::verify(old.tree_size, &old.root_hash, size, root, &hashes(proof)?).is_ok()
             }
-        }
-    };
-    if consistent { Err(Unconfirmed::Innocent("the trees are consistent")) } else { Ok(()) }
+            (OldTree::Root { size: first, root: first_root }, Proof::Consistency(proof)) => {
+                let first_root = first_root.as_ref().map(hash).transpose()?;
+                consistency::frontier(*first, size, root, &hashes(proof)?, first_root.as_ref()).is_ok()
+            }
+            (OldTree::Head { .. } | OldTree::Root { .. }, Proof::Subtrees(_)) => {
+                return Err(Unconfirmed::Malformed("its proof"));
+            }
+            (OldTree::Entries { size: first, frontier, leaf_hashes }, proof) => {
+                let tree = CompactTree::from_frontier(*first, hashes(frontier)?);
+                let mut tree = tree.ok_or(Unconfirmed::Malformed("its frontier"))?;
+                hashes(leaf_hashes)?.into_iter().for_each(|leaf| tree.push(leaf));
+                match proof {
+                    Proof::Consistency(proof) => {
+                        consistency::verify(tree.size(), &tree.root(), size, root, &hashes(proof)?).is_ok()
+                    }
+                    Proof::Subtrees(roots) => extend(tree, size, &hashes(roots)?)?.root() == *root,
+                }
+            }
+        };
+        if consistent { Err(Unconfirmed::Innocent("the trees are consistent")) } else { Ok(()) }
+    }
 }
 
 /// Compares the entry with its index and with the precertificate that was served with it. It was proven to be

@@ -102,6 +102,11 @@ pub enum Misbehaviour {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OldTree {
+    /// The tree of an earlier head.
+    Head {
+        /// The head.
+        head: Base64,
+    },
     /// The tree of `size` entries with the root hash `root`, from an earlier head.
     Root {
         /// Number of entries.

@@ -64,12 +64,21 @@ impl LogClient {
                     Err(ProofFailure { reason, proof: Proof::Subtrees(base64s(&roots)) })
                 })
             }
-            _ => {
-                let proof = self.consistency(size, head.tree_size).await?;
-                let verified = consistency::verify(size, &root, head.tree_size, &head.root_hash, &proof);
-                judged(verified, &proof)
-            }
+            _ => self.prove_prefix(size, &root, head).await,
         }
+    }
+
+    /// Verifies that the tree of `old` is a prefix of the tree of `new`, which must not be smaller.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub(crate) async fn prove_head(&self, old: &Head, new: &Head) -> Proven<()> {
+        self.prove_prefix(old.tree_size, &old.root_hash, new).await
+    }
+
+    async fn prove_prefix(&self, size: u64, root: &Hash, head: &Head) -> Proven<()> {
+        let proof = self.consistency(size, head.tree_size).await?;
+        judged(consistency::verify(size, root, head.tree_size, &head.root_hash, &proof), &proof)
     }
 
     /// The verified tree of the first `size` entries, where 0 < `size` < the size of `head`. With `root`, the

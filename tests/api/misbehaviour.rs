@@ -1,9 +1,10 @@
 //! Tests of logs that misbehave: the server detects it before it sends the entries, stores evidence, reports
 //! it, and retries.
 
-use crate::helpers::{Subscriber, TestApp, log_with, spawn_app, with_its_key};
+use crate::helpers::{Subscriber, TestApp, log_with, spawn_app, spawn_app_among, with_its_key};
 use certstream_server::ct::source::Protocol;
 use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol, EntryKind, Fault, FaultOn};
+use std::time::{Duration, Instant};
 
 const BOTH: [(DemoProtocol, Protocol); 2] =
     [(DemoProtocol::Rfc6962, Protocol::Rfc6962), (DemoProtocol::StaticCt, Protocol::StaticCt)];
@@ -201,4 +202,45 @@ async fn lagging_front_ends_of_an_rfc6962_log_raise_no_alarm() {
 #[actix_web::test]
 async fn lagging_front_ends_of_a_static_log_raise_no_alarm() {
     lagging_raises_no_alarm(DemoProtocol::StaticCt, Protocol::StaticCt).await;
+}
+
+/// A longer run, with figures:
+///
+/// ```text
+/// ENTRIES=500000 cargo test --release --test api caught_up_with -- --nocapture
+/// ```
+#[actix_web::test]
+async fn a_fork_is_noticed_while_the_log_is_caught_up_with() {
+    let entries = std::env::var("ENTRIES").map_or(20_000, |text| text.parse().expect("a number"));
+    for (demo, protocol) in BOTH {
+        let options = DemoLogOptions { protocol: demo, retain: 1_000_000, ..DemoLogOptions::default() };
+        let log = log_with(options).await;
+        for _ in 0..entries / 1000 {
+            log.publish(1000);
+            tokio::time::sleep(Duration::ZERO).await;
+        }
+        log.set_fault(Fault::Delay(Duration::from_millis(200)), FaultOn::Entries, None);
+        let interval = Duration::from_secs(1);
+        let settings = format!("{EAGER}in_flight = 2\n");
+        let variables = [("CERTSTREAM_FETCH_POLL_INTERVAL", "1s")];
+        let app = spawn_app_among(&variables, &settings, vec![with_its_key(&log, protocol)]).await;
+        app.wait_for(|stats| stats["logs"][log.url()]["delivered"].as_u64() > Some(0)).await;
+        log.publish(100);
+        app.wait_for(|stats| stats["logs"][log.url()]["tree_size"] == entries + 100).await;
+        log.set_fault(Fault::WrongRoot, FaultOn::Heads, Some(1));
+        log.publish(100);
+        let begin = Instant::now();
+        let stats = app.wait_for(|stats| stats["logs"][log.url()]["misbehaviours"].as_u64() > Some(0)).await;
+        let (noticed, stats) = (begin.elapsed(), &stats["logs"][log.url()]);
+        println!("{protocol:?}: noticed after {noticed:.1?}, at index {} of {entries}", stats["position"]);
+        assert!(stats["position"].as_u64() < Some(entries), "{protocol:?}: before its entries come: {stats}");
+        assert!(noticed < 20 * interval, "{protocol:?}: {noticed:.1?}");
+        let evidence = app.evidence();
+        let kinds: Vec<_> = evidence.iter().map(|evidence| evidence.misbehaviour.kind()).collect();
+        assert!(kinds.contains(&"inconsistent"), "{protocol:?}: {kinds:?}");
+        for evidence in &evidence {
+            evidence.check().unwrap_or_else(|why| panic!("{protocol:?}: {why}: {}", evidence.problem));
+        }
+        app.stop().await;
+    }
 }

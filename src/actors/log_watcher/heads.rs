@@ -67,6 +67,11 @@ impl Heads {
         }
     }
 
+    /// Whether a head of this size is stored.
+    pub(super) fn contains(&self, tree_size: u64) -> bool {
+        self.seen.iter().any(|head| head.tree_size == tree_size)
+    }
+
     /// Removes a head that the log's entries did not lead to, so that later heads are not compared with it.
     pub(super) fn forget(&mut self, head: &Head) {
         self.seen.retain(|other| other.tree_size != head.tree_size);

@@ -24,8 +24,6 @@ pub(super) struct LogCursor {
     pub(super) skips: Arc<Vec<Skip>>,
     /// The decision to pass entries over, until it is applied.
     pub(super) decision: Option<Decision>,
-    /// Signed heads that the tree has not been compared with yet.
-    pub(super) unreconciled: Arc<Vec<Head>>,
     /// The root hash of all entries before `next`, if a head stated it.
     root: Option<Hash>,
 }
@@ -50,16 +48,15 @@ impl LogCursor {
             missing: Arc::default(),
             skips: Arc::default(),
             decision: None,
-            unreconciled: Arc::default(),
             root,
         }
     }
 
     /// The position saved before a restart.
     pub(super) fn saved(saved: Position) -> Self {
-        let Position { ledger, tree, head, missing, skips, decision, unreconciled, url: _ } = saved;
+        let Position { ledger, tree, head, missing, skips, decision, .. } = saved;
         let tree = tree.or(empty_tree(ledger.next));
-        LogCursor { ledger, tree, head, missing, skips, decision, unreconciled, root: None }
+        LogCursor { ledger, tree, head, missing, skips, decision, root: None }
     }
 
     /// The next index to publish.
@@ -124,7 +121,7 @@ impl LogCursor {
         self.tree.as_ref().map_or(self.next(), CompactTree::size)
     }
 
-    /// The state that is saved for a restart. The tree is saved only if its size equals `next`.
+    /// The state that is saved for a restart, without the heads. The tree is saved only if its size equals `next`.
     pub(super) fn to_save(&self, url: &str) -> Position {
         Position {
             ledger: self.ledger,
@@ -133,7 +130,6 @@ impl LogCursor {
             missing: self.missing.clone(),
             skips: self.skips.clone(),
             decision: self.decision.clone(),
-            unreconciled: self.unreconciled.clone(),
             ..Position::at(url, 0)
         }
     }

@@ -9,6 +9,7 @@ pub(super) trait LogRequests {
     async fn head(&self) -> Result<Option<Head>, FetchError>;
     async fn entries(&self, range: Range) -> Result<Vec<FetchedEntry>, FetchError>;
     async fn prove(&self, tree: &CompactTree, head: &Head) -> Proven<()>;
+    async fn prove_head(&self, old: &Head, new: &Head) -> Proven<()>;
     async fn tree_at(&self, size: u64, root: Option<&Hash>, head: &Head) -> Proven<CompactTree>;
     fn forget(&self);
     fn alignment(&self) -> u64;
@@ -27,6 +28,10 @@ impl LogRequests for LogClient {
 
     async fn prove(&self, tree: &CompactTree, head: &Head) -> Proven<()> {
         self.prove(tree, head).await
+    }
+
+    async fn prove_head(&self, old: &Head, new: &Head) -> Proven<()> {
+        self.prove_head(old, new).await
     }
 
     async fn tree_at(&self, size: u64, root: Option<&Hash>, head: &Head) -> Proven<CompactTree> {

@@ -10,6 +10,7 @@
 //! | `head_tracker` | the log's tree heads; `heads` and `head_board`: those that are known, and which contradict each other; `poll_schedule`: when to request them |
 //! | `fetcher` | the entries under a head; `window`: ranges in flight; `page_size`: how many entries to request; `progress`: the report of catching up |
 //! | `verifier` | the proof that entries lead to a head; `unverified`: entries that wait for it; `log_cursor`: the position and its tree |
+//! | `reconciler`, `unreconciled` | the signed heads that no entries were proven to lead to |
 //! | `retriever`, `missing_board` | the entries that the log did not serve, and their retries |
 //! | `publisher` | the ledger, the Broker and the saved position; `client_wait`: after a restart, the wait for the clients |
 //! | `backoff` | the delays after failures |
@@ -41,11 +42,13 @@ mod pipeline;
 mod poll_schedule;
 mod progress;
 mod publisher;
+mod reconciler;
 mod report;
 mod retriever;
 mod status;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unreconciled;
 pub(crate) mod unverified;
 mod verifier;
 mod window;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!                 ┌────────────── newest head ──────────────┐
-//! HeadTracker ────┤ (watch)                                 ▼
+//! HeadTracker ────┤ (watch)     Reconciler ◄─ other heads   ▼
 //!                 └──► Fetcher ══ pages, 1 waiting ══► Verifier ══ batches, 1 waiting ══► Publisher ──► Broker
 //!                         ▲                                                                  │  ▲
 //!                         └────── from the position, after the log contradicted itself ◄─────┤  │
@@ -22,6 +22,7 @@ use super::log_cursor::LogCursor;
 use super::log_requests::LogRequests;
 use super::missing_board::MissingBoard;
 use super::publisher::Publisher;
+use super::reconciler::Reconciler;
 use super::report::Reporter;
 use super::retriever::Retriever;
 use super::verifier::{VerificationEnd, Verifier};
@@ -44,6 +45,7 @@ pub(super) struct Pipeline<L> {
     pub(super) reporter: Rc<Reporter>,
     pub(super) board: Rc<HeadBoard>,
     pub(super) tracker: HeadTracker<L>,
+    pub(super) reconciler: Reconciler<L>,
     pub(super) entries: EntryStages<L>,
     pub(super) retriever: Retriever<L>,
 }
@@ -69,6 +71,11 @@ impl Pipeline<LogClient> {
             let (log, board, reporter) = shared();
             HeadTracker::new(log, board, reporter, shortest)
         };
+        let reconciler = {
+            let (log, board, reporter) = shared();
+            let far = settings.page_size.saturating_mul(settings.in_flight as u64);
+            Reconciler::new(log, board, reporter, far)
+        };
         let missing = Rc::new(MissingBoard::new(positions.clone()));
         let fetcher = {
             let (log, board, reporter) = shared();
@@ -86,6 +93,7 @@ impl Pipeline<LogClient> {
         };
         let publisher = Publisher {
             reporter: reporter.clone(),
+            board: board.clone(),
             memory,
             settings,
             undecodable,
@@ -103,14 +111,15 @@ impl Pipeline<LogClient> {
             began: false,
         };
         let entries = EntryStages { fetcher, verifier, publisher, verifies };
-        Pipeline { reporter, board, tracker, entries, retriever }
+        Pipeline { reporter, board, tracker, reconciler, entries, retriever }
     }
 }
 
 impl<L: LogRequests> Pipeline<L> {
     /// Runs forever.
     pub(super) async fn run(self) {
-        let Pipeline { reporter, board, mut tracker, mut entries, mut retriever } = self;
+        let Pipeline { reporter, board, mut tracker, mut reconciler, mut entries, mut retriever } = self;
+        let verifies = entries.verifies;
         if let Some(saved) = entries.publisher.resume() {
             board.know(saved);
         }
@@ -118,6 +127,11 @@ impl<L: LogRequests> Pipeline<L> {
             keep_running(&reporter, "head tracker", async || tracker.run().await),
             keep_running(&reporter, "watcher", async || entries.run(&board).await),
             keep_running(&reporter, "retriever", async || retriever.run().await),
+            async {
+                if verifies {
+                    keep_running(&reporter, "reconciler", async || reconciler.run().await).await;
+                }
+            },
         );
     }
 }

@@ -2,6 +2,7 @@
 //! position of the log.
 
 use super::client_wait::ClientWait;
+use super::head_board::HeadBoard;
 use super::log_cursor::LogCursor;
 use super::missing_board::MissingBoard;
 use super::report::Reporter;
@@ -20,8 +21,8 @@ use crate::log_client::{AnswerMemory, DecodeFailure};
 use crate::message::{CertEntry, Demand, EntryBatch};
 use crate::printable::{MAX_CHARS, escaped};
 use crate::state::{
-    Decision, Ledger, MissingRange, OutOfTurn, Positions, Skip, SkipRecord, SkippedFolder, UndecodableEntry,
-    UndecodableFolder,
+    Decision, Ledger, MissingRange, OutOfTurn, Position, Positions, Skip, SkipRecord, SkippedFolder,
+    UndecodableEntry, UndecodableFolder,
 };
 use actix::Addr;
 use actix::prelude::SendError;
@@ -42,6 +43,7 @@ const BROKER_PAUSE: Duration = Duration::from_millis(10);
 /// Publishes the entries of one log.
 pub(super) struct Publisher {
     pub(super) reporter: Rc<Reporter>,
+    pub(super) board: Rc<HeadBoard>,
     pub(super) memory: Arc<AnswerMemory>,
     pub(super) settings: WatchSettings,
     pub(super) undecodable: Arc<UndecodableFolder>,
@@ -82,6 +84,7 @@ impl Publisher {
             let (old, next) = (escaped(&saved.url, MAX_CHARS), saved.ledger.next);
             log::info!("{name}: its URL was {old}; going on at index {next} at {}", source.url());
         }
+        self.board.restore(&saved.unreconciled);
         let head = saved.head.clone();
         saved.missing.iter().cloned().for_each(|range| self.missing.add(range));
         self.cursor = Some(LogCursor::saved(saved));
@@ -157,6 +160,7 @@ impl Publisher {
 
     /// Publishes what arrives in `verified`, until its sender is closed.
     pub(super) async fn run(&mut self, mut verified: mpsc::Receiver<Verified>) {
+        let mut heads = self.board.unreconciled_changes();
         if !self.announcements.is_empty() {
             self.client_wait.passed().await;
         }
@@ -168,6 +172,11 @@ impl Publisher {
                 verified = verified.recv() => verified,
                 Some(recovered) = self.recovered.recv() => {
                     self.publish_recovered(recovered).await;
+                    continue;
+                }
+                // The board outlives this stage, so the channel is not closed.
+                _ = heads.changed() => {
+                    self.note_position();
                     continue;
                 }
             };
@@ -353,7 +362,9 @@ impl Publisher {
             status.account(cursor.ledger);
             status.skip(&cursor.skips);
             let source = status.source();
-            self.positions.set(&source.identity(), cursor.to_save(source.url()));
+            let position =
+                Position { unreconciled: self.board.unreconciled(), ..cursor.to_save(source.url()) };
+            self.positions.set(&source.identity(), position);
         }
     }
 

@@ -13,7 +13,7 @@ use super::log_requests::LogRequests;
 use super::report::Reporter;
 use super::unverified::{DecodedEntry, UnverifiedEntries, VerifiedBatch};
 use crate::ct::head::Head;
-use crate::ct::merkle::CompactTree;
+use crate::ct::merkle::{CompactTree, Hash};
 use crate::digest::Topic;
 use crate::evidence::{Misbehaviour, OldTree};
 use crate::log_client::{AnswerMemory, FetchError, ProofFailure, Range};
@@ -55,6 +55,8 @@ pub(super) struct Verifier<L> {
     memory: Arc<AnswerMemory>,
     is_off: bool,
     backoff: Backoff,
+    /// The sizes of heads that the tree has grown to, and its roots there, which are not proven yet.
+    passed: Vec<(u64, Hash)>,
 }
 
 impl<L: LogRequests> Verifier<L> {
@@ -66,7 +68,7 @@ impl<L: LogRequests> Verifier<L> {
         memory: Arc<AnswerMemory>,
         is_off: bool,
     ) -> Self {
-        Verifier { log, board, reporter, memory, is_off, backoff: Backoff::default() }
+        Verifier { log, board, reporter, memory, is_off, backoff: Backoff::default(), passed: Vec::new() }
     }
 
     /// Verifies the entries in `pages` from `cursor` on, and sends them to `verified`.
@@ -81,9 +83,12 @@ impl<L: LogRequests> Verifier<L> {
         {
             return end;
         }
+        self.passed.clear();
         let mut unverified = UnverifiedEntries::behind(&cursor, !self.is_off);
         let mut memory = self.memory.part();
         while let Some(FetchedPage { entries, missing, completes, _memory: of_page }) = pages.recv().await {
+            let mut heads_ahead =
+                unverified.tree().map_or(Vec::new(), |tree| self.board.unreconciled_beyond(tree.size()));
             for entry in entries {
                 let next = entry.index + 1;
                 if let Some(unhashable) = unverified.push(entry) {
@@ -91,6 +96,12 @@ impl<L: LogRequests> Verifier<L> {
                         Ok(()) => self.pass_unhashable(unhashable, cursor.next(), &verified).await,
                         Err(end) => end,
                     };
+                }
+                if heads_ahead.first() == Some(&next)
+                    && let Some(tree) = unverified.tree()
+                {
+                    self.passed.push((next, tree.root()));
+                    heads_ahead.remove(0);
                 }
                 if unverified.is_due_at(next)
                     && let Err(end) = self.release(&mut unverified, &verified).await
@@ -123,6 +134,8 @@ impl<L: LogRequests> Verifier<L> {
             match self.log.tree_at(size, root.as_ref(), &head).await {
                 Ok(Ok(tree)) => {
                     self.backoff.succeeded();
+                    // The log was first seen at this head.
+                    root.inspect(|root| self.board.verified(size, root));
                     cursor.tree = Some(tree);
                     return Ok(());
                 }
@@ -144,6 +157,9 @@ impl<L: LogRequests> Verifier<L> {
         verified: &mpsc::Sender<Verified>,
     ) -> Result<(), VerificationEnd> {
         let head = self.prove(unverified).await?;
+        for (size, root) in self.passed.drain(..) {
+            self.board.verified(size, &root);
+        }
         for batch in unverified.take_proven() {
             let batch = Verified::Batch { batch, head: head.clone() };
             verified.send(batch).await.map_err(|_| VerificationEnd::Closed)?;
@@ -159,7 +175,7 @@ impl<L: LogRequests> Verifier<L> {
             match self.log.prove(tree, &head).await {
                 Ok(Ok(())) => {
                     self.backoff.succeeded();
-                    self.board.proven();
+                    self.board.proven(&head);
                     self.reporter.status().verified(head.tree_size);
                     return Ok(Some(head));
                 }

@@ -5,6 +5,7 @@ mod fetcher;
 mod head_tracker;
 mod pipeline;
 mod publisher;
+mod reconciler;
 mod retriever;
 mod verifier;
 
@@ -125,6 +126,16 @@ impl LogRequests for FakeLog {
         Ok(if leads { Ok(()) } else { Err(contradiction()) })
     }
 
+    async fn prove_head(&self, old: &Head, new: &Head) -> Proven<()> {
+        self.proofs.borrow_mut().push((old.tree_size, new.tree_size, self.begin.elapsed()));
+        sleep(ANSWER_TIME).await;
+        if let Some(refused) = (self.refuses_proof.borrow())(old.tree_size, new.tree_size) {
+            return Err(refused);
+        }
+        let are_true = [old, new].iter().all(|each| each.root_hash == head(each.tree_size).root_hash);
+        Ok(if are_true { Ok(()) } else { Err(contradiction()) })
+    }
+
     async fn tree_at(&self, size: u64, root: Option<&Hash>, head: &Head) -> Proven<CompactTree> {
         self.proofs.borrow_mut().push((size, head.tree_size, self.begin.elapsed()));
         sleep(ANSWER_TIME).await;
@@ -226,6 +237,7 @@ impl Shared {
     pub(super) fn publisher(&self, recovered: mpsc::Receiver<Recovered>) -> Publisher {
         Publisher {
             reporter: self.reporter.clone(),
+            board: self.board.clone(),
             memory: self.memory.clone(),
             settings: SETTINGS,
             undecodable: Arc::new(UndecodableFolder::new(self.dir.path().join("undecodable"))),

@@ -3,6 +3,7 @@
 use super::super::fetcher::Fetcher;
 use super::super::head_tracker::HeadTracker;
 use super::super::pipeline::{EntryStages, Pipeline};
+use super::super::reconciler::Reconciler;
 use super::super::retriever::Retriever;
 use super::super::verifier::Verifier;
 use super::*;
@@ -22,6 +23,7 @@ async fn run_to(end: u64, log: &Rc<FakeLog>, shared: &Shared) {
             memory: memory.clone(),
             recovered: recovered_in,
         },
+        reconciler: Reconciler::new(log.clone(), board.clone(), reporter.clone(), 40),
         reporter: reporter.clone(),
         board: board.clone(),
         tracker: HeadTracker::new(log.clone(), board.clone(), reporter.clone(), SETTINGS.poll_interval),
