@@ -24,7 +24,7 @@ use crate::log_client::{
     StaticCtClient, Traffic,
 };
 use crate::log_list::LogListClient;
-use crate::message::Demand;
+use crate::message::{Demand, Stream};
 use crate::reload::Reloader;
 use crate::routes::{Answers, AppState, FrontPage};
 use crate::server::{Listeners, listen, serve};
@@ -468,7 +468,10 @@ impl Services {
         let memory = Arc::new(self.memory.of_another_log());
         let http = http_settings(config, &self.tls, log.reach);
         let (issuer_wait, names_tiles) = (config.issuer_wait, config.names_tiles);
-        FetchSettings { http, limits, traffic, memory, issuer_wait, names_tiles }
+        let (demand, client_wait) = (self.demand.clone(), self.client_wait.clone());
+        // Clients that received chains before a restart may still come back.
+        let sends_chains = Arc::new(move || demand.wants(Stream::Full) || !client_wait.clone().is_open());
+        FetchSettings { http, limits, traffic, memory, issuer_wait, sends_chains, names_tiles }
     }
 
     fn watch(

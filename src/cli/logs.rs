@@ -47,6 +47,7 @@ pub(super) async fn print(config: &Config) -> Result<(), ErrorStack> {
         traffic: Default::default(),
         memory: Default::default(),
         issuer_wait: TIMEOUT,
+        sends_chains: Arc::new(|| true),
         names_tiles: false,
     };
     let issuers = Arc::new(Issuers::new(config.state_dir.join("issuers")));

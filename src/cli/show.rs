@@ -72,6 +72,7 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
         traffic: Default::default(),
         memory: Default::default(),
         issuer_wait: TIMEOUT,
+        sends_chains: Arc::new(|| true),
         names_tiles: false,
     };
     let fetched = single_entry(&url, index, &settings).await;

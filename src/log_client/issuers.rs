@@ -4,14 +4,18 @@
 //! An issuer is identified by its hash, which also proves its content. It does not matter which log served
 //! it, so logs share issuers.
 
+use super::FetchSettings;
 use crate::certificate::Issuer;
 use crate::ct::tile::Fingerprint;
 use crate::state::{BoundedFolder, FolderLimits};
 use crate::system::{Durability, read_file};
 use bytes::Bytes;
 use hex_simd::AsciiCase;
+use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,6 +49,30 @@ pub(crate) struct Issuers {
     by_der: Cache<Bytes, Arc<Issuer>, Size>,
     /// `None` if issuers are not stored on disk.
     folder: Option<BoundedFolder>,
+    /// The logs that serve issuers.
+    offers: Offers,
+}
+
+/// Prefixes of `issuer/`, and the settings of requests to them, by number.
+#[derive(Clone, Default)]
+struct Offers(Arc<Mutex<BTreeMap<u64, (String, FetchSettings)>>>);
+
+impl fmt::Debug for Offers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.lock().values().map(|(prefix, _)| prefix)).finish()
+    }
+}
+
+/// A log serves issuers as long as this exists.
+pub(super) struct Offer {
+    offers: Offers,
+    number: u64,
+}
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        self.offers.0.lock().remove(&self.number);
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -67,7 +95,23 @@ impl Issuers {
     pub(crate) fn in_memory() -> Self {
         let by_fingerprint = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
         let by_der = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
-        Issuers { by_fingerprint, by_der, folder: None }
+        Issuers { by_fingerprint, by_der, folder: None, offers: Offers::default() }
+    }
+
+    /// Registers a log that serves issuers below `prefix`, for other logs that miss one.
+    pub(super) fn offer(&self, prefix: &str, settings: &FetchSettings) -> Offer {
+        let mut offers = self.offers.0.lock();
+        let number = offers.last_key_value().map_or(0, |(last, _)| last + 1);
+        offers.insert(number, (prefix.to_string(), settings.clone()));
+        Offer { offers: self.offers.clone(), number }
+    }
+
+    /// The logs other than the one at `prefix`, those of the same operator first.
+    pub(super) fn others(&self, prefix: &str, settings: &FetchSettings) -> Vec<(String, FetchSettings)> {
+        let offers = self.offers.0.lock();
+        let mut others: Vec<_> = offers.values().filter(|(other, _)| other != prefix).cloned().collect();
+        others.sort_by_key(|(_, other)| !Arc::ptr_eq(&other.limits, &settings.limits));
+        others
     }
 
     /// Returns the shared issuer with this certificate. An issuer that is too large is not shared.

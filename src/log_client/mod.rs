@@ -10,6 +10,7 @@
 )]
 
 mod answer;
+mod chain_issuers;
 mod client;
 mod error;
 mod hash_tiles;

@@ -21,6 +21,8 @@ pub(crate) struct FetchSettings {
     pub memory: Arc<AnswerMemory>,
     /// How long an entry waits for an issuer of its chain that the log does not serve.
     pub issuer_wait: Duration,
+    /// Whether a client receives chains at the moment. If not, entries wait for their issuers less.
+    pub sends_chains: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Whether names are sufficient. If so, names tiles are read from static-ct logs that offer them.
     pub names_tiles: bool,
 }

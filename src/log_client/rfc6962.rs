@@ -66,7 +66,7 @@ impl Rfc6962Client {
         Rfc6962Client {
             base: format!("{}/ct/v1", url.trim_end_matches('/')),
             key,
-            tiles: Tiles::new(http.clone(), url, LeafIndex::Optional, issuers.clone(), settings.issuer_wait),
+            tiles: Tiles::new(http.clone(), settings, url, LeafIndex::Optional, issuers.clone()),
             issuers,
             http,
             offer: Cell::new(Offer::Unknown),

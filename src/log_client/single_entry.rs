@@ -44,7 +44,7 @@ async fn by_tile(
     settings: &FetchSettings,
 ) -> Result<Vec<FetchedEntry>, FetchError> {
     let http = Rc::new(Http::new(settings));
-    let tiles = Tiles::new(http.clone(), url, LeafIndex::Required, issuers, settings.issuer_wait);
+    let tiles = Tiles::new(http.clone(), settings, url, LeafIndex::Required, issuers);
     let tile_end = (index / TILE_WIDTH).saturating_add(1).saturating_mul(TILE_WIDTH);
     let range = |end_exclusive| Range { start: index, end_exclusive, confirming: true };
     match tiles.entries(range(tile_end)).await {

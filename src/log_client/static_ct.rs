@@ -50,7 +50,7 @@ impl StaticCtClient {
     /// Creates the client of `log`. `issuers` are shared with other clients.
     pub(crate) fn new(log: StaticCtLog, issuers: Arc<Issuers>, settings: &FetchSettings) -> Self {
         let http = Rc::new(Http::new(settings));
-        let tiles = Tiles::new(http.clone(), &log.url, LeafIndex::Required, issuers, settings.issuer_wait);
+        let tiles = Tiles::new(http.clone(), settings, &log.url, LeafIndex::Required, issuers);
         let hashes = HashTiles::new(http.clone(), &log.url);
         let names_tiles = Cell::new(settings.names_tiles);
         let told_of_names = Cell::new(false);

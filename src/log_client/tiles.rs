@@ -1,10 +1,11 @@
 //! Fetches a log's entries from its data tiles (static-ct-api "Log Entries"), with the issuers that they
 //! reference.
 
+use super::chain_issuers::ChainIssuers;
 use super::http::Http;
-use super::issuers::{Issuers, MAX_ISSUER_BYTES, hex};
+use super::issuers::{Issuers, hex};
 use super::memory::Part;
-use super::{DecodeFailure, FetchError, FetchedEntry, Range};
+use super::{DecodeFailure, FetchError, FetchSettings, FetchedEntry, Range};
 use crate::ct::entry::{Content, FramingFault, MAX_CHAIN_CERTIFICATES};
 use crate::ct::names_tile;
 use crate::ct::tile::{self, Fingerprint, TileLeaf};
@@ -12,12 +13,9 @@ use crate::ct::tile_path::{TILE_WIDTH, data_tile, names_tile};
 use crate::http_client::HttpError;
 use bytes::Bytes;
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout_at};
 
 /// Maximum size of a data tile or names tile in bytes, after decompression. A full tile of the web's
 /// certificates has about 700 KB. The limit also allows unusual but valid logs with ten times as much.
@@ -28,13 +26,6 @@ pub(crate) const MAX_TILE_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) const MAX_CHAINS_BYTES: usize = 32 * 1024 * 1024;
 /// Maximum size of one log's tiles that are kept until their issuers have been fetched, in bytes.
 pub(crate) const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
-
-/// Interval between requests for an issuer that entries no longer wait for.
-const ISSUER_INTERVAL: Duration = Duration::from_secs(5 * 60);
-/// Maximum number of issuers of one log that are known to be unavailable.
-const MAX_UNAVAILABLE: usize = 1_000;
-/// Maximum number of failed requests for issuers before the tile is tried again.
-const MAX_ISSUER_FAILURES: usize = 8;
 
 /// The path of a tile by its index and width.
 type PathOf = fn(u64, u64) -> String;
@@ -56,45 +47,27 @@ pub(super) struct Tiles {
     prefix: String,
     leaf_index: LeafIndex,
     issuers: Arc<Issuers>,
-    /// Held while issuers are fetched, because tiles that are fetched at the same time mostly need the same
-    /// ones.
-    fetching_issuers: Mutex<()>,
-    /// The issuers that could not be fetched.
-    unavailable: RefCell<HashMap<Fingerprint, Attempts>>,
-    issuer_wait: Duration,
+    chain_issuers: Rc<ChainIssuers>,
     /// Tiles by path for which some issuers could not be fetched. They are kept so that they need not be
     /// fetched again.
     kept: RefCell<HashMap<String, (Bytes, Part)>>,
 }
 
-/// The requests for an issuer that could not be fetched.
-#[derive(Debug, Clone, Copy)]
-struct Attempts {
-    /// Since when entries have waited for it.
-    first: Instant,
-    /// When it was last requested.
-    last: Option<Instant>,
-}
-
-impl Attempts {
-    /// Whether entries no longer wait for the issuer. It is then requested from time to time.
-    fn are_over(&self, wait: Duration, now: Instant) -> bool {
-        now >= self.first + wait
-    }
-}
-
 impl Tiles {
-    /// Creates the tiles below `url`. Issuers are shared with other logs.
+    /// Creates the tiles below `url`, which `http` requests with `settings`. Issuers are shared with other logs.
     pub(super) fn new(
         http: Rc<Http>,
+        settings: &FetchSettings,
         url: &str,
         leaf_index: LeafIndex,
         issuers: Arc<Issuers>,
-        issuer_wait: Duration,
     ) -> Self {
         let prefix = format!("{}/", url.trim_end_matches('/'));
-        let (fetching_issuers, kept, unavailable) = (Mutex::new(()), RefCell::default(), RefCell::default());
-        Tiles { http, prefix, leaf_index, issuers, fetching_issuers, unavailable, issuer_wait, kept }
+        // Not every RFC 6962 log serves issuers.
+        let is_offered = leaf_index == LeafIndex::Required;
+        let chain_issuers = ChainIssuers::new(http.clone(), &prefix, issuers.clone(), settings, is_offered);
+        let chain_issuers = Rc::new(chain_issuers);
+        Tiles { http, prefix, leaf_index, issuers, chain_issuers, kept: RefCell::default() }
     }
 
     /// Fetches the entries of `range` that are in the same tile as its first entry.
@@ -113,7 +86,8 @@ impl Tiles {
                 HttpError::TooLarge { limit: MAX_CHAIN_CERTIFICATES * size_of::<Fingerprint>() }.into()
             );
         }
-        if let Err(error) = self.fetch_issuers(&wanted).await {
+        let issuers = wanted.iter().flat_map(|(_, leaf)| leaf.chain.iter().copied()).collect();
+        if let Err(error) = self.chain_issuers.fetch(issuers).await {
             self.keep(path, bytes, waits);
             return Err(error);
         }
@@ -166,85 +140,6 @@ impl Tiles {
         kept.insert(path, (bytes, counted));
     }
 
-    /// Fetches the issuers of `leaves` that are not known yet, within the timeout of one request. Those that were fetched
-    /// before it are kept, so the next attempt continues from there. Fails if one is still waited for.
-    async fn fetch_issuers(&self, leaves: &[(u64, TileLeaf)]) -> Result<(), FetchError> {
-        let all: BTreeSet<&Fingerprint> = leaves.iter().flat_map(|(_, leaf)| &leaf.chain).collect();
-        let is_unknown = |fingerprint: &&Fingerprint| self.issuers.get(fingerprint).is_none();
-        if !all.iter().any(is_unknown) {
-            return Ok(());
-        }
-        let _turn = self.fetching_issuers.lock().await;
-        let deadline = Instant::now() + self.http.timeout();
-        // All are waited for from now on, and those that were requested longest ago come first.
-        let mut unknown: Vec<&Fingerprint> = all.into_iter().filter(is_unknown).collect();
-        unknown.sort_by_key(|fingerprint| self.wait_for(fingerprint));
-        let (mut failures, mut failed) = (0, None);
-        for fingerprint in unknown.iter().filter(|fingerprint| self.is_due(fingerprint)) {
-            let url = format!("{}issuer/{}", self.prefix, hex(fingerprint));
-            let fetched = timeout_at(deadline, self.fetch_issuer(fingerprint, &url)).await;
-            let fetched = fetched.unwrap_or_else(|_| Err(HttpError::Timeout(self.http.timeout()).into()));
-            self.attempted(fingerprint, fetched.is_ok());
-            if let Err(error) = fetched {
-                failures += 1;
-                let is_last = failures == MAX_ISSUER_FAILURES || !error.concerns_range();
-                let error = FetchError::Issuer { url, error: Box::new(error) };
-                failed.get_or_insert(error);
-                if is_last {
-                    break;
-                }
-            }
-        }
-        // Without a failure, what is unknown was given up before.
-        let is_waited_for =
-            |fingerprint: &&Fingerprint| is_unknown(fingerprint) && !self.is_given_up(fingerprint);
-        failed.filter(|_| unknown.iter().any(is_waited_for)).map_or(Ok(()), Err)
-    }
-
-    async fn fetch_issuer(&self, fingerprint: &Fingerprint, url: &str) -> Result<(), FetchError> {
-        let der = self.http.body(url, MAX_ISSUER_BYTES).await?;
-        if !self.issuers.insert(fingerprint, der) {
-            return Err(FetchError::WrongIssuer { fingerprint: hex(fingerprint) });
-        }
-        Ok(())
-    }
-
-    /// Whether to request an issuer now. One that is no longer waited for is requested rarely.
-    fn is_due(&self, fingerprint: &Fingerprint) -> bool {
-        let now = Instant::now();
-        self.unavailable.borrow().get(fingerprint).is_none_or(|attempts| {
-            let is_rested = attempts.last.is_none_or(|last| now >= last + ISSUER_INTERVAL);
-            is_rested || !attempts.are_over(self.issuer_wait, now)
-        })
-    }
-
-    /// Begins to wait for an issuer unless it is waited for already. Returns when it was last requested.
-    fn wait_for(&self, fingerprint: &Fingerprint) -> Option<Instant> {
-        let mut unavailable = self.unavailable.borrow_mut();
-        if unavailable.len() >= MAX_UNAVAILABLE && !unavailable.contains_key(fingerprint) {
-            // The issuers in it are waited for once more.
-            unavailable.clear();
-        }
-        unavailable.entry(*fingerprint).or_insert(Attempts { first: Instant::now(), last: None }).last
-    }
-
-    fn attempted(&self, fingerprint: &Fingerprint, is_fetched: bool) {
-        let mut unavailable = self.unavailable.borrow_mut();
-        if is_fetched {
-            unavailable.remove(fingerprint);
-        } else if let Some(attempts) = unavailable.get_mut(fingerprint) {
-            attempts.last = Some(Instant::now());
-        }
-    }
-
-    /// Whether entries are sent without this issuer.
-    fn is_given_up(&self, fingerprint: &Fingerprint) -> bool {
-        let unavailable = self.unavailable.borrow();
-        unavailable
-            .get(fingerprint)
-            .is_some_and(|attempts| attempts.are_over(self.issuer_wait, Instant::now()))
-    }
-
     /// Checks the sum of all chains. Stops at the limit, because issuers that are not in memory are read from disk.
     fn bound_chains(&self, leaves: &[(u64, TileLeaf)]) -> Result<(), FetchError> {
         let mut bytes = 0;
@@ -265,7 +160,7 @@ impl Tiles {
             match self.issuers.get(fingerprint) {
                 Some(issuer) => chain.push(issuer),
                 // A chain with a hole would name the wrong issuer for the certificate before it.
-                None if self.is_given_up(fingerprint) => {
+                None if self.chain_issuers.is_given_up(fingerprint) => {
                     missing = Some(*fingerprint);
                     break;
                 }

@@ -156,6 +156,20 @@ async fn an_issuer_that_the_log_does_not_serve_is_waited_for_for_a_while() {
     app.stop().await;
 }
 
+#[actix_web::test]
+async fn streams_without_chains_do_not_wait_for_issuers() {
+    let (log, watched) = log(DemoProtocol::StaticCt).await;
+    log.set_defects(Defects { no_issuers: true, ..Defects::default() });
+    let app = spawn_app(&format!("{SETTINGS}issuer_wait = '1h'\n"), vec![watched]).await;
+    let mut client = app.connect("/lite-stream").await;
+    app.wait_for_clients(1).await;
+    log.publish(300);
+    assert_eq!(client.indexes(300).await, (0..300).collect::<Vec<_>>());
+    let stats = app.log_stats().await;
+    assert_eq!((&stats["delivered"], &stats["misbehaviours"]), (&json!(300), &json!(0)));
+    app.stop().await;
+}
+
 /// The log limits requests and does not say how many it accepts. A longer run, with figures:
 ///
 /// ```text

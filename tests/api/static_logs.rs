@@ -105,7 +105,7 @@ async fn a_start_inside_a_tile_fetches_no_tile_twice() {
 async fn survives(fault: Fault, on: FaultOn, count: u64) {
     let log = static_log(DemoLogOptions::default()).await;
     let app = spawn_app(IMPATIENT, vec![watched(&log)]).await;
-    let mut client = app.connect("/lite-stream").await;
+    let mut client = app.connect("/full-stream").await;
     app.wait_for_clients(1).await;
     log.set_fault(fault.clone(), on, Some(count));
     log.publish(300);
@@ -115,7 +115,9 @@ async fn survives(fault: Fault, on: FaultOn, count: u64) {
     assert_eq!(client.indexes(300).await, (300..600).collect::<Vec<_>>(), "{fault:?}");
     let stats = app.log_stats().await;
     assert!(log.stats().faults_shown > 0, "{fault:?} was never shown");
-    assert!(stats["failures"].as_u64() > Some(0), "{fault:?}: {stats}");
+    // A request that was refused with 429 is sent once more before it counts as failed.
+    let refused = app.get("/stats").await["operators"][""]["refused"].as_u64();
+    assert!(stats["failures"].as_u64().max(refused) > Some(0), "{fault:?}: {stats}");
     app.stop().await;
 }
 

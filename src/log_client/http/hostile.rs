@@ -37,6 +37,7 @@ fn client(timeout: Duration, reach: Reach) -> Http {
         traffic: Arc::default(),
         memory: Arc::default(),
         issuer_wait: Duration::ZERO,
+        sends_chains: Arc::new(|| true),
         names_tiles: false,
     })
 }

@@ -22,7 +22,7 @@ fn leaf(certificate: &[u8], fingerprints: &[u8]) -> Vec<u8> {
 
 fn tiles(url: &str) -> (Tiles, Arc<AnswerMemory>) {
     let memory = Arc::new(AnswerMemory::default());
-    let http = Http::new(&FetchSettings {
+    let settings = FetchSettings {
         http: HttpSettings {
             tls: TlsClient::new().unwrap(),
             proxies: Proxies::none(),
@@ -33,11 +33,12 @@ fn tiles(url: &str) -> (Tiles, Arc<AnswerMemory>) {
         limits: Arc::new(OperatorLimits::new(10, 1000, requests_beside())),
         traffic: Arc::default(),
         memory: memory.clone(),
-        issuer_wait: Duration::ZERO,
+        issuer_wait: Duration::from_secs(60),
+        sends_chains: Arc::new(|| true),
         names_tiles: false,
-    });
-    let issuers = Arc::new(Issuers::in_memory());
-    (Tiles::new(Rc::new(http), url, LeafIndex::Required, issuers, Duration::from_secs(60)), memory)
+    };
+    let (http, issuers) = (Rc::new(Http::new(&settings)), Arc::new(Issuers::in_memory()));
+    (Tiles::new(http, &settings, url, LeafIndex::Required, issuers), memory)
 }
 
 fn first(tile: &Bytes) -> TileLeaf {
