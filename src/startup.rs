@@ -341,7 +341,7 @@ impl Saver {
                 }
                 Err(error) if !failing => {
                     failing = true;
-                    log_unsaved(&error);
+                    log_unsaved(&error, &self.positions);
                 }
                 _ => {}
             }
@@ -352,7 +352,7 @@ impl Saver {
     fn save_all(&self) {
         self.save_rates();
         if let Err(error) = self.positions.save() {
-            log_unsaved(&error);
+            log_unsaved(&error, &self.positions);
         }
     }
 
@@ -371,10 +371,14 @@ impl Saver {
     }
 }
 
-fn log_unsaved(error: &io::Error) {
+fn log_unsaved(error: &io::Error, positions: &Positions) {
+    let what_follows = match positions.has_file() {
+        true => "a restart would go on from the positions saved before, and repeat what came since",
+        false => "a restart would begin at the logs' heads, because no positions have been saved yet",
+    };
     log::error!(
-        "positions cannot be saved: {error}; the stream goes on, but a restart would repeat what came since; is \
-         state.dir writable, and is there room on its disk?"
+        "positions cannot be saved: {error}; the stream goes on, but {what_follows}; is state.dir writable, and is there \
+         room on its disk?"
     );
 }
 

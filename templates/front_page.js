@@ -348,10 +348,13 @@ func main() {
 }`,
     Rust: `// tokio = { version = "1", features = ["full"] }, tokio-tungstenite, futures-util, serde_json
 use futures_util::StreamExt;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (mut socket, _) = tokio_tungstenite::connect_async("${url('domains-only')}").await?;
+    let any_size = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+    let (mut socket, _) =
+        tokio_tungstenite::connect_async_with_config("${url('domains-only')}", Some(any_size), false).await?;
     while let Some(frame) = socket.next().await {
         if let Ok(message) = serde_json::from_str::<serde_json::Value>(&frame?.into_text()?) {
             if message["message_type"] == "dns_entries" {
@@ -361,7 +364,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     Ok(())
 }`,
-    Shell: `websocat -n -B 1048576 '${url('lite-stream')}' | jq -r '.data.leaf_cert.all_domains[]?'
+    Shell: `websocat -n -B 16777216 '${url('lite-stream')}' | jq -r '.data.leaf_cert.all_domains[]?'
 
 curl -sN '${http('sse?stream=domains')}'
 curl -s '${http('latest.json')}' | jq -r '.messages[].data.leaf_cert.all_domains[]'`,

@@ -279,7 +279,9 @@ impl Handler<Publish> for Broker {
         for (stream, next_seq) in &mut self.next_seq {
             for wire in Wire::ALL.into_iter().filter(|wire| self.demand.wants_as(stream, *wire)) {
                 let frames = batch.on_wire(stream, wire, *next_seq);
-                enough |= self.coalescer.add(stream, wire, frames, *next_seq);
+                if !frames.is_empty() {
+                    enough |= self.coalescer.add(stream, wire, frames, *next_seq);
+                }
             }
             *next_seq += batch.count(stream) as u64;
         }

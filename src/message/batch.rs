@@ -110,7 +110,7 @@ impl EntryBatch {
     }
 
     /// The frames of `stream`, one for each entry, in order. Entries with only names have no frame in streams
-    /// that need more.
+    /// that need more, and those without names have none in the domains stream.
     pub fn frames(&self, stream: Stream) -> &Arc<Frames> {
         match stream {
             Stream::Full => &self.full.get_or_init(|| self.make_full()).0,
@@ -119,11 +119,12 @@ impl EntryBatch {
         }
     }
 
-    /// Number of frames that [`frames`](Self::frames) returns, without building them.
+    /// Number of frames that [`frames`](Self::frames) returns, without building them. Of the domains stream, if its frames
+    /// have not been built, the largest possible number.
     pub fn count(&self, stream: Stream) -> usize {
         match stream {
             Stream::Full | Stream::Lite => self.whole_entries().count(),
-            Stream::Domains => self.entries.len(),
+            Stream::Domains => self.domains.get().map_or(self.entries.len(), |frames| frames.len()),
         }
     }
 
@@ -176,15 +177,67 @@ impl EntryBatch {
         match self.full.get().filter(|(_, cuts)| cuts.len() == self.entries.len()) {
             Some((full, cuts)) => {
                 for (i, cut) in cuts.iter().enumerate() {
-                    builder.push(|out| cut.write_dns_entries(full.text(i), out));
+                    builder.push_if(|out| cut.write_dns_entries(full.text(i), out));
                 }
             }
             None => {
                 for entry in &self.entries {
-                    builder.push(|out| entry.write_dns_entries(out));
+                    builder.push_if(|out| entry.write_dns_entries(out));
                 }
             }
         }
         builder.build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ct::entry::LogEntryType;
+    use crate::ct::names_tile::NamesEntry;
+    use crate::ct::source::{Protocol, Source};
+
+    fn texts(frames: &Frames) -> Vec<String> {
+        (0..frames.len()).map(|i| String::from_utf8_lossy(frames.text(i)).into_owned()).collect()
+    }
+
+    fn batch(contents: Vec<Content>) -> EntryBatch {
+        let source = Arc::new(Source::new("https://ct.example", "A log", "", None, Protocol::Rfc6962));
+        let entry = |(index, content)| CertEntry { source: source.clone(), index, seen_us: 1, content };
+        EntryBatch::new((0..).zip(contents).map(entry).collect())
+    }
+
+    fn names(names: &[&str]) -> Content {
+        let names = names.iter().map(|name| name.to_string()).collect();
+        Content::Names(NamesEntry { timestamp_ms: 1, names })
+    }
+
+    /// An entry whose bytes are no certificate.
+    fn nameless() -> Content {
+        let (entry_type, certificate) = (LogEntryType::X509, b"junk".as_slice().into());
+        let (chain, tbs_sha256, fault) = (Vec::new(), None, None);
+        Content::Entry(LogEntry { timestamp_ms: 1, entry_type, certificate, chain, tbs_sha256, fault })
+    }
+
+    #[test]
+    fn a_certificate_without_names_has_no_message_in_the_domains_stream() {
+        let batch = batch(vec![names(&[]), names(&["a.example"]), nameless(), names(&["[]"]), names(&[])]);
+        let expected = [
+            r#"{"message_type":"dns_entries","data":["a.example"]}"#,
+            r#"{"message_type":"dns_entries","data":["[]"]}"#,
+        ];
+        assert_eq!(batch.count(Stream::Domains), 5, "at most");
+        assert_eq!(texts(batch.frames(Stream::Domains)), expected);
+        assert_eq!(batch.count(Stream::Domains), 2);
+        assert_eq!((texts(batch.frames(Stream::Full)).len(), batch.count(Stream::Full)), (1, 1));
+    }
+
+    #[test]
+    fn nor_if_it_is_cut_from_the_full_message() {
+        let batch = batch(vec![nameless(), nameless()]);
+        assert_eq!(texts(batch.frames(Stream::Full)).len(), 2);
+        assert!(batch.frames(Stream::Domains).is_empty());
+        let alone = batch.into_entries().remove(0);
+        assert_eq!((alone.json(Stream::Domains), alone.json(Stream::Full).is_some()), (None, true));
     }
 }

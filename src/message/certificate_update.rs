@@ -35,11 +35,13 @@ pub(super) struct Cuts {
 }
 
 impl CertEntry {
-    /// The message of `stream` for this entry. `None` if only its names were read and the stream needs more.
+    /// The message of `stream` for this entry. `None` if only its names were read and the stream needs more, or if it has no
+    /// names and the stream sends nothing else.
     pub fn json(&self, stream: Stream) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(self.size_hint(stream));
         match (stream, &self.content) {
-            (Stream::Domains, _) => self.write_dns_entries(&mut out),
+            (Stream::Domains, _) if self.write_dns_entries(&mut out) => {}
+            (Stream::Domains, _) => return None,
             (_, Content::Entry(entry)) => drop(self.write_update(entry, &mut out, stream == Stream::Full)),
             (_, Content::Names(_)) => return None,
         }
@@ -107,13 +109,13 @@ impl CertEntry {
         Cuts { as_der: within(marks.as_der), chain: within(chain), all_domains: within(marks.all_domains) }
     }
 
-    /// Appends the message of the domains stream.
-    pub(super) fn write_dns_entries(&self, out: &mut Vec<u8>) {
+    /// Appends the message of the domains stream. Returns whether it has any names.
+    pub(super) fn write_dns_entries(&self, out: &mut Vec<u8>) -> bool {
         dns_entries(out, |out| match &self.content {
             Content::Entry(entry) => Certificate::parse(&entry.certificate).write_all_domains(out),
             // Serializing texts cannot fail, and neither can writing to a Vec.
             Content::Names(entry) => drop(serde_json::to_writer(out, &entry.names)),
-        });
+        })
     }
 }
 
@@ -136,15 +138,18 @@ impl Cuts {
         }
     }
 
-    /// Appends the message of the domains stream, cut from the full one.
-    pub(super) fn write_dns_entries(&self, full: &[u8], out: &mut Vec<u8>) {
+    /// Appends the message of the domains stream, cut from the full one. Returns whether it has any names.
+    pub(super) fn write_dns_entries(&self, full: &[u8], out: &mut Vec<u8>) -> bool {
         let names = full.get(self.all_domains.clone()).unwrap_or_default();
-        dns_entries(out, |out| out.extend_from_slice(names));
+        dns_entries(out, |out| out.extend_from_slice(names))
     }
 }
 
-fn dns_entries(out: &mut Vec<u8>, write_names: impl FnOnce(&mut Vec<u8>)) {
+fn dns_entries(out: &mut Vec<u8>, write_names: impl FnOnce(&mut Vec<u8>)) -> bool {
     out.extend_from_slice(br#"{"message_type":"dns_entries","data":"#);
+    let start = out.len();
     write_names(out);
+    let has_names = out.get(start..) != Some(b"[]");
     out.push(b'}');
+    has_names
 }

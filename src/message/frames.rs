@@ -123,6 +123,15 @@ impl FramesBuilder {
         written
     }
 
+    /// The same, for a `write` that may find nothing to say: it returns whether the message is to be sent.
+    pub(crate) fn push_if(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) {
+        let start = self.bytes.len();
+        if !self.push(write) {
+            self.spans.pop();
+            self.bytes.truncate(start);
+        }
+    }
+
     /// Appends raw bytes that are not a WebSocket frame.
     pub(crate) fn push_raw(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let payload = self.bytes.len();

@@ -38,7 +38,8 @@ pub(super) async fn example(
     may_hear(&req, &state, stream)?;
     let make = async {
         let newest = newest(&state).await?;
-        let example = newest.last().and_then(|entry| entry.json(stream)).unwrap_or_else(|| b"{}".to_vec());
+        let example =
+            newest.iter().rev().find_map(|entry| entry.json(stream)).unwrap_or_else(|| b"{}".to_vec());
         Ok::<_, actix_web::Error>((StatusCode::OK, example.into()))
     };
     Ok(json_answer(state.answers.examples[stream].get(make).await?))

@@ -99,6 +99,11 @@ impl Positions {
         Ok(Positions { dir: Some(dir.into()), state: Mutex::new(state) })
     }
 
+    /// Whether positions have been saved, by this program or by an earlier run.
+    pub fn has_file(&self) -> bool {
+        self.dir.as_ref().is_some_and(|dir| dir.join(FILE).exists())
+    }
+
     /// Creates positions that are not saved.
     pub fn in_memory() -> Self {
         Positions { dir: None, state: Mutex::default() }

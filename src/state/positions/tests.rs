@@ -218,8 +218,10 @@ fn what_cannot_be_saved_is_saved_later() {
     let positions = Positions { dir: Some(state.clone()), state: Mutex::default() };
     positions.set(&url("https://a.example"), position(5));
     positions.save().unwrap_err();
+    assert!(!positions.has_file());
     fs::remove_file(&state).unwrap();
     positions.save().unwrap();
+    assert!(positions.has_file());
     assert_eq!(Positions::load(&state).unwrap().get(&url("https://a.example")), Some(position(5)));
 }
 
