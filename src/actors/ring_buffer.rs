@@ -57,7 +57,7 @@ mod tests {
         let entry_type = LogEntryType::X509;
         let chain = chain.into_iter().map(|der| Arc::new(Issuer::new(der))).collect();
         let content =
-            LogEntry { timestamp_ms: 1, entry_type, certificate, chain, tbs_sha256: None, fault: None };
+            LogEntry { timestamp_ms: 1, entry_type, certificate, chain, signed_tbs: None, fault: None };
         CertEntry { source: Arc::new(source()), index, seen_us: 1, content: Content::Entry(content) }
     }
 

@@ -43,9 +43,9 @@ pub struct LogEntry {
     pub certificate: Bytes,
     /// The issuers, from the leaf's own issuer to the root.
     pub chain: Vec<Arc<Issuer>>,
-    /// SHA-256 of the TBSCertificate that the log signed for a precert, if it can be parsed. `None` for a
-    /// certificate; its hash is computed from the certificate itself.
-    pub tbs_sha256: Option<[u8; 32]>,
+    /// The TBSCertificate that the log signed for a precert, if it can be parsed. `None` for a certificate; its own is
+    /// part of it.
+    pub signed_tbs: Option<Bytes>,
     /// An error in the framing. The certificate could be found nevertheless.
     pub fault: Option<FramingFault>,
 }
@@ -168,6 +168,12 @@ impl LogEntry {
         if bytes > MAX_ENTRY_BYTES { Err(EntryError::TooLarge(bytes)) } else { Ok(self) }
     }
 
+    /// SHA-256 of the TBSCertificate that the log signed for a precert. It is computed only for messages: hashing takes a
+    /// quarter of the time of an entry.
+    pub fn signed_tbs_sha256(&self) -> Option<[u8; 32]> {
+        self.signed_tbs.as_deref().map(sha256)
+    }
+
     /// The fault, if it is misbehaviour of the log.
     pub fn misbehaviour(&self) -> Option<FramingFault> {
         self.fault.filter(FramingFault::is_misbehaviour)
@@ -264,10 +270,10 @@ pub fn decode(
         }
     };
     let (chain, chain_fault) = decode_chain(extra, intern)?;
-    let tbs_sha256 = pre_cert.as_ref().map(PreCert::tbs_sha256);
+    let signed_tbs = pre_cert.as_ref().map(|pre_cert| pre_cert.tbs_certificate.clone());
     let mismatch = || pre_cert?.fault(&certificate, &chain);
     let fault = leaf.fault.or(chain_fault).or_else(mismatch);
-    LogEntry { timestamp_ms: leaf.timestamp_ms, entry_type, certificate, chain, tbs_sha256, fault }
+    LogEntry { timestamp_ms: leaf.timestamp_ms, entry_type, certificate, chain, signed_tbs, fault }
         .within_limits()
 }
 
@@ -304,11 +310,6 @@ impl PreCert {
     pub(super) fn read(r: &mut Reader<'_>, all: &Bytes) -> Result<Self, Truncated> {
         let issuer_key_hash = r.array("issuer_key_hash")?;
         Ok(PreCert { issuer_key_hash, tbs_certificate: all.slice_ref(r.vector("signed_entry", 3)?) })
-    }
-
-    /// SHA-256 of the TBSCertificate.
-    pub fn tbs_sha256(&self) -> [u8; 32] {
-        sha256(&self.tbs_certificate)
     }
 
     /// Returns a fault if this PreCert does not prove the precertificate and chain.

@@ -123,7 +123,7 @@ impl TileLeaf {
     /// Converts the leaf to an entry. `chain` contains the certificates for its fingerprints, up to the `missing` one.
     pub fn into_entry(self, chain: Vec<Arc<Issuer>>, missing: Option<Fingerprint>) -> LogEntry {
         let TileLeaf { timestamp_ms, entry_type, certificate, pre_cert, .. } = self;
-        let tbs_sha256 = pre_cert.as_ref().map(PreCert::tbs_sha256);
+        let signed_tbs = pre_cert.as_ref().map(|pre_cert| pre_cert.tbs_certificate.clone());
         let mismatch = pre_cert.and_then(|pre_cert| pre_cert.fault(&certificate, &chain));
         let fault = match (missing, mismatch) {
             // Without its issuer, a mismatch may be due to a precertificate signing certificate.
@@ -133,7 +133,7 @@ impl TileLeaf {
             (Some(fingerprint), None) => Some(FramingFault::MissingIssuer { fingerprint, is_proven: true }),
             (_, mismatch) => mismatch,
         };
-        LogEntry { timestamp_ms, entry_type, certificate, chain, tbs_sha256, fault }
+        LogEntry { timestamp_ms, entry_type, certificate, chain, signed_tbs, fault }
     }
 }
 

@@ -175,8 +175,9 @@ impl Tiles {
             _ => None,
         };
         entry.fault = misplaced.or(entry.fault);
-        // Without this copy, each queued entry would keep its whole tile in memory.
+        // Without these copies, each queued entry would keep its whole tile in memory.
         entry.certificate = Bytes::copy_from_slice(&entry.certificate);
+        entry.signed_tbs = entry.signed_tbs.as_deref().map(Bytes::copy_from_slice);
         let merkle_tree_leaf = || tile::merkle_tree_leaf(&timestamped_entry);
         let evidence = entry.misbehaviour().map(|_| merkle_tree_leaf());
         let content = entry.within_limits().map(Content::Entry).map_err(|error| DecodeFailure {

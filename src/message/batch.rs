@@ -215,8 +215,8 @@ mod tests {
     /// An entry whose bytes are no certificate.
     fn nameless() -> Content {
         let (entry_type, certificate) = (LogEntryType::X509, b"junk".as_slice().into());
-        let (chain, tbs_sha256, fault) = (Vec::new(), None, None);
-        Content::Entry(LogEntry { timestamp_ms: 1, entry_type, certificate, chain, tbs_sha256, fault })
+        let (chain, signed_tbs, fault) = (Vec::new(), None, None);
+        Content::Entry(LogEntry { timestamp_ms: 1, entry_type, certificate, chain, signed_tbs, fault })
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::stream::Stream;
 use crate::certificate::{Certificate, Issuer, Leaf, LeafKind};
 use crate::ct::entry::{Content, LogEntry, LogEntryType};
 use crate::ct::source::Source;
+use bytes::Bytes;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
@@ -53,7 +54,8 @@ impl CertEntry {
         match &self.content {
             Content::Entry(entry) => {
                 let chain = entry.chain.iter().map(|issuer| Issuer::OVERHEAD + issuer.der().len());
-                entry.certificate.len() + chain.sum::<usize>()
+                let signed_tbs = entry.signed_tbs.as_ref().map_or(0, Bytes::len);
+                entry.certificate.len() + signed_tbs + chain.sum::<usize>()
             }
             Content::Names(entry) => entry.names.iter().map(|name| size_of::<String>() + name.len()).sum(),
         }
@@ -86,7 +88,7 @@ impl CertEntry {
         let certificate = Certificate::parse(&entry.certificate);
         let tbs_sha256 = match kind {
             LeafKind::X509 => certificate.tbs_sha256(),
-            LeafKind::Precert => entry.tbs_sha256,
+            LeafKind::Precert => entry.signed_tbs_sha256(),
         };
         let marks = certificate.write_leaf(Leaf { kind, tbs_sha256, with_der: everything }, out);
         out.push(b',');

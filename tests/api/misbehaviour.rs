@@ -3,7 +3,10 @@
 
 use crate::helpers::{Subscriber, TestApp, log_with, spawn_app, spawn_app_among, with_its_key};
 use certstream_server::ct::source::Protocol;
-use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol, EntryKind, Fault, FaultOn};
+use certstream_server::demo::{Defects, DemoLog, DemoLogOptions, DemoProtocol, EntryKind, Fault, FaultOn};
+use futures_util::future::join_all;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use std::time::{Duration, Instant};
 
 const BOTH: [(DemoProtocol, Protocol); 2] =
@@ -243,4 +246,57 @@ async fn a_fork_is_noticed_while_the_log_is_caught_up_with() {
         }
         app.stop().await;
     }
+}
+
+/// Lagging front ends, refused proofs and new URLs, at random. A longer run, for use before a release:
+///
+/// ```text
+/// ODD_SECONDS=1800 cargo test --release --test api odd_but_honest -- --nocapture
+/// ```
+#[actix_web::test]
+async fn a_log_that_is_odd_but_honest_raises_no_alarm() {
+    let seconds = std::env::var("ODD_SECONDS").map_or(10, |text| text.parse().expect("a number"));
+    let both = BOTH.map(|(demo, protocol)| async move {
+        let (log, mut app, mut client) = honest_so_far(demo, protocol).await;
+        let mut random = StdRng::seed_from_u64(7);
+        let (begin, mut expected, mut moves) = (Instant::now(), 300, 0);
+        while begin.elapsed() < Duration::from_secs(seconds) {
+            if random.random_bool(0.4) {
+                log.set_fault(Fault::Lag, FaultOn::Heads, Some(random.random_range(1..5)));
+            }
+            if random.random_bool(0.2) {
+                log.set_fault(Fault::Status(404), FaultOn::Proofs, Some(random.random_range(1..4)));
+            }
+            let refused = [None, None, Some(2), Some(3)][random.random_range(0..4)];
+            log.set_defects(Defects { no_proof_to_multiples_of: refused, ..Defects::default() });
+            if random.random_bool(0.05) {
+                log.change_url().await.expect("another port");
+                app.reload(EAGER, vec![with_its_key(&log, protocol)]).expect("the new URL");
+                moves += 1;
+            }
+            let count = random.random_range(1..200);
+            let tree_size = log.publish(count);
+            if random.random_bool(0.7) {
+                // Not always: entries of several heads pile up.
+                log.set_defects(Defects::default());
+                log.publish(1);
+                let until = tree_size + 1;
+                let heard = client.indexes((until - expected) as usize).await;
+                assert_eq!(heard, (expected..until).collect::<Vec<_>>(), "{protocol:?}");
+                expected = until;
+            }
+            tokio::time::sleep(Duration::from_millis(random.random_range(0..200))).await;
+        }
+        log.clear_faults();
+        log.set_defects(Defects::default());
+        let until = log.publish(1);
+        let heard = client.indexes((until - expected) as usize).await;
+        assert_eq!(heard, (expected..until).collect::<Vec<_>>(), "{protocol:?}");
+        let stats = app.log_stats().await;
+        let (alarms, failures) = (&stats["misbehaviours"], &stats["failures"]);
+        println!("{protocol:?}: {until} entries, {moves} moves, {failures} failed requests, {alarms} alarms");
+        assert_eq!((alarms, app.evidence().len()), (&0.into(), 0), "{stats}");
+        app.stop().await;
+    });
+    join_all(both).await;
 }

@@ -8,8 +8,9 @@
 //! KILLS=50 STOPS=20 ENTRIES=100000 RATE=2000 cargo test --release --test kills -- --nocapture
 //! ```
 
-use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol};
+use certstream_server::demo::{Defects, DemoLog, DemoLogOptions, DemoProtocol, Fault, FaultOn};
 use futures_util::StreamExt;
+use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use std::net::TcpListener;
@@ -47,15 +48,56 @@ fn number(variable: &str, default: u64) -> u64 {
 
 #[actix_web::test]
 async fn nothing_is_lost_however_an_rfc6962_logs_server_ends() {
-    survive(DemoProtocol::Rfc6962).await;
+    survive(DemoProtocol::Rfc6962, false).await;
 }
 
 #[actix_web::test]
 async fn nothing_is_lost_however_a_static_logs_server_ends() {
-    survive(DemoProtocol::StaticCt).await;
+    survive(DemoProtocol::StaticCt, false).await;
 }
 
-async fn survive(protocol: DemoProtocol) {
+#[actix_web::test]
+async fn nothing_is_lost_either_while_an_rfc6962_log_has_faults() {
+    survive(DemoProtocol::Rfc6962, true).await;
+}
+
+#[actix_web::test]
+async fn nothing_is_lost_either_while_a_static_log_has_faults() {
+    survive(DemoProtocol::StaticCt, true).await;
+}
+
+/// Switches on faults at random.
+fn misbehave(log: &DemoLog, random: &mut StdRng) {
+    log.clear_faults();
+    let mut chance = |percent: u32| random.random_range(0..100) < percent;
+    log.set_defects(Defects {
+        max_requested: chance(30).then_some(32),
+        max_page_bytes: chance(20).then_some(200_000),
+        no_proof_to_multiples_of: chance(40).then_some(3),
+        no_issuers: chance(20),
+        max_per_second: chance(30).then_some(20),
+        cut_each: chance(40).then_some(5),
+        ..Defects::default()
+    });
+    let faults = [
+        (Fault::Lag, FaultOn::Heads),
+        (Fault::Status(500), FaultOn::Heads),
+        (Fault::Status(503), FaultOn::Entries),
+        (Fault::TooManyRequests { retry_after_s: 1 }, FaultOn::Entries),
+        (Fault::Truncate, FaultOn::Entries),
+        (Fault::Garbage, FaultOn::Entries),
+        (Fault::Status(404), FaultOn::Proofs),
+        (Fault::Delay(Duration::from_millis(300)), FaultOn::Proofs),
+    ];
+    for (fault, on) in faults {
+        if random.random_range(0..100) < 25 {
+            log.set_fault(fault, on, Some(random.random_range(1..4)));
+        }
+    }
+}
+
+/// Kills and stops the server. With `has_faults`, the log has other faults in each run.
+async fn survive(protocol: DemoProtocol, has_faults: bool) {
     let entries = number("ENTRIES", 3_000);
     let options = DemoLogOptions {
         protocol,
@@ -75,7 +117,7 @@ async fn survive(protocol: DemoProtocol) {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
     write_configuration(dir.path(), &log, protocol, port);
 
-    let mut random = rand::rngs::StdRng::seed_from_u64(number("SEED", 7));
+    let mut random = StdRng::seed_from_u64(number("SEED", 7));
     let mut ends = vec![End::Kill; number("KILLS", 4) as usize];
     ends.extend(vec![End::Stop; number("STOPS", 2) as usize]);
     ends.shuffle(&mut random);
@@ -84,11 +126,17 @@ async fn survive(protocol: DemoProtocol) {
         // The first run must last until the server has saved that there is a client.
         let least = if i == 0 { 2500 } else { 0 };
         let after = Duration::from_millis(least + random.random_range(0..1500));
+        if has_faults {
+            misbehave(&log, &mut random);
+        }
         runs.push(run(dir.path(), port, end, after).await);
     }
     // In the end, all entries must arrive.
     log.set_rate(0.0);
-    runs.push(run(dir.path(), port, End::Stop, Duration::from_secs(4)).await);
+    log.clear_faults();
+    log.set_defects(Defects::default());
+    let least = if has_faults { number("LAST_SECONDS", 12) } else { 4 };
+    runs.push(run(dir.path(), port, End::Stop, Duration::from_secs(least)).await);
     judge(&runs, log.publish(0));
     log.stop().await;
 }

@@ -84,7 +84,7 @@ pub(super) enum Passed<T> {
 }
 
 impl<T> Window<T> {
-    /// An empty window at `start` that fetches at most `span` indexes (at least 1) ahead.
+    /// An empty window at `start`. No range begins more than `span` indexes (at least 1) ahead.
     pub(super) fn new(start: u64, span: u64) -> Self {
         Window {
             segments: VecDeque::new(),
@@ -122,11 +122,12 @@ impl<T> Window<T> {
         if let Some(i) = self.segments.iter().position(|segment| segment.is_due(now)) {
             return self.start_waiting(i, most);
         }
-        let limit = self.end_exclusive.min(self.position.saturating_add(self.span));
-        if self.planned >= limit {
+        // The last range may exceed the span: cut off there, it would be a small page, or a part of a tile.
+        if self.planned >= self.end_exclusive.min(self.position.saturating_add(self.span)) {
             return None;
         }
-        let end_exclusive = limit.min(self.planned.saturating_add(most)).min(self.border_after(self.planned));
+        let end_exclusive = self.planned.saturating_add(most).min(self.border_after(self.planned));
+        let end_exclusive = end_exclusive.min(self.end_exclusive);
         let range = Range { start: self.planned, end_exclusive, confirming: false };
         self.segments.push_back(Segment::new(range, State::InFlight));
         self.planned = end_exclusive;

@@ -74,15 +74,15 @@ fn what_has_to_be_confirmed_is_asked_for_once_more() {
 }
 
 #[test]
-fn nothing_is_fetched_further_ahead_than_the_span() {
+fn no_range_begins_further_ahead_than_the_span() {
     let mut window = window(0, 1000, 25, 1);
     let ranges: Vec<_> = std::iter::from_fn(|| window.next_range(10, now())).collect();
-    assert_eq!(ranges.last().unwrap().end_exclusive, 25);
+    assert_eq!(ranges.last().unwrap().end_exclusive, 30, "it is not cut off");
     window.arrived(ranges[1], entries(ranges[1]));
     assert_eq!(window.next_range(10, now()), None, "the front is still missing");
     window.arrived(ranges[0], entries(ranges[0]));
     drain(&mut window);
-    assert_eq!(window.next_range(10, now()).unwrap().start, 25);
+    assert_eq!(window.next_range(10, now()).unwrap().start, 30);
 }
 
 #[test]
@@ -187,6 +187,21 @@ fn ranges_end_at_the_borders_of_tiles() {
     let ranges: Vec<_> = std::iter::from_fn(|| window.next_range(1000, now())).collect();
     let ends: Vec<_> = ranges.iter().map(|r| r.end_exclusive).collect();
     assert_eq!(ends, [1024, 1280, 1536, 1792, 2000]);
+}
+
+#[test]
+fn no_tile_is_cut_off_by_the_span() {
+    let mut window = window(0, 10_000, 1000, 256);
+    for _ in 0..30 {
+        let Some(range) = window.next_range(1000, now()) else { break };
+        assert_eq!((range.start % 256, range.count()), (0, 256));
+        if range.start >= 768 {
+            let first =
+                Range { start: range.start - 768, end_exclusive: range.start - 512, confirming: false };
+            window.arrived(first, entries(first));
+            drain(&mut window);
+        }
+    }
 }
 
 proptest! {
