@@ -117,8 +117,11 @@ impl Http {
 /// The title of an HTML page, such as a proxy or a maintenance service sends with status 200; empty if it has none.
 /// `None` if `body` is something else.
 fn html_title(body: &[u8]) -> Option<String> {
-    let begin = body.get(..body.len().min(MAX_HTML_BYTES)).unwrap_or_default();
-    let text = String::from_utf8_lossy(begin.trim_ascii_start()).to_ascii_lowercase();
+    let begin = body.get(..body.len().min(MAX_HTML_BYTES)).unwrap_or_default().trim_ascii_start();
+    if !begin.starts_with(b"<") {
+        return None;
+    }
+    let text = String::from_utf8_lossy(begin).to_ascii_lowercase();
     if !text.starts_with("<!doctype html") && !text.starts_with("<html") {
         return None;
     }
