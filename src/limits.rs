@@ -1,6 +1,7 @@
 //! The table of all limits in docs/security.md. It is generated from the constants, so that it stays up to date.
 
 use crate::access::arrivals;
+use crate::actors::log_watcher::{log_cursor, unreconciled};
 use crate::actors::{client_messages, closing, log_watcher, ring_buffer, socket};
 use crate::cli::logging::budget;
 use crate::config::{Size, read};
@@ -11,7 +12,7 @@ use crate::log_list::download;
 use crate::message::client_frames;
 use crate::rate::Rate;
 use crate::server::{self, gate, http};
-use crate::state::{evidence, positions, undecodable};
+use crate::state::{evidence, positions, skipped, undecodable};
 use crate::system::descriptors;
 use crate::transport::{budget as connection_budget, tcp, tls};
 use std::fmt::Write;
@@ -414,6 +415,39 @@ fn inputs() -> Vec<Row> {
             "".into(),
             "reported in the log file, not stored".into(),
             "`state`".into(),
+        ],
+        [
+            "signed tree heads that wait to be compared".into(),
+            format!(
+                "{} of each log, {} of all in the file",
+                unreconciled::MAX_UNRECONCILED,
+                positions::MAX_SAVED_HEADS
+            ),
+            "until they are proven, also over restarts".into(),
+            "".into(),
+            "those closest to another one are left out".into(),
+            "`log_watcher::unreconciled`; `state::positions`".into(),
+        ],
+        [
+            "what was skipped by decision".into(),
+            format!(
+                "{} shown for each log; {}, {} files",
+                log_cursor::MAX_SKIPS,
+                bytes(skipped::LIMITS.bytes),
+                skipped::LIMITS.files
+            ),
+            "until it is acknowledged".into(),
+            "".into(),
+            "the oldest is no longer shown; reported in the log file, not stored".into(),
+            "`log_watcher::log_cursor`; `state`".into(),
+        ],
+        [
+            "request rates that were learned".into(),
+            format!("{} operators whose logs are not watched", limits::MAX_LEARNED),
+            "over restarts".into(),
+            "".into(),
+            "forgotten, and learned again".into(),
+            "`log_client::limits`".into(),
         ],
     ]
 }

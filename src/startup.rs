@@ -7,6 +7,8 @@
 //! main thread: LogDirectory, Heartbeat, saving positions, signals
 //! ```
 
+mod saver;
+
 use crate::access::ConnectionLimits;
 use crate::actors::broker::{Broker, Clients, CloseClients, DisconnectClients};
 use crate::actors::heartbeat::Heartbeat;
@@ -39,6 +41,7 @@ use actix_web::dev::Server;
 use actix_web::rt::task::JoinHandle;
 use actix_web::web;
 use parking_lot::Mutex;
+use saver::Saver;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -47,11 +50,6 @@ use tokio::time::{Instant, sleep};
 
 /// Time that clients have to receive their queue and answer the close frame when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Interval at which positions are saved. Each save writes the positions of one interval earlier, so that messages have
-/// this long to reach the clients' sockets. After a crash, up to two intervals are repeated.
-const SAVE_INTERVAL: Duration = Duration::from_millis(300);
-/// Interval at which the learned request rates are saved.
-const RATES_INTERVAL: Duration = Duration::from_secs(60);
 /// Interval between checks of the certificate's files.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(5);
 /// Additional time in which plain HTTP requests have to be answered.
@@ -302,84 +300,6 @@ fn positions(config: &Config) -> Result<(Option<StateLock>, Arc<Positions>), Sta
     }
     let lock = StateLock::take(&config.state_dir)?;
     Ok((Some(lock), Arc::new(Positions::load(&config.state_dir)?)))
-}
-
-/// Saves the positions of the logs.
-#[derive(Clone)]
-struct Saver {
-    positions: Arc<Positions>,
-    demand: Arc<Demand>,
-    /// While it is closed, the previous clients may still reconnect, so their number is not updated.
-    client_wait: ClientWait,
-    /// `None` if nothing is saved.
-    rates: Option<Arc<Mutex<RatesFile>>>,
-    operators: Arc<Operators>,
-}
-
-impl Saver {
-    /// Saves periodically. If a save fails, the streams continue, and the next successful save covers everything.
-    async fn keep_saving(mut self) {
-        let (mut failing, mut rates_due) = (false, Instant::now() + RATES_INTERVAL);
-        loop {
-            sleep(SAVE_INTERVAL).await;
-            self.count_clients();
-            let (saver, with_rates) = (self.clone(), Instant::now() >= rates_due);
-            if with_rates {
-                rates_due = Instant::now() + RATES_INTERVAL;
-            }
-            let saved = web::block(move || {
-                if with_rates {
-                    saver.save_rates();
-                }
-                saver.positions.save_settled()
-            })
-            .await;
-            match saved.map_err(io::Error::other).flatten() {
-                Ok(()) if failing => {
-                    failing = false;
-                    log::info!("positions can be saved again");
-                }
-                Err(error) if !failing => {
-                    failing = true;
-                    log_unsaved(&error, &self.positions);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Saves everything, once all published entries have reached the clients.
-    fn save_all(&self) {
-        self.save_rates();
-        if let Err(error) = self.positions.save() {
-            log_unsaved(&error, &self.positions);
-        }
-    }
-
-    /// Saves the learned request rates. They can be learned again, so a failure is only worth a debug line.
-    fn save_rates(&self) {
-        let saved = self.rates.as_ref().map(|rates| rates.lock().save(self.operators.learned()));
-        if let Some(Err(error)) = saved {
-            log::debug!("the operators' request rates cannot be saved: {error}");
-        }
-    }
-
-    fn count_clients(&mut self) {
-        if self.client_wait.is_open() {
-            self.positions.set_clients(self.demand.clients());
-        }
-    }
-}
-
-fn log_unsaved(error: &io::Error, positions: &Positions) {
-    let what_follows = match positions.has_file() {
-        true => "a restart would go on from the positions saved before, and repeat what came since",
-        false => "a restart would begin at the logs' heads, because no positions have been saved yet",
-    };
-    log::error!(
-        "positions cannot be saved: {error}; the stream goes on, but {what_follows}; is state.dir writable, and is there \
-         room on its disk?"
-    );
 }
 
 /// Waits until the clients are gone, and disconnects those that remain after the timeout.

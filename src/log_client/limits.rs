@@ -62,7 +62,7 @@ impl Drop for Turn<'_> {
 /// needs an open file.
 pub(crate) const MAX_BESIDE: usize = 256;
 /// Maximum number of operators whose learned rates are kept while none of their logs is watched.
-const MAX_LEARNED: usize = 1_000;
+pub(crate) const MAX_LEARNED: usize = 1_000;
 
 /// The 256 permits that all operators share.
 pub(crate) fn requests_beside() -> Arc<Semaphore> {

@@ -8,7 +8,7 @@ mod lock;
 mod position;
 pub(crate) mod positions;
 mod rates;
-mod skipped;
+pub(crate) mod skipped;
 pub(crate) mod undecodable;
 
 pub use bounded_folder::FolderError;

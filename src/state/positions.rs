@@ -9,7 +9,7 @@
 mod file;
 
 #[cfg(test)]
-pub(crate) use file::MAX_HEAD_BYTES;
+pub(crate) use file::{MAX_HEAD_BYTES, MAX_SAVED_HEADS};
 
 use super::Position;
 use crate::ct::source::{LogIdentifier, Source};
@@ -26,8 +26,8 @@ const FILE: &str = "positions.json";
 /// disk. Logs above the limit start anew after a restart. About 250 logs have existed so far.
 pub(crate) const MAX_POSITIONS: usize = 10_000;
 
-/// Largest file that is read, bytes. A log takes about 500, and [`MAX_POSITIONS`] logs with [`MAX_MISSING_RANGES`] always
-/// fit.
+/// Largest file that is read, bytes. A log takes about 500, and [`MAX_POSITIONS`] logs with [`MAX_MISSING_RANGES`] and the
+/// largest number of heads always fit.
 const MAX_FILE_BYTES: usize = 128 * 1024 * 1024;
 /// Maximum number of missing ranges of all logs. Each takes up to 3 KB.
 pub(crate) const MAX_MISSING_RANGES: usize = 10_000;

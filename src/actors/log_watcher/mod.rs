@@ -34,7 +34,7 @@ mod head_board;
 mod head_tracker;
 mod heads;
 pub(crate) mod latency;
-mod log_cursor;
+pub(crate) mod log_cursor;
 mod log_requests;
 pub(crate) mod missing_board;
 mod page_size;

@@ -17,6 +17,10 @@ use std::collections::btree_map::Entry;
 /// The version that is written.
 pub(super) const VERSION: u32 = 2;
 
+/// Maximum number of unreconciled heads of all logs that are kept over a restart. Each takes up to 3 KB. The others are
+/// compared only as long as the program runs.
+pub(crate) const MAX_SAVED_HEADS: usize = 10_000;
+
 /// Largest tree head that is kept over a restart, bytes; others have some 300. Without it, only the tree is kept.
 pub(crate) const MAX_HEAD_BYTES: usize = 2 * 1024;
 
@@ -72,7 +76,14 @@ struct WrittenHead {
 }
 
 pub(super) fn encode(by_log: &BTreeMap<LogIdentifier, Position>, clients: usize) -> String {
-    let logs = by_log.iter().map(|(log, position)| (log.to_string(), written(position))).collect();
+    let mut heads_left = MAX_SAVED_HEADS;
+    let logs = by_log.iter().map(|(log, position)| {
+        let mut written = written(position);
+        written.unreconciled.truncate(heads_left);
+        heads_left -= written.unreconciled.len();
+        (log.to_string(), written)
+    });
+    let logs = logs.collect();
     // Serializing numbers, texts and lists of them cannot fail.
     let written = Written { version: VERSION, clients, logs };
     let line = serde_json::to_string(&written).unwrap_or_default();

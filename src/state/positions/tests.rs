@@ -122,6 +122,21 @@ fn decisions_and_heads_are_kept_over_a_restart() {
 }
 
 #[test]
+fn the_heads_in_the_file_are_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let positions = Positions::load(dir.path()).unwrap();
+    let heads = Arc::new(vec![position(3).head.unwrap(); 64]);
+    for log in 0..=u8::MAX {
+        let unreconciled = heads.clone();
+        positions.set(&LogIdentifier::LogId([log; 32]), Position { unreconciled, ..Position::at("u", 5) });
+    }
+    positions.save().unwrap();
+    let saved = Positions::load(dir.path()).unwrap().all();
+    let count: usize = saved.values().map(|position| position.unreconciled.len()).sum();
+    assert_eq!((saved.len(), count), (256, MAX_SAVED_HEADS));
+}
+
+#[test]
 fn a_position_belongs_to_the_log_id_and_to_the_url_without_one() {
     let source = |url: &str, id: Option<u8>| {
         Source::new(url, "A log", "", id.map(|byte| [byte; 32]), Protocol::Rfc6962)
