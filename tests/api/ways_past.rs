@@ -3,7 +3,7 @@
 use crate::helpers::{TestApp, log_with, spawn_app, spawn_app_in, with_its_key};
 use certstream_server::config::{Log, StartAt, Verify};
 use certstream_server::ct::source::Protocol;
-use certstream_server::demo::{Defects, DemoLog, DemoLogOptions, DemoProtocol};
+use certstream_server::demo::{Defects, DemoLog, DemoLogOptions, DemoProtocol, Fault, FaultOn};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -134,8 +134,9 @@ async fn what_stays_broken_is_passed_over_if_the_configuration_says_so() {
         let [shown] = stats["skips"].as_array().expect("a list").as_slice() else { panic!("{stats}") };
         assert_eq!((&shown["start"], &shown["end_exclusive"]), (&json!(position), &json!(301)));
         assert_eq!(shown["because"], "entry 300 is lost");
-        let records = std::fs::read_dir(app.state().join("skipped")).expect("a folder").count();
-        assert_eq!(records, 1);
+        let [record] = records(&app).try_into().expect("one record");
+        assert_eq!((&record["start"], &record["entries"]), (&json!(position), &json!(skipped)));
+        assert!(record["last_failure"].as_str().expect("a failure").contains("status 500"), "{record}");
 
         let dir = app.stop().await;
         let acknowledged = skip(&dir, &[&log.url(), "--acknowledge"]).expect("acknowledged");
@@ -143,6 +144,41 @@ async fn what_stays_broken_is_passed_over_if_the_configuration_says_so() {
         let app = spawn_app_in(dir, &[], EAGER, vec![with_its_key(&log, protocol)]).await;
         let stats = stats_when(&app, &log, |stats| stats["position"] == 351).await;
         assert_eq!((&stats["skips"], &stats["skipped"]), (&json!([]), &json!(skipped)));
+        app.stop().await;
+    }
+}
+
+/// What was written down about skips.
+fn records(app: &TestApp) -> Vec<Value> {
+    let files = std::fs::read_dir(app.state().join("skipped")).expect("a folder");
+    let read = |file: std::io::Result<std::fs::DirEntry>| std::fs::read(file.expect("a file").path());
+    files.map(|file| serde_json::from_slice(&read(file).expect("a record")).expect("JSON")).collect()
+}
+
+#[actix_web::test]
+async fn entries_that_differ_from_the_tree_are_passed_over() {
+    for (demo, protocol) in BOTH {
+        let log = log_with(DemoLogOptions { protocol: demo, ..DemoLogOptions::default() }).await;
+        let mut app = spawn_app(EAGER, vec![with_its_key(&log, protocol)]).await;
+        log.publish(300);
+        stats_when(&app, &log, |stats| stats["position"] == 300).await;
+        log.set_fault(Fault::WrongEntry, FaultOn::Entries, None);
+        log.publish(300);
+        let stats = stats_when(&app, &log, |stats| stats["misbehaviours"].as_u64() > Some(0)).await;
+        assert_eq!(stats["position"], 300, "nothing of it is sent");
+        let mut client = app.connect("/lite-stream").await;
+        app.wait_for_clients(1).await;
+        let because = Some("what is logged is not what is served".into());
+        let decided = Log { resume_from: Some(600), because, ..with_its_key(&log, protocol) };
+        app.reload(EAGER, vec![decided]).expect("a decision");
+        stats_when(&app, &log, |stats| stats["position"] == 600).await;
+        log.clear_faults();
+        log.publish(50);
+        assert_eq!(client.indexes(50).await, (600..650).collect::<Vec<_>>(), "{protocol:?}");
+        let stats = stats_when(&app, &log, |stats| stats["pending"] == 0).await;
+        assert_eq!((&stats["skipped"], &stats["verified_size"]), (&json!(300), &json!(650)));
+        let [record] = records(&app).try_into().expect("one record");
+        assert!(record["last_misbehaviour"].is_string() && record["verified_tree"][0] == 300, "{record}");
         app.stop().await;
     }
 }

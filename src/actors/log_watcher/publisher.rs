@@ -74,8 +74,8 @@ impl Publisher {
         let Some(saved) = self.positions.resume(&source) else {
             if let Some(other) = self.positions.at_url(source.url()) {
                 log::warn!(
-                    "{name}: the key of this URL has changed, so this is another log than before; it is watched from \
-                     the beginning of its own position, and the one of the log {other} is kept"
+                    "{name}: the key of this URL has changed, so this is another log than before, and it is watched as \
+                     a new one; the position of the log {other} is kept"
                 );
             }
             return None;

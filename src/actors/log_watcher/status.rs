@@ -168,6 +168,7 @@ impl LogStatus {
             certificates: count(&self.certificates),
             precertificates: count(&self.precertificates),
             traffic: self.traffic.clone(),
+            last_error: Mutex::new(lock(&self.last_error).clone()),
             last_misbehaviour: Mutex::new(lock(&self.last_misbehaviour).clone()),
             ..LogStatus::new(log.source.clone(), log.verification())
         }
