@@ -51,8 +51,8 @@ async fn a_log_without_names_tiles_is_asked_for_one_once_and_read_by_its_data_ti
     for round in 1..=2 {
         log.publish(256);
         for index in (round - 1) * 256..round * 256 {
-            let names = client.message().await["data"].clone();
-            assert_eq!(names[0].as_str(), log.entry(index).expect("the entry").first_dns_name.as_deref());
+            let Some(name) = log.entry(index).expect("the entry").first_dns_name else { continue };
+            assert_eq!(client.message().await["data"][0], *name);
         }
     }
     let stats = log.stats();
