@@ -231,12 +231,15 @@ impl Subscriber {
 
     /// The next message that is not a heartbeat.
     pub async fn message(&mut self) -> Value {
-        loop {
-            let message = self.any_message().await;
-            if message["message_type"] != "heartbeat" {
-                return message;
+        let message = async {
+            loop {
+                let message = self.any_message().await;
+                if message["message_type"] != "heartbeat" {
+                    return message;
+                }
             }
-        }
+        };
+        timeout(PATIENCE, message).await.expect("only heartbeats arrive")
     }
 
     /// The next message, including heartbeats.

@@ -51,7 +51,8 @@ async fn latest_shows_the_newest_25_oldest_first_and_example_the_newest() {
 
 #[actix_web::test]
 async fn every_stream_path_has_an_example_in_its_form() {
-    let app = app_with(1).await;
+    // One of them has names.
+    let app = app_with(20).await;
     assert_eq!(app.get("/full-stream/example.json").await, app.get("/example.json").await);
     assert_eq!(app.get("/lite-stream/example.json").await["data"].get("chain"), None);
     assert_eq!(app.get("/domains-only/example.json").await["message_type"], "dns_entries");

@@ -98,12 +98,14 @@ async fn the_lite_stream_is_the_same_whether_it_is_cut_or_made() {
     log.publish(3);
     let mut made = Vec::new();
     for _ in 0..3 {
-        made.push((lite.message().await, domains.message().await));
+        let lite = lite.message().await;
+        let has_names = lite["data"]["leaf_cert"]["all_domains"] != json!([]);
+        made.push((lite, if has_names { domains.message().await["data"].clone() } else { json!([]) }));
     }
     let latest = app.get("/latest.json").await;
     for (i, (lite, domains)) in made.into_iter().enumerate() {
         let mut cut = latest["messages"][i].clone();
-        assert_eq!(cut["data"]["leaf_cert"]["all_domains"], domains["data"]);
+        assert_eq!(cut["data"]["leaf_cert"]["all_domains"], domains);
         cut["data"].as_object_mut().map(|d| d.remove("chain"));
         cut["data"]["leaf_cert"].as_object_mut().map(|l| l.remove("as_der"));
         assert_eq!(lite, cut);

@@ -121,7 +121,7 @@ async fn compression_can_be_turned_off() {
 async fn streams_are_there_as_events_too() {
     let log = quiet_log().await;
     let app = spawn_app("[heartbeat]\ninterval = '200ms'", vec![from_the_start(&log)]).await;
-    let mut response = awc::Client::default().get(app.http("/sse?stream=domains")).send().await.unwrap();
+    let mut response = awc::Client::default().get(app.http("/sse?stream=lite")).send().await.unwrap();
     assert_eq!(response.headers().get("content-type").unwrap(), "text/event-stream");
     app.wait_for_clients(1).await;
     log.publish(3);
@@ -135,7 +135,7 @@ async fn streams_are_there_as_events_too() {
         let (id, data) = event.split_once("\ndata: ").expect("an id and data");
         assert_eq!(id, format!("id: {i}"));
         let message: Value = serde_json::from_str(data).expect("JSON");
-        assert_eq!(message["message_type"], "dns_entries");
+        assert_eq!(message["message_type"], "certificate_update");
     }
     drop(response);
     app.wait_for_clients(0).await;
