@@ -77,7 +77,11 @@ pub fn check_messages(entry: LogEntry) {
     meter::limited(2 * max_memory(bytes, certificates) + ISSUERS, || {
         let batch = EntryBatch::new(vec![entry.clone()]);
         for stream in Stream::ALL {
-            let alone = entry.json(stream).expect("an entry has messages of every stream");
+            let Some(alone) = entry.json(stream) else {
+                assert_eq!(stream, Stream::Domains, "only the domains stream has no message without names");
+                assert!(batch.frames(stream).is_empty());
+                continue;
+            };
             check_json(&alone, max_text(bytes, certificates));
             assert_eq!(batch.frames(stream).text(0), alone, "the {stream} message, alone and cut");
         }
