@@ -22,6 +22,9 @@ pub(super) struct SkipArgs {
     acknowledge: bool,
 }
 
+/// Maximum number of logs that an error names.
+const MAX_NAMED: usize = 20;
+
 /// Why nothing was decided.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SkipError {
@@ -29,10 +32,10 @@ pub(super) enum SkipError {
     Lock(StateLockError),
     #[error(transparent)]
     Positions(#[from] PositionsError),
-    #[error("{log:?}: no position of this log is in {}; known logs:{known}", dir.display())]
+    #[error("{log:?}: no position of this log is in {}; it has those of {known}", dir.display())]
     Unknown { log: String, dir: PathBuf, known: String },
-    #[error("--because: expected the reason")]
-    NoReason,
+    #[error("--because: {0}")]
+    Reason(&'static str),
     #[error("{url}: index {next} comes next, and nothing before index {to} is missing")]
     Nothing { url: String, next: u64, to: u64 },
     #[error("{}: cannot be written: {error}", dir.display())]
@@ -44,9 +47,7 @@ pub(super) fn skip(dir: &Path, args: &SkipArgs) -> Result<(), SkipError> {
     let _lock = StateLock::take(dir).map_err(SkipError::Lock)?;
     let positions = Positions::load(dir)?;
     let Some((log, position)) = find(&positions, &args.log) else {
-        let known =
-            positions.all().iter().map(|(log, position)| format!("\n  {log}  {}", position.url)).collect();
-        return Err(SkipError::Unknown { log: args.log.clone(), dir: dir.into(), known });
+        return Err(SkipError::Unknown { log: args.log.clone(), dir: dir.into(), known: known(&positions) });
     };
     let shown = escaped(&position.url, MAX_CHARS).into_owned();
     let (decided, text) = match args.to {
@@ -62,6 +63,18 @@ pub(super) fn skip(dir: &Path, args: &SkipArgs) -> Result<(), SkipError> {
     Ok(())
 }
 
+/// The logs that have a position, in the words of an error.
+fn known(positions: &Positions) -> String {
+    let all = positions.all();
+    let mut named: Vec<_> = all.values().take(MAX_NAMED).map(|position| position.url.clone()).collect();
+    match all.len() {
+        0 => return "no log".into(),
+        count if count > MAX_NAMED => named.push(format!("{} more", count - MAX_NAMED)),
+        _ => {}
+    }
+    named.join(", ")
+}
+
 fn find(positions: &Positions, log: &str) -> Option<(LogIdentifier, Position)> {
     let is_meant = |id: &LogIdentifier, position: &Position| {
         id.to_string() == log || bare_url(&position.url) == bare_url(log)
@@ -70,10 +83,7 @@ fn find(positions: &Positions, log: &str) -> Option<(LogIdentifier, Position)> {
 }
 
 fn decide(position: Position, to: u64, because: &str) -> Result<(Position, String), SkipError> {
-    let because = because.trim();
-    if because.is_empty() {
-        return Err(SkipError::NoReason);
-    }
+    let decision = Some(Decision::new(to, because).map_err(SkipError::Reason)?);
     let next = position.ledger.next;
     let missing =
         position.missing.iter().filter(|range| range.end_exclusive <= to).map(|range| range.count());
@@ -81,7 +91,6 @@ fn decide(position: Position, to: u64, because: &str) -> Result<(Position, Strin
     if entries == 0 {
         return Err(SkipError::Nothing { url: position.url, next, to });
     }
-    let decision = Some(Decision { resume_from: to, because: because.into() });
     let text = format!("the next start skips {entries} entries before index {to}");
     Ok((Position { decision, ..position }, text))
 }
@@ -143,14 +152,15 @@ mod tests {
     fn a_mistake_changes_nothing() {
         let dir = state();
         for (log, to, because, problem) in [
-            ("ct.example/2027", Some(100), "of that", "known logs:\n  AwMD"),
+            ("ct.example/2027", Some(100), "of that", "it has those of https://ct.example/2026"),
             (
                 "ct.example/2026",
                 Some(4),
                 "of that",
                 "index 10 comes next, and nothing before index 4 is missing",
             ),
-            ("ct.example/2026", Some(100), " ", "expected the reason"),
+            ("ct.example/2026", Some(100), " ", "--because: expected the reason"),
+            ("ct.example/2026", Some(100), &*"x".repeat(1_001), "--because: expected at most 1,000 bytes"),
         ] {
             let error = skip(dir.path(), &args(log, to, because)).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");

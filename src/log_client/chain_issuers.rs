@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 /// Shortest and longest interval between requests for an issuer that entries no longer wait for. It grows with the time
 /// since the first request.
@@ -143,17 +143,21 @@ impl ChainIssuers {
         Ok(())
     }
 
-    /// Asks a few other logs, others each time, within their operators' limits. Returns whether one has it.
+    /// Asks a few other logs, others each time, within their operators' limits and the timeout of one request. Returns whether
+    /// one has it.
     async fn ask_other_logs(&self, issuer: &Fingerprint) -> bool {
         let Some(asked) = self.other_logs_asked(issuer) else { return false };
         let others = self.issuers.others(&self.prefix, &self.settings);
-        for (prefix, settings) in others.into_iter().skip(asked).take(MAX_OTHER_LOGS) {
-            let url = format!("{prefix}issuer/{}", hex(issuer));
-            if self.fetch_one(issuer, &Http::new(&settings), &url).await.is_ok() {
-                return true;
+        let ask = async {
+            for (prefix, settings) in others.into_iter().skip(asked).take(MAX_OTHER_LOGS) {
+                let url = format!("{prefix}issuer/{}", hex(issuer));
+                if self.fetch_one(issuer, &Http::new(&settings), &url).await.is_ok() {
+                    return true;
+                }
             }
-        }
-        false
+            false
+        };
+        timeout(self.http.timeout(), ask).await.unwrap_or(false)
     }
 
     /// The number of other logs that were asked for an issuer before. `None` if it is too early to ask more.

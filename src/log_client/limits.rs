@@ -40,15 +40,13 @@ pub(super) struct Turn<'a> {
 impl Turn<'_> {
     /// Records that the operator answered the request.
     pub(super) fn accepted(&self) {
-        if self.was_delayed {
-            self.limits.pace.lock().accepted(self.sent_at);
-        }
+        self.limits.pace.lock().accepted(self.sent_at, self.was_delayed);
     }
 
-    /// Records that the operator asked for fewer requests.
-    pub(super) fn refused(&self, retry_after: Option<Duration>) {
+    /// Records that the operator asked for fewer requests. `again` says whether it refused the log's previous request too.
+    pub(super) fn refused(&self, again: bool, retry_after: Option<Duration>) {
         self.limits.refused.fetch_add(1, Ordering::Relaxed);
-        self.limits.pace.lock().refused(self.sent_at, retry_after, Instant::now());
+        self.limits.pace.lock().refused(self.sent_at, again, retry_after, Instant::now());
     }
 }
 
@@ -228,7 +226,7 @@ mod tests {
             async move {
                 let turn = limits.turn().await;
                 if n == 1 {
-                    turn.refused(None);
+                    turn.refused(false, None);
                 }
                 begin.elapsed().as_secs_f64()
             }
@@ -246,7 +244,7 @@ mod tests {
         let figures = |operators: &Operators| operators.figures()["one"].clone();
         let configured = OperatorFigures { requests_per_second: 10.0, is_learned: false, refused: 0 };
         assert_eq!(figures(&operators), configured);
-        limits.turn().await.refused(None);
+        limits.turn().await.refused(false, None);
         let learned = OperatorFigures { requests_per_second: 5.0, is_learned: true, refused: 1 };
         assert_eq!(figures(&operators), learned);
         drop(limits);

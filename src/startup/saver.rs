@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 const SAVE_INTERVAL: Duration = Duration::from_millis(300);
 /// Interval at which the learned request rates are saved.
 const RATES_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Saves the positions of the logs.
 #[derive(Clone)]
 pub(super) struct Saver {

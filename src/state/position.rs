@@ -53,6 +53,23 @@ pub struct Decision {
     pub because: String,
 }
 
+impl Decision {
+    /// Maximum length of the reason, bytes.
+    pub const MAX_REASON_BYTES: usize = 1_000;
+
+    /// Resumes from this index, for this reason.
+    ///
+    /// # Errors
+    /// If the reason is empty or too long: what is wrong with it.
+    pub fn new(resume_from: u64, because: &str) -> Result<Self, &'static str> {
+        match because.trim() {
+            "" => Err("expected the reason why the entries before resume_from are not sent"),
+            because if because.len() > Self::MAX_REASON_BYTES => Err("expected at most 1,000 bytes"),
+            because => Ok(Decision { resume_from, because: because.into() }),
+        }
+    }
+}
+
 /// Entries that are not sent because the person who runs this server has decided so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

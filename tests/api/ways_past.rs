@@ -193,7 +193,7 @@ async fn what_stays_broken_is_passed_over_by_a_command() {
     assert!(running.contains("stop the server first"), "{running}");
     let dir = app.stop().await;
     let unknown = skip(&dir, &to("21")).expect_err("another log");
-    assert!(unknown.contains("known logs") && unknown.contains(&log.url()), "{unknown}");
+    assert!(unknown.contains("it has those of") && unknown.contains(&log.url()), "{unknown}");
     let url = log.url();
     let done = skip(&dir, &[&url, "--to", "21", "--because", "it is lost"]).expect("a decision");
     assert!(done.contains("skips 1 entries before index 21"), "{done}");

@@ -6,7 +6,7 @@ use super::heads::{Heads, Verdict};
 use super::unreconciled::{Comparison, Unreconciled};
 use crate::ct::head::Head;
 use crate::ct::merkle::Hash;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -22,6 +22,8 @@ pub(super) struct HeadBoard {
     unreconciled: watch::Sender<Unreconciled>,
     /// The newest head that entries were proven to lead to.
     proven: RefCell<Option<Head>>,
+    /// Whether nothing is compared with the tree, because verification is off.
+    is_off: Cell<bool>,
     /// Backoff after misbehaviour; reset by the next successful proof.
     distrust: RefCell<Backoff>,
 }
@@ -31,6 +33,11 @@ impl HeadBoard {
     pub(super) fn know(&self, saved: Head) {
         self.known.borrow_mut().judge(&saved);
         *self.proven.borrow_mut() = Some(saved);
+    }
+
+    /// Keeps no heads to be compared with the tree.
+    pub(super) fn switch_off(&self) {
+        self.is_off.set(true);
     }
 
     /// Adds the heads that had not been reconciled before a restart.
@@ -47,7 +54,7 @@ impl HeadBoard {
         let is_new = !known.contains(head.tree_size);
         let verdict = known.judge(head);
         let contradicts = matches!(verdict, Verdict::Fork { .. } | Verdict::Rollback { .. });
-        if is_new && !contradicts && head.signed && head.tree_size > 0 {
+        if is_new && !contradicts && head.signed && head.tree_size > 0 && !self.is_off.get() {
             self.unreconciled.send_modify(|heads| heads.add(head.clone(), Instant::now()));
         }
         verdict

@@ -120,6 +120,9 @@ impl<L: LogRequests> Pipeline<L> {
     pub(super) async fn run(self) {
         let Pipeline { reporter, board, mut tracker, mut reconciler, mut entries, mut retriever } = self;
         let verifies = entries.verifies;
+        if !verifies {
+            board.switch_off();
+        }
         if let Some(saved) = entries.publisher.resume() {
             board.know(saved);
         }

@@ -18,9 +18,6 @@ use openssl::sha::sha256;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Maximum length of the reason for a decision, bytes.
-const MAX_REASON_BYTES: usize = 1_000;
-
 pub(super) fn lists(sources: &Sources, written: &written::LogList) -> Result<ListConfig, ConfigError> {
     let at = |key: &str, i: usize| format!("log_list.{key}[{i}]");
     let source = |(i, name): (usize, &String)| match name.as_str() {
@@ -171,14 +168,10 @@ fn log_settings(
     if verify == Some(Verify::Enforce) && sources.written.fetch.names_tiles {
         return Err(("verify", "entries of names tiles cannot be verified; switch fetch.names_tiles off"));
     }
-    let because = because.map(str::trim).filter(|because| !because.is_empty());
     let decision = match (resume_from, because) {
-        (Some(resume_from), Some(because)) if because.len() <= MAX_REASON_BYTES => {
-            Some(Decision { resume_from, because: because.into() })
-        }
-        (Some(_), Some(_)) => return Err(("because", "expected at most 1,000 bytes")),
-        (Some(_), None) => {
-            return Err(("because", "expected the reason why the entries before resume_from are not sent"));
+        (Some(resume_from), because) => {
+            let decision = Decision::new(resume_from, because.unwrap_or_default());
+            Some(decision.map_err(|problem| ("because", problem))?)
         }
         (None, Some(_)) => return Err(("because", "is the reason for resume_from, which is not set")),
         (None, None) => None,

@@ -36,10 +36,10 @@ fn run(pace: &mut Pace, operator: &mut Operator, from: Instant, seconds: f64) ->
         pace.sent(now);
         let answered = now + secs(0.02);
         if operator.accepts(now) {
-            pace.accepted(now);
+            pace.accepted(now, true);
             counts.0 += 1;
         } else {
-            pace.refused(now, None, answered);
+            pace.refused(now, false, None, answered);
             counts.1 += 1;
         }
         now = answered;
@@ -54,7 +54,7 @@ fn nothing_is_slower_than_configured_until_something_is_refused() {
     let mut sent = 0;
     while pace.due() <= begin {
         pace.sent(begin);
-        pace.accepted(begin);
+        pace.accepted(begin, true);
         sent += 1;
     }
     assert_eq!((sent, pace.learned()), (11, None), "the requests of one second are free after a pause");
@@ -103,12 +103,12 @@ fn requests_that_were_under_way_lower_the_rate_once() {
     let begin = Instant::now();
     let mut pace = Pace::new(40.0, None, begin);
     for _ in 0..8 {
-        pace.refused(begin, None, begin + secs(0.1));
+        pace.refused(begin, false, None, begin + secs(0.1));
     }
     assert_eq!(pace.learned(), Some(LearnedRate { rate: 20.0, refused_at: 40.0 }));
-    pace.accepted(begin);
+    pace.accepted(begin, true);
     assert_eq!(pace.rate(), 20.0, "nor do they raise it");
-    pace.refused(begin + secs(0.2), None, begin + secs(0.3));
+    pace.refused(begin + secs(0.2), false, None, begin + secs(0.3));
     assert_eq!(pace.rate(), 10.0);
 }
 
@@ -116,9 +116,9 @@ fn requests_that_were_under_way_lower_the_rate_once() {
 fn retry_after_is_a_pause_within_reason() {
     let begin = Instant::now();
     let mut pace = Pace::new(40.0, None, begin);
-    pace.refused(begin, Some(secs(30.0)), begin);
+    pace.refused(begin, false, Some(secs(30.0)), begin);
     assert_eq!(pace.due(), begin + secs(30.0));
-    pace.refused(begin + secs(1.0), Some(secs(3600.0)), begin + secs(1.0));
+    pace.refused(begin + secs(1.0), false, Some(secs(3600.0)), begin + secs(1.0));
     assert_eq!(pace.due(), begin + secs(1.0) + LONGEST_PAUSE);
     pace.sent(pace.due());
     assert_eq!(pace.due(), begin + secs(1.1) + LONGEST_PAUSE, "no burst follows");
@@ -128,7 +128,7 @@ fn retry_after_is_a_pause_within_reason() {
 fn the_rate_ends_at_a_lowest_one() {
     let begin = Instant::now();
     let mut pace = Pace::new(40.0, None, begin);
-    (0..100).for_each(|n| pace.refused(begin + secs(f64::from(n)), None, begin + secs(f64::from(n))));
+    (0..100).for_each(|n| pace.refused(begin + secs(f64::from(n)), false, None, begin + secs(f64::from(n))));
     assert_eq!(pace.rate(), LOWEST);
 }
 
@@ -139,5 +139,43 @@ fn only_a_sensible_rate_is_taken_over() {
     assert_eq!(start(2.0, 2.2), 2.0);
     for (rate, refused_at) in [(10.0, 11.0), (0.0, 1.0), (-1.0, 1.0), (f64::NAN, 1.0), (2.0, f64::NAN)] {
         assert_eq!(start(rate, refused_at), 10.0, "{rate}");
+    }
+}
+
+/// Refuses everything for an hour, as a log's watcher then asks.
+fn outage(pace: &mut Pace, from: Instant, again: bool) -> Instant {
+    for minute in 0..60 {
+        let now = pace.due().max(from + secs(f64::from(minute) * 60.0));
+        pace.sent(now);
+        pace.refused(now, again, None, now + secs(0.02));
+    }
+    from + secs(3600.0)
+}
+
+#[test]
+fn the_rate_is_found_again_soon_after_an_outage() {
+    for before in [30.0, 0.0] {
+        let begin = Instant::now();
+        let (mut pace, mut operator) = (Pace::new(50.0, None, begin), Operator::new(1000.0, 1000.0, begin));
+        run(&mut pace, &mut operator, begin, before);
+        let back = outage(&mut pace, begin + secs(before), false);
+        run(&mut pace, &mut operator, back, 300.0);
+        assert!(pace.rate() >= 5.0, "{} requests per second", pace.rate());
+    }
+}
+
+#[test]
+fn a_log_that_is_out_of_order_does_not_slow_down_the_others() {
+    let begin = Instant::now();
+    let mut pace = Pace::new(50.0, None, begin);
+    pace.refused(begin, false, None, begin);
+    pace.refused(begin + secs(0.1), true, None, begin + secs(0.1));
+    let rate = pace.rate();
+    for minute in 1..60 {
+        let now = begin + secs(f64::from(minute) * 60.0);
+        pace.accepted(now, false);
+        pace.refused(now, true, Some(secs(60.0)), now);
+        assert_eq!(pace.rate(), rate);
+        assert!(pace.due() <= now, "nor do they wait for it");
     }
 }

@@ -74,6 +74,15 @@ async fn a_head_of_another_tree_is_evidence() {
 }
 
 #[actix::test]
+async fn without_verification_no_heads_are_kept() {
+    let shared = Shared::new();
+    shared.board.switch_off();
+    shared.board.restore(&[head(500)]);
+    shared.board.judge(&head(600));
+    assert!(waiting(&shared).is_empty());
+}
+
+#[actix::test]
 async fn a_proof_that_is_refused_is_requested_again_and_the_head_stays() {
     tokio::time::pause();
     let (log, shared) = (FakeLog::of(1000), Shared::new());
