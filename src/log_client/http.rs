@@ -1,6 +1,6 @@
 //! Requests to one log, within the limits of its operator and of all logs' memory.
 
-use super::limits::{OperatorLimits, Turn};
+use super::limits::{AnswersToLog, OperatorLimits};
 use super::memory::Part;
 use super::pace::LONGEST_PAUSE;
 use super::traffic::{Outcome, Traffic};
@@ -8,7 +8,6 @@ use super::{AnswerMemory, FetchError, FetchSettings};
 use crate::http_client::client::MAX_DETAIL_CHARS;
 use crate::http_client::{BodyBudget, HttpClient, HttpRequest, HttpResponse, RefusedRequest, Validators};
 use bytes::Bytes;
-use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -27,8 +26,7 @@ pub(super) struct Http {
     memory: Arc<AnswerMemory>,
     /// Permit for reading a body of more than [`MAX_BESIDE_BYTES`].
     large: Semaphore,
-    /// Whether the log refused its last request with 429 or 503.
-    is_refused: Cell<bool>,
+    answers: AnswersToLog,
 }
 
 impl Http {
@@ -36,7 +34,7 @@ impl Http {
         let client = HttpClient::new(&settings.http);
         let (limits, traffic, memory) =
             (settings.limits.clone(), settings.traffic.clone(), settings.memory.clone());
-        Http { client, limits, traffic, memory, large: Semaphore::new(1), is_refused: Cell::new(false) }
+        Http { client, limits, traffic, memory, large: Semaphore::new(1), answers: AnswersToLog::default() }
     }
 
     /// Timeout for a complete response.
@@ -86,11 +84,6 @@ impl Http {
         }
     }
 
-    fn accepted(&self, turn: &Turn<'_>) {
-        self.is_refused.set(false);
-        turn.accepted();
-    }
-
     async fn get_once(&self, request: HttpRequest<'_>) -> Result<Option<(Bytes, Validators)>, FetchError> {
         let turn = self.limits.turn().await;
         let mut budget =
@@ -98,14 +91,14 @@ impl Http {
         let error = match self.client.get(request, &mut budget).await {
             Ok(HttpResponse::Body(bytes, validators)) => match html_title(&bytes) {
                 None => {
-                    self.accepted(&turn);
+                    turn.accepted(&self.answers);
                     self.traffic.body(bytes.len());
                     return Ok(Some((bytes, validators)));
                 }
                 Some(title) => FetchError::Html { title },
             },
             Ok(HttpResponse::NotModified) => {
-                self.accepted(&turn);
+                turn.accepted(&self.answers);
                 self.traffic.count(Outcome::NotModified);
                 return Ok(None);
             }
@@ -115,7 +108,7 @@ impl Http {
             Err(error) => error.into(),
         };
         if error.is_overload() {
-            turn.refused(self.is_refused.replace(true), error.retry_after());
+            turn.refused(&self.answers, error.retry_after());
         }
         self.traffic.failed(&error);
         Err(error)

@@ -5,6 +5,7 @@ use super::pace::Pace;
 use crate::http_client::Reach;
 use crate::state::LearnedRate;
 use parking_lot::Mutex;
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -23,7 +24,17 @@ pub(crate) struct OperatorLimits {
     /// Only the request that is next waits for its time, so a slower pace applies to all that wait behind it.
     line: tokio::sync::Mutex<()>,
     pace: Mutex<Pace>,
+    accepted: AtomicU64,
     refused: AtomicU64,
+}
+
+/// What the operator answered to one log's requests.
+#[derive(Debug, Default)]
+pub(super) struct AnswersToLog {
+    /// Number of accepted requests.
+    accepted: Cell<u64>,
+    /// If the last request was refused: the number of the other logs' requests that had been accepted by then.
+    refused_at: Cell<Option<u64>>,
 }
 
 /// A permit. The request counts as running until this is dropped.
@@ -38,15 +49,20 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Records that the operator answered the request.
-    pub(super) fn accepted(&self) {
+    /// Records that the operator answered the request of the log with these answers.
+    pub(super) fn accepted(&self, log: &AnswersToLog) {
+        log.accepted.update(|count| count + 1);
+        log.refused_at.set(None);
+        self.limits.accepted.fetch_add(1, Ordering::Relaxed);
         self.limits.pace.lock().accepted(self.sent_at, self.was_delayed);
     }
 
-    /// Records that the operator asked for fewer requests. `again` says whether it refused the log's previous request too.
-    pub(super) fn refused(&self, again: bool, retry_after: Option<Duration>) {
+    /// Records that the operator asked the log with these answers for fewer requests.
+    pub(super) fn refused(&self, log: &AnswersToLog, retry_after: Option<Duration>) {
+        let others = self.limits.accepted.load(Ordering::Relaxed).saturating_sub(log.accepted.get());
+        let is_log_alone = log.refused_at.replace(Some(others)).is_some_and(|before| before < others);
         self.limits.refused.fetch_add(1, Ordering::Relaxed);
-        self.limits.pace.lock().refused(self.sent_at, again, retry_after, Instant::now());
+        self.limits.pace.lock().refused(self.sent_at, is_log_alone, retry_after, Instant::now());
     }
 }
 
@@ -87,6 +103,7 @@ impl OperatorLimits {
             beside,
             line: tokio::sync::Mutex::new(()),
             pace: Mutex::new(Pace::new(per_second.max(1).into(), learned, Instant::now())),
+            accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         }
     }
@@ -226,7 +243,7 @@ mod tests {
             async move {
                 let turn = limits.turn().await;
                 if n == 1 {
-                    turn.refused(false, None);
+                    turn.refused(&AnswersToLog::default(), None);
                 }
                 begin.elapsed().as_secs_f64()
             }
@@ -238,13 +255,39 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn only_a_log_that_is_refused_alone_does_not_slow_down_the_others() {
+        let limits = OperatorLimits::new(8, 100, requests_beside());
+        let [broken, other] = [AnswersToLog::default(), AnswersToLog::default()];
+        let mut rates = Vec::new();
+        for other_is_served in [false, true, true, false, false] {
+            limits.turn().await.refused(&broken, None);
+            rates.push(limits.pace.lock().rate());
+            if other_is_served {
+                limits.turn().await.accepted(&other);
+            }
+        }
+        assert!(rates[1] < rates[0], "the first refusals count: {rates:?}");
+        assert!(rates[1..4].is_sorted(), "those after the other log was served do not: {rates:?}");
+        assert!(rates[4] < rates[3], "{rates:?}");
+
+        let limits = OperatorLimits::new(8, 100, requests_beside());
+        let only = AnswersToLog::default();
+        let [first, second] = [limits.turn().await, limits.turn().await];
+        first.refused(&only, None);
+        second.accepted(&only);
+        let before = limits.pace.lock().rate();
+        limits.turn().await.refused(&only, None);
+        assert!(limits.pace.lock().rate() < before, "its own answers do not excuse it");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_was_learned_survives_the_logs_and_the_program() {
         let operators = Operators::new(8, 10, BTreeMap::new());
         let limits = operators.limits("one", Reach::Anywhere);
         let figures = |operators: &Operators| operators.figures()["one"].clone();
         let configured = OperatorFigures { requests_per_second: 10.0, is_learned: false, refused: 0 };
         assert_eq!(figures(&operators), configured);
-        limits.turn().await.refused(false, None);
+        limits.turn().await.refused(&AnswersToLog::default(), None);
         let learned = OperatorFigures { requests_per_second: 5.0, is_learned: true, refused: 1 };
         assert_eq!(figures(&operators), learned);
         drop(limits);

@@ -133,16 +133,16 @@ impl Pace {
     }
 
     /// Records that a request was refused that was sent at `sent_at`. The next one waits for `retry_after`, at most
-    /// [`LONGEST_PAUSE`], and then for its turn. `again` says whether the same log refused its previous request as well. If
-    /// other logs were served meanwhile, that log is out of order, and the rate is not the reason.
+    /// [`LONGEST_PAUSE`], and then for its turn. `is_log_alone` says whether the log's previous request was refused as well,
+    /// and other logs' requests were accepted since. Then the log is out of order, and the rate is not the reason.
     pub(super) fn refused(
         &mut self,
         sent_at: Instant,
-        again: bool,
+        is_log_alone: bool,
         retry_after: Option<Duration>,
         now: Instant,
     ) {
-        if again && self.has_accepted {
+        if is_log_alone && self.has_accepted {
             return;
         }
         let pause = retry_after.unwrap_or_default().min(LONGEST_PAUSE);

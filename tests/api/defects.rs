@@ -183,6 +183,8 @@ async fn the_rate_that_a_log_accepts_is_learned_and_kept() {
     let settings = "[fetch]\npage_size = 5\n[state]\nclients_wait = '0s'\n";
     let app = spawn_app(settings, vec![watched.clone()]).await;
     let mut client = app.connect("/lite-stream").await;
+    // All entries are proven together, after the last page.
+    client.patience += Duration::from_secs(entries / per_second);
     app.wait_for_clients(1).await;
     log.publish(entries);
     let warm = async {

@@ -211,13 +211,15 @@ impl TestApp {
 /// A WebSocket client with a library other than the server's.
 pub struct Subscriber {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// How long a message may take, however many heartbeats arrive.
+    pub patience: Duration,
 }
 
 impl Subscriber {
     pub async fn connect(url: impl IntoClientRequest + Unpin) -> Self {
         let config = WebSocketConfig::default();
         let connected = connect_async_with_config(url, Some(config), true).await;
-        Subscriber { socket: connected.expect("a WebSocket connection").0 }
+        Subscriber { socket: connected.expect("a WebSocket connection").0, patience: PATIENCE }
     }
 
     /// The next frame of any kind. `None` at the end of the connection.
@@ -231,6 +233,7 @@ impl Subscriber {
 
     /// The next message that is not a heartbeat.
     pub async fn message(&mut self) -> Value {
+        let patience = self.patience;
         let message = async {
             loop {
                 let message = self.any_message().await;
@@ -239,7 +242,7 @@ impl Subscriber {
                 }
             }
         };
-        timeout(PATIENCE, message).await.expect("only heartbeats arrive")
+        timeout(patience, message).await.expect("only heartbeats arrive")
     }
 
     /// The next message, including heartbeats.

@@ -143,11 +143,11 @@ fn only_a_sensible_rate_is_taken_over() {
 }
 
 /// Refuses everything for an hour, as a log's watcher then asks.
-fn outage(pace: &mut Pace, from: Instant, again: bool) -> Instant {
+fn outage(pace: &mut Pace, from: Instant) -> Instant {
     for minute in 0..60 {
         let now = pace.due().max(from + secs(f64::from(minute) * 60.0));
         pace.sent(now);
-        pace.refused(now, again, None, now + secs(0.02));
+        pace.refused(now, false, None, now + secs(0.02));
     }
     from + secs(3600.0)
 }
@@ -158,7 +158,7 @@ fn the_rate_is_found_again_soon_after_an_outage() {
         let begin = Instant::now();
         let (mut pace, mut operator) = (Pace::new(50.0, None, begin), Operator::new(1000.0, 1000.0, begin));
         run(&mut pace, &mut operator, begin, before);
-        let back = outage(&mut pace, begin + secs(before), false);
+        let back = outage(&mut pace, begin + secs(before));
         run(&mut pace, &mut operator, back, 300.0);
         assert!(pace.rate() >= 5.0, "{} requests per second", pace.rate());
     }
