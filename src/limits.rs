@@ -6,7 +6,7 @@ use crate::actors::{client_messages, closing, log_watcher, ring_buffer, socket};
 use crate::cli::logging::budget;
 use crate::config::{Size, read};
 use crate::ct::{entry, log_list as list, names_tile};
-use crate::http_client::client as http_client;
+use crate::http_client::{body_buffer, client as http_client};
 use crate::log_client::{http as log_http, issuers, limits, memory, rfc6962, static_ct, tiles};
 use crate::log_list::download;
 use crate::message::client_frames;
@@ -324,6 +324,14 @@ fn inputs() -> Vec<Row> {
             "logs above their share fetch one page at a time; then their requests fail, and pages become smaller"
                 .into(),
             "`log_client::memory`; `log_client`; `hostile_logs`".into(),
+        ],
+        [
+            "memory of received responses for the next ones".into(),
+            format!("{} in each thread", bytes(body_buffer::MAX_SPARE_BYTES)),
+            "until the program ends".into(),
+            "".into(),
+            "returned to the system".into(),
+            "`http_client::body_buffer`".into(),
         ],
         [
             "newest messages for the JSON routes".into(),

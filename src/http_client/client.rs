@@ -1,5 +1,6 @@
 //! One GET request: conditional, and limited in size and time.
 
+use super::body_buffer::BodyBuffer;
 use super::error::HttpError;
 use super::proxy::Proxies;
 use super::reach::Reach;
@@ -187,7 +188,7 @@ async fn whole_body<S: Body>(
     if declared.is_some_and(|declared| declared > limit as u64) {
         return Err(HttpError::TooLarge { limit });
     }
-    let mut body = Vec::new();
+    let mut body = BodyBuffer::default();
     while let Some(chunk) = response.next().await {
         let chunk = chunk.map_err(|error| HttpError::Body(error.to_string()))?;
         if body.len() + chunk.len() > limit {
@@ -196,14 +197,14 @@ async fn whole_body<S: Body>(
         if !budget.grow(body.len() + chunk.len()).await {
             return Err(HttpError::NoRoom);
         }
-        body.extend_from_slice(&chunk);
+        body.push(&chunk);
     }
     // awc does not detect a body that ends early, so the declared length is checked here.
     match declared {
         Some(declared) if declared != body.len() as u64 => {
             Err(HttpError::Body(format!("{} of {declared} bytes came", body.len())))
         }
-        _ => Ok(body.into()),
+        _ => Ok(body.into_bytes()),
     }
 }
 

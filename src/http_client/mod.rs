@@ -11,6 +11,7 @@
     deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+pub(crate) mod body_buffer;
 pub(crate) mod client;
 mod error;
 mod proxy;
