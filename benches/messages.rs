@@ -61,20 +61,19 @@ fn input() -> Input {
     let recorded = recorded();
     let page: Vec<&Recorded> = recorded.iter().cycle().take(PAGE).collect();
     let page = serde_json::to_vec(&serde_json::json!({ "entries": page })).expect("a page");
-    let raw =
-        get_entries::parse(&page, usize::MAX).expect("a page").into_iter().map(|raw| raw.expect("base64"));
-    let raw: Vec<_> = raw.collect();
-    let entries: Vec<_> = raw
-        .iter()
-        .map(|raw| entry::decode(&raw.leaf_input, &raw.extra_data, Issuer::unshared).expect("an entry"))
-        .collect();
+    let parsed = get_entries::parse(&page, usize::MAX, |raw| {
+        let raw = raw.expect("base64");
+        let entry = entry::decode(raw.leaf_input, raw.extra_data, Issuer::unshared).expect("an entry");
+        (raw.leaf_input.to_vec(), entry)
+    });
+    let (leaves, entries): (Vec<_>, Vec<_>) = parsed.expect("a page").into_iter().unzip();
     let issuers = entries.iter().flat_map(|e| &e.chain);
     let issuers = issuers.map(|issuer| (*issuer.fingerprint(), issuer.clone())).collect();
     let tile = entries
         .iter()
-        .zip(&raw)
+        .zip(&leaves)
         .zip(0..)
-        .flat_map(|((e, raw), i)| tile_leaf(e, &raw.leaf_input, i))
+        .flat_map(|((entry, leaf_input), index)| tile_leaf(entry, leaf_input, index))
         .collect();
     let source = Source::new("https://ct.example/2026", "Bench", "Bench", None, Protocol::Rfc6962);
     Input { page, entries, tile, issuers, issuers_by_der: Cache::new(1024), source: Arc::new(source) }
@@ -113,13 +112,11 @@ impl Input {
     }
 
     fn page_batch(&self) -> EntryBatch {
-        let raw = get_entries::parse(&self.page, usize::MAX)
-            .expect("a page")
-            .into_iter()
-            .map(|raw| raw.expect("base64"));
-        self.batch(raw.map(|raw| {
-            entry::decode(&raw.leaf_input, &raw.extra_data, |der| self.interned(der)).expect("an entry")
-        }))
+        let page = get_entries::parse(&self.page, usize::MAX, |raw| {
+            let raw = raw.expect("base64");
+            entry::decode(raw.leaf_input, raw.extra_data, |der| self.interned(der)).expect("an entry")
+        });
+        self.batch(page.expect("a page").into_iter())
     }
 
     fn tile_batch(&self) -> EntryBatch {
@@ -136,7 +133,7 @@ fn benches(c: &mut Criterion) {
     let mut group = c.benchmark_group("entry");
     group.throughput(Throughput::Elements(PAGE as u64));
     group.bench_function("decode a get-entries page", |b| {
-        b.iter(|| get_entries::parse(black_box(&input.page), usize::MAX))
+        b.iter(|| get_entries::parse(black_box(&input.page), usize::MAX, |raw| black_box(raw).is_ok()))
     });
     group.bench_function("word the leaf", |b| {
         let mut out = Vec::with_capacity(1 << 20);

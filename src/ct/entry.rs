@@ -39,7 +39,7 @@ pub struct LogEntry {
     /// The entry's type: certificate or precert.
     pub entry_type: LogEntryType,
     /// The DER as it was submitted. For a precert this is the precertificate with its poison, from
-    /// `extra_data`.
+    /// `extra_data`. It is a copy: a slice of a log's response would keep the whole response in memory.
     pub certificate: Bytes,
     /// The issuers, from the leaf's own issuer to the root.
     pub chain: Vec<Arc<Issuer>>,
@@ -52,11 +52,11 @@ pub struct LogEntry {
 
 /// The structure that a log signs instead of a precertificate, RFC 6962 section 3.2.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PreCert {
+pub struct PreCert<'a> {
     /// SHA-256 of the issuer's SubjectPublicKeyInfo.
     pub issuer_key_hash: [u8; 32],
     /// DER, without the poison.
-    pub tbs_certificate: Bytes,
+    pub tbs_certificate: &'a [u8],
 }
 
 /// The decoded content of one index.
@@ -188,21 +188,21 @@ impl LogEntry {
 
 /// The decoded fields of a MerkleTreeLeaf.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MerkleTreeLeaf {
+pub struct MerkleTreeLeaf<'a> {
     /// Set for a precert.
-    pub pre_cert: Option<PreCert>,
+    pub pre_cert: Option<PreCert<'a>>,
     /// Set for an entry of a static-ct-api log.
     pub leaf_index: Option<u64>,
 }
 
-impl MerkleTreeLeaf {
+impl<'a> MerkleTreeLeaf<'a> {
     /// Parses a MerkleTreeLeaf that contains a TimestampedEntry. `None` for any other leaf type.
-    pub fn parse(leaf_input: &Bytes) -> Option<Self> {
+    pub fn parse(leaf_input: &'a [u8]) -> Option<Self> {
         let mut r = Reader::new(leaf_input.strip_prefix(&LEAF_HEADER)?);
         r.uint("timestamp", 8).ok()?;
         let pre_cert = match r.uint("entry_type", 2).ok()? {
             0 => r.vector("signed_entry", 3).map(|_| None),
-            1 => PreCert::read(&mut r, leaf_input).map(Some),
+            1 => PreCert::read(&mut r).map(Some),
             _ => return None,
         };
         let extensions = |r: &mut Reader<'_>| leaf_index(r.vector("extensions", 2).ok()?);
@@ -238,17 +238,17 @@ pub(crate) const MAX_ENTRY_BYTES: usize = 4 * 1024 * 1024;
 type Chain = (Vec<Arc<Issuer>>, Option<FramingFault>);
 
 /// The parts of `leaf_input` that are needed after its framing has been checked.
-struct Leaf {
+struct Leaf<'a> {
     timestamp_ms: u64,
-    signed: Signed,
+    signed: Signed<'a>,
     fault: Option<FramingFault>,
 }
 
 /// `signed_entry`.
-enum Signed {
-    X509(Bytes),
+enum Signed<'a> {
+    X509(&'a [u8]),
     /// `None` if it is truncated.
-    Precert(Option<PreCert>),
+    Precert(Option<PreCert<'a>>),
 }
 
 /// Decodes one entry of a get-entries response. `intern` returns the shared issuer for a certificate.
@@ -256,8 +256,8 @@ enum Signed {
 /// # Errors
 /// If no certificate can be found in the entry, or if the entry is too large.
 pub fn decode(
-    leaf_input: &Bytes,
-    extra_data: &Bytes,
+    leaf_input: &[u8],
+    extra_data: &[u8],
     intern: impl FnMut(&[u8]) -> Arc<Issuer>,
 ) -> Result<LogEntry, EntryError> {
     let leaf = decode_leaf(leaf_input)?;
@@ -266,18 +266,26 @@ pub fn decode(
         Signed::X509(certificate) => (LogEntryType::X509, certificate, None),
         Signed::Precert(pre_cert) => {
             let pre_certificate = extra.vector("pre_certificate", 3).map_err(EntryError::ExtraData)?;
-            (LogEntryType::Precert, extra_data.slice_ref(pre_certificate), pre_cert)
+            (LogEntryType::Precert, pre_certificate, pre_cert)
         }
     };
     let (chain, chain_fault) = decode_chain(extra, intern)?;
-    let signed_tbs = pre_cert.as_ref().map(|pre_cert| pre_cert.tbs_certificate.clone());
-    let mismatch = || pre_cert?.fault(&certificate, &chain);
+    let mismatch = || pre_cert.as_ref()?.fault(certificate, &chain);
     let fault = leaf.fault.or(chain_fault).or_else(mismatch);
+    let (certificate, signed_tbs) = copied(certificate, pre_cert.as_ref());
     LogEntry { timestamp_ms: leaf.timestamp_ms, entry_type, certificate, chain, signed_tbs, fault }
         .within_limits()
 }
 
-fn decode_leaf(leaf_input: &Bytes) -> Result<Leaf, EntryError> {
+/// Copies of the certificate and of the TBSCertificate that the log signed, in one allocation.
+pub(super) fn copied(certificate: &[u8], pre_cert: Option<&PreCert<'_>>) -> (Bytes, Option<Bytes>) {
+    let Some(pre_cert) = pre_cert else { return (Bytes::copy_from_slice(certificate), None) };
+    let mut certificate_copy = Bytes::from([certificate, pre_cert.tbs_certificate].concat());
+    let signed_tbs = certificate_copy.split_off(certificate.len());
+    (certificate_copy, Some(signed_tbs))
+}
+
+fn decode_leaf(leaf_input: &[u8]) -> Result<Leaf<'_>, EntryError> {
     let mut r = Reader::new(leaf_input);
     let err = EntryError::LeafInput;
     let version = r.uint("version", 1).map_err(err)? as u8;
@@ -293,9 +301,9 @@ fn decode_leaf(leaf_input: &Bytes) -> Result<Leaf, EntryError> {
     let (signed, fault) = match entry_type {
         LogEntryType::X509 => {
             let certificate = r.vector("signed_entry", 3).map_err(err)?;
-            (Signed::X509(leaf_input.slice_ref(certificate)), leaf_end_fault(r))
+            (Signed::X509(certificate), leaf_end_fault(r))
         }
-        LogEntryType::Precert => match PreCert::read(&mut r, leaf_input) {
+        LogEntryType::Precert => match PreCert::read(&mut r) {
             Ok(pre_cert) => (Signed::Precert(Some(pre_cert)), leaf_end_fault(r)),
             // A precert's certificate is in `extra_data`, so the entry can be decoded even if its leaf is
             // malformed.
@@ -305,16 +313,16 @@ fn decode_leaf(leaf_input: &Bytes) -> Result<Leaf, EntryError> {
     Ok(Leaf { timestamp_ms, signed, fault: unknown.or(fault) })
 }
 
-impl PreCert {
-    /// Reads the next PreCert from `r`, which reads from `all`.
-    pub(super) fn read(r: &mut Reader<'_>, all: &Bytes) -> Result<Self, Truncated> {
+impl<'a> PreCert<'a> {
+    /// Reads the next PreCert from `r`.
+    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, Truncated> {
         let issuer_key_hash = r.array("issuer_key_hash")?;
-        Ok(PreCert { issuer_key_hash, tbs_certificate: all.slice_ref(r.vector("signed_entry", 3)?) })
+        Ok(PreCert { issuer_key_hash, tbs_certificate: r.vector("signed_entry", 3)? })
     }
 
     /// Returns a fault if this PreCert does not prove the precertificate and chain.
     pub fn fault(&self, precertificate: &[u8], chain: &[Arc<Issuer>]) -> Option<FramingFault> {
-        precert::check(&self.tbs_certificate, &self.issuer_key_hash, precertificate, chain)
+        precert::check(self.tbs_certificate, &self.issuer_key_hash, precertificate, chain)
             .err()
             .map(FramingFault::Precert)
     }

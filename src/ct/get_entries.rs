@@ -2,18 +2,17 @@
 //!
 //! One entry can have invalid base64 while the rest of the page is valid, so each entry has its own result.
 
-use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 
 /// `leaf_input` and `extra_data` of one entry, decoded from base64.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawEntry {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawEntry<'a> {
     /// A MerkleTreeLeaf.
-    pub leaf_input: Bytes,
+    pub leaf_input: &'a [u8],
     /// The data that is not part of the leaf: the chain, and for a precert also the precertificate.
-    pub extra_data: Bytes,
+    pub extra_data: &'a [u8],
 }
 
 /// An entry in which a member is not valid base64, with the texts of both members.
@@ -30,15 +29,14 @@ pub struct NotBase64 {
 
 impl NotBase64 {
     /// Decodes the entry leniently: skips characters outside the alphabet, and accepts missing or excess
-    /// padding. `None` if even this does not yield whole bytes.
-    pub fn salvage(&self) -> Option<RawEntry> {
-        let extra_data = lenient(&self.extra_data)?.into();
-        Some(RawEntry { leaf_input: self.salvage_leaf_input()?, extra_data })
+    /// padding. Returns `leaf_input` and `extra_data`; `None` if even this does not yield whole bytes.
+    pub fn salvage(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        Some((self.salvage_leaf_input()?, lenient(&self.extra_data)?))
     }
 
     /// The same for `leaf_input` alone. Only `leaf_input` is hashed into the tree.
-    pub fn salvage_leaf_input(&self) -> Option<Bytes> {
-        lenient(&self.leaf_input).map(Bytes::from)
+    pub fn salvage_leaf_input(&self) -> Option<Vec<u8>> {
+        lenient(&self.leaf_input)
     }
 }
 
@@ -63,43 +61,47 @@ struct Texts<'a> {
 }
 
 /// The result for one entry of a page.
-pub type PageEntry = Result<RawEntry, NotBase64>;
+pub type PageEntry<'a> = Result<RawEntry<'a>, NotBase64>;
 
-/// Parses a page of at most `most` entries, the number that was requested. The entries are in the order of
-/// the log. An entry that is not valid base64 becomes an error in its place.
+/// Parses a page of at most `most` entries, the number that was requested. Calls `each` with every entry in the order of
+/// the log, and returns the results. An entry that is not valid base64 becomes an error in its place.
+///
+/// The decoded bytes are only valid during the call, because the next entry is decoded into the same memory. A page
+/// whose entries are decoded one after the other stays in the processor's cache.
 ///
 /// # Errors
 /// If the body is not a page, or if the page has more than `most` entries. Parsing stops at the first excess
 /// entry, because an entry takes some hundred bytes of memory but can take only two or three bytes of the
 /// page.
-pub fn parse(body: &[u8], most: usize) -> Result<Vec<PageEntry>, NotAPage> {
+pub fn parse<T>(body: &[u8], most: usize, each: impl FnMut(PageEntry<'_>) -> T) -> Result<Vec<T>, NotAPage> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let page = PageSeed { most }.deserialize(&mut deserializer)?;
+    let page = PageSeed { most, each }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(page)
 }
 
 /// `{"entries": [...]}`. Other members are allowed and ignored.
-struct PageSeed {
+struct PageSeed<F> {
     most: usize,
+    each: F,
 }
 
-impl<'de> DeserializeSeed<'de> for PageSeed {
-    type Value = Vec<PageEntry>;
+impl<'de, T, F: FnMut(PageEntry<'_>) -> T> DeserializeSeed<'de> for PageSeed<F> {
+    type Value = Vec<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for PageSeed {
-    type Value = Vec<PageEntry>;
+impl<'de, T, F: FnMut(PageEntry<'_>) -> T> Visitor<'de> for PageSeed<F> {
+    type Value = Vec<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with \"entries\"")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut entries = None;
         while let Some(name) = members.next_key::<Name<'de>>()? {
             if name.0 != "entries" {
@@ -107,7 +109,8 @@ impl<'de> Visitor<'de> for PageSeed {
             } else if entries.is_some() {
                 return Err(Error::duplicate_field("entries"));
             } else {
-                entries = Some(members.next_value_seed(EntriesSeed { most: self.most })?);
+                entries =
+                    Some(members.next_value_seed(EntriesSeed { most: self.most, each: &mut self.each })?);
             }
         }
         entries.ok_or_else(|| Error::missing_field("entries"))
@@ -117,27 +120,28 @@ impl<'de> Visitor<'de> for PageSeed {
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-struct EntriesSeed {
+struct EntriesSeed<'f, F> {
     most: usize,
+    each: &'f mut F,
 }
 
-impl<'de> DeserializeSeed<'de> for EntriesSeed {
-    type Value = Vec<PageEntry>;
+impl<'de, T, F: FnMut(PageEntry<'_>) -> T> DeserializeSeed<'de> for EntriesSeed<'_, F> {
+    type Value = Vec<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_seq(self)
     }
 }
 
-impl<'de> Visitor<'de> for EntriesSeed {
-    type Value = Vec<PageEntry>;
+impl<'de, T, F: FnMut(PageEntry<'_>) -> T> Visitor<'de> for EntriesSeed<'_, F> {
+    type Value = Vec<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "an array of at most {} entries", self.most)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Self::Value, A::Error> {
-        let mut entries = Vec::new();
+        let (mut entries, mut decoded) = (Vec::new(), Vec::new());
         while let Some(entry) = texts.next_element::<Texts<'de>>()? {
             if entries.len() == self.most {
                 return Err(Error::custom(format_args!(
@@ -145,27 +149,26 @@ impl<'de> Visitor<'de> for EntriesSeed {
                     self.most
                 )));
             }
-            entries.push(raw_entry(&entry));
+            entries.push((self.each)(raw_entry(&entry, &mut decoded)));
         }
         Ok(entries)
     }
 }
 
-/// Decodes both members into one allocation, which is freed together with the entry.
-fn raw_entry(texts: &Texts<'_>) -> Result<RawEntry, NotBase64> {
+/// Decodes both members into `decoded`.
+fn raw_entry<'a>(texts: &Texts<'_>, decoded: &'a mut Vec<u8>) -> PageEntry<'a> {
     let (leaf, extra) = (texts.leaf_input.as_bytes(), texts.extra_data.as_bytes());
     let not_base64 = |member| NotBase64 {
         member,
         leaf_input: texts.leaf_input.to_string(),
         extra_data: texts.extra_data.to_string(),
     };
-    let mut decoded = Vec::with_capacity((leaf.len() + extra.len()) / 4 * 3 + 6);
+    decoded.clear();
     let base64 = base64_simd::STANDARD;
-    base64.decode_append(leaf, &mut decoded).map_err(|_| not_base64("leaf_input"))?;
+    base64.decode_append(leaf, &mut *decoded).map_err(|_| not_base64("leaf_input"))?;
     let split = decoded.len();
-    base64.decode_append(extra, &mut decoded).map_err(|_| not_base64("extra_data"))?;
-    let mut leaf_input = Bytes::from(decoded);
-    let extra_data = leaf_input.split_off(split);
+    base64.decode_append(extra, &mut *decoded).map_err(|_| not_base64("extra_data"))?;
+    let (leaf_input, extra_data) = decoded.split_at(split);
     Ok(RawEntry { leaf_input, extra_data })
 }
 
@@ -173,12 +176,17 @@ fn raw_entry(texts: &Texts<'_>) -> Result<RawEntry, NotBase64> {
 mod tests {
     use super::*;
 
+    type Parsed = Result<(Vec<u8>, Vec<u8>), NotBase64>;
+
+    fn parse(body: &[u8], most: usize) -> Result<Vec<Parsed>, NotAPage> {
+        super::parse(body, most, |raw| raw.map(|raw| (raw.leaf_input.into(), raw.extra_data.into())))
+    }
+
     #[test]
     fn a_page_yields_its_entries_in_order() {
         let page = parse(br#"{"entries":[{"leaf_input":"AAE=","extra_data":""},{"extra_data":"\/w==","leaf_input":"Ag=="}]}"#, 2);
         let page: Vec<_> = page.unwrap().into_iter().map(Result::unwrap).collect();
-        assert_eq!(page[0], RawEntry { leaf_input: vec![0, 1].into(), extra_data: vec![].into() });
-        assert_eq!(page[1], RawEntry { leaf_input: vec![2].into(), extra_data: vec![255].into() });
+        assert_eq!(page, [(vec![0, 1], vec![]), (vec![2], vec![255])]);
     }
 
     #[test]
@@ -229,7 +237,7 @@ mod tests {
         ] {
             let (leaf_input, extra_data) = (text.to_string(), String::new());
             let salvaged = NotBase64 { member: "leaf_input", leaf_input, extra_data }.salvage();
-            assert_eq!(salvaged.map(|raw| raw.leaf_input.to_vec()), bytes, "{text:?}");
+            assert_eq!(salvaged.map(|(leaf_input, _)| leaf_input), bytes, "{text:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Only the lengths inside an entry determine where the next entry begins. The framing is therefore parsed
 //! strictly: after an error, the rest of the tile cannot be trusted.
 
-use super::entry::{FramingFault, LEAF_HEADER, LogEntry, LogEntryType, PreCert, leaf_index};
+use super::entry::{FramingFault, LEAF_HEADER, LogEntry, LogEntryType, PreCert, copied, leaf_index};
 use super::merkle::{Hash, leaf_hash_of};
 use super::reader::{Reader, Truncated};
 use crate::certificate::Issuer;
@@ -21,16 +21,16 @@ pub type Fingerprint = [u8; 32];
 ///          Fingerprint certificate_chain<0..2^16-1>; } TileLeaf;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TileLeaf {
+pub struct TileLeaf<'a> {
     /// When the log accepted the entry, unix milliseconds.
     pub timestamp_ms: u64,
     /// The entry's type: certificate or precert.
     pub entry_type: LogEntryType,
     /// The DER as it was submitted. For a precert this is the precertificate with its poison.
-    pub certificate: Bytes,
+    pub certificate: &'a [u8],
     /// The structure that the log signed for a precert. `None` for a certificate, which the log signed
     /// itself.
-    pub pre_cert: Option<PreCert>,
+    pub pre_cert: Option<PreCert<'a>>,
     /// The entry's index in the log, from the `leaf_index` extension. `None` for entries of logs that also
     /// serve get-entries (RFC 6962).
     pub leaf_index: Option<u64>,
@@ -38,7 +38,7 @@ pub struct TileLeaf {
     pub chain: Vec<Fingerprint>,
     /// The encoded TimestampedEntry. Preceded by two zero bytes, it is the MerkleTreeLeaf (RFC 6962 section
     /// 3.4).
-    pub timestamped_entry: Bytes,
+    pub timestamped_entry: &'a [u8],
 }
 
 /// The framing of a tile is broken at an entry. The rest of the tile cannot be parsed.
@@ -66,20 +66,20 @@ pub enum TileError {
 }
 
 /// Parses the entries of `tile` in order. Stops after the first error.
-pub fn leaves(tile: &Bytes) -> impl Iterator<Item = Result<TileLeaf, TileError>> + '_ {
+pub fn leaves(tile: &[u8]) -> impl Iterator<Item = Result<TileLeaf<'_>, TileError>> {
     let mut reader = Reader::new(tile);
     let mut broken = false;
     std::iter::from_fn(move || {
         if broken || reader.rest().is_empty() {
             return None;
         }
-        let leaf = read_leaf(tile, &mut reader);
+        let leaf = read_leaf(&mut reader);
         broken = leaf.is_err();
         Some(leaf)
     })
 }
 
-fn read_leaf(tile: &Bytes, r: &mut Reader<'_>) -> Result<TileLeaf, TileError> {
+fn read_leaf<'a>(r: &mut Reader<'a>) -> Result<TileLeaf<'a>, TileError> {
     let start = r.clone();
     let timestamp_ms = r.uint("timestamp", 8)?;
     let offset = r.offset();
@@ -90,11 +90,11 @@ fn read_leaf(tile: &Bytes, r: &mut Reader<'_>) -> Result<TileLeaf, TileError> {
     };
     let (signed, pre_cert) = match entry_type {
         LogEntryType::X509 => (r.vector("signed_entry", 3)?, None),
-        LogEntryType::Precert => (&[][..], Some(PreCert::read(r, tile)?)),
+        LogEntryType::Precert => (&[][..], Some(PreCert::read(r)?)),
     };
     let leaf_index = leaf_index(r.vector("extensions", 2)?);
     let length = r.offset() - start.offset();
-    let timestamped_entry = tile.slice_ref(start.rest().get(..length).unwrap_or_default());
+    let timestamped_entry = start.rest().get(..length).unwrap_or_default();
     let certificate = match entry_type {
         LogEntryType::X509 => signed,
         LogEntryType::Precert => r.vector("pre_certificate", 3)?,
@@ -105,7 +105,7 @@ fn read_leaf(tile: &Bytes, r: &mut Reader<'_>) -> Result<TileLeaf, TileError> {
     if !rest.is_empty() {
         return Err(TileError::OddChain { length: fingerprints.len(), offset });
     }
-    let (certificate, chain) = (tile.slice_ref(certificate), chain.into());
+    let chain = chain.into();
     Ok(TileLeaf { timestamp_ms, entry_type, certificate, pre_cert, leaf_index, chain, timestamped_entry })
 }
 
@@ -114,17 +114,16 @@ pub fn merkle_tree_leaf(timestamped_entry: &[u8]) -> Bytes {
     [&LEAF_HEADER, timestamped_entry].concat().into()
 }
 
-impl TileLeaf {
+impl TileLeaf<'_> {
     /// The leaf hash of the entry: the hash of its MerkleTreeLeaf, RFC 6962 sections 2.1 and 3.4.
     pub fn leaf_hash(&self) -> Hash {
-        leaf_hash_of(&[&LEAF_HEADER, &self.timestamped_entry])
+        leaf_hash_of(&[&LEAF_HEADER, self.timestamped_entry])
     }
 
     /// Converts the leaf to an entry. `chain` contains the certificates for its fingerprints, up to the `missing` one.
     pub fn into_entry(self, chain: Vec<Arc<Issuer>>, missing: Option<Fingerprint>) -> LogEntry {
         let TileLeaf { timestamp_ms, entry_type, certificate, pre_cert, .. } = self;
-        let signed_tbs = pre_cert.as_ref().map(|pre_cert| pre_cert.tbs_certificate.clone());
-        let mismatch = pre_cert.and_then(|pre_cert| pre_cert.fault(&certificate, &chain));
+        let mismatch = pre_cert.as_ref().and_then(|pre_cert| pre_cert.fault(certificate, &chain));
         let fault = match (missing, mismatch) {
             // Without its issuer, a mismatch may be due to a precertificate signing certificate.
             (Some(fingerprint), mismatch) if chain.is_empty() => {
@@ -133,6 +132,7 @@ impl TileLeaf {
             (Some(fingerprint), None) => Some(FramingFault::MissingIssuer { fingerprint, is_proven: true }),
             (_, mismatch) => mismatch,
         };
+        let (certificate, signed_tbs) = copied(certificate, pre_cert.as_ref());
         LogEntry { timestamp_ms, entry_type, certificate, chain, signed_tbs, fault }
     }
 }
@@ -160,37 +160,39 @@ mod tests {
         v
     }
 
-    fn read(tile: Vec<u8>) -> Vec<Result<TileLeaf, TileError>> {
-        leaves(&tile.into()).collect()
+    fn read(tile: &[u8]) -> Vec<Result<TileLeaf<'_>, TileError>> {
+        leaves(tile).collect()
     }
 
     #[test]
     fn a_tile_yields_its_entries_in_order() {
         let x509 = leaf(false, 0x01_0203_0405, &[1; 64]);
         let tile = [x509.clone(), leaf(true, 6, &[])].concat();
-        let read: Vec<_> = read(tile).into_iter().map(Result::unwrap).collect();
+        let read: Vec<_> = read(&tile).into_iter().map(Result::unwrap).collect();
         assert_eq!(read.len(), 2);
-        assert_eq!((read[0].entry_type, &read[0].certificate[..]), (LogEntryType::X509, &b"leaf"[..]));
+        assert_eq!((read[0].entry_type, read[0].certificate), (LogEntryType::X509, &b"leaf"[..]));
         assert_eq!((read[0].leaf_index, read[0].timestamp_ms), (Some(0x01_0203_0405), 99));
         assert_eq!(read[0].chain, [[1; 32], [1; 32]]);
-        assert_eq!(read[0].timestamped_entry, x509[..x509.len() - 66]);
-        assert_eq!((read[1].entry_type, &read[1].certificate[..]), (LogEntryType::Precert, &b"pre"[..]));
+        assert_eq!(read[0].timestamped_entry, &x509[..x509.len() - 66]);
+        assert_eq!((read[1].entry_type, read[1].certificate), (LogEntryType::Precert, &b"pre"[..]));
         assert!(read[1].chain.is_empty());
     }
 
     #[test]
     fn a_precertificate_that_was_not_signed_is_a_fault_and_delivered() {
-        let read = |precert| read(leaf(precert, 0, &[])).remove(0).unwrap();
+        let [x509, precert] = [false, true].map(|precert| leaf(precert, 0, &[]));
+        let read = |is_precert| read(if is_precert { &precert } else { &x509 }).remove(0).unwrap();
         let entry = read(true).into_entry(Vec::new(), None);
         assert!(matches!(entry.fault, Some(FramingFault::Precert(_))));
         assert_eq!(entry.certificate, "pre");
-        assert_eq!(read(true).pre_cert.unwrap().tbs_certificate, "leaf");
+        assert_eq!(read(true).pre_cert.unwrap().tbs_certificate, b"leaf");
         assert_eq!(read(false).into_entry(Vec::new(), None).fault, None);
     }
 
     #[test]
     fn a_missing_issuer_hides_no_precertificate_that_is_not_proven() {
-        let read = |precert| read(leaf(precert, 0, &[])).remove(0).unwrap();
+        let [x509, precert] = [false, true].map(|precert| leaf(precert, 0, &[]));
+        let read = |is_precert| read(if is_precert { &precert } else { &x509 }).remove(0).unwrap();
         let missing = |is_proven| Some(FramingFault::MissingIssuer { fingerprint: [7; 32], is_proven });
         assert_eq!(read(true).into_entry(Vec::new(), Some([7; 32])).fault, missing(false));
         assert_eq!(read(false).into_entry(Vec::new(), Some([7; 32])).fault, missing(true));
@@ -205,7 +207,7 @@ mod tests {
         let tile = [leaf(false, 0, &[2; 32]), leaf(true, 1, &[3; 32])].concat();
         let first = leaf(false, 0, &[2; 32]).len();
         for end in (1..tile.len()).filter(|end| *end != first) {
-            let read = read(tile[..end].to_vec());
+            let read = read(&tile[..end]);
             assert!(matches!(read.last(), Some(Err(TileError::Truncated(_)))), "{end}: {read:?}");
             assert_eq!(read.len(), 1 + usize::from(end > first));
         }
@@ -215,16 +217,16 @@ mod tests {
     fn broken_entries_are_named_with_their_place() {
         let mut unknown = leaf(false, 0, &[]);
         unknown[9] = 3;
-        assert_eq!(read(unknown), [Err(TileError::UnknownType { entry_type: 3, offset: 8 })]);
-        assert_eq!(read(leaf(false, 0, &[1; 33])), [Err(TileError::OddChain { length: 33, offset: 27 })]);
-        assert!(read(vec![]).is_empty());
+        assert_eq!(read(&unknown), [Err(TileError::UnknownType { entry_type: 3, offset: 8 })]);
+        assert_eq!(read(&leaf(false, 0, &[1; 33])), [Err(TileError::OddChain { length: 33, offset: 27 })]);
+        assert!(read(&[]).is_empty());
     }
 
     #[test]
     fn an_entry_without_a_leaf_index_is_an_entry() {
         let mut other_extension = leaf(false, 0, &[]);
         other_extension[19] = 9;
-        let read = read(other_extension).remove(0).unwrap();
-        assert_eq!((read.leaf_index, &read.certificate[..]), (None, &b"leaf"[..]));
+        let read = read(&other_extension).remove(0).unwrap();
+        assert_eq!((read.leaf_index, read.certificate), (None, &b"leaf"[..]));
     }
 }

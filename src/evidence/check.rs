@@ -152,8 +152,7 @@ fn wrong_entry(
     precertificate: Option<&Base64>,
     chain: &[Base64],
 ) -> Result<(), Unconfirmed> {
-    let words =
-        MerkleTreeLeaf::parse(&leaf_input.0.clone().into()).ok_or(Unconfirmed::Malformed("its leaf"))?;
+    let words = MerkleTreeLeaf::parse(&leaf_input.0).ok_or(Unconfirmed::Malformed("its leaf"))?;
     if protocol == Protocol::StaticCt && words.leaf_index != Some(index) {
         return Ok(());
     }

@@ -197,7 +197,8 @@ mod tests {
     #[test]
     fn what_everybody_may_know_holds_nothing_that_the_log_has_said() {
         let secret = || "root:x:0:0".to_string();
-        let page = crate::ct::get_entries::parse(br#"{"entries":[{"root:x:0:0":1}]}"#, 1).unwrap_err();
+        let page =
+            crate::ct::get_entries::parse(br#"{"entries":[{"root:x:0:0":1}]}"#, 1, |_| ()).unwrap_err();
         for (error, public) in [
             (FetchError::Status { status: 500, retry_after: None, detail: secret() }, "answered 500"),
             (FetchError::Status { status: 302, retry_after: None, detail: secret() }, "answered 302"),

@@ -6,13 +6,13 @@ use super::issuers::Issuers;
 use super::tiles::{LeafIndex, Tiles};
 use super::{DecodeFailure, FetchError, FetchSettings, FetchedEntry, Range};
 use crate::ct::entry::{self, Content, FramingFault, LogEntry};
-use crate::ct::get_entries::{self, NotBase64, RawEntry};
+use crate::ct::get_entries::{self, NotBase64, PageEntry};
 use crate::ct::head::Head;
 use crate::ct::merkle::{Hash, leaf_hash};
 use crate::ct::proof_json;
 use crate::ct::sth::SignedTreeHead;
-use bytes::Bytes;
 use openssl::pkey::{PKey, Public};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -157,46 +157,38 @@ impl Rfc6962Client {
         let url = format!("{}/get-entries?start={}&end={last}", self.base, range.start);
         let limit = if range.count() == 1 { MAX_ENTRY_PAGE_BYTES } else { MAX_PAGE_BYTES };
         let body = self.http.body(&url, limit).await?;
-        let page = get_entries::parse(&body, usize::try_from(range.count()).unwrap_or(usize::MAX))?;
-        drop(body);
+        let most = usize::try_from(range.count()).unwrap_or(usize::MAX);
+        let page = get_entries::parse(&body, most, |raw| fetched(raw, range.confirming, &self.issuers))?;
         if page.is_empty() {
             return Err(FetchError::EmptyPage);
         }
-        Ok(page.into_iter().map(|raw| fetched(raw, range.confirming, &self.issuers)).collect())
+        Ok(page)
     }
 }
 
-fn fetched(raw: Result<RawEntry, NotBase64>, confirming: bool, issuers: &Issuers) -> FetchedEntry {
+fn fetched(raw: PageEntry<'_>, confirming: bool, issuers: &Issuers) -> FetchedEntry {
     let leaf_input = match &raw {
-        Ok(raw) => Some(raw.leaf_input.clone()),
-        Err(broken) => broken.salvage_leaf_input(),
+        Ok(raw) => Some(Cow::Borrowed(raw.leaf_input)),
+        Err(broken) => broken.salvage_leaf_input().map(Cow::Owned),
     };
     let leaf_hash = leaf_input.as_deref().map(leaf_hash);
-    let mut content = decode(raw, confirming, issuers);
-    if let Ok(Content::Entry(entry)) = &mut content {
-        // Without this copy, a queued entry would keep the whole response in memory, most of which is
-        // issuers.
-        entry.certificate = Bytes::copy_from_slice(&entry.certificate);
-    }
+    let content = decode(raw, confirming, issuers);
     let misbehaves = matches!(&content, Ok(Content::Entry(entry)) if entry.misbehaviour().is_some());
-    FetchedEntry { leaf_hash, content, evidence: leaf_input.filter(|_| misbehaves) }
+    let evidence = leaf_input.filter(|_| misbehaves).map(|leaf| leaf.into_owned().into());
+    FetchedEntry { leaf_hash, content, evidence }
 }
 
 /// Decodes one entry. An undecodable entry may have been damaged in transit, so it is decoded leniently only
 /// if it is undecodable a second time (`confirming`).
-fn decode(
-    raw: Result<RawEntry, NotBase64>,
-    confirming: bool,
-    issuers: &Issuers,
-) -> Result<Content, DecodeFailure> {
+fn decode(raw: PageEntry<'_>, confirming: bool, issuers: &Issuers) -> Result<Content, DecodeFailure> {
     let base64 = |bytes| base64_simd::STANDARD.encode_to_string(bytes);
     match raw {
-        Ok(raw) => entry::decode(&raw.leaf_input, &raw.extra_data, |der| issuers.interned(der))
+        Ok(raw) => entry::decode(raw.leaf_input, raw.extra_data, |der| issuers.interned(der))
             .map(Content::Entry)
             .map_err(|error| DecodeFailure {
                 reason: error.to_string(),
-                leaf_input: base64(&raw.leaf_input),
-                extra_data: base64(&raw.extra_data),
+                leaf_input: base64(raw.leaf_input),
+                extra_data: base64(raw.extra_data),
             }),
         Err(broken) => {
             let salvaged = if confirming { salvage(&broken, issuers) } else { Err(broken.to_string()) };
@@ -208,9 +200,9 @@ fn decode(
 
 /// Decodes an entry with invalid base64 leniently.
 fn salvage(broken: &NotBase64, issuers: &Issuers) -> Result<LogEntry, String> {
-    let raw = broken.salvage().ok_or_else(|| broken.to_string())?;
-    let mut entry = entry::decode(&raw.leaf_input, &raw.extra_data, |der| issuers.interned(der))
-        .map_err(|e| e.to_string())?;
+    let (leaf_input, extra_data) = broken.salvage().ok_or_else(|| broken.to_string())?;
+    let mut entry =
+        entry::decode(&leaf_input, &extra_data, |der| issuers.interned(der)).map_err(|e| e.to_string())?;
     entry.fault = Some(FramingFault::Base64 { member: broken.member });
     Ok(entry)
 }

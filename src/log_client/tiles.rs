@@ -141,7 +141,7 @@ impl Tiles {
     }
 
     /// Checks the sum of all chains. Stops at the limit, because issuers that are not in memory are read from disk.
-    fn bound_chains(&self, leaves: &[(u64, TileLeaf)]) -> Result<(), FetchError> {
+    fn bound_chains(&self, leaves: &[(u64, TileLeaf<'_>)]) -> Result<(), FetchError> {
         let mut bytes = 0;
         for fingerprint in leaves.iter().flat_map(|(_, leaf)| &leaf.chain) {
             bytes += self.issuers.get(fingerprint).map_or(0, |issuer| issuer.der().len());
@@ -152,9 +152,9 @@ impl Tiles {
         Ok(())
     }
 
-    fn entry(&self, index: u64, leaf: TileLeaf) -> Result<FetchedEntry, FetchError> {
+    fn entry(&self, index: u64, leaf: TileLeaf<'_>) -> Result<FetchedEntry, FetchError> {
         let leaf_hash = leaf.leaf_hash();
-        let timestamped_entry = leaf.timestamped_entry.clone();
+        let timestamped_entry = leaf.timestamped_entry;
         let (mut chain, mut missing) = (Vec::with_capacity(leaf.chain.len()), None);
         for fingerprint in &leaf.chain {
             match self.issuers.get(fingerprint) {
@@ -175,10 +175,7 @@ impl Tiles {
             _ => None,
         };
         entry.fault = misplaced.or(entry.fault);
-        // Without these copies, each queued entry would keep its whole tile in memory.
-        entry.certificate = Bytes::copy_from_slice(&entry.certificate);
-        entry.signed_tbs = entry.signed_tbs.as_deref().map(Bytes::copy_from_slice);
-        let merkle_tree_leaf = || tile::merkle_tree_leaf(&timestamped_entry);
+        let merkle_tree_leaf = || tile::merkle_tree_leaf(timestamped_entry);
         let evidence = entry.misbehaviour().map(|_| merkle_tree_leaf());
         let content = entry.within_limits().map(Content::Entry).map_err(|error| DecodeFailure {
             reason: error.to_string(),

@@ -4,7 +4,6 @@
 use crate::der;
 use crate::rare;
 use crate::sources::{self, Recorded};
-use bytes::Bytes;
 use certstream_server::certificate::Issuer;
 use certstream_server::ct::consistency::proof_ranges;
 use certstream_server::ct::entry::{self, LogEntry, LogEntryType};
@@ -121,7 +120,7 @@ impl Seeds {
         self.add("get_entries_page", page.to_string().as_bytes());
         let Some((leaf_input, extra_data)) = recorded.bytes() else { return };
         let length = u16::try_from(leaf_input.len()).unwrap_or(u16::MAX).to_be_bytes();
-        self.add("log_entry", &[&length, leaf_input.as_ref(), extra_data.as_ref()].concat());
+        self.add("log_entry", &[&length[..], &leaf_input, &extra_data].concat());
         if let Ok(entry) = entry::decode(&leaf_input, &extra_data, Issuer::unshared) {
             self.add("certificate", &entry.certificate);
             self.add_tile_leaf(&leaf_input, &entry);
@@ -129,7 +128,7 @@ impl Seeds {
     }
 
     /// Adds the TileLeaf of static-ct-api for the MerkleTreeLeaf, with one issuer.
-    fn add_tile_leaf(&mut self, leaf_input: &Bytes, entry: &LogEntry) {
+    fn add_tile_leaf(&mut self, leaf_input: &[u8], entry: &LogEntry) {
         let Some(signed) = leaf_input.get(2..leaf_input.len() - 2) else { return };
         let extensions = [0, 8, 0 /* leaf_index */, 0, 5, 0, 0, 0, 0, 7];
         let mut leaf = [signed, &extensions].concat();

@@ -1,6 +1,7 @@
 //! The sources of the certificates.
 
 use certstream_server::certificate::Issuer;
+use certstream_server::ct::{entry, get_entries};
 use certstream_server::demo::{DemoLog, DemoLogOptions};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -54,22 +55,21 @@ pub fn conformance(corpus: &str) -> Option<Vec<Recorded>> {
 
 impl Recorded {
     /// `leaf_input` and `extra_data`, decoded as leniently as in the server.
-    pub fn bytes(&self) -> Option<(bytes::Bytes, bytes::Bytes)> {
+    pub fn bytes(&self) -> Option<(Vec<u8>, Vec<u8>)> {
         let page = serde_json::json!({ "entries":
             [{ "leaf_input": self.leaf_input, "extra_data": self.extra_data }] });
-        let page = certstream_server::ct::get_entries::parse(page.to_string().as_bytes(), 1).expect("a page");
-        let raw = match page.into_iter().next()? {
-            Ok(raw) => raw,
-            Err(not_base64) => not_base64.salvage()?,
+        let decoded = |raw: get_entries::PageEntry<'_>| match raw {
+            Ok(raw) => Some((raw.leaf_input.to_vec(), raw.extra_data.to_vec())),
+            Err(not_base64) => not_base64.salvage(),
         };
-        Some((raw.leaf_input, raw.extra_data))
+        let page = get_entries::parse(page.to_string().as_bytes(), 1, decoded).expect("a page");
+        page.into_iter().next()?
     }
 
     /// The certificate and its issuers. Empty for an entry with malformed framing.
     pub fn certificates(&self) -> Vec<bytes::Bytes> {
         let Some((leaf_input, extra_data)) = self.bytes() else { return Vec::new() };
-        let Ok(entry) = certstream_server::ct::entry::decode(&leaf_input, &extra_data, Issuer::unshared)
-        else {
+        let Ok(entry) = entry::decode(&leaf_input, &extra_data, Issuer::unshared) else {
             return Vec::new();
         };
         std::iter::once(entry.certificate)

@@ -138,9 +138,8 @@ async fn precerts_are_signed_by_the_head_of_their_chain_and_poisoned() {
 #[actix_web::test]
 async fn precerts_are_what_the_log_signed_and_nothing_else_is() {
     let (log, entries) = some_entries(300).await;
-    let decode = |leaf: Vec<u8>, entry: &PublishedEntry| {
-        decode(&leaf.into(), &entry.extra_data, Issuer::unshared).unwrap()
-    };
+    let decode =
+        |leaf: Vec<u8>, entry: &PublishedEntry| decode(&leaf, &entry.extra_data, Issuer::unshared).unwrap();
     for entry in &entries {
         assert_eq!(decode(entry.leaf_input.to_vec(), entry).fault, None);
     }

@@ -59,10 +59,10 @@ impl Got {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The entries of a data tile.
-    fn leaves(&self) -> Vec<TileLeaf> {
+    /// The entries of a data tile. Its memory is never freed.
+    fn leaves(&self) -> Vec<TileLeaf<'static>> {
         assert_eq!(self.status, StatusCode::OK);
-        leaves(&self.body.clone().into()).collect::<Result<_, _>>().unwrap()
+        leaves(self.body.clone().leak()).collect::<Result<_, _>>().unwrap()
     }
 
     fn json(&self) -> Value {

@@ -220,12 +220,8 @@ async fn a_wrong_entry_of_a_page_is_well_formed_but_not_in_the_tree() {
     let differing: Vec<usize> = (0..11).filter(|index| wrong[*index] != proper[*index]).collect();
     assert_eq!(differing, [5], "the middle one only");
     let (leaf_input, extra_data) = wrong[5].clone();
-    let entry = crate::ct::entry::decode(
-        &leaf_input.into(),
-        &extra_data.into(),
-        crate::certificate::Issuer::unshared,
-    )
-    .unwrap();
+    let entry =
+        crate::ct::entry::decode(&leaf_input, &extra_data, crate::certificate::Issuer::unshared).unwrap();
     assert_eq!(entry.timestamp_ms.abs_diff(log.entry(5).unwrap().timestamp_ms), 1);
     let hashes =
         |entries: &[(Vec<u8>, Vec<u8>)]| entries.iter().map(|(leaf, _)| leaf_hash(leaf)).collect::<Vec<_>>();

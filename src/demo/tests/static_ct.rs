@@ -23,8 +23,8 @@ async fn checkpoint(log: &DemoLog) -> SignedTreeHead {
 }
 
 /// The leaf hash of an entry in a tile.
-fn hash_of(leaf: &TileLeaf) -> Hash {
-    leaf_hash(&[&[0, 0], &leaf.timestamped_entry[..]].concat())
+fn hash_of(leaf: &TileLeaf<'_>) -> Hash {
+    leaf_hash(&[&[0, 0], leaf.timestamped_entry].concat())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -83,7 +83,7 @@ async fn data_tiles_hold_the_entries_under_the_root_with_their_places() {
             let precert = leaf.entry_type == LogEntryType::Precert;
             assert_eq!(precert, entry.kind == EntryKind::Precert);
             assert_eq!(leaf.certificate, entry.certificate);
-            assert_eq!(leaf.timestamped_entry, entry.leaf_input[2..]);
+            assert_eq!(leaf.timestamped_entry, &entry.leaf_input[2..]);
             let fingerprints: Vec<Hash> = entry.chain.iter().map(|der| sha256(der)).collect();
             assert_eq!(leaf.chain, fingerprints);
             hashes.push(hash_of(&leaf));
@@ -278,7 +278,7 @@ async fn the_addresses_of_one_face_are_unknown_to_the_other() {
 async fn raw_entries_stand_in_tiles_without_their_first_two_bytes() {
     let log = tiled_log(1).await;
     let first = fetch(&log, "/tile/data/000.p/1").await;
-    let leaf = [&[0, 0], &first.leaves()[0].timestamped_entry[..]].concat();
+    let leaf = [&[0, 0], first.leaves()[0].timestamped_entry].concat();
     let rest = first.body[leaf.len() - 2..].to_vec();
     assert_eq!(log.publish_raw(leaf, rest), 2);
     log.publish_raw(&b"?"[..], Vec::new());

@@ -95,7 +95,7 @@ async fn truncated_garbled_and_empty_tiles_serve_nothing() {
     log.set_fault(Fault::Garbage, FaultOn::Entries, Some(1));
     let garbage = fetch(&log, FULL).await;
     assert_eq!(garbage.body.len(), whole.len());
-    assert!(leaves(&garbage.body.into()).next().unwrap().is_err());
+    assert!(leaves(&garbage.body).next().unwrap().is_err());
     log.set_fault(Fault::Empty, FaultOn::Entries, Some(1));
     assert!(fetch(&log, FULL).await.leaves().is_empty());
     log.set_fault(Fault::Garbage, FaultOn::Heads, Some(1));
@@ -180,11 +180,11 @@ async fn an_unknown_entry_type_ends_the_reading_in_the_middle() {
     let log = small_log().await;
     let proper = fetch(&log, PARTIAL).await.leaves();
     log.set_fault(Fault::UnknownEntryType, FaultOn::Entries, Some(1));
-    let tile = fetch(&log, PARTIAL).await.body.into();
+    let tile = fetch(&log, PARTIAL).await.body;
     let mut read: Vec<_> = leaves(&tile).collect();
     let error = read.pop().unwrap().unwrap_err();
     assert!(matches!(error, TileError::UnknownType { entry_type: 9, .. }), "{error}");
-    let read: Vec<TileLeaf> = read.into_iter().map(Result::unwrap).collect();
+    let read: Vec<TileLeaf<'_>> = read.into_iter().map(Result::unwrap).collect();
     assert_eq!(read, proper[..22]);
     assert_tiles_are_whole(&log).await;
     log.stop().await;
