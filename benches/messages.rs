@@ -94,12 +94,7 @@ fn tile_leaf(entry: &LogEntry, leaf_input: &[u8], index: u64) -> Vec<u8> {
 
 impl Input {
     fn batch(&self, entries: impl Iterator<Item = LogEntry>) -> EntryBatch {
-        let entry = |(entry, index)| CertEntry {
-            source: self.source.clone(),
-            index,
-            seen_us: 1,
-            content: Content::Entry(entry),
-        };
+        let entry = |(entry, index)| CertEntry::new(self.source.clone(), index, 1, Content::Entry(entry));
         EntryBatch::new(entries.zip(0..).map(entry).collect())
     }
 

@@ -82,6 +82,7 @@ pub mod demo;
 mod digest;
 pub mod evidence;
 mod http_client;
+mod journal;
 #[cfg(test)]
 mod limits;
 mod live_config;

@@ -7,19 +7,22 @@
 //! main thread: LogDirectory, Heartbeat, saving positions, signals
 //! ```
 
+mod journal;
 mod saver;
 
 use crate::access::ConnectionLimits;
-use crate::actors::broker::{Broker, Clients, CloseClients, DisconnectClients};
+use crate::actors::broker::{Broker, Clients, CloseClients, DisconnectClients, Tails};
 use crate::actors::heartbeat::Heartbeat;
 use crate::actors::liveness::Liveness;
 use crate::actors::log_directory::{LogDirectory, LogStatuses, StopWatching};
-use crate::actors::log_watcher::{self, ClientWait, LogStatus, LogWatcher};
+use crate::actors::log_watcher::{self, LogStatus, LogWatcher};
+use crate::actors::replayer::Replayer;
 use crate::config::{Config, ListConfig, LogConfig, LogEndpoint};
 use crate::counters::Counters;
 use crate::digest::Digest;
 use crate::evidence::{Base64, LogIdentity};
 use crate::http_client::{HttpSettings, Reach, TlsClient};
+use crate::journal::{History, Writer};
 use crate::live_config::{LiveConfig, LiveSettings};
 use crate::log_client::{
     AnswerMemory, FetchSettings, Issuers, LogClient, OperatorLimits, Operators, Rfc6962Client,
@@ -28,7 +31,7 @@ use crate::log_client::{
 use crate::log_list::LogListClient;
 use crate::message::{Demand, Stream};
 use crate::reload::Reloader;
-use crate::routes::{Answers, AppState, FrontPage};
+use crate::routes::{Answers, AppState, FrontPage, RestartGrace};
 use crate::server::{Listeners, listen, serve};
 use crate::state::{
     EvidenceFolder, Positions, PositionsError, RatesFile, SkippedFolder, StateLock, StateLockError,
@@ -40,6 +43,8 @@ use actix::prelude::*;
 use actix_web::dev::Server;
 use actix_web::rt::task::JoinHandle;
 use actix_web::web;
+pub use journal::JournalError;
+use journal::OpenJournal;
 use parking_lot::Mutex;
 use saver::Saver;
 use std::io;
@@ -74,6 +79,9 @@ pub enum StartError {
     /// The positions cannot be read.
     #[error(transparent)]
     Positions(#[from] PositionsError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] openssl::error::ErrorStack),
@@ -113,14 +121,28 @@ impl Application {
         let listeners = listeners(config)?;
         let address = listeners.clients.local_addr().unwrap_or(config.listen);
         let admin_address = listeners.admin.as_ref().and_then(|listener| listener.local_addr().ok());
+        let journal = OpenJournal::open(&config.journal, &positions)?;
         let (demand, counters) = (Arc::new(Demand::default()), Arc::new(Counters::default()));
+        let tails = Tails::default();
         let mut arbiters = vec![Arbiter::new()];
         let broker = {
-            let (demand, counters) = (demand.clone(), counters.clone());
-            let (newest, limits) = (config.newest_messages, config.clients);
-            let broker = move |_: &mut Context<Broker>| Broker::new(demand, counters, newest, limits);
+            let (demand, counters, tails) = (demand.clone(), counters.clone(), tails.clone());
+            let (newest, limits, next_seq) =
+                (config.newest_messages, config.clients, journal.store.next_seq());
+            let broker =
+                move |_: &mut Context<Broker>| Broker::new(demand, counters, tails, newest, limits, next_seq);
             Broker::start_in_arbiter(&arbiters[0].handle(), broker)
         };
+        let issuers = Arc::new(Issuers::new(config.state_dir.join("issuers")));
+        let (replay, readers) = std::sync::mpsc::channel();
+        let history = History::new(journal.store.clone(), {
+            let issuers = issuers.clone();
+            Box::new(move |fingerprint| issuers.get(fingerprint))
+        });
+        let (before_start, share) = (journal.before_start, config.clients.replay_share);
+        Replayer { history, before_start, broker: broker.clone(), share }
+            .start(readers)
+            .map_err(JournalError::Thread)?;
         let heartbeat = Heartbeat::new(&broker, config.heartbeat_interval).start();
         let connections = Arc::new(Connections::default());
         let rates = config.keeps_positions.then(|| RatesFile::load(&config.state_dir));
@@ -142,6 +164,10 @@ impl Application {
             operators: operators.clone(),
             begin: std::time::Instant::now(),
             positions: positions.clone(),
+            journal: journal.store.clone(),
+            tails,
+            replay,
+            grace: RestartGrace::new(journal.start_of_grace(), config.restart_grace),
         });
         let server = serve(listeners, config, state, server_tls.clone(), STOP_TIMEOUT + HTTP_TIMEOUT)
             .map_err(|error| cannot_listen(config.listen, CLIENTS_KEY, error))?;
@@ -151,11 +177,12 @@ impl Application {
             tls,
             memory: Arc::default(),
             operators: operators.clone(),
-            issuers: Arc::new(Issuers::new(config.state_dir.join("issuers"))),
+            issuers: issuers.clone(),
             undecodable: Arc::new(UndecodableFolder::new(config.state_dir.join("undecodable"))),
             evidence: Arc::new(EvidenceFolder::new(config.state_dir.join("evidence"))),
             skipped: Arc::new(SkippedFolder::new(config.state_dir.join("skipped"))),
-            client_wait: ClientWait::new(demand.clone(), positions.clients(), config.clients_wait),
+            grace_end: Instant::now() + config.restart_grace,
+            journal: journal.writer(config.journal.sync_interval.is_zero())?,
             positions: positions.clone(),
             broker: broker.clone(),
             demand: demand.clone(),
@@ -164,8 +191,9 @@ impl Application {
         let budget = Budget { connections: connections.clone(), live: live.clone(), counters };
         let saver = Saver {
             positions,
-            demand,
-            client_wait: services.client_wait.clone(),
+            journal: journal.store,
+            issuers,
+            interval: config.journal.sync_interval,
             rates: rates.map(|rates| Arc::new(Mutex::new(rates))),
             operators,
         };
@@ -220,9 +248,8 @@ impl Application {
     /// # Errors
     /// If the HTTP server itself fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Application {
-            server, broker, directory, heartbeat, arbiters, mut saver, budget, reloader, ..
-        } = self;
+        let Application { server, broker, directory, heartbeat, arbiters, saver, budget, reloader, .. } =
+            self;
         let handle = server.handle();
         let mut serving = actix::spawn(server);
         let saving = actix::spawn(saver.clone().keep_saving());
@@ -238,18 +265,17 @@ impl Application {
         saving.abort();
         bounding.abort();
         renewing.inspect(JoinHandle::abort);
-        saver.count_clients();
         connections.stop();
         let stop_http = actix::spawn(handle.stop(true));
         close_clients(&broker).await;
-        // All published entries have reached the clients, or are counted as dropped.
-        saver.save_all();
         let result = serving.await.unwrap_or_else(|e| Err(io::Error::other(e)));
         let _ = stop_http.await;
         for arbiter in arbiters {
             arbiter.stop();
             let _ = arbiter.join();
         }
+        // The watchers have stopped, so nothing is appended any more.
+        saver.close();
         log::info!("stopped");
         result
     }
@@ -375,7 +401,8 @@ struct Services {
     evidence: Arc<EvidenceFolder>,
     positions: Arc<Positions>,
     skipped: Arc<SkippedFolder>,
-    client_wait: ClientWait,
+    grace_end: Instant,
+    journal: Writer,
     broker: Addr<Broker>,
     demand: Arc<Demand>,
     digest: Arc<Digest>,
@@ -392,9 +419,9 @@ impl Services {
         let memory = Arc::new(self.memory.of_another_log());
         let http = http_settings(config, &self.tls, log.reach);
         let (issuer_wait, names_tiles) = (config.issuer_wait, config.names_tiles);
-        let (demand, client_wait) = (self.demand.clone(), self.client_wait.clone());
+        let (demand, grace_end) = (self.demand.clone(), self.grace_end);
         // Clients that received chains before a restart may still come back.
-        let sends_chains = Arc::new(move || demand.wants(Stream::Full) || !client_wait.clone().is_open());
+        let sends_chains = Arc::new(move || demand.wants(Stream::Full) || Instant::now() < grace_end);
         FetchSettings { http, limits, traffic, memory, issuer_wait, sends_chains, names_tiles }
     }
 
@@ -407,10 +434,10 @@ impl Services {
     ) -> Addr<LogWatcher> {
         let (log, settings) = (log.clone(), log.watch);
         let Services { issuers, undecodable, evidence, positions, .. } = self;
-        let Services { skipped, client_wait, broker, demand, digest, .. } = self;
+        let Services { skipped, grace_end, journal, broker, demand, digest, .. } = self;
         // The HTTP client is bound to the thread that uses it, so it is created there.
         LogWatcher::start_in_arbiter(thread, move |_| {
-            let client = log_client(&log, issuers, &fetch);
+            let client = log_client(&log, issuers.clone(), &fetch);
             let (accused, decision) = (accused(&log), log.decision.clone());
             let with = log_watcher::WatchContext {
                 client,
@@ -424,7 +451,9 @@ impl Services {
                 decision,
                 broker,
                 demand,
-                client_wait,
+                grace_end,
+                journal,
+                issuers,
                 digest,
             };
             LogWatcher::new(with, settings)

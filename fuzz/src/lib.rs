@@ -73,7 +73,7 @@ pub fn check_messages(entry: LogEntry) {
     let bytes = entry.certificate.len() + entry.chain.iter().map(|issuer| issuer.der().len()).sum::<usize>();
     let certificates = 1 + entry.chain.len();
     let content = Content::Entry(entry);
-    let entry = CertEntry { source: SOURCE.clone(), index: 7, seen_us: 1_700_000_000_000_001, content };
+    let entry = CertEntry::new(SOURCE.clone(), 7, 1_700_000_000_000_001, content);
     meter::limited(2 * max_memory(bytes, certificates) + ISSUERS, || {
         let batch = EntryBatch::new(vec![entry.clone()]);
         for stream in Stream::ALL {

@@ -40,7 +40,7 @@ pub(crate) struct ConnectionLimits(Mutex<HashMap<LimitKey, usize>>);
 
 /// A permit for one connection; released when it is dropped.
 #[derive(Debug)]
-pub struct ConnectionPermit {
+pub(crate) struct ConnectionPermit {
     slots: Arc<ConnectionLimits>,
     holder: LimitKey,
 }

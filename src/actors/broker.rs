@@ -1,8 +1,8 @@
-//! The Broker actor: numbers the messages, keeps the newest entries and adds the messages to the queue of every
-//! subscribed client.
+//! The Broker actor: appends the messages to the tails that the clients read, wakes the clients, and keeps the newest
+//! entries for the JSON routes.
 //!
-//! The Broker never waits for a single client. It closes clients that stop reading, because the session of such a
-//! client is not polled and cannot close itself.
+//! The Broker waits for no client. It closes clients that stop reading, because the session of such a client is not polled
+//! and cannot close itself.
 
 mod messages;
 #[cfg(test)]
@@ -11,36 +11,30 @@ mod tests;
 use super::client::{Client, GOING_AWAY, NOT_ALLOWED};
 use super::closing::ABANDONED_TIMEOUT;
 use super::coalescer::Coalescers;
-use super::pace::Pace;
+use super::reader::{SharedFrames, Tail, Unit};
 use super::ring_buffer::RingBuffer;
-use super::send_queue::SharedFrames;
 use super::trim_policy::TrimPolicy;
 use crate::clock;
 use crate::config::ClientLimits;
 use crate::counters::{Counters, Ending};
 use crate::live_config::LiveSettings;
-use crate::message::{CertEntry, Demand, Stream, Wire, heartbeat};
+use crate::message::{CertEntry, Demand, Stream, Wire};
 use crate::system;
 use actix::prelude::*;
 use enum_map::EnumMap;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
 
 pub(crate) use messages::{
-    Alert, Clients, CloseClients, DisconnectClients, NewSettings, Newest, Ping, Publish, QueueDepths, Queues,
-    Subscribe, Tick, Unsubscribe, Waiting,
+    Alert, Clients, CloseClients, DisconnectClients, Join, NewSettings, Newest, Ping, Publish, RingSize,
+    Subscribe, Tick, Unsubscribe,
 };
 
 /// The client sweep runs four times per shortest client timeout, clamped to this range.
 const SWEEP_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// Interval between checks of the client queues while watchers wait for them.
-const PAUSE: Duration = Duration::from_millis(5);
-/// Mailbox capacity. Each watcher waits for its answer and routes are few, so this is far above the usual load.
+/// Mailbox capacity. The journal waits while it is full, and routes are few, so this is far above the usual load.
 const MAILBOX: usize = 1024;
-/// The depths of the queues are computed at most this often: the Broker looks at every client for them.
-const DEPTHS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A client with the state of its supervision.
 #[derive(Debug)]
@@ -51,15 +45,31 @@ struct Subscriber {
     abandoned_at: Option<Instant>,
 }
 
-/// The frames that any client still has to receive. Shared frames count once.
-#[derive(Debug, Default)]
-struct Backlog(VecDeque<Weak<SharedFrames>>);
+/// The tails of all streams and wire formats.
+#[derive(Debug, Clone, Default)]
+pub struct Tails(Arc<EnumMap<Stream, EnumMap<Wire, Arc<Tail>>>>);
 
-impl Backlog {
-    fn add(&mut self, shared: &Arc<SharedFrames>) {
-        self.0.push_back(Arc::downgrade(shared));
+impl Tails {
+    /// The newest messages of `stream` on `wire`.
+    pub(crate) fn of(&self, stream: Stream, wire: Wire) -> &Arc<Tail> {
+        &self.0[stream][wire]
     }
 
+    fn all(&self) -> impl Iterator<Item = &Arc<Tail>> {
+        self.0.values().flat_map(EnumMap::values)
+    }
+
+    /// Memory of all tails, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.all().map(|tail| tail.bytes()).sum()
+    }
+}
+
+/// Units that are no longer in a tail, while a client that is taking one keeps it in memory.
+#[derive(Debug, Default)]
+struct Evicted(VecDeque<Weak<SharedFrames>>);
+
+impl Evicted {
     fn bytes(&mut self) -> usize {
         self.0.retain(|shared| shared.strong_count() > 0);
         self.0.iter().filter_map(Weak::upgrade).map(|shared| shared.bytes()).sum()
@@ -76,26 +86,28 @@ pub struct Broker {
     limits: ClientLimits,
     /// The newest settings, if they were changed after the start.
     new_settings: Option<Arc<LiveSettings>>,
-    /// Frames that are pushed to the queues at the next flush.
+    tails: Tails,
+    evicted: Evicted,
+    /// Frames that are appended to the tails at the next flush.
     coalescer: Coalescers,
     /// Timer of the next flush, if one is scheduled.
     flush: Option<SpawnHandle>,
-    /// Frames queued for all clients together.
-    backlog: Backlog,
-    /// Watchers that wait for their answer, each with the time since when it waits.
-    waiting: Vec<(oneshot::Sender<()>, Instant)>,
-    pace: Pace,
     trim_policy: TrimPolicy,
-    /// Sequence number of the next message, by stream.
-    next_seq: EnumMap<Stream, u64>,
+    /// The number behind the last published entry.
+    next_seq: u64,
     closing: bool,
-    /// The depths of the queues, and when they were computed.
-    depths: Option<(Queues, Instant)>,
 }
 
 impl Broker {
-    /// Creates a Broker that keeps the `keep` newest entries.
-    pub fn new(demand: Arc<Demand>, counters: Arc<Counters>, keep: usize, limits: ClientLimits) -> Self {
+    /// Creates a Broker that keeps the `keep` newest entries. The next entry has the number `next_seq`.
+    pub fn new(
+        demand: Arc<Demand>,
+        counters: Arc<Counters>,
+        tails: Tails,
+        keep: usize,
+        limits: ClientLimits,
+        next_seq: u64,
+    ) -> Self {
         Broker {
             connections: HashMap::new(),
             demand,
@@ -103,15 +115,13 @@ impl Broker {
             newest: RingBuffer::new(keep),
             limits,
             new_settings: None,
+            tails,
+            evicted: Evicted::default(),
             coalescer: Coalescers::default(),
             flush: None,
-            backlog: Backlog::default(),
-            waiting: Vec::new(),
-            pace: Pace::new(Instant::now()),
             trim_policy: TrimPolicy::default(),
-            next_seq: EnumMap::default(),
+            next_seq,
             closing: false,
-            depths: None,
         }
     }
 
@@ -119,62 +129,61 @@ impl Broker {
         self.connections.values().map(|connection| &connection.client)
     }
 
-    /// Answers the waiting watchers now, or later if the pace requires the clients to drain their queues first.
-    fn release_watchers(&mut self, ctx: &mut Context<Self>) {
-        let now = Instant::now();
-        let Some((_, since)) = self.waiting.first() else { return };
-        let load = self.clients().filter_map(|client| client.send_queue.filling(now)).collect();
-        if self.pace.holds(load, *since, now) {
-            ctx.run_later(PAUSE, Self::release_watchers);
-            return;
-        }
-        self.pace.waited(*since, now);
-        for (done, _) in self.waiting.drain(..) {
-            // Sending fails if the watcher was stopped in the meantime; it does not wait for the answer then.
-            let _ = done.send(());
-        }
-    }
-
-    /// Pushes the coalesced frames to the queues of all subscribers.
+    /// Appends the coalesced frames to the tails, and wakes the clients that read them.
     fn flush(&mut self, ctx: &mut Context<Self>) {
         if let Some(flush) = self.flush.take() {
             ctx.cancel_future(flush);
         }
-        let now = Instant::now();
-        for (stream, wire, frames, first_seq) in self.coalescer.take() {
+        let mut has_grown: EnumMap<Stream, EnumMap<Wire, bool>> = EnumMap::default();
+        for (stream, wire, frames) in self.coalescer.take() {
             let shared = SharedFrames::new(frames, self.demand.clients_of(stream, wire));
-            self.backlog.add(&shared);
-            let hears =
-                |c: &&mut Subscriber| c.client.stream == Some(stream) && c.client.send_queue.wire == wire;
-            let listeners = self.connections.values_mut().filter(hears);
-            listeners.for_each(|c| c.send(&shared, first_seq, now, &self.counters));
+            self.append(stream, wire, shared);
+            has_grown[stream][wire] = true;
+        }
+        self.wake(|stream, wire| has_grown[stream][wire]);
+        self.evict();
+    }
+
+    fn append(&self, stream: Stream, wire: Wire, shared: Arc<SharedFrames>) {
+        self.tails.of(stream, wire).push(Unit { shared, end_seq: self.next_seq, since: Instant::now() });
+    }
+
+    /// Wakes the clients of the tails that have grown.
+    fn wake(&self, has_grown: impl Fn(Stream, Wire) -> bool) {
+        for client in self.clients() {
+            if client.reader.stream().is_some_and(|stream| has_grown(stream, client.reader.wire)) {
+                client.reader.wake();
+            }
         }
     }
 
-    /// Keeps the backlog of all clients within its limit. The clients that lag furthest behind lose their queued
-    /// messages first. A client with an empty queue, whose connection holds the unsent bytes, is disconnected instead.
+    /// Keeps the tails within their limit. The oldest units leave memory; clients that need them read the journal.
+    fn evict(&mut self) {
+        let mut bytes = self.tails.bytes();
+        while bytes > self.limits.ring_bytes {
+            let oldest = self.tails.all().filter_map(|tail| Some((tail.oldest()?, tail)));
+            let Some((_, tail)) = oldest.min_by_key(|(since, _)| *since) else { return };
+            let Some(unit) = tail.evict() else { return };
+            bytes -= unit.shared.bytes();
+            self.evicted.0.push_back(Arc::downgrade(&unit.shared));
+        }
+    }
+
+    /// Bounds the memory of units that are no longer in a tail. Each is kept by a client that is taking it; those that have
+    /// accepted nothing for longest are disconnected.
     fn shed(&mut self) {
-        let limit = self.limits.all_queues_bytes;
-        if self.backlog.bytes() <= limit {
+        if self.evicted.bytes() <= self.limits.ring_bytes {
             return;
         }
         let waiting =
-            self.connections.values().filter_map(|c| Some((c.client.send_queue.oldest()?, &c.client)));
+            self.clients().filter_map(|client| Some((client.reader.waiting_since()?, client.clone())));
         let mut waiting: Vec<_> = waiting.collect();
         waiting.sort_unstable_by_key(|(since, _)| *since);
         for (_, slowest) in waiting {
-            let (address, queued) = (slowest.address, slowest.send_queue.queued());
-            if queued > 0 {
-                log::debug!(
-                    "client {address}: {queued} messages dropped, all clients together exceed their memory limit"
-                );
-                slowest.send_queue.shed();
-            } else {
-                log::debug!("client {address}: disconnected, all clients together exceed their memory limit");
-                self.counters.ended(Ending::Shed);
-                slowest.disconnect();
-            }
-            if self.backlog.bytes() <= limit {
+            log::debug!("client {}: disconnected, it keeps old messages in memory", slowest.address);
+            self.counters.ended(Ending::Shed);
+            slowest.disconnect();
+            if self.evicted.bytes() <= self.limits.ring_bytes {
                 return;
             }
         }
@@ -202,32 +211,17 @@ impl Subscriber {
             if now.saturating_duration_since(since) >= ABANDONED_TIMEOUT {
                 self.client.disconnect();
             }
-        } else if self.client.send_queue.is_stalled(now, limits.stall_timeout) {
+        } else if self.client.reader.is_stalled(now, limits.stall_timeout) {
             counters.ended(Ending::Stalled);
             self.abandon(now, &format!("read nothing for {:?}", limits.stall_timeout), "too slow");
-        } else if self.client.send_queue.wire == Wire::Events {
+        } else if self.client.reader.wire == Wire::Events {
             // SSE clients cannot send data, so they are exempt from pings and the ping timeout.
         } else if self.client.silent_for(now) >= limits.pong_timeout {
             counters.ended(Ending::Silent);
             self.abandon(now, &format!("said nothing for {:?}", limits.pong_timeout), "no answer to pings");
         } else if now.saturating_duration_since(self.pinged_at) >= limits.ping_interval {
             self.pinged_at = now;
-            self.client.send_queue.ping();
-        }
-    }
-
-    /// Queues messages of the client's stream. Abandons the client if they exceed its queue limits.
-    fn send(&mut self, shared: &Arc<SharedFrames>, first_seq: u64, now: Instant, counters: &Counters) {
-        if !self.client.send_queue.push(shared, first_seq, now) && self.abandoned_at.is_none() {
-            counters.ended(Ending::TooFarBehind);
-            self.abandon(now, "is too far behind", "too slow");
-        }
-    }
-
-    /// Applies the queue limits of new clients to this one. A client without a stream (`/develop`) has no queue limits.
-    fn limit(&self, limits: &ClientLimits) {
-        if self.client.stream.is_some() {
-            self.client.send_queue.set_limits(limits.queue);
+            self.client.reader.ping();
         }
     }
 
@@ -235,7 +229,9 @@ impl Subscriber {
     fn judge(&mut self, rules: &LiveSettings, counters: &Counters) {
         let client = &self.client;
         let token = client.identity.as_ref().map(|identity| identity.digest);
-        if self.abandoned_at.is_none() && !rules.access.still_admits(client.address, token, client.stream) {
+        if self.abandoned_at.is_none()
+            && !rules.access.still_admits(client.address, token, client.reader.stream())
+        {
             log::info!("client {}: the new configuration does not allow it, closing", client.address);
             counters.ended(Ending::NotAllowed);
             self.give_up(Instant::now(), NOT_ALLOWED, "not allowed any more");
@@ -243,13 +239,12 @@ impl Subscriber {
     }
 
     fn abandon(&mut self, now: Instant, what: &str, reason: &str) {
-        let queued = self.client.send_queue.queued();
-        log::debug!("client {} {what}, closing; {queued} messages were queued", self.client.address);
+        log::debug!("client {} {what}, closing", self.client.address);
         self.give_up(now, GOING_AWAY, reason);
     }
 
     fn give_up(&mut self, now: Instant, code: u16, reason: &str) {
-        self.client.send_queue.abandon(code, reason);
+        self.client.reader.abandon(code, reason);
         self.abandoned_at = Some(now);
     }
 }
@@ -274,27 +269,25 @@ impl Actor for Broker {
 impl Handler<Publish> for Broker {
     type Result = ();
 
-    fn handle(&mut self, Publish { batch, done }: Publish, ctx: &mut Self::Context) {
+    fn handle(&mut self, Publish(batch): Publish, ctx: &mut Self::Context) {
         let mut enough = self.limits.flush_interval.is_zero();
-        for (stream, next_seq) in &mut self.next_seq {
+        for stream in Stream::ALL {
             for wire in Wire::ALL.into_iter().filter(|wire| self.demand.wants_as(stream, *wire)) {
-                let frames = batch.on_wire(stream, wire, *next_seq);
+                let frames = batch.on_wire(stream, wire);
                 if !frames.is_empty() {
-                    enough |= self.coalescer.add(stream, wire, frames, *next_seq);
+                    enough |= self.coalescer.add(stream, wire, frames);
                 }
             }
-            *next_seq += batch.count(stream) as u64;
         }
-        self.newest.extend(batch.into_entries());
+        let entries = batch.into_entries();
+        if let Some(last) = entries.last().and_then(|entry| entry.seq) {
+            self.next_seq = last + 1;
+        }
+        self.newest.extend(entries);
         if enough {
             self.flush(ctx);
         } else if self.flush.is_none() {
             self.flush = Some(ctx.run_later(self.limits.flush_interval, |broker, ctx| broker.flush(ctx)));
-        }
-        self.waiting.push((done, Instant::now()));
-        // If other watchers wait already, a timer for them is running.
-        if self.waiting.len() == 1 {
-            self.release_watchers(ctx);
         }
     }
 }
@@ -303,11 +296,10 @@ impl Handler<Alert> for Broker {
     type Result = ();
 
     fn handle(&mut self, Alert(text): Alert, _: &mut Self::Context) {
-        let now = Instant::now();
         for wire in Wire::ALL {
             let message = Arc::new(wire.single(text.as_bytes()).into());
-            let asked = |c: &&Arc<Client>| c.send_queue.notices && c.send_queue.wire == wire;
-            self.clients().filter(asked).for_each(|c| c.send_queue.push_if_room(&message, now));
+            let asked = |c: &&Arc<Client>| c.reader.notices && c.reader.wire == wire;
+            self.clients().filter(asked).for_each(|c| c.reader.push(&message));
         }
     }
 }
@@ -315,41 +307,56 @@ impl Handler<Alert> for Broker {
 impl Handler<Tick> for Broker {
     type Result = ();
 
-    fn handle(&mut self, _: Tick, _: &mut Self::Context) {
-        let (text, now) = (heartbeat(clock::unix_us()), Instant::now());
+    /// A client at the tail reads the heartbeat behind everything before it. The others get their own.
+    fn handle(&mut self, _: Tick, ctx: &mut Self::Context) {
+        self.flush(ctx);
+        let now_us = clock::unix_us();
         for wire in Wire::ALL {
-            let message = Arc::new(wire.heartbeat(text.as_bytes()).into());
-            let hears = |c: &&Arc<Client>| c.stream.is_some() && c.send_queue.wire == wire;
-            self.clients().filter(hears).for_each(|c| c.send_queue.push_if_room(&message, now));
+            let message = Arc::new(SharedFrames::from(wire.heartbeat(now_us, self.next_seq - 1)));
+            for stream in Stream::ALL.into_iter().filter(|stream| self.demand.wants_as(*stream, wire)) {
+                self.append(stream, wire, message.clone());
+            }
         }
+        self.wake(|_, _| true);
+        for client in self.clients().filter(|client| client.reader.is_replaying()) {
+            let heartbeat = client.reader.wire.heartbeat(now_us, client.reader.cursor().saturating_sub(1));
+            client.reader.push(&Arc::new(heartbeat.into()));
+        }
+        self.evict();
     }
 }
 
 impl Handler<Subscribe> for Broker {
     type Result = ();
 
-    fn handle(&mut self, Subscribe(client): Subscribe, _: &mut Self::Context) {
-        if self.closing {
-            client.send_queue.close(GOING_AWAY, "server is stopping");
+    fn handle(&mut self, Subscribe(client): Subscribe, ctx: &mut Self::Context) {
+        if let Some(stream) = client.reader.stream() {
+            // What was published before is not in a tail that nobody has read.
+            self.flush(ctx);
+            if !self.demand.wants_as(stream, client.reader.wire) {
+                self.tails.of(stream, client.reader.wire).restart(self.next_seq);
+            }
+            self.demand.add(stream, client.reader.wire);
+            client.reader.join_at(client.start.unwrap_or(self.next_seq));
         }
-        if let Some(stream) = client.stream {
-            self.demand.add(stream, client.send_queue.wire);
+        if self.closing {
+            client.reader.close(GOING_AWAY, "server is stopping");
         }
         let mut connection = Subscriber { client, pinged_at: Instant::now(), abandoned_at: None };
         // The client was admitted under the settings of that moment, which may have changed since.
         if let Some(rules) = &self.new_settings {
-            connection.limit(&rules.clients);
             connection.judge(rules, &self.counters);
         }
         self.connections.insert(connection.client.id, connection);
     }
 }
 
-impl Handler<Waiting> for Broker {
+impl Handler<Join> for Broker {
     type Result = ();
 
-    fn handle(&mut self, Waiting(shared): Waiting, _: &mut Self::Context) {
-        self.backlog.add(&shared);
+    fn handle(&mut self, Join(reader): Join, ctx: &mut Self::Context) {
+        self.flush(ctx);
+        reader.join();
     }
 }
 
@@ -358,8 +365,11 @@ impl Handler<Unsubscribe> for Broker {
 
     fn handle(&mut self, Unsubscribe(id): Unsubscribe, _: &mut Self::Context) {
         let Some(Subscriber { client, .. }) = self.connections.remove(&id) else { return };
-        if let Some(stream) = client.stream {
-            self.demand.remove(stream, client.send_queue.wire);
+        if let Some(stream) = client.reader.stream() {
+            self.demand.remove(stream, client.reader.wire);
+            if !self.demand.wants_as(stream, client.reader.wire) {
+                self.tails.of(stream, client.reader.wire).restart(self.next_seq);
+            }
         }
     }
 }
@@ -370,7 +380,6 @@ impl Handler<NewSettings> for Broker {
     fn handle(&mut self, NewSettings(rules): NewSettings, _: &mut Self::Context) {
         self.limits = rules.clients;
         for connection in self.connections.values_mut() {
-            connection.limit(&rules.clients);
             connection.judge(&rules, &self.counters);
         }
         self.new_settings = Some(rules);
@@ -383,21 +392,11 @@ impl Handler<Ping> for Broker {
     fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
 }
 
-impl Handler<QueueDepths> for Broker {
-    type Result = Queues;
+impl Handler<RingSize> for Broker {
+    type Result = usize;
 
-    /// Looks at every client, so the result is computed at most twice a second.
-    fn handle(&mut self, _: QueueDepths, _: &mut Self::Context) -> Queues {
-        let now = Instant::now();
-        if let Some((queues, _)) =
-            self.depths.filter(|(_, at)| now.saturating_duration_since(*at) < DEPTHS_INTERVAL)
-        {
-            return queues;
-        }
-        let longest_bytes = self.clients().map(|client| client.send_queue.queued_bytes()).max().unwrap_or(0);
-        let queues = Queues { bytes: self.backlog.bytes(), longest_bytes };
-        self.depths = Some((queues, now));
-        queues
+    fn handle(&mut self, _: RingSize, _: &mut Self::Context) -> usize {
+        self.tails.bytes() + self.evicted.bytes()
     }
 }
 
@@ -426,7 +425,7 @@ impl Handler<CloseClients> for Broker {
         self.flush(ctx);
         self.closing = true;
         log::info!("closing {} clients", self.connections.len());
-        self.clients().for_each(|c| c.send_queue.close(GOING_AWAY, "server is stopping"));
+        self.clients().for_each(|c| c.reader.close(GOING_AWAY, "server is stopping"));
     }
 }
 

@@ -1,8 +1,7 @@
 //! A connected client, as the Broker and the routes use it.
 
-use super::send_queue::SendQueue;
+use super::reader::Reader;
 use crate::access::{ConnectionPermit, TokenDigest};
-use crate::message::Stream;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +16,7 @@ pub(crate) const NORMAL: u16 = 1000;
 
 /// The origin of a connection.
 #[derive(Debug)]
-pub struct ClientOrigin {
+pub(crate) struct ClientOrigin {
     /// The address that it connected from.
     pub address: IpAddr,
     /// The token that it presented.
@@ -44,12 +43,12 @@ pub struct Client {
     pub address: IpAddr,
     /// The identity that its token proved, if it presented one.
     pub identity: Option<Identity>,
-    /// The stream that it subscribes to; `None` for a client that only fetches the newest messages.
-    pub stream: Option<Stream>,
     /// When the client was created, right before its handshake is answered.
     pub connected_at: SystemTime,
-    /// The messages that have not been sent to it yet.
-    pub send_queue: SendQueue,
+    /// What it reads.
+    pub(crate) reader: Arc<Reader>,
+    /// The number from which on it reads; `None` for a client that begins with what comes next.
+    pub start: Option<u64>,
     begin: Instant,
     /// Milliseconds from `begin` to the newest frame received from it.
     heard_ms: AtomicU64,
@@ -58,16 +57,16 @@ pub struct Client {
 }
 
 impl Client {
-    /// Creates a client with this queue.
-    pub fn new(origin: ClientOrigin, stream: Option<Stream>, send_queue: SendQueue) -> Self {
+    /// Creates a client that reads with `reader` from the number `start` on.
+    pub(crate) fn new(origin: ClientOrigin, reader: Arc<Reader>, start: Option<u64>) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         Client {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             address: origin.address.to_canonical(),
             identity: origin.identity,
-            stream,
             connected_at: SystemTime::now(),
-            send_queue,
+            reader,
+            start,
             begin: Instant::now(),
             heard_ms: AtomicU64::new(0),
             _slots: origin.slots,
@@ -97,6 +96,6 @@ impl Client {
 
     /// Ends the connection immediately, even while a write is in progress.
     pub fn disconnect(&self) {
-        self.send_queue.cut();
+        self.reader.cut();
     }
 }

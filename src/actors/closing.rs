@@ -105,7 +105,7 @@ impl Linger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::send_queue::Chunk;
+    use crate::actors::reader::Chunk;
     use crate::message::Wire;
     use std::future::poll_fn;
     use tokio::io::{AsyncRead, AsyncWrite};

@@ -13,7 +13,6 @@ const ENOUGH: usize = 2 * 1024 * 1024;
 pub(super) struct Coalescer {
     parts: Vec<Arc<Frames>>,
     bytes: usize,
-    first_seq: u64,
 }
 
 /// The coalescers of all streams and wire formats.
@@ -21,36 +20,32 @@ pub(super) struct Coalescer {
 pub(super) struct Coalescers(EnumMap<Stream, EnumMap<Wire, Coalescer>>);
 
 impl Coalescer {
-    fn add(&mut self, frames: Arc<Frames>, first_seq: u64) -> bool {
-        if self.parts.is_empty() {
-            self.first_seq = first_seq;
-        }
+    fn add(&mut self, frames: Arc<Frames>) -> bool {
         self.bytes += frames.length(0, frames.len());
         self.parts.push(frames);
         self.bytes >= ENOUGH
     }
 
-    fn take(&mut self) -> Option<(Arc<Frames>, u64)> {
+    fn take(&mut self) -> Option<Arc<Frames>> {
         self.bytes = 0;
         let parts = std::mem::take(&mut self.parts);
-        (!parts.is_empty()).then(|| (Frames::joined(&parts), self.first_seq))
+        (!parts.is_empty()).then(|| Frames::joined(&parts))
     }
 }
 
 impl Coalescers {
-    /// Adds frames whose first message has the sequence number `first_seq`. Returns whether a flush is due because of
-    /// their size.
-    pub(super) fn add(&mut self, stream: Stream, wire: Wire, frames: Arc<Frames>, first_seq: u64) -> bool {
-        self.0[stream][wire].add(frames, first_seq)
+    /// Adds frames. Returns whether a flush is due because of their size.
+    pub(super) fn add(&mut self, stream: Stream, wire: Wire, frames: Arc<Frames>) -> bool {
+        self.0[stream][wire].add(frames)
     }
 
-    /// Removes all frames. Each item has the sequence number of its first message.
-    pub(super) fn take(&mut self) -> Vec<(Stream, Wire, Arc<Frames>, u64)> {
+    /// Removes all frames.
+    pub(super) fn take(&mut self) -> Vec<(Stream, Wire, Arc<Frames>)> {
         let mut taken = Vec::new();
         for (stream, wires) in &mut self.0 {
             for (wire, coalescer) in wires {
-                if let Some((frames, first_seq)) = coalescer.take() {
-                    taken.push((stream, wire, frames, first_seq));
+                if let Some(frames) = coalescer.take() {
+                    taken.push((stream, wire, frames));
                 }
             }
         }

@@ -2,7 +2,7 @@
 //! copying, and passes received bytes to the session.
 
 use super::closing::{Closing, Linger};
-use super::send_queue::{Chunk, Next};
+use super::reader::{Chunk, Next};
 use super::session::Session;
 use super::socket::{ENLARGE_AFTER, READ, Socket};
 use arrayvec::ArrayVec;
@@ -46,7 +46,7 @@ impl<T: Socket> Connection<T> {
     /// Connects `session` with `socket`. The bytes in `read` were received already.
     pub(crate) fn new(socket: T, session: Session, read: &[u8]) -> Self {
         session.receive(read);
-        socket.bound_unsent(session.client().send_queue.wire);
+        socket.bound_unsent(session.client().reader.wire);
         Connection {
             socket,
             session,
@@ -61,7 +61,7 @@ impl<T: Socket> Connection<T> {
 
     /// Drives the connection until it ends.
     fn carry(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.session.client().send_queue.poll_cut(cx).is_ready() {
+        if self.session.client().reader.poll_cut(cx).is_ready() {
             self.socket.forget_unsent();
             return Poll::Ready(Ok(()));
         }
@@ -160,7 +160,7 @@ impl<T: Socket> Connection<T> {
             }
         }
         Poll::Ready(Ok(match &mut self.closing {
-            Closing::No => match ready!(self.session.client().send_queue.poll_next(cx)) {
+            Closing::No => match ready!(self.session.client().reader.poll_next(cx)) {
                 Next::Frames(frames) => Some(frames),
                 // SSE clients have no close frame, and reconnect on their own.
                 Next::Close(_) if !self.session.has_close_frames() => None,
@@ -220,30 +220,30 @@ impl<T: Socket> Future for Connection<T> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use crate::actors::broker::{Broker, Clients, DisconnectClients};
+    use crate::actors::broker::{Broker, Clients, DisconnectClients, Tails};
     use crate::actors::client::{Client, ClientOrigin};
-    use crate::actors::send_queue::{SendQueue, SharedFrames};
+    use crate::actors::reader::{Reader, SharedFrames};
     use crate::actors::socket::{FIRST_SEND_BUFFER, SEND_BUFFER};
     use crate::actors::websocket_session::WebSocketControl;
     use crate::config::ClientLimits;
-    use crate::config::{QueueLimits, WhenFull};
-    use crate::message::{Frames, Stream, Wire};
+    use crate::config::WhenBehind;
+    use crate::message::{Frames, Wire};
     use actix::Actor;
     use socket2::SockRef;
     use std::future::poll_fn;
     use std::sync::Arc;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
     const LARGE: usize = 5_000_000;
 
     fn limits() -> ClientLimits {
-        let queue = QueueLimits { bytes: usize::MAX, age: Duration::MAX, when_full: WhenFull::Drop };
         ClientLimits {
             flush_interval: Duration::ZERO,
-            queue,
-            all_queues_bytes: usize::MAX,
+            ring_bytes: usize::MAX,
+            when_behind: WhenBehind::Replay,
+            replay_share: 1.0,
             all_unsent_bytes: usize::MAX,
             deflate: false,
             stall_timeout: Duration::MAX,
@@ -257,10 +257,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let address = listener.local_addr().expect("an address");
         let (other, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let send_queue = SendQueue::new(QueueLimits::NONE, Wire::WebSocket, false);
         let origin = ClientOrigin { address: address.ip(), identity: None, slots: Vec::new() };
-        let client = Arc::new(Client::new(origin, None, send_queue));
-        let broker = Broker::new(Arc::default(), Arc::default(), 0, limits()).start();
+        let client = Arc::new(Client::new(origin, Reader::of_pushed(Wire::WebSocket), None));
+        let broker = Broker::new(Arc::default(), Arc::default(), Tails::default(), 0, limits(), 1).start();
         let session = Session::WebSocket(WebSocketControl::new(client.clone(), broker));
         (other.expect("a client"), client, Connection::new(accepted.expect("its connection").0, session, b""))
     }
@@ -281,7 +280,7 @@ mod tests {
         let (mut other, client, mut connection) = connection().await;
         let push = |length: usize| {
             let shared: Arc<SharedFrames> = Arc::new(Frames::single(&vec![b'x'; length]).into());
-            assert!(client.send_queue.push(&shared, 0, Instant::now()));
+            client.reader.push(&shared);
         };
         push(1000);
         assert!(!holds(&mut connection).await, "one message alone");
@@ -307,7 +306,7 @@ mod tests {
         let (mut other, client, mut connection) = connection().await;
         SockRef::from(&other).set_recv_buffer_size(4096).expect("a small buffer");
         let shared: Arc<SharedFrames> = Arc::new(Frames::single(&vec![b'x'; LARGE]).into());
-        assert!(client.send_queue.push(&shared, 0, Instant::now()));
+        client.reader.push(&shared);
         assert!(holds(&mut connection).await);
         assert_eq!(buffer(&connection), FIRST_SEND_BUFFER, "it has read nothing");
         let mut received = vec![0; ENLARGE_AFTER + SEND_BUFFER];
@@ -395,10 +394,9 @@ mod tests {
     /// it any more.
     #[actix_web::test]
     async fn a_client_that_has_said_goodbye_is_looked_after_until_it_is_gone() {
-        let send_queue = SendQueue::new(QueueLimits::NONE, Wire::WebSocket, false);
         let origin = ClientOrigin { address: [127, 0, 0, 1].into(), identity: None, slots: Vec::new() };
-        let client = Arc::new(Client::new(origin, Some(Stream::Lite), send_queue));
-        let broker = Broker::new(Arc::default(), Arc::default(), 0, limits()).start();
+        let client = Arc::new(Client::new(origin, Reader::of_pushed(Wire::WebSocket), None));
+        let broker = Broker::new(Arc::default(), Arc::default(), Tails::default(), 0, limits(), 1).start();
         let session = Session::WebSocket(WebSocketControl::new(client, broker.clone()));
         let goodbye = Stuck(vec![0x88, 0x80, 0, 0, 0, 0]);
         let connected = actix_web::rt::spawn(Connection::new(goodbye, session, b""));

@@ -27,9 +27,10 @@ pub(crate) mod heartbeat;
 pub(crate) mod liveness;
 pub(crate) mod log_directory;
 pub(crate) mod log_watcher;
-mod pace;
+
+pub(crate) mod reader;
+pub(crate) mod replayer;
 pub(crate) mod ring_buffer;
-pub(crate) mod send_queue;
 pub(crate) mod session;
 pub(crate) mod socket;
 #[cfg(target_os = "linux")]

@@ -56,9 +56,15 @@ mod tests {
     fn entry(index: u64, certificate: Bytes, chain: Vec<Bytes>) -> CertEntry {
         let entry_type = LogEntryType::X509;
         let chain = chain.into_iter().map(|der| Arc::new(Issuer::new(der))).collect();
-        let content =
-            LogEntry { timestamp_ms: 1, entry_type, certificate, chain, signed_tbs: None, fault: None };
-        CertEntry { source: Arc::new(source()), index, seen_us: 1, content: Content::Entry(content) }
+        let content = LogEntry {
+            timestamp_ms: 1,
+            entry_type,
+            certificate,
+            chain,
+            signed_tbs_sha256: None,
+            fault: None,
+        };
+        CertEntry::new(Arc::new(source()), index, 1, Content::Entry(content))
     }
 
     fn kept(buffer: &RingBuffer) -> Vec<u64> {

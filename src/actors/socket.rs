@@ -1,6 +1,6 @@
 //! Writes chunks to the network.
 
-use super::send_queue::Chunk;
+use super::reader::Chunk;
 #[cfg(target_os = "linux")]
 use super::splice;
 use crate::message::Wire;
@@ -129,7 +129,7 @@ fn poll_send_pages(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::send_queue::tests::chunk;
+    use crate::actors::reader::tests::chunk;
     use std::future::poll_fn;
     use tokio::io::AsyncReadExt;
 

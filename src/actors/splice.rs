@@ -1,6 +1,6 @@
 //! Zero-copy sending: a pipe passes references to memory pages to the socket.
 
-use super::send_queue::Chunk;
+use super::reader::Chunk;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::pipe::{IoSliceRaw, PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice, vmsplice};
@@ -115,7 +115,7 @@ impl PagePipe {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::send_queue::tests::chunk;
+    use crate::actors::reader::tests::chunk;
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
 

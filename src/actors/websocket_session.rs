@@ -2,7 +2,7 @@
 //!
 //! The client's [`Connection`](super::connection::Connection) polls the actor, and only while the socket accepts bytes.
 //! The actor therefore handles only answers: pong and close frames. Messages and the server's pings are framed in the
-//! client's [`SendQueue`](super::send_queue::SendQueue), which the connection polls after the actor. The actor has no
+//! client's [`SendQueue`](super::reader::SendQueue), which the connection polls after the actor. The actor has no
 //! timers: a timer would wake a stalled connection and make it look active.
 
 use super::broker::{Broker, Subscribe};
@@ -42,7 +42,7 @@ impl WebSocketControl {
     /// Subscribes `client` and starts its actor.
     pub(crate) fn new(client: Arc<Client>, broker: Addr<Broker>) -> Self {
         let heard = ReadBuffer::default();
-        let client_messages = ClientMessages::new(heard.clone(), client.send_queue.wire == Wire::Deflate);
+        let client_messages = ClientMessages::new(heard.clone(), client.reader.wire == Wire::Deflate);
         // Subscribed before the handshake is answered, so that the Broker supervises its queue from then on.
         broker.do_send(Subscribe(client.clone()));
         let subscription = Subscription::new(broker, &client);
@@ -62,7 +62,7 @@ impl WebSocketSession {
     /// Answers the client's close frame, unless that frame is itself the answer to the server's (RFC 6455 section
     /// 5.5.1).
     fn client_closed(&self, reason: Option<CloseReason>, ctx: &mut WebsocketContext<Self>) {
-        if !self.client.send_queue.has_closed() {
+        if !self.client.reader.has_closed() {
             ctx.close(reason);
         }
         ctx.stop();
@@ -82,7 +82,7 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for WebSocketSession {
             Err(error) => {
                 log::debug!("client {}: {error}", self.client.address);
                 if self.heard.violation() == Some(Violation::Flood) {
-                    self.client.send_queue.ended(Ending::Flooding);
+                    self.client.reader.ended(Ending::Flooding);
                 }
                 let code = self.heard.violation().map_or(CloseCode::Protocol, |v| v.close_code().into());
                 self.client_closed(Some(code.into()), ctx);

@@ -83,7 +83,7 @@ pub(super) async fn entry(args: &EntryArgs) -> Result<(), ShowError> {
         eprintln!("note: the entry is malformed: {fault}");
     }
     let source = Arc::new(Source::new(&url, bare_url(&url), "", None, protocol));
-    let message = CertEntry { source, index, seen_us: clock::unix_us(), content }.json(Stream::Full);
+    let message = CertEntry::new(source, index, clock::unix_us(), content).json(Stream::Full);
     print(&message.ok_or_else(|| undecodable("the log serves only its names".into()))?)
 }
 

@@ -7,10 +7,12 @@ use std::time::Duration;
 pub struct ClientLimits {
     /// How long messages are collected before they are sent together.
     pub flush_interval: Duration,
-    /// The limits of each client's queue.
-    pub queue: QueueLimits,
-    /// Maximum number of bytes in the queues of all clients together.
-    pub all_queues_bytes: usize,
+    /// Maximum number of bytes of the newest messages that are kept in memory for all clients.
+    pub ring_bytes: usize,
+    /// What happens to a client whose next message is no longer among them.
+    pub when_behind: WhenBehind,
+    /// The fraction of one core that reading the journal for clients may use, above 0 and at most 1.
+    pub replay_share: f64,
     /// Maximum number of bytes that all connections whose clients do not read may occupy together, in the
     /// kernel and in responses.
     pub all_unsent_bytes: usize,
@@ -24,30 +26,14 @@ pub struct ClientLimits {
     pub pong_timeout: Duration,
 }
 
-/// The limits of a client's queue.
-#[derive(Debug, Clone, Copy)]
-pub struct QueueLimits {
-    /// Size of the frames in bytes. Frames are shared: clients that are equally far behind use this memory
-    /// only once.
-    pub bytes: usize,
-    /// Maximum age of the oldest message.
-    pub age: Duration,
-    /// The action when a limit is exceeded.
-    pub when_full: WhenFull,
-}
-
-impl QueueLimits {
-    /// No limits, for data that must be sent completely.
-    pub const NONE: QueueLimits =
-        QueueLimits { bytes: usize::MAX, age: Duration::MAX, when_full: WhenFull::Drop };
-}
-
-/// The action when a client's queue is full.
+/// What happens to a client whose next message is no longer in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum WhenFull {
-    /// The oldest messages are dropped and counted.
-    Drop,
-    /// The client is disconnected and told to reconnect.
+pub enum WhenBehind {
+    /// It reads the journal until it has caught up.
+    Replay,
+    /// It goes on with the newest message. What it misses is counted.
+    Skip,
+    /// It is disconnected and told to reconnect.
     Disconnect,
 }

@@ -21,12 +21,12 @@ mod watch;
 mod written;
 
 pub(crate) use changes::{TLS, can_change_at_run_time, changed_keys, section};
-pub use clients::{ClientLimits, QueueLimits, WhenFull};
+pub use clients::{ClientLimits, WhenBehind};
 pub use error::ConfigError;
 pub(crate) use error::MAX_PROBLEM_CHARS;
 pub use logs::{ListConfig, ListedFacts, LogConfig, LogEndpoint, LogSettings};
 pub use reference::EXPLAINED;
-pub use resolved::{Config, HealthLimits, TlsFiles};
+pub use resolved::{Config, HealthLimits, JournalConfig, TlsFiles};
 #[cfg(test)]
 pub(crate) use values::Size;
 pub use values::{StartAt, Verify};

@@ -9,6 +9,8 @@ pub(crate) const ROOT: &str = "/";
 pub(crate) const DEVELOP: &str = "/develop";
 /// Server-Sent Events.
 pub(crate) const EVENTS: &str = "/sse";
+/// A stream as lines of JSON.
+pub(crate) const LINES: &str = "/ndjson";
 /// The newest full messages as JSON.
 pub(crate) const LATEST: &str = "/latest.json";
 /// The newest message as JSON; also below the path of each stream.
@@ -44,7 +46,7 @@ pub(crate) fn with_slash(path: &str) -> [String; 2] {
 /// Whether `path` is the path of a route.
 pub(super) fn is_taken(path: &str) -> bool {
     let fixed = [ROOT, LATEST, EXAMPLE, HEALTH, READY, STATUS, METRICS];
-    let streams = Stream::ALL.map(of_stream).into_iter().chain([DEVELOP, EVENTS]);
+    let streams = Stream::ALL.map(of_stream).into_iter().chain([DEVELOP, EVENTS, LINES]);
     fixed.contains(&path)
         || streams.flat_map(with_slash).any(|taken| taken == path)
         || Stream::ALL.into_iter().any(|stream| of_example(stream) == path)

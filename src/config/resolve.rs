@@ -5,11 +5,11 @@ mod checks;
 mod logs;
 
 use super::ConfigError;
-use super::clients::{ClientLimits, QueueLimits};
+use super::clients::ClientLimits;
 use super::logs::{ListConfig, LogConfig, LogEndpoint, LogSettings};
 use super::paths;
 use super::read::Sources;
-use super::resolved::{Config, HealthLimits, TlsFiles};
+use super::resolved::{Config, HealthLimits, JournalConfig, TlsFiles};
 use super::written::{self, Written};
 use crate::http_client::Proxies;
 use crate::message::Stream;
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) -> Result<Config, ConfigError> {
     let Written { server, tls, access, heartbeat, clients, newest, health, fetch, .. } = &sources.written;
-    let Written { admin, log_list, state, logging, .. } = &sources.written;
+    let Written { admin, log_list, state, journal: journal_keys, logging, .. } = &sources.written;
     let streams = streams(&sources, &server.streams)?;
     Ok(Config {
         listen: listen(&sources, &server.listen, port)?,
@@ -55,7 +55,8 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) ->
         names_contact: !fetch.contact.is_empty(),
         state_dir: state_dir(&sources, &state.dir)?,
         keeps_positions: true,
-        clients_wait: state.clients_wait.0,
+        journal: journal(&sources, &state.dir, journal_keys)?,
+        restart_grace: clients.restart_grace.0,
         log_level: logging.level.parse().map_err(|_| {
             let problem = format!("expected error, warn, info, debug or trace, found {:?}", logging.level);
             sources.error("logging.level", problem)
@@ -151,8 +152,31 @@ fn workers(wanted: usize) -> usize {
     }
 }
 
-/// Maximum `clients.flush_interval`. Positions are saved at least this long after they were set, so the entries
-/// before them have left the server by then.
+/// The smallest journal: two segments.
+const LEAST_JOURNAL: usize = 16 << 20;
+
+fn journal(
+    sources: &Sources,
+    state_dir: &str,
+    journal: &written::Journal,
+) -> Result<JournalConfig, ConfigError> {
+    let dir = match journal.dir.as_deref() {
+        None => Some(PathBuf::from(state_dir).join("journal")),
+        Some("") => None,
+        Some(dir) => Some(dir.into()),
+    };
+    if journal.max_bytes.0 < LEAST_JOURNAL {
+        return Err(sources.error("journal.max_bytes", "expected at least 16 MiB"));
+    }
+    Ok(JournalConfig {
+        dir,
+        max_bytes: journal.max_bytes.0 as u64,
+        max_age: positive(sources, "journal.max_age", journal.max_age)?,
+        sync_interval: journal.sync_interval.0,
+    })
+}
+
+/// Maximum `clients.flush_interval`: a longer one would delay every message noticeably.
 const LONGEST_FLUSH: Duration = Duration::from_millis(100);
 
 fn client_limits(sources: &Sources, clients: &written::Clients) -> Result<ClientLimits, ConfigError> {
@@ -168,18 +192,20 @@ fn client_limits(sources: &Sources, clients: &written::Clients) -> Result<Client
     }
     Ok(ClientLimits {
         flush_interval,
-        queue: QueueLimits {
-            bytes: at_least_one(sources, "clients.queue_bytes", clients.queue_bytes.0)?,
-            age: positive(sources, "clients.queue_age", clients.queue_age)?,
-            when_full: clients.when_full,
-        },
-        all_queues_bytes: at_least_one(sources, "clients.all_queues_bytes", clients.all_queues_bytes.0)?,
+        ring_bytes: at_least_one(sources, "clients.ring_bytes", clients.ring_bytes.0)?,
+        when_behind: clients.when_behind,
+        replay_share: share(sources, "clients.replay_share", clients.replay_share)?,
         all_unsent_bytes: at_least_one(sources, "clients.all_unsent_bytes", clients.all_unsent_bytes.0)?,
         deflate: clients.deflate,
         stall_timeout: positive(sources, "clients.stall_timeout", clients.stall_timeout)?,
         ping_interval,
         pong_timeout,
     })
+}
+
+/// A fraction of one core.
+fn share(sources: &Sources, key: &str, share: f64) -> Result<f64, ConfigError> {
+    if (0.01..=1.0).contains(&share) { Ok(share) } else { Err(sources.error(key, "expected from 0.01 to 1")) }
 }
 
 fn health_limits(sources: &Sources, health: &written::Health) -> Result<HealthLimits, ConfigError> {

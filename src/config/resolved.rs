@@ -62,8 +62,10 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Whether positions are saved there. Otherwise each start begins anew.
     pub keeps_positions: bool,
-    /// How long a restart waits for the clients that were connected before.
-    pub clients_wait: Duration,
+    /// The journal.
+    pub journal: JournalConfig,
+    /// A client that connects within this time of a start begins where the last run ended.
+    pub restart_grace: Duration,
     /// The level of the log file.
     pub log_level: log::LevelFilter,
     /// The lists to follow. Without lists, there is at least one log.
@@ -72,6 +74,19 @@ pub struct Config {
     pub logs: Vec<LogConfig>,
     /// The configuration as written.
     pub written: Written,
+}
+
+/// The journal of sent entries.
+#[derive(Debug, Clone)]
+pub struct JournalConfig {
+    /// Its folder. `None` keeps it in memory alone.
+    pub dir: Option<PathBuf>,
+    /// Maximum size of what is kept, in bytes.
+    pub max_bytes: u64,
+    /// How long entries are kept.
+    pub max_age: Duration,
+    /// Interval at which it is synced to disk. Zero: before each message is sent.
+    pub sync_interval: Duration,
 }
 
 impl Config {

@@ -58,9 +58,9 @@ fn yaml_and_json_files_of_the_same_shape_mean_the_same() {
 fn environment_variables_win_over_the_file() {
     let config = loaded(
         "c.toml",
-        &format!("[clients]\nqueue_bytes = 7\n{ONE_LOG}"),
+        &format!("[clients]\nring_bytes = 7\n{ONE_LOG}"),
         &[
-            ("CERTSTREAM_CLIENTS_QUEUE_BYTES", "9"),
+            ("CERTSTREAM_CLIENTS_RING_BYTES", "9"),
             ("CERTSTREAM_SERVER_ROOT_STREAM", "lite"),
             ("CERTSTREAM_SERVER_LISTEN", "127.0.0.1:1"),
             ("PORT", "2"),
@@ -70,7 +70,7 @@ fn environment_variables_win_over_the_file() {
         ],
     )
     .unwrap();
-    assert_eq!(config.clients.queue.bytes, 9);
+    assert_eq!(config.clients.ring_bytes, 9);
     assert_eq!(config.root_stream, Stream::Lite);
     assert_eq!(config.listen.to_string(), "127.0.0.1:2");
     assert_eq!(config.stats_path, "/numbers");
@@ -78,10 +78,10 @@ fn environment_variables_win_over_the_file() {
 
 #[test]
 fn a_wrong_key_is_named_with_the_keys_that_exist() {
-    let error = toml("[clients]\nqueue_bites = 7").unwrap_err().to_string();
-    assert!(error.starts_with("c.toml: clients.queue_bites: unknown field"), "{error}");
-    assert!(error.contains("`queue_bytes`"), "{error}");
-    let error = toml("[client]\nqueue_bytes = 7").unwrap_err().to_string();
+    let error = toml("[clients]\nring_bites = 7").unwrap_err().to_string();
+    assert!(error.starts_with("c.toml: clients.ring_bites: unknown field"), "{error}");
+    assert!(error.contains("`ring_bytes`"), "{error}");
+    let error = toml("[client]\nring_bytes = 7").unwrap_err().to_string();
     assert!(error.starts_with("c.toml: client: unknown field"), "{error}");
 }
 
@@ -89,8 +89,8 @@ fn a_wrong_key_is_named_with_the_keys_that_exist() {
 fn a_wrong_type_or_value_is_named_with_what_was_expected() {
     for (text, expected) in [
         (
-            "[clients]\nqueue_bytes = \"many\"",
-            "c.toml: clients.queue_bytes: invalid value: string \"many\", expected a number of bytes such as \"8 MiB\"",
+            "[clients]\nring_bytes = \"many\"",
+            "c.toml: clients.ring_bytes: invalid value: string \"many\", expected a number of bytes such as \"8 MiB\"",
         ),
         (
             "[newest]\nmessages = 1.5",
@@ -101,7 +101,7 @@ fn a_wrong_type_or_value_is_named_with_what_was_expected() {
             "c.toml: clients.flush_interval: expected from 0ms to 100ms",
         ),
         ("[health]\nready_percent = 0", "c.toml: health.ready_percent: expected from 1 to 100"),
-        ("[clients]\nqueue_bytes = 0", "c.toml: clients.queue_bytes: expected at least 1"),
+        ("[clients]\nring_bytes = 0", "c.toml: clients.ring_bytes: expected at least 1"),
         (
             "[heartbeat]\ninterval = \"10 parsecs\"",
             "c.toml: heartbeat.interval: invalid value: string \"10 parsecs\", expected a duration such as",
@@ -257,14 +257,14 @@ fn catching_up_is_limited_by_file_and_by_environment() {
 fn a_wrong_environment_variable_is_named() {
     for (variable, value, expected) in [
         (
-            "CERTSTREAM_CLIENTS_QUEUE_MESAGES",
+            "CERTSTREAM_CLIENTS_RING_BITES",
             "1",
-            "CERTSTREAM_CLIENTS_QUEUE_MESAGES: unknown variable; the nearest known one is CERTSTREAM_CLIENTS_QUEUE_BYTES",
+            "CERTSTREAM_CLIENTS_RING_BITES: unknown variable; the nearest known one is CERTSTREAM_CLIENTS_RING_BYTES",
         ),
         (
-            "CERTSTREAM_CLIENTS_QUEUE_BYTES",
+            "CERTSTREAM_CLIENTS_RING_BYTES",
             "x",
-            "CERTSTREAM_CLIENTS_QUEUE_BYTES: clients.queue_bytes: invalid value",
+            "CERTSTREAM_CLIENTS_RING_BYTES: clients.ring_bytes: invalid value",
         ),
         (
             "CERTSTREAM_HEARTBEAT_INTERVAL",

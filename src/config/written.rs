@@ -1,6 +1,6 @@
 //! The configuration as written by the user. `config/certstream.toml` explains every key.
 
-use super::clients::WhenFull;
+use super::clients::WhenBehind;
 use super::values::{CatchUp, PlainToken, Size, Span, StartAt, Verify, WrittenDigest};
 use crate::access::Networks;
 use crate::ct::source::Protocol;
@@ -34,6 +34,8 @@ pub struct Written {
     pub log_list: LogList,
     /// Data that is kept across restarts.
     pub state: State,
+    /// The journal of sent entries.
+    pub journal: Journal,
     /// The log file.
     pub logging: Logging,
     /// Tokens that restrict who may receive a stream.
@@ -173,14 +175,14 @@ impl Default for Heartbeat {
 pub struct Clients {
     /// How long messages are collected before they are sent together.
     pub flush_interval: Span,
-    /// Maximum size of one client's queue, in bytes.
-    pub queue_bytes: Size,
-    /// Maximum age of a message in a queue.
-    pub queue_age: Span,
-    /// The action when a queue is full.
-    pub when_full: WhenFull,
-    /// Maximum number of bytes in the queues of all clients together.
-    pub all_queues_bytes: Size,
+    /// Maximum number of bytes of the newest messages that are kept in memory for all clients.
+    pub ring_bytes: Size,
+    /// What happens to a client whose next message is no longer among them.
+    pub when_behind: WhenBehind,
+    /// The fraction of one core that reading the journal for clients may use.
+    pub replay_share: f64,
+    /// A client that connects within this time of a start begins where the last run ended.
+    pub restart_grace: Span,
     /// Maximum number of bytes that all connections whose clients do not read may occupy together, in the
     /// kernel and in responses.
     pub all_unsent_bytes: Size,
@@ -198,10 +200,10 @@ impl Default for Clients {
     fn default() -> Self {
         Clients {
             flush_interval: Span(Duration::from_millis(10)),
-            queue_bytes: Size(8 << 20),
-            queue_age: Span::seconds(120),
-            when_full: WhenFull::Drop,
-            all_queues_bytes: Size(256 << 20),
+            ring_bytes: Size(32 << 20),
+            when_behind: WhenBehind::Replay,
+            replay_share: 0.75,
+            restart_grace: Span::seconds(10),
             all_unsent_bytes: Size(512 << 20),
             deflate: true,
             stall_timeout: Span::seconds(60),
@@ -331,13 +333,36 @@ impl Default for LogList {
 pub struct State {
     /// Path of the state folder.
     pub dir: String,
-    /// How long a restart waits for the clients that were connected before.
-    pub clients_wait: Span,
 }
 
 impl Default for State {
     fn default() -> Self {
-        State { dir: "state".into(), clients_wait: Span::seconds(10) }
+        State { dir: "state".into() }
+    }
+}
+
+/// `[journal]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Journal {
+    /// Path of its folder. If not set, `journal` in `state.dir`. Empty: it is kept in memory alone.
+    pub dir: Option<String>,
+    /// Maximum size of what is kept, in bytes.
+    pub max_bytes: Size,
+    /// How long entries are kept.
+    pub max_age: Span,
+    /// Interval at which it is synced to disk. Zero: before each message is sent.
+    pub sync_interval: Span,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Journal {
+            dir: None,
+            max_bytes: Size(2 << 30),
+            max_age: Span::seconds(24 * 3600),
+            sync_interval: Span::seconds(1),
+        }
     }
 }
 

@@ -43,9 +43,9 @@ pub struct LogEntry {
     pub certificate: Bytes,
     /// The issuers, from the leaf's own issuer to the root.
     pub chain: Vec<Arc<Issuer>>,
-    /// The TBSCertificate that the log signed for a precert, if it can be parsed. `None` for a certificate; its own is
-    /// part of it.
-    pub signed_tbs: Option<Bytes>,
+    /// SHA-256 of the TBSCertificate that the log signed for a precert, if it can be parsed. `None` for a certificate; its
+    /// own is part of it.
+    pub signed_tbs_sha256: Option<[u8; 32]>,
     /// An error in the framing. The certificate could be found nevertheless.
     pub fault: Option<FramingFault>,
 }
@@ -168,12 +168,6 @@ impl LogEntry {
         if bytes > MAX_ENTRY_BYTES { Err(EntryError::TooLarge(bytes)) } else { Ok(self) }
     }
 
-    /// SHA-256 of the TBSCertificate that the log signed for a precert. It is computed only for messages: hashing takes a
-    /// quarter of the time of an entry.
-    pub fn signed_tbs_sha256(&self) -> Option<[u8; 32]> {
-        self.signed_tbs.as_deref().map(sha256)
-    }
-
     /// The fault, if it is misbehaviour of the log.
     pub fn misbehaviour(&self) -> Option<FramingFault> {
         self.fault.filter(FramingFault::is_misbehaviour)
@@ -272,17 +266,10 @@ pub fn decode(
     let (chain, chain_fault) = decode_chain(extra, intern)?;
     let mismatch = || pre_cert.as_ref()?.fault(certificate, &chain);
     let fault = leaf.fault.or(chain_fault).or_else(mismatch);
-    let (certificate, signed_tbs) = copied(certificate, pre_cert.as_ref());
-    LogEntry { timestamp_ms: leaf.timestamp_ms, entry_type, certificate, chain, signed_tbs, fault }
+    let certificate = Bytes::copy_from_slice(certificate);
+    let signed_tbs_sha256 = pre_cert.map(|pre_cert| sha256(pre_cert.tbs_certificate));
+    LogEntry { timestamp_ms: leaf.timestamp_ms, entry_type, certificate, chain, signed_tbs_sha256, fault }
         .within_limits()
-}
-
-/// Copies of the certificate and of the TBSCertificate that the log signed, in one allocation.
-pub(super) fn copied(certificate: &[u8], pre_cert: Option<&PreCert<'_>>) -> (Bytes, Option<Bytes>) {
-    let Some(pre_cert) = pre_cert else { return (Bytes::copy_from_slice(certificate), None) };
-    let mut certificate_copy = Bytes::from([certificate, pre_cert.tbs_certificate].concat());
-    let signed_tbs = certificate_copy.split_off(certificate.len());
-    (certificate_copy, Some(signed_tbs))
 }
 
 fn decode_leaf(leaf_input: &[u8]) -> Result<Leaf<'_>, EntryError> {

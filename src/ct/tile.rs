@@ -3,10 +3,10 @@
 //! Only the lengths inside an entry determine where the next entry begins. The framing is therefore parsed
 //! strictly: after an error, the rest of the tile cannot be trusted.
 
-use super::entry::{FramingFault, LEAF_HEADER, LogEntry, LogEntryType, PreCert, copied, leaf_index};
+use super::entry::{FramingFault, LEAF_HEADER, LogEntry, LogEntryType, PreCert, leaf_index};
 use super::merkle::{Hash, leaf_hash_of};
 use super::reader::{Reader, Truncated};
-use crate::certificate::Issuer;
+use crate::certificate::{Issuer, sha256};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -132,8 +132,9 @@ impl TileLeaf<'_> {
             (Some(fingerprint), None) => Some(FramingFault::MissingIssuer { fingerprint, is_proven: true }),
             (_, mismatch) => mismatch,
         };
-        let (certificate, signed_tbs) = copied(certificate, pre_cert.as_ref());
-        LogEntry { timestamp_ms, entry_type, certificate, chain, signed_tbs, fault }
+        let certificate = Bytes::copy_from_slice(certificate);
+        let signed_tbs_sha256 = pre_cert.map(|pre_cert| sha256(pre_cert.tbs_certificate));
+        LogEntry { timestamp_ms, entry_type, certificate, chain, signed_tbs_sha256, fault }
     }
 }
 

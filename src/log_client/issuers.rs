@@ -14,8 +14,10 @@ use hex_simd::AsciiCase;
 use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -49,6 +51,10 @@ pub(crate) struct Issuers {
     by_der: Cache<Bytes, Arc<Issuer>, Size>,
     /// `None` if issuers are not stored on disk.
     folder: Option<BoundedFolder>,
+    /// The issuers that are known to be on disk.
+    on_disk: Mutex<HashSet<Fingerprint>>,
+    /// Files that may not be on disk yet.
+    unsynced: Mutex<Vec<PathBuf>>,
     /// The logs that serve issuers.
     offers: Offers,
 }
@@ -95,7 +101,14 @@ impl Issuers {
     pub(crate) fn in_memory() -> Self {
         let by_fingerprint = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
         let by_der = Cache::with_weighter(EXPECTED, MAX_BYTES, Size);
-        Issuers { by_fingerprint, by_der, folder: None, offers: Offers::default() }
+        Issuers {
+            by_fingerprint,
+            by_der,
+            folder: None,
+            on_disk: Mutex::default(),
+            unsynced: Mutex::default(),
+            offers: Offers::default(),
+        }
     }
 
     /// Registers a log that serves issuers below `prefix`, for other logs that miss one.
@@ -141,6 +154,44 @@ impl Issuers {
             return None;
         }
         Some(self.known(issuer))
+    }
+
+    /// Stores the issuer on disk, if it is not there yet. Returns whether it is.
+    pub(crate) fn keep(&self, issuer: &Issuer) -> bool {
+        let Some(folder) = &self.folder else { return false };
+        let mut on_disk = self.on_disk.lock();
+        if on_disk.contains(issuer.fingerprint()) {
+            return true;
+        }
+        let name = file_name(issuer.fingerprint());
+        let path = folder.path(GROUP, &name);
+        if !path.exists() {
+            if folder.write(GROUP, &name, issuer.der()).is_err() {
+                return false;
+            }
+            self.unsynced.lock().push(path);
+        }
+        // Bounded like the folder.
+        on_disk.insert(*issuer.fingerprint());
+        true
+    }
+
+    /// Makes the issuers durable that were [kept](Self::keep) so far.
+    ///
+    /// # Errors
+    /// The operating system's error.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        let paths = std::mem::take(&mut *self.unsynced.lock());
+        for (i, path) in paths.iter().enumerate() {
+            if let Err(error) = File::open(path).and_then(|file| file.sync_all()) {
+                self.unsynced.lock().extend_from_slice(paths.get(i..).unwrap_or_default());
+                return Err(error);
+            }
+        }
+        match paths.first().and_then(|path| path.parent()) {
+            Some(dir) => File::open(dir)?.sync_all(),
+            None => Ok(()),
+        }
     }
 
     /// Adds an issuer to memory.

@@ -1,7 +1,7 @@
 //! Batches of entries, and the frames that are built from them.
 
-use super::certificate_update::Cuts;
-use super::wire::{Wire, deflated, events};
+use super::certificate_update::{Cuts, NUMBERED_BEHIND};
+use super::wire::{Wire, deflated, events, lines};
 use super::{CertEntry, Frames, FramesBuilder, Stream};
 use crate::ct::entry::{Content, LogEntry};
 use enum_map::EnumMap;
@@ -77,6 +77,11 @@ impl EntryBatch {
         self.entries.len()
     }
 
+    /// Approximate memory of the entries, in bytes.
+    pub fn content_bytes(&self) -> usize {
+        self.entries.iter().map(CertEntry::content_bytes).sum()
+    }
+
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -95,13 +100,32 @@ impl EntryBatch {
         }
     }
 
-    /// The messages of `stream` in the format of `wire`. `first_seq` is the sequence number of the first
-    /// message in that stream.
-    pub fn on_wire(&self, stream: Stream, wire: Wire, first_seq: u64) -> Arc<Frames> {
+    /// Gives the entries consecutive numbers, and writes them into the messages that were built already.
+    pub fn number(&mut self, first_seq: u64) {
+        (first_seq..).zip(&mut self.entries).for_each(|(seq, entry)| entry.seq = Some(seq));
+        let full = self.full.get_mut().map(|(frames, _)| frames);
+        let built = full.into_iter().chain(self.lite.get_mut()).chain(self.domains.get_mut());
+        let deflated = self.deflated.values_mut().filter_map(OnceLock::get_mut);
+        for frames in built.chain(deflated) {
+            match Arc::get_mut(frames) {
+                Some(frames) => frames.number(first_seq),
+                None => debug_assert!(false, "the messages were sent before they had numbers"),
+            }
+        }
+    }
+
+    /// The number of the first entry. `None` before the entries have numbers.
+    pub fn first_seq(&self) -> Option<u64> {
+        self.entries.first()?.seq
+    }
+
+    /// The messages of `stream` in the format of `wire`.
+    pub fn on_wire(&self, stream: Stream, wire: Wire) -> Arc<Frames> {
         match wire {
             Wire::WebSocket => self.frames(stream).clone(),
             Wire::Deflate => self.deflated(stream),
-            Wire::Events => events(self.frames(stream), Some(first_seq)),
+            Wire::Events => events(self.frames(stream)),
+            Wire::Lines => lines(self.frames(stream)),
         }
     }
 
@@ -128,6 +152,11 @@ impl EntryBatch {
         }
     }
 
+    /// The entries, in order.
+    pub fn entries(&self) -> &[CertEntry] {
+        &self.entries
+    }
+
     /// Returns the entries, after the frames have been sent.
     pub fn into_entries(self) -> Vec<CertEntry> {
         self.entries
@@ -140,17 +169,28 @@ impl EntryBatch {
 
     fn make_full(&self) -> (Arc<Frames>, Vec<Cuts>) {
         let mut builder = self.builder(Stream::Full);
-        let write = |(entry, whole): (&CertEntry, &LogEntry)| {
-            builder.push(|out| entry.write_update(whole, out, true))
+        let mut write = |(seq, entry, whole): (u64, &CertEntry, &LogEntry)| {
+            let cuts = builder.push(|out| {
+                let cuts = entry.write_update(whole, out, true);
+                entry.write_number(out);
+                cuts
+            });
+            builder.number_last(seq, NUMBERED_BEHIND);
+            cuts
         };
-        let cuts = self.whole_entries().map(write).collect();
+        let cuts = self.whole_entries().map(&mut write).collect();
         (builder.build(), cuts)
     }
 
+    /// The entries, each with its number, or with its place in the batch as long as it has none.
+    fn numbered(&self) -> impl Iterator<Item = (u64, &CertEntry)> {
+        (0..).zip(&self.entries).map(|(place, entry)| (entry.seq.unwrap_or(place), entry))
+    }
+
     /// The entries that are complete, not only names.
-    fn whole_entries(&self) -> impl Iterator<Item = (&CertEntry, &LogEntry)> {
-        self.entries.iter().filter_map(|entry| match &entry.content {
-            Content::Entry(whole) => Some((entry, whole)),
+    fn whole_entries(&self) -> impl Iterator<Item = (u64, &CertEntry, &LogEntry)> {
+        self.numbered().filter_map(|(seq, entry)| match &entry.content {
+            Content::Entry(whole) => Some((seq, entry, whole)),
             Content::Names(_) => None,
         })
     }
@@ -161,11 +201,16 @@ impl EntryBatch {
             Some((full, cuts)) => {
                 for (i, cut) in cuts.iter().enumerate() {
                     builder.push(|out| cut.write_lite(full.text(i), out));
+                    builder.number_last(full.seq(i).unwrap_or_default(), NUMBERED_BEHIND);
                 }
             }
             None => {
-                for (entry, whole) in self.whole_entries() {
-                    builder.push(|out| entry.write_update(whole, out, false));
+                for (seq, entry, whole) in self.whole_entries() {
+                    builder.push(|out| {
+                        entry.write_update(whole, out, false);
+                        entry.write_number(out);
+                    });
+                    builder.number_last(seq, NUMBERED_BEHIND);
                 }
             }
         }
@@ -174,16 +219,20 @@ impl EntryBatch {
 
     fn make_domains(&self) -> Arc<Frames> {
         let mut builder = self.builder(Stream::Domains);
-        match self.full.get().filter(|(_, cuts)| cuts.len() == self.entries.len()) {
-            Some((full, cuts)) => {
-                for (i, cut) in cuts.iter().enumerate() {
-                    builder.push_if(|out| cut.write_dns_entries(full.text(i), out));
-                }
-            }
-            None => {
-                for entry in &self.entries {
-                    builder.push_if(|out| entry.write_dns_entries(out));
-                }
+        let full = self.full.get().filter(|(_, cuts)| cuts.len() == self.entries.len());
+        for (i, (seq, entry)) in self.numbered().enumerate() {
+            let is_sent = builder.push_if(|out| {
+                let has_names = match full {
+                    Some((full, cuts)) => {
+                        cuts.get(i).is_some_and(|cut| cut.write_dns_entries(full.text(i), out))
+                    }
+                    None => entry.write_dns_entries(out),
+                };
+                entry.write_number(out);
+                has_names
+            });
+            if is_sent {
+                builder.number_last(seq, NUMBERED_BEHIND);
             }
         }
         builder.build()
@@ -203,7 +252,7 @@ mod tests {
 
     fn batch(contents: Vec<Content>) -> EntryBatch {
         let source = Arc::new(Source::new("https://ct.example", "A log", "", None, Protocol::Rfc6962));
-        let entry = |(index, content)| CertEntry { source: source.clone(), index, seen_us: 1, content };
+        let entry = |(index, content)| CertEntry::new(source.clone(), index, 1, content);
         EntryBatch::new((0..).zip(contents).map(entry).collect())
     }
 
@@ -215,17 +264,19 @@ mod tests {
     /// An entry whose bytes are no certificate.
     fn nameless() -> Content {
         let (entry_type, certificate) = (LogEntryType::X509, b"junk".as_slice().into());
-        let (chain, signed_tbs, fault) = (Vec::new(), None, None);
-        Content::Entry(LogEntry { timestamp_ms: 1, entry_type, certificate, chain, signed_tbs, fault })
+        let (chain, signed_tbs_sha256, fault) = (Vec::new(), None, None);
+        Content::Entry(LogEntry { timestamp_ms: 1, entry_type, certificate, chain, signed_tbs_sha256, fault })
     }
 
     #[test]
     fn a_certificate_without_names_has_no_message_in_the_domains_stream() {
         let batch = batch(vec![names(&[]), names(&["a.example"]), nameless(), names(&["[]"]), names(&[])]);
         let expected = [
-            r#"{"message_type":"dns_entries","data":["a.example"]}"#,
-            r#"{"message_type":"dns_entries","data":["[]"]}"#,
+            r#"{"message_type":"dns_entries","data":["a.example"],"seq":1000000000000001}"#,
+            r#"{"message_type":"dns_entries","data":["[]"],"seq":1000000000000003}"#,
         ];
+        let mut batch = batch;
+        batch.number(1_000_000_000_000_000);
         assert_eq!(batch.count(Stream::Domains), 5, "at most");
         assert_eq!(texts(batch.frames(Stream::Domains)), expected);
         assert_eq!(batch.count(Stream::Domains), 2);

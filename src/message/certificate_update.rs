@@ -6,7 +6,7 @@ use super::stream::Stream;
 use crate::certificate::{Certificate, Issuer, Leaf, LeafKind};
 use crate::ct::entry::{Content, LogEntry, LogEntryType};
 use crate::ct::source::Source;
-use bytes::Bytes;
+use std::borrow::Cow;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,6 +22,10 @@ pub struct CertEntry {
     pub seen_us: u64,
     /// The decoded content.
     pub content: Content,
+    /// Its number in the journal; `None` until the journal has it.
+    pub seq: Option<u64>,
+    /// The text of its fault, if it was read from the journal.
+    pub recorded_fault: Option<Box<str>>,
 }
 
 /// The ranges of the full message's text that the shorter forms omit or consist of, as byte offsets.
@@ -35,7 +39,40 @@ pub(super) struct Cuts {
     all_domains: Range<usize>,
 }
 
+/// A member with the number 0, as long as that of any number. Numbers have 16 digits from the year 2001 to 2286.
+const NUMBER: &[u8] = br#","seq":1000000000000000"#;
+/// Digits of a number.
+pub(super) const DIGITS: usize = 16;
+
+/// Number of bytes behind the digits: the end of the object.
+pub(super) const NUMBERED_BEHIND: usize = 1;
+/// Length of the end of a numbered message: the member, and the end of the object.
+pub(super) const NUMBERED_END: usize = NUMBER.len() + NUMBERED_BEHIND;
+
 impl CertEntry {
+    /// The entry at `index` of `source`, which was decoded at `seen_us` and is not in the journal.
+    pub fn new(source: Arc<Source>, index: u64, seen_us: u64, content: Content) -> Self {
+        CertEntry { source, index, seen_us, content, seq: None, recorded_fault: None }
+    }
+
+    /// The text of the fault to report to clients.
+    pub fn fault(&self) -> Option<Cow<'_, str>> {
+        let Content::Entry(entry) = &self.content else { return None };
+        let recorded = self.recorded_fault.as_deref().map(Cow::Borrowed);
+        recorded.or_else(|| entry.reported_fault().map(|fault| Cow::Owned(fault.to_string())))
+    }
+
+    /// Adds the number to the message that `out` ends with; a number to be replaced if the entry has none yet.
+    pub(super) fn write_number(&self, out: &mut Vec<u8>) {
+        out.pop();
+        match self.seq {
+            // Writing to a Vec cannot fail.
+            Some(seq) => drop(write!(out, r#","seq":{seq:016}"#)),
+            None => out.extend_from_slice(NUMBER),
+        }
+        out.push(b'}');
+    }
+
     /// The message of `stream` for this entry. `None` if only its names were read and the stream needs more, or if it has no
     /// names and the stream sends nothing else.
     pub fn json(&self, stream: Stream) -> Option<Vec<u8>> {
@@ -46,6 +83,9 @@ impl CertEntry {
             (_, Content::Entry(entry)) => drop(self.write_update(entry, &mut out, stream == Stream::Full)),
             (_, Content::Names(_)) => return None,
         }
+        if self.seq.is_some() {
+            self.write_number(&mut out);
+        }
         Some(out)
     }
 
@@ -54,8 +94,7 @@ impl CertEntry {
         match &self.content {
             Content::Entry(entry) => {
                 let chain = entry.chain.iter().map(|issuer| Issuer::OVERHEAD + issuer.der().len());
-                let signed_tbs = entry.signed_tbs.as_ref().map_or(0, Bytes::len);
-                entry.certificate.len() + signed_tbs + chain.sum::<usize>()
+                entry.certificate.len() + chain.sum::<usize>()
             }
             Content::Names(entry) => entry.names.iter().map(|name| size_of::<String>() + name.len()).sum(),
         }
@@ -88,7 +127,7 @@ impl CertEntry {
         let certificate = Certificate::parse(&entry.certificate);
         let tbs_sha256 = match kind {
             LeafKind::X509 => certificate.tbs_sha256(),
-            LeafKind::Precert => entry.signed_tbs_sha256(),
+            LeafKind::Precert => entry.signed_tbs_sha256,
         };
         let marks = certificate.write_leaf(Leaf { kind, tbs_sha256, with_der: everything }, out);
         out.push(b',');
@@ -102,10 +141,10 @@ impl CertEntry {
         let _ = write!(out, r#"","seen":{},"#, Seconds::from_us(self.seen_us));
         source::write_member(&self.source, entry.timestamp_ms, out);
         out.push(b'}');
-        if let Some(fault) = entry.reported_fault() {
+        if let Some(fault) = self.fault() {
             out.extend_from_slice(br#","fault":"#);
             // Serializing a text cannot fail, and neither can writing to a Vec.
-            let _ = serde_json::to_writer(&mut *out, &fault.to_string());
+            let _ = serde_json::to_writer(&mut *out, &fault);
         }
         out.push(b'}');
         Cuts { as_der: within(marks.as_der), chain: within(chain), all_domains: within(marks.all_domains) }

@@ -1,8 +1,10 @@
 //! WebSocket frames (RFC 6455 section 5.2) from a server. They are not masked, so all clients get the same
 //! bytes. They are therefore built once, in one shared buffer.
 
+use super::certificate_update::DIGITS;
 use arrayvec::ArrayVec;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use std::mem;
 use std::sync::Arc;
 
 const FIN: u8 = 0x80;
@@ -28,6 +30,23 @@ pub struct Frames {
 struct Span {
     payload: usize,
     end: usize,
+    /// The message's number in the journal, and where its digits begin.
+    number: Option<Number>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Number {
+    /// Until the batch has its numbers: the place of the message's entry in the batch.
+    seq: u64,
+    digits: usize,
+}
+
+impl Span {
+    /// The span behind `by` more bytes.
+    fn moved(&self, by: usize) -> Self {
+        let number = self.number.map(|number| Number { digits: number.digits + by, ..number });
+        Span { payload: self.payload + by, end: self.end + by, number }
+    }
 }
 
 impl Frames {
@@ -41,7 +60,7 @@ impl Frames {
         for part in parts {
             let start = bytes.len();
             bytes.extend_from_slice(&part.bytes);
-            spans.extend(part.spans.iter().map(|s| Span { payload: start + s.payload, end: start + s.end }));
+            spans.extend(part.spans.iter().map(|span| span.moved(start)));
         }
         Arc::new(Frames { bytes: bytes.into(), spans })
     }
@@ -50,6 +69,35 @@ impl Frames {
     pub(crate) fn with_bytes(&self, copy: Bytes) -> Frames {
         debug_assert!(copy == self.bytes, "it is no copy");
         Frames { bytes: copy, spans: self.spans.clone() }
+    }
+
+    /// Gives the messages their numbers: `first_seq` and the place of each one's entry in the batch.
+    pub(super) fn number(&mut self, first_seq: u64) {
+        let mut bytes = match mem::take(&mut self.bytes).try_into_mut() {
+            Ok(bytes) => bytes,
+            Err(shared) => BytesMut::from(shared.as_ref()),
+        };
+        for number in self.spans.iter_mut().filter_map(|span| span.number.as_mut()) {
+            number.seq += first_seq;
+            if let Some(digits) = bytes.get_mut(number.digits..number.digits + DIGITS) {
+                let mut rest = number.seq;
+                for digit in digits.iter_mut().rev() {
+                    *digit = b'0' + (rest % 10) as u8;
+                    rest /= 10;
+                }
+            }
+        }
+        self.bytes = bytes.freeze();
+    }
+
+    /// The number of message `i` in the journal. `None` for a message that is not about an entry.
+    pub fn seq(&self, i: usize) -> Option<u64> {
+        self.spans.get(i)?.number.map(|number| number.seq)
+    }
+
+    /// Number of messages at the beginning whose numbers are less than `seq`.
+    pub(crate) fn index_of(&self, seq: u64) -> usize {
+        self.spans.partition_point(|span| span.number.is_some_and(|number| number.seq < seq))
     }
 
     /// The frames of all messages.
@@ -119,24 +167,34 @@ impl FramesBuilder {
         let header = text_header(self.bytes.len() - start - ROOM);
         let header_len = header.len();
         self.bytes.splice(start..start + ROOM, header);
-        self.spans.push(Span { payload: start + header_len, end: self.bytes.len() });
+        self.spans.push(Span { payload: start + header_len, end: self.bytes.len(), number: None });
         written
     }
 
-    /// The same, for a `write` that may find nothing to say: it returns whether the message is to be sent.
-    pub(crate) fn push_if(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) {
+    /// Records that the last message ends with the digits of its number, which `behind` bytes follow. `seq` is the number, or
+    /// the place of its entry in the batch.
+    pub(crate) fn number_last(&mut self, seq: u64, behind: usize) {
+        if let Some(span) = self.spans.last_mut() {
+            span.number = Some(Number { seq, digits: span.end.saturating_sub(behind + DIGITS) });
+        }
+    }
+
+    /// The same, for a `write` that may find nothing to say: it returns whether the message is to be sent. Returns this too.
+    pub(crate) fn push_if(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
         let start = self.bytes.len();
-        if !self.push(write) {
+        let is_sent = self.push(write);
+        if !is_sent {
             self.spans.pop();
             self.bytes.truncate(start);
         }
+        is_sent
     }
 
     /// Appends raw bytes that are not a WebSocket frame.
     pub(crate) fn push_raw(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let payload = self.bytes.len();
         write(&mut self.bytes);
-        self.spans.push(Span { payload, end: self.bytes.len() });
+        self.spans.push(Span { payload, end: self.bytes.len(), number: None });
     }
 
     /// Appends one compressed text message (RFC 7692 section 6).
@@ -148,7 +206,7 @@ impl FramesBuilder {
         }
         let payload = self.bytes.len();
         self.bytes.extend_from_slice(compressed);
-        self.spans.push(Span { payload, end: self.bytes.len() });
+        self.spans.push(Span { payload, end: self.bytes.len(), number: None });
     }
 
     pub(crate) fn build(self) -> Arc<Frames> {

@@ -3,9 +3,9 @@
 use super::seconds::Seconds;
 use crate::ct::source::Source;
 
-/// The heartbeat message; `now_us` is in unix microseconds.
-pub fn heartbeat(now_us: u64) -> String {
-    format!(r#"{{"message_type":"heartbeat","timestamp":{}}}"#, Seconds::from_us(now_us))
+/// The heartbeat message; `now_us` is in unix microseconds. Everything up to the entry `seq` was sent before it.
+pub fn heartbeat(now_us: u64, seq: u64) -> String {
+    format!(r#"{{"message_type":"heartbeat","timestamp":{},"seq":{seq}}}"#, Seconds::from_us(now_us))
 }
 
 /// The notice that messages of the client's stream were dropped: those with the sequence numbers `from_seq`
@@ -48,8 +48,8 @@ mod tests {
     #[test]
     fn a_heartbeat_carries_unix_seconds_with_their_fraction() {
         assert_eq!(
-            heartbeat(1_508_532_970_093_171),
-            r#"{"message_type":"heartbeat","timestamp":1508532970.093171}"#
+            heartbeat(1_508_532_970_093_171, 7),
+            r#"{"message_type":"heartbeat","timestamp":1508532970.093171,"seq":7}"#
         );
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! In each format, all clients get the same bytes, which are built once.
 
-use super::{Frames, FramesBuilder};
+use super::certificate_update::{NUMBERED_BEHIND, NUMBERED_END};
+use super::{Frames, FramesBuilder, heartbeat};
 use flate2::{Compress, Compression, FlushCompress};
 use std::io::Write;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub enum Wire {
     Deflate,
     /// Server-Sent Events (HTML Living Standard, section 9.2).
     Events,
+    /// Lines of JSON.
+    Lines,
 }
 
 impl Wire {
@@ -33,45 +36,67 @@ impl Wire {
             Wire::WebSocket => "websocket",
             Wire::Deflate => "deflate",
             Wire::Events => "events",
+            Wire::Lines => "lines",
         }
     }
 
     /// All formats, in the order of their discriminants.
-    pub const ALL: [Wire; 3] = [Wire::WebSocket, Wire::Deflate, Wire::Events];
+    pub const ALL: [Wire; 4] = [Wire::WebSocket, Wire::Deflate, Wire::Events, Wire::Lines];
 
     /// A message that belongs to no stream.
     pub fn single(self, text: &[u8]) -> Arc<Frames> {
         match self {
             Wire::WebSocket | Wire::Deflate => Frames::single(text),
-            Wire::Events => events(&Frames::single(text), None),
+            Wire::Events => events(&Frames::single(text)),
+            Wire::Lines => lines(&Frames::single(text)),
         }
     }
 
-    /// A heartbeat that keeps the connection from looking dead. It is not an event, because all events belong
-    /// to the stream.
-    pub fn heartbeat(self, text: &[u8]) -> Arc<Frames> {
+    /// A heartbeat that keeps the connection from looking dead. Everything up to the entry `seq` was sent before it. As an
+    /// event, it has no data: it only moves the client's last event id.
+    pub fn heartbeat(self, now_us: u64, seq: u64) -> Arc<Frames> {
         match self {
-            Wire::WebSocket | Wire::Deflate => Frames::single(text),
-            Wire::Events => raw(|out| out.extend_from_slice(b": heartbeat\n\n")),
+            Wire::WebSocket | Wire::Deflate => Frames::single(heartbeat(now_us, seq).as_bytes()),
+            // Writing to a Vec cannot fail.
+            Wire::Events => raw(|out| drop(write!(out, ": heartbeat\nid: {seq}\n\n"))),
+            Wire::Lines => lines(&Frames::single(heartbeat(now_us, seq).as_bytes())),
         }
     }
 }
 
-/// The messages of `plain` as events. `first_seq` is the sequence number of the first message; the numbers
-/// become the `id` of the events. Messages are JSON without line ends, so each one is a single line of data.
-pub fn events(plain: &Frames, first_seq: Option<u64>) -> Arc<Frames> {
+/// The messages of `plain` as events. Their numbers become the `id` of the events. Messages are JSON without line ends, so
+/// each one is a single line of data.
+pub fn events(plain: &Frames) -> Arc<Frames> {
     let mut builder =
         FramesBuilder::with_capacity(plain.len(), plain.length(0, plain.len()) + 32 * plain.len());
     for i in 0..plain.len() {
         builder.push_raw(|out| {
-            if let Some(first) = first_seq {
+            if let Some(seq) = plain.seq(i) {
                 // Writing to a Vec cannot fail.
-                let _ = writeln!(out, "id: {}", first + i as u64);
+                let _ = writeln!(out, "id: {seq}");
             }
             out.extend_from_slice(b"data: ");
             out.extend_from_slice(plain.text(i));
             out.extend_from_slice(b"\n\n");
         });
+        if let Some(seq) = plain.seq(i) {
+            builder.number_last(seq, NUMBERED_BEHIND + b"\n\n".len());
+        }
+    }
+    builder.build()
+}
+
+/// The messages of `plain`, one a line.
+pub(super) fn lines(plain: &Frames) -> Arc<Frames> {
+    let mut builder = FramesBuilder::with_capacity(plain.len(), plain.length(0, plain.len()));
+    for i in 0..plain.len() {
+        builder.push_raw(|out| {
+            out.extend_from_slice(plain.text(i));
+            out.push(b'\n');
+        });
+        if let Some(seq) = plain.seq(i) {
+            builder.number_last(seq, NUMBERED_BEHIND + b"\n".len());
+        }
     }
     builder.build()
 }
@@ -85,13 +110,39 @@ pub(super) fn deflated(plain: &Frames) -> Arc<Frames> {
     for i in 0..plain.len() {
         let text = plain.text(i);
         compress.reset();
-        match compress_whole(&mut compress, text, &mut compressed) {
-            Some(()) => builder.push_compressed(&compressed),
+        let number = plain.seq(i);
+        let split = text.len() - if number.is_some() { NUMBERED_END.min(text.len()) } else { 0 };
+        let (rest, end) = text.split_at(split);
+        let behind = match compress_whole(&mut compress, rest, &mut compressed) {
+            Some(()) => {
+                let behind = append_stored(end, &mut compressed);
+                builder.push_compressed(&compressed);
+                NUMBERED_BEHIND + behind
+            }
             // An uncompressed message is valid too.
-            None => builder.push(|out| out.extend_from_slice(text)),
+            None => {
+                builder.push(|out| out.extend_from_slice(text));
+                NUMBERED_BEHIND
+            }
+        };
+        if let Some(seq) = number {
+            builder.number_last(seq, behind);
         }
     }
     builder.build()
+}
+
+/// Appends `end` uncompressed, so that the number in it can be replaced. Returns the number of bytes behind it.
+///
+/// `out` ends with a flush: the header of a stored block (RFC 1951 section 3.2.4) whose length, now removed, is 0. That block
+/// takes `end`, and an empty one follows, again without its length.
+fn append_stored(end: &[u8], out: &mut Vec<u8>) -> usize {
+    let Some(length) = u16::try_from(end.len()).ok().filter(|length| *length > 0) else { return 0 };
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&(!length).to_le_bytes());
+    out.extend_from_slice(end);
+    out.push(0 /* BFINAL = 0, BTYPE = 00, and the bits up to the next byte */);
+    1
 }
 
 /// Replaces the content of `out` with the compressed message, ready to be sent.
@@ -163,6 +214,36 @@ mod tests {
         builder.build()
     }
 
+    /// The texts with numbers from `first_seq` on.
+    fn numbered(texts: &[&str], first_seq: u64) -> Arc<Frames> {
+        let mut builder = FramesBuilder::default();
+        for (text, place) in texts.iter().zip(0..) {
+            builder.push(|out| {
+                out.extend_from_slice(&text.as_bytes()[..text.len() - 1]);
+                out.extend_from_slice(b",\"seq\":1000000000000000}");
+            });
+            builder.number_last(place, NUMBERED_BEHIND);
+        }
+        let mut frames = builder.build();
+        Arc::get_mut(&mut frames).unwrap().number(first_seq);
+        frames
+    }
+
+    #[test]
+    fn a_compressed_message_gets_its_number_later() {
+        let long = format!("{{\"names\":\"{}\"}}", "certificate ".repeat(2000));
+        let texts = ["{\"a\":1}", &long];
+        let plain = numbered(&texts, 0);
+        let mut frames = deflated(&plain);
+        Arc::get_mut(&mut frames).unwrap().number(1_700_000_000_123_456);
+        let expected = numbered(&texts, 1_700_000_000_123_456);
+        for i in 0..texts.len() {
+            assert_eq!(inflated(&frames.slice(i, i + 1)).as_bytes(), expected.text(i));
+            assert_eq!(frames.seq(i), Some(1_700_000_000_123_456 + i as u64));
+        }
+        assert!(frames.length(1, 2) < 300);
+    }
+
     /// Decompresses the one frame in `bytes` as a client does, RFC 7692 section 7.2.2.
     fn inflated(bytes: &[u8]) -> String {
         assert_eq!(bytes[0], 0xc1, "FIN, RSV1, text");
@@ -190,11 +271,12 @@ mod tests {
 
     #[test]
     fn events_carry_their_numbers() {
-        let frames = events(&plain(&["{\"a\":1}", "{}"]), Some(7));
-        let text = frames.slice(0, 2);
-        assert_eq!(text, "id: 7\ndata: {\"a\":1}\n\nid: 8\ndata: {}\n\n");
+        let frames = events(&numbered(&["{\"a\":1}", "{}"], 1_700_000_000_000_007));
+        let expected = "id: 1700000000000007\ndata: {\"a\":1,\"seq\":1700000000000007}\n\n\
+            id: 1700000000000008\ndata: {,\"seq\":1700000000000008}\n\n";
+        assert_eq!(frames.slice(0, 2), expected);
         assert_eq!(Wire::Events.single(b"{}").slice(0, 1), "data: {}\n\n");
-        assert_eq!(Wire::Events.heartbeat(b"{}").slice(0, 1), ": heartbeat\n\n");
+        assert_eq!(Wire::Events.heartbeat(1, 7).slice(0, 1), ": heartbeat\nid: 7\n\n");
     }
 
     #[test]

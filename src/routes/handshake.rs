@@ -31,7 +31,7 @@ pub(super) fn start(req: &HttpRequest, client: Arc<Client>, broker: Addr<Broker>
         Ok(response) => response,
         Err(error) => return refused(&error),
     };
-    if client.send_queue.wire == Wire::Deflate
+    if client.reader.wire == Wire::Deflate
         && let Some(extension) = deflate_offer(req)
     {
         response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, extension));

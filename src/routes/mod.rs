@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/` | the root stream, or the front page |
 //! | `/full-stream`, `/lite-stream`, `/domains-only` | that stream, if it is offered |
-//! | `/sse` | one of the streams as Server-Sent Events |
+//! | `/sse`, `/ndjson` | one of the streams as Server-Sent Events, or as lines of JSON |
 //! | `/develop` | the newest full messages, followed by a close frame |
 //! | `/latest.json`, `/example.json`, `/<stream path>/example.json` | the newest messages as JSON |
 //! | `/health`, `/health/ready` | whether the server is alive, and whether it delivers |
@@ -19,6 +19,7 @@ mod health;
 mod json;
 mod metrics;
 mod on_demand;
+mod query;
 mod state;
 mod stats;
 mod status;
@@ -29,7 +30,7 @@ pub(crate) use front_page::FrontPage;
 #[cfg(test)]
 pub(crate) use on_demand::MAKING;
 pub(crate) use state::Answers;
-pub(crate) use state::{AppState, Audience, Paths};
+pub(crate) use state::{AppState, Audience, Paths, RestartGrace};
 pub(crate) use visitors::admit;
 
 use crate::config::paths::{self, with_slash};
@@ -65,6 +66,7 @@ fn configure_for_clients(app: &mut web::ServiceConfig, streams: &[Stream]) {
     .service(json_resource(paths::LATEST, web::get().to(json::latest), web::head().to(json::latest)))
     .service(json_resource(paths::STATUS, web::get().to(status::status), web::head().to(status::status)))
     .service(web::resource(with_slash(paths::EVENTS)).route(web::get().to(streams::events)))
+    .service(web::resource(with_slash(paths::LINES)).route(web::get().to(streams::lines)))
     .service(example(paths::EXAMPLE, streams.first().copied().unwrap_or(Stream::Full)));
     if streams.contains(&Stream::Full) {
         app.service(web::resource(with_slash(paths::DEVELOP)).route(web::get().to(streams::develop)));

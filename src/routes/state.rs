@@ -3,12 +3,13 @@
 use super::front_page::FrontPage;
 use super::on_demand::OnDemand;
 use crate::access::ConnectionLimits;
-use crate::actors::broker::Broker;
+use crate::actors::broker::{Broker, Tails};
 use crate::actors::liveness::Liveness;
 use crate::actors::log_directory::LogStatuses;
-use crate::actors::send_queue::SharedFrames;
+use crate::actors::reader::{Reader, SharedFrames};
 use crate::config::Config;
 use crate::counters::Counters;
+use crate::journal::Store;
 use crate::live_config::LiveConfig;
 use crate::log_client::Operators;
 use crate::message::{Demand, Stream};
@@ -17,7 +18,8 @@ use crate::transport::Connections;
 use actix::Addr;
 use enum_map::EnumMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
 
 /// The dependencies of the routes.
 #[derive(Debug)]
@@ -52,6 +54,34 @@ pub(crate) struct AppState {
     pub begin: Instant,
     /// The positions of the logs, and whether they can be saved.
     pub positions: Arc<Positions>,
+    /// The journal.
+    pub(crate) journal: Arc<Store>,
+    /// The newest messages.
+    pub(crate) tails: Tails,
+    /// Receives readers that need the journal.
+    pub(crate) replay: Sender<Arc<Reader>>,
+    /// Where clients without a cursor begin after a restart.
+    pub(crate) grace: RestartGrace,
+}
+
+/// Where a client begins that connects soon after a start and gives no cursor.
+#[derive(Debug)]
+pub(crate) struct RestartGrace {
+    /// The number of the first entry.
+    start: Option<u64>,
+    end: Instant,
+}
+
+impl RestartGrace {
+    /// Clients that connect within `grace` begin at `start`.
+    pub(crate) fn new(start: Option<u64>, grace: Duration) -> Self {
+        RestartGrace { start, end: Instant::now() + grace }
+    }
+
+    /// Where a client begins that connects now; `None` for what comes next.
+    pub(super) fn start(&self) -> Option<u64> {
+        self.start.filter(|_| Instant::now() < self.end)
+    }
 }
 
 /// The answers that are made on demand.

@@ -37,7 +37,9 @@ async fn body(state: &AppState, all: bool) -> Result<StatusAndBody, actix_web::E
             Ok((log.source().url().to_string(), serde_json::to_value(snapshot)?))
         })
         .collect::<Result<_, serde_json::Error>>()?;
-    let by_name: Map<String, Value> = clients.iter().map(|c| (name(c, all), describe(c, all))).collect();
+    let next_seq = state.journal.next_seq();
+    let by_name: Map<String, Value> =
+        clients.iter().map(|c| (name(c, all), describe(c, next_seq, all))).collect();
     let body = json!({ "connected_client_count": clients.len(), "clients": by_name, "logs": logs,
         "operators": state.operators.figures(), "state_error": state.positions.error() });
     Ok((StatusCode::OK, serde_json::to_vec_pretty(&body)?.into()))
@@ -51,21 +53,25 @@ fn address(client: &Client, all: bool) -> String {
     if all { client.address.to_string() } else { HIDDEN.into() }
 }
 
-fn describe(client: &Client, all: bool) -> Value {
-    let connected = client.connected_unix();
+fn describe(client: &Client, next_seq: u64, all: bool) -> Value {
+    let (connected, reader) = (client.connected_unix(), &client.reader);
+    // Numbers of entries, of which a stream may leave some out.
+    let behind = reader.stream().map_or(0, |_| next_seq.saturating_sub(reader.cursor()));
     json!({
         "ip_address": address(client, all),
         "token": name_of(client.identity.as_ref()).filter(|_| all).as_deref(),
         "connection_time": connected,
         "conection_time": connected, // as the original spells it
         "connection_length": length(client.connected_for()),
-        "queue_size": client.send_queue.queued(),
-        "queue_bytes": client.send_queue.queued_bytes(),
-        "stream": client.stream,
-        "wire": client.send_queue.wire,
-        "notices": client.send_queue.notices,
-        "messages_sent": client.send_queue.sent(),
-        "messages_dropped": client.send_queue.dropped(),
+        "queue_size": behind,
+        "lag_seconds": reader.waiting_since().map_or(0.0, |since| since.elapsed().as_secs_f64()),
+        "replaying": reader.is_replaying(),
+        "cursor": reader.cursor().saturating_sub(1),
+        "stream": reader.stream(),
+        "wire": reader.wire,
+        "notices": reader.notices,
+        "messages_sent": reader.sent(),
+        "messages_dropped": reader.dropped(),
     })
 }
 

@@ -2,20 +2,19 @@
 
 use super::handshake::{asks_for_websocket, deflate_offer, start, upgrade_required};
 use super::json;
+use super::query::{Extent, InvalidParameter, Query};
 use super::state::AppState;
 use super::visitors::origin;
-use crate::actors::broker::Waiting;
-use crate::actors::client::{Client, NORMAL};
+use crate::actors::client::{Client, ClientOrigin, NORMAL};
 use crate::actors::event_session::EventSession;
-use crate::actors::send_queue::{SendQueue, SharedFrames};
+use crate::actors::reader::{Reader, SharedFrames, Subscribed};
 use crate::actors::session::Session;
-use crate::config::QueueLimits;
+use crate::clock;
 use crate::message::{FramesBuilder, Stream, Wire};
 use actix_web::http::Version;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Answers a WebSocket handshake with the root stream, and any other request with the front page.
 pub(super) async fn stream_or_page(
@@ -43,13 +42,37 @@ pub(super) async fn open(
     if !asks_for_websocket(req.headers()) {
         return Ok(upgrade_required());
     }
-    let (origin, limits) = (origin(&req, &state, stream)?, state.live.settings().clients);
-    let deflate = limits.deflate && deflate_offer(&req).is_some();
+    let origin = origin(&req, &state, stream)?;
+    let deflate = state.live.settings().clients.deflate && deflate_offer(&req).is_some();
     let wire = if deflate { Wire::Deflate } else { Wire::WebSocket };
-    let send_queue = SendQueue::new(limits.queue, wire, wants_notices(req.query_string()));
-    let send_queue = send_queue.counted(&state.counters, stream);
-    let client = Client::new(origin, Some(stream), send_queue);
-    Ok(start(&req, Arc::new(client), state.broker.clone()))
+    match client(&req, &state, origin, stream, wire) {
+        Ok(client) => Ok(start(&req, client, state.broker.clone())),
+        Err(invalid) => Ok(invalid.response()),
+    }
+}
+
+/// The client that reads `stream` on `wire`, from where its query says.
+fn client(
+    req: &HttpRequest,
+    state: &AppState,
+    origin: ClientOrigin,
+    stream: Stream,
+    wire: Wire,
+) -> Result<Arc<Client>, InvalidParameter> {
+    let last_event_id = req.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
+    let query = Query::parse(req.query_string(), last_event_id, clock::unix_us())?;
+    let Extent { start, until } = query.extent(&state.journal)?;
+    let subscribed = Subscribed {
+        stream,
+        tail: state.tails.of(stream, wire).clone(),
+        replay: state.replay.clone(),
+        when_behind: state.live.settings().clients.when_behind,
+        counters: state.counters.clone(),
+        tells_gaps: query.notices || query.has_start(),
+    };
+    let reader = Reader::new(wire, query.notices, subscribed, until);
+    let start = start.or_else(|| state.grace.start().filter(|_| until.is_none()));
+    Ok(Arc::new(Client::new(origin, reader, start)))
 }
 
 /// `/develop`: the newest full messages, followed by a normal close frame.
@@ -63,10 +86,10 @@ pub(super) async fn develop(
     let origin = origin(&req, &state, Stream::Full)?;
     // Concurrent requests share it.
     let newest = state.answers.develop.get(newest(&state)).await?;
-    let client = Client::new(origin, None, SendQueue::new(QueueLimits::NONE, Wire::WebSocket, false));
-    client.send_queue.push_if_room(&newest, Instant::now());
-    client.send_queue.close(NORMAL, "");
-    Ok(start(&req, Arc::new(client), state.broker.clone()))
+    let reader = Reader::of_pushed(Wire::WebSocket);
+    reader.push(&newest);
+    reader.close(NORMAL, "");
+    Ok(start(&req, Arc::new(Client::new(origin, reader, None)), state.broker.clone()))
 }
 
 /// The newest full messages, as frames.
@@ -75,15 +98,31 @@ async fn newest(state: &AppState) -> Result<Arc<SharedFrames>, actix_web::Error>
     for message in json::newest(state).await?.iter().filter_map(|entry| entry.json(Stream::Full)) {
         frames.push(|out| out.extend_from_slice(&message));
     }
-    let frames = Arc::new(frames.build().into());
-    state.broker.do_send(Waiting(Arc::clone(&frames)));
-    Ok(frames)
+    Ok(Arc::new(frames.build().into()))
 }
 
 /// `/sse?stream=full|lite|domains`: a stream as Server-Sent Events; by default the stream at `/`.
 pub(super) async fn events(
     req: HttpRequest,
     state: web::Data<AppState>,
+) -> Result<HttpResponse, actix_web::Error> {
+    body_of(&req, &state, Wire::Events, "text/event-stream")
+}
+
+/// `/ndjson?stream=full|lite|domains`: the same, one message a line.
+pub(super) async fn lines(
+    req: HttpRequest,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, actix_web::Error> {
+    body_of(&req, &state, Wire::Lines, "application/x-ndjson")
+}
+
+/// A stream as the body of a response.
+fn body_of(
+    req: &HttpRequest,
+    state: &web::Data<AppState>,
+    wire: Wire,
+    content_type: &str,
 ) -> Result<HttpResponse, actix_web::Error> {
     let asked = req.query_string().split('&').find_map(|pair| pair.strip_prefix("stream="));
     let named =
@@ -93,23 +132,17 @@ pub(super) async fn events(
         let error = format!("stream must be one of: {}", offered.join(", "));
         return Ok(HttpResponse::BadRequest().json(serde_json::json!({ "error": error })));
     };
-    let origin = origin(&req, &state, stream)?;
-    let limits = state.live.settings().clients.queue;
-    let send_queue = SendQueue::new(limits, Wire::Events, wants_notices(req.query_string()));
-    let send_queue = send_queue.counted(&state.counters, stream);
-    let client = Arc::new(Client::new(origin, Some(stream), send_queue));
+    let client = match client(req, state, origin(req, state, stream)?, stream, wire) {
+        Ok(client) => client,
+        Err(invalid) => return Ok(invalid.response()),
+    };
     let in_chunks = req.version() >= Version::HTTP_11;
     let mut response = HttpResponse::Ok()
-        .content_type("text/event-stream")
+        .content_type(content_type)
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
         .finish();
     let session = Session::Events(EventSession::start(client, state.broker.clone(), in_chunks));
     response.extensions_mut().insert(session);
     Ok(response)
-}
-
-/// Whether a client asked for notices of dropped messages and of misbehaving logs: `notices=1` or `notices=true`.
-fn wants_notices(query: &str) -> bool {
-    query.split('&').any(|pair| matches!(pair, "notices=1" | "notices=true"))
 }

@@ -1,8 +1,8 @@
-//! Saves the positions of the logs, and the request rates that were learned.
+//! Syncs the journal, and saves the positions of the logs and the request rates that were learned.
 
-use crate::actors::log_watcher::ClientWait;
-use crate::log_client::Operators;
-use crate::message::Demand;
+use crate::clock;
+use crate::journal::Store;
+use crate::log_client::{Issuers, Operators};
 use crate::state::{Positions, RatesFile};
 use actix_web::web;
 use parking_lot::Mutex;
@@ -11,31 +11,31 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// Interval at which positions are saved. Each save writes the positions of one interval earlier, so that messages have
-/// this long to reach the clients' sockets. After a crash, up to two intervals are repeated.
-const SAVE_INTERVAL: Duration = Duration::from_millis(300);
+/// Interval at which everything is saved if the journal is synced with every block.
+const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Interval at which the learned request rates are saved.
 const RATES_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Saves the positions of the logs.
+/// Saves what survives a restart.
 #[derive(Clone)]
 pub(super) struct Saver {
     pub(super) positions: Arc<Positions>,
-    pub(super) demand: Arc<Demand>,
-    /// While it is closed, the previous clients may still reconnect, so their number is not updated.
-    pub(super) client_wait: ClientWait,
+    pub(super) journal: Arc<Store>,
+    pub(super) issuers: Arc<Issuers>,
+    /// `journal.sync_interval`.
+    pub(super) interval: Duration,
     /// `None` if nothing is saved.
     pub(super) rates: Option<Arc<Mutex<RatesFile>>>,
     pub(super) operators: Arc<Operators>,
 }
 
 impl Saver {
-    /// Saves periodically. If a save fails, the streams continue, and the next successful save covers everything.
-    pub(super) async fn keep_saving(mut self) {
+    /// Saves periodically. If that fails, the streams continue, and the next successful save covers everything.
+    pub(super) async fn keep_saving(self) {
         let (mut failing, mut rates_due) = (false, Instant::now() + RATES_INTERVAL);
+        let interval = if self.interval.is_zero() { SAVE_INTERVAL } else { self.interval };
         loop {
-            sleep(SAVE_INTERVAL).await;
-            self.count_clients();
+            sleep(interval).await;
             let (saver, with_rates) = (self.clone(), Instant::now() >= rates_due);
             if with_rates {
                 rates_due = Instant::now() + RATES_INTERVAL;
@@ -44,7 +44,7 @@ impl Saver {
                 if with_rates {
                     saver.save_rates();
                 }
-                saver.positions.save_settled()
+                saver.save()
             })
             .await;
             match saved.map_err(io::Error::other).flatten() {
@@ -61,11 +61,28 @@ impl Saver {
         }
     }
 
-    /// Saves everything, once all published entries have reached the clients.
-    pub(super) fn save_all(&self) {
+    /// Makes the journal durable, after the issuers that its blocks refer to, and then the positions.
+    fn save(&self) -> io::Result<()> {
+        if let Err(error) = self.journal.expire(clock::unix_us()) {
+            log::debug!("failed to delete old entries from the journal: {error}");
+        }
+        let mut synced = Ok(());
+        let sync = || {
+            synced = self.issuers.sync().and_then(|()| self.journal.sync().map_err(io::Error::other));
+        };
+        // Without a journal, the positions are all there is.
+        let saved = self.positions.save_after(sync);
+        saved.and(synced)
+    }
+
+    /// Saves everything and closes the journal, once nothing is appended any more.
+    pub(super) fn close(&self) {
         self.save_rates();
-        if let Err(error) = self.positions.save() {
+        if let Err(error) = self.save() {
             log_unsaved(&error, &self.positions);
+        }
+        if let Err(error) = self.journal.close() {
+            log::error!("the journal cannot be closed: {error}");
         }
     }
 
@@ -76,12 +93,6 @@ impl Saver {
             log::debug!("the operators' request rates cannot be saved: {error}");
         }
     }
-
-    pub(super) fn count_clients(&mut self) {
-        if self.client_wait.is_open() {
-            self.positions.set_clients(self.demand.clients());
-        }
-    }
 }
 
 fn log_unsaved(error: &io::Error, positions: &Positions) {
@@ -90,7 +101,7 @@ fn log_unsaved(error: &io::Error, positions: &Positions) {
         false => "a restart would begin at the logs' heads, because no positions have been saved yet",
     };
     log::error!(
-        "positions cannot be saved: {error}; the stream goes on, but {what_follows}; is state.dir writable, and is there \
-         room on its disk?"
+        "positions cannot be saved: {error}; the stream goes on, but {what_follows}; are state.dir and journal.dir \
+         writable, and is there room on their disks?"
     );
 }

@@ -19,6 +19,7 @@ pub use ledger::{Ledger, OutOfTurn};
 pub use lock::{StateLock, StateLockError};
 pub use position::{Between, Decision, MissingRange, Position, Skip};
 pub use positions::{Positions, PositionsError};
+pub(crate) use positions::{encode_position, parse_position};
 pub(crate) use rates::{LearnedRate, RatesFile};
 pub(crate) use skipped::{SkipRecord, SkippedFolder};
 pub use undecodable::{UndecodableEntry, UndecodableFolder};

@@ -10,6 +10,7 @@ mod file;
 
 #[cfg(test)]
 pub(crate) use file::{MAX_HEAD_BYTES, MAX_SAVED_HEADS};
+pub(crate) use file::{encode_position, parse_position};
 
 use super::Position;
 use crate::ct::source::{LogIdentifier, Source};
@@ -68,12 +69,10 @@ pub struct Positions {
 #[derive(Debug, Default)]
 struct State {
     by_log: BTreeMap<LogIdentifier, Position>,
-    /// Number of connected clients.
-    clients: usize,
-    /// Whether a position was set since positions were last prepared for saving.
+    /// The blocks of the journal before this number are included.
+    journal_seq: u64,
+    /// Whether a position was set since positions were last saved.
     changed: bool,
-    /// The positions that the next [`Positions::save_settled`] writes.
-    settling: Option<BTreeMap<LogIdentifier, Position>>,
     /// The error of the last save, if it failed.
     error: Option<String>,
     /// The last time that everything was saved.
@@ -89,9 +88,9 @@ impl Positions {
         let path = dir.join(FILE);
         let state = match read_file(&path, MAX_FILE_BYTES) {
             Ok(bytes) => {
-                let Content { by_log, clients } =
+                let Content { by_log, journal_seq } =
                     parse(&bytes).map_err(|problem| PositionsError::Damaged { path, problem })?;
-                State { by_log, clients, ..State::default() }
+                State { by_log, journal_seq, ..State::default() }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
             Err(error) => return Err(PositionsError::Read { path, error }),
@@ -140,21 +139,21 @@ impl Positions {
         Some(position)
     }
 
+    /// Sets the position in `log`, to which a block of the journal has moved it. `end_seq` is the number behind the block.
+    pub fn moved(&self, log: &LogIdentifier, position: Position, end_seq: u64) {
+        let mut state = self.lock();
+        state.journal_seq = end_seq;
+        state.set(log, position);
+    }
+
+    /// The blocks of the journal before this number are included in the positions.
+    pub fn journal_seq(&self) -> u64 {
+        self.lock().journal_seq
+    }
+
     /// Sets the position in `log`.
     pub fn set(&self, log: &LogIdentifier, position: Position) {
-        let mut state = self.lock();
-        let has_room = state.by_log.len() < MAX_POSITIONS;
-        match state.by_log.get_mut(log) {
-            Some(known) => *known = position,
-            None if has_room => drop(state.by_log.insert(log.clone(), position)),
-            None => {
-                return log::warn!(
-                    "{}: its position is not saved: the limit of {MAX_POSITIONS} logs is reached",
-                    position.url
-                );
-            }
-        }
-        state.changed = true;
+        self.lock().set(log, position);
     }
 
     /// All positions.
@@ -165,18 +164,6 @@ impl Positions {
     /// Number of missing ranges of all logs.
     pub fn missing_ranges(&self) -> usize {
         self.lock().by_log.values().map(|position| position.missing.len()).sum()
-    }
-
-    /// The saved number of connected clients.
-    pub fn clients(&self) -> usize {
-        self.lock().clients
-    }
-
-    /// Sets the number of connected clients.
-    pub fn set_clients(&self, clients: usize) {
-        let mut state = self.lock();
-        state.changed |= state.clients != clients;
-        state.clients = clients;
     }
 
     /// The error of the last save, if it failed.
@@ -190,59 +177,60 @@ impl Positions {
         self.lock().saved_at.map(|at| at.elapsed())
     }
 
-    /// Replaces the file with the positions at the time of the previous call, if they had changed by then.
-    /// Blocks until they are on disk.
-    ///
-    /// Entries that were sent since the previous call may not have reached the clients. If the file were
-    /// ahead of the clients, a crash would lose entries. The file is therefore behind by the time between two
-    /// calls, and a crash sends that many entries again.
+    /// Replaces the file with the current positions if they have changed.
     ///
     /// # Errors
-    /// The error of the operating system. The old file then still exists, and the next save tries again.
-    pub fn save_settled(&self) -> io::Result<()> {
-        let settled = {
-            let mut state = self.lock();
-            let changed = std::mem::take(&mut state.changed);
-            let next = changed.then(|| state.by_log.clone());
-            std::mem::replace(&mut state.settling, next)
-        };
-        self.write(settled)
-    }
-
-    /// Replaces the file with the current positions. Call this when all entries have reached the clients.
-    ///
-    /// # Errors
-    /// The error of the operating system.
+    /// See [`save_after`](Self::save_after).
     pub fn save(&self) -> io::Result<()> {
-        let all = {
-            let mut state = self.lock();
-            let unsaved = std::mem::take(&mut state.changed) | state.settling.take().is_some();
-            unsaved.then(|| state.by_log.clone())
-        };
-        self.write(all)
+        self.save_after(|| ())
     }
 
-    fn write(&self, by_log: Option<BTreeMap<LogIdentifier, Position>>) -> io::Result<()> {
-        let Some(dir) = &self.dir else { return Ok(()) };
-        let Some(by_log) = by_log else {
-            self.lock().saved_at = Some(Instant::now());
-            return Ok(());
+    /// Replaces the file with the current positions if they have changed. First calls `sync_journal`: the file must not be
+    /// ahead of the journal, or a power failure would lose what was between. Blocks until everything is on disk.
+    ///
+    /// # Errors
+    /// The operating system's error. The old file then still exists, and the next save tries again.
+    pub fn save_after(&self, sync_journal: impl FnOnce()) -> io::Result<()> {
+        let changed = {
+            let mut state = self.lock();
+            std::mem::take(&mut state.changed).then(|| (state.by_log.clone(), state.journal_seq))
         };
-        let text = encode(&by_log, self.clients());
-        let written = replace_file(&dir.join(FILE), text.as_bytes(), Durability::Synced);
+        let written = match (&self.dir, &changed) {
+            (Some(dir), Some((by_log, journal_seq))) => {
+                sync_journal();
+                let text = encode(by_log, *journal_seq);
+                replace_file(&dir.join(FILE), text.as_bytes(), Durability::Synced)
+            }
+            _ => Ok(()),
+        };
         let mut state = self.lock();
         state.error = written.as_ref().err().map(io::Error::to_string);
-        if written.is_ok() {
-            state.saved_at = Some(Instant::now());
-        } else {
-            // These are older than the positions that are settling now, if there are any.
-            state.settling.get_or_insert(by_log);
+        match written {
+            Ok(()) => state.saved_at = self.dir.as_ref().map(|_| Instant::now()),
+            Err(_) => state.changed |= changed.is_some(),
         }
         written
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
+    }
+}
+
+impl State {
+    fn set(&mut self, log: &LogIdentifier, position: Position) {
+        let has_room = self.by_log.len() < MAX_POSITIONS;
+        match self.by_log.get_mut(log) {
+            Some(known) => *known = position,
+            None if has_room => drop(self.by_log.insert(log.clone(), position)),
+            None => {
+                return log::warn!(
+                    "{}: its position is not saved: the limit of {MAX_POSITIONS} logs is reached",
+                    position.url
+                );
+            }
+        }
+        self.changed = true;
     }
 }
 

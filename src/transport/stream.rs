@@ -3,7 +3,7 @@
 use super::connections::{Record, Registration};
 use super::tcp::Tcp;
 use crate::access::ConnectionPermit;
-use crate::actors::send_queue::Chunk;
+use crate::actors::reader::Chunk;
 use crate::actors::socket::Socket;
 use crate::message::Wire;
 use std::io;

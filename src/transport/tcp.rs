@@ -1,7 +1,7 @@
 //! The TCP socket of a client's connection, below TLS: the rate limit for received bytes, and the connection's state.
 
 use super::connections::Record;
-use crate::actors::send_queue::Chunk;
+use crate::actors::reader::Chunk;
 use crate::actors::socket::{self, Socket};
 use crate::message::Wire;
 use crate::rate::{Rate, TokenBucket};

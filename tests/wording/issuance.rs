@@ -57,7 +57,7 @@ fn check(entries: &[LogEntry]) -> (usize, usize) {
         let hash = Certificate::parse(&entry.certificate).tbs_sha256().expect("a hash");
         assert_eq!(hash, by_openssl(&entry.certificate));
         if let Some(precert) = precerts.get(&serial(entry)) {
-            assert_eq!(precert.signed_tbs_sha256(), Some(hash));
+            assert_eq!(precert.signed_tbs_sha256, Some(hash));
             pairs += 1;
             by_another += usize::from(precert.chain.len() > entry.chain.len());
         }

@@ -1,22 +1,16 @@
 //! The messages that the Broker handles.
 
 use crate::actors::client::Client;
-use crate::actors::send_queue::SharedFrames;
+use crate::actors::reader::Reader;
 use crate::live_config::LiveSettings;
 use crate::message::{CertEntry, EntryBatch};
 use actix::prelude::*;
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
-/// Publishes entries of one log, in index order.
+/// Publishes entries of one log that have their numbers, in the order of the numbers.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Publish {
-    /// The entries.
-    pub(crate) batch: EntryBatch,
-    /// Resolved once the entries will be in all queues within the flush interval and the queues have space for more.
-    pub(crate) done: oneshot::Sender<()>,
-}
+pub(crate) struct Publish(pub(crate) EntryBatch);
 
 /// A notice about a log, for the clients that asked for notices.
 #[derive(Debug, Message)]
@@ -38,10 +32,10 @@ pub(crate) struct Subscribe(pub(crate) Arc<Client>);
 #[rtype(result = "()")]
 pub(crate) struct Unsubscribe(pub(crate) u64);
 
-/// Adds to the backlog frames that were queued for a client outside the streams.
+/// Lets a client that has read the journal to its end go on at the tail.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Waiting(pub(crate) Arc<SharedFrames>);
+pub(crate) struct Join(pub(crate) Arc<Reader>);
 
 /// Requests the newest entries, oldest first.
 #[derive(Debug, Clone, Copy, Message)]
@@ -63,21 +57,12 @@ pub(crate) struct NewSettings(pub(crate) Arc<LiveSettings>);
 #[rtype(result = "()")]
 pub(crate) struct Ping;
 
-/// Requests the sizes of the client queues.
+/// Requests the memory of the messages for all clients, in bytes.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Queues")]
-pub(crate) struct QueueDepths;
+#[rtype(result = "usize")]
+pub(crate) struct RingSize;
 
-/// The sizes of the client queues.
-#[derive(Debug, Clone, Copy, Default, MessageResponse)]
-pub(crate) struct Queues {
-    /// Bytes queued for all clients together. Frames that several clients share count once.
-    pub(crate) bytes: usize,
-    /// Bytes queued for the client with the longest queue.
-    pub(crate) longest_bytes: usize,
-}
-
-/// Closes all clients: each still receives its queue, followed by a close frame.
+/// Closes all clients: each still receives what was published, followed by a close frame.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub(crate) struct CloseClients;

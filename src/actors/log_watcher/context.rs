@@ -1,15 +1,16 @@
 //! The dependencies of a watcher.
 
-use super::client_wait::ClientWait;
 use super::status::LogStatus;
 use crate::actors::broker::Broker;
 use crate::digest::Digest;
 use crate::evidence::LogIdentity;
-use crate::log_client::{AnswerMemory, LogClient};
+use crate::journal::Writer;
+use crate::log_client::{AnswerMemory, Issuers, LogClient};
 use crate::message::Demand;
 use crate::state::{Decision, EvidenceFolder, Positions, SkippedFolder, UndecodableFolder};
 use actix::Addr;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// The dependencies of one log's watcher.
 pub(crate) struct WatchContext {
@@ -35,8 +36,12 @@ pub(crate) struct WatchContext {
     pub broker: Addr<Broker>,
     /// The streams and wire formats that have subscribers.
     pub demand: Arc<Demand>,
-    /// Must be open before entries are published.
-    pub client_wait: ClientWait,
+    /// When the clients of the last run have had time to come back.
+    pub grace_end: Instant,
+    /// The journal.
+    pub journal: Writer,
+    /// The issuers of all logs.
+    pub issuers: Arc<Issuers>,
     /// Writes the log's problems to the log file.
     pub digest: Arc<Digest>,
 }

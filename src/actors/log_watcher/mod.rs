@@ -12,7 +12,7 @@
 //! | `verifier` | the proof that entries lead to a head; `unverified`: entries that wait for it; `log_cursor`: the position and its tree |
 //! | `reconciler`, `unreconciled` | the signed heads that no entries were proven to lead to |
 //! | `retriever`, `missing_board` | the entries that the log did not serve, and their retries |
-//! | `publisher` | the ledger, the Broker and the saved position; `client_wait`: after a restart, the wait for the clients |
+//! | `publisher` | the ledger, the Broker and the saved position |
 //! | `backoff` | the delays after failures |
 //! | `report`, `status`, `freshness`, `latency` | what is reported to admins, metrics and clients |
 //! | `log_requests`, `context` | the log as the stages see it; the dependencies of a watcher |
@@ -26,7 +26,6 @@
 )]
 
 mod backoff;
-mod client_wait;
 mod context;
 pub(crate) mod fetcher;
 mod freshness;
@@ -53,7 +52,6 @@ pub(crate) mod unverified;
 mod verifier;
 mod window;
 
-pub(crate) use client_wait::ClientWait;
 pub(crate) use context::WatchContext;
 pub(crate) use status::{LogSnapshot, LogStatus};
 

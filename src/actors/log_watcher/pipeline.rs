@@ -62,7 +62,8 @@ impl Pipeline<LogClient> {
     /// Nothing is published once `stopped` is set.
     pub(super) fn new(with: WatchContext, settings: WatchSettings, stopped: Rc<Cell<bool>>) -> Self {
         let WatchContext { client, memory, accused, status, undecodable, evidence, positions, .. } = with;
-        let WatchContext { skipped, decision, broker, demand, client_wait, digest, .. } = with;
+        let WatchContext { skipped, decision, broker, demand, grace_end, digest, journal, issuers, .. } =
+            with;
         let (log, board) = (Rc::new(client), Rc::new(HeadBoard::default()));
         let reporter = Rc::new(Reporter::new(accused, status, evidence, broker.clone(), digest));
         let (verifies, shortest) = (settings.verify, settings.poll_interval);
@@ -102,7 +103,9 @@ impl Pipeline<LogClient> {
             decision,
             broker,
             demand,
-            client_wait,
+            grace_end,
+            journal,
+            issuers,
             stopped,
             recovered,
             missing,

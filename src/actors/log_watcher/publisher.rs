@@ -1,7 +1,6 @@
 //! The last stage: gives every index its place in the ledger, publishes the entries to the Broker, and moves the
 //! position of the log.
 
-use super::client_wait::ClientWait;
 use super::head_board::HeadBoard;
 use super::log_cursor::LogCursor;
 use super::missing_board::MissingBoard;
@@ -17,9 +16,12 @@ use crate::ct::head::Head;
 use crate::ct::merkle::CompactTree;
 use crate::digest::Topic;
 use crate::evidence::Misbehaviour;
+use crate::journal::{Append, Writer, block};
+use crate::log_client::Issuers;
 use crate::log_client::{AnswerMemory, DecodeFailure};
 use crate::message::{CertEntry, Demand, EntryBatch};
 use crate::printable::{MAX_CHARS, escaped};
+use crate::state::encode_position;
 use crate::state::{
     Decision, Ledger, MissingRange, OutOfTurn, Position, Positions, Skip, SkipRecord, SkippedFolder,
     UndecodableEntry, UndecodableFolder,
@@ -35,7 +37,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 /// Delay before retrying when the Broker's mailbox is full.
 const BROKER_PAUSE: Duration = Duration::from_millis(10);
@@ -51,9 +53,12 @@ pub(super) struct Publisher {
     pub(super) skipped: Arc<SkippedFolder>,
     /// The decision to pass entries over, from the configuration, until it is applied.
     pub(super) decision: Option<Decision>,
+    pub(super) journal: Writer,
+    pub(super) issuers: Arc<Issuers>,
     pub(super) broker: Addr<Broker>,
     pub(super) demand: Arc<Demand>,
-    pub(super) client_wait: ClientWait,
+    /// When the clients of the last run have had time to come back.
+    pub(super) grace_end: Instant,
     /// Set when no more entries may be published.
     pub(super) stopped: Rc<Cell<bool>>,
     /// Entries that the log did not serve before.
@@ -161,12 +166,6 @@ impl Publisher {
     /// Publishes what arrives in `verified`, until its sender is closed.
     pub(super) async fn run(&mut self, mut verified: mpsc::Receiver<Verified>) {
         let mut heads = self.board.unreconciled_changes();
-        if !self.announcements.is_empty() {
-            self.client_wait.passed().await;
-        }
-        for (text, start) in self.announcements.drain(..) {
-            self.reporter.alert("skipped", &text, Some(start), clock::unix_us());
-        }
         loop {
             let verified = tokio::select! {
                 verified = verified.recv() => verified,
@@ -177,6 +176,12 @@ impl Publisher {
                 // The board outlives this stage, so the channel is not closed.
                 _ = heads.changed() => {
                     self.note_position();
+                    continue;
+                }
+                () = sleep_until(self.grace_end), if !self.announcements.is_empty() => {
+                    for (text, start) in self.announcements.drain(..) {
+                        self.reporter.alert("skipped", &text, Some(start), clock::unix_us());
+                    }
                     continue;
                 }
             };
@@ -194,12 +199,11 @@ impl Publisher {
         }
     }
 
-    /// Publishes a batch and waits for the Broker's answer. The position moves together with the publishing, so a stop
-    /// cannot separate the two.
+    /// Publishes a batch.
     async fn publish(&mut self, batch: VerifiedBatch) {
         let ledger = self.accounted(&batch.entries).await;
         let tree = batch.tree.clone();
-        let count = self.send_batch(batch, |publisher| publisher.move_to(ledger, tree)).await;
+        let count = self.send_batch(batch, |cursor| (cursor.ledger, cursor.tree) = (ledger, tree)).await;
         self.reporter.status().sent(ledger.next, count, Instant::now().into_std());
     }
 
@@ -216,19 +220,16 @@ impl Publisher {
             let undecodable = batch.entries.iter().filter(|entry| entry.content.is_err()).count() as u64;
             let delivered = batch.entries.len() as u64 - undecodable;
             let rest = range.rest(delivered + undecodable, batch.tree.clone());
-            self.send_batch(batch, |publisher| {
-                if let Some(cursor) = &mut publisher.cursor {
-                    cursor.ledger.recover(delivered, undecodable);
-                    let missing = Arc::make_mut(&mut cursor.missing);
-                    match missing.iter().position(|missing| missing.start == range.start) {
-                        Some(at) => drop(missing.splice(at..=at, rest.clone())),
-                        None => missing.extend(rest.clone()),
-                    }
+            self.send_batch(batch, |cursor| {
+                cursor.ledger.recover(delivered, undecodable);
+                let missing = Arc::make_mut(&mut cursor.missing);
+                match missing.iter().position(|missing| missing.start == range.start) {
+                    Some(at) => drop(missing.splice(at..=at, rest.clone())),
+                    None => missing.extend(rest.clone()),
                 }
-                publisher.missing.replace(range.start, rest.clone());
-                publisher.note_position();
             })
             .await;
+            self.missing.replace(range.start, rest.clone());
             let Some(rest) = rest else { break };
             range = rest;
         }
@@ -236,9 +237,9 @@ impl Publisher {
         log::info!("{}: {count} missing entries from index {start} on have come", self.reporter.name());
     }
 
-    /// Sends a batch to the Broker, calls `settle` together with that, and waits for the Broker's answer. Returns the
-    /// number of entries that were sent.
-    async fn send_batch(&mut self, batch: VerifiedBatch, settle: impl FnOnce(&mut Self)) -> u64 {
+    /// Appends a batch to the journal together with the position behind it, to which `advance` moves the cursor. The journal
+    /// publishes it. Returns the number of entries.
+    async fn send_batch(&mut self, batch: VerifiedBatch, advance: impl FnOnce(&mut LogCursor)) -> u64 {
         let _turn = match batch.is_large() {
             true => self.memory.turn_for_large_batch().await,
             false => None,
@@ -256,23 +257,39 @@ impl Publisher {
                 Err(broken) => self.keep_undecodable(&broken, arrived.index),
             }
         }
-        let count = decoded.len() as u64;
-        if decoded.is_empty() {
-            // Nothing is published, so there is no answer to wait for.
-            self.unless_stopped().await;
-            settle(self);
-            return count;
+        self.unless_stopped().await;
+        let Some(mut cursor) = self.cursor.clone() else { return 0 };
+        advance(&mut cursor);
+        let count = decoded.len();
+        if count > 0 {
+            let position = self.position(&cursor);
+            self.append(EntryBatch::new(decoded), position).await;
         }
-        let batch = EntryBatch::new(decoded);
+        self.cursor = Some(cursor);
+        self.note_position();
+        count as u64
+    }
+
+    /// Appends a batch to the journal. Its thread moves the saved position and publishes the batch, so that a stop of this
+    /// stage separates neither from the block.
+    async fn append(&self, mut batch: EntryBatch, position: Position) {
         batch.prepare(&self.demand);
-        self.client_wait.passed().await;
-        let taken = self.send(batch).await;
-        settle(self);
-        // The Broker stops only with the whole system, which also drops this future.
+        let source = self.reporter.status().source();
+        let (log, encoded) = (source.identity(), encode_position(&position));
+        let block = block::encode(source, &encoded, batch.entries(), |issuer| self.issuers.keep(issuer));
+        let count = batch.len() as u32;
+        let (positions, broker) = (self.positions.clone(), self.broker.clone());
+        let publish = Box::new(move |first_seq: u64| {
+            positions.moved(&log, position, first_seq + u64::from(count));
+            batch.number(first_seq);
+            publish(&broker, batch);
+        });
+        let (done, taken) = oneshot::channel();
+        self.journal.append(Append { block, count, publish, done }).await;
+        // The thread stops only with the whole system, which also drops this future.
         if taken.await.is_err() {
             pending::<()>().await;
         }
-        count
     }
 
     /// Moves the position past entries that the log does not serve.
@@ -323,23 +340,6 @@ impl Publisher {
         self.reporter.halt(&format!("{why}: {error}; no more entries of this log are sent")).await
     }
 
-    /// Sends a batch to the Broker's mailbox. The receiver resolves once the batch is in the clients' queues.
-    async fn send(&self, batch: EntryBatch) -> oneshot::Receiver<()> {
-        let (done, taken) = oneshot::channel();
-        let mut publish = Publish { batch, done };
-        loop {
-            self.unless_stopped().await;
-            match self.broker.try_send(publish) {
-                Ok(()) => return taken,
-                Err(SendError::Full(again)) => {
-                    publish = again;
-                    sleep(BROKER_PAUSE).await;
-                }
-                Err(SendError::Closed(_)) => return pending().await,
-            }
-        }
-    }
-
     /// Never returns once nothing more may be published.
     async fn unless_stopped(&self) {
         if self.stopped.get() {
@@ -361,11 +361,14 @@ impl Publisher {
             let status = self.reporter.status();
             status.account(cursor.ledger);
             status.skip(&cursor.skips);
-            let source = status.source();
-            let position =
-                Position { unreconciled: self.board.unreconciled(), ..cursor.to_save(source.url()) };
-            self.positions.set(&source.identity(), position);
+            self.positions.set(&status.source().identity(), self.position(cursor));
         }
+    }
+
+    /// The position to be saved.
+    fn position(&self, cursor: &LogCursor) -> Position {
+        let url = self.reporter.status().source().url();
+        Position { unreconciled: self.board.unreconciled(), ..cursor.to_save(url) }
     }
 
     /// Skips an entry that cannot be hashed. The tree behind it is unknown.
@@ -421,6 +424,15 @@ impl Publisher {
         self.reporter.tell(Level::Warn, Topic { about: "entry", problem: "cannot be decoded" }, |name| {
             format!("{name}: entry {index} cannot be decoded: {reason}; skipped, {kept}")
         });
+    }
+}
+
+/// Sends a batch to the Broker. The journal waits while the Broker's mailbox is full.
+fn publish(broker: &Addr<Broker>, batch: EntryBatch) {
+    let mut message = Publish(batch);
+    while let Err(SendError::Full(again)) = broker.try_send(message) {
+        message = again;
+        std::thread::sleep(BROKER_PAUSE);
     }
 }
 

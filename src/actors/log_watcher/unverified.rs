@@ -58,7 +58,7 @@ pub(super) fn decode(
             None
         }
         content => {
-            let entry = |content| CertEntry { source: source.clone(), index, seen_us, content };
+            let entry = |content| CertEntry::new(source.clone(), index, seen_us, content);
             Some(DecodedEntry { index, leaf_hash, content: content.map(entry), evidence })
         }
     };

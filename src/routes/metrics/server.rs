@@ -2,8 +2,8 @@
 
 use super::families::{Families, Labels};
 use crate::access::LimitKey;
-use crate::actors::broker::Queues;
 use crate::actors::log_directory::ListStatus;
+use crate::journal::StoreFigures;
 use crate::message::{Stream, Wire};
 use crate::routes::AppState;
 use std::fmt::Error;
@@ -21,8 +21,9 @@ pub(super) struct ServerFigures {
     refusals: Vec<(String, u64)>,
     connections: usize,
     most_connections: usize,
-    queues: Queues,
-    most_queued_bytes: usize,
+    ring_bytes: usize,
+    most_ring_bytes: usize,
+    journal: StoreFigures,
     unsent_bytes: usize,
     most_unsent_bytes: usize,
     are_positions_saved: bool,
@@ -31,7 +32,7 @@ pub(super) struct ServerFigures {
 }
 
 impl ServerFigures {
-    pub(super) fn read(state: &AppState, queues: Queues) -> Self {
+    pub(super) fn read(state: &AppState, ring_bytes: usize) -> Self {
         let rules = state.live.settings();
         let pairs = Stream::ALL.into_iter().flat_map(|stream| Wire::ALL.map(|wire| (stream, wire)));
         let name = |refusal| serde_json::to_value(refusal).ok().and_then(|name| Some(name.as_str()?.into()));
@@ -50,8 +51,9 @@ impl ServerFigures {
                 .collect(),
             connections: state.slots.taken(LimitKey::Everyone),
             most_connections: rules.access.connections,
-            queues,
-            most_queued_bytes: rules.clients.all_queues_bytes,
+            ring_bytes,
+            most_ring_bytes: rules.clients.ring_bytes,
+            journal: state.journal.figures(),
             unsent_bytes: state.connections.held(),
             most_unsent_bytes: rules.clients.all_unsent_bytes,
             are_positions_saved: state.positions.error().is_none(),
@@ -62,7 +64,8 @@ impl ServerFigures {
 
     pub(super) fn write(&self, families: &mut Families) -> Result<(), Error> {
         self.write_clients(families)?;
-        self.write_queues(families)?;
+        self.write_memory(families)?;
+        self.write_journal(families)?;
         let version = vec![("version", env!("CARGO_PKG_VERSION").to_string())];
         families.info("certstream_build", "Version of the program", version)?;
         families.gauge(
@@ -131,16 +134,16 @@ impl ServerFigures {
         )
     }
 
-    fn write_queues(&self, families: &mut Families) -> Result<(), Error> {
+    fn write_memory(&self, families: &mut Families) -> Result<(), Error> {
         families.gauge(
-            "certstream_queued_bytes",
-            "Bytes queued for all clients; frames shared by several clients count once",
-            one(self.queues.bytes as f64),
+            "certstream_ring_bytes",
+            "Bytes of the newest messages in memory",
+            one(self.ring_bytes as f64),
         )?;
         families.gauge(
-            "certstream_queued_bytes_limit",
-            "Maximum number of bytes queued for all clients",
-            one(self.most_queued_bytes as f64),
+            "certstream_ring_bytes_limit",
+            "Maximum number of bytes of the newest messages in memory",
+            one(self.most_ring_bytes as f64),
         )?;
         families.gauge(
             "certstream_unsent_bytes",
@@ -151,11 +154,46 @@ impl ServerFigures {
             "certstream_unsent_bytes_limit",
             "Maximum number of bytes held for clients that do not read",
             one(self.most_unsent_bytes as f64),
+        )
+    }
+
+    fn write_journal(&self, families: &mut Families) -> Result<(), Error> {
+        let journal = &self.journal;
+        families.gauge("certstream_journal_bytes", "Size of the journal", one(journal.bytes as f64))?;
+        families.gauge(
+            "certstream_journal_segments",
+            "Segments of the journal",
+            one(journal.segments as f64),
         )?;
         families.gauge(
-            "certstream_longest_queue_bytes",
-            "Bytes queued for the client with the longest queue",
-            one(self.queues.longest_bytes as f64),
+            "certstream_journal_oldest_seq",
+            "Number of the oldest entry in the journal",
+            one(journal.floor as f64),
+        )?;
+        families.gauge(
+            "certstream_journal_newest_seq",
+            "Number of the newest entry",
+            one(journal.next_seq.saturating_sub(1) as f64),
+        )?;
+        families.counter(
+            "certstream_journal_blocks",
+            "Blocks appended to the journal",
+            [(Labels::new(), journal.appended_blocks)],
+        )?;
+        families.counter(
+            "certstream_journal_appended_bytes",
+            "Bytes appended to the journal",
+            [(Labels::new(), journal.appended_bytes)],
+        )?;
+        families.counter(
+            "certstream_journal_failed_appends",
+            "Blocks that could not be appended to the journal",
+            [(Labels::new(), journal.failed_appends)],
+        )?;
+        families.gauge(
+            "certstream_journal_sync_seconds",
+            "Duration of the last sync of the journal",
+            journal.last_sync.into_iter().flat_map(|duration| one(duration.as_secs_f64())),
         )
     }
 }

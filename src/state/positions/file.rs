@@ -1,7 +1,10 @@
 //! The content of `positions.json`. Pure.
 //!
 //! The first line is JSON, the second the SHA-256 of the first in hexadecimal. Version 1 had the positions by URL, with the
-//! log id among their members. It is read, and replaced by the current version with the next save.
+//! log id among their members. Version 2 had the number of connected clients, and no journal. Both are read, and replaced by
+//! the current version with the next save.
+//!
+//! The journal has a position behind the entries of each block, in the same form.
 
 use crate::ct::head::Head;
 use crate::ct::merkle::{CompactTree, Hash};
@@ -15,7 +18,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 /// The version that is written.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// Maximum number of unreconciled heads of all logs that are kept over a restart. Each takes up to 3 KB. The others are
 /// compared only as long as the program runs.
@@ -29,7 +32,12 @@ pub(crate) const MAX_HEAD_BYTES: usize = 2 * 1024;
 #[serde(deny_unknown_fields)]
 struct Written {
     version: u32,
+    /// Only in the first two versions.
+    #[serde(default, skip_serializing)]
+    #[allow(dead_code)]
     clients: usize,
+    #[serde(default)]
+    journal_seq: u64,
     /// By log id in base64, or by URL.
     logs: BTreeMap<String, WrittenPosition>,
 }
@@ -75,7 +83,18 @@ struct WrittenHead {
     bytes: String,
 }
 
-pub(super) fn encode(by_log: &BTreeMap<LogIdentifier, Position>, clients: usize) -> String {
+/// The position as it is in the file.
+pub(crate) fn encode_position(position: &Position) -> Vec<u8> {
+    // Serializing numbers, texts and lists of them cannot fail.
+    serde_json::to_vec(&written(position)).unwrap_or_default()
+}
+
+/// Reads what [`encode_position`] has written. `None` if it has not.
+pub(crate) fn parse_position(bytes: &[u8]) -> Option<Position> {
+    read_position(serde_json::from_slice(bytes).ok()?)
+}
+
+pub(super) fn encode(by_log: &BTreeMap<LogIdentifier, Position>, journal_seq: u64) -> String {
     let mut heads_left = MAX_SAVED_HEADS;
     let logs = by_log.iter().map(|(log, position)| {
         let mut written = written(position);
@@ -85,7 +104,7 @@ pub(super) fn encode(by_log: &BTreeMap<LogIdentifier, Position>, clients: usize)
     });
     let logs = logs.collect();
     // Serializing numbers, texts and lists of them cannot fail.
-    let written = Written { version: VERSION, clients, logs };
+    let written = Written { version: VERSION, clients: 0, journal_seq, logs };
     let line = serde_json::to_string(&written).unwrap_or_default();
     format!("{line}\n{}\n", hex(&sha256(line.as_bytes())))
 }
@@ -131,7 +150,7 @@ fn write_head(head: &Head) -> Option<WrittenHead> {
 #[derive(Debug, Default)]
 pub(super) struct Content {
     pub(super) by_log: BTreeMap<LogIdentifier, Position>,
-    pub(super) clients: usize,
+    pub(super) journal_seq: u64,
 }
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Content, String> {
@@ -140,7 +159,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Content, String> {
     if hex(&sha256(line.as_bytes())) != checksum {
         return Err("its checksum is wrong".into());
     }
-    let Written { version, clients, logs } = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let Written { version, journal_seq, logs, .. } =
+        serde_json::from_str(line).map_err(|error| error.to_string())?;
     if version == 0 || version > VERSION {
         return Err(format!("it has version {version}; this program reads versions 1 to {VERSION}"));
     }
@@ -157,7 +177,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Content, String> {
             Entry::Occupied(_) => {}
         }
     }
-    Ok(Content { by_log, clients })
+    Ok(Content { by_log, journal_seq })
 }
 
 /// The first version has the positions by URL.

@@ -57,18 +57,17 @@ fn positions_are_there_again_after_a_restart() {
     let state = dir.path().join("state");
     let positions = Positions::load(&state).unwrap();
     let bare = Position { ledger: ledger(5), ..Position::at("https://b.example", 0) };
-    positions.set_clients(3);
     positions.set(&url("https://a.example"), position(300));
     positions.set(&url("https://b.example"), bare.clone());
     positions.save().unwrap();
-    positions.set(&url("https://a.example"), position(301));
+    positions.moved(&url("https://a.example"), position(301), 77);
     positions.save().unwrap();
 
     let again = Positions::load(&state).unwrap();
     assert_eq!(again.get(&url("https://a.example")), Some(position(301)));
     assert_eq!(again.get(&url("https://b.example")), Some(bare));
     assert_eq!(again.get(&url("https://c.example")), None);
-    assert_eq!(again.clients(), 3);
+    assert_eq!(again.journal_seq(), 77);
     assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "nothing is left lying about");
 }
 
@@ -97,10 +96,10 @@ fn the_first_version_is_taken_over() {
         (url("https://c"), at("https://c", 8)),
     ]);
     let positions = Positions::load(dir.path()).unwrap();
-    assert_eq!((positions.all(), positions.clients()), (expected.clone(), 3));
+    assert_eq!((positions.all(), positions.journal_seq()), (expected.clone(), 0));
     positions.set(&url("https://c"), at("https://c", 9));
     positions.save().unwrap();
-    assert!(fs::read_to_string(dir.path().join(FILE)).unwrap().starts_with(r#"{"version":2,"#));
+    assert!(fs::read_to_string(dir.path().join(FILE)).unwrap().starts_with(r#"{"version":3,"#));
     let expected = BTreeMap::from_iter(expected.into_iter().chain([(url("https://c"), at("https://c", 9))]));
     assert_eq!(Positions::load(dir.path()).unwrap().all(), expected);
 }
@@ -163,20 +162,26 @@ fn a_position_belongs_to_the_log_id_and_to_the_url_without_one() {
 }
 
 #[test]
-fn what_was_handed_on_just_now_is_not_written_yet() {
+fn the_journal_is_synced_before_the_positions_are_written() {
     let dir = tempfile::tempdir().unwrap();
     let positions = Positions::load(dir.path()).unwrap();
     let on_disk = || Positions::load(dir.path()).unwrap().get(&url("u")).map(|position| position.ledger.next);
-    for (entries, written) in [(1, None), (2, Some(1)), (3, Some(2))] {
-        positions.set(&url("u"), position(entries));
-        positions.save_settled().unwrap();
-        assert_eq!(on_disk(), written);
+    let mut synced = 0;
+    for (entries, written) in [(1, None), (2, Some(1)), (2, Some(2))] {
+        positions.moved(&url("u"), position(entries), entries);
+        positions
+            .save_after(|| {
+                synced += 1;
+                assert_eq!(on_disk(), written);
+                // It is in the next file.
+                positions.set(&url("u"), position(9));
+            })
+            .unwrap();
+        assert_eq!(on_disk(), Some(entries));
     }
-    positions.save_settled().unwrap();
-    assert_eq!(on_disk(), Some(3), "also when nothing has changed since");
-    positions.set(&url("u"), position(4));
     positions.save().unwrap();
-    assert_eq!(on_disk(), Some(4));
+    assert_eq!((on_disk(), synced), (Some(9), 3));
+    positions.save_after(|| panic!("nothing has changed")).unwrap();
 }
 
 #[test]
@@ -211,7 +216,7 @@ fn a_file_that_makes_no_sense_is_refused() {
         )
     };
     for (line, problem) in [
-        (r#"{"version":3,"clients":0,"logs":{}}"#.to_string(), "version 3"),
+        (r#"{"version":4,"logs":{}}"#.to_string(), "version 4"),
         (r#"{"version":0,"clients":0,"logs":{}}"#.to_string(), "version 0"),
         (log(5, "null").replace(r#""version":1"#, r#""version":2"#), "position of u is invalid"),
         (r#"{"version":1,"clients":0,"logs":{},"more":1}"#.to_string(), "unknown field"),

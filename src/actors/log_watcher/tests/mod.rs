@@ -10,7 +10,6 @@ mod retriever;
 mod verifier;
 
 use super::LogStatus;
-use super::client_wait::ClientWait;
 use super::head_board::HeadBoard;
 use super::log_requests::LogRequests;
 use super::missing_board::MissingBoard;
@@ -18,7 +17,7 @@ use super::publisher::Publisher;
 use super::report::Reporter;
 use super::retriever::Recovered;
 use super::unverified::DecodedEntry;
-use crate::actors::broker::Broker;
+use crate::actors::broker::{Broker, Tails};
 use crate::config::{Start, Verification, WatchSettings};
 use crate::ct::entry::Content;
 use crate::ct::head::Head;
@@ -26,8 +25,9 @@ use crate::ct::merkle::{CompactTree, Hash, leaf_hash};
 use crate::ct::names_tile::NamesEntry;
 use crate::ct::source::{Protocol, Source};
 use crate::evidence::{LogIdentity, Proof};
-use crate::log_client::{AnswerMemory, FetchError, FetchedEntry, ProofFailure, Proven, Range};
-use crate::message::{CertEntry, Demand};
+use crate::journal::{Store, StoreLimits, Writer};
+use crate::log_client::{AnswerMemory, FetchError, FetchedEntry, Issuers, ProofFailure, Proven, Range};
+use crate::message::CertEntry;
 use crate::state::{EvidenceFolder, Positions, SkippedFolder, UndecodableFolder};
 use actix::{Actor, Addr};
 use std::cell::{Cell, RefCell};
@@ -200,6 +200,7 @@ pub(super) struct Shared {
     pub(super) positions: Arc<Positions>,
     pub(super) missing: Rc<MissingBoard>,
     pub(super) broker: Addr<Broker>,
+    pub(super) journal: Arc<Store>,
     pub(super) dir: TempDir,
 }
 
@@ -209,7 +210,9 @@ impl Shared {
         let source =
             Arc::new(Source::new("https://log.example/", "a log", "", Some([1; 32]), Protocol::Rfc6962));
         let limits = crate::config::load(None, []).expect("the defaults").clients;
-        let broker = Broker::new(Arc::default(), Arc::default(), 1000, limits).start();
+        let broker = Broker::new(Arc::default(), Arc::default(), Tails::default(), 1000, limits, 1).start();
+        let journal = Store::open(None, StoreLimits { max_bytes: 1 << 30, max_age: Duration::MAX }, 1);
+        let journal = journal.expect("a journal in memory").store;
         let status = Arc::new(LogStatus::new(source, Verification::Signed));
         let accused = LogIdentity {
             url: "https://log.example".into(),
@@ -229,6 +232,7 @@ impl Shared {
             status,
             memory: Arc::default(),
             broker,
+            journal,
             dir,
         }
     }
@@ -246,7 +250,9 @@ impl Shared {
             decision: None,
             broker: self.broker.clone(),
             demand: Arc::default(),
-            client_wait: ClientWait::new(Arc::new(Demand::default()), 0, Duration::ZERO),
+            journal: Writer::start(self.journal.clone(), 1, false).expect("a thread"),
+            issuers: Arc::new(Issuers::in_memory()),
+            grace_end: Instant::now(),
             stopped: Rc::default(),
             recovered,
             missing: self.missing.clone(),
@@ -275,6 +281,6 @@ pub(super) const SETTINGS: WatchSettings = WatchSettings {
 /// Entry `index` as the Fetcher passes it on.
 pub(super) fn decoded(index: u64, reporter: &Reporter) -> DecodedEntry {
     let names = Content::Names(NamesEntry { timestamp_ms: 1, names: vec!["example.com".into()] });
-    let entry = CertEntry { source: reporter.status().source().clone(), index, seen_us: 1, content: names };
+    let entry = CertEntry::new(reporter.status().source().clone(), index, 1, names);
     DecodedEntry { index, leaf_hash: Some(hash_of(index)), content: Ok(entry), evidence: None }
 }

@@ -14,14 +14,14 @@ const MUCH: usize = 64 * 1024;
 /// Shared frames. If many clients receive them, they lie in dedicated pages. These are never written again, so the
 /// kernel sends them directly to all clients; other memory would be copied for each client.
 #[derive(Debug)]
-pub struct SharedFrames {
+pub(crate) struct SharedFrames {
     frames: Arc<Frames>,
     in_own_pages: bool,
 }
 
 impl SharedFrames {
     /// Creates frames that `clients` clients will receive.
-    pub fn new(frames: Arc<Frames>, clients: usize) -> Arc<Self> {
+    pub(crate) fn new(frames: Arc<Frames>, clients: usize) -> Arc<Self> {
         #[cfg(target_os = "linux")]
         if clients >= MANY
             && frames.bytes().len() >= MUCH
@@ -35,17 +35,17 @@ impl SharedFrames {
     }
 
     /// The frames.
-    pub fn frames(&self) -> &Frames {
+    pub(crate) fn frames(&self) -> &Frames {
         &self.frames
     }
 
     /// Whether the memory of the frames is never written, even after they are dropped.
-    pub fn is_in_own_pages(&self) -> bool {
+    pub(crate) fn is_in_own_pages(&self) -> bool {
         self.in_own_pages
     }
 
     /// Memory of the frames, in bytes.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.frames.bytes().len()
     }
 }

@@ -9,7 +9,7 @@ const BY_PAGES: usize = 16 * 1024;
 
 /// The bytes of frames. The chunk keeps the shared frames alive.
 #[derive(Debug, Default)]
-pub struct Chunk {
+pub(crate) struct Chunk {
     bytes: Bytes,
     of: Option<Arc<SharedFrames>>,
 }
@@ -21,20 +21,20 @@ impl Chunk {
     }
 
     /// The bytes that remain to be sent.
-    pub fn bytes(&self) -> &Bytes {
+    pub(crate) fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
     /// The same bytes, if they lie in immutable pages that the kernel may reference, and if they are large enough for
     /// that to be worthwhile.
-    pub fn in_own_pages(&self) -> Option<&Bytes> {
+    pub(crate) fn in_own_pages(&self) -> Option<&Bytes> {
         let pays = self.bytes.len() >= BY_PAGES;
         let own = self.of.as_ref().is_some_and(|shared| shared.is_in_own_pages());
         (pays && own).then_some(&self.bytes)
     }
 
     /// Removes the first `sent` bytes.
-    pub fn advance(&mut self, sent: usize) {
+    pub(crate) fn advance(&mut self, sent: usize) {
         self.bytes.advance(sent);
     }
 }

@@ -1,0 +1,355 @@
+//! A reader, with the Broker, the Replayer and the connection in the test's hands.
+
+use super::*;
+use crate::message::{Frames, FramesBuilder};
+use proptest::prelude::*;
+use std::sync::mpsc::{Receiver, channel};
+
+/// One message of `length` times `fill`, shared by `clients` clients, as a reader returns it.
+pub(in crate::actors) fn chunk(fill: u8, length: usize, clients: usize) -> Chunk {
+    let shared = SharedFrames::new(Frames::single(&vec![fill; length]), clients);
+    let reader = Reader::of_pushed(Wire::WebSocket);
+    reader.push(&shared);
+    match next(&reader) {
+        Some(Next::Frames(chunk)) => chunk,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn next(reader: &Arc<Reader>) -> Option<Next> {
+    match reader.poll_next(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(next) => Some(next),
+        Poll::Pending => None,
+    }
+}
+
+/// Messages with the numbers of `seqs`, whose text is the number.
+fn unit(seqs: &[u64], end_seq: u64) -> Unit {
+    let mut builder = FramesBuilder::default();
+    for seq in seqs {
+        builder.push(|out| out.extend_from_slice(format!("{seq:016}").as_bytes()));
+        builder.number_last(*seq, 0);
+    }
+    Unit { shared: Arc::new(builder.build().into()), end_seq, since: Instant::now() }
+}
+
+/// A tail, a journal, and the readers that need it.
+struct Stage {
+    tail: Arc<Tail>,
+    replay: Sender<Arc<Reader>>,
+    replayed: Receiver<Arc<Reader>>,
+    counters: Arc<Counters>,
+    /// The units that the journal holds, oldest first, each with its first number.
+    journal: VecDeque<(u64, Unit)>,
+    /// The number that the next entry gets.
+    next: u64,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let (replay, replayed) = channel();
+        let (tail, journal, counters) = (Arc::new(Tail::default()), VecDeque::new(), Arc::default());
+        tail.restart(0);
+        Stage { tail, replay, replayed, counters, journal, next: 0 }
+    }
+
+    fn reader(&self, start: u64, until: Option<u64>, when_behind: WhenBehind) -> Arc<Reader> {
+        let subscribed = Subscribed {
+            stream: Stream::Lite,
+            tail: self.tail.clone(),
+            replay: self.replay.clone(),
+            when_behind,
+            counters: self.counters.clone(),
+            tells_gaps: true,
+        };
+        let reader = Reader::new(Wire::WebSocket, false, subscribed, until);
+        reader.join_at(start);
+        reader
+    }
+
+    /// Publishes `count` entries, of which those whose number is a multiple of `leaves_out` have no message.
+    fn publish(&mut self, count: u64, leaves_out: u64) {
+        let end = self.next + count;
+        let seqs: Vec<_> = (self.next..end).filter(|seq| !seq.is_multiple_of(leaves_out)).collect();
+        let unit = unit(&seqs, end);
+        self.journal.push_back((self.next, unit.clone()));
+        self.next = end;
+        self.tail.push(unit);
+    }
+
+    /// Serves one reader as the Replayer does. Returns whether there was one.
+    fn replay_one(&mut self) -> bool {
+        let Ok(reader) = self.replayed.try_recv() else { return false };
+        let Some(from) = reader.reads_from() else { return true };
+        match self.journal.iter().find(|(_, unit)| unit.end_seq > from) {
+            Some((begin, unit)) => {
+                if from < *begin {
+                    reader.skip_to(*begin);
+                }
+                reader.deliver(unit.clone());
+            }
+            None => {
+                reader.skip_to(self.next);
+                reader.join();
+            }
+        }
+        true
+    }
+}
+
+/// The texts of all messages that the reader has now: numbers, and the notices of gaps.
+fn texts(reader: &Arc<Reader>) -> Vec<String> {
+    let mut texts = Vec::new();
+    while let Some(Next::Frames(chunk)) = next(reader) {
+        let mut bytes = chunk.bytes().as_ref();
+        while let [0x81, length, rest @ ..] = bytes {
+            let (text, rest) = match length {
+                126 => rest[2..].split_at(usize::from(u16::from_be_bytes([rest[0], rest[1]]))),
+                length => rest.split_at(usize::from(*length)),
+            };
+            texts.push(String::from_utf8_lossy(text).into_owned());
+            bytes = rest;
+        }
+    }
+    texts
+}
+
+fn numbers(reader: &Arc<Reader>) -> Vec<u64> {
+    texts(reader).iter().map(|text| text.parse().expect("a number")).collect()
+}
+
+#[test]
+fn what_is_published_is_read_in_order_and_once() {
+    let mut stage = Stage::new();
+    let reader = stage.reader(0, None, WhenBehind::Replay);
+    assert!(next(&reader).is_none());
+    stage.publish(3, 100);
+    stage.publish(2, 100);
+    assert_eq!(numbers(&reader), [1, 2, 3, 4], "0 has no message");
+    assert_eq!((reader.cursor(), reader.sent(), reader.dropped()), (5, 4, 0));
+    let late = stage.reader(2, None, WhenBehind::Replay);
+    assert_eq!(numbers(&late), [2, 3, 4]);
+}
+
+#[test]
+fn a_reader_that_falls_behind_reads_the_journal_and_comes_back() {
+    let mut stage = Stage::new();
+    let reader = stage.reader(0, None, WhenBehind::Replay);
+    (0..5).for_each(|_| stage.publish(2, 100));
+    (0..3).for_each(|_| drop(stage.tail.evict()));
+    assert!(next(&reader).is_none(), "it waits for the journal");
+    assert!(reader.is_replaying());
+    let mut read = Vec::new();
+    while stage.replay_one() {
+        read.extend(numbers(&reader));
+    }
+    stage.publish(1, 100);
+    read.extend(numbers(&reader));
+    assert_eq!(read, (1..11).collect::<Vec<_>>());
+    assert!(!reader.is_replaying() && reader.dropped() == 0);
+}
+
+#[test]
+fn what_the_journal_no_longer_has_is_a_gap() {
+    let mut stage = Stage::new();
+    (0..5).for_each(|_| stage.publish(2, 100));
+    (0..5).for_each(|_| drop(stage.tail.evict()));
+    stage.journal.drain(..2);
+    let reader = stage.reader(1, None, WhenBehind::Replay);
+    while stage.replay_one() {}
+    let read = texts(&reader);
+    assert_eq!(read[0], r#"{"message_type":"gap","dropped":3,"from_seq":1,"to_seq":3}"#);
+    assert_eq!(read[1], format!("{:016}", 4));
+    assert_eq!(reader.dropped(), 3);
+    assert_eq!(stage.counters.of(Stream::Lite).read().2, 3);
+}
+
+#[test]
+fn a_reader_with_an_end_ends_there_wherever_it_reads() {
+    for evicted in [0, 3] {
+        let mut stage = Stage::new();
+        (0..5).for_each(|_| stage.publish(3, 100));
+        (0..evicted).for_each(|_| drop(stage.tail.evict()));
+        let reader = stage.reader(2, Some(7), WhenBehind::Replay);
+        let (mut read, mut close) = (Vec::new(), None);
+        while close.is_none() {
+            match next(&reader) {
+                Some(Next::Frames(chunk)) => {
+                    read.extend(
+                        chunk.bytes().chunks(18).map(|frame| {
+                            String::from_utf8_lossy(&frame[2..]).parse::<u64>().expect("a number")
+                        }),
+                    );
+                }
+                Some(Next::Close(frame)) => close = Some(frame),
+                None => assert!(stage.replay_one(), "it waits for nothing"),
+            }
+        }
+        assert_eq!(read, [2, 3, 4, 5, 6]);
+        assert_eq!(close.expect("a close frame"), close_frame(NORMAL, ""));
+    }
+}
+
+#[test]
+fn a_reader_at_the_tail_gets_everything_before_the_close_frame() {
+    let mut stage = Stage::new();
+    let reader = stage.reader(0, None, WhenBehind::Replay);
+    stage.publish(3, 100);
+    reader.close(GOING_AWAY, "server is stopping");
+    stage.publish(3, 100);
+    assert!(matches!(next(&reader), Some(Next::Frames(_))));
+    assert!(matches!(next(&reader), Some(Next::Frames(_))));
+    assert!(matches!(next(&reader), Some(Next::Close(_))));
+    assert!(reader.has_closed() && next(&reader).is_none());
+    let abandoned = stage.reader(0, None, WhenBehind::Replay);
+    abandoned.abandon(GOING_AWAY, "too slow");
+    assert!(matches!(next(&abandoned), Some(Next::Close(_))), "at once");
+}
+
+#[test]
+fn pings_go_first_and_stalls_are_noticed() {
+    let mut stage = Stage::new();
+    let reader = stage.reader(0, None, WhenBehind::Replay);
+    let later = Instant::now() + Duration::from_secs(100);
+    assert!(!reader.is_stalled(later, Duration::from_secs(50)), "nothing is to be sent");
+    stage.publish(1, 100);
+    stage.publish(1, 100);
+    reader.wake();
+    reader.ping();
+    assert!(reader.is_stalled(later, Duration::from_secs(50)));
+    assert!(matches!(next(&reader), Some(Next::Frames(chunk)) if chunk.bytes() == &PING));
+    assert_eq!(numbers(&reader), [1]);
+    assert!(!reader.is_stalled(later, Duration::from_secs(50)));
+    reader.cut();
+    assert!(reader.poll_cut(&mut Context::from_waker(Waker::noop())).is_ready());
+}
+
+#[test]
+fn notices_are_bounded() {
+    let reader = Reader::of_pushed(Wire::WebSocket);
+    let notice: Arc<SharedFrames> = Arc::new(Frames::single(b"x").into());
+    (0..1000).for_each(|_| reader.push(&notice));
+    assert_eq!(texts(&reader).len(), MAX_NOTICES);
+    assert_eq!(reader.sent(), 0, "they are no messages of a stream");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_many_read_is_sent_by_pages_but_for_small_rests() {
+    let text = "x".repeat(30_000);
+    let mut builder = FramesBuilder::default();
+    (0..40u8).for_each(|i| builder.push(|out| out.extend([text.as_bytes(), &[b'a' + i % 26]].concat())));
+    let frames = builder.build();
+    let reader = Reader::of_pushed(Wire::WebSocket);
+    reader.push(&SharedFrames::new(frames.clone(), 1000));
+    let (mut pieces, mut sent) = (0, Vec::new());
+    while let Some(next) = next(&reader) {
+        let Next::Frames(mut chunk) = next else { panic!("{next:?}") };
+        pieces += 1;
+        while chunk.in_own_pages().is_some() {
+            sent.extend_from_slice(chunk.bytes().get(..10_001).expect("a large rest"));
+            chunk.advance(10_001);
+        }
+        assert!(chunk.bytes().len() < 16 * 1024, "few bytes are sent as they are");
+        sent.extend_from_slice(chunk.bytes());
+    }
+    assert!(pieces > 1, "{pieces}");
+    assert!(sent == frames.bytes(), "other bytes were sent");
+}
+
+#[test]
+fn for_few_clients_or_bytes_there_are_no_pages() {
+    assert!(!SharedFrames::new(Frames::single(&[b'x'; 65_000]), 1000).is_in_own_pages());
+    let shared = SharedFrames::new(Frames::single(&[b'x'; 100_000]), 1);
+    assert!(!shared.is_in_own_pages());
+    assert_eq!(shared.bytes(), 100_010);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Publish { count: u64, leaves_out: u64 },
+    Evict,
+    Expire,
+    Take(usize),
+    Replay,
+    Reconnect,
+    Wake,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0u64..5, 2u64..6).prop_map(|(count, leaves_out)| Step::Publish { count, leaves_out }),
+        3 => Just(Step::Evict),
+        1 => Just(Step::Expire),
+        4 => (1usize..4).prop_map(Step::Take),
+        4 => Just(Step::Replay),
+        1 => Just(Step::Reconnect),
+        1 => Just(Step::Wake),
+    ];
+    prop::collection::vec(step, 0..80)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Whatever happens between the tail, the journal, retention and reconnects: a client gets each message once, in
+    /// order, and each missing one is part of a gap that it was told of.
+    #[test]
+    fn a_client_misses_nothing_without_being_told(steps in steps()) {
+        let mut stage = Stage::new();
+        let mut reader = stage.reader(0, None, WhenBehind::Replay);
+        let mut published = Vec::new();
+        let (mut received, mut gaps) = (Vec::new(), Vec::new());
+        let take = |reader: &Arc<Reader>, most: usize, received: &mut Vec<u64>, gaps: &mut Vec<(u64, u64)>| {
+            for _ in 0..most {
+                let Some(Next::Frames(chunk)) = next(reader) else { return };
+                let mut bytes = chunk.bytes().as_ref();
+                while let [0x81, length, rest @ ..] = bytes {
+                    let (text, rest) = rest.split_at(usize::from(*length));
+                    bytes = rest;
+                    let text = String::from_utf8_lossy(text);
+                    match text.parse() {
+                        Ok(seq) => received.push(seq),
+                        Err(_) => {
+                            let gap: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+                            let of = |name: &str| gap[name].as_u64().expect("a number");
+                            gaps.push((of("from_seq"), of("to_seq")));
+                        }
+                    }
+                }
+            }
+        };
+        for step in steps {
+            match step {
+                Step::Publish { count, leaves_out } => {
+                    published.extend((stage.next..stage.next + count).filter(|seq| !seq.is_multiple_of(leaves_out)));
+                    stage.publish(count, leaves_out);
+                }
+                Step::Evict => drop(stage.tail.evict()),
+                Step::Expire => drop(stage.journal.pop_front()),
+                Step::Take(most) => take(&reader, most, &mut received, &mut gaps),
+                Step::Replay => drop(stage.replay_one()),
+                Step::Reconnect => {
+                    // What the connection has taken has reached the client.
+                    let cursor = reader.cursor();
+                    reader.cut();
+                    reader = stage.reader(cursor, None, WhenBehind::Replay);
+                }
+                Step::Wake => reader.wake(),
+            }
+        }
+        loop {
+            take(&reader, 1000, &mut received, &mut gaps);
+            if !stage.replay_one() {
+                break;
+            }
+        }
+        take(&reader, 1000, &mut received, &mut gaps);
+        prop_assert!(received.is_sorted_by(|a, b| a < b), "{:?}", received);
+        let is_told = |seq: &u64| gaps.iter().any(|(from, to)| (from..=to).contains(&seq));
+        let expected: Vec<_> = published.iter().copied().filter(|seq| received.contains(seq) || !is_told(seq)).collect();
+        prop_assert_eq!(&received, &expected);
+        prop_assert!(received.iter().all(|seq| !is_told(seq)), "{:?} {:?}", received, gaps);
+        prop_assert_eq!(reader.cursor(), stage.next);
+    }
+}

@@ -1,0 +1,86 @@
+//! Reads the journal for clients behind the tail, on a thread of its own, one block for each client in turn.
+
+use super::broker::{Broker, Join};
+use super::reader::{Reader, Unit};
+use crate::journal::{History, ReadBlock};
+use actix::Addr;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Delay after the disk could not be read.
+const DISK_PAUSE: Duration = Duration::from_secs(1);
+
+/// Reads the journal for clients; see the module documentation.
+pub(crate) struct Replayer {
+    /// The journal.
+    pub(crate) history: History,
+    /// Everything before this number was given before the start; up to the journal's first number after the start, none
+    /// was given.
+    pub(crate) before_start: u64,
+    /// The Broker.
+    pub(crate) broker: Addr<Broker>,
+    /// The fraction of one core that it may use.
+    pub(crate) share: f64,
+}
+
+impl Replayer {
+    /// Starts the thread, which serves `readers` until their sender is gone.
+    ///
+    /// # Errors
+    /// If the operating system does not start a thread.
+    pub(crate) fn start(mut self, readers: Receiver<Arc<Reader>>) -> std::io::Result<()> {
+        let run = move || {
+            while let Ok(reader) = readers.recv() {
+                let begin = Instant::now();
+                self.serve(&reader);
+                let rest = begin.elapsed().mul_f64(1.0 / self.share - 1.0);
+                if !rest.is_zero() {
+                    sleep(rest);
+                }
+            }
+        };
+        std::thread::Builder::new().name("replay".into()).spawn(run).map(drop)
+    }
+
+    /// Gives `reader` its next block.
+    fn serve(&mut self, reader: &Arc<Reader>) {
+        let Some((from, stream)) = reader.reads_from().zip(reader.stream()) else { return };
+        match self.history.read(from) {
+            Ok(Some(ReadBlock { first_seq, end_seq, after, batch })) => {
+                // Numbers from `after` on were never given.
+                if from < after.min(first_seq) {
+                    reader.skip_to(first_seq);
+                }
+                match batch {
+                    Some(batch) => {
+                        let shared = Arc::new(batch.on_wire(stream, reader.wire).into());
+                        reader.deliver(Unit { shared, end_seq, since: Instant::now() });
+                    }
+                    None => {
+                        reader.skip_to(end_seq);
+                        reader.retry();
+                    }
+                }
+            }
+            Ok(None) => self.at_end(reader, from),
+            Err(error) => {
+                log::error!("failed to read the journal: {error}; trying again in {DISK_PAUSE:?}");
+                sleep(DISK_PAUSE);
+                reader.retry();
+            }
+        }
+    }
+
+    /// Nothing is kept from `from` on.
+    fn at_end(&self, reader: &Arc<Reader>, from: u64) {
+        let next = self.history.store().next_seq();
+        if from < self.before_start {
+            reader.skip_to(next);
+        } else if from < next {
+            reader.advance_to(next);
+        }
+        self.broker.do_send(Join(reader.clone()));
+    }
+}

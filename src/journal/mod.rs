@@ -1,0 +1,41 @@
+//! The journal: one durable sequence of verified entries, with the position of each log. Every entry has a number in it.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `writer.rs` | the thread that appends blocks |
+//! | `history.rs` | blocks that are read again, with the messages of their entries |
+//! | `block.rs` | the content of a block: entries of one log, and its position |
+//! | `store.rs` | the numbers of entries, and when segments begin and end |
+//! | `recovery.rs` | opens the segments of an earlier run, and repairs the newest |
+//! | `reader.rs` | reads blocks in order |
+//! | `list.rs` | the segments that are kept, and which are deleted |
+//! | `scan.rs` | finds the records of a segment, also behind damage |
+//! | `segment.rs` | one segment: a file, or memory |
+//! | `record.rs` | the format of a segment's records |
+//! | `error.rs` | an error with the path of its file |
+//!
+//! From `store.rs` down, nothing is known of certificates: the payload of a record is opaque.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+pub(crate) mod block;
+mod error;
+mod history;
+mod list;
+mod reader;
+mod record;
+mod recovery;
+mod scan;
+mod segment;
+mod store;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub(crate) use history::{History, ReadBlock, split};
+pub(crate) use recovery::{LastStop, OpenError};
+pub(crate) use store::{Store, StoreFigures, StoreLimits};
+pub(crate) use writer::{Append, Writer};

@@ -1,0 +1,108 @@
+//! The thread that appends blocks. It gives the entries their numbers, so they are published in the order of the numbers.
+
+use super::store::Store;
+use crate::clock;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Number of blocks that wait for the thread. Then the watchers wait: their logs are slowed down, nothing is lost.
+pub(crate) const MAX_WAITING: usize = 64;
+
+/// A block to append.
+pub(crate) struct Append {
+    /// The encoded block.
+    pub(crate) block: Vec<u8>,
+    /// Number of its entries, at least 1.
+    pub(crate) count: u32,
+    /// Called with the number of the first entry once the block is in the journal. Publishes the entries.
+    pub(crate) publish: Box<dyn FnOnce(u64) + Send>,
+    /// Resolves after that.
+    pub(crate) done: oneshot::Sender<()>,
+}
+
+/// Sends blocks to the thread.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    blocks: mpsc::Sender<Append>,
+}
+
+impl Writer {
+    /// Starts the thread, which ends when the last `Writer` is dropped. The last run ended before the number `after`. With
+    /// `syncs_each`, entries are published only when they are on disk.
+    ///
+    /// # Errors
+    /// If the operating system does not start a thread.
+    pub(crate) fn start(store: Arc<Store>, after: u64, syncs_each: bool) -> std::io::Result<Self> {
+        let (blocks, received) = mpsc::channel(MAX_WAITING);
+        let appender = Appender { store, after: Some(after), syncs_each, has_failed: false };
+        std::thread::Builder::new().name("journal".into()).spawn(move || appender.run(received))?;
+        Ok(Writer { blocks })
+    }
+
+    /// Appends a block; waits while too many others wait. The thread runs as long as this does.
+    pub(crate) async fn append(&self, append: Append) {
+        let _ = self.blocks.send(append).await;
+    }
+}
+
+struct Appender {
+    store: Arc<Store>,
+    /// Before the first block: the number behind the last one of the last run. The numbers between were never given, or
+    /// their entries are fetched again.
+    after: Option<u64>,
+    syncs_each: bool,
+    has_failed: bool,
+}
+
+impl Appender {
+    fn run(mut self, mut received: mpsc::Receiver<Append>) {
+        let mut group = Vec::new();
+        while let Some(first) = received.blocking_recv() {
+            group.push(first);
+            while group.len() < MAX_WAITING
+                && let Ok(next) = received.try_recv()
+            {
+                group.push(next);
+            }
+            let numbers: Vec<_> = group.iter().map(|append| self.append(append)).collect();
+            if self.syncs_each {
+                self.sync();
+            }
+            for (Append { publish, done, .. }, first_seq) in group.drain(..).zip(numbers) {
+                publish(first_seq);
+                // A watcher that was stopped does not wait any more.
+                let _ = done.send(());
+            }
+        }
+    }
+
+    /// Appends one block and returns the number of its first entry. If that fails, its entries get numbers all the same:
+    /// clients at the tail receive them, and a gap is announced to those that read the journal.
+    fn append(&mut self, append: &Append) -> u64 {
+        let after = self.after.unwrap_or_else(|| self.store.next_seq()).to_be_bytes();
+        match self.store.append(append.count, clock::unix_us(), &[&after, &append.block]) {
+            Ok(first_seq) => {
+                self.after = None;
+                if std::mem::take(&mut self.has_failed) {
+                    log::info!("the journal is written again");
+                }
+                first_seq
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.has_failed, true) {
+                    log::error!(
+                        "failed to write the journal: {error}; messages are sent, but they cannot be repeated to \
+                         clients that fall behind or come back"
+                    );
+                }
+                self.store.give_numbers(append.count)
+            }
+        }
+    }
+
+    fn sync(&mut self) {
+        if let Err(error) = self.store.sync() {
+            log::error!("failed to sync the journal: {error}");
+        }
+    }
+}

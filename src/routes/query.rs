@@ -1,0 +1,189 @@
+//! What a subscriber asks for in the query string, alike for all streams and wires.
+
+use crate::journal::Store;
+use actix_web::HttpResponse;
+use chrono::DateTime;
+use std::time::Duration;
+
+/// What a subscriber asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Query {
+    /// Whether it wants notices.
+    pub(super) notices: bool,
+    /// The newest entry that it has.
+    cursor: Option<u64>,
+    /// The moment from which on it wants entries, unix microseconds.
+    since_us: Option<u64>,
+    /// The moment at which it ends, unix microseconds.
+    until_us: Option<u64>,
+    /// Whether it ends where the journal ends now.
+    ends_now: bool,
+}
+
+/// A parameter that is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct InvalidParameter {
+    parameter: &'static str,
+    message: String,
+}
+
+impl InvalidParameter {
+    /// Status 400, with the parameter and what is wrong with it.
+    pub(super) fn response(&self) -> HttpResponse {
+        HttpResponse::BadRequest().json(serde_json::json!({
+            "error": "invalid_parameter", "parameter": self.parameter, "message": self.message }))
+    }
+}
+
+/// Where a subscriber reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// The number of the first entry; `None` for what comes next.
+    pub(super) start: Option<u64>,
+    /// It ends before this number.
+    pub(super) until: Option<u64>,
+}
+
+impl Query {
+    /// Parses the query string `text`. `last_event_id` is the header of the same name, which takes the place of a cursor.
+    ///
+    /// # Errors
+    /// At the first invalid parameter.
+    pub(super) fn parse(
+        text: &str,
+        last_event_id: Option<&str>,
+        now_us: u64,
+    ) -> Result<Self, InvalidParameter> {
+        let mut query = Query::default();
+        if let Some(id) = last_event_id.filter(|id| !id.is_empty()) {
+            query.cursor = Some(number("Last-Event-ID", id)?);
+        }
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            match name.as_ref() {
+                "notices" => query.notices = matches!(value.as_ref(), "1" | "true"),
+                "cursor" if query.cursor.is_none() => query.cursor = Some(number("cursor", &value)?),
+                "since" => query.since_us = Some(moment("since", &value, now_us)?),
+                "until" => query.until_us = Some(moment("until", &value, now_us)?),
+                "follow" => query.ends_now = !flag("follow", &value)?,
+                _ => {}
+            }
+        }
+        if query.cursor.is_some() && query.since_us.is_some() {
+            return Err(invalid("since", "a cursor is given as well; use one of them"));
+        }
+        Ok(query)
+    }
+
+    /// Whether it says where to begin.
+    pub(super) fn has_start(&self) -> bool {
+        self.cursor.is_some() || self.since_us.is_some()
+    }
+
+    /// Where it reads in `journal`.
+    ///
+    /// # Errors
+    /// If the cursor has not been given yet, or the end lies before the beginning.
+    pub(super) fn extent(&self, journal: &Store) -> Result<Extent, InvalidParameter> {
+        let next = journal.next_seq();
+        let start = match (self.cursor, self.since_us) {
+            (Some(cursor), _) if cursor >= next => {
+                let message = format!("{cursor} has not been given yet; the newest number is {}", next - 1);
+                return Err(invalid("cursor", &message));
+            }
+            (Some(cursor), _) => Some(cursor + 1),
+            (None, Some(since_us)) => Some(journal.seq_at(since_us)),
+            // A search begins with the oldest entry.
+            (None, None) if self.ends_now || self.until_us.is_some() => Some(journal.floor()),
+            (None, None) => None,
+        };
+        let until = self.until_us.map(|until_us| journal.seq_at(until_us));
+        let until = if self.ends_now { Some(until.unwrap_or(next).min(next)) } else { until };
+        Ok(Extent { start, until })
+    }
+}
+
+fn invalid(parameter: &'static str, message: &str) -> InvalidParameter {
+    InvalidParameter { parameter, message: message.into() }
+}
+
+fn number(parameter: &'static str, value: &str) -> Result<u64, InvalidParameter> {
+    value.parse().map_err(|_| invalid(parameter, &format!("expected the seq of a message, found {value:?}")))
+}
+
+fn flag(parameter: &'static str, value: &str) -> Result<bool, InvalidParameter> {
+    match value {
+        "0" | "false" => Ok(false),
+        "1" | "true" => Ok(true),
+        _ => Err(invalid(parameter, &format!("expected 0 or 1, found {value:?}"))),
+    }
+}
+
+/// A moment: a duration before now, a date of RFC 3339, or unix seconds.
+fn moment(parameter: &'static str, value: &str, now_us: u64) -> Result<u64, InvalidParameter> {
+    if let Ok(seconds) = value.parse::<f64>() {
+        let is_moment = (0.0..=253_402_300_799.0).contains(&seconds);
+        return is_moment.then_some((seconds * 1e6) as u64).ok_or_else(|| not_a_moment(parameter, value));
+    }
+    if let Ok(ago) = humantime::parse_duration(value) {
+        return Ok(now_us.saturating_sub(Duration::as_micros(&ago).try_into().unwrap_or(u64::MAX)));
+    }
+    let date = DateTime::parse_from_rfc3339(value).map_err(|_| not_a_moment(parameter, value))?;
+    u64::try_from(date.timestamp_micros()).map_err(|_| not_a_moment(parameter, value))
+}
+
+fn not_a_moment(parameter: &'static str, value: &str) -> InvalidParameter {
+    let expected = "expected a duration such as 1h, a date such as 2026-11-27T10:00:00Z, or unix seconds";
+    invalid(parameter, &format!("{expected}, found {value:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_US: u64 = 1_795_460_507_000_000;
+
+    fn parse(text: &str) -> Result<Query, String> {
+        Query::parse(text, None, NOW_US).map_err(|error| format!("{}: {}", error.parameter, error.message))
+    }
+
+    #[test]
+    fn moments_have_three_forms() {
+        for (text, since_us) in [
+            ("since=1h", NOW_US - 3_600_000_000),
+            ("since=90s", NOW_US - 90_000_000),
+            ("since=1795460507", NOW_US),
+            ("since=1795460506.5", NOW_US - 500_000),
+            ("since=2026-11-23T19:41:47Z", 1_795_462_907_000_000),
+            ("since=2026-11-23T19%3A41%3A47%2B00:00", 1_795_462_907_000_000),
+        ] {
+            assert_eq!(parse(text).unwrap().since_us, Some(since_us), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_by_name() {
+        for (text, parameter) in [
+            ("cursor=", "cursor"),
+            ("cursor=-1", "cursor"),
+            ("since=yesterday", "since"),
+            ("since=-5", "since"),
+            ("since=inf", "since"),
+            ("until=2026-13-01T00:00:00Z", "until"),
+            ("follow=no", "follow"),
+            ("cursor=5&since=1h", "since"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(&format!("{parameter}: ")), "{text}: {error}");
+        }
+        assert!(Query::parse("", Some("x"), NOW_US).is_err());
+    }
+
+    #[test]
+    fn the_last_event_id_takes_the_place_of_a_cursor() {
+        let query = |text, id| Query::parse(text, id, NOW_US).unwrap();
+        assert_eq!(query("cursor=5", Some("7")).cursor, Some(7));
+        assert_eq!(query("cursor=5", Some("")).cursor, Some(5));
+        assert_eq!(query("", None), Query::default());
+        assert!(query("stream=lite&notices=1", None).notices && !query("notices=0", None).notices);
+    }
+}
