@@ -46,9 +46,6 @@ key=$(python3 -c 'import json, sys; print(json.loads(sys.stdin.readline())["key"
 cat >"$work/certstream.toml" <<END
 [server]
 listen = "127.0.0.1:0"
-[clients]
-queue_bytes = "1 GiB"
-all_queues_bytes = "2 GiB"
 [log_list]
 enabled = false
 [state]

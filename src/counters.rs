@@ -12,9 +12,9 @@ pub enum Ending {
     Stalled,
     /// It sent nothing for too long.
     Silent,
-    /// Its queue exceeded its limit.
+    /// Its next message was no longer in memory.
     TooFarBehind,
-    /// The queues of all clients together exceeded their limit, and it was the slowest.
+    /// Clients that take old messages kept too many of them in memory, and it was the slowest.
     Shed,
     /// New access rules do not admit it.
     NotAllowed,

@@ -4,12 +4,13 @@
 //!
 //! ```text
 //! CT log ─► log_client ─► ct (decode) ─► LogWatcher (verify) ─► message (certificate to JSON, framed once)
-//!        ─► Broker ─► SendQueue (one per client, bounded) ─► Connection ◄─► socket
-//!            ▲  │                                 pong, close ▲      │ received bytes
-//!            │  └─► /latest.json, /example.json, /develop     │      ▼
-//!            │                                              WebSocketSession (one per WebSocket client)
-//!            ├── Tick ── Heartbeat                                 │
-//!            └── Subscribe, Unsubscribe ───────────────────────────┘
+//!        ─► journal (numbered, on disk) ─► Broker ─► Tail (the newest, shared) ─► Reader (a cursor per client)
+//!                 │                        ▲  │                                     │         ▲
+//!                 │                        │  └─► /latest.json, /example.json       ▼         │ blocks
+//!                 └─► Replayer ────────────┼── for clients behind the tail ─────────┼─────────┘
+//!                                          │                                    Connection ◄─► socket
+//!                                          ├── Tick ── Heartbeat                    │ ▲ pong, close
+//!                                          └── Subscribe, Unsubscribe ── WebSocketSession (one per WebSocket client)
 //! ```
 //!
 //! SSE clients have an `EventSession` instead of a WebSocketSession. It subscribes; its client cannot send anything.
@@ -20,12 +21,12 @@
 //! | module | what it is for | uses |
 //! |---|---|---|
 //! | [`cli`] | the command line | `startup`, `reload`, `transport`, `config`, `log_list`, `log_client`, `http_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
-//! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message` |
+//! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `counters`, `digest`, `evidence`, `access`, `message`, `clock` |
 //! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `access`, `printable` |
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
-//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `log_client`, `state`, `counters`, `access`, `message`, `rate` |
+//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `log_client`, `state`, `journal`, `counters`, `access`, `message`, `rate`, `clock` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
-//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' SendQueue and Connection | `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
+//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
 //! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `state`, `access`, `message`, `ct`, `printable` |
 //! | `log_list` | the lists of logs: downloaded, verified and stored | `http_client`, `ct`, `system` |
@@ -33,6 +34,7 @@
 //! | `http_client` | HTTP requests to logs and list servers: TLS, proxies, and limits of responses |  |
 //! | [`demo`] | a local CT log, for trying the server out and for tests | `ct`, `certificate`, `rate`, `clock` |
 //! | [`state`] | the files that survive a restart | `evidence`, `ct`, `system` |
+//! | [`journal`] | the durable sequence of verified entries, their numbers, and the logs' positions | `message`, `ct`, `certificate`, `clock` |
 //! | `counters` | counters of client events | `access`, `message` |
 //! | `digest` | groups repeated problems of the CT logs into few lines of the log file | `printable` |
 //! | [`evidence`] | proof of a log's misbehaviour, which `actors` notices, in a form that others can verify; pure | `ct`, `certificate` |
@@ -61,9 +63,11 @@
 //! | whether such an entry is sent or skipped | `actors/log_watcher/publisher.rs` |
 //! | which names are in `all_domains` | `certificate/domains.rs`; of names tiles: `ct/names_tile.rs` |
 //! | whether an address may connect, and a token may subscribe | `access/mod.rs`, `access/token.rs`; applied in `server/gate.rs` |
-//! | what a client's queue may hold, and what it drops | `actors/send_queue/mod.rs` |
+//! | where a client reads, and what happens when it falls behind | `actors/reader/mod.rs` |
+//! | which numbers entries get, also after a crash | `journal/store.rs`, `journal/recovery.rs` |
+//! | what is missing when a client comes back, and what it is told | `actors/replayer.rs` |
 //! | when a slow or silent subscriber is closed | `actors/broker.rs`; any other client: `server/http.rs` |
-//! | which client loses messages when all queues together are too large | `actors/broker.rs` |
+//! | which messages stay in memory | `actors/broker.rs` |
 //! | which connections end when all together have too much unsent | `transport/connections.rs` |
 
 // Public items are those that the binary, tests, benches or fuzz targets need.
@@ -82,7 +86,7 @@ pub mod demo;
 mod digest;
 pub mod evidence;
 mod http_client;
-mod journal;
+pub mod journal;
 #[cfg(test)]
 mod limits;
 mod live_config;

@@ -2,11 +2,12 @@
 
 use crate::access::arrivals;
 use crate::actors::log_watcher::{log_cursor, unreconciled};
-use crate::actors::{client_messages, closing, log_watcher, ring_buffer, socket};
+use crate::actors::{client_messages, closing, log_watcher, reader, ring_buffer, socket};
 use crate::cli::logging::budget;
 use crate::config::{Size, read};
 use crate::ct::{entry, log_list as list, names_tile};
 use crate::http_client::{body_buffer, client as http_client};
+use crate::journal;
 use crate::log_client::{http as log_http, issuers, limits, memory, rfc6962, static_ct, tiles};
 use crate::log_list::download;
 use crate::message::client_frames;
@@ -123,7 +124,8 @@ fn connections() -> Vec<Row> {
         [
             "Server-Sent Events".into(),
             format!(
-                "`clients.queue_bytes`, `queue_age`; {} unsent in the kernel, {} in all, {} before it has read {}",
+                "a cursor, and {} units of messages; {} unsent in the kernel, {} in all, {} before it has read {}",
+                reader::MAX_READY,
                 bytes(socket::EVENTS_UNSENT),
                 bytes(2 * socket::SEND_BUFFER),
                 bytes(2 * socket::FIRST_SEND_BUFFER),
@@ -134,14 +136,15 @@ fn connections() -> Vec<Row> {
                 time(closing::ABANDONED_TIMEOUT)
             ),
             "received data is dropped, at the rate above".into(),
-            "`clients.when_full`; then the response ends, then the connection is cut off".into(),
+            "`clients.when_behind`; then the response ends, then the connection is cut off".into(),
             "`api`: wires, slow_clients; `attack`: floods".into(),
         ],
         [
             "WebSocket".into(),
             format!(
-                "`clients.queue_bytes`, `queue_age`; {} in the kernel, {} before it has read {}; of received frames only one ping and one close \
+                "the same; {} notices; {} in the kernel, {} before it has read {}; of received frames only one ping and one close \
                  frame are kept; messages of {}",
+                reader::MAX_NOTICES,
                 bytes(2 * socket::SEND_BUFFER),
                 bytes(2 * socket::FIRST_SEND_BUFFER),
                 bytes(socket::ENLARGE_AFTER / 2),
@@ -184,13 +187,13 @@ fn connections() -> Vec<Row> {
             "all connections together".into(),
             format!(
                 "`access.connections`, `connections_per_address`, and the open files allowed minus {} (or half of them); \
-                 `clients.all_queues_bytes`; `clients.all_unsent_bytes` for those who take nothing, at most half of \
+                 `clients.ring_bytes` for the newest messages, and again for older ones that a client is taking; `clients.all_unsent_bytes` for those who take nothing, at most half of \
                  the kernel's memory for TCP",
                 descriptors::OTHERS
             ),
             format!("checked every {}", time(connection_budget::SWEEP_INTERVAL)),
             "log lines: those below".into(),
-            "503, 429; queues are dropped; the connections that read least and hold most are reset".into(),
+            "503, 429; the connections that read least and hold most are reset".into(),
             "`transport::connections`; `api`: slow_clients; `attack`".into(),
         ],
         [
@@ -324,6 +327,21 @@ fn inputs() -> Vec<Row> {
             "logs above their share fetch one page at a time; then their requests fail, and pages become smaller"
                 .into(),
             "`log_client::memory`; `log_client`; `hostile_logs`".into(),
+        ],
+        [
+            "journal".into(),
+            format!(
+                "`journal.max_bytes` and one segment; at most {} segments, each one open file; a block of at most {}; {} blocks \
+                 that wait to be written; {} of blocks in memory that clients read",
+                journal::MAX_SEGMENTS,
+                bytes(journal::MAX_PAYLOAD),
+                journal::MAX_WAITING,
+                bytes(journal::MAX_CACHED_BYTES as usize)
+            ),
+            "`journal.max_age`".into(),
+            "`clients.replay_share` of a core for reading".into(),
+            "the oldest segments are deleted; while blocks wait, the server stops fetching from the logs".into(),
+            "`journal`".into(),
         ],
         [
             "memory of received responses for the next ones".into(),

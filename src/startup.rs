@@ -17,7 +17,7 @@ use crate::actors::liveness::Liveness;
 use crate::actors::log_directory::{LogDirectory, LogStatuses, StopWatching};
 use crate::actors::log_watcher::{self, LogStatus, LogWatcher};
 use crate::actors::replayer::Replayer;
-use crate::config::{Config, ListConfig, LogConfig, LogEndpoint};
+use crate::config::{Config, JournalConfig, ListConfig, LogConfig, LogEndpoint};
 use crate::counters::Counters;
 use crate::digest::Digest;
 use crate::evidence::{Base64, LogIdentity};
@@ -121,7 +121,7 @@ impl Application {
         let listeners = listeners(config)?;
         let address = listeners.clients.local_addr().unwrap_or(config.listen);
         let admin_address = listeners.admin.as_ref().and_then(|listener| listener.local_addr().ok());
-        let journal = OpenJournal::open(&config.journal, &positions)?;
+        let journal = OpenJournal::open(journal_config(config), &positions)?;
         let (demand, counters) = (Arc::new(Demand::default()), Arc::new(Counters::default()));
         let tails = Tails::default();
         let mut arbiters = vec![Arbiter::new()];
@@ -317,6 +317,12 @@ async fn keep_renewed(tls: Arc<Tls>) {
             Err(_) => {}
         }
     }
+}
+
+/// The settings of the journal. Without positions, it is in memory alone: the state folder is not locked.
+fn journal_config(config: &Config) -> JournalConfig {
+    let dir = config.journal.dir.clone().filter(|_| config.keeps_positions);
+    JournalConfig { dir, ..config.journal.clone() }
 }
 
 /// Locks the state folder and loads the positions.

@@ -5,6 +5,9 @@
 //! They need no web server, and without it the build is fast enough to run for every change.
 
 #[allow(dead_code)]
+#[path = "../../src/journal/block.rs"]
+pub mod block;
+#[allow(dead_code)]
 #[path = "../../src/certificate/mod.rs"]
 pub mod certificate;
 #[allow(dead_code)]
@@ -61,6 +64,9 @@ pub fn check_json(text: &[u8], max_len: usize) {
     }
 }
 
+/// A number as entries have it in the journal.
+const FIRST_SEQ: u64 = 1_795_460_507_875_404;
+
 /// Memory for the encoded issuers, which outlives a call and grows by doubling.
 const ISSUERS: usize = 8 * 1024 * 1024;
 
@@ -75,7 +81,11 @@ pub fn check_messages(entry: LogEntry) {
     let content = Content::Entry(entry);
     let entry = CertEntry::new(SOURCE.clone(), 7, 1_700_000_000_000_001, content);
     meter::limited(2 * max_memory(bytes, certificates) + ISSUERS, || {
-        let batch = EntryBatch::new(vec![entry.clone()]);
+        let mut batch = EntryBatch::new(vec![entry.clone()]);
+        // The messages of the full stream get their numbers later, the others at once.
+        batch.frames(Stream::Full);
+        batch.number(FIRST_SEQ);
+        let entry = CertEntry { seq: Some(FIRST_SEQ), ..entry };
         for stream in Stream::ALL {
             let Some(alone) = entry.json(stream) else {
                 assert_eq!(stream, Stream::Domains, "only the domains stream has no message without names");

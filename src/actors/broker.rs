@@ -8,10 +8,10 @@ mod messages;
 #[cfg(test)]
 mod tests;
 
-use super::client::{Client, GOING_AWAY, NOT_ALLOWED};
+use super::client::Client;
 use super::closing::ABANDONED_TIMEOUT;
 use super::coalescer::Coalescers;
-use super::reader::{SharedFrames, Tail, Unit};
+use super::reader::{GOING_AWAY, NORMAL, NOT_ALLOWED, SharedFrames, Tail, Unit};
 use super::ring_buffer::RingBuffer;
 use super::trim_policy::TrimPolicy;
 use crate::clock;
@@ -207,6 +207,9 @@ impl Subscriber {
     /// Pings the client when the interval has passed, abandons it when it has stalled or gone silent, and disconnects
     /// it when it does not close in time.
     fn check_liveness(&mut self, now: Instant, limits: &ClientLimits, counters: &Counters) {
+        if self.client.ends_at_us.is_some_and(|end_us| clock::unix_us() >= end_us) {
+            self.client.reader.close(NORMAL, "");
+        }
         if let Some(since) = self.abandoned_at {
             if now.saturating_duration_since(since) >= ABANDONED_TIMEOUT {
                 self.client.disconnect();

@@ -7,13 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Close code 1001, going away (RFC 6455 section 7.4.1): the only code after which every client library reconnects.
-pub(crate) const GOING_AWAY: u16 = 1001;
-/// Close code 1008, policy violation: new access rules do not admit the client.
-pub(crate) const NOT_ALLOWED: u16 = 1008;
-/// Close code 1000, normal closure: everything requested was sent.
-pub(crate) const NORMAL: u16 = 1000;
-
 /// The origin of a connection.
 #[derive(Debug)]
 pub(crate) struct ClientOrigin {
@@ -43,6 +36,8 @@ pub struct Client {
     pub address: IpAddr,
     /// The identity that its token proved, if it presented one.
     pub identity: Option<Identity>,
+    /// When it ends, unix microseconds; `None` for no end.
+    pub(crate) ends_at_us: Option<u64>,
     /// When the client was created, right before its handshake is answered.
     pub connected_at: SystemTime,
     /// What it reads.
@@ -67,10 +62,16 @@ impl Client {
             connected_at: SystemTime::now(),
             reader,
             start,
+            ends_at_us: None,
             begin: Instant::now(),
             heard_ms: AtomicU64::new(0),
             _slots: origin.slots,
         }
+    }
+
+    /// The same client, which ends at this moment, unix microseconds.
+    pub(crate) fn ending_at(self, ends_at_us: Option<u64>) -> Self {
+        Client { ends_at_us, ..self }
     }
 
     /// Connection time in Unix seconds.

@@ -2,14 +2,15 @@
 //!
 //! | message | from, to | when the receiver is full |
 //! |---|---|---|
-//! | [`Publish`](broker::Publish) | LogWatcher, Broker | the watcher waits for the answer: its log is slowed down, nothing is lost |
-//! | frames ([`SendQueue`](send_queue::SendQueue)) | Broker, [`Connection`](connection::Connection) | dropped and counted for that client, or the client is closed (`clients.when_full`); the Broker does not wait |
+//! | blocks ([`Append`](crate::journal::Append)) | LogWatcher, journal | the watcher waits: its log is slowed down, nothing is lost |
+//! | [`Publish`](broker::Publish) | journal, Broker | the journal waits |
+//! | frames ([`Tail`](reader::Tail)) | Broker, [`Connection`](connection::Connection) | the oldest leave memory; clients that need them read the journal (`clients.when_behind`) |
+//! | readers ([`Subscribed::replay`](reader::Subscribed)), [`Join`](broker::Join) | Connection, [`Replayer`](replayer::Replayer), Broker | sent regardless: at most one for each client |
 //! | received bytes ([`ReadBuffer`](client_messages::ReadBuffer)) | Connection, WebSocketSession | the connection reads nothing more from its socket |
 //! | [`Alert`](broker::Alert) | LogWatcher, Broker | not sent; the misbehaviour is in the log file in any case |
 //! | [`Tick`](broker::Tick) | Heartbeat, Broker | skipped |
 //! | [`Subscribe`](broker::Subscribe), [`Unsubscribe`](broker::Unsubscribe) | [`WebSocketControl`](websocket_session::WebSocketControl) or [`EventSession`](event_session::EventSession), Broker | sent regardless: one of each per connection |
-//! | [`Waiting`](broker::Waiting) | routes, Broker | sent regardless: the answers that it belongs to are rate limited |
-//! | [`Newest`](broker::Newest), [`Clients`](broker::Clients), [`QueueDepths`](broker::QueueDepths), [`Ping`](broker::Ping) | routes, Broker | the sender waits |
+//! | [`Newest`](broker::Newest), [`Clients`](broker::Clients), [`RingSize`](broker::RingSize), [`Ping`](broker::Ping) | routes, Broker | the sender waits |
 //! | [`CloseClients`](broker::CloseClients), [`DisconnectClients`](broker::DisconnectClients) | startup, Broker | the sender waits |
 //! | [`NewSettings`](broker::NewSettings) | reload, Broker | sent regardless: one per reload |
 //! | [`Follow`](log_directory::Follow) | reload, [`LogDirectory`](log_directory::LogDirectory) | sent regardless: one per reload |

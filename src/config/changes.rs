@@ -26,11 +26,13 @@ const CHANGEABLE: [&str; 18] = [
     "tokens",
 ];
 pub(crate) const TLS: &str = "tls";
+/// Keys of these sections that cannot.
+const FIXED: [&str; 2] = ["clients.replay_share", "clients.restart_grace"];
 
 /// Whether the value of `key` can change while the server runs. The keys of TLS can change only if TLS is
 /// enabled before and after.
 pub(crate) fn can_change_at_run_time(key: &str) -> bool {
-    CHANGEABLE.contains(&key) || CHANGEABLE.contains(&section(key))
+    !FIXED.contains(&key) && (CHANGEABLE.contains(&key) || CHANGEABLE.contains(&section(key)))
 }
 
 /// The section of a key.

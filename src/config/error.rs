@@ -8,7 +8,7 @@ use crate::printable::{MAX_CHARS, escaped};
 pub struct ConfigError {
     /// The file or the environment variable. Empty if the error belongs to neither.
     pub origin: String,
-    /// The key with its section, such as `clients.queue_bytes`. Empty if the error concerns no single key.
+    /// The key with its section, such as `clients.ring_bytes`. Empty if the error concerns no single key.
     pub key: String,
     /// The problem, and the expected value.
     pub problem: String,

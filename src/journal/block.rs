@@ -45,7 +45,7 @@ const MAX_ISSUERS: usize = u16::MAX as usize;
 
 /// Why a block cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BlockError {
+pub enum BlockError {
     /// Another version of the program has written it.
     #[error("unknown block version {0}; this program reads version {VERSION}")]
     Version(u8),
@@ -59,7 +59,7 @@ pub(crate) enum BlockError {
 
 /// Encodes `entries` of the log `source`, behind which it has `position`. `is_kept` says whether the issuer is kept
 /// elsewhere, so that its fingerprint suffices.
-pub(crate) fn encode(
+pub fn encode(
     source: &Source,
     position: &[u8],
     entries: &[CertEntry],
@@ -151,7 +151,7 @@ fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 ///
 /// # Errors
 /// See [`BlockError`].
-pub(crate) fn position(payload: &Bytes) -> Result<(Source, Bytes), BlockError> {
+pub fn position(payload: &Bytes) -> Result<(Source, Bytes), BlockError> {
     let mut r = Reader::new(payload);
     let source = read_source(&mut r)?;
     Ok((source, payload.slice_ref(r.vector("position", 4)?)))
@@ -162,7 +162,7 @@ pub(crate) fn position(payload: &Bytes) -> Result<(Source, Bytes), BlockError> {
 ///
 /// # Errors
 /// See [`BlockError`].
-pub(crate) fn decode(
+pub fn decode(
     payload: &Bytes,
     first_seq: u64,
     issuer: impl FnMut(&Fingerprint) -> Option<Arc<Issuer>>,

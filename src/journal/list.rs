@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// Maximum number of segments. There are only so many if most of them ended early because of trouble with the disk.
-const MAX_SEGMENTS: usize = 1000;
+pub(crate) const MAX_SEGMENTS: usize = 1000;
 
 /// A segment and its place among all of this run, which does not change when older ones are deleted.
 #[derive(Debug, Clone)]

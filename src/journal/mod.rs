@@ -21,7 +21,7 @@
     deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
-pub(crate) mod block;
+pub mod block;
 mod error;
 mod history;
 mod list;
@@ -35,7 +35,15 @@ mod store;
 mod tests;
 mod writer;
 
+#[cfg(test)]
+pub(crate) use history::MAX_CACHED_BYTES;
 pub(crate) use history::{History, ReadBlock, split};
+#[cfg(test)]
+pub(crate) use list::MAX_SEGMENTS;
+#[cfg(test)]
+pub(crate) use record::MAX_PAYLOAD;
 pub(crate) use recovery::{LastStop, OpenError};
 pub(crate) use store::{Store, StoreFigures, StoreLimits};
+#[cfg(test)]
+pub(crate) use writer::MAX_WAITING;
 pub(crate) use writer::{Append, Writer};

@@ -121,6 +121,7 @@ pub(super) fn recover(dir: &Path, now_us: u64) -> Result<Recovered, OpenError> {
     let mut recovery = Recovered::empty(0);
     let mut names = recovery.names(dir).map_err(FileError::at(dir))?;
     names.sort_unstable();
+    let is_new = names.is_empty();
     let newest = names.pop();
     for (first_seq, copy) in names {
         recovery.add(segment_path(dir, first_seq, copy), first_seq)?;
@@ -128,12 +129,14 @@ pub(super) fn recover(dir: &Path, now_us: u64) -> Result<Recovered, OpenError> {
     if let Some((first_seq, copy)) = newest {
         recovery.add_newest(segment_path(dir, first_seq, copy), first_seq)?;
     }
-    recovery.end_seq = recovery.next_seq;
+    let end_seq = recovery.next_seq;
     if recovery.last_stop != LastStop::Orderly {
         recovery.report_missing_end(now_us);
         // Clients may have seen numbers of blocks that were lost. The clock is ahead of all of them.
         recovery.next_seq = recovery.next_seq.max(now_us);
     }
+    // A cursor from before a journal that is new belongs to another one.
+    recovery.end_seq = if is_new { recovery.next_seq } else { end_seq };
     Ok(recovery)
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Extent {
     pub(super) start: Option<u64>,
     /// It ends before this number.
     pub(super) until: Option<u64>,
+    /// It ends at this moment, unix microseconds.
+    pub(super) ends_at_us: Option<u64>,
 }
 
 impl Query {
@@ -68,6 +70,10 @@ impl Query {
                 _ => {}
             }
         }
+        if last_event_id.is_some_and(|id| !id.is_empty()) {
+            // A browser repeats the query string when it comes back.
+            query.since_us = None;
+        }
         if query.cursor.is_some() && query.since_us.is_some() {
             return Err(invalid("since", "a cursor is given as well; use one of them"));
         }
@@ -83,7 +89,7 @@ impl Query {
     ///
     /// # Errors
     /// If the cursor has not been given yet, or the end lies before the beginning.
-    pub(super) fn extent(&self, journal: &Store) -> Result<Extent, InvalidParameter> {
+    pub(super) fn extent(&self, journal: &Store, now_us: u64) -> Result<Extent, InvalidParameter> {
         let next = journal.next_seq();
         let start = match (self.cursor, self.since_us) {
             (Some(cursor), _) if cursor >= next => {
@@ -93,12 +99,16 @@ impl Query {
             (Some(cursor), _) => Some(cursor + 1),
             (None, Some(since_us)) => Some(journal.seq_at(since_us)),
             // A search begins with the oldest entry.
-            (None, None) if self.ends_now || self.until_us.is_some() => Some(journal.floor()),
+            (None, None) if self.ends_now || self.until_us.is_some_and(|until_us| until_us <= now_us) => {
+                Some(journal.floor())
+            }
             (None, None) => None,
         };
-        let until = self.until_us.map(|until_us| journal.seq_at(until_us));
-        let until = if self.ends_now { Some(until.unwrap_or(next).min(next)) } else { until };
-        Ok(Extent { start, until })
+        let until =
+            self.until_us.filter(|until_us| *until_us <= now_us).map(|until_us| journal.seq_at(until_us));
+        let until = if self.ends_now { Some(until.unwrap_or(next)) } else { until };
+        let ends_at_us = self.until_us.filter(|_| until.is_none());
+        Ok(Extent { start, until, ends_at_us })
     }
 }
 
@@ -183,6 +193,7 @@ mod tests {
         let query = |text, id| Query::parse(text, id, NOW_US).unwrap();
         assert_eq!(query("cursor=5", Some("7")).cursor, Some(7));
         assert_eq!(query("cursor=5", Some("")).cursor, Some(5));
+        assert_eq!(query("since=1h", Some("7")).since_us, None, "as a browser comes back");
         assert_eq!(query("", None), Query::default());
         assert!(query("stream=lite&notices=1", None).notices && !query("notices=0", None).notices);
     }

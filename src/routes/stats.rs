@@ -56,7 +56,9 @@ fn address(client: &Client, all: bool) -> String {
 fn describe(client: &Client, next_seq: u64, all: bool) -> Value {
     let (connected, reader) = (client.connected_unix(), &client.reader);
     // Numbers of entries, of which a stream may leave some out.
-    let behind = reader.stream().map_or(0, |_| next_seq.saturating_sub(reader.cursor()));
+    // One that has taken everything is not behind, even if the newest entries have no message in its stream.
+    let is_behind = reader.stream().is_some() && (reader.waiting_since().is_some() || reader.is_replaying());
+    let behind = if is_behind { next_seq.saturating_sub(reader.cursor()) } else { 0 };
     json!({
         "ip_address": address(client, all),
         "token": name_of(client.identity.as_ref()).filter(|_| all).as_deref(),

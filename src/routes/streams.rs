@@ -5,9 +5,9 @@ use super::json;
 use super::query::{Extent, InvalidParameter, Query};
 use super::state::AppState;
 use super::visitors::origin;
-use crate::actors::client::{Client, ClientOrigin, NORMAL};
+use crate::actors::client::{Client, ClientOrigin};
 use crate::actors::event_session::EventSession;
-use crate::actors::reader::{Reader, SharedFrames, Subscribed};
+use crate::actors::reader::{NORMAL, Reader, SharedFrames, Subscribed};
 use crate::actors::session::Session;
 use crate::clock;
 use crate::message::{FramesBuilder, Stream, Wire};
@@ -60,8 +60,9 @@ fn client(
     wire: Wire,
 ) -> Result<Arc<Client>, InvalidParameter> {
     let last_event_id = req.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
-    let query = Query::parse(req.query_string(), last_event_id, clock::unix_us())?;
-    let Extent { start, until } = query.extent(&state.journal)?;
+    let now_us = clock::unix_us();
+    let query = Query::parse(req.query_string(), last_event_id, now_us)?;
+    let Extent { start, until, ends_at_us } = query.extent(&state.journal, now_us)?;
     let subscribed = Subscribed {
         stream,
         tail: state.tails.of(stream, wire).clone(),
@@ -72,7 +73,7 @@ fn client(
     };
     let reader = Reader::new(wire, query.notices, subscribed, until);
     let start = start.or_else(|| state.grace.start().filter(|_| until.is_none()));
-    Ok(Arc::new(Client::new(origin, reader, start)))
+    Ok(Arc::new(Client::new(origin, reader, start).ending_at(ends_at_us)))
 }
 
 /// `/develop`: the newest full messages, followed by a normal close frame.

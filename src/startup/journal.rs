@@ -40,7 +40,7 @@ pub(super) struct OpenJournal {
 
 impl OpenJournal {
     /// Opens the journal, and moves `positions` to where its newest blocks have moved them.
-    pub(super) fn open(config: &JournalConfig, positions: &Positions) -> Result<Self, JournalError> {
+    pub(super) fn open(config: JournalConfig, positions: &Positions) -> Result<Self, JournalError> {
         let limits = StoreLimits { max_bytes: config.max_bytes, max_age: config.max_age };
         let opened = match Store::open(config.dir.as_deref(), limits, clock::unix_us()) {
             Err(OpenError::Io(error)) => {

@@ -33,13 +33,13 @@ fn file(text: &str) -> tempfile::TempPath {
 
 #[test]
 fn a_wrong_configuration_starts_nothing_and_is_explained_in_one_line() {
-    let path = file("[clients]\nqueue_bites = 1\n[[logs]]\nurl = 'http://127.0.0.1:1'\n");
+    let path = file("[clients]\nring_bites = 1\n[[logs]]\nurl = 'http://127.0.0.1:1'\n");
     let path = path.to_str().expect("a path");
     for command in [&["--config", path][..], &["run", "--config", path], &["check-config", "--config", path]]
     {
         let error = refused(command, &[]);
-        assert!(error.contains(path) && error.contains("clients.queue_bites"), "{error}");
-        assert!(error.contains("`queue_bytes`"), "{error}");
+        assert!(error.contains(path) && error.contains("clients.ring_bites"), "{error}");
+        assert!(error.contains("`ring_bytes`"), "{error}");
     }
 }
 

@@ -93,7 +93,7 @@ async fn what_is_missing_is_requested_again_after_a_restart() {
     stats_when(&app, &log, "pending", 0).await;
     let dir = app.stop().await;
     log.set_defects(Defects::default());
-    let settings = format!("{SETTINGS}[state]\nclients_wait = '0s'\n");
+    let settings = SETTINGS.to_string();
     let app = spawn_app_in(dir, &[], &settings, vec![watched]).await;
     let mut client = app.connect("/lite-stream").await;
     app.wait_for_clients(1).await;
@@ -180,7 +180,7 @@ async fn the_rate_that_a_log_accepts_is_learned_and_kept() {
     let (entries, per_second) = (number("ENTRIES", 1_500), number("PER_SECOND", 20));
     let (log, watched) = log(DemoProtocol::Rfc6962).await;
     log.set_defects(Defects { max_per_second: Some(per_second as u32), ..Defects::default() });
-    let settings = "[fetch]\npage_size = 5\n[state]\nclients_wait = '0s'\n";
+    let settings = "[fetch]\npage_size = 5\n";
     let app = spawn_app(settings, vec![watched.clone()]).await;
     let mut client = app.connect("/lite-stream").await;
     // All entries are proven together, after the last page.

@@ -18,6 +18,7 @@ mod protocol;
 mod proxies;
 mod reload;
 mod restarts;
+mod resume;
 mod routes;
 #[cfg(target_os = "linux")]
 mod secrets;

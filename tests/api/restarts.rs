@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-/// Fetches partial tiles immediately, and does not wait for clients.
-const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n[state]\nclients_wait = '0s'\n";
+/// Fetches partial tiles immediately.
+const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n";
 
 async fn wait_for_position(app: &TestApp, log: &DemoLog, position: u64) {
     app.wait_for(|s| s["logs"][log.url()]["position"] == position).await;

@@ -1,4 +1,4 @@
-//! Tests of clients that read slowly or not at all. Only they lose messages.
+//! Tests of clients that read slowly or not at all. They lose nothing, unless the configuration says so.
 
 use crate::helpers::{PATIENCE, from_the_start, quiet_log, spawn_app};
 use serde_json::Value;
@@ -28,33 +28,64 @@ fn dropped(stats: &Value) -> u64 {
     clients.filter_map(|(_, c)| c["messages_dropped"].as_u64()).sum()
 }
 
+fn replaying(stats: &Value) -> bool {
+    stats["clients"].as_object().is_some_and(|clients| clients.values().any(|c| c["replaying"] == true))
+}
+
+/// The ring is much smaller than what is sent, so that the slow client needs the journal.
 #[actix_web::test]
-async fn what_a_slow_client_misses_is_counted_for_it_and_the_others_miss_nothing() {
+async fn a_client_that_pauses_misses_nothing_and_delays_nobody() {
     let log = quiet_log().await;
-    let app = spawn_app("[clients]\nqueue_bytes = '1 MiB'", vec![from_the_start(&log)]).await;
+    let app = spawn_app("[clients]\nring_bytes = '1 MiB'", vec![from_the_start(&log)]).await;
     let mut good = app.connect("/full-stream").await;
-    let _stalled = stalled_client(app.address);
+    let stalled = stalled_client_of(app.address, "/full-stream?notices=1");
     app.wait_for_clients(2).await;
-    let mut published = 0;
-    while dropped(&app.get("/stats").await) == 0 {
-        assert!(published < 20_000, "no end to what the stalled client takes");
+    let published = 3_000;
+    for start in (0..published).step_by(100) {
         log.publish(100);
-        assert_eq!(good.indexes(100).await, (published..published + 100).collect::<Vec<_>>());
-        published += 100;
+        assert_eq!(good.indexes(100).await, (start..start + 100).collect::<Vec<_>>());
     }
-    let stats = app.get("/stats").await;
-    let clients = stats["clients"].as_object().expect("clients");
-    let slow: Vec<_> = clients.values().filter(|c| c["messages_dropped"] != 0).collect();
-    assert_eq!((clients.len(), slow.len()), (2, 1));
-    let queued = slow[0]["queue_bytes"].as_u64().expect("bytes");
-    assert!((900 << 10..=1 << 20).contains(&queued), "its queue is full, and no fuller: {queued}");
+    let text = app.metrics().await;
+    let ring = text.lines().find_map(|line| line.strip_prefix("certstream_ring_bytes ")?.parse::<f64>().ok());
+    assert!(ring.expect("a size") <= 2.0 * f64::from(1 << 20), "{ring:?}");
+    let reading = actix_web::rt::task::spawn_blocking(move || numbers(stalled, published + 50));
+    app.wait_for(replaying).await;
+    app.wait_for(|stats| !replaying(stats)).await;
+    log.publish(50);
+    let (numbers, notices) = reading.await.expect("the stream goes on");
+    assert_eq!((numbers, notices), ((0..published + 50).collect::<Vec<_>>(), 0));
+    assert_eq!(dropped(&app.get("/stats").await), 0);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_slow_client_is_closed_if_the_configuration_says_so() {
+    let log = quiet_log().await;
+    let settings = "[clients]\nring_bytes = '1 MiB'\nwhen_behind = 'disconnect'";
+    let app = spawn_app(settings, vec![from_the_start(&log)]).await;
+    let mut good = app.connect("/full-stream").await;
+    let mut stalled = stalled_client(app.address);
+    app.wait_for_clients(2).await;
+    for start in (0..3_000).step_by(100) {
+        log.publish(100);
+        assert_eq!(good.indexes(100).await, (start..start + 100).collect::<Vec<_>>());
+    }
+    let received = actix_web::rt::task::spawn_blocking(move || {
+        let mut received = Vec::new();
+        stalled.set_read_timeout(Some(PATIENCE))?;
+        stalled.read_to_end(&mut received).map(|_| received)
+    });
+    let received = received.await.unwrap().expect("the connection ends in order");
+    let told = b"\x88\x0a\x03\xe9too slow";
+    assert!(received.windows(told.len()).any(|w| w == told));
+    assert_eq!(app.ended_clients("too_far_behind").await, 1);
     app.stop().await;
 }
 
 #[actix_web::test]
 async fn a_client_that_takes_nothing_is_gone_after_its_time() {
     let log = quiet_log().await;
-    let clients = "[clients]\nstall_timeout = '2s'\nqueue_bytes = '500 KiB'\npong_timeout = '10m'";
+    let clients = "[clients]\nstall_timeout = '2s'\npong_timeout = '10m'";
     let app = spawn_app(clients, vec![from_the_start(&log)]).await;
     let mut good = app.connect("/full-stream").await;
     let mut stalled = stalled_client(app.address);
@@ -85,7 +116,7 @@ async fn a_client_that_takes_nothing_is_gone_after_its_time() {
 async fn a_stalled_client_that_reads_again_is_told_to_come_back() {
     let log = quiet_log().await;
     // Such a client sends no pongs either, but it must not be disconnected for that reason.
-    let clients = "[clients]\nstall_timeout = '1s'\nqueue_bytes = '500 KiB'\npong_timeout = '10m'\nflush_interval = '0ms'";
+    let clients = "[clients]\nstall_timeout = '1s'\npong_timeout = '10m'\nflush_interval = '0ms'";
     let app = spawn_app(clients, vec![from_the_start(&log)]).await;
     let mut stalled = stalled_client(app.address);
     app.wait_for_clients(1).await;
@@ -112,7 +143,7 @@ async fn a_stalled_client_that_reads_again_is_told_to_come_back() {
 /// Reads frames until the number of messages, plus the number that gap notices report as missing, reaches
 /// `count`.
 fn numbers(mut stream: TcpStream, count: u64) -> (Vec<u64>, usize) {
-    let (mut bytes, mut numbers, mut notices) = (Vec::new(), Vec::new(), 0);
+    let (mut bytes, mut numbers, mut notices, mut base) = (Vec::new(), Vec::new(), 0, 0);
     let mut buffer = [0; 1 << 16];
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     while numbers.last() != Some(&(count - 1)) {
@@ -131,9 +162,14 @@ fn numbers(mut stream: TcpStream, count: u64) -> (Vec<u64>, usize) {
                     let (from, to) =
                         (message["from_seq"].as_u64().unwrap(), message["to_seq"].as_u64().unwrap());
                     assert_eq!(message["dropped"], to - from + 1);
-                    numbers.extend(from..=to);
+                    numbers.extend(from - base..=to - base);
                 }
-                _ => numbers.extend(message["data"]["cert_index"].as_u64()),
+                Some("certificate_update") => {
+                    let index = message["data"]["cert_index"].as_u64().expect("an index");
+                    base = message["seq"].as_u64().expect("a number") - index;
+                    numbers.push(index);
+                }
+                _ => {}
             }
             bytes.drain(..length);
         }
@@ -157,21 +193,20 @@ fn frame(bytes: &[u8]) -> Option<(&[u8], usize)> {
 #[actix_web::test]
 async fn who_asks_is_told_in_the_stream_which_messages_are_missing() {
     let log = quiet_log().await;
-    let app = spawn_app("[clients]\nqueue_bytes = '1 MiB'", vec![from_the_start(&log)]).await;
+    let settings = "[clients]\nring_bytes = '1 MiB'\nwhen_behind = 'skip'";
+    let app = spawn_app(settings, vec![from_the_start(&log)]).await;
     let mut good = app.connect("/?notices=1").await;
     let stalled = stalled_client_of(app.address, "/full-stream?notices=true");
     app.wait_for_clients(2).await;
     let mut published = 0;
-    while dropped(&app.get("/stats").await) < 150 {
-        assert!(published < 20_000, "no end to what the stalled client takes");
+    while published < 3_000 {
         log.publish(100);
         assert_eq!(good.indexes(100).await, (published..published + 100).collect::<Vec<_>>());
         published += 100;
     }
-    // When it reads again, it receives the queued messages, then the notice, then new messages.
+    // When it reads again, it receives what was under way, then the notice, then new messages.
     let reading = actix_web::rt::task::spawn_blocking(move || numbers(stalled, published + 50));
-    app.wait_for(|s| s["clients"].as_object().is_some_and(|c| c.values().all(|c| c["queue_size"] == 0)))
-        .await;
+    app.wait_for(|stats| dropped(stats) > 0).await;
     log.publish(50);
     let (numbers, notices) = reading.await.expect("the stream goes on");
     assert_eq!(numbers, (0..published + 50).collect::<Vec<_>>());

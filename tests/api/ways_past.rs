@@ -11,7 +11,7 @@ use std::process::Command;
 
 const BOTH: [(DemoProtocol, Protocol); 2] =
     [(DemoProtocol::Rfc6962, Protocol::Rfc6962), (DemoProtocol::StaticCt, Protocol::StaticCt)];
-const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n[state]\nclients_wait = '0s'\n";
+const EAGER: &str = "[fetch]\npartial_tile_wait = '0s'\n";
 
 async fn stats_when(app: &TestApp, log: &DemoLog, what: impl Fn(&Value) -> bool) -> Value {
     let url = log.url();

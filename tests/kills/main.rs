@@ -1,6 +1,5 @@
-//! Repeatedly kills a server while a log grows and a client is connected. No entry is lost and none is out of
-//! order. None is repeated after an orderly stop. After a kill, only entries that the client received in the
-//! last 3 seconds before it are repeated, normally only those of the last second.
+//! Repeatedly kills a server while a log grows and clients are connected that come back with their cursor: over WebSocket,
+//! Server-Sent Events and lines of JSON. No entry is lost, none is repeated, and none is out of order.
 //!
 //! A longer run, for use before a release:
 //!
@@ -18,28 +17,24 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::connect_async;
 
 /// Timeout for each step.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Maximum time whose entries a kill may repeat. Positions are at most two saves old, which is 0.6 s. The
-/// rest allows for a slow disk, which this test should not report.
-const MAX_REPEATED: Duration = Duration::from_secs(3);
-
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Kill,
     Stop,
 }
 
-/// The messages that the client received in one run of the server.
-struct Run {
-    end: End,
-    /// The index of each message, and when it arrived.
-    heard: Vec<(u64, Instant)>,
-    ended: Instant,
+/// How a client receives its stream.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Wire {
+    WebSocket,
+    Events,
+    Lines,
 }
 
 fn number(variable: &str, default: u64) -> u64 {
@@ -121,23 +116,34 @@ async fn survive(protocol: DemoProtocol, has_faults: bool) {
     let mut ends = vec![End::Kill; number("KILLS", 4) as usize];
     ends.extend(vec![End::Stop; number("STOPS", 2) as usize]);
     ends.shuffle(&mut random);
-    let mut runs = Vec::new();
+    let over = Arc::new(AtomicBool::new(false));
+    let follow = |wire, stream| actix_web::rt::spawn(follow(port, wire, stream, over.clone()));
+    let clients =
+        [follow(Wire::WebSocket, "lite"), follow(Wire::Events, "full"), follow(Wire::Lines, "domains")];
     for (i, end) in ends.into_iter().enumerate() {
-        // The first run must last until the server has saved that there is a client.
+        // The first run must last until there are clients.
         let least = if i == 0 { 2500 } else { 0 };
         let after = Duration::from_millis(least + random.random_range(0..1500));
         if has_faults {
             misbehave(&log, &mut random);
         }
-        runs.push(run(dir.path(), port, end, after).await);
+        run(dir.path(), end, after).await;
     }
     // In the end, all entries must arrive.
     log.set_rate(0.0);
     log.clear_faults();
     log.set_defects(Defects::default());
     let least = if has_faults { number("LAST_SECONDS", 12) } else { 4 };
-    runs.push(run(dir.path(), port, End::Stop, Duration::from_secs(least)).await);
-    judge(&runs, log.publish(0));
+    let mut server = start(dir.path());
+    sleep(Duration::from_secs(least)).await;
+    over.store(true, Ordering::Relaxed);
+    let mut received = Vec::new();
+    for client in clients {
+        received.push(timeout(PATIENCE, client).await.expect("the client ends").expect("no panic"));
+    }
+    terminate(&server);
+    server.wait().expect("a status");
+    judge(&received, &log);
     log.stop().await;
 }
 
@@ -146,34 +152,32 @@ fn write_configuration(dir: &Path, log: &DemoLog, protocol: DemoProtocol, port: 
     let key = base64_simd::STANDARD.encode_to_string(log.public_key());
     let (url, origin, state) = (log.url(), log.origin(), dir.join("state"));
     let text = format!(
-        "[server]\nlisten = '127.0.0.1:{port}'\n[clients]\nqueue_bytes = '2 GiB'\nall_queues_bytes = '4 GiB'\n[state]\ndir = {state:?}\n\
+        "[server]\nlisten = '127.0.0.1:{port}'\n[state]\ndir = {state:?}\n\
          [log_list]\nenabled = false\n[fetch]\noperator_requests_per_second = 10000\npartial_tile_wait = '1s'\n\
          [[logs]]\nurl = '{url}'\ntype = '{kind}'\nkey = '{key}'\norigin = '{origin}'\nstart = 0\n"
     );
     std::fs::write(dir.join("certstream.toml"), text).expect("a file");
 }
 
-/// Runs the server with a client for the duration `after`, then ends it.
-async fn run(dir: &Path, port: u16, end: End, after: Duration) -> Run {
+fn start(dir: &Path) -> Child {
     let program = env!("CARGO_BIN_EXE_certstream-server");
     let log_file = std::fs::File::options().create(true).append(true).open(dir.join("log")).expect("a file");
     let mut command = Command::new(program);
     command.arg("--config").arg(dir.join("certstream.toml")).env("RUST_LOG", "info");
-    let mut server = command.stderr(log_file).spawn().expect("a server");
-    let over = Arc::new(AtomicBool::new(false));
-    let listening = actix_web::rt::spawn(listen(port, over.clone()));
+    command.stderr(log_file).spawn().expect("a server")
+}
+
+/// Runs the server for the duration `after`, then ends it.
+async fn run(dir: &Path, end: End, after: Duration) {
+    let mut server = start(dir);
     sleep(after).await;
     match end {
         End::Kill => server.kill().expect("it can be killed"),
         End::Stop => terminate(&server),
     }
-    let ended = Instant::now();
     let status = actix_web::rt::task::spawn_blocking(move || server.wait());
     let status = timeout(PATIENCE, status).await.expect("it ends").expect("no panic").expect("a status");
     assert_eq!(status.success(), end == End::Stop, "{}", std::fs::read_to_string(dir.join("log")).unwrap());
-    over.store(true, Ordering::Relaxed);
-    let heard = timeout(PATIENCE, listening).await.expect("the connection ends").expect("no panic");
-    Run { end, heard, ended }
 }
 
 fn terminate(server: &Child) {
@@ -181,56 +185,97 @@ fn terminate(server: &Child) {
     assert!(killed.expect("kill(1)").success());
 }
 
-/// Connects as soon as the server is available. Receives until the server ends, or until it is `over` without
-/// a connection.
-async fn listen(port: u16, over: Arc<AtomicBool>) -> Vec<(u64, Instant)> {
-    let mut socket = loop {
-        match connect_async(format!("ws://127.0.0.1:{port}/lite-stream")).await {
-            Ok((socket, _)) => break socket,
-            Err(_) if over.load(Ordering::Relaxed) => return Vec::new(),
-            Err(_) => sleep(Duration::from_millis(5)).await,
+/// Receives `stream` on `wire` and comes back with its cursor whenever the connection ends, until it is `over`. Returns the
+/// `seq` of each message, and the index if the message has one.
+async fn follow(port: u16, wire: Wire, stream: &str, over: Arc<AtomicBool>) -> Vec<(u64, Option<u64>)> {
+    let mut received: Vec<(u64, Option<u64>)> = Vec::new();
+    while !over.load(Ordering::Relaxed) {
+        // Before the first message, everything that the journal has.
+        let from = received.last().map_or("since=1h".into(), |(seq, _)| format!("cursor={seq}"));
+        let until = over.clone();
+        match wire {
+            Wire::WebSocket => web_socket(port, stream, &from, until, &mut received).await,
+            Wire::Events => {
+                body(&format!("http://127.0.0.1:{port}/sse?stream={stream}&{from}"), until, &mut received)
+                    .await
+            }
+            Wire::Lines => {
+                body(&format!("http://127.0.0.1:{port}/ndjson?stream={stream}&{from}"), until, &mut received)
+                    .await
+            }
         }
-    };
-    let mut heard = Vec::new();
-    while let Some(Ok(message)) = socket.next().await {
-        let Ok(text) = message.into_text() else { continue };
-        if let Some(index) = cert_index(&text) {
-            heard.push((index, Instant::now()));
-        }
+        sleep(Duration::from_millis(5)).await;
     }
-    heard
+    received
 }
 
-/// Does not parse the whole message, so that the client keeps up.
-fn cert_index(text: &str) -> Option<u64> {
-    let (_, rest) = text.split_once(r#""cert_index":"#)?;
-    rest.split(',').next()?.parse().ok()
+async fn web_socket(
+    port: u16,
+    stream: &str,
+    from: &str,
+    over: Arc<AtomicBool>,
+    received: &mut Vec<(u64, Option<u64>)>,
+) {
+    let url = format!("ws://127.0.0.1:{port}/{stream}-stream?{from}");
+    let Ok((mut socket, _)) = connect_async(url).await else { return };
+    while !over.load(Ordering::Relaxed) {
+        match timeout(Duration::from_millis(200), socket.next()).await {
+            Ok(Some(Ok(message))) => {
+                received.extend(message.into_text().ok().and_then(|text| numbers(&text)))
+            }
+            Ok(_) => return,
+            Err(_) => {}
+        }
+    }
 }
 
-/// Checks that each index arrived exactly once and in order, except for those shortly before a kill.
-fn judge(runs: &[Run], tree_size: u64) {
-    let (mut next, mut repeated, mut longest) = (0, 0, Duration::ZERO);
-    let mut before: Option<&Run> = None;
-    for (i, run) in runs.iter().enumerate() {
-        let Some((first, _)) = run.heard.first() else { continue };
-        assert!(*first <= next, "run {i} began at {first}: {next} to {} are lost", first - 1);
-        if let Some(before) = before.filter(|_| *first < next) {
-            assert_eq!(before.end, End::Kill, "run {i} repeated {first} to {} after a stop", next - 1);
-            let (_, came) = before.heard.iter().find(|(index, _)| index == first).expect("it came before");
-            repeated += next - first;
-            longest = longest.max(before.ended - *came);
+async fn body(url: &str, over: Arc<AtomicBool>, received: &mut Vec<(u64, Option<u64>)>) {
+    let Ok(mut response) = awc::Client::default().get(url).no_decompress().send().await else { return };
+    assert_eq!(response.status(), 200, "{url}");
+    let mut rest = Vec::new();
+    while !over.load(Ordering::Relaxed) {
+        match timeout(Duration::from_millis(200), response.next()).await {
+            Ok(Some(Ok(chunk))) => rest.extend_from_slice(&chunk),
+            Ok(_) => return,
+            Err(_) => {}
         }
-        for ((one, _), (other, _)) in run.heard.iter().zip(&run.heard[1..]) {
-            assert_eq!(one + 1, *other, "run {i}");
+        // What is not a whole line yet has not arrived.
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            let line = String::from_utf8(line).expect("text");
+            received.extend(numbers(line.strip_prefix("data: ").unwrap_or(&line)));
         }
-        next = run.heard.last().map_or(next, |(last, _)| last + 1);
-        before = Some(run);
     }
-    let heard: usize = runs.iter().map(|run| run.heard.len()).sum();
-    println!(
-        "{} runs, {tree_size} entries, {heard} heard, {repeated} repeated, of the last {longest:?}",
-        runs.len()
-    );
-    assert_eq!(next, tree_size, "the last entries are missing");
-    assert!(longest <= MAX_REPEATED, "entries of the last {longest:?} were repeated");
+}
+
+/// The `seq` and the `cert_index` of a message about an entry. Does not parse the whole message, so that the client keeps
+/// up.
+fn numbers(text: &str) -> Option<(u64, Option<u64>)> {
+    assert!(!text.contains(r#""message_type":"gap""#), "{text}");
+    if !text.starts_with(r#"{"message_type":"certificate_update""#)
+        && !text.starts_with(r#"{"message_type":"dns_entries""#)
+    {
+        return None;
+    }
+    let of = |name: &str, end: &[char]| text.rsplit_once(name)?.1.split(end).next()?.parse().ok();
+    Some((of(r#""seq":"#, &['}'])?, of(r#""cert_index":"#, &[','])))
+}
+
+/// Checks that each client received each entry exactly once and in order.
+fn judge(received: &[Vec<(u64, Option<u64>)>], log: &DemoLog) {
+    let tree_size = log.publish(0);
+    let [lite, full, domains] = received else { panic!("three clients") };
+    for client in received {
+        assert!(client.is_sorted_by(|a, b| a.0 < b.0), "the numbers rise");
+    }
+    for client in [lite, full] {
+        let indexes: Vec<_> = client.iter().map(|(_, index)| index.expect("an index")).collect();
+        let missing = (0..tree_size).find(|index| indexes.get(*index as usize) != Some(index));
+        assert_eq!((indexes.len() as u64, missing), (tree_size, None), "each once, in order");
+    }
+    assert_eq!(lite, full, "the same numbers on every stream");
+    let has_names = |index: u64| log.entry(index).is_some_and(|entry| entry.first_dns_name.is_some());
+    let named = lite.iter().filter(|(_, index)| index.is_some_and(has_names)).map(|(seq, _)| *seq);
+    assert!(named.eq(domains.iter().map(|(seq, _)| *seq)), "names of the same entries");
+    println!("{tree_size} entries, each received once and in order by {} clients", received.len());
 }

@@ -26,7 +26,6 @@ pub(crate) use chunk::Chunk;
 pub(crate) use shared::SharedFrames;
 pub(crate) use tail::{Tail, Unit};
 
-use super::client::{GOING_AWAY, NORMAL};
 use crate::config::WhenBehind;
 use crate::counters::{Counters, Ending};
 use crate::message::{Stream, Wire, close_frame, gap};
@@ -43,11 +42,18 @@ use tail::Found;
 /// 32 KiB.
 const MAX_WRITE: usize = 256 * 1024;
 /// Maximum number of units from the journal that wait for the connection.
-const MAX_READY: usize = 2;
+pub(crate) const MAX_READY: usize = 2;
 /// Maximum number of notices that wait for the connection. Further ones are not sent.
 pub(crate) const MAX_NOTICES: usize = 64;
 /// A ping without payload (RFC 6455 section 5.5.2).
 const PING: Bytes = Bytes::from_static(&[0x89, 0]);
+
+/// Close code 1001, going away (RFC 6455 section 7.4.1): the only code after which every client library reconnects.
+pub(crate) const GOING_AWAY: u16 = 1001;
+/// Close code 1008, policy violation: new access rules do not admit the client.
+pub(crate) const NOT_ALLOWED: u16 = 1008;
+/// Close code 1000, normal closure: everything requested was sent.
+pub(crate) const NORMAL: u16 = 1000;
 
 /// The next item for the connection to send.
 #[derive(Debug)]
