@@ -139,8 +139,9 @@ impl Application {
             let issuers = issuers.clone();
             Box::new(move |fingerprint| issuers.get(fingerprint))
         });
-        let (before_start, share) = (journal.before_start, config.clients.replay_share);
-        Replayer { history, before_start, broker: broker.clone(), share }
+        let not_given = journal.before_start..journal.store.next_seq();
+        let share = config.clients.replay_share;
+        Replayer { history, not_given, broker: broker.clone(), share }
             .start(readers)
             .map_err(JournalError::Thread)?;
         let heartbeat = Heartbeat::new(&broker, config.heartbeat_interval).start();

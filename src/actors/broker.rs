@@ -357,9 +357,9 @@ impl Handler<Subscribe> for Broker {
 impl Handler<Join> for Broker {
     type Result = ();
 
-    fn handle(&mut self, Join(reader): Join, ctx: &mut Self::Context) {
+    fn handle(&mut self, Join { reader, end_seq }: Join, ctx: &mut Self::Context) {
         self.flush(ctx);
-        reader.join();
+        reader.join_before(end_seq);
     }
 }
 

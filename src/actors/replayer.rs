@@ -4,6 +4,7 @@ use super::broker::{Broker, Join};
 use super::reader::{Reader, Unit};
 use crate::journal::{History, ReadBlock};
 use actix::Addr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::sleep;
@@ -16,9 +17,8 @@ const DISK_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Replayer {
     /// The journal.
     pub(crate) history: History,
-    /// Everything before this number was given before the start; up to the journal's first number after the start, none
-    /// was given.
-    pub(crate) before_start: u64,
+    /// The numbers from the first to the second one were never given: those between the last run and this one.
+    pub(crate) not_given: Range<u64>,
     /// The Broker.
     pub(crate) broker: Addr<Broker>,
     /// The fraction of one core that it may use.
@@ -47,6 +47,7 @@ impl Replayer {
     /// Gives `reader` its next block.
     fn serve(&mut self, reader: &Arc<Reader>) {
         let Some((from, stream)) = reader.reads_from().zip(reader.stream()) else { return };
+        let end_seq = self.history.store().next_seq();
         match self.history.read(from) {
             Ok(Some(ReadBlock { first_seq, end_seq, after, batch })) => {
                 // Numbers from `after` on were never given.
@@ -64,7 +65,7 @@ impl Replayer {
                     }
                 }
             }
-            Ok(None) => self.at_end(reader, from),
+            Ok(None) => self.at_end(reader, from, end_seq),
             Err(error) => {
                 log::error!("failed to read the journal: {error}; trying again in {DISK_PAUSE:?}");
                 sleep(DISK_PAUSE);
@@ -73,14 +74,13 @@ impl Replayer {
         }
     }
 
-    /// Nothing is kept from `from` on.
-    fn at_end(&self, reader: &Arc<Reader>, from: u64) {
-        let next = self.history.store().next_seq();
-        if from < self.before_start {
-            reader.skip_to(next);
-        } else if from < next {
-            reader.advance_to(next);
+    /// Nothing is kept from `from` on. `end_seq` is the number that the next entry would have got before that was found out.
+    fn at_end(&self, reader: &Arc<Reader>, from: u64, end_seq: u64) {
+        if from < self.not_given.start {
+            reader.skip_to(self.not_given.end);
+        } else if self.not_given.contains(&from) {
+            reader.advance_to(self.not_given.end);
         }
-        self.broker.do_send(Join(reader.clone()));
+        self.broker.do_send(Join { reader: reader.clone(), end_seq });
     }
 }

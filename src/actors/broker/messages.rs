@@ -35,7 +35,13 @@ pub(crate) struct Unsubscribe(pub(crate) u64);
 /// Lets a client that has read the journal to its end go on at the tail.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Join(pub(crate) Arc<Reader>);
+pub(crate) struct Join {
+    /// The client's reader.
+    pub(crate) reader: Arc<Reader>,
+    /// The number that the next entry would have got when the end was reached. Entries before it that the client has not
+    /// read are not in the journal.
+    pub(crate) end_seq: u64,
+}
 
 /// Requests the newest entries, oldest first.
 #[derive(Debug, Clone, Copy, Message)]

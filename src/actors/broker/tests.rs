@@ -130,6 +130,25 @@ async fn a_client_that_falls_off_the_ring_reads_the_journal_or_skips_or_goes() {
     assert!(stage.broker.send(RingSize).await.expect("a Broker") <= 300);
 }
 
+/// The disk was full, so that the journal does not have what has left the ring.
+#[actix::test]
+async fn what_is_in_neither_the_ring_nor_the_journal_is_a_gap() {
+    let mut stage = Stage::new(ClientLimits { ring_bytes: 300, ..limits() });
+    let reader = stage.subscribe(None, WhenBehind::Replay).await;
+    for _ in 0..20 {
+        stage.publish(1).await;
+    }
+    assert_eq!(read(&reader), Vec::<i64>::new());
+    stage.broker.send(Join { reader: reader.clone(), end_seq: FIRST }).await.expect("a Broker");
+    assert_eq!((reader.reads_from(), reader.dropped()), (Some(FIRST), 0), "it may be there yet");
+    stage.broker.send(Join { reader: reader.clone(), end_seq: FIRST + 20 }).await.expect("a Broker");
+    stage.broker.send(Join { reader: reader.clone(), end_seq: FIRST + 20 }).await.expect("a Broker");
+    stage.publish(1).await;
+    // The last number of the gap, the next message, and the heartbeat.
+    assert_eq!(read(&reader), [19, 20, -20]);
+    assert_eq!(reader.dropped(), 20);
+}
+
 #[actix::test]
 async fn the_server_is_alive_while_the_broker_answers() {
     let limits = limits();

@@ -3,6 +3,7 @@
 use super::*;
 use crate::message::{Frames, FramesBuilder};
 use proptest::prelude::*;
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, channel};
 
 /// One message of `length` times `fill`, shared by `clients` clients, as a reader returns it.
@@ -88,10 +89,7 @@ impl Stage {
                 }
                 reader.deliver(unit.clone());
             }
-            None => {
-                reader.skip_to(self.next);
-                reader.join();
-            }
+            None => reader.join_before(self.next),
         }
         true
     }
