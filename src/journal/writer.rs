@@ -3,10 +3,13 @@
 use super::store::Store;
 use crate::clock;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Number of blocks that wait for the thread. Then the watchers wait: their logs are slowed down, nothing is lost.
 pub(crate) const MAX_WAITING: usize = 64;
+/// Time without a failure after which writing is said to work again. On a full disk, small blocks may still fit.
+const CALM: Duration = Duration::from_secs(10);
 
 /// A block to append.
 pub(crate) struct Append {
@@ -34,7 +37,7 @@ impl Writer {
     /// If the operating system does not start a thread.
     pub(crate) fn start(store: Arc<Store>, after: u64, syncs_each: bool) -> std::io::Result<Self> {
         let (blocks, received) = mpsc::channel(MAX_WAITING);
-        let appender = Appender { store, after: Some(after), syncs_each, has_failed: false };
+        let appender = Appender { store, after: Some(after), syncs_each, failed_at: None };
         std::thread::Builder::new().name("journal".into()).spawn(move || appender.run(received))?;
         Ok(Writer { blocks })
     }
@@ -51,7 +54,8 @@ struct Appender {
     /// their entries are fetched again.
     after: Option<u64>,
     syncs_each: bool,
-    has_failed: bool,
+    /// When a block could not be written, until none has failed for a while.
+    failed_at: Option<Instant>,
 }
 
 impl Appender {
@@ -83,13 +87,14 @@ impl Appender {
         match self.store.append(append.count, clock::unix_us(), &[&after, &append.block]) {
             Ok(first_seq) => {
                 self.after = None;
-                if std::mem::take(&mut self.has_failed) {
+                if self.failed_at.is_some_and(|at| at.elapsed() >= CALM) {
+                    self.failed_at = None;
                     log::info!("the journal is written again");
                 }
                 first_seq
             }
             Err(error) => {
-                if !std::mem::replace(&mut self.has_failed, true) {
+                if self.failed_at.replace(Instant::now()).is_none() {
                     log::error!(
                         "failed to write the journal: {error}; messages are sent, but they cannot be repeated to \
                          clients that fall behind or come back"

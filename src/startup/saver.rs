@@ -32,7 +32,8 @@ pub(super) struct Saver {
 impl Saver {
     /// Saves periodically. If that fails, the streams continue, and the next successful save covers everything.
     pub(super) async fn keep_saving(self) {
-        let (mut failing, mut rates_due) = (false, Instant::now() + RATES_INTERVAL);
+        let (mut failing, mut unsynced) = (false, false);
+        let mut rates_due = Instant::now() + RATES_INTERVAL;
         let interval = if self.interval.is_zero() { SAVE_INTERVAL } else { self.interval };
         loop {
             sleep(interval).await;
@@ -47,7 +48,21 @@ impl Saver {
                 saver.save()
             })
             .await;
-            match saved.map_err(io::Error::other).flatten() {
+            let (synced, saved) = saved.unwrap_or_else(|error| (Ok(()), Err(io::Error::other(error))));
+            match synced {
+                Ok(()) if unsynced => {
+                    unsynced = false;
+                    log::info!("the journal can be synced again");
+                }
+                Err(error) if !unsynced => {
+                    unsynced = true;
+                    log::error!(
+                        "the journal cannot be synced: {error}; a power failure would lose more of it"
+                    );
+                }
+                _ => {}
+            }
+            match saved {
                 Ok(()) if failing => {
                     failing = false;
                     log::info!("positions can be saved again");
@@ -61,8 +76,8 @@ impl Saver {
         }
     }
 
-    /// Makes the journal durable, after the issuers that its blocks refer to, and then the positions.
-    fn save(&self) -> io::Result<()> {
+    /// Makes the journal durable, after the issuers that its blocks refer to, and then the positions. Returns both results.
+    fn save(&self) -> (io::Result<()>, io::Result<()>) {
         if let Err(error) = self.journal.expire(clock::unix_us()) {
             log::debug!("failed to delete old entries from the journal: {error}");
         }
@@ -70,15 +85,15 @@ impl Saver {
         let sync = || {
             synced = self.issuers.sync().and_then(|()| self.journal.sync().map_err(io::Error::other));
         };
-        // Without a journal, the positions are all there is.
         let saved = self.positions.save_after(sync);
-        saved.and(synced)
+        // The positions are saved all the same: without the journal, they are all there is.
+        (synced, saved)
     }
 
     /// Saves everything and closes the journal, once nothing is appended any more.
     pub(super) fn close(&self) {
         self.save_rates();
-        if let Err(error) = self.save() {
+        if let (_, Err(error)) = self.save() {
             log_unsaved(&error, &self.positions);
         }
         if let Err(error) = self.journal.close() {
@@ -101,7 +116,7 @@ fn log_unsaved(error: &io::Error, positions: &Positions) {
         false => "a restart would begin at the logs' heads, because no positions have been saved yet",
     };
     log::error!(
-        "positions cannot be saved: {error}; the stream goes on, but {what_follows}; are state.dir and journal.dir \
-         writable, and is there room on their disks?"
+        "positions cannot be saved: {error}; the stream goes on, but {what_follows}; is state.dir writable, and is there \
+         room on its disk?"
     );
 }
