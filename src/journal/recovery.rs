@@ -129,7 +129,7 @@ pub(super) fn recover(dir: &Path, now_us: u64) -> Result<Recovered, OpenError> {
     if let Some((first_seq, copy)) = newest {
         recovery.add_newest(segment_path(dir, first_seq, copy), first_seq)?;
     }
-    let end_seq = recovery.next_seq;
+    let end_seq = recovery.end_of_blocks();
     if recovery.last_stop != LastStop::Orderly {
         recovery.report_missing_end(now_us);
         // Clients may have seen numbers of blocks that were lost. The clock is ahead of all of them.
@@ -159,6 +159,14 @@ impl Recovered {
             can_go_on: false,
             problems: Vec::new(),
         }
+    }
+
+    /// The number behind the last block. A run that ended before it appended one has given no numbers, although its segment
+    /// begins with a later one.
+    fn end_of_blocks(&self) -> u64 {
+        let ends = self.segments.iter().filter_map(|segment| Some(segment.blocks()?.last.end_seq()));
+        let first = self.segments.first().map(|segment| segment.header.first_seq);
+        ends.max().or(first).unwrap_or(self.next_seq)
     }
 
     fn report(&mut self, problem: Problem) {

@@ -278,3 +278,25 @@ fn a_journal_of_a_later_version_is_not_opened_or_changed() {
     assert_eq!(error, format!("{}: {reason}", path.display()));
     assert_eq!((files(dir.path()).len(), fs::read(path).unwrap()), (1, header));
 }
+
+#[test]
+fn a_run_without_blocks_gives_no_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open_at(dir.path(), NOW);
+    assert_eq!(first.end_seq, NOW, "the journal is new");
+    assert_eq!(first.store.append(3, NOW, &[b"a"]).unwrap(), NOW);
+    drop(first);
+    for run in 1..4 {
+        // Each one is killed before it has appended anything.
+        let opened = open_at(dir.path(), NOW + run * SECOND);
+        assert_eq!((opened.end_seq, opened.store.next_seq()), (NOW + 3, NOW + run * SECOND));
+    }
+    let last = open_at(dir.path(), NOW + 9 * SECOND);
+    assert_eq!((last.end_seq, last.store.append(1, NOW, &[b"b"]).unwrap()), (NOW + 3, NOW + 9 * SECOND));
+    last.store.close().unwrap();
+    assert_eq!(open_at(dir.path(), NOW + 10 * SECOND).end_seq, NOW + 9 * SECOND + 1);
+
+    let empty = tempfile::tempdir().unwrap();
+    drop(open_at(empty.path(), NOW));
+    assert_eq!(open_at(empty.path(), NOW + SECOND).end_seq, NOW, "nothing was ever given");
+}
