@@ -3,7 +3,6 @@
 use super::*;
 use crate::message::{Frames, FramesBuilder};
 use proptest::prelude::*;
-use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, channel};
 
 /// One message of `length` times `fill`, shared by `clients` clients, as a reader returns it.
