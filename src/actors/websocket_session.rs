@@ -2,7 +2,7 @@
 //!
 //! The client's [`Connection`](super::connection::Connection) polls the actor, and only while the socket accepts bytes.
 //! The actor therefore handles only answers: pong and close frames. Messages and the server's pings are framed in the
-//! client's [`SendQueue`](super::reader::SendQueue), which the connection polls after the actor. The actor has no
+//! client's [`Reader`](super::reader::Reader), which the connection polls after the actor. The actor has no
 //! timers: a timer would wake a stalled connection and make it look active.
 
 use super::broker::{Broker, Subscribe};
