@@ -217,8 +217,8 @@ impl Subscriber {
         } else if self.client.reader.is_stalled(now, limits.stall_timeout) {
             counters.ended(Ending::Stalled);
             self.abandon(now, &format!("read nothing for {:?}", limits.stall_timeout), "too slow");
-        } else if self.client.reader.wire == Wire::Events {
-            // SSE clients cannot send data, so they are exempt from pings and the ping timeout.
+        } else if !self.client.reader.wire.is_web_socket() {
+            // Clients of plain HTTP cannot send data, so they are exempt from pings and the ping timeout.
         } else if self.client.silent_for(now) >= limits.pong_timeout {
             counters.ended(Ending::Silent);
             self.abandon(now, &format!("said nothing for {:?}", limits.pong_timeout), "no answer to pings");

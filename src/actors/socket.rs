@@ -86,7 +86,7 @@ pub(crate) fn bound_unsent(stream: &TcpStream, wire: Wire) {
     let _ = socket.set_send_buffer_size(FIRST_SEND_BUFFER);
     // Zero removes the limit that the listener sets for HTTP answers.
     #[cfg(target_os = "linux")]
-    let _ = socket.set_tcp_notsent_lowat(if wire == Wire::Events { EVENTS_UNSENT } else { 0 });
+    let _ = socket.set_tcp_notsent_lowat(if wire.is_web_socket() { 0 } else { EVENTS_UNSENT });
     #[cfg(not(target_os = "linux"))]
     let _ = wire;
 }

@@ -40,6 +40,11 @@ impl Wire {
         }
     }
 
+    /// Whether the format has frames of RFC 6455: pings, and a close frame.
+    pub fn is_web_socket(self) -> bool {
+        matches!(self, Wire::WebSocket | Wire::Deflate)
+    }
+
     /// All formats, in the order of their discriminants.
     pub const ALL: [Wire; 4] = [Wire::WebSocket, Wire::Deflate, Wire::Events, Wire::Lines];
 

@@ -5,6 +5,7 @@ use crate::helpers::{
 };
 use certstream_server::ct::source::Protocol;
 use certstream_server::demo::{DemoLogOptions, DemoProtocol};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -232,6 +233,26 @@ async fn heartbeats_say_up_to_where_everything_was_sent() {
             }
         };
         assert_eq!(heartbeat, newest);
+    }
+    app.stop().await;
+}
+
+/// A ping is a frame of WebSocket, and nothing that lines or events could contain.
+#[actix_web::test]
+async fn clients_of_lines_and_events_are_not_pinged() {
+    let log = quiet_log().await;
+    let settings =
+        "[clients]\nping_interval = '200ms'\npong_timeout = '500ms'\n[heartbeat]\ninterval = '100ms'";
+    let app = spawn_app(settings, vec![from_the_start(&log)]).await;
+    for path in ["/ndjson?stream=lite", "/sse?stream=lite"] {
+        let mut response = awc::Client::default().get(app.http(path)).send().await.expect("an answer");
+        let (begin, mut text) = (std::time::Instant::now(), Vec::new());
+        while begin.elapsed().as_millis() < 1500 {
+            text.extend(response.next().await.expect("it is not closed").expect("a chunk"));
+        }
+        let text = String::from_utf8(text).expect("text alone");
+        assert!(text.lines().all(|line| !line.starts_with('\0') && line.is_ascii()), "{path}");
+        assert!(text.matches("heartbeat").count() > 5, "{path}: {text}");
     }
     app.stop().await;
 }
