@@ -17,10 +17,10 @@ pub(crate) struct Append {
     pub(crate) block: Vec<u8>,
     /// Number of its entries, at least 1.
     pub(crate) count: u32,
-    /// Called with the number of the first entry once the block is in the journal. Publishes the entries.
-    pub(crate) publish: Box<dyn FnOnce(u64) + Send>,
-    /// Resolves after that.
-    pub(crate) done: oneshot::Sender<()>,
+    /// Called with the number of the first entry, and whether the block is in the journal. Publishes the entries.
+    pub(crate) publish: Box<dyn FnOnce(u64, bool) + Send>,
+    /// Resolves after that; says whether the block is in the journal.
+    pub(crate) done: oneshot::Sender<bool>,
 }
 
 /// Sends blocks to the thread.
@@ -72,17 +72,17 @@ impl Appender {
             if self.syncs_each {
                 self.sync();
             }
-            for (Append { publish, done, .. }, first_seq) in group.drain(..).zip(numbers) {
-                publish(first_seq);
+            for (Append { publish, done, .. }, (first_seq, is_kept)) in group.drain(..).zip(numbers) {
+                publish(first_seq, is_kept);
                 // A watcher that was stopped does not wait any more.
-                let _ = done.send(());
+                let _ = done.send(is_kept);
             }
         }
     }
 
-    /// Appends one block and returns the number of its first entry. If that fails, its entries get numbers all the same:
+    /// Appends one block. Returns the number of its first entry, and whether it succeeded. If not, its entries get numbers all the same:
     /// clients at the tail receive them, and a gap is announced to those that read the journal.
-    fn append(&mut self, append: &Append) -> u64 {
+    fn append(&mut self, append: &Append) -> (u64, bool) {
         let after = self.after.unwrap_or_else(|| self.store.next_seq()).to_be_bytes();
         match self.store.append(append.count, clock::unix_us(), &[&after, &append.block]) {
             Ok(first_seq) => {
@@ -91,7 +91,7 @@ impl Appender {
                     self.failed_at = None;
                     log::info!("the journal is written again");
                 }
-                first_seq
+                (first_seq, true)
             }
             Err(error) => {
                 if self.failed_at.replace(Instant::now()).is_none() {
@@ -100,7 +100,7 @@ impl Appender {
                          clients that fall behind or come back"
                     );
                 }
-                self.store.give_numbers(append.count)
+                (self.store.give_numbers(append.count), false)
             }
         }
     }

@@ -112,6 +112,7 @@ impl Pipeline<LogClient> {
             announcements: Vec::new(),
             cursor: None,
             began: false,
+            is_kept: true,
         };
         let entries = EntryStages { fetcher, verifier, publisher, verifies };
         Pipeline { reporter, board, tracker, reconciler, entries, retriever }

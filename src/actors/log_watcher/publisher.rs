@@ -70,6 +70,8 @@ pub(super) struct Publisher {
     pub(super) cursor: Option<LogCursor>,
     /// Whether the first head has been processed.
     pub(super) began: bool,
+    /// Whether the newest entries are in the journal.
+    pub(super) is_kept: bool,
 }
 
 impl Publisher {
@@ -263,32 +265,35 @@ impl Publisher {
         let count = decoded.len();
         if count > 0 {
             let position = self.position(&cursor);
-            self.append(EntryBatch::new(decoded), position).await;
+            self.is_kept = self.append(EntryBatch::new(decoded), position).await;
         }
         self.cursor = Some(cursor);
         self.note_position();
         count as u64
     }
 
-    /// Appends a batch to the journal. Its thread moves the saved position and publishes the batch, so that a stop of this
+    /// Appends a batch to the journal. Returns whether that succeeded. Its thread moves the saved position and publishes the batch, so that a stop of this
     /// stage separates neither from the block.
-    async fn append(&self, mut batch: EntryBatch, position: Position) {
+    async fn append(&self, mut batch: EntryBatch, position: Position) -> bool {
         batch.prepare(&self.demand);
         let source = self.reporter.status().source();
         let (log, encoded) = (source.identity(), encode_position(&position));
         let block = block::encode(source, &encoded, batch.entries(), |issuer| self.issuers.keep(issuer));
         let count = batch.len() as u32;
         let (positions, broker) = (self.positions.clone(), self.broker.clone());
-        let publish = Box::new(move |first_seq: u64| {
-            positions.moved(&log, position, first_seq + u64::from(count));
+        let publish = Box::new(move |first_seq: u64, is_kept: bool| {
+            if is_kept {
+                positions.moved(&log, position, first_seq + u64::from(count));
+            }
             batch.number(first_seq);
             publish(&broker, batch);
         });
         let (done, taken) = oneshot::channel();
         self.journal.append(Append { block, count, publish, done }).await;
         // The thread stops only with the whole system, which also drops this future.
-        if taken.await.is_err() {
-            pending::<()>().await;
+        match taken.await {
+            Ok(is_kept) => is_kept,
+            Err(_) => pending().await,
         }
     }
 
@@ -361,7 +366,10 @@ impl Publisher {
             let status = self.reporter.status();
             status.account(cursor.ledger);
             status.skip(&cursor.skips);
-            self.positions.set(&status.source().identity(), self.position(cursor));
+            // What is not in the journal is fetched again after a restart.
+            if self.is_kept {
+                self.positions.set(&status.source().identity(), self.position(cursor));
+            }
         }
     }
 

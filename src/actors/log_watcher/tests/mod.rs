@@ -259,6 +259,7 @@ impl Shared {
             announcements: Vec::new(),
             cursor: None,
             began: false,
+            is_kept: true,
         }
     }
 

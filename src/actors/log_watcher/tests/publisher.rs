@@ -315,3 +315,20 @@ async fn a_missing_range_is_published_in_batches_and_shrinks_with_each() {
     assert_eq!(rest.between.as_ref().expect("the trees").before, tree_of(sent));
     assert_eq!(*saved.missing, stage.shared.missing.all());
 }
+
+/// The disk is full, for example. Clients get the entries now, and once more after a restart, rather than never.
+#[actix::test]
+async fn the_saved_position_stays_before_entries_that_the_journal_does_not_have() {
+    let mut stage = stage(SETTINGS, Positions::in_memory());
+    let entries = stage.entries(0..10);
+    let batches = stage.batches(entries);
+    assert!(stage.publish(batches).await);
+    stage.shared.journal.close().expect("a journal in memory");
+    let entries = stage.entries(10..20);
+    let batches = stage.batches(entries);
+    assert!(stage.publish(batches).await);
+    assert_eq!(stage.positions.get(&LOG).expect("a position").ledger.next, 10);
+    assert_eq!(stage.shared.status.snapshot().position, 20);
+    let newest = stage.shared.broker.send(Newest).await.expect("the Broker");
+    assert_eq!(newest.last().expect("an entry").index, 19, "it was sent");
+}
