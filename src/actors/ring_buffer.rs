@@ -45,7 +45,7 @@ impl RingBuffer {
 mod tests {
     use super::*;
     use crate::certificate::Issuer;
-    use crate::ct::entry::{Content, LogEntry, LogEntryType};
+    use crate::ct::entry::{Content, LogEntry, LogEntryType, SignedTbs};
     use crate::ct::source::{Protocol, Source};
     use bytes::Bytes;
 
@@ -61,7 +61,7 @@ mod tests {
             entry_type,
             certificate,
             chain,
-            signed_tbs_sha256: None,
+            signed_tbs: SignedTbs::OfCertificate,
             fault: None,
         };
         CertEntry::new(Arc::new(source()), index, 1, Content::Entry(content))

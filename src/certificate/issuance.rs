@@ -5,33 +5,35 @@ use super::der::{Element, Reader, Result, tag};
 use openssl::sha::Sha256;
 
 /// The first bytes of the SCT list extension, 1.3.6.1.4.1.11129.2.4.2 (RFC 6962 section 3.3).
-const SCT_LIST: &[u8] = b"\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x02";
+pub(super) const SCT_LIST: &[u8] = b"\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x02";
 
-/// The TBSCertificate of a certificate, split around its SCT list.
+/// A TBSCertificate, split around the extension that is left out.
 struct Signed<'a> {
     /// The fields before the extensions.
     fields: &'a [u8],
-    /// The extensions before and after the SCT list.
+    /// The extensions before and after it.
     extensions: [&'a [u8]; 2],
 }
 
-/// SHA-256 of the TBSCertificate in `der` without its SCT list. `None` if the TBSCertificate cannot be
-/// parsed.
-pub(super) fn tbs_sha256(der: &[u8]) -> Option<[u8; 32]> {
+/// SHA-256 of the TBSCertificate in `der` without the extension whose content begins with `left_out`. `None` if the
+/// TBSCertificate cannot be parsed, or has more than one of it.
+pub(super) fn tbs_sha256(der: &[u8], left_out: &[u8]) -> Option<[u8; 32]> {
     let (tbs, encoded) = tbs(der).ok()?;
     let mut hash = Sha256::new();
-    match without_sct_list(&tbs).ok()? {
-        Parts::NoSctList => hash.update(encoded),
-        Parts::ManySctLists => return None,
+    match without(left_out, &tbs).ok()? {
+        Parts::Whole => hash.update(encoded),
+        Parts::Many => return None,
         Parts::Around(signed) => signed.hash(&mut hash),
     }
     Some(hash.finish())
 }
 
 enum Parts<'a> {
-    NoSctList,
+    /// It does not have the extension.
+    Whole,
     Around(Signed<'a>),
-    ManySctLists,
+    /// It has the extension more than once.
+    Many,
 }
 
 impl Signed<'_> {
@@ -62,7 +64,7 @@ fn tbs(der: &[u8]) -> Result<(Element<'_>, &[u8])> {
     Ok((tbs, since(before, &certificate)))
 }
 
-fn without_sct_list<'a>(tbs: &Element<'a>) -> Result<Parts<'a>> {
+fn without<'a>(extension: &[u8], tbs: &Element<'a>) -> Result<Parts<'a>> {
     let mut fields = tbs.reader();
     while !fields.is_empty() {
         let before = fields.rest();
@@ -71,26 +73,27 @@ fn without_sct_list<'a>(tbs: &Element<'a>) -> Result<Parts<'a>> {
             // The extensions are the last field.
             fields.finish()?;
             let fields = tbs.content.get(..tbs.content.len() - before.len()).unwrap_or_default();
-            return around_sct_list(fields, field.explicit()?.sequence()?);
+            return around(extension, fields, field.explicit()?.sequence()?);
         }
     }
-    Ok(Parts::NoSctList)
+    Ok(Parts::Whole)
 }
 
-fn around_sct_list<'a>(fields: &'a [u8], mut list: Reader<'a>) -> Result<Parts<'a>> {
+/// Splits `list` around the extension whose content begins with `identifier`.
+fn around<'a>(identifier: &[u8], fields: &'a [u8], mut list: Reader<'a>) -> Result<Parts<'a>> {
     let all = list.rest();
     let mut found = None;
     while !list.is_empty() {
         let before = all.len() - list.rest().len();
         let extension = list.element()?;
-        if extension.content.starts_with(SCT_LIST) {
+        if extension.content.starts_with(identifier) {
             let extensions = [all.get(..before).unwrap_or_default(), list.rest()];
             if found.replace(Signed { fields, extensions }).is_some() {
-                return Ok(Parts::ManySctLists);
+                return Ok(Parts::Many);
             }
         }
     }
-    Ok(found.map_or(Parts::NoSctList, Parts::Around))
+    Ok(found.map_or(Parts::Whole, Parts::Around))
 }
 
 /// Encodes a tag and a length (X.690 section 10.1). All contents of a certificate are shorter than 2^32.

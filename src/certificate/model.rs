@@ -7,6 +7,7 @@ use super::faults::Faults;
 use super::issuance;
 use super::name;
 use super::parts::CertificateParts;
+use super::precert;
 use std::borrow::Cow;
 
 /// The kind of log entry that a leaf certificate belongs to (RFC 6962 section 3.1).
@@ -59,10 +60,15 @@ impl<'a> Certificate<'a> {
         self.parts.public_key.map(sha256)
     }
 
-    /// SHA-256 of the TBSCertificate without its SCT list. A log signs the same TBSCertificate for the
-    /// precert of this issuance (RFC 6962 section 3.2). `None` if the TBSCertificate cannot be parsed or has
-    /// more than one SCT list.
-    pub fn tbs_sha256(&self) -> Option<[u8; 32]> {
-        issuance::tbs_sha256(self.der)
+    /// SHA-256 of the TBSCertificate without the SCT list of a certificate, or without the poison of a precertificate, as
+    /// `kind` says. The certificate and the precert of one issuance have the same (RFC 6962 section 3.2), unless a
+    /// Precertificate Signing Certificate signed the precertificate. `None` if the TBSCertificate cannot be parsed, or has
+    /// more than one such extension.
+    pub fn tbs_sha256(&self, kind: LeafKind) -> Option<[u8; 32]> {
+        let left_out = match kind {
+            LeafKind::X509 => issuance::SCT_LIST,
+            LeafKind::Precert => precert::POISON_IDENTIFIER,
+        };
+        issuance::tbs_sha256(self.der, left_out)
     }
 }

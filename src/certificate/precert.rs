@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Encoded identifiers with their tags and lengths, as at the beginning of an extension.
 const AUTHORITY_KEY_IDENTIFIER: &[u8] = b"\x06\x03\x55\x1D\x23";
 const EXTENDED_KEY_USAGE: &[u8] = b"\x06\x03\x55\x1D\x25";
-const POISON_IDENTIFIER: &[u8] = b"\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x03";
+pub(super) const POISON_IDENTIFIER: &[u8] = b"\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x03";
 /// The only valid poison: critical, with the value NULL (RFC 6962 section 3.1). Any other content would be
 /// shown to clients without being proven.
 const POISON: &[u8] = b"\x30\x13\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x03\x01\x01\xFF\x04\x02\x05\x00";
@@ -82,8 +82,19 @@ pub enum Field {
     Extensions,
 }
 
+/// Who signed a precertificate (RFC 6962 section 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signer {
+    /// The CA itself. The TBSCertificate that the log signed is the precertificate's own without the poison.
+    Ca,
+    /// A Precertificate Signing Certificate. The TBSCertificate that the log signed has another issuer, and may have another
+    /// authority key identifier.
+    PrecertSigningCertificate,
+}
+
 /// Checks everything that the tree proves about a precert entry. `tbs` and `issuer_key_hash` are from its
-/// PreCert, `precertificate` and `chain` from its PrecertChainEntry (RFC 6962 section 4.6).
+/// PreCert, `precertificate` and `chain` from its PrecertChainEntry (RFC 6962 section 4.6). Returns who signed the
+/// precertificate.
 ///
 /// # Errors
 /// See [`Mismatch`].
@@ -92,10 +103,11 @@ pub fn check(
     issuer_key_hash: &[u8; 32],
     precertificate: &[u8],
     chain: &[Arc<Issuer>],
-) -> Result<(), Mismatch> {
+) -> Result<Signer, Mismatch> {
     let issuers = SigningChain::of(chain)?;
     issuers.check_tbs(tbs, precertificate)?;
-    issuers.check_key(issuer_key_hash)
+    issuers.check_key(issuer_key_hash)?;
+    Ok(issuers.signer())
 }
 
 /// The part of [`check`] that computes no hashes: checks `tbs` against `precertificate`.
@@ -140,6 +152,13 @@ impl<'a> SigningChain<'a> {
         })
     }
 
+    fn signer(&self) -> Signer {
+        match self.precert_signer {
+            Some(_) => Signer::PrecertSigningCertificate,
+            None => Signer::Ca,
+        }
+    }
+
     fn check_key(&self, issuer_key_hash: &[u8; 32]) -> Result<(), Mismatch> {
         match self.ca {
             Some(ca) if ca.spki_sha256() != Some(*issuer_key_hash) => Err(Mismatch::IssuerKey),
@@ -165,12 +184,17 @@ impl<'a> SigningChain<'a> {
         ] {
             signed = signed.strip_prefix(expected).ok_or(Mismatch::Differs { field })?;
         }
-        let signed =
-            sole_content(signed, tag::constructed(3)).and_then(|list| sole_content(list, tag::SEQUENCE));
+        // An empty list of extensions is left out (RFC 5280 section 4.1).
+        let signed = match signed {
+            [] => Some(signed),
+            _ => sole_content(signed, tag::constructed(3))
+                .and_then(|list| sole_content(list, tag::SEQUENCE))
+                .filter(|list| !list.is_empty()),
+        };
         self.check_extensions(signed, shown.extensions)
     }
 
-    /// Compares the extensions. `signed` is `None` if no extensions were signed.
+    /// Compares the extensions. `signed` is `None` if it is no list of extensions.
     fn check_extensions(&self, mut signed: Option<&[u8]>, mut shown: Reader<'_>) -> Result<(), Mismatch> {
         let key = self.key_identifier()?;
         let (mut poisons, mut has_key) = (0, false);

@@ -96,7 +96,7 @@ pub(super) fn cert(args: &CertArgs) -> Result<(), ShowError> {
     let leaf = Certificate::parse(leaf);
     let kind = leaf.kind();
     // For a precertificate, the signed TBSCertificate depends on its issuers, so its hash is unknown here.
-    let tbs_sha256 = leaf.tbs_sha256().filter(|_| kind == LeafKind::X509);
+    let tbs_sha256 = leaf.tbs_sha256(kind).filter(|_| kind == LeafKind::X509);
     leaf.write_leaf(Leaf { kind, tbs_sha256, with_der: true }, &mut json);
     json.extend(br#","chain":["#);
     for (i, der) in chain.iter().enumerate() {

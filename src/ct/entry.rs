@@ -8,8 +8,8 @@
 
 use super::names_tile::NamesEntry;
 use super::reader::{Reader, Truncated};
-use crate::certificate::precert::{self, Mismatch};
-use crate::certificate::{Issuer, sha256};
+use crate::certificate::precert::{self, Mismatch, Signer};
+use crate::certificate::{Certificate, Issuer, LeafKind, sha256};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -43,11 +43,34 @@ pub struct LogEntry {
     pub certificate: Bytes,
     /// The issuers, from the leaf's own issuer to the root.
     pub chain: Vec<Arc<Issuer>>,
-    /// SHA-256 of the TBSCertificate that the log signed for a precert, if it can be parsed. `None` for a certificate; its
-    /// own is part of it.
-    pub signed_tbs_sha256: Option<[u8; 32]>,
+    /// The TBSCertificate that the log signed for a precert.
+    pub signed_tbs: SignedTbs,
     /// An error in the framing. The certificate could be found nevertheless.
     pub fault: Option<FramingFault>,
+}
+
+/// The TBSCertificate of an issuance: what its precert and its certificate have in common, RFC 6962 section 3.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedTbs {
+    /// That of the entry's certificate, without its poison or SCT list. Nearly all are, and are hashed only for a message.
+    OfCertificate,
+    /// Another one with this SHA-256: a Precertificate Signing Certificate signed the precertificate, or the log shows a
+    /// precertificate that does not match.
+    Other([u8; 32]),
+    /// The log's leaf is malformed.
+    Unknown,
+}
+
+impl SignedTbs {
+    /// Its SHA-256. `certificate` is the entry's certificate, of this `kind`. `None` if it is not known, or if the
+    /// certificate has none, see [`Certificate::tbs_sha256`].
+    pub fn sha256(&self, certificate: &Certificate<'_>, kind: LeafKind) -> Option<[u8; 32]> {
+        match self {
+            SignedTbs::OfCertificate => certificate.tbs_sha256(kind),
+            SignedTbs::Other(hash) => Some(*hash),
+            SignedTbs::Unknown => None,
+        }
+    }
 }
 
 /// The structure that a log signs instead of a precertificate, RFC 6962 section 3.2.
@@ -264,11 +287,14 @@ pub fn decode(
         }
     };
     let (chain, chain_fault) = decode_chain(extra, intern)?;
-    let mismatch = || pre_cert.as_ref()?.fault(certificate, &chain);
-    let fault = leaf.fault.or(chain_fault).or_else(mismatch);
+    let (signed_tbs, mismatch) = match (entry_type, pre_cert) {
+        (LogEntryType::X509, _) => (SignedTbs::OfCertificate, None),
+        (LogEntryType::Precert, Some(pre_cert)) => pre_cert.compare(certificate, &chain),
+        (LogEntryType::Precert, None) => (SignedTbs::Unknown, None),
+    };
+    let fault = leaf.fault.or(chain_fault).or(mismatch);
     let certificate = Bytes::copy_from_slice(certificate);
-    let signed_tbs_sha256 = pre_cert.map(|pre_cert| sha256(pre_cert.tbs_certificate));
-    LogEntry { timestamp_ms: leaf.timestamp_ms, entry_type, certificate, chain, signed_tbs_sha256, fault }
+    LogEntry { timestamp_ms: leaf.timestamp_ms, entry_type, certificate, chain, signed_tbs, fault }
         .within_limits()
 }
 
@@ -307,11 +333,15 @@ impl<'a> PreCert<'a> {
         Ok(PreCert { issuer_key_hash, tbs_certificate: r.vector("signed_entry", 3)? })
     }
 
-    /// Returns a fault if this PreCert does not prove the precertificate and chain.
-    pub fn fault(&self, precertificate: &[u8], chain: &[Arc<Issuer>]) -> Option<FramingFault> {
-        precert::check(self.tbs_certificate, &self.issuer_key_hash, precertificate, chain)
-            .err()
-            .map(FramingFault::Precert)
+    /// Compares this PreCert with the precertificate and chain that the log shows for it. Returns its TBSCertificate, and a
+    /// fault if it does not prove them.
+    pub fn compare(&self, precertificate: &[u8], chain: &[Arc<Issuer>]) -> (SignedTbs, Option<FramingFault>) {
+        let other = || SignedTbs::Other(sha256(self.tbs_certificate));
+        match precert::check(self.tbs_certificate, &self.issuer_key_hash, precertificate, chain) {
+            Ok(Signer::Ca) => (SignedTbs::OfCertificate, None),
+            Ok(Signer::PrecertSigningCertificate) => (other(), None),
+            Err(mismatch) => (other(), Some(FramingFault::Precert(mismatch))),
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 //! Only the lengths inside an entry determine where the next entry begins. The framing is therefore parsed
 //! strictly: after an error, the rest of the tile cannot be trusted.
 
-use super::entry::{FramingFault, LEAF_HEADER, LogEntry, LogEntryType, PreCert, leaf_index};
+use super::entry::{FramingFault, LEAF_HEADER, LogEntry, LogEntryType, PreCert, SignedTbs, leaf_index};
 use super::merkle::{Hash, leaf_hash_of};
 use super::reader::{Reader, Truncated};
-use crate::certificate::{Issuer, sha256};
+use crate::certificate::Issuer;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -123,7 +123,10 @@ impl TileLeaf<'_> {
     /// Converts the leaf to an entry. `chain` contains the certificates for its fingerprints, up to the `missing` one.
     pub fn into_entry(self, chain: Vec<Arc<Issuer>>, missing: Option<Fingerprint>) -> LogEntry {
         let TileLeaf { timestamp_ms, entry_type, certificate, pre_cert, .. } = self;
-        let mismatch = pre_cert.as_ref().and_then(|pre_cert| pre_cert.fault(certificate, &chain));
+        let (signed_tbs, mismatch) = match pre_cert {
+            Some(pre_cert) => pre_cert.compare(certificate, &chain),
+            None => (SignedTbs::OfCertificate, None),
+        };
         let fault = match (missing, mismatch) {
             // Without its issuer, a mismatch may be due to a precertificate signing certificate.
             (Some(fingerprint), mismatch) if chain.is_empty() => {
@@ -133,8 +136,7 @@ impl TileLeaf<'_> {
             (_, mismatch) => mismatch,
         };
         let certificate = Bytes::copy_from_slice(certificate);
-        let signed_tbs_sha256 = pre_cert.map(|pre_cert| sha256(pre_cert.tbs_certificate));
-        LogEntry { timestamp_ms, entry_type, certificate, chain, signed_tbs_sha256, fault }
+        LogEntry { timestamp_ms, entry_type, certificate, chain, signed_tbs, fault }
     }
 }
 

@@ -157,7 +157,8 @@ fn wrong_entry(
         return Ok(());
     }
     let chain: Vec<_> = chain.iter().map(|der| Issuer::unshared(&der.0)).collect();
-    let fault = words.pre_cert.zip(precertificate).and_then(|(signed, shown)| signed.fault(&shown.0, &chain));
+    let fault =
+        words.pre_cert.zip(precertificate).and_then(|(signed, shown)| signed.compare(&shown.0, &chain).1);
     match fault.filter(FramingFault::is_misbehaviour) {
         Some(_) => Ok(()),
         None => Err(Unconfirmed::Innocent("the precertificate matches the leaf")),

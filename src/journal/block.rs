@@ -19,7 +19,7 @@
 //!          opaque fault<0..2^32-1>;                   // empty: none
 //!          select (kind) {
 //!              case x509, precert: opaque certificate<0..2^32-1>;
-//!                                  opaque signed_tbs_sha256<0..32>;
+//!                                  opaque signed_tbs<0..32>;      // empty: of the certificate; SHA-256: another one; 0: unknown
 //!                                  uint16 chain<0..2^8-1>;        // places in issuers; number in 1 byte
 //!              case names:         opaque name<0..2^32-1> names<0..2^32-1>; }
 //! } KeptEntry;
@@ -28,14 +28,14 @@
 //! All numbers are big-endian. A length or a number has four bytes unless stated otherwise.
 
 use crate::certificate::Issuer;
-use crate::ct::entry::{Content, LogEntry, LogEntryType, MAX_CHAIN_CERTIFICATES};
+use crate::ct::entry::{Content, LogEntry, LogEntryType, MAX_CHAIN_CERTIFICATES, SignedTbs};
 use crate::ct::names_tile::NamesEntry;
 use crate::ct::reader::{Reader, Truncated};
 use crate::ct::source::{Protocol, Source};
 use crate::ct::tile::Fingerprint;
 use crate::message::CertEntry;
 use bytes::Bytes;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// The version that this module writes and reads.
@@ -98,8 +98,8 @@ fn kept_size(entry: &CertEntry) -> usize {
 }
 
 /// The different issuers of all entries, and the place of each by its address.
-fn issuers_of(entries: &[CertEntry]) -> (Vec<&Issuer>, HashMap<*const Issuer, u16>) {
-    let (mut issuers, mut places) = (Vec::new(), HashMap::new());
+fn issuers_of(entries: &[CertEntry]) -> (Vec<&Issuer>, FxHashMap<*const Issuer, u16>) {
+    let (mut issuers, mut places) = (Vec::new(), FxHashMap::default());
     for entry in entries {
         let Content::Entry(whole) = &entry.content else { continue };
         for issuer in &whole.chain {
@@ -114,7 +114,7 @@ fn issuers_of(entries: &[CertEntry]) -> (Vec<&Issuer>, HashMap<*const Issuer, u1
     (issuers, places)
 }
 
-fn push_entry(out: &mut Vec<u8>, entry: &CertEntry, places: &HashMap<*const Issuer, u16>) {
+fn push_entry(out: &mut Vec<u8>, entry: &CertEntry, places: &FxHashMap<*const Issuer, u16>) {
     let (kind, timestamp_ms) = match &entry.content {
         Content::Entry(whole) if whole.entry_type == LogEntryType::X509 => (0, whole.timestamp_ms),
         Content::Entry(whole) => (1, whole.timestamp_ms),
@@ -128,7 +128,14 @@ fn push_entry(out: &mut Vec<u8>, entry: &CertEntry, places: &HashMap<*const Issu
     match &entry.content {
         Content::Entry(whole) => {
             push_bytes(out, &whole.certificate);
-            push_bytes(out, whole.signed_tbs_sha256.as_ref().map_or(&[], |hash| hash.as_slice()));
+            push_bytes(
+                out,
+                match &whole.signed_tbs {
+                    SignedTbs::OfCertificate => &[],
+                    SignedTbs::Other(hash) => hash,
+                    SignedTbs::Unknown => &[0],
+                },
+            );
             let place = |issuer: &Arc<Issuer>| places.get(&Arc::as_ptr(issuer)).copied();
             let chain: Vec<u16> = whole.chain.iter().map_while(place).collect();
             out.push(chain.len() as u8);
@@ -201,6 +208,14 @@ fn read_text<'a>(r: &mut Reader<'a>, field: &'static str) -> Result<&'a str, Blo
     std::str::from_utf8(r.vector(field, 4)?).map_err(|_| BlockError::Invalid(field))
 }
 
+fn read_signed_tbs(r: &mut Reader<'_>) -> Result<SignedTbs, BlockError> {
+    match r.vector("signed_tbs", 4)? {
+        [] => Ok(SignedTbs::OfCertificate),
+        [0] => Ok(SignedTbs::Unknown),
+        hash => hash.try_into().map(SignedTbs::Other).map_err(|_| BlockError::Invalid("signed_tbs")),
+    }
+}
+
 /// A hash, or nothing.
 fn read_hash(r: &mut Reader<'_>, field: &'static str) -> Result<Option<[u8; 32]>, BlockError> {
     match r.vector(field, 4)? {
@@ -242,20 +257,13 @@ fn read_entry(
         0 | 1 => {
             let entry_type = if kind == 0 { LogEntryType::X509 } else { LogEntryType::Precert };
             let certificate = payload.slice_ref(r.vector("certificate", 4)?);
-            let signed_tbs_sha256 = read_hash(r, "signed_tbs_sha256")?;
+            let signed_tbs = read_signed_tbs(r)?;
             let (chain, is_complete) = read_chain(r, issuers)?;
             if !is_complete && recorded_fault.is_none() {
                 recorded_fault =
                     Some("the chain lacks an issuer that this server does not have any more".into());
             }
-            Content::Entry(LogEntry {
-                timestamp_ms,
-                entry_type,
-                certificate,
-                chain,
-                signed_tbs_sha256,
-                fault: None,
-            })
+            Content::Entry(LogEntry { timestamp_ms, entry_type, certificate, chain, signed_tbs, fault: None })
         }
         2 => Content::Names(NamesEntry { timestamp_ms, names: read_names(r)? }),
         _ => return Err(BlockError::Invalid("kind")),

@@ -242,7 +242,7 @@ impl EntryBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ct::entry::LogEntryType;
+    use crate::ct::entry::{LogEntryType, SignedTbs};
     use crate::ct::names_tile::NamesEntry;
     use crate::ct::source::{Protocol, Source};
 
@@ -264,8 +264,8 @@ mod tests {
     /// An entry whose bytes are no certificate.
     fn nameless() -> Content {
         let (entry_type, certificate) = (LogEntryType::X509, b"junk".as_slice().into());
-        let (chain, signed_tbs_sha256, fault) = (Vec::new(), None, None);
-        Content::Entry(LogEntry { timestamp_ms: 1, entry_type, certificate, chain, signed_tbs_sha256, fault })
+        let (chain, signed_tbs, fault) = (Vec::new(), SignedTbs::OfCertificate, None);
+        Content::Entry(LogEntry { timestamp_ms: 1, entry_type, certificate, chain, signed_tbs, fault })
     }
 
     #[test]

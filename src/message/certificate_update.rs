@@ -125,10 +125,7 @@ impl CertEntry {
             r#"{{"message_type":"certificate_update","data":{{"update_type":"{update_type}","leaf_cert":"#
         );
         let certificate = Certificate::parse(&entry.certificate);
-        let tbs_sha256 = match kind {
-            LeafKind::X509 => certificate.tbs_sha256(),
-            LeafKind::Precert => entry.signed_tbs_sha256,
-        };
+        let tbs_sha256 = entry.signed_tbs.sha256(&certificate, kind);
         let marks = certificate.write_leaf(Leaf { kind, tbs_sha256, with_der: everything }, out);
         out.push(b',');
         let chain_start = out.len();

@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use crate::sources;
-use certstream_server::certificate::{Certificate, Issuer};
+use certstream_server::certificate::{Certificate, Issuer, LeafKind};
 use certstream_server::ct::entry::{LogEntry, LogEntryType, decode};
 use foreign_types::ForeignType;
 use openssl::sha::sha256;
@@ -54,10 +54,11 @@ fn check(entries: &[LogEntry]) -> (usize, usize) {
     let precerts: HashMap<_, _> = precerts.map(|entry| (serial(entry), entry)).collect();
     let (mut pairs, mut by_another) = (0, 0);
     for entry in entries.iter().filter(|entry| entry.entry_type == LogEntryType::X509) {
-        let hash = Certificate::parse(&entry.certificate).tbs_sha256().expect("a hash");
+        let hash = Certificate::parse(&entry.certificate).tbs_sha256(LeafKind::X509).expect("a hash");
         assert_eq!(hash, by_openssl(&entry.certificate));
         if let Some(precert) = precerts.get(&serial(entry)) {
-            assert_eq!(precert.signed_tbs_sha256, Some(hash));
+            let certificate = Certificate::parse(&precert.certificate);
+            assert_eq!(precert.signed_tbs.sha256(&certificate, LeafKind::Precert), Some(hash));
             pairs += 1;
             by_another += usize::from(precert.chain.len() > entry.chain.len());
         }

@@ -1,6 +1,6 @@
 //! Tests of the hash that the precert and the certificate of one issuance share.
 
-use super::super::Certificate as Parsed;
+use super::super::{Certificate as Parsed, LeafKind};
 use super::{Certificate, SAN, dns, extension, seq};
 use openssl::sha::sha256;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 const SCT_LIST: &str = "1.3.6.1.4.1.11129.2.4.2";
 
 fn hash(certificate: &Certificate) -> Option<[u8; 32]> {
-    Parsed::parse(&certificate.der()).tbs_sha256()
+    Parsed::parse(&certificate.der()).tbs_sha256(LeafKind::X509)
 }
 
 fn with(extensions: &[Vec<u8>]) -> Certificate {
@@ -49,9 +49,9 @@ fn what_cannot_be_read_or_has_two_lists_has_no_hash() {
     assert_eq!(hash(&with(&[scts(1), names(1), scts(2)])), None);
     let der = with(&[names(1), scts(2)]).der();
     for end in 0..der.len() {
-        assert_eq!(Parsed::parse(&der[..end]).tbs_sha256(), None, "{end}");
+        assert_eq!(Parsed::parse(&der[..end]).tbs_sha256(LeafKind::X509), None, "{end}");
     }
-    assert_eq!(Parsed::parse(&[der, vec![0]].concat()).tbs_sha256(), None);
+    assert_eq!(Parsed::parse(&[der, vec![0]].concat()).tbs_sha256(LeafKind::X509), None);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use openssl::sha::sha256;
 use proptest::prelude::*;
 use std::sync::Arc;
 
-use super::super::Issuer;
-use super::super::precert::{self, Field, Mismatch, Structure};
+use super::super::precert::{self, Field, Mismatch, Signer, Structure};
+use super::super::{Certificate, Issuer, LeafKind};
 use super::{SAN, attribute, dns, extension, oid, seq, tlv};
 
 fn issuers(chain: &[impl AsRef<[u8]>]) -> Vec<Arc<Issuer>> {
@@ -18,7 +18,15 @@ fn check(
     precertificate: &[u8],
     chain: &[impl AsRef<[u8]>],
 ) -> Result<(), Mismatch> {
-    precert::check(tbs, issuer_key_hash, precertificate, &issuers(chain))
+    let chain = issuers(chain);
+    let signer = precert::check(tbs, issuer_key_hash, precertificate, &chain)?;
+    let own = Certificate::parse(precertificate).tbs_sha256(LeafKind::Precert);
+    if signer == Signer::Ca {
+        assert_eq!(own, Some(sha256(tbs)), "the precertificate's own is the signed one");
+    } else {
+        assert_ne!(own, Some(sha256(tbs)), "the signed one has another issuer");
+    }
+    Ok(())
 }
 
 fn check_tbs(tbs: &[u8], precertificate: &[u8], chain: &[impl AsRef<[u8]>]) -> Result<(), Mismatch> {
@@ -377,4 +385,20 @@ proptest! {
     ) {
         prop_assert!(check(&tbs, &[0; 32], &precertificate, &[issuer]).is_err());
     }
+}
+
+/// RFC 5280 section 4.1: an empty list of extensions is left out.
+#[test]
+fn a_precertificate_with_nothing_but_the_poison_is_signed_without_extensions() {
+    let mut shown = site();
+    shown.extensions = vec![poison()];
+    let signed = seq(&[shown.fields.concat()]);
+    let key = sha256(&shown.fields[6]);
+    let none: [&[u8]; 0] = [];
+    assert_eq!(check(&signed, &key, &shown.certificate(), &none), Ok(()));
+    let with_empty_list = seq(&[shown.fields.concat(), tlv(0xA3, seq(&[]))]);
+    let differs = Err(Mismatch::Differs { field: Field::Extensions });
+    assert_eq!(check(&with_empty_list, &key, &shown.certificate(), &none), differs);
+    shown.extensions.push(authority_key(1));
+    assert_eq!(check(&signed, &key, &shown.certificate(), &none), differs);
 }

@@ -42,7 +42,7 @@ fn an_x509_entry_yields_its_certificate_and_chain() {
     let e = decoded(x509_leaf(b"leaf"), chain(&[b"issuer", b"root"])).unwrap();
     assert_eq!(e.timestamp_ms, 1_700_000_000_123);
     assert_eq!(e.entry_type, LogEntryType::X509);
-    assert_eq!((&e.certificate[..], e.signed_tbs_sha256), (b"leaf".as_slice(), None));
+    assert_eq!((&e.certificate[..], e.signed_tbs), (b"leaf".as_slice(), SignedTbs::OfCertificate));
     assert_eq!(ders(&e), ["issuer", "root"]);
     assert_eq!(e.fault, None);
 }
@@ -54,7 +54,7 @@ fn a_precert_entry_yields_the_submitted_precertificate_and_not_its_tbs() {
     let e = decoded(precert_leaf(b"tbs"), extra).unwrap();
     assert_eq!(e.entry_type, LogEntryType::Precert);
     assert_eq!(e.certificate, "precertificate");
-    assert_eq!(e.signed_tbs_sha256, Some(sha256(b"tbs")));
+    assert_eq!(e.signed_tbs, SignedTbs::Other(sha256(b"tbs")));
     assert_eq!(ders(&e), ["issuer"]);
     assert!(matches!(e.fault, Some(FramingFault::Precert(_))), "and says that this is no proof of that");
 }

@@ -14,7 +14,7 @@ fn whole(certificate: &[u8], chain: &[Arc<Issuer>], precert: bool) -> LogEntry {
         entry_type: if precert { LogEntryType::Precert } else { LogEntryType::X509 },
         certificate: Bytes::copy_from_slice(certificate),
         chain: chain.to_vec(),
-        signed_tbs_sha256: precert.then(|| sha256(certificate)),
+        signed_tbs: if precert { SignedTbs::Other(sha256(certificate)) } else { SignedTbs::OfCertificate },
         fault: None,
     }
 }
@@ -48,7 +48,11 @@ fn the_messages_of_a_read_record_are_those_of_its_entries() {
         entry(&source, 8, Content::Entry(whole(b"two", &issuers[1..], true))),
         entry(&source, 9, Content::Names(names)),
         entry(&source, 10, Content::Entry(LogEntry { fault: Some(missing), ..whole(b"three", &[], true) })),
-        entry(&source, 11, Content::Entry(LogEntry { signed_tbs_sha256: None, ..whole(b"", &[], true) })),
+        entry(
+            &source,
+            11,
+            Content::Entry(LogEntry { signed_tbs: SignedTbs::Unknown, ..whole(b"", &[], true) }),
+        ),
     ];
     let kept = *issuers[0].fingerprint();
     let payload = encoded(&entries, |issuer| *issuer.fingerprint() == kept);
