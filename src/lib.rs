@@ -26,12 +26,12 @@
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
 //! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `log_client`, `state`, `journal`, `counters`, `access`, `message`, `rate`, `clock` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
-//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `printable`, `system`, `clock` |
+//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `spare`, `printable`, `system`, `clock` |
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
 //! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `state`, `access`, `message`, `ct`, `printable` |
 //! | `log_list` | the lists of logs: downloaded, verified and stored | `http_client`, `ct`, `system` |
 //! | `log_client` | requests to a log and their responses, at the rate that its operator accepts; its caller decides what to request | `http_client`, `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
-//! | `http_client` | HTTP requests to logs and list servers: TLS, proxies, and limits of responses |  |
+//! | `http_client` | HTTP requests to logs and list servers: TLS, proxies, and limits of responses | `spare` |
 //! | [`demo`] | a local CT log, for trying the server out and for tests | `ct`, `certificate`, `rate`, `clock` |
 //! | [`state`] | the files that survive a restart | `evidence`, `ct`, `system` |
 //! | [`journal`] | the durable sequence of verified entries, their numbers, and the logs' positions | `message`, `ct`, `certificate`, `clock` |
@@ -39,9 +39,10 @@
 //! | `digest` | groups repeated problems of the CT logs into few lines of the log file | `printable` |
 //! | [`evidence`] | proof of a log's misbehaviour, which `actors` notices, in a form that others can verify; pure | `ct`, `certificate` |
 //! | `access` | access control: who may connect and subscribe, and how often; pure | `message`, `rate` |
-//! | [`message`] | the messages of each stream, and their WebSocket and SSE frames; pure | `ct`, `certificate` |
+//! | [`message`] | the messages of each stream, and their WebSocket and SSE frames; pure | `ct`, `certificate`, `spare` |
 //! | [`ct`] | the structures of RFC 6962 and static-ct-api, and the proofs of their trees; pure | `certificate`, `printable` |
 //! | [`certificate`] | conversion of X.509 certificates to the fields and texts of the messages; pure |  |
+//! | `spare` | the memory of large buffers, which is used again; pure |  |
 //! | `rate` | token buckets for rate limits; pure |  |
 //! | `printable` | escaping of untrusted text for output; pure |  |
 //! | `system` | limits and services of the operating system, except sockets |  |
@@ -98,6 +99,7 @@ mod rate;
 pub mod reload;
 mod routes;
 mod server;
+mod spare;
 pub mod startup;
 pub mod state;
 mod system;

@@ -6,13 +6,14 @@ use crate::actors::{client_messages, closing, log_watcher, reader, ring_buffer, 
 use crate::cli::logging::budget;
 use crate::config::{Size, read};
 use crate::ct::{entry, log_list as list, names_tile};
-use crate::http_client::{body_buffer, client as http_client};
+use crate::http_client::client as http_client;
 use crate::journal;
 use crate::log_client::{http as log_http, issuers, limits, memory, rfc6962, static_ct, tiles};
 use crate::log_list::download;
 use crate::message::client_frames;
 use crate::rate::Rate;
 use crate::server::{self, gate, http};
+use crate::spare;
 use crate::state::{evidence, positions, skipped, undecodable};
 use crate::system::descriptors;
 use crate::transport::{budget as connection_budget, tcp, tls};
@@ -344,12 +345,12 @@ fn inputs() -> Vec<Row> {
             "`journal`".into(),
         ],
         [
-            "memory of received responses for the next ones".into(),
-            format!("{} in each thread", bytes(body_buffer::MAX_SPARE_BYTES)),
-            "until the program ends".into(),
+            "memory of received responses and sent messages for the next ones".into(),
+            bytes(spare::MAX_SPARE_BYTES),
+            "two heartbeats without use".into(),
             "".into(),
             "returned to the system".into(),
-            "`http_client::body_buffer`".into(),
+            "`spare`".into(),
         ],
         [
             "newest messages for the JSON routes".into(),

@@ -19,6 +19,9 @@ pub mod message;
 #[allow(dead_code)]
 #[path = "../../src/printable.rs"]
 pub mod printable;
+#[allow(dead_code)]
+#[path = "../../src/spare.rs"]
+pub mod spare;
 
 pub mod meter;
 

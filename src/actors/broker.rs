@@ -19,6 +19,7 @@ use crate::config::ClientLimits;
 use crate::counters::{Counters, Ending};
 use crate::live_config::LiveSettings;
 use crate::message::{CertEntry, Demand, Stream, Wire};
+use crate::spare;
 use crate::system;
 use actix::prelude::*;
 use enum_map::EnumMap;
@@ -136,16 +137,21 @@ impl Broker {
         }
         let mut has_grown: EnumMap<Stream, EnumMap<Wire, bool>> = EnumMap::default();
         for (stream, wire, frames) in self.coalescer.take() {
-            let shared = SharedFrames::new(frames, self.demand.clients_of(stream, wire));
-            self.append(stream, wire, shared);
+            let units = SharedFrames::joined(&frames, self.demand.clients_of(stream, wire));
+            let last = units.len() - 1;
+            for (i, shared) in units.into_iter().enumerate() {
+                // Entries without a message are covered by the unit of the next message, or by the last unit.
+                let end_seq = if i < last { shared.frames().end_seq() } else { None };
+                self.append(stream, wire, shared, end_seq.unwrap_or(self.next_seq));
+            }
             has_grown[stream][wire] = true;
         }
         self.wake(|stream, wire| has_grown[stream][wire]);
         self.evict();
     }
 
-    fn append(&self, stream: Stream, wire: Wire, shared: Arc<SharedFrames>) {
-        self.tails.of(stream, wire).push(Unit { shared, end_seq: self.next_seq, since: Instant::now() });
+    fn append(&self, stream: Stream, wire: Wire, shared: Arc<SharedFrames>, end_seq: u64) {
+        self.tails.of(stream, wire).push(Unit { shared, end_seq, since: Instant::now() });
     }
 
     /// Wakes the clients of the tails that have grown.
@@ -317,7 +323,7 @@ impl Handler<Tick> for Broker {
         for wire in Wire::ALL {
             let message = Arc::new(SharedFrames::from(wire.heartbeat(now_us, self.next_seq - 1)));
             for stream in Stream::ALL.into_iter().filter(|stream| self.demand.wants_as(*stream, wire)) {
-                self.append(stream, wire, message.clone());
+                self.append(stream, wire, message.clone(), self.next_seq);
             }
         }
         self.wake(|_, _| true);
@@ -326,6 +332,7 @@ impl Handler<Tick> for Broker {
             client.reader.push(&Arc::new(heartbeat.into()));
         }
         self.evict();
+        spare::give_back();
     }
 }
 

@@ -1,4 +1,4 @@
-//! Joins the messages of one flush interval, so that each client is woken once and receives them in one write.
+//! Collects the messages of one flush interval, so that each client is woken once.
 
 use crate::message::{Frames, Stream, Wire};
 use enum_map::EnumMap;
@@ -26,10 +26,9 @@ impl Coalescer {
         self.bytes >= ENOUGH
     }
 
-    fn take(&mut self) -> Option<Arc<Frames>> {
+    fn take(&mut self) -> Vec<Arc<Frames>> {
         self.bytes = 0;
-        let parts = std::mem::take(&mut self.parts);
-        (!parts.is_empty()).then(|| Frames::joined(&parts))
+        std::mem::take(&mut self.parts)
     }
 }
 
@@ -39,12 +38,13 @@ impl Coalescers {
         self.0[stream][wire].add(frames)
     }
 
-    /// Removes all frames.
-    pub(super) fn take(&mut self) -> Vec<(Stream, Wire, Arc<Frames>)> {
+    /// Removes all frames. Returns those of each stream and wire format that has any.
+    pub(super) fn take(&mut self) -> Vec<(Stream, Wire, Vec<Arc<Frames>>)> {
         let mut taken = Vec::new();
         for (stream, wires) in &mut self.0 {
             for (wire, coalescer) in wires {
-                if let Some(frames) = coalescer.take() {
+                let frames = coalescer.take();
+                if !frames.is_empty() {
                     taken.push((stream, wire, frames));
                 }
             }

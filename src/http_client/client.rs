@@ -1,11 +1,11 @@
 //! One GET request: conditional, and limited in size and time.
 
-use super::body_buffer::BodyBuffer;
 use super::error::HttpError;
 use super::proxy::Proxies;
 use super::reach::Reach;
 use super::tls::TlsClient;
 use super::validators::Validators;
+use crate::spare::Buffer;
 use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::StatusCode;
 use awc::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, LOCATION, RETRY_AFTER};
@@ -188,7 +188,7 @@ async fn whole_body<S: Body>(
     if declared.is_some_and(|declared| declared > limit as u64) {
         return Err(HttpError::TooLarge { limit });
     }
-    let mut body = BodyBuffer::default();
+    let mut body = Buffer::default();
     while let Some(chunk) = response.next().await {
         let chunk = chunk.map_err(|error| HttpError::Body(error.to_string()))?;
         if body.len() + chunk.len() > limit {

@@ -11,7 +11,6 @@
     deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
-pub(crate) mod body_buffer;
 pub(crate) mod client;
 mod error;
 mod proxy;

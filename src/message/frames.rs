@@ -2,9 +2,10 @@
 //! bytes. They are therefore built once, in one shared buffer.
 
 use super::certificate_update::DIGITS;
+use crate::spare::Buffer;
 use arrayvec::ArrayVec;
-use bytes::{Bytes, BytesMut};
-use std::mem;
+use bytes::Bytes;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 const FIN: u8 = 0x80;
@@ -21,8 +22,34 @@ const ROOM: usize = 4;
 /// Consecutive text frames, one per message.
 #[derive(Debug, Default)]
 pub struct Frames {
-    bytes: Bytes,
+    bytes: Memory,
     spans: Vec<Span>,
+}
+
+/// Where the bytes are.
+#[derive(Debug)]
+enum Memory {
+    /// Where they were written.
+    Own(Buffer),
+    /// In memory that the caller chose.
+    Given(Bytes),
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Memory::Own(Buffer::default())
+    }
+}
+
+impl Deref for Memory {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Memory::Own(buffer) => buffer,
+            Memory::Given(bytes) => bytes,
+        }
+    }
 }
 
 /// The position of one frame. It begins where the previous one ends.
@@ -55,27 +82,22 @@ impl Frames {
         if let [only] = parts {
             return only.clone();
         }
-        let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.bytes.len()).sum());
-        let mut spans = Vec::with_capacity(parts.iter().map(|part| part.spans.len()).sum());
-        for part in parts {
-            let start = bytes.len();
-            bytes.extend_from_slice(&part.bytes);
-            spans.extend(part.spans.iter().map(|span| span.moved(start)));
-        }
-        Arc::new(Frames { bytes: bytes.into(), spans })
+        let mut bytes = Buffer::with_capacity(parts.iter().map(|part| part.bytes.len()).sum());
+        parts.iter().for_each(|part| bytes.extend_from_slice(&part.bytes));
+        Arc::new(Frames { bytes: Memory::Own(bytes), spans: spans_of(parts) })
     }
 
-    /// The same frames with `copy` as their bytes.
-    pub(crate) fn with_bytes(&self, copy: Bytes) -> Frames {
-        debug_assert!(copy == self.bytes, "it is no copy");
-        Frames { bytes: copy, spans: self.spans.clone() }
+    /// The same as [`joined`](Self::joined), with `copy` as their bytes.
+    pub(crate) fn joined_in(parts: &[Arc<Frames>], copy: Bytes) -> Arc<Frames> {
+        debug_assert!(parts.iter().flat_map(|part| part.bytes.iter()).eq(copy.iter()), "it is no copy");
+        Arc::new(Frames { bytes: Memory::Given(copy), spans: spans_of(parts) })
     }
 
     /// Gives the messages their numbers: `first_seq` and the place of each one's entry in the batch.
     pub(super) fn number(&mut self, first_seq: u64) {
-        let mut bytes = match mem::take(&mut self.bytes).try_into_mut() {
-            Ok(bytes) => bytes,
-            Err(shared) => BytesMut::from(shared.as_ref()),
+        let Memory::Own(bytes) = &mut self.bytes else {
+            debug_assert!(false, "the messages were joined before they had numbers");
+            return;
         };
         for number in self.spans.iter_mut().filter_map(|span| span.number.as_mut()) {
             number.seq += first_seq;
@@ -87,12 +109,16 @@ impl Frames {
                 }
             }
         }
-        self.bytes = bytes.freeze();
     }
 
     /// The number of message `i` in the journal. `None` for a message that is not about an entry.
     pub fn seq(&self, i: usize) -> Option<u64> {
         self.spans.get(i)?.number.map(|number| number.seq)
+    }
+
+    /// The number behind that of the last message.
+    pub(crate) fn end_seq(&self) -> Option<u64> {
+        Some(self.spans.last()?.number?.seq + 1)
     }
 
     /// Number of messages at the beginning whose numbers are less than `seq`.
@@ -139,21 +165,37 @@ impl Frames {
     }
 
     /// The frames of messages `from..to`, without copying them.
-    pub fn slice(&self, from: usize, to: usize) -> Bytes {
-        self.bytes.slice(self.offset(from)..self.offset(to.min(self.spans.len())))
+    pub fn slice(&self, from: usize, to: usize) -> &[u8] {
+        self.bytes.get(self.range(from, to)).unwrap_or_default()
     }
+
+    /// Where the frames of messages `from..to` are in [`bytes`](Self::bytes).
+    pub(crate) fn range(&self, from: usize, to: usize) -> Range<usize> {
+        self.offset(from)..self.offset(to.min(self.spans.len()))
+    }
+}
+
+/// Where the frames of all `parts` are if they follow each other.
+fn spans_of(parts: &[Arc<Frames>]) -> Vec<Span> {
+    let mut spans = Vec::with_capacity(parts.iter().map(|part| part.spans.len()).sum());
+    let mut start = 0;
+    for part in parts {
+        spans.extend(part.spans.iter().map(|span| span.moved(start)));
+        start += part.bytes.len();
+    }
+    spans
 }
 
 /// Builds consecutive frames. Each message's text is written directly to its final place.
 #[derive(Debug, Default)]
 pub(crate) struct FramesBuilder {
-    bytes: Vec<u8>,
+    bytes: Buffer,
     spans: Vec<Span>,
 }
 
 impl FramesBuilder {
     pub(crate) fn with_capacity(messages: usize, bytes: usize) -> Self {
-        FramesBuilder { bytes: Vec::with_capacity(bytes), spans: Vec::with_capacity(messages) }
+        FramesBuilder { bytes: Buffer::with_capacity(bytes), spans: Vec::with_capacity(messages) }
     }
 
     /// Appends one text message. `write` must only append to its buffer.
@@ -210,7 +252,7 @@ impl FramesBuilder {
     }
 
     pub(crate) fn build(self) -> Arc<Frames> {
-        Arc::new(Frames { bytes: self.bytes.into(), spans: self.spans })
+        Arc::new(Frames { bytes: Memory::Own(self.bytes), spans: self.spans })
     }
 }
 
@@ -268,8 +310,8 @@ mod tests {
     }
 
     /// Parses the bytes with an independent implementation.
-    fn read_back(frames: Bytes) -> Vec<Vec<u8>> {
-        let mut bytes = BytesMut::from(&frames[..]);
+    fn read_back(frames: &[u8]) -> Vec<Vec<u8>> {
+        let mut bytes = BytesMut::from(frames);
         let mut codec = Codec::new().client_mode().max_size(1 << 20);
         let mut texts = Vec::new();
         while let Some(frame) = codec.decode(&mut bytes).unwrap() {
@@ -321,7 +363,8 @@ mod tests {
             let joined = Frames::joined(&parts);
             let (whole, read): (Vec<_>, Vec<_>) = (texts.concat(), (0..joined.len()).map(|i| joined.text(i)).collect());
             prop_assert_eq!(&read, &whole);
-            prop_assert_eq!(joined.slice(0, joined.len()), built(&whole).slice(0, whole.len()));
+            let at_once = built(&whole);
+            prop_assert_eq!(joined.slice(0, joined.len()), at_once.slice(0, whole.len()));
         }
     }
 

@@ -279,9 +279,9 @@ mod tests {
         let frames = events(&numbered(&["{\"a\":1}", "{}"], 1_700_000_000_000_007));
         let expected = "id: 1700000000000007\ndata: {\"a\":1,\"seq\":1700000000000007}\n\n\
             id: 1700000000000008\ndata: {,\"seq\":1700000000000008}\n\n";
-        assert_eq!(frames.slice(0, 2), expected);
-        assert_eq!(Wire::Events.single(b"{}").slice(0, 1), "data: {}\n\n");
-        assert_eq!(Wire::Events.heartbeat(1, 7).slice(0, 1), ": heartbeat\nid: 7\n\n");
+        assert_eq!(frames.slice(0, 2), expected.as_bytes());
+        assert_eq!(Wire::Events.single(b"{}").slice(0, 1), b"data: {}\n\n");
+        assert_eq!(Wire::Events.heartbeat(1, 7).slice(0, 1), b": heartbeat\nid: 7\n\n");
     }
 
     #[test]

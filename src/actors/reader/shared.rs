@@ -3,6 +3,8 @@
 use crate::message::Frames;
 use std::sync::Arc;
 
+/// Frames of at least this many bytes are not joined with others: a connection takes no more at once.
+const LONG: usize = 256 * 1024;
 /// Number of clients from which dedicated pages for frames are worthwhile: the kernel then does not copy the bytes that
 /// it sends to them.
 #[cfg(target_os = "linux")]
@@ -20,18 +22,23 @@ pub(crate) struct SharedFrames {
 }
 
 impl SharedFrames {
-    /// Creates frames that `clients` clients will receive.
-    pub(crate) fn new(frames: Arc<Frames>, clients: usize) -> Arc<Self> {
+    /// Joins the frames `parts`, which `clients` clients will receive, as far as that pays.
+    pub(crate) fn joined(parts: &[Arc<Frames>], clients: usize) -> Vec<Arc<Self>> {
         #[cfg(target_os = "linux")]
         if clients >= MANY
-            && frames.bytes().len() >= MUCH
-            && let Some(copy) = super::pages::copied(frames.bytes())
+            && parts.iter().map(|part| part.bytes().len()).sum::<usize>() >= MUCH
+            && let Some(copy) = super::pages::copied(parts)
         {
-            return Arc::new(SharedFrames { frames: Arc::new(frames.with_bytes(copy)), in_own_pages: true });
+            return vec![Arc::new(SharedFrames {
+                frames: Frames::joined_in(parts, copy),
+                in_own_pages: true,
+            })];
         }
         #[cfg(not(target_os = "linux"))]
         let _ = clients;
-        Arc::new(frames.into())
+        let is_long = |part: &Arc<Frames>| part.bytes().len() >= LONG;
+        let groups = parts.chunk_by(|one, next| !is_long(one) && !is_long(next));
+        groups.map(|group| Arc::new(Frames::joined(group).into())).collect()
     }
 
     /// The frames.

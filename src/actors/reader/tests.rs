@@ -5,9 +5,14 @@ use crate::message::{Frames, FramesBuilder};
 use proptest::prelude::*;
 use std::sync::mpsc::{Receiver, channel};
 
+/// The frames alone, for `clients` clients.
+fn shared(frames: Arc<Frames>, clients: usize) -> Arc<SharedFrames> {
+    SharedFrames::joined(&[frames], clients).remove(0)
+}
+
 /// One message of `length` times `fill`, shared by `clients` clients, as a reader returns it.
 pub(in crate::actors) fn chunk(fill: u8, length: usize, clients: usize) -> Chunk {
-    let shared = SharedFrames::new(Frames::single(&vec![fill; length]), clients);
+    let shared = shared(Frames::single(&vec![fill; length]), clients);
     let reader = Reader::of_pushed(Wire::WebSocket);
     reader.push(&shared);
     match next(&reader) {
@@ -98,7 +103,7 @@ impl Stage {
 fn texts(reader: &Arc<Reader>) -> Vec<String> {
     let mut texts = Vec::new();
     while let Some(Next::Frames(chunk)) = next(reader) {
-        let mut bytes = chunk.bytes().as_ref();
+        let mut bytes = chunk.bytes();
         while let [0x81, length, rest @ ..] = bytes {
             let (text, rest) = match length {
                 126 => rest[2..].split_at(usize::from(u16::from_be_bytes([rest[0], rest[1]]))),
@@ -238,7 +243,7 @@ fn what_many_read_is_sent_by_pages_but_for_small_rests() {
     (0..40u8).for_each(|i| builder.push(|out| out.extend([text.as_bytes(), &[b'a' + i % 26]].concat())));
     let frames = builder.build();
     let reader = Reader::of_pushed(Wire::WebSocket);
-    reader.push(&SharedFrames::new(frames.clone(), 1000));
+    reader.push(&shared(frames.clone(), 1000));
     let (mut pieces, mut sent) = (0, Vec::new());
     while let Some(next) = next(&reader) {
         let Next::Frames(mut chunk) = next else { panic!("{next:?}") };
@@ -256,10 +261,25 @@ fn what_many_read_is_sent_by_pages_but_for_small_rests() {
 
 #[test]
 fn for_few_clients_or_bytes_there_are_no_pages() {
-    assert!(!SharedFrames::new(Frames::single(&[b'x'; 65_000]), 1000).is_in_own_pages());
-    let shared = SharedFrames::new(Frames::single(&[b'x'; 100_000]), 1);
+    assert!(!shared(Frames::single(&[b'x'; 65_000]), 1000).is_in_own_pages());
+    let shared = shared(Frames::single(&[b'x'; 100_000]), 1);
     assert!(!shared.is_in_own_pages());
     assert_eq!(shared.bytes(), 100_010);
+}
+
+#[test]
+fn short_frames_are_joined_and_long_ones_are_not_copied() {
+    let parts = [1000, 1000, 300_000, 300_000, 10].map(|length| Frames::single(&vec![b'x'; length]));
+    let units = SharedFrames::joined(&parts, 1);
+    assert_eq!(units.iter().map(|unit| unit.frames().len()).collect::<Vec<_>>(), [2, 1, 1, 1]);
+    assert_eq!(units[1].frames().bytes().as_ptr(), parts[2].bytes().as_ptr());
+    let of_all: Vec<u8> = parts.iter().flat_map(|part| part.bytes()).copied().collect();
+    assert!(units.iter().flat_map(|unit| unit.frames().bytes()).eq(&of_all));
+    if cfg!(target_os = "linux") {
+        let units = SharedFrames::joined(&parts, 1000);
+        assert!(units.len() == 1 && units[0].is_in_own_pages() && units[0].frames().bytes() == of_all);
+        assert_eq!(units[0].frames().len(), 5);
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -300,7 +320,7 @@ proptest! {
         let take = |reader: &Arc<Reader>, most: usize, received: &mut Vec<u64>, gaps: &mut Vec<(u64, u64)>| {
             for _ in 0..most {
                 let Some(Next::Frames(chunk)) = next(reader) else { return };
-                let mut bytes = chunk.bytes().as_ref();
+                let mut bytes = chunk.bytes();
                 while let [0x81, length, rest @ ..] = bytes {
                     let (text, rest) = rest.split_at(usize::from(*length));
                     bytes = rest;
