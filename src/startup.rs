@@ -121,7 +121,7 @@ impl Application {
         let listeners = listeners(config)?;
         let address = listeners.clients.local_addr().unwrap_or(config.listen);
         let admin_address = listeners.admin.as_ref().and_then(|listener| listener.local_addr().ok());
-        let journal = OpenJournal::open(journal_config(config), &positions)?;
+        let journal = OpenJournal::open(&journal_config(config), &positions)?;
         let (demand, counters) = (Arc::new(Demand::default()), Arc::new(Counters::default()));
         let tails = Tails::default();
         let mut arbiters = vec![Arbiter::new()];

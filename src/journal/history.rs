@@ -2,9 +2,9 @@
 
 use super::block::{self, BlockError};
 use super::error::FileError;
+use super::link::Link;
 use super::store::Store;
 use crate::certificate::Issuer;
-use crate::ct::reader::{Reader, Truncated};
 use crate::ct::tile::Fingerprint;
 use crate::message::EntryBatch;
 use bytes::Bytes;
@@ -86,18 +86,8 @@ impl History {
     }
 
     fn decode(&self, payload: &Bytes, first_seq: u64) -> Result<(u64, EntryBatch), BlockError> {
-        let (after, block) = split(payload)?;
+        let (link, block) = Link::split(payload)?;
         let entries = block::decode(&block, first_seq, |fingerprint| (self.issuer)(fingerprint))?;
-        Ok((after, EntryBatch::new(entries)))
+        Ok((link.ungiven_from(first_seq), EntryBatch::new(entries)))
     }
-}
-
-/// The number before which everything was given, and the encoded block.
-///
-/// # Errors
-/// If the payload is too short.
-pub(crate) fn split(payload: &Bytes) -> Result<(u64, Bytes), Truncated> {
-    let mut r = Reader::new(payload);
-    let after = r.uint("after", 8)?;
-    Ok((after, payload.slice(r.offset()..)))
 }

@@ -33,6 +33,10 @@ impl SegmentList {
         segments.push_back(Listed { order, segment });
     }
 
+    pub(super) fn oldest(&self) -> Option<Arc<Segment>> {
+        self.segments.read().front().map(|oldest| Arc::clone(&oldest.segment))
+    }
+
     /// The segment that is written to.
     pub(super) fn newest(&self) -> Option<Arc<Segment>> {
         self.segments.read().back().map(|last| Arc::clone(&last.segment))

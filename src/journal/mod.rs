@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `writer.rs` | the thread that appends blocks |
 //! | `history.rs` | blocks that are read again, with the messages of their entries |
+//! | `link.rs` | how a block is linked to the one before it |
 //! | `block.rs` | the content of a block: entries of one log, and its position |
 //! | `store.rs` | the numbers of entries, and when segments begin and end |
 //! | `recovery.rs` | opens the segments of an earlier run, and repairs the newest |
@@ -24,6 +25,7 @@
 pub mod block;
 mod error;
 mod history;
+mod link;
 mod list;
 mod reader;
 mod record;
@@ -37,13 +39,14 @@ mod writer;
 
 #[cfg(test)]
 pub(crate) use history::MAX_CACHED_BYTES;
-pub(crate) use history::{History, ReadBlock, split};
+pub(crate) use history::{History, ReadBlock};
+pub(crate) use link::Link;
 #[cfg(test)]
 pub(crate) use list::MAX_SEGMENTS;
 #[cfg(test)]
 pub(crate) use record::MAX_PAYLOAD;
-pub(crate) use recovery::{LastStop, OpenError};
-pub(crate) use store::{Store, StoreFigures, StoreLimits};
+pub(crate) use recovery::{LastStop, OpenError, cut_behind};
+pub(crate) use store::{Opened, Store, StoreFigures, StoreLimits};
 #[cfg(test)]
 pub(crate) use writer::MAX_WAITING;
 pub(crate) use writer::{Append, Writer};

@@ -7,6 +7,7 @@ use super::scan;
 use super::segment::Segment;
 use bytes::Bytes;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -85,6 +86,12 @@ impl Reader {
                 return Ok(Some(self.block(&header, record)));
             }
         }
+    }
+
+    /// The segment that is being read, and the offset behind what was read of it. `None` in memory, or if nothing was read.
+    pub(crate) fn place(&self) -> Option<(PathBuf, u64)> {
+        let place = self.place.as_ref()?;
+        Some((place.listed.segment.path()?.to_owned(), place.offset))
     }
 
     fn block(&mut self, header: &RecordHeader, record: Vec<u8>) -> StoredBlock {

@@ -140,6 +140,29 @@ pub(super) fn recover(dir: &Path, now_us: u64) -> Result<Recovered, OpenError> {
     Ok(recovery)
 }
 
+/// Deletes everything in the journal `dir` behind `offset` of the segment `path`. It must not be open. If this is
+/// interrupted, the journal ends later.
+///
+/// # Errors
+/// The operating system's error.
+pub(crate) fn cut_behind(dir: &Path, path: &Path, offset: u64) -> Result<(), FileError> {
+    let mut later = Vec::new();
+    for entry in fs::read_dir(dir).map_err(FileError::at(dir))? {
+        let name = entry.map_err(FileError::at(dir))?.path();
+        later.extend(parse_path(dir, &name).filter(|name| Some(*name) > parse_path(dir, path)));
+    }
+    later.sort_unstable();
+    for (first_seq, copy) in later.into_iter().rev() {
+        let later = segment_path(dir, first_seq, copy);
+        fs::remove_file(&later).map_err(FileError::at(&later))?;
+    }
+    let cut = OpenOptions::new().write(true).open(path).and_then(|file| {
+        file.set_len(offset)?;
+        file.sync_all()
+    });
+    cut.map_err(FileError::at(path))
+}
+
 /// A segment whose file header has been read.
 struct Found {
     segment: Segment,

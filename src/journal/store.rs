@@ -6,7 +6,7 @@
 use super::error::FileError;
 use super::list::SegmentList;
 use super::reader::{Reader, StoredBlock};
-use super::record::{Kind, MAX_PAYLOAD, RecordHeader};
+use super::record::{FILE_HEADER, Kind, MAX_PAYLOAD, RecordHeader};
 use super::recovery::{self, LastStop, OpenError, Problem, Recovered, parse_path, segment_path};
 use super::segment::Segment;
 use parking_lot::{Mutex, MutexGuard};
@@ -399,6 +399,13 @@ impl Store {
                 block => return Ok(block),
             }
         }
+    }
+
+    /// The number with which the oldest segment begins, and the place of its first record: a file and an offset. `None` in
+    /// memory.
+    pub(crate) fn beginning(&self) -> Option<(u64, (PathBuf, u64))> {
+        let oldest = self.list.oldest()?;
+        Some((oldest.header.first_seq, (oldest.path()?.to_owned(), FILE_HEADER as u64)))
     }
 
     /// A reader of the block that contains `seq`, or the first one behind it, and of all that follow, including those

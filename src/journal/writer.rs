@@ -1,5 +1,6 @@
 //! The thread that appends blocks. It gives the entries their numbers, so they are published in the order of the numbers.
 
+use super::link::Link;
 use super::store::Store;
 use crate::clock;
 use std::sync::Arc;
@@ -37,7 +38,8 @@ impl Writer {
     /// If the operating system does not start a thread.
     pub(crate) fn start(store: Arc<Store>, after: u64, syncs_each: bool) -> std::io::Result<Self> {
         let (blocks, received) = mpsc::channel(MAX_WAITING);
-        let appender = Appender { store, after: Some(after), syncs_each, failed_at: None };
+        let link = Link { after, has_unwritten: false };
+        let appender = Appender { store, link, syncs_each, failed_at: None };
         std::thread::Builder::new().name("journal".into()).spawn(move || appender.run(received))?;
         Ok(Writer { blocks })
     }
@@ -50,9 +52,8 @@ impl Writer {
 
 struct Appender {
     store: Arc<Store>,
-    /// Before the first block: the number behind the last one of the last run. The numbers between were never given, or
-    /// their entries are fetched again.
-    after: Option<u64>,
+    /// What the next block is linked to: the last one, or the last one of the last run.
+    link: Link,
     syncs_each: bool,
     /// When a block could not be written, until none has failed for a while.
     failed_at: Option<Instant>,
@@ -83,10 +84,10 @@ impl Appender {
     /// Appends one block. Returns the number of its first entry, and whether it succeeded. If not, its entries get numbers all the same:
     /// clients at the tail receive them, and a gap is announced to those that read the journal.
     fn append(&mut self, append: &Append) -> (u64, bool) {
-        let after = self.after.unwrap_or_else(|| self.store.next_seq()).to_be_bytes();
-        match self.store.append(append.count, clock::unix_us(), &[&after, &append.block]) {
+        let link = self.link.encode();
+        match self.store.append(append.count, clock::unix_us(), &[&link, &append.block]) {
             Ok(first_seq) => {
-                self.after = None;
+                self.link = Link { after: first_seq + u64::from(append.count), has_unwritten: false };
                 if self.failed_at.is_some_and(|at| at.elapsed() >= CALM) {
                     self.failed_at = None;
                     log::info!("the journal is written again");
@@ -94,6 +95,7 @@ impl Appender {
                 (first_seq, true)
             }
             Err(error) => {
+                self.link.has_unwritten = true;
                 if self.failed_at.replace(Instant::now()).is_none() {
                     log::error!(
                         "failed to write the journal: {error}; messages are sent, but they cannot be repeated to \

@@ -14,7 +14,8 @@ use hex_simd::AsciiCase;
 use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -51,10 +52,10 @@ pub(crate) struct Issuers {
     by_der: Cache<Bytes, Arc<Issuer>, Size>,
     /// `None` if issuers are not stored on disk.
     folder: Option<BoundedFolder>,
-    /// The issuers that are known to be on disk.
+    /// The issuers that are known to be on disk, even after a power failure. Bounded like the folder.
     on_disk: Mutex<HashSet<Fingerprint>>,
-    /// Files that may not be on disk yet.
-    unsynced: Mutex<Vec<PathBuf>>,
+    /// Those that will be with the next [`sync`](Self::sync), and their files.
+    unsynced: Mutex<HashMap<Fingerprint, PathBuf>>,
     /// The logs that serve issuers.
     offers: Offers,
 }
@@ -156,42 +157,40 @@ impl Issuers {
         Some(self.known(issuer))
     }
 
-    /// Stores the issuer on disk, if it is not there yet. Returns whether it is.
+    /// Stores the issuer on disk, if it is not there yet. Returns whether it is there for good; a new one only is after the
+    /// next [`sync`](Self::sync).
     pub(crate) fn keep(&self, issuer: &Issuer) -> bool {
         let Some(folder) = &self.folder else { return false };
-        let mut on_disk = self.on_disk.lock();
-        if on_disk.contains(issuer.fingerprint()) {
+        if self.on_disk.lock().contains(issuer.fingerprint()) {
             return true;
         }
-        let name = file_name(issuer.fingerprint());
-        let path = folder.path(GROUP, &name);
-        if !path.exists() {
-            if folder.write(GROUP, &name, issuer.der()).is_err() {
-                return false;
+        let mut unsynced = self.unsynced.lock();
+        if let Entry::Vacant(vacant) = unsynced.entry(*issuer.fingerprint()) {
+            let name = file_name(issuer.fingerprint());
+            let path = folder.path(GROUP, &name);
+            // A power failure can leave a file without its content.
+            let is_there = read_file(&path, MAX_ISSUER_BYTES).is_ok_and(|der| der == *issuer.der());
+            if is_there || folder.write(GROUP, &name, issuer.der()).is_ok() {
+                vacant.insert(path);
             }
-            self.unsynced.lock().push(path);
         }
-        // Bounded like the folder.
-        on_disk.insert(*issuer.fingerprint());
-        true
+        false
     }
 
     /// Makes the issuers durable that were [kept](Self::keep) so far.
     ///
     /// # Errors
-    /// The operating system's error.
+    /// The operating system's error. The issuers that are not durable yet are no more taken as kept, but stored again.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        let paths = std::mem::take(&mut *self.unsynced.lock());
-        for (i, path) in paths.iter().enumerate() {
-            if let Err(error) = File::open(path).and_then(|file| file.sync_all()) {
-                self.unsynced.lock().extend_from_slice(paths.get(i..).unwrap_or_default());
-                return Err(error);
-            }
+        let unsynced = std::mem::take(&mut *self.unsynced.lock());
+        for path in unsynced.values() {
+            File::open(path)?.sync_all()?;
         }
-        match paths.first().and_then(|path| path.parent()) {
-            Some(dir) => File::open(dir)?.sync_all(),
-            None => Ok(()),
+        if let Some(dir) = unsynced.values().next().and_then(|path| path.parent()) {
+            File::open(dir)?.sync_all()?;
         }
+        self.on_disk.lock().extend(unsynced.into_keys());
+        Ok(())
     }
 
     /// Adds an issuer to memory.
@@ -270,6 +269,32 @@ mod tests {
         assert_eq!(again.get(&fingerprint).unwrap().der(), &der);
         fs::write(dir.path().join("issuers").join(file_name(&fingerprint)), b"damaged").unwrap();
         assert_eq!(Issuers::new(dir.path().join("issuers")).get(&fingerprint), None);
+    }
+
+    #[test]
+    fn an_issuer_counts_as_kept_once_it_is_durable() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, issuer) = (dir.path().join("issuers"), Issuer::unshared(b"certificate"));
+        let path = folder.join(file_name(issuer.fingerprint()));
+        let issuers = Issuers::new(folder.clone());
+        assert!(!issuers.keep(&issuer) && !issuers.keep(&issuer));
+        assert_eq!(fs::read(&path).unwrap(), b"certificate");
+        issuers.sync().unwrap();
+        assert!(issuers.keep(&issuer));
+
+        let again = Issuers::new(folder.clone());
+        assert!(!again.keep(&issuer), "the file may not have been synced");
+        fs::remove_file(&path).unwrap();
+        again.sync().unwrap_err();
+        assert!(!again.keep(&issuer) && path.exists(), "it is stored again");
+        again.sync().unwrap();
+        assert!(again.keep(&issuer));
+
+        fs::write(&path, b"").unwrap();
+        let after_power_failure = Issuers::new(folder);
+        assert!(!after_power_failure.keep(&issuer));
+        assert_eq!(fs::read(&path).unwrap(), b"certificate");
+        assert!(!Issuers::in_memory().keep(&issuer));
     }
 
     #[test]

@@ -48,26 +48,19 @@ impl Saver {
                 saver.save()
             })
             .await;
-            let (synced, saved) = saved.unwrap_or_else(|error| (Ok(()), Err(io::Error::other(error))));
-            match synced {
-                Ok(()) if unsynced => {
-                    unsynced = false;
-                    log::info!("the journal can be synced again");
-                }
-                Err(error) if !unsynced => {
-                    unsynced = true;
-                    log::error!(
-                        "the journal cannot be synced: {error}; a power failure would lose more of it"
-                    );
-                }
+            let saved = saved.unwrap_or_else(|error| Ok(Err(io::Error::other(error))));
+            match &saved {
+                Ok(_) if unsynced => log::info!("the journal can be synced again"),
+                Err(error) if !unsynced => log_unsynced(error),
                 _ => {}
             }
+            unsynced = saved.is_err();
             match saved {
-                Ok(()) if failing => {
+                Ok(Ok(())) if failing => {
                     failing = false;
                     log::info!("positions can be saved again");
                 }
-                Err(error) if !failing => {
+                Ok(Err(error)) if !failing => {
                     failing = true;
                     log_unsaved(&error, &self.positions);
                 }
@@ -76,25 +69,28 @@ impl Saver {
         }
     }
 
-    /// Makes the journal durable, after the issuers that its blocks refer to, and then the positions. Returns both results.
-    fn save(&self) -> (io::Result<()>, io::Result<()>) {
+    /// Makes the journal durable, after the issuers that its blocks refer to, and then the positions. Returns the result for
+    /// the positions.
+    ///
+    /// # Errors
+    /// If the journal cannot be made durable. The positions are not saved then; the journal has those behind the saved ones.
+    fn save(&self) -> io::Result<io::Result<()>> {
         if let Err(error) = self.journal.expire(clock::unix_us()) {
             log::debug!("failed to delete old entries from the journal: {error}");
         }
-        let mut synced = Ok(());
-        let sync = || {
-            synced = self.issuers.sync().and_then(|()| self.journal.sync().map_err(io::Error::other));
-        };
-        let saved = self.positions.save_after(sync);
-        // The positions are saved all the same: without the journal, they are all there is.
-        (synced, saved)
+        self.positions.save_after(|| {
+            self.issuers.sync()?;
+            self.journal.sync().map_err(io::Error::other)
+        })
     }
 
     /// Saves everything and closes the journal, once nothing is appended any more.
     pub(super) fn close(&self) {
         self.save_rates();
-        if let (_, Err(error)) = self.save() {
-            log_unsaved(&error, &self.positions);
+        match self.save() {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => log_unsaved(&error, &self.positions),
+            Err(error) => log_unsynced(&error),
         }
         if let Err(error) = self.journal.close() {
             log::error!("the journal cannot be closed: {error}");
@@ -108,6 +104,13 @@ impl Saver {
             log::debug!("the operators' request rates cannot be saved: {error}");
         }
     }
+}
+
+fn log_unsynced(error: &io::Error) {
+    log::error!(
+        "the journal cannot be synced: {error}; the stream goes on, but a power failure would lose what came since, which \
+         would be fetched from the logs again"
+    );
 }
 
 fn log_unsaved(error: &io::Error, positions: &Positions) {

@@ -18,6 +18,7 @@ use crate::system::{Durability, read_file, replace_file};
 use file::{Content, encode, parse};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -182,22 +183,26 @@ impl Positions {
     /// # Errors
     /// See [`save_after`](Self::save_after).
     pub fn save(&self) -> io::Result<()> {
-        self.save_after(|| ())
+        self.save_after(|| Ok::<_, Infallible>(())).unwrap_or_else(|never| match never {})
     }
 
-    /// Replaces the file with the current positions if they have changed. First calls `sync_journal`: the file must not be
-    /// ahead of the journal, or a power failure would lose what was between. Blocks until everything is on disk.
+    /// First calls `sync_journal`, and only if that succeeds replaces the file with the positions from before, if they have
+    /// changed: the file must not be ahead of the journal, or a power failure would lose what was between. Blocks until
+    /// everything is on disk. Returns the operating system's error as the inner result; the next save tries again.
     ///
     /// # Errors
-    /// The operating system's error. The old file then still exists, and the next save tries again.
-    pub fn save_after(&self, sync_journal: impl FnOnce()) -> io::Result<()> {
+    /// That of `sync_journal`. The old file then still exists, and the next save tries again.
+    pub fn save_after<E>(&self, sync_journal: impl FnOnce() -> Result<(), E>) -> Result<io::Result<()>, E> {
         let changed = {
             let mut state = self.lock();
             std::mem::take(&mut state.changed).then(|| (state.by_log.clone(), state.journal_seq))
         };
+        if let Err(error) = sync_journal() {
+            self.lock().changed |= changed.is_some();
+            return Err(error);
+        }
         let written = match (&self.dir, &changed) {
             (Some(dir), Some((by_log, journal_seq))) => {
-                sync_journal();
                 let text = encode(by_log, *journal_seq);
                 replace_file(&dir.join(FILE), text.as_bytes(), Durability::Synced)
             }
@@ -209,7 +214,7 @@ impl Positions {
             Ok(()) => state.saved_at = self.dir.as_ref().map(|_| Instant::now()),
             Err(_) => state.changed |= changed.is_some(),
         }
-        written
+        Ok(written)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -4,8 +4,10 @@
 //! A longer run, for use before a release:
 //!
 //! ```text
-//! KILLS=50 STOPS=20 ENTRIES=100000 RATE=2000 cargo test --release --test kills -- --nocapture
+//! KILLS=50 STOPS=20 POWER_FAILURES=20 ENTRIES=100000 RATE=2000 cargo test --release --test kills -- --nocapture
 //! ```
+
+mod power;
 
 use certstream_server::demo::{Defects, DemoLog, DemoLogOptions, DemoProtocol, Fault, FaultOn};
 use futures_util::StreamExt;
@@ -27,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 enum End {
     Kill,
     Stop,
+    PowerFailure,
 }
 
 /// How a client receives its stream.
@@ -61,6 +64,16 @@ async fn nothing_is_lost_either_while_a_static_log_has_faults() {
     survive(DemoProtocol::StaticCt, true).await;
 }
 
+#[actix_web::test]
+async fn after_a_power_failure_an_rfc6962_logs_entries_come_again_at_most() {
+    lose_power(DemoProtocol::Rfc6962).await;
+}
+
+#[actix_web::test]
+async fn after_a_power_failure_a_static_logs_entries_come_again_at_most() {
+    lose_power(DemoProtocol::StaticCt).await;
+}
+
 /// Switches on faults at random.
 fn misbehave(log: &DemoLog, random: &mut StdRng) {
     log.clear_faults();
@@ -93,6 +106,38 @@ fn misbehave(log: &DemoLog, random: &mut StdRng) {
 
 /// Kills and stops the server. With `has_faults`, the log has other faults in each run.
 async fn survive(protocol: DemoProtocol, has_faults: bool) {
+    let mut ends = vec![End::Kill; number("KILLS", 4) as usize];
+    ends.extend(vec![End::Stop; number("STOPS", 2) as usize]);
+    let clients = [(Wire::WebSocket, "lite"), (Wire::Events, "full"), (Wire::Lines, "domains")];
+    let outcome = run_all(protocol, has_faults, ends, clients).await;
+    judge(&outcome.received, &outcome.log);
+    outcome.log.stop().await;
+}
+
+/// Kills the server, and loses a part of what it had not synced.
+async fn lose_power(protocol: DemoProtocol) {
+    let ends = vec![End::PowerFailure; number("POWER_FAILURES", 5) as usize];
+    let clients = [(Wire::WebSocket, "lite"), (Wire::Events, "full"), (Wire::Lines, "lite")];
+    let outcome = run_all(protocol, false, ends, clients).await;
+    judge_repeats(&outcome);
+    outcome.log.stop().await;
+}
+
+struct Outcome {
+    log: DemoLog,
+    /// What each client has received.
+    received: Vec<Vec<(u64, Option<u64>)>>,
+    /// For each power failure, the number of entries that were lost with it.
+    lost: Vec<u64>,
+}
+
+/// Runs the server until each of `ends`, in any order, and then until everything has arrived.
+async fn run_all(
+    protocol: DemoProtocol,
+    has_faults: bool,
+    mut ends: Vec<End>,
+    clients: [(Wire, &'static str); 3],
+) -> Outcome {
     let entries = number("ENTRIES", 3_000);
     let options = DemoLogOptions {
         protocol,
@@ -113,13 +158,11 @@ async fn survive(protocol: DemoProtocol, has_faults: bool) {
     write_configuration(dir.path(), &log, protocol, port);
 
     let mut random = StdRng::seed_from_u64(number("SEED", 7));
-    let mut ends = vec![End::Kill; number("KILLS", 4) as usize];
-    ends.extend(vec![End::Stop; number("STOPS", 2) as usize]);
     ends.shuffle(&mut random);
     let over = Arc::new(AtomicBool::new(false));
-    let follow = |wire, stream| actix_web::rt::spawn(follow(port, wire, stream, over.clone()));
     let clients =
-        [follow(Wire::WebSocket, "lite"), follow(Wire::Events, "full"), follow(Wire::Lines, "domains")];
+        clients.map(|(wire, stream)| actix_web::rt::spawn(follow(port, wire, stream, over.clone())));
+    let mut lost = Vec::new();
     for (i, end) in ends.into_iter().enumerate() {
         // The first run must last until there are clients.
         let least = if i == 0 { 2500 } else { 0 };
@@ -127,7 +170,10 @@ async fn survive(protocol: DemoProtocol, has_faults: bool) {
         if has_faults {
             misbehave(&log, &mut random);
         }
-        run(dir.path(), end, after).await;
+        run(dir.path(), port, end, after).await;
+        if end == End::PowerFailure {
+            lost.push(power::fail(&dir.path().join("state"), &mut random));
+        }
     }
     // In the end, all entries must arrive.
     log.set_rate(0.0);
@@ -143,8 +189,7 @@ async fn survive(protocol: DemoProtocol, has_faults: bool) {
     }
     terminate(&server);
     server.wait().expect("a status");
-    judge(&received, &log);
-    log.stop().await;
+    Outcome { log, received, lost }
 }
 
 fn write_configuration(dir: &Path, log: &DemoLog, protocol: DemoProtocol, port: u16) {
@@ -167,17 +212,26 @@ fn start(dir: &Path) -> Child {
     command.stderr(log_file).spawn().expect("a server")
 }
 
-/// Runs the server for the duration `after`, then ends it.
-async fn run(dir: &Path, end: End, after: Duration) {
+/// Runs the server for the duration `after`, then ends it. Only a server that has started can stop in an orderly way.
+async fn run(dir: &Path, port: u16, end: End, after: Duration) {
     let mut server = start(dir);
+    if end == End::Stop {
+        timeout(PATIENCE, listening(port)).await.expect("it listens");
+    }
     sleep(after).await;
     match end {
-        End::Kill => server.kill().expect("it can be killed"),
+        End::Kill | End::PowerFailure => server.kill().expect("it can be killed"),
         End::Stop => terminate(&server),
     }
     let status = actix_web::rt::task::spawn_blocking(move || server.wait());
     let status = timeout(PATIENCE, status).await.expect("it ends").expect("no panic").expect("a status");
     assert_eq!(status.success(), end == End::Stop, "{}", std::fs::read_to_string(dir.join("log")).unwrap());
+}
+
+async fn listening(port: u16) {
+    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        sleep(Duration::from_millis(5)).await;
+    }
 }
 
 fn terminate(server: &Child) {
@@ -259,6 +313,25 @@ fn numbers(text: &str) -> Option<(u64, Option<u64>)> {
     }
     let of = |name: &str, end: &[char]| text.rsplit_once(name)?.1.split(end).next()?.parse().ok();
     Some((of(r#""seq":"#, &['}'])?, of(r#""cert_index":"#, &[','])))
+}
+
+/// Checks that each client received each entry, and again at most those that were lost. After a power failure, what it receives
+/// may begin again with the first one of these.
+fn judge_repeats(Outcome { log, received, lost }: &Outcome) {
+    let tree_size = log.publish(0);
+    for client in received {
+        assert!(client.is_sorted_by(|a, b| a.0 < b.0), "the numbers rise");
+        let (mut next, mut repeated) = (0, 0);
+        for index in client.iter().map(|(_, index)| index.expect("an index")) {
+            assert!(index <= next, "the entries {next} to {} are missing", index - 1);
+            repeated += next - index;
+            next = index + 1;
+        }
+        assert_eq!(next, tree_size);
+        let all_lost: u64 = lost.iter().sum();
+        assert!(repeated <= all_lost, "{repeated} entries again, of {lost:?} lost");
+    }
+    println!("{tree_size} entries, none missing; {lost:?} entries were lost with the power");
 }
 
 /// Checks that each client received each entry exactly once and in order.

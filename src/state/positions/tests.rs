@@ -169,19 +169,23 @@ fn the_journal_is_synced_before_the_positions_are_written() {
     let mut synced = 0;
     for (entries, written) in [(1, None), (2, Some(1)), (2, Some(2))] {
         positions.moved(&url("u"), position(entries), entries);
-        positions
-            .save_after(|| {
-                synced += 1;
-                assert_eq!(on_disk(), written);
-                // It is in the next file.
-                positions.set(&url("u"), position(9));
-            })
-            .unwrap();
+        assert_eq!(positions.save_after(|| Err("the disk is broken")).unwrap_err(), "the disk is broken");
+        assert_eq!(on_disk(), written, "nothing may be ahead of the journal");
+        let sync = || {
+            synced += 1;
+            assert_eq!(on_disk(), written);
+            // It is in the next file.
+            positions.set(&url("u"), position(9));
+            Ok::<_, ()>(())
+        };
+        positions.save_after(sync).unwrap().unwrap();
         assert_eq!(on_disk(), Some(entries));
     }
     positions.save().unwrap();
     assert_eq!((on_disk(), synced), (Some(9), 3));
-    positions.save_after(|| panic!("nothing has changed")).unwrap();
+    let mut is_synced = false;
+    positions.save_after(|| Ok::<_, ()>(is_synced = true)).unwrap().unwrap();
+    assert!(is_synced, "the journal may have changed alone");
 }
 
 #[test]
