@@ -4,6 +4,8 @@
 use super::der::{Element, Reader, Result, tag};
 use openssl::sha::Sha256;
 
+/// The first bytes of the poison extension, 1.3.6.1.4.1.11129.2.4.3 (RFC 6962 section 3.1).
+pub(super) const POISON_IDENTIFIER: &[u8] = b"\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x03";
 /// The first bytes of the SCT list extension, 1.3.6.1.4.1.11129.2.4.2 (RFC 6962 section 3.3).
 pub(super) const SCT_LIST: &[u8] = b"\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x02";
 

@@ -7,7 +7,6 @@ use super::faults::Faults;
 use super::issuance;
 use super::name;
 use super::parts::CertificateParts;
-use super::precert;
 use std::borrow::Cow;
 
 /// The kind of log entry that a leaf certificate belongs to (RFC 6962 section 3.1).
@@ -67,7 +66,7 @@ impl<'a> Certificate<'a> {
     pub fn tbs_sha256(&self, kind: LeafKind) -> Option<[u8; 32]> {
         let left_out = match kind {
             LeafKind::X509 => issuance::SCT_LIST,
-            LeafKind::Precert => precert::POISON_IDENTIFIER,
+            LeafKind::Precert => issuance::POISON_IDENTIFIER,
         };
         issuance::tbs_sha256(self.der, left_out)
     }

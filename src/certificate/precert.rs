@@ -9,6 +9,7 @@
 //! algorithm next to it, and the chain beyond the issuer's key.
 
 use super::der::{self, Element, Malformed, Reader, tag};
+use super::issuance::POISON_IDENTIFIER;
 use super::issuer::Issuer;
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +17,6 @@ use std::sync::Arc;
 /// Encoded identifiers with their tags and lengths, as at the beginning of an extension.
 const AUTHORITY_KEY_IDENTIFIER: &[u8] = b"\x06\x03\x55\x1D\x23";
 const EXTENDED_KEY_USAGE: &[u8] = b"\x06\x03\x55\x1D\x25";
-pub(super) const POISON_IDENTIFIER: &[u8] = b"\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x03";
 /// The only valid poison: critical, with the value NULL (RFC 6962 section 3.1). Any other content would be
 /// shown to clients without being proven.
 const POISON: &[u8] = b"\x30\x13\x06\x0A\x2B\x06\x01\x04\x01\xD6\x79\x02\x04\x03\x01\x01\xFF\x04\x02\x05\x00";

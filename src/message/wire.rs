@@ -243,7 +243,7 @@ mod tests {
         Arc::get_mut(&mut frames).unwrap().number(1_700_000_000_123_456);
         let expected = numbered(&texts, 1_700_000_000_123_456);
         for i in 0..texts.len() {
-            assert_eq!(inflated(&frames.slice(i, i + 1)).as_bytes(), expected.text(i));
+            assert_eq!(inflated(frames.slice(i, i + 1)).as_bytes(), expected.text(i));
             assert_eq!(frames.seq(i), Some(1_700_000_000_123_456 + i as u64));
         }
         assert!(frames.length(1, 2) < 300);
@@ -269,7 +269,7 @@ mod tests {
         let frames = deflated(&plain(&texts));
         assert_eq!(frames.len(), 3);
         for (i, text) in texts.iter().enumerate() {
-            assert_eq!(inflated(&frames.slice(i, i + 1)), *text);
+            assert_eq!(inflated(frames.slice(i, i + 1)), *text);
         }
         assert!(frames.length(1, 2) < 300);
     }

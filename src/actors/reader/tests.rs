@@ -219,7 +219,7 @@ fn pings_go_first_and_stalls_are_noticed() {
     reader.wake();
     reader.ping();
     assert!(reader.is_stalled(later, Duration::from_secs(50)));
-    assert!(matches!(next(&reader), Some(Next::Frames(chunk)) if chunk.bytes() == &PING));
+    assert!(matches!(next(&reader), Some(Next::Frames(chunk)) if chunk.bytes() == PING));
     assert_eq!(numbers(&reader), [1]);
     assert!(!reader.is_stalled(later, Duration::from_secs(50)));
     reader.cut();
