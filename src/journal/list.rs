@@ -62,16 +62,57 @@ impl SegmentList {
         let reaches =
             |listed: &&Listed| listed.segment.blocks().is_some_and(|blocks| blocks.max_time_us >= time_us);
         let Listed { segment, .. } = self.segments.read().iter().find(reaches)?.clone();
-        let mut offset = segment.offset_of_time(time_us);
         let mut seq = segment.header.first_seq;
-        while let Ok(Some((found, header))) = scan::find_record(&segment, offset, segment.end(), 0) {
+        for header in scan::headers(&segment, segment.offset_of_time(time_us)) {
             if header.time_us >= time_us {
                 return Some(header.first_seq);
             }
             seq = header.end_seq();
-            offset = found + header.total();
         }
         Some(seq)
+    }
+
+    /// The number of the first of the last `count` entries before the number `end`, or of the oldest one if there are
+    /// fewer. Numbers that were never given do not count, nor do blocks that cannot be found because of damage. If a
+    /// whole interval of the index is damaged, only what is behind it counts.
+    pub(super) fn start_of_last(&self, mut count: u64, mut end: u64) -> Option<u64> {
+        let mut start = None;
+        for segment in self.segments().iter().rev() {
+            let floor = segment.blocks().and_then(|blocks| blocks.floor);
+            if floor.is_none_or(|floor| floor >= end) {
+                continue;
+            }
+            loop {
+                // If numbers are missing before `end`, this is fewer than `count` entries away, and is tried again.
+                let offset = segment.offset_of_seq(end.saturating_sub(count));
+                let headers: Vec<_> =
+                    scan::headers(segment, offset).take_while(|header| header.first_seq < end).collect();
+                let is_begin = offset == FILE_HEADER as u64;
+                if headers.is_empty() && !is_begin {
+                    return start;
+                }
+                for header in headers.iter().rev() {
+                    let behind = header.end_seq().min(end);
+                    let entries = behind.saturating_sub(header.first_seq);
+                    if entries >= count {
+                        return Some(behind - count);
+                    }
+                    (count, end) = (count - entries, header.first_seq);
+                    if entries > 0 {
+                        start = Some(end);
+                    }
+                }
+                if is_begin {
+                    break;
+                }
+            }
+        }
+        start
+    }
+
+    /// All segments, from the oldest on.
+    fn segments(&self) -> Vec<Arc<Segment>> {
+        self.segments.read().iter().map(|listed| Arc::clone(&listed.segment)).collect()
     }
 
     /// The oldest number kept.

@@ -43,6 +43,16 @@ fn search(segment: &Segment, from: u64, limit: u64, min_seq: u64) -> io::Result<
     Ok(None)
 }
 
+/// The headers of the records from `offset` on. They end where the segment cannot be read.
+pub(super) fn headers(segment: &Segment, mut offset: u64) -> impl Iterator<Item = RecordHeader> {
+    let end = segment.end();
+    std::iter::from_fn(move || {
+        let (found, header) = find_record(segment, offset, end, 0).ok()??;
+        offset = found + header.total();
+        Some(header)
+    })
+}
+
 /// How much of a segment is checked when it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {

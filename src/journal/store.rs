@@ -387,6 +387,12 @@ impl Store {
         self.list.seq_at(time_us).unwrap_or_else(|| self.next_seq())
     }
 
+    /// The number of the first of the last `count` entries before the number `end`, or of the oldest one if there are
+    /// fewer; `end` if there is none. Entries that are damaged may not count.
+    pub(crate) fn start_of_last(&self, count: u64, end: u64) -> u64 {
+        self.list.start_of_last(count, end).unwrap_or(end)
+    }
+
     /// The block that contains `seq`, or the first one with entries behind it. `None` at the end.
     ///
     /// # Errors

@@ -5,6 +5,9 @@ use actix_web::HttpResponse;
 use chrono::DateTime;
 use std::time::Duration;
 
+/// Maximum number of entries before the end with which a subscriber can begin. They are counted block by block.
+const MAX_LAST: u64 = 10_000;
+
 /// What a subscriber asks for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Query {
@@ -16,8 +19,12 @@ pub(super) struct Query {
     since_us: Option<u64>,
     /// The moment at which it ends, unix microseconds.
     until_us: Option<u64>,
+    /// The number before which it ends.
+    before: Option<u64>,
     /// Whether it ends where the journal ends now.
     ends_now: bool,
+    /// It begins with this many entries before the end.
+    last: Option<u64>,
 }
 
 /// A parameter that is refused.
@@ -66,23 +73,33 @@ impl Query {
                 "cursor" if query.cursor.is_none() => query.cursor = Some(number("cursor", &value)?),
                 "since" => query.since_us = Some(moment("since", &value, now_us)?),
                 "until" => query.until_us = Some(moment("until", &value, now_us)?),
+                "before" => query.before = Some(number("before", &value)?),
+                "last" => query.last = Some(count("last", &value)?),
                 "follow" => query.ends_now = !flag("follow", &value)?,
                 _ => {}
             }
         }
         if last_event_id.is_some_and(|id| !id.is_empty()) {
             // A browser repeats the query string when it comes back.
-            query.since_us = None;
+            (query.since_us, query.last) = (None, None);
         }
-        if query.cursor.is_some() && query.since_us.is_some() {
-            return Err(invalid("since", "a cursor is given as well; use one of them"));
-        }
+        query.check_has_one_start()?;
         Ok(query)
+    }
+
+    fn check_has_one_start(&self) -> Result<(), InvalidParameter> {
+        let other = if self.cursor.is_some() { "a cursor" } else { "since" };
+        let second = match (self.cursor, self.since_us, self.last) {
+            (Some(_), Some(_), _) => "since",
+            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => "last",
+            _ => return Ok(()),
+        };
+        Err(invalid(second, &format!("{other} is given as well; use one of them")))
     }
 
     /// Whether it says where to begin.
     pub(super) fn has_start(&self) -> bool {
-        self.cursor.is_some() || self.since_us.is_some()
+        self.cursor.is_some() || self.since_us.is_some() || self.last.is_some()
     }
 
     /// Where it reads in `journal`.
@@ -91,6 +108,7 @@ impl Query {
     /// If the cursor has not been given yet, or the end lies before the beginning.
     pub(super) fn extent(&self, journal: &Store, now_us: u64) -> Result<Extent, InvalidParameter> {
         let next = journal.next_seq();
+        let until = self.end(journal, next, now_us);
         let start = match (self.cursor, self.since_us) {
             (Some(cursor), _) if cursor >= next => {
                 let message = format!("{cursor} has not been given yet; the newest number is {}", next - 1);
@@ -99,16 +117,22 @@ impl Query {
             (Some(cursor), _) => Some(cursor + 1),
             (None, Some(since_us)) => Some(journal.seq_at(since_us)),
             // A search begins with the oldest entry.
-            (None, None) if self.ends_now || self.until_us.is_some_and(|until_us| until_us <= now_us) => {
-                Some(journal.floor())
-            }
-            (None, None) => None,
+            (None, None) => match self.last {
+                Some(last) => Some(journal.start_of_last(last, until.unwrap_or(next))),
+                None => until.map(|_| journal.floor()),
+            },
         };
-        let until =
-            self.until_us.filter(|until_us| *until_us <= now_us).map(|until_us| journal.seq_at(until_us));
-        let until = if self.ends_now { Some(until.unwrap_or(next)) } else { until };
         let ends_at_us = self.until_us.filter(|_| until.is_none());
         Ok(Extent { start, until, ends_at_us })
+    }
+
+    /// The number before which it ends, if that is known already. `next` is the next number of `journal`.
+    fn end(&self, journal: &Store, next: u64, now_us: u64) -> Option<u64> {
+        let at_time =
+            self.until_us.filter(|until_us| *until_us <= now_us).map(|until_us| journal.seq_at(until_us));
+        // A number that was not given yet would be waited for.
+        let before = self.before.map(|before| before.min(next));
+        [at_time, before, self.ends_now.then_some(next)].into_iter().flatten().min()
     }
 }
 
@@ -118,6 +142,13 @@ fn invalid(parameter: &'static str, message: &str) -> InvalidParameter {
 
 fn number(parameter: &'static str, value: &str) -> Result<u64, InvalidParameter> {
     value.parse().map_err(|_| invalid(parameter, &format!("expected the seq of a message, found {value:?}")))
+}
+
+fn count(parameter: &'static str, value: &str) -> Result<u64, InvalidParameter> {
+    let count = value.parse().ok().filter(|count| (1..=MAX_LAST).contains(count));
+    count.ok_or_else(|| {
+        invalid(parameter, &format!("expected a number from 1 to {MAX_LAST}, found {value:?}"))
+    })
 }
 
 fn flag(parameter: &'static str, value: &str) -> Result<bool, InvalidParameter> {
@@ -181,6 +212,12 @@ mod tests {
             ("until=2026-13-01T00:00:00Z", "until"),
             ("follow=no", "follow"),
             ("cursor=5&since=1h", "since"),
+            ("cursor=5&last=1", "last"),
+            ("since=1h&last=1", "last"),
+            ("last=0", "last"),
+            ("last=10001", "last"),
+            ("last=-1", "last"),
+            ("before=now", "before"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.starts_with(&format!("{parameter}: ")), "{text}: {error}");
@@ -194,6 +231,7 @@ mod tests {
         assert_eq!(query("cursor=5", Some("7")).cursor, Some(7));
         assert_eq!(query("cursor=5", Some("")).cursor, Some(5));
         assert_eq!(query("since=1h", Some("7")).since_us, None, "as a browser comes back");
+        assert_eq!(query("last=10", Some("7")).last, None);
         assert_eq!(query("", None), Query::default());
         assert!(query("stream=lite&notices=1", None).notices && !query("notices=0", None).notices);
     }

@@ -168,6 +168,57 @@ async fn moments_and_ends_are_understood() {
     app.stop().await;
 }
 
+/// The `cert_index` of each line that a request returns.
+async fn indexes_of(app: &TestApp, query: &str) -> Vec<u64> {
+    let (status, lines) = body(app, &format!("/ndjson?stream=lite&{query}"), None).await;
+    assert_eq!(status, 200, "{query}: {lines}");
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    lines.map(|line| line["data"]["cert_index"].as_u64().expect("an index")).collect()
+}
+
+#[actix_web::test]
+async fn the_last_entries_come_before_the_live_stream_or_before_a_number() {
+    let log = quiet_log().await;
+    let app = spawn_app("", vec![from_the_start(&log)]).await;
+    assert_eq!(indexes_of(&app, "last=5&follow=0").await, [0; 0], "nothing is there yet");
+    log.publish(100);
+    wait_for_position(&app, &log.url(), 100).await;
+    let mut client = app.connect("/lite-stream?last=7").await;
+    assert_eq!(client.indexes(7).await, (93..100).collect::<Vec<_>>());
+    log.publish(2);
+    assert_eq!(client.indexes(2).await, [100, 101]);
+
+    // An unclean stop, after which the numbers jump.
+    let dir = app.stop().await;
+    let journal = dir.path().join("state/journal");
+    let segment =
+        fs::read_dir(&journal).expect("a journal").next().expect("a segment").expect("a name").path();
+    let content = fs::read(&segment).expect("its content");
+    fs::write(&segment, &content[..content.len() - 36]).expect("a segment without its end marker");
+    log.publish(10);
+    let app = spawn_app_in(dir, &[], "", vec![from_the_start(&log)]).await;
+    wait_for_position(&app, &log.url(), 112).await;
+    let (_, lines) = body(&app, "/ndjson?stream=lite&last=15&follow=0", None).await;
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let numbers = seqs(&lines);
+    assert!(numbers[14] - numbers[0] > 1000, "the numbers did not jump: {numbers:?}");
+    assert_eq!(lines[0]["data"]["cert_index"], 97);
+    for (query, expected) in [
+        (format!("last=3&before={}", numbers[5]), 99..102),
+        (format!("last=3&before={}", numbers[5] - 1000), 99..102),
+        (format!("last=3&before={}", numbers[14]), 108..111),
+        (format!("last=3&before={}", numbers[14] + 1_000_000), 109..112),
+        (format!("last=10000&before={}", numbers[5]), 0..102),
+        (format!("before={}", numbers[5]), 0..102),
+        (format!("cursor={}&before={}", numbers[3], numbers[5]), 101..102),
+        (format!("cursor={}&before={}", numbers[5], numbers[3]), 0..0),
+        ("last=5&before=1".into(), 0..0),
+    ] {
+        assert_eq!(indexes_of(&app, &query).await, expected.collect::<Vec<_>>(), "{query}");
+    }
+    app.stop().await;
+}
+
 #[actix_web::test]
 async fn what_is_wrong_in_a_query_is_said_before_anything_is_sent() {
     let log = quiet_log().await;
@@ -180,6 +231,9 @@ async fn what_is_wrong_in_a_query_is_said_before_anything_is_sent() {
         ("since=tomorrow", "since"),
         ("follow=perhaps", "follow"),
         ("until=", "until"),
+        ("last=0", "last"),
+        ("cursor=1&last=5", "last"),
+        ("before=x", "before"),
     ] {
         for path in ["/sse", "/ndjson"] {
             let (status, text) = body(&app, &format!("{path}?{query}"), None).await;

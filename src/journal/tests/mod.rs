@@ -172,6 +172,49 @@ fn the_number_at_a_time_is_found_even_if_the_clock_was_set_back() {
 }
 
 #[test]
+fn the_last_entries_are_counted_over_segments_and_missing_numbers() {
+    for dir in [None, Some(tempfile::tempdir().unwrap())] {
+        let store = Store::open(dir.as_ref().map(|dir| dir.path()), LIMITS, NOW).unwrap().store;
+        assert_eq!(store.start_of_last(5, NOW), NOW, "there is nothing");
+        let mut given = Vec::new();
+        for i in 0..60_u32 {
+            let first_seq = store.append(i % 4, NOW, &[&[0; MIB / 10]]).unwrap();
+            given.extend(first_seq..store.next_seq());
+            if i % 7 == 0 {
+                store.give_numbers(1_000_000);
+            }
+        }
+        assert!(store.figures().segments > 4);
+        for (i, end) in given.iter().enumerate().skip(1) {
+            for count in [1, 2, 3, 10, 1000] {
+                let start = given[i.saturating_sub(count)];
+                assert_eq!(store.start_of_last(count as u64, *end), start, "{count} before {end}");
+            }
+        }
+        let behind = store.next_seq();
+        assert_eq!(store.start_of_last(1, behind), *given.last().unwrap());
+        assert_eq!(store.start_of_last(1, NOW), NOW, "nothing is before the oldest");
+    }
+}
+
+#[test]
+fn the_last_entries_do_not_include_damaged_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = new_store(dir.path());
+    append_times(100, &store, &[0; 10_000]);
+    let file = files(dir.path()).remove(0);
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle - 40_000..middle].fill(0);
+    fs::write(&file, &bytes).unwrap();
+    assert_eq!(store.start_of_last(20, NOW + 100), NOW + 80);
+    let start = store.start_of_last(90, NOW + 100);
+    let mut reader = store.reader(start);
+    let read = std::iter::from_fn(|| reader.next_block().unwrap()).count();
+    assert_eq!((read, start), (90, NOW + 7));
+}
+
+#[test]
 fn the_numbers_end() {
     let store = Store::open(None, LIMITS, u64::MAX - 2).unwrap().store;
     store.append(2, NOW, &[]).unwrap();

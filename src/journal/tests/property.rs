@@ -47,6 +47,12 @@ fn check(store: &Store, blocks: &[StoredBlock], now_us: u64, probe: u64) {
     let time_us = now_us - probe % (1700 * SECOND);
     let at = read.iter().find(|block| block.time_us >= time_us).map(|block| block.first_seq);
     assert_eq!(store.seq_at(time_us), at.unwrap_or(store.next_seq()));
+
+    let given = read.iter().flat_map(|block| block.first_seq..block.end_seq());
+    let before: Vec<_> = given.take_while(|given| *given < seq).collect();
+    let count = probe % 20 + 1;
+    let start = before.len().saturating_sub(count as usize);
+    assert_eq!(store.start_of_last(count, seq), before.get(start).copied().unwrap_or(seq));
 }
 
 proptest! {
