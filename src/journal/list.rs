@@ -1,6 +1,6 @@
 //! The segments that are kept, from the oldest to the newest.
 
-use super::record::FILE_HEADER;
+use super::record::{FILE_HEADER, RecordHeader};
 use super::scan;
 use super::segment::Segment;
 use parking_lot::RwLock;
@@ -108,6 +108,15 @@ impl SegmentList {
             }
         }
         start
+    }
+
+    /// The headers of all records with a time of at least `time_us`, and of a few before it.
+    pub(super) fn headers_since(&self, time_us: u64, mut each: impl FnMut(&RecordHeader)) {
+        for segment in self.segments() {
+            if segment.blocks().is_some_and(|blocks| blocks.max_time_us >= time_us) {
+                scan::headers(&segment, segment.offset_of_time(time_us)).for_each(|header| each(&header));
+            }
+        }
     }
 
     /// All segments, from the oldest on.

@@ -7,6 +7,7 @@
 //! | `link.rs` | how a block is linked to the one before it |
 //! | `block.rs` | the content of a block: entries of one log, and its position |
 //! | `store.rs` | the numbers of entries, and when segments begin and end |
+//! | `per_second.rs` | how many entries came in each of the last seconds |
 //! | `recovery.rs` | opens the segments of an earlier run, and repairs the newest |
 //! | `reader.rs` | reads blocks in order |
 //! | `list.rs` | the segments that are kept, and which are deleted |
@@ -27,6 +28,7 @@ mod error;
 mod history;
 mod link;
 mod list;
+mod per_second;
 mod reader;
 mod record;
 mod recovery;

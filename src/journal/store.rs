@@ -5,10 +5,12 @@
 
 use super::error::FileError;
 use super::list::SegmentList;
+use super::per_second::{EntriesPerSecond, SECONDS};
 use super::reader::{Reader, StoredBlock};
 use super::record::{FILE_HEADER, Kind, MAX_PAYLOAD, RecordHeader};
 use super::recovery::{self, LastStop, OpenError, Problem, Recovered, parse_path, segment_path};
 use super::segment::Segment;
+use crate::clock;
 use parking_lot::{Mutex, MutexGuard};
 use std::fs::{self, File};
 use std::io;
@@ -152,6 +154,7 @@ pub(crate) struct Store {
     /// How long the last sync took, or [`NEVER`].
     last_sync_us: AtomicU64,
     counters: Counters,
+    per_second: Mutex<EntriesPerSecond>,
 }
 
 impl Store {
@@ -175,8 +178,10 @@ impl Store {
             syncing: Mutex::default(),
             last_sync_us: AtomicU64::new(NEVER),
             counters: Counters::default(),
+            per_second: Mutex::new(EntriesPerSecond::new(now_us)),
         };
         segments.into_iter().for_each(|segment| store.list.push(segment));
+        store.count_recent(now_us);
         if !can_go_on {
             store.begin_segment()?;
         }
@@ -205,14 +210,28 @@ impl Store {
         drop(writer);
         add(&self.counters.appended_blocks, 1);
         add(&self.counters.appended_bytes, header.total());
+        self.per_second.lock().add(time_us, count.into());
         self.delete_old(time_us);
         Ok(first_seq)
     }
 
     /// Gives numbers to `count` entries that are not in the journal. Returns the first one.
     pub(crate) fn give_numbers(&self, count: u32) -> u64 {
+        self.per_second.lock().add(clock::unix_us(), count.into());
         let _writer = self.writer.lock();
         self.next_seq.fetch_add(count.into(), Ordering::AcqRel)
+    }
+
+    /// Counts the entries of the last minutes that earlier runs appended.
+    fn count_recent(&self, now_us: u64) {
+        let since_us = now_us.saturating_sub(microseconds(Duration::from_secs(SECONDS)));
+        let mut per_second = self.per_second.lock();
+        self.list.headers_since(since_us, |header| {
+            // A time that has not come yet is of a clock that was set back since.
+            if (since_us..=now_us).contains(&header.time_us) {
+                per_second.add(header.time_us, header.count.into());
+            }
+        });
     }
 
     fn open_writer(&self) -> Result<MutexGuard<'_, Writer>, AppendError> {
@@ -391,6 +410,12 @@ impl Store {
     /// fewer; `end` if there is none. Entries that are damaged may not count.
     pub(crate) fn start_of_last(&self, count: u64, end: u64) -> u64 {
         self.list.start_of_last(count, end).unwrap_or(end)
+    }
+
+    /// The number of entries in each second of the five minutes before the one of `now_us`, from the oldest on, and the
+    /// unix time of the second behind them.
+    pub(crate) fn entries_per_second(&self, now_us: u64) -> (u64, Vec<u64>) {
+        self.per_second.lock().before(now_us)
     }
 
     /// The block that contains `seq`, or the first one with entries behind it. `None` at the end.

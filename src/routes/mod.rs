@@ -8,7 +8,7 @@
 //! | `/develop` | the newest full messages, followed by a close frame |
 //! | `/latest.json`, `/example.json`, `/<stream path>/example.json` | the newest messages as JSON |
 //! | `/health`, `/health/ready` | whether the server is alive, and whether it delivers |
-//! | `/status.json` | logs and numbers of clients, for the front page |
+//! | `/status.json` | logs, numbers of clients, and what the journal has, for the front page |
 //! | `/metrics` | the state of the logs and clients, for Prometheus |
 //! | the statistics path | connected clients and watched logs |
 

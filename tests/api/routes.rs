@@ -1,10 +1,11 @@
 //! Tests of the routes for HTTP clients.
 
-use crate::helpers::{PATIENCE, TestApp, from_the_start, quiet_log, spawn_app};
+use crate::helpers::{PATIENCE, TestApp, from_the_start, quiet_log, spawn_app, spawn_app_in};
 use awc::http::Method;
 use awc::http::header::HeaderMap;
 use certstream_server::demo::{Fault, FaultOn};
 use serde_json::json;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Status, headers and body of a response.
@@ -130,6 +131,41 @@ async fn the_status_shows_logs_and_numbers_of_clients_and_no_addresses() {
         assert_eq!(shown[key], value, "{key} of {shown}");
     }
     assert!(!status.to_string().contains("ip_address"));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_status_says_what_the_journal_has_also_after_a_restart() {
+    let log = quiet_log().await;
+    let app = spawn_app("", vec![from_the_start(&log)]).await;
+    let empty = app.get("/status.json").await;
+    assert_eq!(
+        (&empty["journal"]["oldest_time"], &empty["journal"]["newest_time"]),
+        (&json!(null), &json!(null))
+    );
+    log.publish(40);
+    app.wait_for(|s| s["logs"][log.url()]["position"] == 40).await;
+    let newest = app.get("/example.json").await;
+    // Until the second in which the entries came is over.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let status = app.get("/status.json").await;
+    let app = spawn_app_in(app.stop().await, &[], "", vec![from_the_start(&log)]).await;
+    let after_restart = app.get("/status.json").await;
+    assert_eq!(status["journal"], after_restart["journal"]);
+    for status in [status, after_restart] {
+        let (journal, per_second) = (&status["journal"], &status["entries_per_second"]);
+        assert_eq!(journal["newest_seq"], newest["seq"], "{journal}");
+        assert_eq!(journal["oldest_seq"].as_u64(), newest["seq"].as_u64().map(|newest| newest - 39));
+        let [oldest_time, newest_time] =
+            ["oldest_time", "newest_time"].map(|time| journal[time].as_f64().expect("a time") as u64);
+        let counts: Vec<u64> = serde_json::from_value(per_second["counts"].clone()).expect("counts");
+        assert_eq!(counts.len(), 300);
+        let begin = per_second["end"].as_u64().expect("a time") - 300;
+        assert!(oldest_time >= begin && newest_time < begin + 300, "{status}");
+        let between = &counts[(oldest_time - begin) as usize..=(newest_time - begin) as usize];
+        assert_eq!((between.iter().sum::<u64>(), counts.iter().sum::<u64>()), (40, 40));
+        assert!(between[0] > 0 && between[between.len() - 1] > 0, "{between:?}");
+    }
     app.stop().await;
 }
 

@@ -215,6 +215,36 @@ fn the_last_entries_do_not_include_damaged_ones() {
 }
 
 #[test]
+fn the_entries_of_each_second_are_known_after_a_restart_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = new_store(dir.path());
+    for (seconds, count) in [(0, 9), (400, 1), (401, 2), (401, 3), (402, 4)] {
+        store.append(count, NOW + seconds * SECOND, &[b"block"]).unwrap();
+    }
+    let counts = |store: &Store, seconds| {
+        let (end, counts) = store.entries_per_second(NOW + seconds * SECOND);
+        assert_eq!((end, counts.len()), (NOW / SECOND + seconds, 300));
+        counts
+    };
+    let expected = [&[0; 295][..], &[1, 5, 4, 0, 0]].concat();
+    assert_eq!(counts(&store, 405), expected);
+    drop(store);
+    let again = open_at(dir.path(), NOW + 405 * SECOND).store;
+    assert_eq!(counts(&again, 405), expected);
+    again.append(7, NOW + 405 * SECOND, &[]).unwrap();
+    assert_eq!(counts(&again, 406)[295..], [5, 4, 0, 0, 7]);
+}
+
+#[test]
+fn entries_that_could_not_be_written_are_counted_when_they_are_sent() {
+    let now_us = crate::clock::unix_us();
+    let store = Store::open(None, LIMITS, now_us).unwrap().store;
+    store.give_numbers(5);
+    let (_, counts) = store.entries_per_second(now_us + 2 * SECOND);
+    assert_eq!(counts[298..].iter().sum::<u64>(), 5);
+}
+
+#[test]
 fn the_numbers_end() {
     let store = Store::open(None, LIMITS, u64::MAX - 2).unwrap().store;
     store.append(2, NOW, &[]).unwrap();
