@@ -4,7 +4,8 @@
 # Starts `certstream-server demo` and looks at its page with a headless Chromium: the feed moves, the filter filters, pause
 # pauses, a certificate opens, the logs and the samples are there, names that turn others around or hide are shown as they
 # are, the page comes back after a restart of the server, asks for a token where one is needed, and it asks no other host
-# for anything.
+# for anything. With a server whose logs and whose process are stopped and ended (scripts/browser_journal.js): the page is
+# full at once, reads back to the first entry of the journal, goes on without a hole, and says what is wrong.
 #
 # SERVER   the binary; target/release/certstream-server
 # BROWSER  the browser; chromium
@@ -29,6 +30,11 @@ NODE_PATH="$packages/node_modules" BROWSER=$(command -v "${BROWSER:-chromium}") 
   node scripts/browser.js busy "http://$address/" || fail "see above"
 stop_server
 
+start_server "$server" demo --rate 600
+temporary_folder watched
+NODE_PATH="$packages/node_modules" BROWSER=$(command -v "${BROWSER:-chromium}") SERVER=$server \
+  node scripts/browser_journal.js "http://$address/" "$server_pid" "$watched" || fail "see above, and $(tail -n 20 "$watched/log")"
+
 start_server "$server" demo
 port=${address##*:}
 NODE_PATH="$packages/node_modules" BROWSER=$(command -v "${BROWSER:-chromium}") \
@@ -51,5 +57,11 @@ stop_server
 start_server "$server" demo --config "$work/tokens.toml"
 NODE_PATH="$packages/node_modules" BROWSER=$(command -v "${BROWSER:-chromium}") \
   TOKEN=$(sed 's/.* //' "$work/token") node scripts/browser.js token "http://$address/" || fail "see above"
+stop_server
+
+printf '[server]\nstreams = ["domains"]\nroot_stream = "domains"\n' >"$work/names.toml"
+start_server "$server" demo --config "$work/names.toml"
+NODE_PATH="$packages/node_modules" BROWSER=$(command -v "${BROWSER:-chromium}") \
+  node scripts/browser.js names "http://$address/" || fail "see above"
 stop_server
 echo "passed: the front page in a browser"

@@ -160,7 +160,7 @@ impl Application {
             answers: Answers::default(),
             streams: config.streams.clone(),
             root_stream: config.root_stream,
-            front_page: FrontPage::new(&config.streams)?,
+            front_page: FrontPage::new(&config.streams, config.heartbeat_interval)?,
             logs: statuses.clone(),
             operators: operators.clone(),
             begin: std::time::Instant::now(),

@@ -7,6 +7,7 @@ use askama::Template;
 use base64_simd::STANDARD;
 use bytes::Bytes;
 use openssl::sha::sha256;
+use std::time::Duration;
 
 /// The template `templates/front_page.html`.
 #[derive(Template)]
@@ -15,6 +16,8 @@ struct Page {
     version: &'static str,
     /// Path of the stream that the page shows.
     feed: &'static str,
+    /// Interval of the heartbeats in that stream.
+    heartbeat_ms: u128,
 }
 
 /// The rendered front page, which is the same for every visitor.
@@ -26,12 +29,13 @@ pub(crate) struct FrontPage {
 }
 
 impl FrontPage {
-    /// Renders the page for a server that offers `streams`.
+    /// Renders the page for a server that offers `streams`, with a heartbeat every `heartbeat_interval`.
     ///
     /// # Errors
     /// If the template cannot be rendered.
-    pub(crate) fn new(streams: &[Stream]) -> Result<Self, askama::Error> {
-        let text = Page { version: env!("CARGO_PKG_VERSION"), feed: feed(streams) }.render()?;
+    pub(crate) fn new(streams: &[Stream], heartbeat_interval: Duration) -> Result<Self, askama::Error> {
+        let (version, heartbeat_ms) = (env!("CARGO_PKG_VERSION"), heartbeat_interval.as_millis());
+        let text = Page { version, feed: feed(streams), heartbeat_ms }.render()?;
         let (script, style) = (source(&text, "<script>", "</script>"), source(&text, "<style>", "</style>"));
         let policy = format!(
             "default-src 'none'; connect-src 'self'; script-src {script}; style-src {style}; img-src data:; \

@@ -1,7 +1,10 @@
-// ---- hands
+// ---- hands, and the clock
 
 $('pause').onclick = pause;
 $('filter').oninput = filter;
+$('older').onclick = showOlder;
+$('to-live').onclick = goLive;
+$('feed-scroll').onscroll = feedScrolled;
 $('copy').onclick = copy;
 $('token-form').onsubmit = takeToken;
 $('close').onclick = () => $('details').close();
@@ -17,7 +20,18 @@ document.onkeydown = event => {
   if (event.key === 'p') pause();
   if (event.key === '/') { event.preventDefault(); $('filter').focus(); }
 };
+document.onvisibilitychange = () => {
+  if (document.hidden) return;
+  readStatus();
+  if (!standsStill()) goLive(); // no rows were made meanwhile
+};
 makeTabs();
 connect();
-poll();
-setInterval(tick, TURN_MS);
+setTimeout(poll, STATUS_MS);
+setInterval(() => { if (!document.hidden) show(); }, TURN_MS);
+setInterval(() => {
+  countSecond();
+  watchConnection();
+  describe();
+  count();
+}, 1000);
