@@ -95,8 +95,17 @@ function list(mine, rows) {
   if (mine.isListed) $('feed').append(...rows);
   else $('feed').replaceChildren(...rows);
   mine.isListed = true;
-  while ($('feed').rows.length > MOST_ROWS) $('feed').firstElementChild.remove();
+  removeNewestRows();
   $('empty').hidden = $('feed').rows.length > 0;
+}
+
+// Above MOST_ROWS, without moving those that are in view.
+function removeNewestRows() {
+  const scroll = $('feed-scroll'), { scrollTop, scrollHeight } = scroll;
+  const removed = [...$('feed').rows].slice(0, -MOST_ROWS);
+  if (!removed.length) return;
+  removed.forEach(tr => tr.remove());
+  scroll.scrollTop = scrollTop - (scrollHeight - scroll.scrollHeight);
 }
 
 // What the table shows of the journal, and how far the journal reaches.
