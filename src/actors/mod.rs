@@ -30,6 +30,7 @@ pub(crate) mod log_directory;
 pub(crate) mod log_watcher;
 
 pub(crate) mod reader;
+mod replay_queue;
 pub(crate) mod replayer;
 pub(crate) mod ring_buffer;
 pub(crate) mod session;

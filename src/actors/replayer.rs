@@ -1,7 +1,8 @@
-//! Reads the journal for clients behind the tail, on a thread of its own, one block for each client in turn.
+//! Reads the journal for clients behind the tail, on a thread of its own, one block after another.
 
 use super::broker::{Broker, Join};
 use super::reader::{Reader, Unit};
+use super::replay_queue::ReplayQueue;
 use crate::journal::{History, ReadBlock};
 use actix::Addr;
 use std::ops::Range;
@@ -32,9 +33,15 @@ impl Replayer {
     /// If the operating system does not start a thread.
     pub(crate) fn start(mut self, readers: Receiver<Arc<Reader>>) -> std::io::Result<()> {
         let run = move || {
-            while let Ok(reader) = readers.recv() {
+            let mut queue = ReplayQueue::default();
+            loop {
+                if queue.is_empty() {
+                    let Ok(reader) = readers.recv() else { return };
+                    queue.push(reader);
+                }
+                readers.try_iter().for_each(|reader| queue.push(reader));
                 let begin = Instant::now();
-                self.serve(&reader);
+                queue.next(|reader| reader.reads_from()).iter().for_each(|reader| self.serve(reader));
                 let rest = begin.elapsed().mul_f64(1.0 / self.share - 1.0);
                 if !rest.is_zero() {
                     sleep(rest);

@@ -170,7 +170,7 @@ async fn run_all(
         if has_faults {
             misbehave(&log, &mut random);
         }
-        run(dir.path(), port, end, after).await;
+        run(dir.path(), end, after).await;
         if end == End::PowerFailure {
             lost.push(power::fail(&dir.path().join("state"), &mut random));
         }
@@ -213,10 +213,12 @@ fn start(dir: &Path) -> Child {
 }
 
 /// Runs the server for the duration `after`, then ends it. Only a server that has started can stop in an orderly way.
-async fn run(dir: &Path, port: u16, end: End, after: Duration) {
+async fn run(dir: &Path, end: End, after: Duration) {
+    let log_file = dir.join("log");
+    let before = std::fs::metadata(&log_file).map_or(0, |file| file.len() as usize);
     let mut server = start(dir);
     if end == End::Stop {
-        timeout(PATIENCE, listening(port)).await.expect("it listens");
+        timeout(PATIENCE, listening(&log_file, before)).await.expect("it listens");
     }
     sleep(after).await;
     match end {
@@ -225,11 +227,16 @@ async fn run(dir: &Path, port: u16, end: End, after: Duration) {
     }
     let status = actix_web::rt::task::spawn_blocking(move || server.wait());
     let status = timeout(PATIENCE, status).await.expect("it ends").expect("no panic").expect("a status");
-    assert_eq!(status.success(), end == End::Stop, "{}", std::fs::read_to_string(dir.join("log")).unwrap());
+    assert_eq!(status.success(), end == End::Stop, "{}", std::fs::read_to_string(log_file).unwrap());
 }
 
-async fn listening(port: u16) {
-    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+/// Returns once the server has written to its log file, of which `before` bytes were there already, that it listens.
+async fn listening(log_file: &Path, before: usize) {
+    let listens = || {
+        let text = std::fs::read(log_file).unwrap_or_default();
+        String::from_utf8_lossy(text.get(before..).unwrap_or_default()).contains("listening on")
+    };
+    while !listens() {
         sleep(Duration::from_millis(5)).await;
     }
 }
