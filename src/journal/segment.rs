@@ -224,6 +224,8 @@ impl Segment {
 
     /// Makes everything appended so far durable.
     pub(super) fn sync(&self) -> io::Result<()> {
+        #[cfg(test)]
+        super::tests::disk::check_sync()?;
         match &self.backing {
             Backing::File { file, .. } => file.sync_data(),
             Backing::Memory(_) => Ok(()),

@@ -268,6 +268,46 @@ async fn a_client_whose_cursor_is_older_than_the_journal_is_told_what_is_missing
     app.stop().await;
 }
 
+/// A byte of the disk has changed. Everything else can be read, and what cannot is named.
+#[actix_web::test]
+async fn a_damaged_block_is_announced_as_a_gap_between_those_around_it() {
+    let log = quiet_log().await;
+    let app = spawn_app("", vec![from_the_start(&log)]).await;
+    let mut client = app.connect("/lite-stream").await;
+    app.wait_for_clients(1).await;
+    let mut sent = Vec::new();
+    for _ in 0..5 {
+        log.publish(20);
+        sent.extend(seqs(&messages(&mut client, 20).await));
+    }
+    let dir = app.stop().await;
+    let journal = dir.path().join("state/journal");
+    let segment =
+        fs::read_dir(&journal).expect("a journal").next().expect("a segment").expect("a file").path();
+    let mut bytes = fs::read(&segment).expect("a segment");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    fs::write(&segment, bytes).expect("it is writable");
+
+    let app = spawn_app_in(dir, &[], "", vec![from_the_start(&log)]).await;
+    let mut client = app.connect(&format!("/lite-stream?cursor={}", sent[0] - 1)).await;
+    let (mut received, mut gaps) = (Vec::new(), Vec::new());
+    while received.len() + gaps.len() < sent.len() {
+        let message = client.message().await;
+        let number = |member: &str| message[member].as_u64().expect("a number");
+        match message["message_type"].as_str() {
+            Some("gap") => gaps.extend(number("from_seq")..=number("to_seq")),
+            _ => received.push(number("seq")),
+        }
+    }
+    assert!((1..=20).contains(&gaps.len()), "{gaps:?}");
+    assert!(received[0] < gaps[0] && gaps.last() < received.last(), "it is in the middle");
+    let mut all = [received, gaps].concat();
+    all.sort_unstable();
+    assert_eq!(all, sent);
+    app.stop().await;
+}
+
 #[actix_web::test]
 async fn heartbeats_say_up_to_where_everything_was_sent() {
     let log = quiet_log().await;

@@ -1,12 +1,14 @@
-//! A disk that becomes full at a chosen byte, and may then refuse everything.
+//! A disk that becomes full at a chosen byte, may then refuse everything, and syncs as slowly as a test wants.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
+use std::sync::mpsc::Receiver;
 
 thread_local! {
     static ROOM: Cell<Option<usize>> = const { Cell::new(None) };
     static REFUSES_CUTS: Cell<bool> = const { Cell::new(false) };
+    static SYNCS: RefCell<Option<Receiver<io::Result<()>>>> = const { RefCell::new(None) };
 }
 
 /// Lets this thread write `room` more bytes to segments. `None` removes the limit.
@@ -17,6 +19,15 @@ pub(super) fn set_room(room: Option<usize>) {
 /// Whether this thread cannot make segments shorter.
 pub(super) fn refuse_cuts(refuses: bool) {
     REFUSES_CUTS.set(refuses);
+}
+
+/// Each sync of this thread waits for its result from `results`.
+pub(super) fn wait_at_sync(results: Receiver<io::Result<()>>) {
+    SYNCS.set(Some(results));
+}
+
+pub(in crate::journal) fn check_sync() -> io::Result<()> {
+    SYNCS.with_borrow(|syncs| syncs.as_ref().map_or(Ok(()), |results| results.recv().expect("a result")))
 }
 
 pub(in crate::journal) fn check_cut() -> io::Result<()> {

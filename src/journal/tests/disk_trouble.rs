@@ -1,4 +1,6 @@
 use super::*;
+use std::io;
+use std::sync::mpsc::channel;
 
 /// The error of an append, which must be that of a full disk and name a file of `dir`.
 fn expect_full(store: &Store, dir: &Path) {
@@ -87,6 +89,43 @@ fn a_disk_that_is_full_at_the_start_or_the_end_is_reported() {
     store.close().unwrap();
     drop(store);
     assert_eq!(open_at(dir.path(), NOW).last_stop, LastStop::Orderly);
+}
+
+/// Syncing can take seconds on a busy disk.
+#[test]
+fn neither_appending_nor_reading_waits_for_a_sync() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = new_store(dir.path());
+    let before = store.append(1, NOW, &[b"before"]).unwrap();
+    let (finish, results) = channel();
+    let syncing = std::thread::spawn({
+        let store = store.clone();
+        move || {
+            disk::wait_at_sync(results);
+            store.sync().map_err(|error| error.to_string())
+        }
+    });
+    let behind = store.append(1, NOW, &[b"behind"]).unwrap();
+    assert_eq!(seqs(&store), [before, behind]);
+    assert!(!syncing.is_finished());
+    finish.send(Ok(())).unwrap();
+    assert_eq!(syncing.join().unwrap(), Ok(()));
+}
+
+/// Once a sync has failed, another one would report success without having written anything.
+#[test]
+fn after_a_sync_that_failed_a_new_segment_is_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = new_store(dir.path());
+    let first = store.append(1, NOW, &[b"perhaps lost"]).unwrap();
+    let (finish, results) = channel();
+    disk::wait_at_sync(results);
+    finish.send(Err(io::Error::other("broken"))).unwrap();
+    assert!(store.sync().unwrap_err().to_string().ends_with(": broken"));
+    let second = store.append(1, NOW, &[b"kept"]).unwrap();
+    finish.send(Ok(())).unwrap();
+    store.sync().unwrap();
+    assert_eq!((seqs(&store), files(dir.path()).len()), (vec![first, second], 2));
 }
 
 #[test]
