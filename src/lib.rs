@@ -9,11 +9,13 @@
 //!                 │                        │  └─► /latest.json, /example.json       ▼         │ blocks
 //!                 └─► Replayer ────────────┼── for clients behind the tail ─────────┼─────────┘
 //!                                          │                                    Connection ◄─► socket
-//!                                          ├── Tick ── Heartbeat                    │ ▲ pong, close
-//!                                          └── Subscribe, Unsubscribe ── WebSocketSession (one per WebSocket client)
+//!                                          ├── Tick ── Heartbeat                    ▼
+//!                                          └── Subscribe, Unsubscribe ─────────── Session ─► WebSocketSession
+//!                                                                                            └─► Reader: pong, close
 //! ```
 //!
-//! SSE clients have an `EventSession` instead of a WebSocketSession. It subscribes; its client cannot send anything.
+//! Every client has a `Session`, which subscribes it. Each WebSocket client has a WebSocketSession as well, which answers
+//! what the client says; SSE clients cannot send anything.
 //!
 //! A module may only use the modules in the last column of its row, which are all below it. `tests/architecture` checks
 //! this table against the code, and checks that files do not depend on each other in a circle.
@@ -67,6 +69,8 @@
 //! | where a client reads, and what happens when it falls behind | `actors/reader/mod.rs` |
 //! | which numbers entries get, also after a crash | `journal/store.rs`, `journal/recovery.rs` |
 //! | what is missing when a client comes back, and what it is told | `actors/replayer.rs` |
+//! | what a WebSocket client is answered | `actors/websocket_session.rs` |
+//! | how the connection of a client ends, step by step | `actors/reader/closing.rs` |
 //! | when a slow or silent subscriber is closed | `actors/broker.rs`; any other client: `server/http.rs` |
 //! | which messages stay in memory | `actors/broker.rs` |
 //! | which connections end when all together have too much unsent | `transport/connections.rs` |

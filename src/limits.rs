@@ -2,7 +2,7 @@
 
 use crate::access::arrivals;
 use crate::actors::log_watcher::{log_cursor, unreconciled};
-use crate::actors::{client_messages, closing, log_watcher, reader, ring_buffer, socket};
+use crate::actors::{linger, log_watcher, reader, ring_buffer, session, socket};
 use crate::cli::logging::budget;
 use crate::config::{Size, read};
 use crate::ct::{entry, log_list as list, names_tile};
@@ -134,7 +134,7 @@ fn connections() -> Vec<Row> {
             ),
             format!(
                 "`clients.stall_timeout` without reading, then {} for the rest; ends when the client disconnects",
-                time(closing::ABANDONED_TIMEOUT)
+                time(reader::ABANDONED_TIMEOUT)
             ),
             "received data is dropped, at the rate above".into(),
             "`clients.when_behind`; then the response ends, then the connection is cut off".into(),
@@ -153,12 +153,12 @@ fn connections() -> Vec<Row> {
             ),
             format!(
                 "the same; `clients.pong_timeout` without any frame; {} for its close frame",
-                time(closing::CLOSE_TIMEOUT)
+                time(reader::CLOSE_TIMEOUT)
             ),
             format!(
                 "{}, above which the server reads more slowly; control frames: {}",
-                rate(client_messages::FRAMES, "frames"),
-                rate(client_messages::CONTROL_FRAMES, "frames")
+                rate(session::FRAMES, "frames"),
+                rate(session::CONTROL_FRAMES, "frames")
             ),
             "the same; close codes 1001 (also for too many control frames), 1002, 1007, 1009".into(),
             "`api`: protocol, slow_clients; `message::client_frames`; `attack`: floods, stateful; fuzzing"
@@ -169,8 +169,8 @@ fn connections() -> Vec<Row> {
             "received data is dropped".into(),
             format!(
                 "{}; while it still has data to read, as long as it reads some every {}",
-                time(closing::LINGER_TIMEOUT),
-                time(closing::PROGRESS_INTERVAL)
+                time(linger::LINGER_TIMEOUT),
+                time(linger::PROGRESS_INTERVAL)
             ),
             "as above".into(),
             "the connection is cut off".into(),

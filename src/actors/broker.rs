@@ -1,17 +1,16 @@
 //! The Broker actor: appends the messages to the tails that the clients read, wakes the clients, and keeps the newest
 //! entries for the JSON routes.
 //!
-//! The Broker waits for no client. It closes clients that stop reading, because the session of such a client is not polled
-//! and cannot close itself.
+//! The Broker waits for no client. It closes clients that stop reading, because the connection of such a client waits for
+//! its socket and cannot close itself.
 
 mod messages;
 #[cfg(test)]
 mod tests;
 
 use super::client::Client;
-use super::closing::ABANDONED_TIMEOUT;
 use super::coalescer::Coalescers;
-use super::reader::{GOING_AWAY, NORMAL, NOT_ALLOWED, SharedFrames, Tail, Unit};
+use super::reader::{ABANDONED_TIMEOUT, GOING_AWAY, NORMAL, NOT_ALLOWED, SharedFrames, Tail, Unit};
 use super::ring_buffer::RingBuffer;
 use super::trim_policy::TrimPolicy;
 use crate::clock;

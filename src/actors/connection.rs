@@ -1,8 +1,8 @@
 //! The connection of a stream client after its request was answered. It writes the client's queue to the socket without
-//! copying, and passes received bytes to the session.
+//! copying, and passes received bytes to the session. Its [`Reader`](super::reader::Reader) decides when it ends, and how.
 
-use super::closing::{Closing, Linger};
-use super::reader::{Chunk, Next};
+use super::linger::Linger;
+use super::reader::{CLOSE_TIMEOUT, Chunk, Next};
 use super::session::Session;
 use super::socket::{ENLARGE_AFTER, READ, Socket};
 use arrayvec::ArrayVec;
@@ -37,31 +37,35 @@ pub(crate) struct Connection<T> {
     before_enlarged: usize,
     /// Whether the socket is corked: partial segments are held back because more bytes follow.
     holding: bool,
-    closing: Closing,
     /// Delay before the next read; set while the client exceeds its frame rate.
     pause: Option<Pin<Box<Sleep>>>,
+    /// Until when the client has to answer the close frame that was sent.
+    close_deadline: Option<Pin<Box<Sleep>>>,
+    linger: Option<Linger>,
 }
 
 impl<T: Socket> Connection<T> {
     /// Connects `session` with `socket`. The bytes in `read` were received already.
     pub(crate) fn new(socket: T, session: Session, read: &[u8]) -> Self {
-        session.receive(read);
-        socket.bound_unsent(session.client().reader.wire);
-        Connection {
+        socket.bound_unsent(session.reader().wire);
+        let mut connection = Connection {
             socket,
             session,
             writing: Chunk::default(),
             behind: ArrayVec::new(),
             before_enlarged: ENLARGE_AFTER,
             holding: false,
-            closing: Closing::No,
             pause: None,
-        }
+            close_deadline: None,
+            linger: None,
+        };
+        connection.receive(read);
+        connection
     }
 
     /// Drives the connection until it ends.
     fn carry(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.session.client().reader.poll_cut(cx).is_ready() {
+        if self.session.reader().poll_cut(cx).is_ready() {
             self.socket.forget_unsent();
             return Poll::Ready(Ok(()));
         }
@@ -79,16 +83,13 @@ impl<T: Socket> Connection<T> {
                 self.writing = next;
                 continue;
             }
-            if matches!(self.closing, Closing::LastBytes) {
-                self.closing = Closing::Lingering(Linger::new());
-            }
-            if let Closing::Lingering(linger) = &mut self.closing {
+            if let Some(linger) = &mut self.linger {
                 return linger.poll(&mut self.socket, cx).map(Ok);
             }
             // The chunk was sent: its memory is released while the connection waits for the next one.
             self.writing = Chunk::default();
             match self.poll_next(cx)? {
-                Poll::Ready(Some(chunk)) => {
+                Poll::Ready(Next::Frames(chunk)) => {
                     let is_long = chunk.bytes().len() > SEGMENTS;
                     self.writing = chunk;
                     if self.session.is_in_chunks() {
@@ -98,13 +99,17 @@ impl<T: Socket> Connection<T> {
                         self.hold_rest(true);
                     }
                 }
-                Poll::Ready(None) => {
-                    self.closing = Closing::LastBytes;
-                    if self.session.is_in_chunks() {
-                        self.writing = Bytes::from_static(LAST_CHUNK).into();
-                    }
+                Poll::Ready(Next::Close(frame)) => {
+                    self.close_deadline = Some(Box::pin(sleep(CLOSE_TIMEOUT)));
+                    self.writing = frame.into();
+                }
+                Poll::Ready(Next::Last(bytes)) => {
+                    let is_in_chunks = self.session.is_in_chunks();
+                    let bytes = if is_in_chunks { Bytes::from_static(LAST_CHUNK) } else { bytes };
+                    self.writing = bytes.into();
                     self.hold_rest(false);
                 }
+                Poll::Ready(Next::Linger) => self.linger = Some(Linger::new()),
                 Poll::Pending => {
                     ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
                     self.hold_rest(false);
@@ -142,66 +147,48 @@ impl<T: Socket> Connection<T> {
         }
     }
 
-    /// The next bytes to write: the session's answers first, then the client's queue. `None` at the end.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Chunk>>> {
-        loop {
-            let had_room = self.session.has_room();
-            let read = self.poll_read(cx)?;
-            if let Poll::Ready(true) = read {
-                return Poll::Ready(Ok(None));
-            }
-            if let Poll::Ready(answer) = self.session.poll_answer(cx) {
-                return Poll::Ready(Ok(answer.map(Chunk::from)));
-            }
-            // If the read buffer was full before and has space now, no waker is registered for reading yet: try to read
-            // again.
-            if read.is_pending() && (had_room || !self.session.has_room()) {
-                break;
-            }
+    /// The next bytes to write, after hearing what the client says.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Next>> {
+        let _ = self.poll_read(cx)?;
+        if let Some(deadline) = &mut self.close_deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            self.close_deadline = None;
+            self.session.reader().end(Bytes::new());
         }
-        Poll::Ready(Ok(match &mut self.closing {
-            Closing::No => match ready!(self.session.client().reader.poll_next(cx)) {
-                Next::Frames(frames) => Some(frames),
-                // SSE clients have no close frame, and reconnect on their own.
-                Next::Close(_) if !self.session.has_close_frames() => None,
-                Next::Close(frame) => {
-                    self.closing = Closing::close_frame();
-                    Some(frame.into())
-                }
-            },
-            Closing::CloseFrame(deadline) => {
-                ready!(deadline.as_mut().poll(cx));
-                None
-            }
-            Closing::LastBytes | Closing::Lingering(_) => None,
-        }))
+        self.session.reader().poll_next(cx).map(Ok)
     }
 
-    /// Reads bytes for the session if it has processed the previous ones. Returns whether the session ends.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        if !self.session.has_room() {
-            return Poll::Pending;
+    /// Reads for the session, as long as there is something to read and the session has answered. Ready when the client
+    /// has closed its side.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.session.poll_answered(cx));
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(cx));
+                self.pause = None;
+                self.socket.set_paused(false);
+            }
+            let mut buffer = [MaybeUninit::uninit(); READ];
+            let mut buffer = ReadBuf::uninit(&mut buffer);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
+            match buffer.filled() {
+                [] => {
+                    self.session.reader().end(Bytes::new());
+                    return Poll::Ready(Ok(()));
+                }
+                bytes => self.receive(bytes),
+            }
         }
-        let pause = self.session.take_pause();
+    }
+
+    /// Passes bytes to the session, and pauses reading if they were too many frames.
+    fn receive(&mut self, bytes: &[u8]) {
+        let pause = self.session.receive(bytes);
         if !pause.is_zero() {
             self.pause = Some(Box::pin(sleep(pause)));
             self.socket.set_paused(true);
         }
-        if let Some(pause) = &mut self.pause {
-            ready!(pause.as_mut().poll(cx));
-            self.pause = None;
-            self.socket.set_paused(false);
-        }
-        let mut buffer = [MaybeUninit::uninit(); READ];
-        let mut buffer = ReadBuf::uninit(&mut buffer);
-        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
-        Poll::Ready(Ok(match buffer.filled() {
-            [] => self.session.end(),
-            bytes => {
-                self.session.receive(bytes);
-                false
-            }
-        }))
     }
 }
 
@@ -211,7 +198,7 @@ impl<T: Socket> Future for Connection<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let ended = ready!(self.carry(cx));
         if let Err(error) = ended {
-            log::debug!("client {}: {error}", self.session.client().address);
+            log::debug!("client {}: {error}", self.session.address());
         }
         Poll::Ready(())
     }
@@ -224,7 +211,6 @@ mod tests {
     use crate::actors::client::{Client, ClientOrigin};
     use crate::actors::reader::{Reader, SharedFrames};
     use crate::actors::socket::{FIRST_SEND_BUFFER, SEND_BUFFER};
-    use crate::actors::websocket_session::WebSocketControl;
     use crate::config::ClientLimits;
     use crate::config::WhenBehind;
     use crate::message::{Frames, Wire};
@@ -260,7 +246,7 @@ mod tests {
         let origin = ClientOrigin { address: address.ip(), identity: None, slots: Vec::new() };
         let client = Arc::new(Client::new(origin, Reader::of_pushed(Wire::WebSocket), None));
         let broker = Broker::new(Arc::default(), Arc::default(), Tails::default(), 0, limits(), 1).start();
-        let session = Session::WebSocket(WebSocketControl::new(client.clone(), broker));
+        let session = Session::start(client.clone(), broker, false);
         (other.expect("a client"), client, Connection::new(accepted.expect("its connection").0, session, b""))
     }
 
@@ -397,7 +383,7 @@ mod tests {
         let origin = ClientOrigin { address: [127, 0, 0, 1].into(), identity: None, slots: Vec::new() };
         let client = Arc::new(Client::new(origin, Reader::of_pushed(Wire::WebSocket), None));
         let broker = Broker::new(Arc::default(), Arc::default(), Tails::default(), 0, limits(), 1).start();
-        let session = Session::WebSocket(WebSocketControl::new(client, broker.clone()));
+        let session = Session::start(client, broker.clone(), false);
         let goodbye = Stuck(vec![0x88, 0x80, 0, 0, 0, 0]);
         let connected = actix_web::rt::spawn(Connection::new(goodbye, session, b""));
         for _ in 0..10 {

@@ -6,10 +6,11 @@
 //! | [`Publish`](broker::Publish) | journal, Broker | the journal waits |
 //! | frames ([`Tail`](reader::Tail)) | Broker, [`Connection`](connection::Connection) | the oldest leave memory; clients that need them read the journal (`clients.when_behind`) |
 //! | readers ([`Subscribed::replay`](reader::Subscribed)), [`Join`](broker::Join) | Connection, [`Replayer`](replayer::Replayer), Broker | sent regardless: at most one for each client |
-//! | received bytes ([`ReadBuffer`](client_messages::ReadBuffer)) | Connection, WebSocketSession | the connection reads nothing more from its socket |
+//! | [`Heard`](crate::message::Heard) | Connection, [`WebSocketSession`](websocket_session::WebSocketSession) | does not occur: the connection reads nothing more until the last one is handled |
+//! | pong, end ([`Reader`](reader::Reader)) | WebSocketSession, Connection | a newer pong replaces the last one; there is one end |
 //! | [`Alert`](broker::Alert) | LogWatcher, Broker | not sent; the misbehaviour is in the log file in any case |
 //! | [`Tick`](broker::Tick) | Heartbeat, Broker | skipped |
-//! | [`Subscribe`](broker::Subscribe), [`Unsubscribe`](broker::Unsubscribe) | [`WebSocketControl`](websocket_session::WebSocketControl) or [`EventSession`](event_session::EventSession), Broker | sent regardless: one of each per connection |
+//! | [`Subscribe`](broker::Subscribe), [`Unsubscribe`](broker::Unsubscribe) | [`Session`](session::Session), Broker | sent regardless: one of each per connection |
 //! | [`Newest`](broker::Newest), [`Clients`](broker::Clients), [`RingSize`](broker::RingSize), [`Ping`](broker::Ping) | routes, Broker | the sender waits |
 //! | [`CloseClients`](broker::CloseClients), [`DisconnectClients`](broker::DisconnectClients) | startup, Broker | the sender waits |
 //! | [`NewSettings`](broker::NewSettings) | reload, Broker | sent regardless: one per reload |
@@ -19,12 +20,10 @@
 
 pub(crate) mod broker;
 pub(crate) mod client;
-pub(crate) mod client_messages;
-pub(crate) mod closing;
 mod coalescer;
 pub(crate) mod connection;
-pub(crate) mod event_session;
 pub(crate) mod heartbeat;
+pub(crate) mod linger;
 pub(crate) mod liveness;
 pub(crate) mod log_directory;
 pub(crate) mod log_watcher;
@@ -37,6 +36,5 @@ pub(crate) mod session;
 pub(crate) mod socket;
 #[cfg(target_os = "linux")]
 mod splice;
-mod subscription;
 mod trim_policy;
-pub(crate) mod websocket_session;
+mod websocket_session;

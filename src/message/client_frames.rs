@@ -1,6 +1,6 @@
 //! Parses the frames of a client (RFC 6455 section 5). The server has no use for a client's messages. It
 //! checks that they follow the protocol and discards them as they arrive, so they take no memory, however
-//! long they are. Control frames are returned to the caller.
+//! long they are. What needs an answer is returned to the caller.
 
 use arrayvec::ArrayVec;
 
@@ -65,6 +65,35 @@ pub struct FrameCount {
     pub control: u64,
 }
 
+/// What a client said in some bytes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// The frames that ended in these bytes.
+    pub count: FrameCount,
+    /// The payload of the newest ping. Older ones need no answer (section 5.5.3).
+    pub ping: Option<ArrayVec<u8, MAX_CONTROL>>,
+    /// What ended the client's messages. Nothing that follows is heard.
+    pub end: Option<ClientEnd>,
+}
+
+/// Why a client is not heard any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientEnd {
+    /// It sent a close frame.
+    Close(Option<ClosePayload>),
+    /// It violated the protocol.
+    Violation(Violation),
+}
+
+/// The payload of a close frame (section 5.5.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosePayload {
+    /// The close code, one that may be sent.
+    pub code: u16,
+    /// The text behind it.
+    pub text: String,
+}
+
 impl Violation {
     /// The close code for the violation (section 7.4.1).
     pub fn close_code(self) -> u16 {
@@ -89,7 +118,7 @@ pub struct ClientFrames {
     /// The message that is not complete yet.
     message: Option<Message>,
     control: ArrayVec<u8, MAX_CONTROL>,
-    closed: bool,
+    has_ended: bool,
 }
 
 #[derive(Debug)]
@@ -122,21 +151,25 @@ impl ClientFrames {
             frame: None,
             message: None,
             control: ArrayVec::new(),
-            closed: false,
+            has_ended: false,
         }
     }
 
-    /// Parses the next bytes of the connection. Returns the number of frames that end in them.
-    ///
-    /// Writes control frames to `control` as whole frames. The newest ping in `bytes` replaces the previous
-    /// content (section 5.5.3: older pings need no response). A close frame is appended. Everything after a
-    /// close frame is ignored.
-    ///
-    /// # Errors
-    /// If the client violated the protocol. The caller must then close the connection.
-    pub fn push(&mut self, mut bytes: &[u8], control: &mut Vec<u8>) -> Result<FrameCount, Violation> {
-        let mut count = FrameCount::default();
-        while !self.closed {
+    /// Parses the next bytes of the connection. Everything after a close frame or a violation is ignored.
+    pub fn push(&mut self, bytes: &[u8]) -> Heard {
+        let mut heard = Heard::default();
+        if self.has_ended {
+            return heard;
+        }
+        if let Err(violation) = self.parse(bytes, &mut heard) {
+            heard.end = Some(ClientEnd::Violation(violation));
+        }
+        self.has_ended = heard.end.is_some();
+        heard
+    }
+
+    fn parse(&mut self, mut bytes: &[u8], heard: &mut Heard) -> Result<(), Violation> {
+        while heard.end.is_none() {
             match &self.frame {
                 None => {
                     let [byte, rest @ ..] = bytes else { break };
@@ -148,9 +181,9 @@ impl ClientFrames {
                     let first = frame.first;
                     self.frame = None;
                     self.header.clear();
-                    count.all += 1;
-                    count.control += u64::from(is_control(first));
-                    self.end(first, control)?;
+                    heard.count.all += 1;
+                    heard.count.control += u64::from(is_control(first));
+                    self.end(first, heard)?;
                 }
                 Some(_) => {
                     if bytes.is_empty() {
@@ -160,7 +193,7 @@ impl ClientFrames {
                 }
             }
         }
-        Ok(count)
+        Ok(())
     }
 
     /// The frame that the header declares, if the header is complete. Errors are detected as early as
@@ -244,23 +277,17 @@ impl ClientFrames {
     }
 
     /// Handles the end of the frame whose first byte is `first`.
-    fn end(&mut self, first: u8, control: &mut Vec<u8>) -> Result<(), Violation> {
+    fn end(&mut self, first: u8, heard: &mut Heard) -> Result<(), Violation> {
         match first & 0xf {
-            PONG => return Ok(()),
-            CLOSE => {
-                check_close(&self.control)?;
-                self.closed = true;
-            }
-            PING => control.clear(),
+            CLOSE => heard.end = Some(ClientEnd::Close(close_reason(&self.control)?)),
+            PING => heard.ping = Some(self.control.clone()),
+            PONG => {}
             _ if first & FIN != 0 => {
                 let text = self.message.take().and_then(|message| message.text);
                 return text.map_or(Ok(()), |text| text.end());
             }
-            _ => return Ok(()),
+            _ => {}
         }
-        // A zero mask, so the payload stays as it is.
-        control.extend([first, MASK | self.control.len() as u8, 0, 0, 0, 0]);
-        control.extend_from_slice(&self.control);
         Ok(())
     }
 }
@@ -296,17 +323,18 @@ impl Utf8 {
 }
 
 /// Checks the payload of a close frame (sections 5.5.1 and 7.4).
-fn check_close(payload: &[u8]) -> Result<(), Violation> {
-    let (code, reason) = match payload {
-        [] => return Ok(()),
-        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+fn close_reason(payload: &[u8]) -> Result<Option<ClosePayload>, Violation> {
+    let (code, text) = match payload {
+        [] => return Ok(None),
+        [high, low, text @ ..] => (u16::from_be_bytes([*high, *low]), text),
         [_] => return Err(Violation::CloseCode),
     };
     match code {
         1000..=1003 | 1007..=1014 | 3000..=4999 => {}
         _ => return Err(Violation::CloseCode),
     }
-    std::str::from_utf8(reason).map(|_| ()).map_err(|_| Violation::Utf8)
+    let text = std::str::from_utf8(text).map_err(|_| Violation::Utf8)?.to_owned();
+    Ok(Some(ClosePayload { code, text }))
 }
 
 #[cfg(test)]
@@ -334,35 +362,48 @@ mod tests {
         frame
     }
 
-    /// The control frames and the result if `bytes` arrive in parts of `cut` bytes.
-    fn passed(deflate: bool, bytes: &[u8], cut: usize) -> (Vec<u8>, Result<(), Violation>) {
-        let (mut frames, mut control) = (ClientFrames::new(deflate), Vec::new());
-        let result = bytes.chunks(cut).try_for_each(|part| frames.push(part, &mut control).map(drop));
-        (control, result)
+    /// What is heard in total if `bytes` arrive in parts of `cut` bytes.
+    fn heard(deflate: bool, bytes: &[u8], cut: usize) -> Heard {
+        let (mut frames, mut whole) = (ClientFrames::new(deflate), Heard::default());
+        for part in bytes.chunks(cut) {
+            let Heard { count, ping, end } = frames.push(part);
+            assert!(whole.end.is_none() || (count, &ping, &end) == (FrameCount::default(), &None, &None));
+            whole.count.all += count.all;
+            whole.count.control += count.control;
+            whole.ping = ping.or(whole.ping);
+            whole.end = end.or(whole.end);
+        }
+        whole
+    }
+
+    fn end(deflate: bool, bytes: &[u8], cut: usize) -> Option<ClientEnd> {
+        heard(deflate, bytes, cut).end
+    }
+
+    /// What is heard of `all` frames, of which `control` are control frames, if `ping` is the newest ping.
+    fn open(all: u64, control: u64, ping: Option<&[u8]>) -> Heard {
+        let ping = ping.map(|ping| ping.iter().copied().collect());
+        Heard { count: FrameCount { all, control }, ping, end: None }
     }
 
     /// The example of RFC 6455 section 5.7, with its ping in place of the text.
     #[test]
     fn the_frames_of_the_rfc_are_taken() {
         let text = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
-        assert_eq!(passed(false, &text, 1), (vec![], Ok(())));
+        assert_eq!(heard(false, &text, 1), open(1, 0, None));
         let mut ping = text;
         ping[0] = 0x89;
-        assert_eq!(passed(false, &ping, 1), (b"\x89\x85\0\0\0\0Hello".to_vec(), Ok(())));
+        assert_eq!(heard(false, &ping, 1), open(1, 1, Some(b"Hello")));
     }
 
     #[test]
-    fn control_frames_are_counted_and_only_the_newest_ping_is_passed_on() {
+    fn control_frames_are_counted_and_only_the_newest_ping_is_heard() {
         let frames =
             [frame(0x89, b"1"), frame(0x8a, b""), frame(0x82, b"x"), frame(0x89, b"2"), frame(0x88, b"")];
-        let mut control = Vec::new();
-        let count = FrameCount { all: 5, control: 4 };
-        assert_eq!(ClientFrames::new(false).push(&frames.concat(), &mut control), Ok(count));
-        assert_eq!(control, b"\x89\x81\0\0\0\x002\x88\x80\0\0\0\0");
+        let expected = Heard { end: Some(ClientEnd::Close(None)), ..open(5, 4, Some(b"2")) };
+        assert_eq!(ClientFrames::new(false).push(&frames.concat()), expected);
         let flood = frame(0x89, b"").repeat(10_000);
-        let count = FrameCount { all: 10_000, control: 10_000 };
-        assert_eq!(ClientFrames::new(false).push(&flood, &mut control), Ok(count));
-        assert_eq!(control, b"\x89\x80\0\0\0\0");
+        assert_eq!(ClientFrames::new(false).push(&flood), open(10_000, 10_000, Some(b"")));
     }
 
     #[test]
@@ -371,13 +412,19 @@ mod tests {
             for opcode in [0x81, 0x82] {
                 let mut bytes = frame(opcode, &vec![b'*'; length]);
                 bytes.extend(frame(0x89, b"after"));
-                let expected = (b"\x89\x85\0\0\0\0after".to_vec(), Ok(()));
-                assert_eq!(passed(false, &bytes, 997), expected, "{length}");
+                assert_eq!(heard(false, &bytes, 997), open(2, 1, Some(b"after")), "{length}");
             }
         }
         let fragments =
             [frame(0x01, b"a"), frame(0x89, b""), frame(0x00, b""), frame(0x80, b"b"), frame(0x81, b"c")];
-        assert_eq!(passed(false, &fragments.concat(), 3), (b"\x89\x80\0\0\0\0".to_vec(), Ok(())));
+        assert_eq!(heard(false, &fragments.concat(), 3), open(5, 1, Some(b"")));
+    }
+
+    #[test]
+    fn a_ping_before_a_violation_is_heard() {
+        let bytes = [frame(0x89, b"1"), frame(0x83, b""), frame(0x89, b"2")].concat();
+        let violation = Some(ClientEnd::Violation(Violation::Opcode));
+        assert_eq!(heard(false, &bytes, 1000), Heard { end: violation, ..open(1, 1, Some(b"1")) });
     }
 
     #[test]
@@ -417,28 +464,33 @@ mod tests {
         ];
         for (what, bytes, violation) in cases {
             for cut in [1, 2, 7, 1000] {
-                assert_eq!(passed(false, bytes, cut), (vec![], Err(*violation)), "{what}, in parts of {cut}");
+                let Heard { ping, end, .. } = heard(false, bytes, cut);
+                let expected = (None, Some(ClientEnd::Violation(*violation)));
+                assert_eq!((ping, end), expected, "{what}, in parts of {cut}");
             }
         }
-        assert_eq!(passed(false, &text_of_two("\u{fc}".as_bytes()), 1).1, Ok(()));
-        assert_eq!(passed(true, &[frame(0xc1, b"\xff"), frame(0xc2, b"")].concat(), 5).1, Ok(()));
+        assert_eq!(end(false, &text_of_two("\u{fc}".as_bytes()), 1), None);
+        assert_eq!(end(true, &[frame(0xc1, b"\xff"), frame(0xc2, b"")].concat(), 5), None);
         assert_eq!(
-            passed(true, &[frame(0x41, b"\xff"), frame(0xc0, b"")].concat(), 5).1,
-            Err(Violation::Reserved)
+            end(true, &[frame(0x41, b"\xff"), frame(0xc0, b"")].concat(), 5),
+            Some(ClientEnd::Violation(Violation::Reserved))
         );
     }
 
     #[test]
     fn close_codes_are_those_that_may_be_sent() {
-        let verdict = |code: u16| passed(false, &frame(0x88, &code.to_be_bytes()), 9).1;
+        let verdict = |code: u16| end(false, &frame(0x88, &[&code.to_be_bytes()[..], b"bye"].concat()), 9);
         for code in [1000, 1001, 1003, 1007, 1011, 1014, 3000, 3999, 4000, 4999] {
-            assert_eq!(verdict(code), Ok(()), "{code}");
+            assert_eq!(
+                verdict(code),
+                Some(ClientEnd::Close(Some(ClosePayload { code, text: "bye".into() })))
+            );
         }
         for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
-            assert_eq!(verdict(code), Err(Violation::CloseCode), "{code}");
+            assert_eq!(verdict(code), Some(ClientEnd::Violation(Violation::CloseCode)), "{code}");
         }
         let bytes = [frame(0x88, b""), frame(0x83, b"ignored")].concat();
-        assert_eq!(passed(false, &bytes, 2), (b"\x88\x80\0\0\0\0".to_vec(), Ok(())));
+        assert_eq!(heard(false, &bytes, 2), Heard { end: Some(ClientEnd::Close(None)), ..open(1, 1, None) });
     }
 
     proptest! {
@@ -446,14 +498,14 @@ mod tests {
         fn where_the_bytes_are_cut_does_not_matter(
             deflate: bool, bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 1usize..50,
         ) {
-            prop_assert_eq!(passed(deflate, &bytes, cut), passed(deflate, &bytes, bytes.len().max(1)));
+            prop_assert_eq!(heard(deflate, &bytes, cut), heard(deflate, &bytes, bytes.len().max(1)));
         }
 
         #[test]
         fn text_is_taken_exactly_if_it_is_utf8(bytes in prop::collection::vec(any::<u8>(), 0..8), cut in 1usize..4) {
             let fragments = bytes.chunks(cut).map(|part| frame(0x00, part)).collect::<Vec<_>>().concat();
             let whole = [frame(0x01, b""), fragments, frame(0x80, b"")].concat();
-            prop_assert_eq!(passed(false, &whole, 100).1.is_ok(), std::str::from_utf8(&bytes).is_ok());
+            prop_assert_eq!(end(false, &whole, 100).is_none(), std::str::from_utf8(&bytes).is_ok());
         }
     }
 }

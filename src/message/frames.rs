@@ -13,6 +13,7 @@ const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 const OPCODE_TEXT: u8 = 0x1;
 const OPCODE_CLOSE: u8 = 0x8;
+const OPCODE_PONG: u8 = 0xa;
 /// From this length on, a payload length takes 16 bits; above [`MAX_16_BIT`] it takes 64.
 const MIN_16_BIT: usize = 126;
 const MAX_16_BIT: usize = 0xffff;
@@ -293,6 +294,17 @@ pub fn close_frame(code: u16, reason: &str) -> Bytes {
     frame.into()
 }
 
+/// A close frame without a code.
+pub fn plain_close_frame() -> Bytes {
+    Bytes::from_static(&[FIN | OPCODE_CLOSE, 0])
+}
+
+/// The answer to a ping: a pong with its `payload` (RFC 6455 section 5.5.3). At most 125 bytes fit in a control frame.
+pub fn pong_frame(payload: &[u8]) -> Bytes {
+    let payload = payload.get(..125).unwrap_or(payload);
+    Bytes::from([&[FIN | OPCODE_PONG, payload.len() as u8], payload].concat())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,5 +385,13 @@ mod tests {
         let frame = close_frame(1001, &"x".repeat(500));
         assert_eq!(frame.len(), 2 + 125);
         assert_eq!(&frame[..4], [0x88, 125, 3, 233]);
+        assert_eq!(plain_close_frame(), [0x88, 0][..]);
+    }
+
+    #[test]
+    fn a_pong_says_what_the_ping_said() {
+        assert_eq!(pong_frame(b"Hello"), b"\x8a\x05Hello"[..]);
+        assert_eq!(pong_frame(b""), b"\x8a\0"[..]);
+        assert_eq!(pong_frame(&[1; 200]).len(), 2 + 125);
     }
 }

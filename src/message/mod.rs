@@ -29,9 +29,9 @@ mod wire;
 
 pub use batch::{Demand, EntryBatch};
 pub use certificate_update::CertEntry;
-pub use client_frames::{ClientFrames, FrameCount, Violation};
+pub use client_frames::{ClientEnd, ClientFrames, ClosePayload, FrameCount, Heard, Violation};
 pub(crate) use frames::FramesBuilder;
-pub use frames::{Frames, close_frame};
+pub use frames::{Frames, close_frame, plain_close_frame, pong_frame};
 pub use notices::{gap, heartbeat, log_alert};
 pub use stream::Stream;
 pub use wire::{Wire, accept_deflate, events};

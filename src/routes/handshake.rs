@@ -3,7 +3,6 @@
 use crate::actors::broker::Broker;
 use crate::actors::client::Client;
 use crate::actors::session::Session;
-use crate::actors::websocket_session::WebSocketControl;
 use crate::message::{Wire, accept_deflate};
 use actix::Addr;
 use actix_web::http::Version;
@@ -37,7 +36,7 @@ pub(super) fn start(req: &HttpRequest, client: Arc<Client>, broker: Addr<Broker>
         response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, extension));
     }
     let mut response = response.finish();
-    response.extensions_mut().insert(Session::WebSocket(WebSocketControl::new(client, broker)));
+    response.extensions_mut().insert(Session::start(client, broker, false));
     response
 }
 

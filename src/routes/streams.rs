@@ -6,7 +6,6 @@ use super::query::{Extent, InvalidParameter, Query};
 use super::state::AppState;
 use super::visitors::origin;
 use crate::actors::client::{Client, ClientOrigin};
-use crate::actors::event_session::EventSession;
 use crate::actors::reader::{NORMAL, Reader, SharedFrames, Subscribed};
 use crate::actors::session::Session;
 use crate::clock;
@@ -143,7 +142,6 @@ fn body_of(
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
         .finish();
-    let session = Session::Events(EventSession::start(client, state.broker.clone(), in_chunks));
-    response.extensions_mut().insert(session);
+    response.extensions_mut().insert(Session::start(client, state.broker.clone(), in_chunks));
     Ok(response)
 }

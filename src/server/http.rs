@@ -12,8 +12,8 @@
 //! sends them without reading answers. Here a client has one request and one answer at a time. Bodies are not read,
 //! because no route uses one.
 
-use crate::actors::closing::Linger;
 use crate::actors::connection::Connection;
+use crate::actors::linger::Linger;
 use crate::actors::session::Session;
 use crate::actors::socket::{READ, Socket};
 use crate::counters::{Counters, Ending};

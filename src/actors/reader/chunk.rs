@@ -1,4 +1,4 @@
-//! The bytes that a connection takes from the queue at once.
+//! What a connection takes from its reader at once.
 
 use super::shared::SharedFrames;
 use bytes::Bytes;
@@ -7,6 +7,19 @@ use std::sync::Arc;
 
 /// Size from which pages are passed to the kernel. Copying fewer bytes costs less than tracking their pages.
 const BY_PAGES: usize = 16 * 1024;
+
+/// The next item for the connection to send.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Complete frames.
+    Frames(Chunk),
+    /// A close frame, which the client has to answer in time.
+    Close(Bytes),
+    /// The last bytes, which may be none.
+    Last(Bytes),
+    /// The last bytes were taken: the connection lingers.
+    Linger,
+}
 
 /// The bytes of frames, which the chunk keeps in memory.
 #[derive(Debug, Default)]

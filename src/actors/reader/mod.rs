@@ -11,10 +11,11 @@
 //! The Broker appends to the tail and wakes the readers; the connection takes what its cursor has not reached, on another
 //! thread. A reader whose place in the tail is no longer in memory reads the journal, at its own pace.
 //!
-//! It replaces the session's mailbox: a session is not polled while its socket accepts no bytes, so its mailbox would
-//! grow without bound, and no message could end it.
+//! It replaces a mailbox: that of a client whose socket accepts no bytes would grow without bound, and no message could
+//! end it. The answers to what the client says, and the end of its connection, go through the reader as well.
 
 mod chunk;
+mod closing;
 #[cfg(target_os = "linux")]
 mod pages;
 mod shared;
@@ -22,7 +23,8 @@ mod tail;
 #[cfg(test)]
 pub(super) mod tests;
 
-pub(crate) use chunk::Chunk;
+pub(crate) use chunk::{Chunk, Next};
+pub(crate) use closing::{ABANDONED_TIMEOUT, CLOSE_TIMEOUT};
 pub(crate) use shared::SharedFrames;
 pub(crate) use tail::{Tail, Unit};
 
@@ -30,6 +32,7 @@ use crate::config::WhenBehind;
 use crate::counters::{Counters, Ending};
 use crate::message::{Stream, Wire, close_frame, gap};
 use bytes::Bytes;
+use closing::Closing;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -54,15 +57,6 @@ pub(crate) const GOING_AWAY: u16 = 1001;
 pub(crate) const NOT_ALLOWED: u16 = 1008;
 /// Close code 1000, normal closure: everything requested was sent.
 pub(crate) const NORMAL: u16 = 1000;
-
-/// The next item for the connection to send.
-#[derive(Debug)]
-pub(crate) enum Next {
-    /// Complete frames.
-    Frames(Chunk),
-    /// A close frame; nothing follows it.
-    Close(Bytes),
-}
 
 /// What a client reads.
 #[derive(Debug)]
@@ -108,9 +102,11 @@ struct Inner {
     pushed: VecDeque<Arc<SharedFrames>>,
     sent: u64,
     dropped: u64,
-    /// Whether a ping is sent before anything else.
+    /// Whether a ping is sent before anything published.
     ping: bool,
-    close: Closing,
+    /// The answer to the client's newest ping, which is sent before anything else.
+    pong: Option<Bytes>,
+    closing: Closing,
     /// Whether the connection must end immediately.
     cut: bool,
     /// Since when there has been something to send and the connection has taken nothing.
@@ -128,15 +124,6 @@ enum Place {
     Tail(u64),
     /// Behind the tail. The Replayer reads on at `next`.
     Journal { next: u64, is_requested: bool },
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-enum Closing {
-    #[default]
-    No,
-    /// Sent once everything published has been taken.
-    Asked(Bytes),
-    Sent,
 }
 
 impl Reader {
@@ -183,7 +170,7 @@ impl Reader {
     pub(crate) fn reads_from(&self) -> Option<u64> {
         let inner = self.lock();
         match &inner.place {
-            Place::Journal { next, .. } if inner.close == Closing::No && !inner.cut => Some(*next),
+            Place::Journal { next, .. } if inner.closing.is_open() && !inner.cut => Some(*next),
             _ => None,
         }
     }
@@ -237,7 +224,7 @@ impl Reader {
     /// Queues frames that belong to no stream. They are discarded if too many wait already.
     pub(crate) fn push(&self, shared: &Arc<SharedFrames>) {
         let mut inner = self.lock();
-        if inner.close == Closing::No && inner.pushed.len() < MAX_NOTICES {
+        if inner.closing.is_open() && inner.pushed.len() < MAX_NOTICES {
             inner.pushed.push_back(shared.clone());
         }
         self.wake_after(inner);
@@ -248,20 +235,41 @@ impl Reader {
         self.subscribed.as_ref().map(|subscribed| subscribed.stream)
     }
 
-    /// Requests a ping, which is sent before anything else.
+    /// Requests a ping, which is sent before anything published.
     pub(crate) fn ping(&self) {
         let mut inner = self.lock();
-        inner.ping |= inner.close == Closing::No;
+        inner.ping |= inner.closing.is_open();
+        self.wake_after(inner);
+    }
+
+    /// Queues the answer to the client's newest ping, which replaces an older one that was not sent.
+    pub(crate) fn pong(&self, frame: Bytes) {
+        let mut inner = self.lock();
+        if inner.closing.is_heard() {
+            inner.pong = Some(frame);
+        }
         self.wake_after(inner);
     }
 
     /// Requests a close frame. A reader at the tail gets everything published before.
     pub(crate) fn close(&self, code: u16, reason: &str) {
         let mut inner = self.lock();
-        if inner.close == Closing::No {
-            inner.close = Closing::Asked(close_frame(code, reason));
+        inner.closing.ask(close_frame(code, reason));
+        self.wake_after(inner);
+    }
+
+    /// Ends the connection, because the client has nothing more to say: it has closed, or it violated the protocol. What
+    /// the connection has not taken is not sent; `answer` is, unless a close frame was. Returns whether the client was
+    /// heard until now.
+    pub(crate) fn end(&self, answer: Bytes) -> bool {
+        let mut inner = self.lock();
+        let was_heard = inner.closing.end(answer);
+        if was_heard {
+            inner.forget();
+            inner.ping = false;
         }
         self.wake_after(inner);
+        was_heard
     }
 
     /// Requests a close frame at once. What the connection has not taken is not sent.
@@ -301,7 +309,9 @@ impl Reader {
             let messages = inner.sent - sent_before;
             subscribed.counters.of(subscribed.stream).sent(messages, chunk.bytes().len() as u64);
         }
-        inner.waiting_since = inner.has_more(self.subscribed.as_ref()).then(Instant::now);
+        // The client has to accept a close frame and the last bytes, also if nothing follows.
+        let is_closing = matches!(next, Some(Next::Close(_) | Next::Last(_)));
+        inner.waiting_since = (is_closing || inner.has_more(self.subscribed.as_ref())).then(Instant::now);
         match next {
             Some(next) => Poll::Ready(next),
             None => {
@@ -316,11 +326,6 @@ impl Reader {
         if let Some(subscribed) = &self.subscribed {
             subscribed.counters.ended(why);
         }
-    }
-
-    /// Whether the connection has taken the close frame.
-    pub(crate) fn has_closed(&self) -> bool {
-        self.lock().close == Closing::Sent
     }
 
     /// Whether something has been ready to send for `limit` and the connection took nothing.
@@ -383,7 +388,8 @@ impl Inner {
             sent: 0,
             dropped: 0,
             ping: false,
-            close: Closing::No,
+            pong: None,
+            closing: Closing::Open,
             cut: false,
             waiting_since: None,
             waker: None,
@@ -400,6 +406,12 @@ impl Inner {
     }
 
     fn take(&mut self, reader: &Arc<Reader>) -> Option<Next> {
+        if let Some(pong) = self.pong.take() {
+            return Some(Next::Frames(pong.into()));
+        }
+        if self.closing.is_past_queue() {
+            return self.closing.take(reader.wire.is_web_socket());
+        }
         if std::mem::take(&mut self.ping) {
             return Some(Next::Frames(PING.into()));
         }
@@ -407,11 +419,16 @@ impl Inner {
             if let Some(chunk) = self.take_current() {
                 return Some(Next::Frames(chunk));
             }
-            if self.close == Closing::No && self.until.is_some_and(|until| self.cursor >= until) {
+            if self.closing.is_open() && self.until.is_some_and(|until| self.cursor >= until) {
                 self.forget();
-                self.close = Closing::Asked(close_frame(NORMAL, ""));
+                self.closing.ask(close_frame(NORMAL, ""));
             }
-            let Some(unit) = self.next_unit(reader) else { return self.take_close() };
+            let Some(unit) = self.next_unit(reader) else {
+                if !self.closing.is_open() {
+                    self.forget();
+                }
+                return self.closing.take(reader.wire.is_web_socket());
+            };
             let next = unit.shared.frames().index_of(self.cursor);
             self.current = Some((unit, next));
         }
@@ -444,7 +461,7 @@ impl Inner {
             return Some(Unit { shared, end_seq: self.cursor, since: Instant::now() });
         }
         let subscribed = reader.subscribed.as_ref()?;
-        if self.close != Closing::No && matches!(self.place, Place::Journal { .. }) {
+        if !self.closing.is_open() && matches!(self.place, Place::Journal { .. }) {
             self.ready.clear();
             return None;
         }
@@ -496,7 +513,7 @@ impl Inner {
             WhenBehind::Disconnect => {
                 subscribed.counters.ended(Ending::TooFarBehind);
                 self.forget();
-                self.close = Closing::Asked(close_frame(GOING_AWAY, "too slow"));
+                self.closing.ask(close_frame(GOING_AWAY, "too slow"));
             }
         }
     }
@@ -520,27 +537,14 @@ impl Inner {
         }
     }
 
-    fn take_close(&mut self) -> Option<Next> {
-        match std::mem::take(&mut self.close) {
-            Closing::No => None,
-            Closing::Asked(frame) => {
-                self.close = Closing::Sent;
-                Some(Next::Close(frame))
-            }
-            Closing::Sent => {
-                self.close = Closing::Sent;
-                None
-            }
-        }
-    }
-
     fn has_more(&self, subscribed: Option<&Subscribed>) -> bool {
-        let waits = self.ping || self.current.is_some() || !self.pushed.is_empty() || !self.ready.is_empty();
+        let is_control = self.ping || self.pong.is_some() || self.closing.has_next();
+        let waits = self.current.is_some() || !self.pushed.is_empty() || !self.ready.is_empty();
         let is_published = match (&self.place, subscribed) {
             (Place::Tail(place), Some(subscribed)) => subscribed.tail.has(*place),
             _ => false,
         };
-        waits || is_published || matches!(self.close, Closing::Asked(_))
+        is_control || waits || is_published
     }
 }
 

@@ -184,6 +184,7 @@ fn a_reader_with_an_end_ends_there_wherever_it_reads() {
                     );
                 }
                 Some(Next::Close(frame)) => close = Some(frame),
+                Some(other) => panic!("{other:?}"),
                 None => assert!(stage.replay_one(), "it waits for nothing"),
             }
         }
@@ -202,7 +203,11 @@ fn a_reader_at_the_tail_gets_everything_before_the_close_frame() {
     assert!(matches!(next(&reader), Some(Next::Frames(_))));
     assert!(matches!(next(&reader), Some(Next::Frames(_))));
     assert!(matches!(next(&reader), Some(Next::Close(_))));
-    assert!(reader.has_closed() && next(&reader).is_none());
+    stage.publish(3, 100);
+    assert!(next(&reader).is_none(), "it waits for the client's close frame");
+    assert!(reader.end(close_frame(GOING_AWAY, "")));
+    assert!(matches!(next(&reader), Some(Next::Last(bytes)) if bytes.is_empty()), "which is not answered");
+    assert!(matches!(next(&reader), Some(Next::Linger)));
     let abandoned = stage.reader(0, None, WhenBehind::Replay);
     abandoned.abandon(GOING_AWAY, "too slow");
     assert!(matches!(next(&abandoned), Some(Next::Close(_))), "at once");
@@ -224,6 +229,51 @@ fn pings_go_first_and_stalls_are_noticed() {
     assert!(!reader.is_stalled(later, Duration::from_secs(50)));
     reader.cut();
     assert!(reader.poll_cut(&mut Context::from_waker(Waker::noop())).is_ready());
+}
+
+#[test]
+fn answers_go_before_what_is_published_and_an_end_replaces_it() {
+    let mut stage = Stage::new();
+    let reader = stage.reader(0, None, WhenBehind::Replay);
+    let (pong, newer, answer) = (&b"pong"[..], &b"newer"[..], &b"answer"[..]);
+    stage.publish(3, 100);
+    reader.ping();
+    reader.pong(pong.into());
+    reader.pong(newer.into());
+    assert!(matches!(next(&reader), Some(Next::Frames(chunk)) if chunk.bytes() == newer), "the newest alone");
+    reader.pong(pong.into());
+    reader.close(GOING_AWAY, "server is stopping");
+    assert!(reader.end(answer.into()) && !reader.end(pong.into()));
+    reader.pong(newer.into());
+    assert!(matches!(next(&reader), Some(Next::Frames(chunk)) if chunk.bytes() == pong));
+    assert!(matches!(next(&reader), Some(Next::Last(bytes)) if bytes == answer));
+    assert!(matches!(next(&reader), Some(Next::Linger)));
+    assert!(!reader.end(answer.into()));
+}
+
+#[test]
+fn pings_are_answered_while_the_clients_close_frame_is_awaited() {
+    let reader = Reader::of_pushed(Wire::WebSocket);
+    reader.close(NORMAL, "");
+    assert!(matches!(next(&reader), Some(Next::Close(_))));
+    reader.pong(b"pong"[..].into());
+    assert!(matches!(next(&reader), Some(Next::Frames(chunk)) if chunk.bytes() == b"pong"));
+    assert!(next(&reader).is_none());
+}
+
+/// Nothing follows a close frame or the last bytes, but a client that does not accept them is stalled.
+#[test]
+fn a_client_that_does_not_accept_its_end_is_stalled() {
+    let later = Instant::now() + Duration::from_secs(100);
+    for wire in [Wire::WebSocket, Wire::Lines] {
+        let reader = Reader::of_pushed(wire);
+        reader.close(NORMAL, "");
+        assert!(matches!(next(&reader), Some(Next::Close(_) | Next::Last(_))));
+        assert!(reader.is_stalled(later, Duration::from_secs(50)));
+        // The connection comes back once everything was accepted.
+        let _ = next(&reader);
+        assert!(!reader.is_stalled(later, Duration::from_secs(50)));
+    }
 }
 
 #[test]

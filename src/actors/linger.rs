@@ -1,12 +1,4 @@
-//! How the server ends a client's connection, and how long each step may take.
-//!
-//! ```text
-//! the queue is closed ─► close frame sent ─► the client's answer ─► the server's side closed ─► dropped
-//!      └── stalled client: ABANDONED_TIMEOUT ──┘  └─ CLOSE_TIMEOUT ─┘  └─ LINGER_TIMEOUT, PROGRESS_INTERVAL ─┘
-//! ```
-//!
-//! A client that exceeds any of them is cut off: its connection is reset and what it has not received is discarded. SSE
-//! and HTTP have no close frame and begin with the last step.
+//! The end of a connection: the server closes its side and waits for the client's.
 
 use super::socket::{READ, Socket};
 use std::io;
@@ -17,37 +9,14 @@ use std::time::Duration;
 use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep};
 
-/// Time that a stalled client has to receive the close frame after the Broker has abandoned its queue.
-pub(crate) const ABANDONED_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time that a client has to answer the server's close frame.
-pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time after the server has closed its side in which the client must read remaining bytes or close its own side.
 pub(crate) const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 /// Interval between checks whether a client with unsent bytes makes progress.
 pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The step that a connection has reached.
-pub(super) enum Closing {
-    /// The connection is not closing.
-    No,
-    /// The server's close frame is being sent, or was. The client has until the deadline to answer it.
-    CloseFrame(Pin<Box<Sleep>>),
-    /// The last bytes are being sent.
-    LastBytes,
-    /// The server closes its side and waits for the client's.
-    Lingering(Linger),
-}
-
-impl Closing {
-    /// The server's close frame is about to be sent.
-    pub(super) fn close_frame() -> Self {
-        Closing::CloseFrame(Box::pin(sleep(CLOSE_TIMEOUT)))
-    }
-}
-
-/// The end of a connection: the server closes its side and waits for the client's, because the kernel resets a
-/// connection with unread input, and the client might lose the last bytes. The connection counts as open until the
-/// client has received everything. A client that makes no progress is disconnected.
+/// The last step of a connection. The server waits for the client's side, because the kernel resets a connection with
+/// unread input, and the client might lose the last bytes. The connection counts as open until the client has received
+/// everything. A client that makes no progress is disconnected.
 pub(crate) struct Linger {
     is_shut: bool,
     unsent: usize,
