@@ -66,7 +66,7 @@
 //! | whether such an entry is sent or skipped | `actors/log_watcher/publisher.rs` |
 //! | which names are in `all_domains` | `certificate/domains.rs`; of names tiles: `ct/names_tile.rs` |
 //! | whether an address may connect, and a token may subscribe | `access/mod.rs`, `access/token.rs`; applied in `server/gate.rs` |
-//! | where a client reads, and what happens when it falls behind | `actors/reader/mod.rs` |
+//! | where a client reads, and what happens when it falls behind | `actors/reader/state.rs` |
 //! | which numbers entries get, also after a crash | `journal/store.rs`, `journal/recovery.rs` |
 //! | what is missing when a client comes back, and what it is told | `actors/replayer.rs` |
 //! | what a WebSocket client is answered | `actors/websocket_session.rs` |

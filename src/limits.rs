@@ -126,7 +126,7 @@ fn connections() -> Vec<Row> {
             "Server-Sent Events".into(),
             format!(
                 "a cursor, and {} units of messages; {} unsent in the kernel, {} in all, {} before it has read {}",
-                reader::MAX_READY,
+                reader::state::MAX_READY,
                 bytes(socket::EVENTS_UNSENT),
                 bytes(2 * socket::SEND_BUFFER),
                 bytes(2 * socket::FIRST_SEND_BUFFER),

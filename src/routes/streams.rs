@@ -65,12 +65,11 @@ fn client(
     let subscribed = Subscribed {
         stream,
         tail: state.tails.of(stream, wire).clone(),
-        replay: state.replay.clone(),
         when_behind: state.live.settings().clients.when_behind,
         counters: state.counters.clone(),
         tells_gaps: query.notices || query.has_start(),
     };
-    let reader = Reader::new(wire, query.notices, subscribed, until);
+    let reader = Reader::new(wire, query.notices, subscribed, state.replay.clone(), until);
     let start = start.or_else(|| state.grace.start().filter(|_| until.is_none()));
     Ok(Arc::new(Client::new(origin, reader, start).ending_at(ends_at_us)))
 }

@@ -39,12 +39,11 @@ impl Stage {
         let subscribed = Subscribed {
             stream: Stream::Domains,
             tail: self.tails.of(Stream::Domains, wire).clone(),
-            replay: self.replay.clone(),
             when_behind,
             counters: self.counters.clone(),
             tells_gaps: true,
         };
-        let reader = Reader::new(wire, true, subscribed, None);
+        let reader = Reader::new(wire, true, subscribed, self.replay.clone(), None);
         let origin = ClientOrigin { address: [127, 0, 0, 1].into(), identity: None, slots: Vec::new() };
         let client = Arc::new(Client::new(origin, reader.clone(), start));
         self.broker.send(Subscribe(client)).await.expect("a Broker");

@@ -1,8 +1,12 @@
 //! A reader, with the Broker, the Replayer and the connection in the test's hands.
 
+use super::state::PING;
 use super::*;
+use crate::config::WhenBehind;
+use crate::counters::Counters;
 use crate::message::{Frames, FramesBuilder};
 use proptest::prelude::*;
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, channel};
 
 /// The frames alone, for `clients` clients.
@@ -62,12 +66,11 @@ impl Stage {
         let subscribed = Subscribed {
             stream: Stream::Lite,
             tail: self.tail.clone(),
-            replay: self.replay.clone(),
             when_behind,
             counters: self.counters.clone(),
             tells_gaps: true,
         };
-        let reader = Reader::new(Wire::WebSocket, false, subscribed, until);
+        let reader = Reader::new(Wire::WebSocket, false, subscribed, self.replay.clone(), until);
         reader.join_at(start);
         reader
     }
