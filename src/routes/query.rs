@@ -97,11 +97,6 @@ impl Query {
         Err(invalid(second, &format!("{other} is given as well; use one of them")))
     }
 
-    /// Whether it says where to begin.
-    pub(super) fn has_start(&self) -> bool {
-        self.cursor.is_some() || self.since_us.is_some() || self.last.is_some()
-    }
-
     /// Where it reads in `journal`.
     ///
     /// # Errors

@@ -67,7 +67,7 @@ fn client(
         tail: state.tails.of(stream, wire).clone(),
         when_behind: state.live.settings().clients.when_behind,
         counters: state.counters.clone(),
-        tells_gaps: query.notices || query.has_start(),
+        tells_gaps: query.notices || start.is_some(),
     };
     let reader = Reader::new(wire, query.notices, subscribed, state.replay.clone(), until);
     let start = start.or_else(|| state.grace.start().filter(|_| until.is_none()));

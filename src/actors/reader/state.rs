@@ -136,7 +136,11 @@ impl State {
     fn take_current(&mut self) -> Option<Chunk> {
         let (unit, from) = self.current.as_mut()?;
         let (frames, from_before) = (unit.shared.frames(), *from);
-        let end = self.until.map_or(frames.len(), |until| frames.index_of(until));
+        let end = match self.until {
+            Some(until) if frames.seq(0).is_some() => frames.index_of(until),
+            // What has no numbers is not part of the stream, and not limited by its end.
+            _ => frames.len(),
+        };
         let to = end.min(from_before + frames.fitting(from_before, MAX_WRITE));
         *from = to;
         let is_numbered = frames.seq(from_before).is_some();
@@ -222,14 +226,15 @@ impl State {
             Place::Journal { next, .. } => next,
             Place::Nowhere | Place::Tail(_) => self.cursor,
         };
-        let count = next.saturating_sub(from);
+        let end = self.until.map_or(next, |until| until.min(next));
+        let count = end.saturating_sub(from);
         if count == 0 {
             return;
         }
         self.dropped += count;
         subscribed.counters.of(subscribed.stream).dropped(count);
         if subscribed.tells_gaps {
-            let frames = wire.single(gap(from, next - 1).as_bytes());
+            let frames = wire.single(gap(from, end - 1).as_bytes());
             let shared = Arc::new(frames.into());
             self.ready.push_back(Unit { shared, end_seq: next, since: Instant::now() });
         }

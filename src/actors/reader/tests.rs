@@ -6,6 +6,7 @@ use crate::config::WhenBehind;
 use crate::counters::Counters;
 use crate::message::{Frames, FramesBuilder};
 use proptest::prelude::*;
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -121,6 +122,29 @@ fn texts(reader: &Arc<Reader>) -> Vec<String> {
 
 fn numbers(reader: &Arc<Reader>) -> Vec<u64> {
     texts(reader).iter().map(|text| text.parse().expect("a number")).collect()
+}
+
+/// A search must not hide what is missing.
+#[test]
+fn a_reader_with_an_end_is_told_what_is_missing_before_it() {
+    for (until, missing) in [(25, 10..=19), (15, 10..=14)] {
+        let mut stage = Stage::new();
+        (0..3).for_each(|_| stage.publish(10, u64::MAX));
+        (0..3).for_each(|_| drop(stage.tail.evict()));
+        stage.journal.remove(1);
+        let reader = stage.reader(0, Some(until), WhenBehind::Replay);
+        let mut read = Vec::new();
+        while stage.replay_one() {
+            read.extend(texts(&reader));
+        }
+        let gaps: Vec<Value> = read.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+        let gaps: Vec<_> = gaps.iter().filter(|gap| gap.is_object()).collect();
+        assert_eq!(gaps.len(), 1, "{read:?}");
+        let ends = [&gaps[0]["from_seq"], &gaps[0]["to_seq"]].map(|seq| seq.as_u64().expect("a number"));
+        assert_eq!(ends, [*missing.start(), *missing.end()]);
+        let seqs: Vec<u64> = read.iter().filter_map(|text| text.parse().ok()).collect();
+        assert_eq!(seqs, (1..10).chain(20..until).collect::<Vec<_>>(), "0 has no message");
+    }
 }
 
 #[test]
