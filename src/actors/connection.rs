@@ -212,7 +212,6 @@ mod tests {
     use crate::actors::reader::{Reader, SharedFrames};
     use crate::actors::socket::{FIRST_SEND_BUFFER, SEND_BUFFER};
     use crate::config::ClientLimits;
-    use crate::config::WhenBehind;
     use crate::message::{Frames, Wire};
     use actix::Actor;
     use socket2::SockRef;
@@ -224,20 +223,6 @@ mod tests {
 
     const LARGE: usize = 5_000_000;
 
-    fn limits() -> ClientLimits {
-        ClientLimits {
-            flush_interval: Duration::ZERO,
-            ring_bytes: usize::MAX,
-            when_behind: WhenBehind::Replay,
-            replay_share: 1.0,
-            all_unsent_bytes: usize::MAX,
-            deflate: false,
-            stall_timeout: Duration::MAX,
-            ping_interval: Duration::MAX,
-            pong_timeout: Duration::MAX,
-        }
-    }
-
     /// Returns the peer's socket, the client and the connection.
     async fn connection() -> (TcpStream, Arc<Client>, Connection<TcpStream>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
@@ -245,7 +230,9 @@ mod tests {
         let (other, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let origin = ClientOrigin { address: address.ip(), identity: None, slots: Vec::new() };
         let client = Arc::new(Client::new(origin, Reader::of_pushed(Wire::WebSocket), None));
-        let broker = Broker::new(Arc::default(), Arc::default(), Tails::default(), 0, limits(), 1).start();
+        let broker =
+            Broker::new(Arc::default(), Arc::default(), Tails::default(), 0, ClientLimits::unlimited(), 1)
+                .start();
         let session = Session::start(client.clone(), broker, false);
         (other.expect("a client"), client, Connection::new(accepted.expect("its connection").0, session, b""))
     }
@@ -382,7 +369,9 @@ mod tests {
     async fn a_client_that_has_said_goodbye_is_looked_after_until_it_is_gone() {
         let origin = ClientOrigin { address: [127, 0, 0, 1].into(), identity: None, slots: Vec::new() };
         let client = Arc::new(Client::new(origin, Reader::of_pushed(Wire::WebSocket), None));
-        let broker = Broker::new(Arc::default(), Arc::default(), Tails::default(), 0, limits(), 1).start();
+        let broker =
+            Broker::new(Arc::default(), Arc::default(), Tails::default(), 0, ClientLimits::unlimited(), 1)
+                .start();
         let session = Session::start(client, broker.clone(), false);
         let goodbye = Stuck(vec![0x88, 0x80, 0, 0, 0, 0]);
         let connected = actix_web::rt::spawn(Connection::new(goodbye, session, b""));

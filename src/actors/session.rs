@@ -140,7 +140,7 @@ mod tests {
     use crate::actors::broker::Tails;
     use crate::actors::client::ClientOrigin;
     use crate::actors::reader::Next;
-    use crate::config::{ClientLimits, WhenBehind};
+    use crate::config::ClientLimits;
     use actix::Actor;
     use std::future::poll_fn;
     use std::task::Waker;
@@ -148,17 +148,7 @@ mod tests {
     const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
 
     fn session(wire: Wire) -> Session {
-        let limits = ClientLimits {
-            flush_interval: Duration::ZERO,
-            ring_bytes: usize::MAX,
-            when_behind: WhenBehind::Replay,
-            replay_share: 1.0,
-            all_unsent_bytes: usize::MAX,
-            deflate: false,
-            stall_timeout: Duration::MAX,
-            ping_interval: Duration::MAX,
-            pong_timeout: Duration::MAX,
-        };
+        let limits = ClientLimits::unlimited();
         let broker = Broker::new(Arc::default(), Arc::default(), Tails::default(), 0, limits, 1).start();
         let origin = ClientOrigin { address: [127, 0, 0, 1].into(), identity: None, slots: Vec::new() };
         Session::start(Arc::new(Client::new(origin, Reader::of_pushed(wire), None)), broker, false)

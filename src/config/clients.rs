@@ -26,6 +26,24 @@ pub struct ClientLimits {
     pub pong_timeout: Duration,
 }
 
+#[cfg(test)]
+impl ClientLimits {
+    /// Limits that no test reaches, so that nothing happens by itself.
+    pub(crate) fn unlimited() -> Self {
+        ClientLimits {
+            flush_interval: Duration::ZERO,
+            ring_bytes: usize::MAX,
+            when_behind: WhenBehind::Replay,
+            replay_share: 1.0,
+            all_unsent_bytes: usize::MAX,
+            deflate: false,
+            stall_timeout: Duration::MAX,
+            ping_interval: Duration::MAX,
+            pong_timeout: Duration::MAX,
+        }
+    }
+}
+
 /// What happens to a client whose next message is no longer in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]

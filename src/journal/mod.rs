@@ -39,6 +39,7 @@ mod store;
 mod tests;
 mod writer;
 
+pub(crate) use error::FileError;
 #[cfg(test)]
 pub(crate) use history::MAX_CACHED_BYTES;
 pub(crate) use history::{History, ReadBlock};

@@ -180,7 +180,7 @@ impl Issuers {
     /// Makes the issuers durable that were [kept](Self::keep) so far.
     ///
     /// # Errors
-    /// The operating system's error. The issuers that are not durable yet are no more taken as kept, but stored again.
+    /// The operating system's error. The issuers that are not durable yet are stored again the next time.
     pub(crate) fn sync(&self) -> io::Result<()> {
         let unsynced = std::mem::take(&mut *self.unsynced.lock());
         for path in unsynced.values() {

@@ -1,4 +1,4 @@
-//! The wire formats of messages: WebSocket frames, plain or compressed, and Server-Sent Events.
+//! The wire formats of messages: WebSocket frames, plain or compressed, Server-Sent Events, and lines of JSON.
 //!
 //! In each format, all clients get the same bytes, which are built once.
 

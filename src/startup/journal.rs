@@ -2,7 +2,9 @@
 
 use crate::clock;
 use crate::config::JournalConfig;
-use crate::journal::{LastStop, Link, OpenError, Opened, Store, StoreLimits, Writer, block, cut_behind};
+use crate::journal::{
+    FileError, LastStop, Link, OpenError, Opened, Store, StoreLimits, Writer, block, cut_behind,
+};
 use crate::state::{Positions, parse_position};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,8 +49,10 @@ impl OpenJournal {
             Some((path, offset)) => {
                 drop(journal);
                 let dir = config.dir.as_deref().unwrap_or(Path::new(""));
-                cut_behind(dir, &path, offset).map_err(|error| JournalError::Open(error.to_string()))?;
-                Ok(Self::new(open(config)?))
+                Ok(Self::new(match cut_behind(dir, &path, offset) {
+                    Ok(()) => open(config)?,
+                    Err(error) => in_memory(config, &error)?,
+                }))
             }
             None => Ok(journal),
         }
@@ -129,18 +133,24 @@ impl OpenJournal {
 
 /// Opens the journal in its folder, or in memory if the folder cannot be used.
 fn open(config: &JournalConfig) -> Result<Opened, JournalError> {
-    let limits = StoreLimits { max_bytes: config.max_bytes, max_age: config.max_age };
-    let opened = match Store::open(config.dir.as_deref(), limits, clock::unix_us()) {
-        Err(OpenError::Io(error)) => {
-            log::error!("{error}; the journal is kept in memory alone, and a restart loses it");
-            Store::open(None, limits, clock::unix_us())?
-        }
+    let opened = match Store::open(config.dir.as_deref(), limits(config), clock::unix_us()) {
+        Err(OpenError::Io(error)) => in_memory(config, &error)?,
         opened => opened?,
     };
     for problem in &opened.problems {
         log::warn!("journal: {problem}");
     }
     Ok(opened)
+}
+
+/// Opens a journal in memory, because its folder cannot be used.
+fn in_memory(config: &JournalConfig, error: &FileError) -> Result<Opened, OpenError> {
+    log::error!("{error}; the journal is kept in memory alone, and a restart loses it");
+    Store::open(None, limits(config), clock::unix_us())
+}
+
+fn limits(config: &JournalConfig) -> StoreLimits {
+    StoreLimits { max_bytes: config.max_bytes, max_age: config.max_age }
 }
 
 #[cfg(test)]
