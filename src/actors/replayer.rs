@@ -4,6 +4,7 @@ use super::broker::{Broker, Join};
 use super::reader::{Reader, Unit};
 use super::replay_queue::ReplayQueue;
 use crate::journal::{History, ReadBlock};
+use crate::rate::{Rate, TokenBucket};
 use actix::Addr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,6 +14,9 @@ use std::time::{Duration, Instant};
 
 /// Delay after the disk could not be read.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
+/// Microseconds of work that may be done at once after a rest. A sleep takes longer than asked for; this is how that is made
+/// up for.
+const BURST_US: u32 = 5_000;
 
 /// Reads the journal for clients; see the module documentation.
 pub(crate) struct Replayer {
@@ -34,6 +38,8 @@ impl Replayer {
     pub(crate) fn start(mut self, readers: Receiver<Arc<Reader>>) -> std::io::Result<()> {
         let run = move || {
             let mut queue = ReplayQueue::default();
+            let per_second = (self.share * 1e6) as u32;
+            let mut microseconds = TokenBucket::new(Rate { per_second, burst: BURST_US }, Instant::now());
             loop {
                 if queue.is_empty() {
                     let Ok(reader) = readers.recv() else { return };
@@ -42,7 +48,10 @@ impl Replayer {
                 readers.try_iter().for_each(|reader| queue.push(reader));
                 let begin = Instant::now();
                 queue.next(|reader| reader.reads_from()).iter().for_each(|reader| self.serve(reader));
-                let rest = begin.elapsed().mul_f64(1.0 / self.share - 1.0);
+                let now = Instant::now();
+                let worked_us = (now - begin).as_micros() as u64;
+                // What was worked has refilled the bucket meanwhile, so a share of 1 never rests.
+                let rest = microseconds.take(worked_us, now);
                 if !rest.is_zero() {
                     sleep(rest);
                 }
