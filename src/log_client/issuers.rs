@@ -21,6 +21,7 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Maximum size of an issuer's certificate, in bytes. RFC 6962 would allow a chain certificate of up to 16
 /// MiB; real ones are much smaller.
@@ -41,6 +42,8 @@ pub(crate) const DISK_LIMITS: FolderLimits = FolderLimits {
     file_bytes: MAX_ISSUER_BYTES,
     durability: Durability::Unsynced,
 };
+/// After a file could not be written, no other is tried for this long.
+const WRITE_PAUSE: Duration = Duration::from_secs(10);
 /// All files are in one group.
 const GROUP: &str = "";
 
@@ -54,10 +57,17 @@ pub(crate) struct Issuers {
     folder: Option<BoundedFolder>,
     /// The issuers that are known to be on disk, even after a power failure. Bounded like the folder.
     on_disk: Mutex<HashSet<Fingerprint>>,
-    /// Those that will be with the next [`sync`](Self::sync), and their files.
-    unsynced: Mutex<HashMap<Fingerprint, PathBuf>>,
+    unsynced: Mutex<Unsynced>,
     /// The logs that serve issuers.
     offers: Offers,
+}
+
+/// The issuers that will be on disk with the next [`sync`](Issuers::sync).
+#[derive(Debug, Default)]
+struct Unsynced {
+    files: HashMap<Fingerprint, PathBuf>,
+    /// When the last file that was written could not be.
+    failed_at: Option<Instant>,
 }
 
 /// Prefixes of `issuer/`, and the settings of requests to them, by number.
@@ -160,18 +170,41 @@ impl Issuers {
     /// Stores the issuer on disk, if it is not there yet. Returns whether it is there for good; a new one only is after the
     /// next [`sync`](Self::sync).
     pub(crate) fn keep(&self, issuer: &Issuer) -> bool {
+        self.keep_at(issuer, Instant::now())
+    }
+
+    fn keep_at(&self, issuer: &Issuer, now: Instant) -> bool {
         let Some(folder) = &self.folder else { return false };
         if self.on_disk.lock().contains(issuer.fingerprint()) {
             return true;
         }
-        let mut unsynced = self.unsynced.lock();
-        if let Entry::Vacant(vacant) = unsynced.entry(*issuer.fingerprint()) {
+        let Unsynced { files, failed_at } = &mut *self.unsynced.lock();
+        let is_paused = failed_at.is_some_and(|at| now.saturating_duration_since(at) < WRITE_PAUSE);
+        if let Entry::Vacant(vacant) = files.entry(*issuer.fingerprint())
+            && !is_paused
+        {
             let name = file_name(issuer.fingerprint());
             let path = folder.path(GROUP, &name);
             // A power failure can leave a file without its content.
-            let is_there = read_file(&path, MAX_ISSUER_BYTES).is_ok_and(|der| der == *issuer.der());
-            if is_there || folder.write(GROUP, &name, issuer.der()).is_ok() {
+            if read_file(&path, MAX_ISSUER_BYTES).is_ok_and(|der| der == *issuer.der()) {
                 vacant.insert(path);
+                return false;
+            }
+            match folder.write(GROUP, &name, issuer.der()) {
+                Ok(path) => {
+                    vacant.insert(path);
+                    if failed_at.take().is_some() {
+                        log::info!("issuers are stored again");
+                    }
+                }
+                Err(error) => {
+                    if failed_at.replace(now).is_none() {
+                        log::warn!(
+                            "failed to store an issuer: {error}; until that works, each block of the journal contains \
+                             its issuers"
+                        );
+                    }
+                }
             }
         }
         false
@@ -182,7 +215,7 @@ impl Issuers {
     /// # Errors
     /// The operating system's error. The issuers that are not durable yet are stored again the next time.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        let unsynced = std::mem::take(&mut *self.unsynced.lock());
+        let unsynced = std::mem::take(&mut self.unsynced.lock().files);
         for path in unsynced.values() {
             File::open(path)?.sync_all()?;
         }
@@ -295,6 +328,22 @@ mod tests {
         assert!(!after_power_failure.keep(&issuer));
         assert_eq!(fs::read(&path).unwrap(), b"certificate");
         assert!(!Issuers::in_memory().keep(&issuer));
+    }
+
+    #[test]
+    fn after_a_failure_no_issuer_is_stored_for_a_while() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("issuers");
+        fs::write(&folder, b"a file in its place").unwrap();
+        let issuers = Issuers::new(folder.clone());
+        let (now, issuer) = (Instant::now(), Issuer::unshared(b"certificate"));
+        let path = folder.join(file_name(issuer.fingerprint()));
+        assert!(!issuers.keep_at(&issuer, now));
+        fs::remove_file(&folder).unwrap();
+        assert!(!issuers.keep_at(&issuer, now + WRITE_PAUSE / 2) && !path.exists());
+        assert!(!issuers.keep_at(&issuer, now + WRITE_PAUSE) && path.exists());
+        issuers.sync().unwrap();
+        assert!(issuers.keep_at(&issuer, now + WRITE_PAUSE));
     }
 
     #[test]
