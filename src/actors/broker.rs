@@ -27,8 +27,8 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 pub(crate) use messages::{
-    Alert, Clients, CloseClients, DisconnectClients, Join, NewSettings, Newest, Ping, Publish, RingSize,
-    Subscribe, Tick, Unsubscribe,
+    Alert, BrokerFigures, Clients, CloseClients, DisconnectClients, Join, NewSettings, Newest, Ping, Publish,
+    ReadFigures, Subscribe, Tick, Unsubscribe,
 };
 
 /// The client sweep runs four times per shortest client timeout, clamped to this range.
@@ -401,11 +401,14 @@ impl Handler<Ping> for Broker {
     fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
 }
 
-impl Handler<RingSize> for Broker {
-    type Result = usize;
+impl Handler<ReadFigures> for Broker {
+    type Result = BrokerFigures;
 
-    fn handle(&mut self, _: RingSize, _: &mut Self::Context) -> usize {
-        self.tails.bytes() + self.evicted.bytes()
+    fn handle(&mut self, _: ReadFigures, _: &mut Self::Context) -> BrokerFigures {
+        BrokerFigures {
+            ring_bytes: self.tails.bytes() + self.evicted.bytes(),
+            replays: self.clients().filter(|client| client.reader.is_replaying()).count(),
+        }
     }
 }
 

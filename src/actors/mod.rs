@@ -11,7 +11,7 @@
 //! | [`Alert`](broker::Alert) | LogWatcher, Broker | not sent; the misbehaviour is in the log file in any case |
 //! | [`Tick`](broker::Tick) | Heartbeat, Broker | skipped |
 //! | [`Subscribe`](broker::Subscribe), [`Unsubscribe`](broker::Unsubscribe) | [`Session`](session::Session), Broker | sent regardless: one of each per connection |
-//! | [`Newest`](broker::Newest), [`Clients`](broker::Clients), [`RingSize`](broker::RingSize), [`Ping`](broker::Ping) | routes, Broker | the sender waits |
+//! | [`Newest`](broker::Newest), [`Clients`](broker::Clients), [`ReadFigures`](broker::ReadFigures), [`Ping`](broker::Ping) | routes, Broker | the sender waits |
 //! | [`CloseClients`](broker::CloseClients), [`DisconnectClients`](broker::DisconnectClients) | startup, Broker | the sender waits |
 //! | [`NewSettings`](broker::NewSettings) | reload, Broker | sent regardless: one per reload |
 //! | [`Follow`](log_directory::Follow) | reload, [`LogDirectory`](log_directory::LogDirectory) | sent regardless: one per reload |

@@ -101,6 +101,8 @@ pub(crate) struct StoreFigures {
     pub(crate) appended_blocks: u64,
     /// Size of their records.
     pub(crate) appended_bytes: u64,
+    /// Time spent writing them.
+    pub(crate) append_time: Duration,
     /// How often a block could not be written.
     pub(crate) failed_appends: u64,
     /// How often a segment could not be deleted.
@@ -115,6 +117,7 @@ pub(crate) struct StoreFigures {
 struct Counters {
     appended_blocks: AtomicU64,
     appended_bytes: AtomicU64,
+    append_us: AtomicU64,
     failed_appends: AtomicU64,
     failed_deletions: AtomicU64,
 }
@@ -205,7 +208,9 @@ impl Store {
         if first_seq.checked_add(count.into()).is_none() {
             return Err(AppendError::NoNumbers(first_seq));
         }
+        let begin = Instant::now();
         self.write(&mut writer, header, parts).inspect_err(|_| add(&self.counters.failed_appends, 1))?;
+        add(&self.counters.append_us, microseconds(begin.elapsed()));
         self.next_seq.store(header.end_seq(), Ordering::Release);
         drop(writer);
         add(&self.counters.appended_blocks, 1);
@@ -459,6 +464,7 @@ impl Store {
             newest_time_us: self.list.newest_time_us(),
             appended_blocks: read(&self.counters.appended_blocks),
             appended_bytes: read(&self.counters.appended_bytes),
+            append_time: Duration::from_micros(read(&self.counters.append_us)),
             failed_appends: read(&self.counters.failed_appends),
             failed_deletions: read(&self.counters.failed_deletions),
             damage_skipped: read(&self.list.damage_skipped),

@@ -63,10 +63,19 @@ pub(crate) struct NewSettings(pub(crate) Arc<LiveSettings>);
 #[rtype(result = "()")]
 pub(crate) struct Ping;
 
-/// Requests the memory of the messages for all clients, in bytes.
+/// Requests figures about what all clients read.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "usize")]
-pub(crate) struct RingSize;
+#[rtype(result = "BrokerFigures")]
+pub(crate) struct ReadFigures;
+
+/// Figures about what all clients read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
+pub(crate) struct BrokerFigures {
+    /// Memory of the messages for all clients, in bytes.
+    pub(crate) ring_bytes: usize,
+    /// Number of clients that read the journal.
+    pub(crate) replays: usize,
+}
 
 /// Closes all clients: each still receives what was published, followed by a close frame.
 #[derive(Debug, Clone, Copy, Message)]

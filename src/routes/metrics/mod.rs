@@ -9,7 +9,7 @@ mod text;
 
 use super::on_demand::StatusAndBody;
 use super::state::AppState;
-use crate::actors::broker::RingSize;
+use crate::actors::broker::ReadFigures;
 use crate::log_client::OperatorFigures;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, error, web};
@@ -58,11 +58,11 @@ pub(super) async fn metrics(
 }
 
 async fn text(state: &AppState, as_open_metrics: bool) -> Result<StatusAndBody, actix_web::Error> {
-    let ring_bytes = state.broker.send(RingSize).await.map_err(error::ErrorServiceUnavailable)?;
+    let broker = state.broker.send(ReadFigures).await.map_err(error::ErrorServiceUnavailable)?;
     let figures = Figures {
         logs: logs::read(state),
         operators: state.operators.figures(),
-        server: server::ServerFigures::read(state, ring_bytes),
+        server: server::ServerFigures::read(state, broker),
         process: process::ProcessFigures::read(),
     };
     let mut registry = Registry::default();

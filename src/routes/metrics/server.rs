@@ -2,6 +2,7 @@
 
 use super::families::{Families, Labels};
 use crate::access::LimitKey;
+use crate::actors::broker::BrokerFigures;
 use crate::actors::log_directory::ListStatus;
 use crate::journal::StoreFigures;
 use crate::message::{Stream, Wire};
@@ -21,7 +22,7 @@ pub(super) struct ServerFigures {
     refusals: Vec<(String, u64)>,
     connections: usize,
     most_connections: usize,
-    ring_bytes: usize,
+    broker: BrokerFigures,
     most_ring_bytes: usize,
     journal: StoreFigures,
     unsent_bytes: usize,
@@ -32,7 +33,7 @@ pub(super) struct ServerFigures {
 }
 
 impl ServerFigures {
-    pub(super) fn read(state: &AppState, ring_bytes: usize) -> Self {
+    pub(super) fn read(state: &AppState, broker: BrokerFigures) -> Self {
         let rules = state.live.settings();
         let pairs = Stream::ALL.into_iter().flat_map(|stream| Wire::ALL.map(|wire| (stream, wire)));
         let name = |refusal| serde_json::to_value(refusal).ok().and_then(|name| Some(name.as_str()?.into()));
@@ -51,7 +52,7 @@ impl ServerFigures {
                 .collect(),
             connections: state.slots.taken(LimitKey::Everyone),
             most_connections: rules.access.connections,
-            ring_bytes,
+            broker,
             most_ring_bytes: rules.clients.ring_bytes,
             journal: state.journal.figures(),
             unsent_bytes: state.connections.held(),
@@ -102,6 +103,11 @@ impl ServerFigures {
             (labels, *count as f64)
         });
         families.gauge("certstream_clients", "Clients subscribed to the stream", clients)?;
+        families.gauge(
+            "certstream_replays",
+            "Clients that read the journal",
+            one(self.broker.replays as f64),
+        )?;
         let streams = || self.streams.iter();
         families.counter(
             "certstream_sent_messages",
@@ -138,7 +144,7 @@ impl ServerFigures {
         families.gauge(
             "certstream_ring_bytes",
             "Bytes of the newest messages in memory",
-            one(self.ring_bytes as f64),
+            one(self.broker.ring_bytes as f64),
         )?;
         families.gauge(
             "certstream_ring_bytes_limit",
@@ -189,6 +195,11 @@ impl ServerFigures {
             "certstream_journal_failed_appends",
             "Blocks that could not be appended to the journal",
             [(Labels::new(), journal.failed_appends)],
+        )?;
+        families.counter_of_seconds(
+            "certstream_journal_append_seconds",
+            "Time spent appending blocks to the journal",
+            journal.append_time.as_secs_f64(),
         )?;
         families.gauge(
             "certstream_journal_sync_seconds",
