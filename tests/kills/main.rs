@@ -17,14 +17,22 @@ use rand::{RngExt, SeedableRng};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::connect_async;
 
 /// Timeout for each step.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Time in which what was received a second time would come.
+const REPEAT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The `seq` of a message, and the index if the message has one.
+type Numbers = (u64, Option<u64>);
+/// What a client has received so far.
+type Received = Arc<Mutex<Vec<Numbers>>>;
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Kill,
@@ -109,7 +117,11 @@ async fn survive(protocol: DemoProtocol, has_faults: bool) {
     let mut ends = vec![End::Kill; number("KILLS", 4) as usize];
     ends.extend(vec![End::Stop; number("STOPS", 2) as usize]);
     let clients = [(Wire::WebSocket, "lite"), (Wire::Events, "full"), (Wire::Lines, "domains")];
-    let outcome = run_all(protocol, has_faults, ends, clients).await;
+    let outcome = run_all(protocol, has_faults, ends, clients, |log, [lite, full, domains]| {
+        let tree_size = log.publish(0);
+        lite.len().min(full.len()) as u64 >= tree_size && domains.len() >= with_names(log, lite).count()
+    })
+    .await;
     judge(&outcome.received, &outcome.log);
     outcome.log.stop().await;
 }
@@ -118,7 +130,11 @@ async fn survive(protocol: DemoProtocol, has_faults: bool) {
 async fn lose_power(protocol: DemoProtocol) {
     let ends = vec![End::PowerFailure; number("POWER_FAILURES", 5) as usize];
     let clients = [(Wire::WebSocket, "lite"), (Wire::Events, "full"), (Wire::Lines, "lite")];
-    let outcome = run_all(protocol, false, ends, clients).await;
+    let outcome = run_all(protocol, false, ends, clients, |log, clients| {
+        let last = log.publish(0).checked_sub(1);
+        clients.iter().all(|client| client.last().and_then(|(_, index)| *index) == last)
+    })
+    .await;
     judge_repeats(&outcome);
     outcome.log.stop().await;
 }
@@ -126,17 +142,18 @@ async fn lose_power(protocol: DemoProtocol) {
 struct Outcome {
     log: DemoLog,
     /// What each client has received.
-    received: Vec<Vec<(u64, Option<u64>)>>,
+    received: [Vec<Numbers>; 3],
     /// For each power failure, the number of entries that were lost with it.
     lost: Vec<u64>,
 }
 
-/// Runs the server until each of `ends`, in any order, and then until everything has arrived.
+/// Runs the server until each of `ends`, in any order, and then until everything `has_arrived`.
 async fn run_all(
     protocol: DemoProtocol,
     has_faults: bool,
     mut ends: Vec<End>,
     clients: [(Wire, &'static str); 3],
+    has_arrived: impl Fn(&DemoLog, [&[Numbers]; 3]) -> bool,
 ) -> Outcome {
     let entries = number("ENTRIES", 3_000);
     let options = DemoLogOptions {
@@ -160,8 +177,11 @@ async fn run_all(
     let mut random = StdRng::seed_from_u64(number("SEED", 7));
     ends.shuffle(&mut random);
     let over = Arc::new(AtomicBool::new(false));
-    let clients =
-        clients.map(|(wire, stream)| actix_web::rt::spawn(follow(port, wire, stream, over.clone())));
+    let received: [Received; 3] = Default::default();
+    let mut followers = Vec::new();
+    for ((wire, stream), received) in clients.into_iter().zip(&received) {
+        followers.push(actix_web::rt::spawn(follow(port, wire, stream, over.clone(), received.clone())));
+    }
     let mut lost = Vec::new();
     for (i, end) in ends.into_iter().enumerate() {
         // The first run must last until there are clients.
@@ -179,14 +199,24 @@ async fn run_all(
     log.set_rate(0.0);
     log.clear_faults();
     log.set_defects(Defects::default());
-    let least = if has_faults { number("LAST_SECONDS", 12) } else { 4 };
     let mut server = start(dir.path());
-    sleep(Duration::from_secs(least)).await;
+    let everything = async {
+        let has_all = || {
+            let [a, b, c] = received.each_ref().map(|client| client.lock().expect("no panic"));
+            has_arrived(&log, [&a, &b, &c])
+        };
+        while !has_all() {
+            sleep(Duration::from_millis(200)).await;
+        }
+        sleep(REPEAT_PATIENCE).await;
+    };
+    // What is missing then is reported with what was received.
+    let _ = timeout(PATIENCE, everything).await;
     over.store(true, Ordering::Relaxed);
-    let mut received = Vec::new();
-    for client in clients {
-        received.push(timeout(PATIENCE, client).await.expect("the client ends").expect("no panic"));
+    for follower in followers {
+        timeout(PATIENCE, follower).await.expect("the client ends").expect("no panic");
     }
+    let received = received.map(|client| std::mem::take(&mut *client.lock().expect("no panic")));
     terminate(&server);
     server.wait().expect("a status");
     Outcome { log, received, lost }
@@ -246,43 +276,35 @@ fn terminate(server: &Child) {
     assert!(killed.expect("kill(1)").success());
 }
 
-/// Receives `stream` on `wire` and comes back with its cursor whenever the connection ends, until it is `over`. Returns the
-/// `seq` of each message, and the index if the message has one.
-async fn follow(port: u16, wire: Wire, stream: &str, over: Arc<AtomicBool>) -> Vec<(u64, Option<u64>)> {
-    let mut received: Vec<(u64, Option<u64>)> = Vec::new();
+/// Receives `stream` on `wire` and comes back with its cursor whenever the connection ends, until it is `over`.
+async fn follow(port: u16, wire: Wire, stream: &str, over: Arc<AtomicBool>, received: Received) {
     while !over.load(Ordering::Relaxed) {
         // Before the first message, everything that the journal has.
-        let from = received.last().map_or("since=1h".into(), |(seq, _)| format!("cursor={seq}"));
+        let last = received.lock().expect("no panic").last().copied();
+        let from = last.map_or("since=1h".into(), |(seq, _)| format!("cursor={seq}"));
         let until = over.clone();
         match wire {
-            Wire::WebSocket => web_socket(port, stream, &from, until, &mut received).await,
+            Wire::WebSocket => web_socket(port, stream, &from, until, &received).await,
             Wire::Events => {
-                body(&format!("http://127.0.0.1:{port}/sse?stream={stream}&{from}"), until, &mut received)
-                    .await
+                body(&format!("http://127.0.0.1:{port}/sse?stream={stream}&{from}"), until, &received).await
             }
             Wire::Lines => {
-                body(&format!("http://127.0.0.1:{port}/ndjson?stream={stream}&{from}"), until, &mut received)
+                body(&format!("http://127.0.0.1:{port}/ndjson?stream={stream}&{from}"), until, &received)
                     .await
             }
         }
         sleep(Duration::from_millis(5)).await;
     }
-    received
 }
 
-async fn web_socket(
-    port: u16,
-    stream: &str,
-    from: &str,
-    over: Arc<AtomicBool>,
-    received: &mut Vec<(u64, Option<u64>)>,
-) {
+async fn web_socket(port: u16, stream: &str, from: &str, over: Arc<AtomicBool>, received: &Received) {
     let url = format!("ws://127.0.0.1:{port}/{stream}-stream?{from}");
     let Ok((mut socket, _)) = connect_async(url).await else { return };
     while !over.load(Ordering::Relaxed) {
         match timeout(Duration::from_millis(200), socket.next()).await {
             Ok(Some(Ok(message))) => {
-                received.extend(message.into_text().ok().and_then(|text| numbers(&text)))
+                let numbers = message.into_text().ok().and_then(|text| numbers(&text));
+                received.lock().expect("no panic").extend(numbers);
             }
             Ok(_) => return,
             Err(_) => {}
@@ -290,7 +312,7 @@ async fn web_socket(
     }
 }
 
-async fn body(url: &str, over: Arc<AtomicBool>, received: &mut Vec<(u64, Option<u64>)>) {
+async fn body(url: &str, over: Arc<AtomicBool>, received: &Received) {
     let Ok(mut response) = awc::Client::default().get(url).no_decompress().send().await else { return };
     assert_eq!(response.status(), 200, "{url}");
     let mut rest = Vec::new();
@@ -304,14 +326,15 @@ async fn body(url: &str, over: Arc<AtomicBool>, received: &mut Vec<(u64, Option<
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();
             let line = String::from_utf8(line).expect("text");
-            received.extend(numbers(line.strip_prefix("data: ").unwrap_or(&line)));
+            let numbers = numbers(line.strip_prefix("data: ").unwrap_or(&line));
+            received.lock().expect("no panic").extend(numbers);
         }
     }
 }
 
 /// The `seq` and the `cert_index` of a message about an entry. Does not parse the whole message, so that the client keeps
 /// up.
-fn numbers(text: &str) -> Option<(u64, Option<u64>)> {
+fn numbers(text: &str) -> Option<Numbers> {
     assert!(!text.contains(r#""message_type":"gap""#), "{text}");
     if !text.starts_with(r#"{"message_type":"certificate_update""#)
         && !text.starts_with(r#"{"message_type":"dns_entries""#)
@@ -342,9 +365,9 @@ fn judge_repeats(Outcome { log, received, lost }: &Outcome) {
 }
 
 /// Checks that each client received each entry exactly once and in order.
-fn judge(received: &[Vec<(u64, Option<u64>)>], log: &DemoLog) {
+fn judge(received: &[Vec<Numbers>; 3], log: &DemoLog) {
     let tree_size = log.publish(0);
-    let [lite, full, domains] = received else { panic!("three clients") };
+    let [lite, full, domains] = received;
     for client in received {
         assert!(client.is_sorted_by(|a, b| a.0 < b.0), "the numbers rise");
     }
@@ -354,8 +377,13 @@ fn judge(received: &[Vec<(u64, Option<u64>)>], log: &DemoLog) {
         assert_eq!((indexes.len() as u64, missing), (tree_size, None), "each once, in order");
     }
     assert_eq!(lite, full, "the same numbers on every stream");
-    let has_names = |index: u64| log.entry(index).is_some_and(|entry| entry.first_dns_name.is_some());
-    let named = lite.iter().filter(|(_, index)| index.is_some_and(has_names)).map(|(seq, _)| *seq);
+    let named = with_names(log, lite).map(|(seq, _)| *seq);
     assert!(named.eq(domains.iter().map(|(seq, _)| *seq)), "names of the same entries");
     println!("{tree_size} entries, each received once and in order by {} clients", received.len());
+}
+
+/// The messages about entries with names.
+fn with_names<'a>(log: &'a DemoLog, messages: &'a [Numbers]) -> impl Iterator<Item = &'a Numbers> {
+    let has_names = |index: u64| log.entry(index).is_some_and(|entry| entry.first_dns_name.is_some());
+    messages.iter().filter(move |(_, index)| index.is_some_and(has_names))
 }
