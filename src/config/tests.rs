@@ -328,6 +328,15 @@ fn without_a_file_chromes_list_is_followed() {
     assert!(config.logs.is_empty());
 }
 
+/// It does not answer pings meanwhile, and the last one before may just have been answered.
+#[test]
+fn a_client_may_pause_for_a_minute() {
+    let pause = Duration::from_secs(60);
+    let clients = toml("").unwrap().clients;
+    assert!(clients.stall_timeout > pause);
+    assert!(clients.pong_timeout > clients.ping_interval + pause);
+}
+
 #[test]
 fn the_logs_of_a_list_are_watched_with_their_own_protocol_and_key() {
     let lists = load(None, []).unwrap().lists.unwrap();

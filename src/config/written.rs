@@ -206,9 +206,9 @@ impl Default for Clients {
             restart_grace: Span::seconds(10),
             all_unsent_bytes: Size(512 << 20),
             deflate: true,
-            stall_timeout: Span::seconds(60),
+            stall_timeout: Span::seconds(120),
             ping_interval: Span::seconds(30),
-            pong_timeout: Span::seconds(90),
+            pong_timeout: Span::seconds(120),
         }
     }
 }
