@@ -47,6 +47,16 @@ impl<'a> Certificate<'a> {
         self.parts.subject.and_then(|subject| name::common_name(&subject))
     }
 
+    /// The issuer's first organization name, the member `O` of the message's `issuer`.
+    pub fn issuer_organization(&self) -> Option<Cow<'a, str>> {
+        self.parts.issuer.and_then(|issuer| name::organization(&issuer))
+    }
+
+    /// The issuer's first common name, the member `CN` of the message's `issuer`.
+    pub fn issuer_common_name(&self) -> Option<Cow<'a, str>> {
+        self.parts.issuer.and_then(|issuer| name::common_name(&issuer))
+    }
+
     /// The names that the certificate is valid for: the common name unless it is empty, then the dNSNames in
     /// order. They may contain duplicates. For a malformed subjectAltName, these are the names before the
     /// error.

@@ -126,6 +126,7 @@ impl<'a> Iterator for Attributes<'a> {
 const MEMBERS: [&str; 7] =
     ["\",\"C\":", ",\"ST\":", ",\"L\":", ",\"O\":", ",\"OU\":", ",\"CN\":", ",\"email_address\":"];
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+const ORGANIZATION: &[u8] = &[0x55, 0x04, 0x0A];
 
 /// The index in [`MEMBERS`] of the member that shows an attribute.
 fn member_of(oid: &[u8]) -> Option<usize> {
@@ -185,8 +186,17 @@ pub(super) fn write_object<'a>(
 
 /// Returns the first common name without parsing the rest of the name.
 pub(super) fn common_name<'a>(name: &Element<'a>) -> Option<Cow<'a, str>> {
+    first(name, COMMON_NAME)
+}
+
+/// Returns the first organization name without parsing the rest of the name.
+pub(super) fn organization<'a>(name: &Element<'a>) -> Option<Cow<'a, str>> {
+    first(name, ORGANIZATION)
+}
+
+fn first<'a>(name: &Element<'a>, oid: &[u8]) -> Option<Cow<'a, str>> {
     let mut attributes = Attributes::of(name).flatten();
-    attributes.find(|attribute| attribute.oid == COMMON_NAME).map(|attribute| attribute.decoded().text)
+    attributes.find(|attribute| attribute.oid == oid).map(|attribute| attribute.decoded().text)
 }
 
 /// Writes `/C=US/CN=x`, as `X509_NAME_oneline` does, but never truncates it.

@@ -56,6 +56,7 @@ pub(super) fn dns(name: impl AsRef<[u8]>) -> Vec<u8> {
 pub(super) struct Certificate {
     pub serial: Vec<u8>,
     pub algorithm: Vec<u8>,
+    pub issuer: Vec<Vec<u8>>,
     pub validity: Vec<u8>,
     pub subject: Vec<Vec<u8>>,
     pub extensions: Vec<Vec<u8>>,
@@ -66,6 +67,7 @@ impl Default for Certificate {
         Certificate {
             serial: tlv(0x02, [0x10, 0x01]),
             algorithm: seq(&[oid("1.2.840.10045.4.3.2")]),
+            issuer: vec![attribute("2.5.4.6", 0x13, "US")],
             validity: seq(&[tlv(0x17, "240102030405Z"), tlv(0x18, "20501231235959Z")]),
             subject: vec![attribute("2.5.4.3", 0x0C, "a.example")],
             extensions: Vec::new(),
@@ -91,7 +93,7 @@ impl Certificate {
             tlv(0xA0, tlv(0x02, [2])),
             self.serial.clone(),
             self.algorithm.clone(),
-            seq(&[attribute("2.5.4.6", 0x13, "US")]),
+            seq(&self.issuer),
             self.validity.clone(),
             seq(&self.subject),
             self.public_key(),

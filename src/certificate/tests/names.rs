@@ -124,3 +124,19 @@ fn unused_bits_of_a_value_are_not_shown() {
     let leaf = Certificate::with_subject(&[attribute("2.5.4.3", 0x03, [4, 0x41, 0x5F])]).worded();
     assert_eq!(leaf["subject"]["aggregated"], "/CN=AP");
 }
+
+#[test]
+fn the_issuers_organization_and_common_name_are_those_of_the_message() {
+    let issuer = vec![
+        attribute("2.5.4.10", 0x0C, "First"),
+        attribute("2.5.4.10", 0x0C, "Second"),
+        attribute(CN, 0x13, "R1"),
+    ];
+    let certificate = Certificate { issuer, ..Certificate::default() };
+    let der = certificate.der();
+    let parsed = super::Parsed::parse(&der);
+    assert_eq!(parsed.issuer_organization().as_deref(), Some("First"));
+    assert_eq!(parsed.issuer_common_name().as_deref(), Some("R1"));
+    let nothing = super::Parsed::parse(b"nothing");
+    assert_eq!((nothing.issuer_organization(), nothing.issuer_common_name()), (None, None));
+}
