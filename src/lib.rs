@@ -41,6 +41,7 @@
 //! | `digest` | groups repeated problems of the CT logs into few lines of the log file | `printable` |
 //! | [`evidence`] | proof of a log's misbehaviour, which `actors` notices, in a form that others can verify; pure | `ct`, `certificate` |
 //! | `access` | access control: who may connect and subscribe, and how often; pure | `message`, `rate` |
+//! | [`filter`] | what a subscriber wants, and the filters of all subscribers matched at once; pure | `ct`, `certificate`, `printable` |
 //! | [`message`] | the messages of each stream, and their WebSocket and SSE frames; pure | `ct`, `certificate`, `spare` |
 //! | [`ct`] | the structures of RFC 6962 and static-ct-api, and the proofs of their trees; pure | `certificate`, `printable` |
 //! | [`certificate`] | conversion of X.509 certificates to the fields and texts of the messages; pure |  |
@@ -65,6 +66,7 @@
 //! | whether such an entry is requested again | `actors/log_watcher/fetcher.rs` |
 //! | whether such an entry is sent or skipped | `actors/log_watcher/publisher.rs` |
 //! | which names are in `all_domains` | `certificate/domains.rs`; of names tiles: `ct/names_tile.rs` |
+//! | which entries a filter wants | `filter/oracle.rs` |
 //! | whether an address may connect, and a token may subscribe | `access/mod.rs`, `access/token.rs`; applied in `server/gate.rs` |
 //! | where a client reads, and what happens when it falls behind | `actors/reader/state.rs` |
 //! | which numbers entries get, also after a crash | `journal/store.rs`, `journal/recovery.rs` |
@@ -90,6 +92,7 @@ pub mod ct;
 pub mod demo;
 mod digest;
 pub mod evidence;
+pub mod filter;
 mod http_client;
 pub mod journal;
 #[cfg(test)]

@@ -1,0 +1,43 @@
+//! Filters in JSON, and as a query string.
+
+use super::model::Filter;
+use super::parameter::Parameter;
+use super::parse::EXCLUDES;
+use form_urlencoded::Serializer;
+use serde::ser::{Serialize, SerializeMap};
+
+impl Filter {
+    /// Its values in their normal form, in a fixed order: by parameter, the wanted ones first.
+    fn written(&self) -> impl Iterator<Item = (Parameter, impl Iterator<Item = String>)> {
+        let present = self
+            .conditions
+            .iter()
+            .filter(|(_, condition)| !condition.wanted.is_empty() || !condition.excluded.is_empty());
+        present.map(|(parameter, condition)| {
+            let wanted = condition.wanted.texts.iter().map(String::from);
+            let excluded = condition.excluded.texts.iter().map(|value| format!("{EXCLUDES}{value}"));
+            (parameter, wanted.chain(excluded))
+        })
+    }
+
+    /// The filter as a query string, percent-encoded and without a question mark. Equal filters have the same.
+    /// [`parse`](Self::parse) makes the same filter of it.
+    pub fn to_query(&self) -> String {
+        let mut query = Serializer::new(String::new());
+        for (parameter, values) in self.written() {
+            query.extend_pairs(values.map(|value| (parameter.name(), value)));
+        }
+        query.finish()
+    }
+}
+
+/// An object with a list of values for each parameter that has any: `{"domain": ["example.com", "!www.example.com"]}`.
+impl Serialize for Filter {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        for (parameter, values) in self.written() {
+            object.serialize_entry(parameter.name(), &values.collect::<Vec<_>>())?;
+        }
+        object.end()
+    }
+}

@@ -1,0 +1,23 @@
+//! How large a filter may be.
+
+/// The largest filter that is accepted. Every subscriber has the same limits unless its token has others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Values of all parameters together, at least 1.
+    pub values: usize,
+    /// Bytes of one value.
+    pub value_bytes: usize,
+    /// Values of `contains`.
+    pub contains: usize,
+    /// Values of `regex`.
+    pub regexes: usize,
+    /// Memory of one compiled regular expression, in bytes. Its search is as fast as it is small.
+    pub regex_bytes: usize,
+}
+
+impl Default for Limits {
+    /// Enough for the list of a large company's domains; 16 regular expressions take at most 2 MiB.
+    fn default() -> Self {
+        Limits { values: 100_000, value_bytes: 512, contains: 10_000, regexes: 16, regex_bytes: 128 * 1024 }
+    }
+}
