@@ -62,6 +62,8 @@ pub(super) enum Fault {
     OtherThanDomain { what: &'static str, meant: String },
     #[error("is not a domain: {0}")]
     NoDomain(&'static str),
+    #[error("has no registrable domain; write one such as lookalike=example.com")]
+    NotRegistrable,
     #[error("is unknown; type is precert or x509")]
     UnknownType,
     #[error("is not a regular expression: {what}, at character {position}")]

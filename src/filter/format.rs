@@ -9,14 +9,10 @@ use serde::ser::{Serialize, SerializeMap};
 impl Filter {
     /// Its values in their normal form, in a fixed order: by parameter, the wanted ones first.
     fn written(&self) -> impl Iterator<Item = (Parameter, impl Iterator<Item = String>)> {
-        let present = self
-            .conditions
-            .iter()
-            .filter(|(_, condition)| !condition.wanted.is_empty() || !condition.excluded.is_empty());
-        present.map(|(parameter, condition)| {
+        self.conditions.iter().map(|(parameter, condition)| {
             let wanted = condition.wanted.texts.iter().map(String::from);
             let excluded = condition.excluded.texts.iter().map(|value| format!("{EXCLUDES}{value}"));
-            (parameter, wanted.chain(excluded))
+            (*parameter, wanted.chain(excluded))
         })
     }
 

@@ -1,8 +1,8 @@
 //! The filters of all subscribers, while subscribers come and go.
 //!
-//! Matchers do not change, so the filters are spread over *levels*, each a matcher that is at least four times as large as
-//! the next. A new filter becomes a level of its own, and small levels are merged at once; large ones are merged by whoever
-//! has the time, on any thread, while the old ones stay in use:
+//! Matchers do not change, so the filters are spread over *levels*, each a matcher that is at least four times as large
+//! as the next. A new filter becomes a level of its own, and small levels are merged at once; large ones are merged by
+//! whoever has the time, on any thread, while the old ones stay in use:
 //!
 //! ```text
 //! add ─► level of one filter ─► small levels merged at once
@@ -130,8 +130,8 @@ impl Matchers {
 }
 
 impl FilterIndex {
-    /// Creates the index of these filters in one step, in time proportional to their values. Of those with the same id the
-    /// last one is kept.
+    /// Creates the index of these filters in one step, in time proportional to their values. Of those with the same id
+    /// the last one is kept.
     ///
     /// # Errors
     /// If the filters are too large together, gigabytes.
@@ -146,8 +146,8 @@ impl FilterIndex {
         Matchers { levels: self.levels.as_slice().into() }
     }
 
-    /// Adds a filter, instead of the one with this id if there is one. The work is that of the filter's own values, and a
-    /// bounded part for merging.
+    /// Adds a filter, instead of the one with this id if there is one. The work is that of the filter's own values, and
+    /// a bounded part for merging.
     ///
     /// # Errors
     /// If the filter is too large, gigabytes. Then nothing has changed.
@@ -179,8 +179,8 @@ impl FilterIndex {
         true
     }
 
-    /// What should be merged now, if anything. Until [`finish_merge`](Self::finish_merge) has its result, there is nothing
-    /// else to be merged. A merge that is dropped instead is ended with [`abandon_merge`](Self::abandon_merge).
+    /// What should be merged now, if anything. Until [`finish_merge`](Self::finish_merge) has its result, there is
+    /// nothing else to be merged. A merge that is dropped instead is ended with [`abandon_merge`](Self::abandon_merge).
     pub fn begin_merge(&mut self) -> Option<Merge> {
         if self.merging > 0 {
             return None;
@@ -224,8 +224,8 @@ impl FilterIndex {
         self.levels.retain(|level| level.len() > 0);
     }
 
-    /// The first of the last levels that have to be merged so that the sizes rise again by `RATIO`. Levels before `floor` are
-    /// left alone, and so are those that make the merge larger than `limit`.
+    /// The first of the last levels that have to be merged so that the sizes rise again by `RATIO`. Levels before
+    /// `floor` are left alone, and so are those that make the merge larger than `limit`.
     fn merge_start(&self, floor: usize, limit: usize) -> usize {
         let (mut start, mut sum) = (self.levels.len().saturating_sub(1), 0usize);
         for (index, level) in self.levels.iter().enumerate().skip(floor).rev() {

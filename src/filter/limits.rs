@@ -9,6 +9,8 @@ pub struct Limits {
     pub value_bytes: usize,
     /// Values of `contains`.
     pub contains: usize,
+    /// Values of `lookalike`.
+    pub lookalikes: usize,
     /// Values of `regex`.
     pub regexes: usize,
     /// Memory of one compiled regular expression, in bytes. Its search is as fast as it is small.
@@ -18,6 +20,13 @@ pub struct Limits {
 impl Default for Limits {
     /// Enough for the list of a large company's domains; 16 regular expressions take at most 2 MiB.
     fn default() -> Self {
-        Limits { values: 100_000, value_bytes: 512, contains: 10_000, regexes: 16, regex_bytes: 128 * 1024 }
+        Limits {
+            values: 100_000,
+            value_bytes: 512,
+            contains: 10_000,
+            lookalikes: 1_000,
+            regexes: 16,
+            regex_bytes: 128 * 1024,
+        }
     }
 }

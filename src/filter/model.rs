@@ -1,20 +1,22 @@
 //! What one subscriber wants.
 
+use super::lookalike::Target;
 use super::parameter::Parameter;
 use super::texts::Texts;
-use enum_map::EnumMap;
 use regex::bytes::Regex;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
-/// What one subscriber wants. Filters with the same values are equal, whatever order, case and repeats they were written
-/// with. An empty filter wants every entry.
+/// What one subscriber wants. Filters with the same values are equal, whatever order, case and repeats they were
+/// written with. An empty filter wants every entry.
 ///
-/// The values of one parameter are alternatives, different parameters all have to hold, and those about names have to hold
-/// for one and the same name. An excluded value must not hold: for that same name, or for the entry. So a filter that only
-/// excludes names wants the entries that have a name which is not excluded.
+/// The values of one parameter are alternatives, different parameters all have to hold, and those about names have to
+/// hold for one and the same name. An excluded value must not hold: for that same name, or for the entry. So a filter
+/// that only excludes names wants the entries that have a name which is not excluded.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    pub(super) conditions: EnumMap<Parameter, Condition>,
+    /// Those that have values, in the order of their parameters.
+    pub(super) conditions: Vec<(Parameter, Condition)>,
 }
 
 /// What a filter says about one parameter.
@@ -32,6 +34,8 @@ pub(super) struct Values {
     pub texts: Texts,
     /// Of `regex`: each value, compiled.
     pub compiled: Box<[Regex]>,
+    /// Of `lookalike`: each value, prepared.
+    pub targets: Box<[Arc<Target>]>,
 }
 
 impl Values {
@@ -43,7 +47,7 @@ impl Values {
 impl Filter {
     /// Whether every entry is wanted.
     pub fn is_empty(&self) -> bool {
-        self.conditions.values().all(|condition| condition.wanted.is_empty() && condition.excluded.is_empty())
+        self.conditions.is_empty()
     }
 
     /// Number of values, each counted once.
@@ -51,19 +55,27 @@ impl Filter {
         self.all_values().map(|values| values.texts.len()).sum()
     }
 
-    /// Memory of the values, in bytes. Of a compiled regular expression only its text is counted.
+    /// Memory of the values, in bytes. What is made of a regular expression and a look-alike is not counted.
     pub fn bytes(&self) -> usize {
-        size_of::<Filter>() + self.all_values().map(|values| values.texts.bytes()).sum::<usize>()
+        let conditions = size_of::<Filter>() + self.conditions.len() * size_of::<(Parameter, Condition)>();
+        conditions + self.all_values().map(|values| values.texts.bytes()).sum::<usize>()
+    }
+
+    /// What makes filters equal.
+    fn texts(&self) -> impl Iterator<Item = (Parameter, &Texts, &Texts)> {
+        let conditions = self.conditions.iter();
+        conditions
+            .map(|(parameter, condition)| (*parameter, &condition.wanted.texts, &condition.excluded.texts))
     }
 
     fn all_values(&self) -> impl Iterator<Item = &Values> {
-        self.conditions.values().flat_map(|condition| [&condition.wanted, &condition.excluded])
+        self.conditions.iter().flat_map(|(_, condition)| [&condition.wanted, &condition.excluded])
     }
 }
 
 impl PartialEq for Filter {
     fn eq(&self, other: &Self) -> bool {
-        self.all_values().map(|values| &values.texts).eq(other.all_values().map(|values| &values.texts))
+        self.texts().eq(other.texts())
     }
 }
 
@@ -71,6 +83,6 @@ impl Eq for Filter {}
 
 impl Hash for Filter {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.all_values().for_each(|values| values.texts.hash(state));
+        self.texts().for_each(|texts| texts.hash(state));
     }
 }

@@ -4,7 +4,7 @@ use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
 use std::borrow::Cow;
 
-const PUNYCODE: &str = "xn--";
+pub(super) const PUNYCODE: &str = "xn--";
 
 /// Returns the form of a name of an entry. U-labels are converted according to UTS 46. What it does not allow keeps its
 /// characters, in lower case.
@@ -53,8 +53,8 @@ pub(super) fn is_within(name: &str, domain: &str) -> bool {
     name.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
-/// The name and the domains that it lies below, the longest first. Only those of at most `max_bytes`: a hostile name has
-/// thousands of labels.
+/// The name and the domains that it lies below, the longest first. Only those of at most `max_bytes`: a hostile name
+/// has thousands of labels.
 pub(super) fn with_parents(name: &str, max_bytes: usize) -> impl Iterator<Item = &str> {
     let floor = name.len().saturating_sub(max_bytes);
     let starts = name.bytes().enumerate().filter(|(_, byte)| *byte == b'.').map(|(dot, _)| dot + 1);

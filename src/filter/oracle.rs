@@ -1,6 +1,7 @@
 //! The definition of what a filter wants, written as simply as possible. The matcher has to agree with it.
 
 use super::facts::Facts;
+use super::lookalike::Labels;
 use super::model::{Condition, Filter, Values};
 use super::names::{is_within, to_u_labels};
 use super::parameter::Parameter;
@@ -14,7 +15,7 @@ impl Filter {
     }
 
     /// Whether everything but the names is as wanted.
-    fn wants_entry(&self, facts: &Facts<'_>) -> bool {
+    pub(super) fn wants_entry(&self, facts: &Facts<'_>) -> bool {
         self.conditions_where(|parameter| !parameter.is_about_names()).all(|(parameter, condition)| {
             condition
                 .holds(|values| values.indexes().any(|index| values.is_of_entry(index, parameter, facts)))
@@ -23,22 +24,22 @@ impl Filter {
 
     /// Whether it says anything about names.
     pub(super) fn is_about_names(&self) -> bool {
-        let mut conditions = self.conditions_where(Parameter::is_about_names);
-        conditions.any(|(_, condition)| !condition.wanted.is_empty() || !condition.excluded.is_empty())
+        self.conditions.iter().any(|(parameter, _)| parameter.is_about_names())
     }
 
     /// Whether all conditions about names hold for this one.
-    fn wants_name(&self, name: &str) -> bool {
+    pub(super) fn wants_name(&self, name: &str) -> bool {
         self.conditions_where(Parameter::is_about_names).all(|(parameter, condition)| {
             condition.holds(|values| values.indexes().any(|index| values.is_of_name(index, parameter, name)))
         })
     }
 
-    fn conditions_where(
+    pub(super) fn conditions_where(
         &self,
         of: impl Fn(Parameter) -> bool,
     ) -> impl Iterator<Item = (Parameter, &Condition)> {
-        self.conditions.iter().filter(move |(parameter, _)| of(*parameter))
+        let conditions = self.conditions.iter().map(|(parameter, condition)| (*parameter, condition));
+        conditions.filter(move |(parameter, _)| of(*parameter))
     }
 }
 
@@ -62,7 +63,7 @@ impl Values {
             Parameter::Log => facts.log().iter().any(|log| log == value),
             Parameter::Operator => facts.operator() == value,
             Parameter::Type => facts.entry_type() == Some(value),
-            Parameter::Domain | Parameter::Contains | Parameter::Regex => false,
+            Parameter::Domain | Parameter::Contains | Parameter::Regex | Parameter::Lookalike => false,
         }
     }
 
@@ -73,12 +74,16 @@ impl Values {
             Parameter::Domain => is_within(name, value),
             Parameter::Contains => contains(name, value),
             Parameter::Regex => self.compiled.get(index).is_some_and(|regex| regex.is_match(name.as_bytes())),
+            Parameter::Lookalike => {
+                self.targets.get(index).is_some_and(|target| target.likeness(&Labels::new(name)).is_some())
+            }
             Parameter::Issuer | Parameter::Log | Parameter::Operator | Parameter::Type => false,
         }
     }
 }
 
-/// Whether a value of `contains` is in a name. One with other characters than ASCII is looked for in the name's U-labels.
+/// Whether a value of `contains` is in a name. One with other characters than ASCII is looked for in the name's
+/// U-labels.
 fn contains(name: &str, value: &str) -> bool {
     if value.is_ascii() { name.contains(value) } else { to_u_labels(name).contains(value) }
 }

@@ -9,6 +9,8 @@ pub enum Parameter {
     Contains,
     /// A regular expression that a name matches.
     Regex,
+    /// A domain that a name is made to look like.
+    Lookalike,
     /// The O or CN of the issuer.
     Issuer,
     /// The log, by id, URL or name.
@@ -21,10 +23,11 @@ pub enum Parameter {
 
 impl Parameter {
     /// All parameters, in the order of their discriminants.
-    pub const ALL: [Parameter; 7] = [
+    pub const ALL: [Parameter; 8] = [
         Parameter::Domain,
         Parameter::Contains,
         Parameter::Regex,
+        Parameter::Lookalike,
         Parameter::Issuer,
         Parameter::Log,
         Parameter::Operator,
@@ -37,6 +40,7 @@ impl Parameter {
             Parameter::Domain => "domain",
             Parameter::Contains => "contains",
             Parameter::Regex => "regex",
+            Parameter::Lookalike => "lookalike",
             Parameter::Issuer => "issuer",
             Parameter::Log => "log",
             Parameter::Operator => "operator",
@@ -52,7 +56,7 @@ impl Parameter {
     /// Whether it is about a name of the certificate. The others are about the entry.
     pub(super) fn is_about_names(self) -> bool {
         match self {
-            Parameter::Domain | Parameter::Contains | Parameter::Regex => true,
+            Parameter::Domain | Parameter::Contains | Parameter::Regex | Parameter::Lookalike => true,
             Parameter::Issuer | Parameter::Log | Parameter::Operator | Parameter::Type => false,
         }
     }
@@ -60,7 +64,7 @@ impl Parameter {
     /// Whether a comma in a query string separates values. In the others it is a part of the value.
     pub(super) fn splits_at_commas(self) -> bool {
         match self {
-            Parameter::Domain | Parameter::Log | Parameter::Operator => true,
+            Parameter::Domain | Parameter::Lookalike | Parameter::Log | Parameter::Operator => true,
             Parameter::Contains | Parameter::Regex | Parameter::Issuer | Parameter::Type => false,
         }
     }
@@ -74,8 +78,8 @@ pub fn is_parameter(name: &str) -> bool {
 /// Longer names are no misspelt parameters, in bytes.
 const MAX_NAME: usize = 32;
 
-/// The one of `known` that was probably meant by `name`: at most two edits away, and less than half of `name` is changed.
-/// Used for "no such parameter; did you mean domain?".
+/// The one of `known` that was probably meant by `name`: at most two edits away, and less than half of `name` is
+/// changed. Used for "no such parameter; did you mean domain?".
 pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > MAX_NAME {
         return None;

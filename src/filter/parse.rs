@@ -2,6 +2,7 @@
 
 use super::error::{Fault, FilterError};
 use super::limits::Limits;
+use super::lookalike::Target;
 use super::model::{Condition, Filter, Values};
 use super::names::is_within;
 use super::parameter::Parameter;
@@ -10,6 +11,7 @@ use super::value;
 use enum_map::EnumMap;
 use regex::bytes::Regex;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// A value that begins with it excludes.
 pub(super) const EXCLUDES: char = '!';
@@ -89,6 +91,7 @@ impl FilterBuilder {
         }
         let limit = match parameter {
             Parameter::Contains => self.limits.contains,
+            Parameter::Lookalike => self.limits.lookalikes,
             Parameter::Regex => self.limits.regexes,
             _ => usize::MAX,
         };
@@ -105,8 +108,8 @@ impl FilterBuilder {
     /// The filter.
     ///
     /// # Errors
-    /// If values contradict each other: one is both wanted and excluded, a wanted domain lies below an excluded one, or all
-    /// types are excluded.
+    /// If values contradict each other: one is both wanted and excluded, a wanted domain lies below an excluded one, or
+    /// all types are excluded.
     pub fn build(self) -> Result<Filter, FilterError> {
         let regex_bytes = self.limits.regex_bytes;
         let mut filter = Filter::default();
@@ -116,7 +119,9 @@ impl FilterBuilder {
                 excluded: values(parameter, excluded, regex_bytes),
             };
             check(parameter, &condition)?;
-            filter.conditions[parameter] = condition;
+            if !condition.wanted.is_empty() || !condition.excluded.is_empty() {
+                filter.conditions.push((parameter, condition));
+            }
         }
         Ok(filter)
     }
@@ -124,12 +129,16 @@ impl FilterBuilder {
 
 fn values(parameter: Parameter, texts: Vec<String>, regex_bytes: usize) -> Values {
     let texts = Texts::new(texts);
+    // All were accepted when they were added.
+    let targets = match parameter {
+        Parameter::Lookalike => texts.iter().filter_map(Target::new).map(Arc::new).collect(),
+        _ => Box::<[Arc<Target>]>::default(),
+    };
     let compiled = match parameter {
-        // All compiled when they were added.
         Parameter::Regex => texts.iter().filter_map(|text| value::regex(text, regex_bytes).ok()).collect(),
         _ => Box::<[Regex]>::default(),
     };
-    Values { texts, compiled }
+    Values { texts, compiled, targets }
 }
 
 fn check(parameter: Parameter, condition: &Condition) -> Result<(), FilterError> {

@@ -1,6 +1,7 @@
 //! One value of a parameter: checked, and in its normal form.
 
 use super::error::Fault;
+use super::lookalike::Target;
 use super::names::{lower_case, to_a_labels, to_u_labels};
 use super::parameter::Parameter;
 use crate::ct::entry::LogEntryType;
@@ -36,6 +37,7 @@ pub(super) fn normal_form(parameter: Parameter, text: &str, regex_bytes: usize) 
         Parameter::Domain => domain(text),
         Parameter::Contains if text.is_ascii() => Ok(text.to_ascii_lowercase()),
         Parameter::Contains => Ok(to_u_labels(text).into_owned()),
+        Parameter::Lookalike => lookalike(text),
         Parameter::Regex => regex(text, regex_bytes).map(|_| text.into()),
         Parameter::Issuer | Parameter::Operator => Ok(lower_case(text).into_owned()),
         Parameter::Log => Ok(log(text)),
@@ -59,6 +61,12 @@ fn domain(text: &str) -> Result<String, Fault> {
     }
     domain.split('.').try_for_each(check_label)?;
     Ok(domain.into_owned())
+}
+
+/// A domain that names can be compared with.
+fn lookalike(text: &str) -> Result<String, Fault> {
+    let domain = domain(text)?;
+    if Target::new(&domain).is_none() { Err(Fault::NotRegistrable) } else { Ok(domain) }
 }
 
 /// What `text` is instead of a domain, with the domain that is probably meant.
@@ -104,8 +112,8 @@ fn check_label(label: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Compiles a regular expression, which matches without case. It is searched in A-labels, so `\w`, `\d` and `.` are ASCII,
-/// which keeps it small.
+/// Compiles a regular expression, which matches without case. It is searched in A-labels, so `\w`, `\d` and `.` are
+/// ASCII, which keeps it small.
 pub(super) fn regex(text: &str, max_bytes: usize) -> Result<Regex, Fault> {
     let syntax = regex_syntax::ParserBuilder::new()
         .case_insensitive(true)
@@ -144,8 +152,8 @@ fn builder(text: &str, max_bytes: usize) -> RegexBuilder {
 /// Characters of a log's id in base64.
 const LOG_ID: usize = 44;
 
-/// A log by its id in base64, its URL or its name. An id that was not percent-encoded has spaces for plus signs, of which
-/// those at its beginning are lost.
+/// A log by its id in base64, its URL or its name. An id that was not percent-encoded has spaces for plus signs, of
+/// which those at its beginning are lost.
 fn log(text: &str) -> String {
     if (LOG_ID - 2..=LOG_ID).contains(&text.len()) {
         let id = format!("{:+>LOG_ID$}", text.replace(' ', "+"));

@@ -2,9 +2,10 @@
 
 use super::clauses::Clauses;
 use super::lists::Lists;
-use super::rules::Rules;
+use super::rules::RuleIndex;
 use super::search::{FilterId, Matcher};
 use super::table::TextTable;
+use crate::filter::lookalike::Target;
 use crate::filter::model::{Filter, Values};
 use crate::filter::parameter::Parameter;
 use crate::filter::texts::Texts;
@@ -22,8 +23,8 @@ pub(in crate::filter) fn weight(filter: &Filter) -> usize {
 }
 
 impl Matcher {
-    /// Builds the matcher of these filters. Of those with the same id the last one is kept. `None` if they are too large,
-    /// gigabytes.
+    /// Builds the matcher of these filters. Of those with the same id the last one is kept. `None` if they are too
+    /// large, gigabytes.
     pub(in crate::filter) fn build(filters: impl Iterator<Item = (FilterId, Arc<Filter>)>) -> Option<Self> {
         let filters: BTreeMap<_, _> = filters.collect();
         let mut builder = Builder::default();
@@ -41,6 +42,8 @@ struct Builder {
     tables: EnumMap<Parameter, TextTable>,
     /// By number of the value of `regex`.
     regexes: Vec<Regex>,
+    /// By number of the value of `lookalike`.
+    targets: Vec<Arc<Target>>,
     clauses: Clauses,
     /// The rule that is waited for, and the slot that waits.
     triggers: EnumMap<Parameter, Vec<(u32, u32)>>,
@@ -55,6 +58,7 @@ impl Builder {
     fn add(&mut self, slot: u32, filter: &Filter) -> Option<()> {
         let trigger = trigger(filter);
         for (parameter, condition) in &filter.conditions {
+            let parameter = *parameter;
             let mut wanted = self.number(parameter, &condition.wanted)?;
             if trigger == Some(parameter) {
                 self.triggers[parameter].extend(wanted.iter().map(|rule| (*rule, slot)));
@@ -72,7 +76,7 @@ impl Builder {
             Some(trigger) if trigger.is_about_names() => {
                 self.waiting_for_names += 1;
                 for (parameter, condition) in &filter.conditions {
-                    self.wanting[parameter] += usize::from(!condition.wanted.is_empty());
+                    self.wanting[*parameter] += usize::from(!condition.wanted.is_empty());
                 }
             }
             Some(_) => {}
@@ -83,13 +87,18 @@ impl Builder {
     /// The numbers of values, in the values' order.
     fn number(&mut self, parameter: Parameter, values: &Values) -> Option<Vec<u32>> {
         let table = &mut self.tables[parameter];
-        let mut compiled = values.compiled.iter();
+        let (mut compiled, mut targets) = (values.compiled.iter(), values.targets.iter());
         let mut number = |text: &str| {
             let number = table.insert(text)?;
             if let Some(regex) = compiled.next()
                 && number as usize == self.regexes.len()
             {
                 self.regexes.push(regex.clone());
+            }
+            if let Some(target) = targets.next()
+                && number as usize == self.targets.len()
+            {
+                self.targets.push(target.clone());
             }
             Some(number)
         };
@@ -114,7 +123,7 @@ impl Builder {
             ids,
             filters,
             gates: gates.map(|(parameter, _)| parameter).collect(),
-            rules: Rules::new(tables, self.regexes)?,
+            rules: RuleIndex::new(tables, self.regexes, self.targets)?,
             clauses: self.clauses,
             triggers,
             untriggered: self.untriggered,
@@ -128,13 +137,14 @@ impl Builder {
 fn trigger(filter: &Filter) -> Option<Parameter> {
     let wanted = filter.conditions.iter().filter(|(_, condition)| !condition.wanted.is_empty());
     let frequencies =
-        wanted.map(|(parameter, condition)| (frequency(parameter, &condition.wanted.texts), parameter));
+        wanted.map(|(parameter, condition)| (frequency(*parameter, &condition.wanted.texts), *parameter));
     frequencies.min().map(|(_, parameter)| parameter)
 }
 
 /// How often one of these values is probably met, as a rank.
 fn frequency(parameter: Parameter, values: &Texts) -> u8 {
     match parameter {
+        Parameter::Lookalike => 0,
         Parameter::Domain if values.iter().all(|domain| domain.contains('.')) => 1,
         Parameter::Contains if values.iter().all(|text| text.len() >= SHORT) => 2,
         Parameter::Regex => 3,

@@ -6,8 +6,8 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 /// Shorter ones are in too many names.
 const MIN_LITERAL: usize = 3;
 
-/// The longest text that every matching name contains. Names have no upper-case letters. `None` if there is none of three
-/// bytes.
+/// The longest text that every matching name contains. Names have no upper-case letters. `None` if there is none of
+/// three bytes.
 pub(super) fn required(regex: &str) -> Option<String> {
     let mut parser = ParserBuilder::new().case_insensitive(true).unicode(false).utf8(false).build();
     let mut search = Search::default();

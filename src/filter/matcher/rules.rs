@@ -7,13 +7,15 @@ use super::patterns::Patterns;
 use super::substrings::Substrings;
 use super::table::TextTable;
 use crate::filter::facts::{Facts, Names};
+use crate::filter::lookalike::{Labels, Lookalikes, Target};
 use crate::filter::names::{has_punycode, to_u_labels, with_parents};
 use crate::filter::parameter::Parameter;
 use enum_map::EnumMap;
 use regex::bytes::Regex;
+use std::sync::Arc;
 
 /// The rules of all filters, numbered by parameter.
-pub(super) struct Rules {
+pub(super) struct RuleIndex {
     /// The values of the parameters that are compared as a whole, of the others nothing.
     tables: EnumMap<Parameter, TextTable>,
     /// The values of `contains` by number, and then the texts that regular expressions require.
@@ -28,17 +30,24 @@ pub(super) struct Rules {
     guarded: Vec<(u32, Regex)>,
     /// The others.
     patterns: Patterns,
+    lookalikes: Lookalikes,
     has_any_about_names: bool,
 }
 
-impl Rules {
-    /// Builds the indexes of the values in `tables`, with the compiled expressions of `regex` by number. `None` if they are
-    /// too large, gigabytes.
-    pub(super) fn new(mut tables: EnumMap<Parameter, TextTable>, regexes: Vec<Regex>) -> Option<Self> {
+impl RuleIndex {
+    /// Builds the indexes of the values in `tables`, with what was made of those of `regex` and `lookalike`, by number.
+    /// `None` if they are too large, gigabytes.
+    pub(super) fn new(
+        mut tables: EnumMap<Parameter, TextTable>,
+        regexes: Vec<Regex>,
+        targets: Vec<Arc<Target>>,
+    ) -> Option<Self> {
         let has_any_about_names =
             tables.iter().any(|(parameter, table)| parameter.is_about_names() && !table.is_empty());
         let contains = std::mem::take(&mut tables[Parameter::Contains]);
-        drop(std::mem::take(&mut tables[Parameter::Regex]));
+        for parameter in [Parameter::Regex, Parameter::Lookalike] {
+            drop(std::mem::take(&mut tables[parameter]));
+        }
         let (mut required, mut pairs) = (TextTable::default(), Vec::new());
         let (mut guarded, mut unguarded) = (Vec::new(), Vec::new());
         for (number, regex) in (0..).zip(regexes) {
@@ -51,7 +60,7 @@ impl Rules {
             }
         }
         tables.values_mut().for_each(TextTable::shrink);
-        Some(Rules {
+        Some(RuleIndex {
             tables,
             substrings: Substrings::new(contains.iter().chain(required.iter()))?,
             contains: u32::try_from(contains.len()).ok()?,
@@ -63,6 +72,7 @@ impl Rules {
             guards: Lists::new(required.len(), &pairs),
             guarded,
             patterns: Patterns::new(&unguarded),
+            lookalikes: Lookalikes::new(targets)?,
             has_any_about_names,
         })
     }
@@ -71,7 +81,7 @@ impl Rules {
     pub(super) fn bytes(&self) -> usize {
         let tables = self.tables.values().map(TextTable::bytes).sum::<usize>();
         let guarded = self.guarded.len() * size_of::<(u32, Regex)>();
-        tables + self.substrings.bytes() + self.guards.bytes() + guarded
+        tables + self.substrings.bytes() + self.guards.bytes() + guarded + self.lookalikes.bytes()
     }
 
     /// Finds the rules that hold for the entry, apart from its names.
@@ -96,6 +106,7 @@ impl Rules {
             if self.has_any_about_names {
                 self.find_domains(name, fired);
                 self.find_substrings(name, fired);
+                self.find_lookalikes(name, fired);
                 self.patterns.find(name, |number| fired.push_for_name(Parameter::Regex, number));
             }
             fired.end_name();
@@ -132,6 +143,19 @@ impl Rules {
             let found = self.substrings.find(&name).filter(|number| self.is_in_u_labels(*number));
             found.for_each(|number| self.push_contains(number, fired));
         }
+    }
+
+    fn find_lookalikes(&self, name: &str, fired: &mut Fired) {
+        if self.lookalikes.is_empty() {
+            return;
+        }
+        fired.seen.begin(self.lookalikes.len());
+        let labels = Labels::new(name);
+        self.lookalikes.propose(&labels, |number| {
+            if fired.seen.mark(number) && self.lookalikes.is_like(number, &labels) {
+                fired.push_for_name(Parameter::Lookalike, number);
+            }
+        });
     }
 
     fn is_in_u_labels(&self, number: u32) -> bool {

@@ -3,7 +3,7 @@
 use super::clauses::Clauses;
 use super::fired::{Fired, Marks};
 use super::lists::Lists;
-use super::rules::Rules;
+use super::rules::RuleIndex;
 use crate::filter::facts::Facts;
 use crate::filter::model::Filter;
 use crate::filter::parameter::Parameter;
@@ -18,7 +18,7 @@ pub struct FilterId(pub u64);
 pub(in crate::filter) struct Matcher {
     pub(super) ids: Vec<FilterId>,
     pub(super) filters: Vec<Arc<Filter>>,
-    pub(super) rules: Rules,
+    pub(super) rules: RuleIndex,
     pub(super) clauses: Clauses,
     /// By rule, the slots of the filters that wait for it.
     pub(super) triggers: EnumMap<Parameter, Lists>,

@@ -75,6 +75,43 @@ fn a_regular_expression_matches_a_name_without_case() {
 }
 
 #[test]
+fn a_lookalike_is_a_name_that_a_person_may_take_for_the_given_one() {
+    let wanted = [
+        "paypa1.com",
+        "xn--pypal-4ve.com",
+        "раураl.com",
+        "paypall.com",
+        "papal.com",
+        "paypsl.com",
+        "papyal.com",
+        "ppaypal.com",
+        "paypal-login.com",
+        "securepaypal.com",
+        "login-paypa1.example",
+        "paypal.net",
+        "paypal.com.evil.example",
+        "*.paypal.com.evil.example",
+    ];
+    let not_wanted =
+        ["paypal.com", "www.paypal.com", "*.paypal.com", "paypa1.paypal.com", "example.com", "pay.example"];
+    check("lookalike=paypal.com", &wanted, &not_wanted);
+    check("lookalike=www.PayPal.com", &wanted, &not_wanted);
+    check(
+        "lookalike=paypal.com,example.org",
+        &["paypa1.com", "examp1e.org", "example.com"],
+        &["paypal.com", "example.org"],
+    );
+    check("lookalike=paypal.com&domain=!paypa1.com", &["paypal.net"], &["paypa1.com", "www.paypa1.com"]);
+    assert!(wants_names("lookalike=!paypal.com", &["paypal.com"]));
+    assert!(!wants_names("lookalike=!paypal.com", &["paypa1.com", "securepaypal.com"]));
+    check(
+        "lookalike=b%C3%BCcher.example",
+        &["bucher.example", "xn--bcher-kva.com"],
+        &["xn--bcher-kva.example"],
+    );
+}
+
+#[test]
 fn values_of_one_parameter_are_alternatives() {
     for query in
         ["domain=a.example&domain=b.example", "domain=a.example,b.example", "domain=b.example,%20a.example"]

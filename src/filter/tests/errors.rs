@@ -75,6 +75,17 @@ fn an_empty_value_is_refused() {
 }
 
 #[test]
+fn what_nothing_can_look_like_is_refused() {
+    for value in ["com", "co.uk", "paypal", "!co.uk"] {
+        let message =
+            format!("lookalike={value} has no registrable domain; write one such as lookalike=example.com");
+        check(&format!("lookalike={value}"), "lookalike", &message);
+    }
+    let message = "lookalike=https://paypal.com is a URL; write lookalike=paypal.com";
+    check("lookalike=https://paypal.com", "lookalike", message);
+}
+
+#[test]
 fn an_unknown_type_is_refused() {
     check("type=cert", "type", "type=cert is unknown; type is precert or x509");
     check("type=precert,x509", "type", "type=precert,x509 is unknown; type is precert or x509");
@@ -86,7 +97,8 @@ fn a_malformed_expression_is_refused_with_its_position() {
     check(
         "regex=%C3%BC[z-a]",
         "regex",
-        "regex=ü[z-a] is not a regular expression: invalid character class range, the start must be <= the end, at character 3",
+        "regex=ü[z-a] is not a regular expression: invalid character class range, \
+         the start must be <= the end, at character 3",
     );
     let error = parse(r"regex=(a)\1").expect_err("a reference");
     assert!(error.to_string().contains("backreferences are not supported, at character 4"), "{error}");
@@ -127,11 +139,13 @@ fn control_characters_are_refused() {
 
 #[test]
 fn more_than_the_limits_is_refused() {
-    let limits = Limits { values: 3, value_bytes: 10, contains: 2, regexes: 1, ..Limits::default() };
+    let limits =
+        Limits { values: 3, value_bytes: 10, contains: 2, regexes: 1, lookalikes: 1, ..Limits::default() };
     for (query, message) in [
         ("contains=12345678901", "contains=12345678901 has 11 bytes, at most 10 are allowed"),
         ("contains=a&contains=!b&contains=c", "contains has more than 2 values"),
         ("regex=a&regex=b", "regex has more than 1 values"),
+        ("lookalike=a.b,!b.b", "lookalike has more than 1 values"),
         ("domain=a,b,c,d", "domain makes more than 3 values of all parameters together"),
         ("domain=a,a,b&type=x509", "type makes more than 3 values of all parameters together"),
     ] {

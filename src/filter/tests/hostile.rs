@@ -40,6 +40,8 @@ fn any_text_can_be_a_name() {
         "regex=^.*com$",
         r"regex=!^\w",
         "regex=^$",
+        "lookalike=paypal.com",
+        "lookalike=!paypal.com",
         "domain=com&contains=a&regex=a",
     ] {
         // Both ways of matching agree, whatever they find.

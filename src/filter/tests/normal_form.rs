@@ -11,6 +11,7 @@ fn order_case_and_repeats_do_not_matter() {
         ("domain=a&type=x509&contains=q", "contains=Q&type=X509&domain=a"),
         ("issuer=Let's+Encrypt&issuer=!R3", "issuer=!r3&issuer=let's+encrypt"),
         ("log=https://ct.example/a/", "log=CT.example/a"),
+        ("lookalike=PayPal.com,b.example", "lookalike=b.example&lookalike=paypal.com."),
         ("contains=b%C3%BCcher", "contains=B%C3%9CCHER"),
         ("contains=bu%CC%88cher", "contains=b%C3%BCcher"),
     ] {
@@ -26,6 +27,7 @@ fn order_case_and_repeats_do_not_matter() {
         ("issuer=a", "operator=a"),
         ("domain=a,b", "domain=ab"),
         ("regex=A", "regex=a"),
+        ("lookalike=a.example", "domain=a.example"),
         ("", "type=x509"),
     ] {
         assert_ne!(filter(one), filter(other), "{one} {other}");
