@@ -7,7 +7,6 @@ use crate::ct::entry::Content;
 use crate::ct::source::Source;
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::ops::Range;
 
 /// Longer names are left out: those of the DNS have at most 253 bytes. It bounds the work for a hostile certificate.
 const MAX_NAME_BYTES: usize = 1024;
@@ -34,8 +33,8 @@ impl SourceFacts {
 
 /// What filters look at in one entry.
 ///
-/// An entry of which only the names were read has no type and no issuer. A filter that wants some does not match it, and
-/// one that excludes some does: it is not known to have what is excluded.
+/// An entry of which only the names were read has no type and no issuer. A filter that wants some does not match it,
+/// and one that excludes some does: it is not known to have what is excluded.
 pub struct Facts<'a> {
     source: &'a SourceFacts,
     content: Option<&'a Content>,
@@ -70,20 +69,43 @@ impl<'a> Facts<'a> {
         self.certificate.get_or_init(parse).as_ref()
     }
 
+    /// Visits the names as messages show them, until `visit` returns false.
+    fn visit_written(&self, mut visit: impl FnMut(&str) -> bool) {
+        match self.content {
+            Some(Content::Names(entry)) => drop(entry.names.iter().all(|name| visit(name))),
+            Some(Content::Entry(_)) => {
+                let mut names = self.certificate().into_iter().flat_map(Certificate::domains);
+                names.all(|name| visit(&name));
+            }
+            None => {}
+        }
+    }
+
     /// The names in the form in which they are compared, in order.
     pub(super) fn names(&self) -> &Names {
         self.names.get_or_init(|| {
             let mut names = Names::default();
-            match self.content {
-                Some(Content::Names(entry)) => entry.names.iter().for_each(|name| names.push(name)),
-                Some(Content::Entry(_)) => {
-                    let written = self.certificate().into_iter().flat_map(Certificate::domains);
-                    written.for_each(|name| names.push(&name));
-                }
-                None => {}
-            }
+            self.visit_written(|name| {
+                names.push(name);
+                true
+            });
             names
         })
+    }
+
+    /// The name at `index` of [`names`](Self::names) as messages show it.
+    pub(super) fn written_name(&self, index: usize) -> Option<String> {
+        let position = self.names().ranges.get(index)?.position;
+        let (mut at, mut written) = (0, None);
+        self.visit_written(|name| {
+            let found = at == position;
+            if found {
+                written = Some(name.to_string());
+            }
+            at += 1;
+            !found
+        });
+        written.or_else(|| self.names().get(index).map(String::from))
     }
 
     /// The issuer's O and CN, in lower case.
@@ -134,12 +156,24 @@ impl<'a> Facts<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Names {
     text: String,
-    ranges: Vec<Range<usize>>,
+    ranges: Vec<NameRange>,
+    pushed: usize,
+}
+
+/// Where a name is.
+#[derive(Debug, Clone, Copy)]
+struct NameRange {
+    start: usize,
+    end: usize,
+    /// Its place among all names of the entry.
+    position: usize,
 }
 
 impl Names {
     /// Adds a name, unless it repeats the first one: nearly every common name is among the dNSNames.
     fn push(&mut self, name: &str) {
+        let position = self.pushed;
+        self.pushed += 1;
         if name.len() > MAX_NAME_BYTES {
             return;
         }
@@ -149,14 +183,15 @@ impl Names {
         }
         let start = self.text.len();
         self.text.push_str(&name);
-        self.ranges.push(start..self.text.len());
+        self.ranges.push(NameRange { start, end: self.text.len(), position });
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&str> {
-        self.text.get(self.ranges.get(index)?.clone())
+        let range = self.ranges.get(index)?;
+        self.text.get(range.start..range.end)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.ranges.iter().filter_map(|range| self.text.get(range.clone()))
+        self.ranges.iter().filter_map(|range| self.text.get(range.start..range.end))
     }
 }

@@ -11,7 +11,7 @@
 //! - `model` is the filter, `texts` its values; `names` is the form in which names are compared;
 //! - `facts` is what filters look at in one entry;
 //! - `lookalike` compares names with domains that they are made to look like;
-//! - `oracle` defines what a filter wants;
+//! - `oracle` defines what a filter wants, and `reason` says why it wants an entry;
 //! - `matcher` finds the same for many filters at once, and `index` keeps the matchers up to date while subscribers
 //!   come and go.
 //!
@@ -39,6 +39,7 @@ mod names;
 mod oracle;
 mod parameter;
 mod parse;
+mod reason;
 mod texts;
 mod value;
 
@@ -54,3 +55,4 @@ pub use matcher::{FilterId, Scratch};
 pub use model::Filter;
 pub use parameter::{Parameter, is_parameter, suggestion};
 pub use parse::FilterBuilder;
+pub use reason::{How, Reason};

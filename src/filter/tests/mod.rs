@@ -5,6 +5,7 @@
 mod agreement;
 mod contract;
 mod errors;
+mod explanation;
 mod hostile;
 mod index;
 mod normal_form;
