@@ -79,6 +79,8 @@ fn what_changes_during_a_merge_is_kept() {
     let mut index = FilterIndex::build((0..3000).map(|n| (FilterId(n), domain(n)))).unwrap();
     (3000..6000).for_each(|n| index.add(FilterId(n), domain(n)).unwrap());
     index.remove(FilterId(1));
+    // Its id is both removed and present in what is merged.
+    index.add(FilterId(7), domain(9007)).unwrap();
     let merge = index.begin_merge().expect("levels of similar sizes");
     assert!(index.begin_merge().is_none(), "one merge at a time");
     // Removed, replaced and added in the meantime.
@@ -95,6 +97,8 @@ fn what_changes_during_a_merge_is_kept() {
             (2, &[]),
             (3, &[]),
             (9003, &[3]),
+            (7, &[]),
+            (9007, &[7]),
             (9001, &[1]),
             (4500, &[4500]),
             (6050, &[6050]),
