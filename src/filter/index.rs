@@ -20,8 +20,9 @@ use std::sync::Arc;
 
 /// A level is at least so many times as large as all levels behind it together.
 const RATIO: usize = 4;
-/// Levels with at most so many values and filters are merged by `add`. That takes some milliseconds.
-const MERGED_AT_ONCE: usize = 2048;
+/// Levels with at most so many values and filters are merged by `add`. That takes some milliseconds. Tests have few filters,
+/// and merges of both kinds.
+const MERGED_AT_ONCE: usize = if cfg!(test) { 16 } else { 2048 };
 
 /// Filters that can be added and removed. [`matchers`](Self::matchers) gives readers what there is.
 #[derive(Default)]
