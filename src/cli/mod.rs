@@ -206,6 +206,10 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
     serve(&config, load).await
 }
 
+/// Maximum size of the demo's journal, in bytes: some 50,000 entries.
+#[cfg(feature = "demo")]
+const DEMO_JOURNAL: u64 = 64 * 1024 * 1024;
+
 #[cfg(feature = "demo")]
 async fn demo(cli: &Cli, args: &DemoArgs) -> Result<(), Failure> {
     // An invalid configuration must not start anything, including the demo's logs. Their URLs are known only
@@ -217,8 +221,9 @@ async fn demo(cli: &Cli, args: &DemoArgs) -> Result<(), Failure> {
         let mut config = load_watching(cli, logs.iter().map(|(_, log)| log.clone()).collect())?;
         // The demo's logs are on this machine, so no proxy is used.
         config.proxies = Proxies::none();
-        // The logs are new at each start, so positions are not saved.
+        // The logs are new at each start, so positions are not saved, and the journal is in memory.
         config.keeps_positions = false;
+        config.journal.max_bytes = config.journal.max_bytes.min(DEMO_JOURNAL);
         Ok(config)
     };
     let result = serve(&load()?, load).await;

@@ -7,6 +7,7 @@
 //! | `link.rs` | how a block is linked to the one before it |
 //! | `block.rs` | the content of a block: entries of one log, and its position |
 //! | `store.rs` | the numbers of entries, and when segments begin and end |
+//! | `limits.rs` | how much is kept, and in how many segments |
 //! | `per_second.rs` | how many entries came in each of the last seconds |
 //! | `recovery.rs` | opens the segments of an earlier run, and repairs the newest |
 //! | `reader.rs` | reads blocks in order |
@@ -26,6 +27,7 @@
 pub mod block;
 mod error;
 mod history;
+mod limits;
 mod link;
 mod list;
 mod per_second;
@@ -43,13 +45,16 @@ pub(crate) use error::FileError;
 #[cfg(test)]
 pub(crate) use history::MAX_CACHED_BYTES;
 pub(crate) use history::{History, ReadBlock};
+#[cfg(test)]
+pub(crate) use limits::MAX_IN_MEMORY;
+pub(crate) use limits::StoreLimits;
 pub(crate) use link::Link;
 #[cfg(test)]
 pub(crate) use list::MAX_SEGMENTS;
 #[cfg(test)]
 pub(crate) use record::MAX_PAYLOAD;
 pub(crate) use recovery::{LastStop, OpenError, cut_behind};
-pub(crate) use store::{Opened, Store, StoreFigures, StoreLimits};
+pub(crate) use store::{Opened, Store, StoreFigures};
 #[cfg(test)]
 pub(crate) use writer::MAX_WAITING;
 pub(crate) use writer::{Append, Writer};

@@ -4,6 +4,7 @@
 //! ahead of all numbers given so far. After an unclean stop the numbers go on from the clock.
 
 use super::error::FileError;
+use super::limits::{StoreLimits, microseconds};
 use super::list::SegmentList;
 use super::per_second::{EntriesPerSecond, SECONDS};
 use super::reader::{Reader, StoredBlock};
@@ -19,38 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const MIN_SEGMENT_BYTES: u64 = 1 << 20;
-const MAX_SEGMENT_BYTES: u64 = 64 << 20;
-/// The journal is deleted in about this many steps.
-const SEGMENTS: u32 = 16;
-/// Every segment is an open file, so those of a very large journal are larger.
-const MAX_FULL_SEGMENTS: u64 = 256;
 const NEVER: u64 = u64::MAX;
-
-/// How much is kept.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct StoreLimits {
-    /// Maximum size of all segments. It may be exceeded by the one that is written to.
-    pub(crate) max_bytes: u64,
-    /// Segments whose last block is older are deleted.
-    pub(crate) max_age: Duration,
-}
-
-impl StoreLimits {
-    fn segment_bytes(self) -> u64 {
-        let bytes = (self.max_bytes / u64::from(SEGMENTS)).clamp(MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES);
-        bytes.max(self.max_bytes / MAX_FULL_SEGMENTS)
-    }
-
-    /// A segment that is older is closed, so that it can be deleted when its blocks are too old.
-    fn segment_age_us(self) -> u64 {
-        microseconds(self.max_age / SEGMENTS)
-    }
-}
-
-fn microseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
 
 /// Why a block was not appended.
 #[derive(Debug, thiserror::Error)]
@@ -161,7 +131,8 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the journal in `dir`, or creates it. `None` keeps it in memory. `now_us` is the time in unix microseconds.
+    /// Opens the journal in `dir`, or creates it. `None` keeps it in memory, where it has at
+    /// most [`MAX_IN_MEMORY`](super::limits::MAX_IN_MEMORY) bytes. `now_us` is the time in unix microseconds.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -170,6 +141,7 @@ impl Store {
             Some(dir) => recovery::recover(dir, now_us)?,
             None => Recovered::empty(now_us),
         };
+        let limits = if dir.is_some() { limits } else { limits.in_memory() };
         let store = Store {
             dir: dir.map(Path::to_owned),
             limits,

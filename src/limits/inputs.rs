@@ -131,8 +131,9 @@ pub(super) fn inputs() -> Vec<Row> {
         [
             "journal".into(),
             format!(
-                "`journal.max_bytes` and one segment; at most {} segments, each one open file; a block of at most {}; {} blocks \
-                 that wait to be written; {} of blocks in memory that clients read",
+                "`journal.max_bytes` and one segment, in memory at most {}; at most {} segments, each one open file; a block \
+                 of at most {}; {} blocks that wait to be written; {} of blocks in memory that clients read",
+                bytes(journal::MAX_IN_MEMORY as usize),
                 journal::MAX_SEGMENTS,
                 bytes(journal::MAX_PAYLOAD),
                 journal::MAX_WAITING,

@@ -273,6 +273,19 @@ fn memory_has_the_same_limits_and_no_files() {
 }
 
 #[test]
+fn memory_does_not_take_what_a_disk_would_hold() {
+    let limits = StoreLimits { max_bytes: 2 << 30, ..LIMITS };
+    let store = Store::open(None, limits, NOW).unwrap().store;
+    let block = vec![0; 16 << 20];
+    for _ in 0..20 {
+        store.append(1, NOW, &[&block]).unwrap();
+    }
+    let figures = store.figures();
+    let least = super::MAX_IN_MEMORY / 2;
+    assert!((least..=super::MAX_IN_MEMORY).contains(&figures.bytes), "{figures:?}");
+}
+
+#[test]
 fn concurrent_readers_see_every_block_once_and_in_order() {
     const BLOCKS: u64 = 2000;
     for dir in [None, Some(tempfile::tempdir().unwrap())] {
