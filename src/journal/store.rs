@@ -131,8 +131,8 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the journal in `dir`, or creates it. `None` keeps it in memory, where it has at
-    /// most [`MAX_IN_MEMORY`](super::limits::MAX_IN_MEMORY) bytes. `now_us` is the time in unix microseconds.
+    /// Opens the journal in `dir`, or creates it. `None` keeps it in memory, where it has at most
+    /// [`MAX_IN_MEMORY`](super::limits::MAX_IN_MEMORY) bytes. `now_us` is the time in unix microseconds.
     ///
     /// # Errors
     /// See [`OpenError`].
