@@ -171,13 +171,14 @@ async function staysWhereItIsRead(page) {
   await moves(page, await firstRow(page));
 }
 
-// Notes the number of every entry that the page gets from now on. Returns the number after which they begin.
+// Notes the number of every entry that the page gets from now on. Returns the number after which they begin,
+// and how many the page had counted by then. Both in one step: entries come between two.
 function noteNumbers(page) {
   return page.evaluate(() => {
     const add = addToFeed;
     window.noted = [];
     addToFeed = (entry, isHistory) => { noted.push(entry.message.seq); add(entry, isHistory); };
-    return newest;
+    return { seq: newest, total };
   });
 }
 
@@ -309,7 +310,7 @@ async function see(page, problems) {
   await readsBackToTheFirst(page);
   await findsTheFirstByItsName(page);
   await staysWhereItIsRead(page);
-  const begin = { seq: await noteNumbers(page), total: await page.evaluate(() => total) };
+  const begin = await noteNumbers(page);
   await goesOnAfterACrash(page, problems, begin);
   await goesOnAfterALostConnection(page, begin);
   await noticesAFrozenServer(page, problems);
