@@ -14,6 +14,9 @@
 //!                                                                                            └─► Reader: pong, close
 //! ```
 //!
+//! Clients that ask for the same stream, wire format and filter share a `Feed`, and so a Tail. The Broker asks the filters
+//! of all feeds at once which of them want an entry.
+//!
 //! Every client has a `Session`, which subscribes it. Each WebSocket client has a WebSocketSession as well, which answers
 //! what the client says; SSE clients cannot send anything.
 //!
@@ -26,9 +29,9 @@
 //! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `counters`, `digest`, `evidence`, `access`, `message`, `clock` |
 //! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `access`, `printable` |
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
-//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `log_client`, `state`, `journal`, `counters`, `access`, `message`, `rate`, `clock` |
+//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `log_client`, `state`, `journal`, `counters`, `access`, `filter`, `message`, `rate`, `printable`, `clock` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
-//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `counters`, `digest`, `evidence`, `access`, `message`, `ct`, `rate`, `spare`, `printable`, `system`, `clock` |
+//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `counters`, `digest`, `evidence`, `access`, `filter`, `message`, `ct`, `rate`, `spare`, `printable`, `system`, `clock` |
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
 //! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `state`, `access`, `message`, `ct`, `printable` |
 //! | `log_list` | the lists of logs: downloaded, verified and stored | `http_client`, `ct`, `system` |
@@ -66,7 +69,8 @@
 //! | whether such an entry is requested again | `actors/log_watcher/fetcher.rs` |
 //! | whether such an entry is sent or skipped | `actors/log_watcher/publisher.rs` |
 //! | which names are in `all_domains` | `certificate/domains.rs`; of names tiles: `ct/names_tile.rs` |
-//! | which entries a filter wants | `filter/oracle.rs` |
+//! | which entries a filter wants | `filter/oracle.rs`; of all filters: `actors/broker/audiences.rs` |
+//! | which parameters are understood | `routes/query.rs` |
 //! | whether an address may connect, and a token may subscribe | `access/mod.rs`, `access/token.rs`; applied in `server/gate.rs` |
 //! | where a client reads, and what happens when it falls behind | `actors/reader/state.rs` |
 //! | which numbers entries get, also after a crash | `journal/store.rs`, `journal/recovery.rs` |
@@ -74,7 +78,7 @@
 //! | what a WebSocket client is answered | `actors/websocket_session.rs` |
 //! | how the connection of a client ends, step by step | `actors/reader/closing.rs` |
 //! | when a slow or silent subscriber is closed | `actors/broker.rs`; any other client: `server/http.rs` |
-//! | which messages stay in memory | `actors/broker.rs` |
+//! | which messages stay in memory | `actors/broker/ring.rs` |
 //! | which connections end when all together have too much unsent | `transport/connections.rs` |
 
 // Public items are those that the binary, tests, benches or fuzz targets need.

@@ -11,11 +11,12 @@ mod journal;
 mod saver;
 
 use crate::access::ConnectionLimits;
-use crate::actors::broker::{Broker, Clients, CloseClients, DisconnectClients, Tails};
+use crate::actors::broker::{Broker, Clients, CloseClients, DisconnectClients};
 use crate::actors::heartbeat::Heartbeat;
 use crate::actors::liveness::Liveness;
 use crate::actors::log_directory::{LogDirectory, LogStatuses, StopWatching};
 use crate::actors::log_watcher::{self, LogStatus, LogWatcher};
+use crate::actors::reader::Feeds;
 use crate::actors::replayer::Replayer;
 use crate::config::{Config, JournalConfig, ListConfig, LogConfig, LogEndpoint};
 use crate::counters::Counters;
@@ -123,14 +124,13 @@ impl Application {
         let admin_address = listeners.admin.as_ref().and_then(|listener| listener.local_addr().ok());
         let journal = OpenJournal::open(&journal_config(config), &positions)?;
         let (demand, counters) = (Arc::new(Demand::default()), Arc::new(Counters::default()));
-        let tails = Tails::default();
         let mut arbiters = vec![Arbiter::new()];
         let broker = {
-            let (demand, counters, tails) = (demand.clone(), counters.clone(), tails.clone());
+            let (demand, counters) = (demand.clone(), counters.clone());
             let (newest, limits, next_seq) =
                 (config.newest_messages, config.clients, journal.store.next_seq());
             let broker =
-                move |_: &mut Context<Broker>| Broker::new(demand, counters, tails, newest, limits, next_seq);
+                move |_: &mut Context<Broker>| Broker::new(demand, counters, newest, limits, next_seq);
             Broker::start_in_arbiter(&arbiters[0].handle(), broker)
         };
         let issuers = Arc::new(Issuers::new(config.state_dir.join("issuers")));
@@ -166,7 +166,7 @@ impl Application {
             begin: std::time::Instant::now(),
             positions: positions.clone(),
             journal: journal.store.clone(),
-            tails,
+            feeds: Feeds::default(),
             replay,
             grace: RestartGrace::new(journal.start_of_grace(), config.restart_grace),
         });

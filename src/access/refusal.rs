@@ -24,6 +24,11 @@ pub enum Refusal {
     /// The limit of connections per token is reached.
     #[error("this token has reached its connection limit; close some connections")]
     TokenFull,
+    /// The limit of memory for filters is reached.
+    #[error(
+        "the filters of all clients take as much memory as they may; try again later, or ask for clients.filter_bytes to be raised"
+    )]
+    FiltersFull,
     /// A token is required, but none was presented.
     #[error("a token is required: send it as \"Authorization: Bearer TOKEN\" or as ?token=TOKEN")]
     TokenMissing,
@@ -57,12 +62,19 @@ impl Refusal {
             | Refusal::Host
             | Refusal::CrossSite => 403,
             Refusal::AddressFull | Refusal::AddressRate | Refusal::TokenFull => 429,
-            Refusal::Full => 503,
+            Refusal::Full | Refusal::FiltersFull => 503,
         }
     }
 
     /// Whether the reason is temporary.
     pub fn passes(self) -> bool {
-        matches!(self, Refusal::Full | Refusal::AddressFull | Refusal::AddressRate | Refusal::TokenFull)
+        matches!(
+            self,
+            Refusal::Full
+                | Refusal::AddressFull
+                | Refusal::AddressRate
+                | Refusal::TokenFull
+                | Refusal::FiltersFull
+        )
     }
 }

@@ -4,27 +4,33 @@
 //! The Broker waits for no client. It closes clients that stop reading, because the connection of such a client waits for
 //! its socket and cannot close itself.
 
+mod audiences;
 mod messages;
+mod ring;
 #[cfg(test)]
 mod tests;
 
 use super::client::Client;
 use super::coalescer::Coalescers;
-use super::reader::{ABANDONED_TIMEOUT, GOING_AWAY, NORMAL, NOT_ALLOWED, SharedFrames, Tail, Unit};
+use super::reader::{ABANDONED_TIMEOUT, Feed, GOING_AWAY, NORMAL, NOT_ALLOWED, SharedFrames, Unit};
 use super::ring_buffer::RingBuffer;
 use super::trim_policy::TrimPolicy;
 use crate::clock;
 use crate::config::ClientLimits;
 use crate::counters::{Counters, Ending};
 use crate::live_config::LiveSettings;
-use crate::message::{CertEntry, Demand, Stream, Wire};
+use crate::message::{CertEntry, Demand, Wire};
 use crate::spare;
 use crate::system;
+use actix::fut::wrap_future;
 use actix::prelude::*;
+use audiences::Audiences;
 use enum_map::EnumMap;
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Weak};
+use ring::Ring;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::spawn_blocking;
 
 pub(crate) use messages::{
     Alert, BrokerFigures, Clients, CloseClients, DisconnectClients, Join, NewSettings, Newest, Ping, Publish,
@@ -45,49 +51,17 @@ struct Subscriber {
     abandoned_at: Option<Instant>,
 }
 
-/// The tails of all streams and wire formats.
-#[derive(Debug, Clone, Default)]
-pub struct Tails(Arc<EnumMap<Stream, EnumMap<Wire, Arc<Tail>>>>);
-
-impl Tails {
-    /// The newest messages of `stream` on `wire`.
-    pub(crate) fn of(&self, stream: Stream, wire: Wire) -> &Arc<Tail> {
-        &self.0[stream][wire]
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Arc<Tail>> {
-        self.0.values().flat_map(EnumMap::values)
-    }
-
-    /// Memory of all tails, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        self.all().map(|tail| tail.bytes()).sum()
-    }
-}
-
-/// Units that are no longer in a tail, while a client that is taking one keeps it in memory.
-#[derive(Debug, Default)]
-struct Evicted(VecDeque<Weak<SharedFrames>>);
-
-impl Evicted {
-    fn bytes(&mut self) -> usize {
-        self.0.retain(|shared| shared.strong_count() > 0);
-        self.0.iter().filter_map(Weak::upgrade).map(|shared| shared.bytes()).sum()
-    }
-}
-
 /// The Broker actor; see the module documentation.
-#[derive(Debug)]
 pub struct Broker {
     connections: HashMap<u64, Subscriber>,
+    audiences: Audiences,
     demand: Arc<Demand>,
     counters: Arc<Counters>,
     newest: RingBuffer,
     limits: ClientLimits,
     /// The newest settings, if they were changed after the start.
     new_settings: Option<Arc<LiveSettings>>,
-    tails: Tails,
-    evicted: Evicted,
+    ring: Ring,
     /// Frames that are appended to the tails at the next flush.
     coalescer: Coalescers,
     /// Timer of the next flush, if one is scheduled.
@@ -103,20 +77,19 @@ impl Broker {
     pub fn new(
         demand: Arc<Demand>,
         counters: Arc<Counters>,
-        tails: Tails,
         keep: usize,
         limits: ClientLimits,
         next_seq: u64,
     ) -> Self {
         Broker {
             connections: HashMap::new(),
+            audiences: Audiences::default(),
             demand,
             counters,
             newest: RingBuffer::new(keep),
             limits,
             new_settings: None,
-            tails,
-            evicted: Evicted::default(),
+            ring: Ring::default(),
             coalescer: Coalescers::default(),
             flush: None,
             trim_policy: TrimPolicy::default(),
@@ -134,50 +107,41 @@ impl Broker {
         if let Some(flush) = self.flush.take() {
             ctx.cancel_future(flush);
         }
-        let mut has_grown: EnumMap<Stream, EnumMap<Wire, bool>> = EnumMap::default();
-        for (stream, wire, frames) in self.coalescer.take() {
-            let units = SharedFrames::joined(&frames, self.demand.clients_of(stream, wire));
+        for (feed, frames) in self.coalescer.take() {
+            // Its last client may have left meanwhile.
+            let Some(audience) = self.audiences.get(feed) else { continue };
+            let units = SharedFrames::joined(&frames, audience.len());
             let last = units.len() - 1;
             for (i, shared) in units.into_iter().enumerate() {
                 // Entries without a message are covered by the unit of the next message, or by the last unit.
                 let end_seq = if i < last { shared.frames().end_seq() } else { None };
-                self.append(stream, wire, shared, end_seq.unwrap_or(self.next_seq));
+                let end_seq = end_seq.unwrap_or(self.next_seq);
+                self.ring.push(&audience.feed, Unit { shared, end_seq });
             }
-            has_grown[stream][wire] = true;
+            audience.wake();
         }
-        self.wake(|stream, wire| has_grown[stream][wire]);
-        self.evict();
+        self.ring.evict(self.limits.ring_bytes);
     }
 
-    fn append(&self, stream: Stream, wire: Wire, shared: Arc<SharedFrames>, end_seq: u64) {
-        self.tails.of(stream, wire).push(Unit { shared, end_seq, since: Instant::now() });
-    }
-
-    /// Wakes the clients of the tails that have grown.
-    fn wake(&self, has_grown: impl Fn(Stream, Wire) -> bool) {
-        for client in self.clients() {
-            if client.reader.stream().is_some_and(|stream| has_grown(stream, client.reader.wire)) {
-                client.reader.wake();
+    /// Merges filters on another thread, if that is due. Those before stay in use meanwhile.
+    fn merge_filters(&mut self, ctx: &mut Context<Self>) {
+        let Some(merge) = self.audiences.begin_merge() else { return };
+        let merged = wrap_future(spawn_blocking(move || merge.run()));
+        ctx.spawn(merged.map(|merged, broker: &mut Broker, ctx| {
+            let merged =
+                merged.map_err(|_| "the thread ended").and_then(|merged| merged.map_err(|_| "too large"));
+            if let Err(why) = merged {
+                log::error!("failed to merge the filters of the clients: {why}");
             }
-        }
-    }
-
-    /// Keeps the tails within their limit. The oldest units leave memory; clients that need them read the journal.
-    fn evict(&mut self) {
-        let mut bytes = self.tails.bytes();
-        while bytes > self.limits.ring_bytes {
-            let oldest = self.tails.all().filter_map(|tail| Some((tail.oldest()?, tail)));
-            let Some((_, tail)) = oldest.min_by_key(|(since, _)| *since) else { return };
-            let Some(unit) = tail.evict() else { return };
-            bytes -= unit.shared.bytes();
-            self.evicted.0.push_back(Arc::downgrade(&unit.shared));
-        }
+            broker.audiences.end_merge(merged.ok());
+            broker.merge_filters(ctx);
+        }));
     }
 
     /// Bounds the memory of units that are no longer in a tail. Each is kept by a client that is taking it; those that have
     /// accepted nothing for longest are disconnected.
     fn shed(&mut self) {
-        if self.evicted.bytes() <= self.limits.ring_bytes {
+        if self.ring.evicted_bytes() <= self.limits.ring_bytes {
             return;
         }
         let waiting =
@@ -188,8 +152,27 @@ impl Broker {
             log::debug!("client {}: disconnected, it keeps old messages in memory", slowest.address);
             self.counters.ended(Ending::Shed);
             slowest.disconnect();
-            if self.evicted.bytes() <= self.limits.ring_bytes {
+            if self.ring.evicted_bytes() <= self.limits.ring_bytes {
                 return;
+            }
+        }
+    }
+
+    /// Lets a client read `feed` from its start on.
+    fn join(&mut self, feed: &Arc<Feed>, client: &Arc<Client>, ctx: &mut Context<Self>) {
+        feed.add_to(&self.demand);
+        match self.audiences.join(feed, client.clone()) {
+            Ok(is_first) => {
+                if is_first {
+                    // What was published before is not in a tail that nobody has read.
+                    self.ring.restart(feed, self.next_seq);
+                    self.merge_filters(ctx);
+                }
+                client.reader.join_at(client.start.unwrap_or(self.next_seq));
+            }
+            Err(error) => {
+                log::error!("client {}: {error}, closing", client.address);
+                client.reader.close(GOING_AWAY, "the filters are too large");
             }
         }
     }
@@ -279,13 +262,8 @@ impl Handler<Publish> for Broker {
 
     fn handle(&mut self, Publish(batch): Publish, ctx: &mut Self::Context) {
         let mut enough = self.limits.flush_interval.is_zero();
-        for stream in Stream::ALL {
-            for wire in Wire::ALL.into_iter().filter(|wire| self.demand.wants_as(stream, *wire)) {
-                let frames = batch.on_wire(stream, wire);
-                if !frames.is_empty() {
-                    enough |= self.coalescer.add(stream, wire, frames);
-                }
-            }
+        for (feed, frames) in self.audiences.messages(&batch) {
+            enough |= self.coalescer.add(&feed, frames);
         }
         let entries = batch.into_entries();
         if let Some(last) = entries.last().and_then(|entry| entry.seq) {
@@ -319,18 +297,18 @@ impl Handler<Tick> for Broker {
     fn handle(&mut self, _: Tick, ctx: &mut Self::Context) {
         self.flush(ctx);
         let now_us = clock::unix_us();
-        for wire in Wire::ALL {
-            let message = Arc::new(SharedFrames::from(wire.heartbeat(now_us, self.next_seq - 1)));
-            for stream in Stream::ALL.into_iter().filter(|stream| self.demand.wants_as(*stream, wire)) {
-                self.append(stream, wire, message.clone(), self.next_seq);
-            }
+        let heartbeat = |wire: Wire| Arc::new(SharedFrames::from(wire.heartbeat(now_us, self.next_seq - 1)));
+        let heartbeats = EnumMap::from_fn(heartbeat);
+        for audience in self.audiences.all() {
+            let shared = heartbeats[audience.feed.wire].clone();
+            self.ring.push(&audience.feed, Unit { shared, end_seq: self.next_seq });
+            audience.wake();
         }
-        self.wake(|_, _| true);
         for client in self.clients().filter(|client| client.reader.is_replaying()) {
             let heartbeat = client.reader.wire.heartbeat(now_us, client.reader.cursor().saturating_sub(1));
             client.reader.push(&Arc::new(heartbeat.into()));
         }
-        self.evict();
+        self.ring.evict(self.limits.ring_bytes);
         spare::give_back();
     }
 }
@@ -339,14 +317,8 @@ impl Handler<Subscribe> for Broker {
     type Result = ();
 
     fn handle(&mut self, Subscribe(client): Subscribe, ctx: &mut Self::Context) {
-        if let Some(stream) = client.reader.stream() {
-            // What was published before is not in a tail that nobody has read.
-            self.flush(ctx);
-            if !self.demand.wants_as(stream, client.reader.wire) {
-                self.tails.of(stream, client.reader.wire).restart(self.next_seq);
-            }
-            self.demand.add(stream, client.reader.wire);
-            client.reader.join_at(client.start.unwrap_or(self.next_seq));
+        if let Some(feed) = client.reader.feed() {
+            self.join(feed, &client, ctx);
         }
         if self.closing {
             client.reader.close(GOING_AWAY, "server is stopping");
@@ -372,12 +344,13 @@ impl Handler<Join> for Broker {
 impl Handler<Unsubscribe> for Broker {
     type Result = ();
 
-    fn handle(&mut self, Unsubscribe(id): Unsubscribe, _: &mut Self::Context) {
+    fn handle(&mut self, Unsubscribe(id): Unsubscribe, ctx: &mut Self::Context) {
         let Some(Subscriber { client, .. }) = self.connections.remove(&id) else { return };
-        if let Some(stream) = client.reader.stream() {
-            self.demand.remove(stream, client.reader.wire);
-            if !self.demand.wants_as(stream, client.reader.wire) {
-                self.tails.of(stream, client.reader.wire).restart(self.next_seq);
+        if let Some(feed) = client.reader.feed() {
+            feed.remove_from(&self.demand);
+            if self.audiences.leave(feed, id) {
+                self.ring.restart(feed, self.next_seq);
+                self.merge_filters(ctx);
             }
         }
     }
@@ -406,8 +379,9 @@ impl Handler<ReadFigures> for Broker {
 
     fn handle(&mut self, _: ReadFigures, _: &mut Self::Context) -> BrokerFigures {
         BrokerFigures {
-            ring_bytes: self.tails.bytes() + self.evicted.bytes(),
+            ring_bytes: self.ring.bytes() + self.ring.evicted_bytes(),
             replays: self.clients().filter(|client| client.reader.is_replaying()).count(),
+            filters: self.audiences.filters(),
         }
     }
 }

@@ -207,7 +207,7 @@ impl<T: Socket> Future for Connection<T> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use crate::actors::broker::{Broker, Clients, DisconnectClients, Tails};
+    use crate::actors::broker::{Broker, Clients, DisconnectClients};
     use crate::actors::client::{Client, ClientOrigin};
     use crate::actors::reader::{Reader, SharedFrames};
     use crate::actors::socket::{FIRST_SEND_BUFFER, SEND_BUFFER};
@@ -230,9 +230,7 @@ mod tests {
         let (other, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let origin = ClientOrigin { address: address.ip(), identity: None, slots: Vec::new() };
         let client = Arc::new(Client::new(origin, Reader::of_pushed(Wire::WebSocket), None));
-        let broker =
-            Broker::new(Arc::default(), Arc::default(), Tails::default(), 0, ClientLimits::unlimited(), 1)
-                .start();
+        let broker = Broker::new(Arc::default(), Arc::default(), 0, ClientLimits::unlimited(), 1).start();
         let session = Session::start(client.clone(), broker, false);
         (other.expect("a client"), client, Connection::new(accepted.expect("its connection").0, session, b""))
     }
@@ -369,9 +367,7 @@ mod tests {
     async fn a_client_that_has_said_goodbye_is_looked_after_until_it_is_gone() {
         let origin = ClientOrigin { address: [127, 0, 0, 1].into(), identity: None, slots: Vec::new() };
         let client = Arc::new(Client::new(origin, Reader::of_pushed(Wire::WebSocket), None));
-        let broker =
-            Broker::new(Arc::default(), Arc::default(), Tails::default(), 0, ClientLimits::unlimited(), 1)
-                .start();
+        let broker = Broker::new(Arc::default(), Arc::default(), 0, ClientLimits::unlimited(), 1).start();
         let session = Session::start(client, broker.clone(), false);
         let goodbye = Stuck(vec![0x88, 0x80, 0, 0, 0, 0]);
         let connected = actix_web::rt::spawn(Connection::new(goodbye, session, b""));

@@ -1,9 +1,10 @@
 //! Reads the journal for clients behind the tail, on a thread of its own, one block after another.
 
 use super::broker::{Broker, Join};
-use super::reader::{Reader, Unit};
+use super::reader::{Feed, Reader, Unit};
 use super::replay_queue::ReplayQueue;
 use crate::journal::{History, ReadBlock};
+use crate::message::{EntryBatch, Frames, Selection};
 use crate::rate::{Rate, TokenBucket};
 use actix::Addr;
 use std::ops::Range;
@@ -62,7 +63,7 @@ impl Replayer {
 
     /// Gives `reader` its next block.
     fn serve(&mut self, reader: &Arc<Reader>) {
-        let Some((from, stream)) = reader.reads_from().zip(reader.stream()) else { return };
+        let Some((from, feed)) = reader.reads_from().zip(reader.feed()) else { return };
         let end_seq = self.history.store().next_seq();
         match self.history.read(from) {
             Ok(Some(ReadBlock { first_seq, end_seq, after, batch })) => {
@@ -72,8 +73,8 @@ impl Replayer {
                 }
                 match batch {
                     Some(batch) => {
-                        let shared = Arc::new(batch.on_wire(stream, reader.wire).into());
-                        reader.deliver(Unit { shared, end_seq, since: Instant::now() });
+                        let shared = Arc::new(messages(feed, &batch).into());
+                        reader.deliver(Unit { shared, end_seq });
                     }
                     None => {
                         reader.skip_to(end_seq);
@@ -99,4 +100,14 @@ impl Replayer {
         }
         self.broker.do_send(Join { reader: reader.clone(), end_seq });
     }
+}
+
+/// What clients of `feed` get of `batch`. If they have a filter, only the messages that it wants are written.
+fn messages(feed: &Feed, batch: &EntryBatch) -> Arc<Frames> {
+    if !feed.is_filtered() {
+        return batch.on_wire(feed.stream, feed.wire);
+    }
+    let (places, mut selection) = (feed.wanted_of(batch.entries()), Selection::of(batch));
+    places.iter().for_each(|place| selection.want(feed.stream, *place));
+    selection.frames(feed.stream, feed.wire, &places)
 }

@@ -9,6 +9,8 @@ pub struct ClientLimits {
     pub flush_interval: Duration,
     /// Maximum number of bytes of the newest messages that are kept in memory for all clients.
     pub ring_bytes: usize,
+    /// Maximum memory of the filters of all clients, in bytes.
+    pub filter_bytes: usize,
     /// What happens to a client whose next message is no longer among them.
     pub when_behind: WhenBehind,
     /// The fraction of one core that reading the journal for clients may use, above 0 and at most 1.
@@ -33,6 +35,7 @@ impl ClientLimits {
         ClientLimits {
             flush_interval: Duration::ZERO,
             ring_bytes: usize::MAX,
+            filter_bytes: usize::MAX,
             when_behind: WhenBehind::Replay,
             replay_share: 1.0,
             all_unsent_bytes: usize::MAX,

@@ -193,6 +193,7 @@ fn client_limits(sources: &Sources, clients: &written::Clients) -> Result<Client
     Ok(ClientLimits {
         flush_interval,
         ring_bytes: at_least_one(sources, "clients.ring_bytes", clients.ring_bytes.0)?,
+        filter_bytes: clients.filter_bytes.0,
         when_behind: clients.when_behind,
         replay_share: share(sources, "clients.replay_share", clients.replay_share)?,
         all_unsent_bytes: at_least_one(sources, "clients.all_unsent_bytes", clients.all_unsent_bytes.0)?,

@@ -177,6 +177,7 @@ pub struct Clients {
     pub flush_interval: Span,
     /// Maximum number of bytes of the newest messages that are kept in memory for all clients.
     pub ring_bytes: Size,
+    pub filter_bytes: Size,
     /// What happens to a client whose next message is no longer among them.
     pub when_behind: WhenBehind,
     /// The fraction of one core that reading the journal for clients may use.
@@ -201,6 +202,7 @@ impl Default for Clients {
         Clients {
             flush_interval: Span(Duration::from_millis(10)),
             ring_bytes: Size(32 << 20),
+            filter_bytes: Size(128 << 20),
             when_behind: WhenBehind::Replay,
             replay_share: 0.75,
             restart_grace: Span::seconds(10),

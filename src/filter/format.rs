@@ -20,10 +20,27 @@ impl Filter {
     /// [`parse`](Self::parse) makes the same filter of it.
     pub fn to_query(&self) -> String {
         let mut query = Serializer::new(String::new());
-        for (parameter, values) in self.written() {
-            query.extend_pairs(values.map(|value| (parameter.name(), value)));
-        }
+        query.extend_pairs(self.pairs());
         query.finish()
+    }
+
+    /// The same, without the values at its end that would make it longer than `bytes`. An ellipsis follows then.
+    pub fn to_query_within(&self, bytes: usize) -> String {
+        let mut text = String::new();
+        for (name, value) in self.pairs() {
+            let before = text.len();
+            text = Serializer::new(text).append_pair(name, &value).finish();
+            if text.len() > bytes {
+                text.truncate(before);
+                text.push('…');
+                break;
+            }
+        }
+        text
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.written().flat_map(|(parameter, values)| values.map(move |value| (parameter.name(), value)))
     }
 }
 

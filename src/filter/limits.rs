@@ -1,5 +1,8 @@
 //! How large a filter may be.
 
+/// Memory of one compiled regular expression, in bytes.
+pub(super) const REGEX_BYTES: usize = 128 * 1024;
+
 /// The largest filter that is accepted. Every subscriber has the same limits unless its token has others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -26,7 +29,7 @@ impl Default for Limits {
             contains: 10_000,
             lookalikes: 1_000,
             regexes: 16,
-            regex_bytes: 128 * 1024,
+            regex_bytes: REGEX_BYTES,
         }
     }
 }

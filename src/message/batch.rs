@@ -1,52 +1,12 @@
 //! Batches of entries, and the frames that are built from them.
 
 use super::certificate_update::{Cuts, NUMBERED_BEHIND};
-use super::wire::{Wire, deflated, events, lines};
+use super::demand::Demand;
+use super::wire::{Wire, deflated};
 use super::{CertEntry, Frames, FramesBuilder, Stream};
-use crate::ct::entry::{Content, LogEntry};
+use crate::ct::entry::LogEntry;
 use enum_map::EnumMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-
-/// Number of subscribers for each stream and wire format. Frames are only built for streams that have
-/// subscribers.
-///
-/// The Broker updates the counts and the watchers read them. A watcher that reads an outdated count loses
-/// nothing: the Broker then builds the frames itself.
-#[derive(Debug, Default)]
-pub struct Demand(EnumMap<Stream, EnumMap<Wire, AtomicUsize>>);
-
-impl Demand {
-    /// Counts a new client.
-    pub fn add(&self, stream: Stream, wire: Wire) {
-        self.0[stream][wire].fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Removes a client from the count.
-    pub fn remove(&self, stream: Stream, wire: Wire) {
-        self.0[stream][wire].fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Whether `stream` has subscribers.
-    pub fn wants(&self, stream: Stream) -> bool {
-        Wire::ALL.iter().any(|wire| self.wants_as(stream, *wire))
-    }
-
-    /// Whether `stream` has subscribers with this wire format.
-    pub fn wants_as(&self, stream: Stream, wire: Wire) -> bool {
-        self.clients_of(stream, wire) > 0
-    }
-
-    /// Number of subscribers of `stream` with this wire format.
-    pub fn clients_of(&self, stream: Stream, wire: Wire) -> usize {
-        self.0[stream][wire].load(Ordering::Relaxed)
-    }
-
-    /// Number of all clients.
-    pub fn clients(&self) -> usize {
-        self.0.values().flat_map(EnumMap::values).map(|clients| clients.load(Ordering::Relaxed)).sum()
-    }
-}
 
 /// Consecutive entries of one log, in order. The frames of each stream are built at most once.
 #[derive(Debug)]
@@ -87,14 +47,14 @@ impl EntryBatch {
         self.entries.is_empty()
     }
 
-    /// Builds the frames that have subscribers. The streams are in the order in which one is cut from
+    /// Builds the frames that clients without a filter read. The streams are in the order in which one is cut from
     /// another.
     pub fn prepare(&self, demand: &Demand) {
         for stream in Stream::ALL {
-            if demand.wants(stream) {
+            if demand.wants_all(stream) {
                 self.frames(stream);
             }
-            if demand.wants_as(stream, Wire::Deflate) {
+            if demand.wants_all_as(stream, Wire::Deflate) {
                 self.deflated(stream);
             }
         }
@@ -122,10 +82,19 @@ impl EntryBatch {
     /// The messages of `stream` in the format of `wire`.
     pub fn on_wire(&self, stream: Stream, wire: Wire) -> Arc<Frames> {
         match wire {
-            Wire::WebSocket => self.frames(stream).clone(),
             Wire::Deflate => self.deflated(stream),
-            Wire::Events => events(self.frames(stream)),
-            Wire::Lines => lines(self.frames(stream)),
+            _ => wire.converted(self.frames(stream)),
+        }
+    }
+
+    /// The messages of `stream` in the format of `wire`, if they were built already.
+    pub(super) fn built(&self, stream: Stream, wire: Wire) -> Option<&Arc<Frames>> {
+        match (wire, stream) {
+            (Wire::WebSocket, Stream::Full) => self.full.get().map(|(frames, _)| frames),
+            (Wire::WebSocket, Stream::Lite) => self.lite.get(),
+            (Wire::WebSocket, Stream::Domains) => self.domains.get(),
+            (Wire::Deflate, _) => self.deflated[stream].get(),
+            (Wire::Events | Wire::Lines, _) => None,
         }
     }
 
@@ -162,26 +131,6 @@ impl EntryBatch {
         self.entries
     }
 
-    fn builder(&self, stream: Stream) -> FramesBuilder {
-        let bytes = self.entries.iter().map(|e| e.size_hint(stream)).sum();
-        FramesBuilder::with_capacity(self.entries.len(), bytes)
-    }
-
-    fn make_full(&self) -> (Arc<Frames>, Vec<Cuts>) {
-        let mut builder = self.builder(Stream::Full);
-        let mut write = |(seq, entry, whole): (u64, &CertEntry, &LogEntry)| {
-            let cuts = builder.push(|out| {
-                let cuts = entry.write_update(whole, out, true);
-                entry.write_number(out);
-                cuts
-            });
-            builder.number_last(seq, NUMBERED_BEHIND);
-            cuts
-        };
-        let cuts = self.whole_entries().map(&mut write).collect();
-        (builder.build(), cuts)
-    }
-
     /// The entries, each with its number, or with its place in the batch as long as it has none.
     fn numbered(&self) -> impl Iterator<Item = (u64, &CertEntry)> {
         (0..).zip(&self.entries).map(|(place, entry)| (entry.seq.unwrap_or(place), entry))
@@ -189,60 +138,111 @@ impl EntryBatch {
 
     /// The entries that are complete, not only names.
     fn whole_entries(&self) -> impl Iterator<Item = (u64, &CertEntry, &LogEntry)> {
-        self.numbered().filter_map(|(seq, entry)| match &entry.content {
-            Content::Entry(whole) => Some((seq, entry, whole)),
-            Content::Names(_) => None,
-        })
+        self.numbered().filter_map(|(seq, entry)| Some((seq, entry, entry.whole()?)))
+    }
+
+    fn make_full(&self) -> (Arc<Frames>, Vec<Cuts>) {
+        let mut builder = builder(&self.entries, Stream::Full);
+        let write = |(seq, entry, whole)| push_update(&mut builder, seq, entry, whole, true);
+        let cuts = self.whole_entries().map(write).collect();
+        (builder.build(), cuts)
     }
 
     fn make_lite(&self) -> Arc<Frames> {
-        let mut builder = self.builder(Stream::Lite);
-        match self.full.get() {
-            Some((full, cuts)) => {
-                for (i, cut) in cuts.iter().enumerate() {
-                    builder.push(|out| cut.write_lite(full.text(i), out));
-                    builder.number_last(full.seq(i).unwrap_or_default(), NUMBERED_BEHIND);
-                }
-            }
-            None => {
-                for (seq, entry, whole) in self.whole_entries() {
-                    builder.push(|out| {
-                        entry.write_update(whole, out, false);
-                        entry.write_number(out);
-                    });
-                    builder.number_last(seq, NUMBERED_BEHIND);
-                }
-            }
+        let Some((full, cuts)) = self.full.get() else {
+            return written(Stream::Lite, &self.entries, self.numbered());
+        };
+        let mut builder = builder(&self.entries, Stream::Lite);
+        for (i, cut) in cuts.iter().enumerate() {
+            builder.push(|out| cut.write_lite(full.text(i), out));
+            builder.number_last(full.seq(i).unwrap_or_default(), NUMBERED_BEHIND);
         }
         builder.build()
     }
 
     fn make_domains(&self) -> Arc<Frames> {
-        let mut builder = self.builder(Stream::Domains);
-        let full = self.full.get().filter(|(_, cuts)| cuts.len() == self.entries.len());
-        for (i, (seq, entry)) in self.numbered().enumerate() {
-            let is_sent = builder.push_if(|out| {
-                let has_names = match full {
-                    Some((full, cuts)) => {
-                        cuts.get(i).is_some_and(|cut| cut.write_dns_entries(full.text(i), out))
-                    }
-                    None => entry.write_dns_entries(out),
-                };
-                entry.write_number(out);
-                has_names
-            });
-            if is_sent {
-                builder.number_last(seq, NUMBERED_BEHIND);
-            }
+        let Some((full, cuts)) = self.full.get().filter(|(_, cuts)| cuts.len() == self.entries.len()) else {
+            return written(Stream::Domains, &self.entries, self.numbered());
+        };
+        let mut builder = builder(&self.entries, Stream::Domains);
+        for ((i, cut), (seq, entry)) in cuts.iter().enumerate().zip(self.numbered()) {
+            push_domains(&mut builder, seq, entry, |out| cut.write_dns_entries(full.text(i), out));
         }
         builder.build()
+    }
+
+    /// The frames of `stream` for the entries at `places` alone, in the same order.
+    pub(super) fn written_at(&self, stream: Stream, places: &[usize]) -> Arc<Frames> {
+        let entries: Vec<_> = places.iter().filter_map(|place| self.entries.get(*place)).collect();
+        let numbered = entries.iter().map(|entry| (entry.seq.unwrap_or_default(), *entry));
+        written(stream, entries.iter().copied(), numbered)
+    }
+}
+
+fn builder<'e>(entries: impl IntoIterator<Item = &'e CertEntry>, stream: Stream) -> FramesBuilder {
+    let sizes = entries.into_iter().map(|entry| entry.size_hint(stream));
+    let (count, bytes) = sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size));
+    FramesBuilder::with_capacity(count, bytes)
+}
+
+/// The frames of `stream`. `all` are the entries of `numbered`.
+fn written<'e>(
+    stream: Stream,
+    all: impl IntoIterator<Item = &'e CertEntry>,
+    numbered: impl Iterator<Item = (u64, &'e CertEntry)>,
+) -> Arc<Frames> {
+    let mut builder = builder(all, stream);
+    for (seq, entry) in numbered {
+        match stream {
+            Stream::Domains => push_domains(&mut builder, seq, entry, |out| entry.write_dns_entries(out)),
+            Stream::Full | Stream::Lite => {
+                if let Some(whole) = entry.whole() {
+                    push_update(&mut builder, seq, entry, whole, stream == Stream::Full);
+                }
+            }
+        }
+    }
+    builder.build()
+}
+
+/// Appends the full message, or the lite message if `everything` is false.
+fn push_update(
+    builder: &mut FramesBuilder,
+    seq: u64,
+    entry: &CertEntry,
+    whole: &LogEntry,
+    everything: bool,
+) -> Cuts {
+    let cuts = builder.push(|out| {
+        let cuts = entry.write_update(whole, out, everything);
+        entry.write_number(out);
+        cuts
+    });
+    builder.number_last(seq, NUMBERED_BEHIND);
+    cuts
+}
+
+/// Appends the message of the domains stream, unless `write` says that it has no names.
+fn push_domains(
+    builder: &mut FramesBuilder,
+    seq: u64,
+    entry: &CertEntry,
+    write: impl FnOnce(&mut Vec<u8>) -> bool,
+) {
+    let is_sent = builder.push_if(|out| {
+        let has_names = write(out);
+        entry.write_number(out);
+        has_names
+    });
+    if is_sent {
+        builder.number_last(seq, NUMBERED_BEHIND);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ct::entry::{LogEntryType, SignedTbs};
+    use crate::ct::entry::{Content, LogEntryType, SignedTbs};
     use crate::ct::names_tile::NamesEntry;
     use crate::ct::source::{Protocol, Source};
 

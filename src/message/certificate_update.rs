@@ -55,6 +55,14 @@ impl CertEntry {
         CertEntry { source, index, seen_us, content, seq: None, recorded_fault: None }
     }
 
+    /// The entry, unless only its names were read.
+    pub(super) fn whole(&self) -> Option<&LogEntry> {
+        match &self.content {
+            Content::Entry(entry) => Some(entry),
+            Content::Names(_) => None,
+        }
+    }
+
     /// The text of the fault to report to clients.
     pub fn fault(&self) -> Option<Cow<'_, str>> {
         let Content::Entry(entry) = &self.content else { return None };

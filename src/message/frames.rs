@@ -70,10 +70,11 @@ struct Number {
 }
 
 impl Span {
-    /// The span behind `by` more bytes.
-    fn moved(&self, by: usize) -> Self {
-        let number = self.number.map(|number| Number { digits: number.digits + by, ..number });
-        Span { payload: self.payload + by, end: self.end + by, number }
+    /// The span of the same frame if it begins at `to` instead of `from`.
+    fn placed(&self, from: usize, to: usize) -> Self {
+        let at = |offset: usize| offset - from + to;
+        let number = self.number.map(|number| Number { digits: at(number.digits), ..number });
+        Span { payload: at(self.payload), end: at(self.end), number }
     }
 }
 
@@ -92,6 +93,24 @@ impl Frames {
     pub(crate) fn joined_in(parts: &[Arc<Frames>], copy: Bytes) -> Arc<Frames> {
         debug_assert!(parts.iter().flat_map(|part| part.bytes.iter()).eq(copy.iter()), "it is no copy");
         Arc::new(Frames { bytes: Memory::Given(copy), spans: spans_of(parts) })
+    }
+
+    /// The messages of `frames` with these numbers, which are in order. Numbers without a message are left out.
+    pub(super) fn picked(frames: &Arc<Frames>, seqs: impl Iterator<Item = u64>) -> Arc<Frames> {
+        let indexes =
+            seqs.filter_map(|seq| Some(frames.index_of(seq)).filter(|i| frames.seq(*i) == Some(seq)));
+        let indexes: Vec<_> = indexes.collect();
+        if indexes.len() == frames.len() {
+            return frames.clone();
+        }
+        let length = indexes.iter().map(|i| frames.length(*i, i + 1)).sum();
+        let (mut bytes, mut spans) = (Buffer::with_capacity(length), Vec::with_capacity(indexes.len()));
+        for i in indexes {
+            let Some(span) = frames.spans.get(i) else { continue };
+            spans.push(span.placed(frames.offset(i), bytes.len()));
+            bytes.extend_from_slice(frames.slice(i, i + 1));
+        }
+        Arc::new(Frames { bytes: Memory::Own(bytes), spans })
     }
 
     /// Gives the messages their numbers: `first_seq` and the place of each one's entry in the batch.
@@ -181,7 +200,7 @@ fn spans_of(parts: &[Arc<Frames>]) -> Vec<Span> {
     let mut spans = Vec::with_capacity(parts.iter().map(|part| part.spans.len()).sum());
     let mut start = 0;
     for part in parts {
-        spans.extend(part.spans.iter().map(|span| span.moved(start)));
+        spans.extend(part.spans.iter().map(|span| span.placed(0, start)));
         start += part.bytes.len();
     }
     spans
@@ -378,6 +397,30 @@ mod tests {
             let at_once = built(&whole);
             prop_assert_eq!(joined.slice(0, joined.len()), at_once.slice(0, whole.len()));
         }
+    }
+
+    #[test]
+    fn picked_messages_are_those_with_the_numbers_asked_for() {
+        let mut builder = FramesBuilder::default();
+        for seq in [10, 11, 13, 17u64] {
+            let length = if seq == 11 { 70_000 } else { 20 };
+            builder.push(|out| out.extend_from_slice(format!("{seq:016}{}", "x".repeat(length)).as_bytes()));
+            builder.number_last(seq, length);
+        }
+        let all = builder.build();
+        let texts = |frames: &Frames| (0..frames.len()).map(|i| frames.text(i).to_vec()).collect::<Vec<_>>();
+        let mut picked = Frames::picked(&all, [9, 11, 12, 17, 18].into_iter());
+        assert_eq!(texts(&picked), [all.text(1), all.text(3)]);
+        assert_eq!((picked.seq(0), picked.seq(1), picked.end_seq()), (Some(11), Some(17), Some(18)));
+        assert_eq!(read_back(picked.slice(0, 2)), texts(&picked));
+        // The digits of the numbers are where they are said to be.
+        Arc::get_mut(&mut picked).expect("a copy").number(1);
+        assert!(
+            picked.text(0).starts_with(b"0000000000000012x")
+                && picked.text(1).starts_with(b"0000000000000018x")
+        );
+        assert!(Frames::picked(&all, [12].into_iter()).is_empty());
+        assert!(Arc::ptr_eq(&Frames::picked(&all, 0..20), &all), "no copy of everything");
     }
 
     #[test]

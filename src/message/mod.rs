@@ -10,6 +10,8 @@
 //!                                                                                    or as events)
 //! ```
 //!
+//! A [`Selection`] has the messages of some entries of a batch, for clients with filters.
+//!
 //! In the other direction, [`ClientFrames`] parses what clients send.
 
 #![cfg_attr(
@@ -20,18 +22,22 @@
 mod batch;
 mod certificate_update;
 pub(crate) mod client_frames;
+mod demand;
 mod frames;
 mod notices;
 mod seconds;
+mod selection;
 mod source;
 mod stream;
 mod wire;
 
-pub use batch::{Demand, EntryBatch};
+pub use batch::EntryBatch;
 pub use certificate_update::CertEntry;
 pub use client_frames::{ClientEnd, ClientFrames, ClosePayload, FrameCount, Heard, Violation};
+pub use demand::Demand;
 pub(crate) use frames::FramesBuilder;
 pub use frames::{Frames, close_frame, plain_close_frame, pong_frame};
-pub use notices::{gap, heartbeat, log_alert};
+pub use notices::{gap, heartbeat, log_alert, subscribed};
+pub use selection::Selection;
 pub use stream::Stream;
 pub use wire::{Wire, accept_deflate, events};

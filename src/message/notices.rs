@@ -1,11 +1,22 @@
 //! Messages that are not about a certificate.
 
+use super::Stream;
 use super::seconds::Seconds;
 use crate::ct::source::Source;
+use serde::Serialize;
 
 /// The heartbeat message; `now_us` is in unix microseconds. Everything up to the entry `seq` was sent before it.
 pub fn heartbeat(now_us: u64, seq: u64) -> String {
     format!(r#"{{"message_type":"heartbeat","timestamp":{},"seq":{seq}}}"#, Seconds::from_us(now_us))
+}
+
+/// The first message to a client that asked for notices: what was understood of its query. `seq` is the newest number, and
+/// `oldest` the first one that can be asked for.
+pub fn subscribed(stream: Stream, filter: &impl Serialize, seq: u64, oldest: u64) -> String {
+    let filter = serde_json::json!(filter);
+    format!(
+        r#"{{"message_type":"subscribed","stream":"{stream}","filter":{filter},"seq":{seq},"oldest":{oldest}}}"#
+    )
 }
 
 /// The notice that messages of the client's stream were dropped: those with the sequence numbers `from_seq`
@@ -43,6 +54,15 @@ mod tests {
     #[test]
     fn a_gap_names_the_first_and_the_last_message_that_is_missing() {
         assert_eq!(gap(7, 9), r#"{"message_type":"gap","dropped":3,"from_seq":7,"to_seq":9}"#);
+    }
+
+    #[test]
+    fn a_subscriber_is_told_what_was_understood() {
+        let filter = std::collections::BTreeMap::from([("domain", vec!["a.example", "!\"b"])]);
+        assert_eq!(
+            subscribed(Stream::Lite, &filter, 9, 3),
+            r#"{"message_type":"subscribed","stream":"lite","filter":{"domain":["a.example","!\"b"]},"seq":9,"oldest":3}"#
+        );
     }
 
     #[test]

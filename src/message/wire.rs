@@ -48,12 +48,21 @@ impl Wire {
     /// All formats, in the order of their discriminants.
     pub const ALL: [Wire; 4] = [Wire::WebSocket, Wire::Deflate, Wire::Events, Wire::Lines];
 
+    /// The messages of `plain`, which are WebSocket frames, in this format.
+    pub(super) fn converted(self, plain: &Arc<Frames>) -> Arc<Frames> {
+        match self {
+            Wire::WebSocket => plain.clone(),
+            Wire::Deflate => deflated(plain),
+            Wire::Events => events(plain),
+            Wire::Lines => lines(plain),
+        }
+    }
+
     /// A message that belongs to no stream.
     pub fn single(self, text: &[u8]) -> Arc<Frames> {
         match self {
             Wire::WebSocket | Wire::Deflate => Frames::single(text),
-            Wire::Events => events(&Frames::single(text)),
-            Wire::Lines => lines(&Frames::single(text)),
+            Wire::Events | Wire::Lines => self.converted(&Frames::single(text)),
         }
     }
 
@@ -92,7 +101,7 @@ pub fn events(plain: &Frames) -> Arc<Frames> {
 }
 
 /// The messages of `plain`, one a line.
-pub(super) fn lines(plain: &Frames) -> Arc<Frames> {
+fn lines(plain: &Frames) -> Arc<Frames> {
     let mut builder = FramesBuilder::with_capacity(plain.len(), plain.length(0, plain.len()));
     for i in 0..plain.len() {
         builder.push_raw(|out| {

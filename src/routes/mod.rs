@@ -16,6 +16,7 @@ mod answers;
 mod front_page;
 mod handshake;
 mod health;
+mod invalid;
 mod json;
 mod metrics;
 mod on_demand;

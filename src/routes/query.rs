@@ -1,18 +1,26 @@
 //! What a subscriber asks for in the query string, alike for all streams and wires.
 
+use super::invalid::{InvalidParameter, invalid};
+use crate::filter::{Filter, FilterError, Limits, Parameter, is_parameter, suggestion};
 use crate::journal::Store;
-use actix_web::HttpResponse;
+use crate::message::Stream;
 use chrono::DateTime;
 use std::time::Duration;
 
 /// Maximum number of entries before the end with which a subscriber can begin. They are counted block by block.
 const MAX_LAST: u64 = 10_000;
 
+/// The parameters beside those of filters.
+const PARAMETERS: [&str; 9] =
+    ["stream", "token", "notices", "cursor", "since", "until", "before", "last", "follow"];
+
 /// What a subscriber asks for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Query {
     /// Whether it wants notices.
     pub(super) notices: bool,
+    /// Which entries it wants.
+    pub(super) filter: Filter,
     /// The newest entry that it has.
     cursor: Option<u64>,
     /// The moment from which on it wants entries, unix microseconds.
@@ -25,21 +33,6 @@ pub(super) struct Query {
     ends_now: bool,
     /// It begins with this many entries before the end.
     last: Option<u64>,
-}
-
-/// A parameter that is refused.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct InvalidParameter {
-    parameter: &'static str,
-    message: String,
-}
-
-impl InvalidParameter {
-    /// Status 400, with the parameter and what is wrong with it.
-    pub(super) fn response(&self) -> HttpResponse {
-        HttpResponse::BadRequest().json(serde_json::json!({
-            "error": "invalid_parameter", "parameter": self.parameter, "message": self.message }))
-    }
 }
 
 /// Where a subscriber reads.
@@ -55,36 +48,52 @@ pub(super) struct Extent {
 
 impl Query {
     /// Parses the query string `text`. `last_event_id` is the header of the same name, which takes the place of a cursor.
+    /// The values of `stream` and `token` are not looked at: see [`stream`].
     ///
     /// # Errors
-    /// At the first invalid parameter.
+    /// At the first parameter that is unknown, given twice, or invalid.
     pub(super) fn parse(
         text: &str,
         last_event_id: Option<&str>,
         now_us: u64,
     ) -> Result<Self, InvalidParameter> {
-        let mut query = Query::default();
+        let (mut query, mut given, mut of_filter) = (Query::default(), Vec::new(), Vec::new());
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            if is_parameter(&name) {
+                of_filter.push((name, value));
+                continue;
+            }
+            let Some(name) = PARAMETERS.into_iter().find(|known| *known == name) else {
+                return Err(unknown(&name));
+            };
+            if given.contains(&name) {
+                return Err(invalid(name, "is given more than once"));
+            }
+            given.push(name);
+            query.set(name, &value, now_us)?;
+        }
         if let Some(id) = last_event_id.filter(|id| !id.is_empty()) {
             query.cursor = Some(number("Last-Event-ID", id)?);
-        }
-        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            match name.as_ref() {
-                "notices" => query.notices = matches!(value.as_ref(), "1" | "true"),
-                "cursor" if query.cursor.is_none() => query.cursor = Some(number("cursor", &value)?),
-                "since" => query.since_us = Some(moment("since", &value, now_us)?),
-                "until" => query.until_us = Some(moment("until", &value, now_us)?),
-                "before" => query.before = Some(number("before", &value)?),
-                "last" => query.last = Some(count("last", &value)?),
-                "follow" => query.ends_now = !flag("follow", &value)?,
-                _ => {}
-            }
-        }
-        if last_event_id.is_some_and(|id| !id.is_empty()) {
             // A browser repeats the query string when it comes back.
             (query.since_us, query.last) = (None, None);
         }
         query.check_has_one_start()?;
+        query.filter = Filter::parse(of_filter, Limits::default()).map_err(refused_filter)?;
         Ok(query)
+    }
+
+    fn set(&mut self, name: &'static str, value: &str, now_us: u64) -> Result<(), InvalidParameter> {
+        match name {
+            "notices" => self.notices = flag(name, value)?,
+            "cursor" => self.cursor = Some(number(name, value)?),
+            "since" => self.since_us = Some(moment(name, value, now_us)?),
+            "until" => self.until_us = Some(moment(name, value, now_us)?),
+            "before" => self.before = Some(number(name, value)?),
+            "last" => self.last = Some(count(name, value)?),
+            "follow" => self.ends_now = !flag(name, value)?,
+            _ => {}
+        }
+        Ok(())
     }
 
     fn check_has_one_start(&self) -> Result<(), InvalidParameter> {
@@ -131,8 +140,31 @@ impl Query {
     }
 }
 
-fn invalid(parameter: &'static str, message: &str) -> InvalidParameter {
-    InvalidParameter { parameter, message: message.into() }
+/// The stream that the query string `text` asks for. At most one is; `None` if none is.
+///
+/// # Errors
+/// If it is not in `offered`, or given twice.
+pub(super) fn stream(text: &str, offered: &[Stream]) -> Result<Option<Stream>, InvalidParameter> {
+    let mut asked = form_urlencoded::parse(text.as_bytes()).filter(|(name, _)| name == "stream");
+    let Some((_, name)) = asked.next() else { return Ok(None) };
+    if asked.next().is_some() {
+        return Err(invalid("stream", "is given more than once"));
+    }
+    let stream = offered.iter().copied().find(|stream| stream.to_string() == name);
+    stream.map(Some).ok_or_else(|| {
+        let offered: Vec<_> = offered.iter().map(Stream::to_string).collect();
+        invalid("stream", &format!("must be one of: {}; found {name:?}", offered.join(", ")))
+    })
+}
+
+fn unknown(name: &str) -> InvalidParameter {
+    let known = PARAMETERS.into_iter().chain(Parameter::ALL.map(Parameter::name));
+    let meant = suggestion(name, known).map(|meant| format!("; did you mean {meant}?"));
+    invalid(name, &format!("no such parameter{}", meant.unwrap_or_default()))
+}
+
+fn refused_filter(error: FilterError) -> InvalidParameter {
+    invalid(error.parameter(), &error.to_string())
 }
 
 fn number(parameter: &'static str, value: &str) -> Result<u64, InvalidParameter> {
@@ -229,5 +261,51 @@ mod tests {
         assert_eq!(query("last=10", Some("7")).last, None);
         assert_eq!(query("", None), Query::default());
         assert!(query("stream=lite&notices=1", None).notices && !query("notices=0", None).notices);
+    }
+
+    #[test]
+    fn a_typo_never_means_the_whole_stream() {
+        for (text, message) in [
+            ("domian=example.com", "domian: no such parameter; did you mean domain?"),
+            ("Domain=example.com", "Domain: no such parameter; did you mean domain?"),
+            ("folow=0", "folow: no such parameter; did you mean follow?"),
+            ("x", "x: no such parameter"),
+            ("=", ": no such parameter"),
+            ("a%00b=1", "a\\u{0}b: no such parameter"),
+            ("notices=yes", "notices: expected 0 or 1, found \"yes\""),
+            ("follow=0&follow=1", "follow: is given more than once"),
+            ("cursor=1&cursor=1", "cursor: is given more than once"),
+            ("domain=", "domain: domain has an empty value"),
+            ("domain=a.example,", "domain: domain has an empty value"),
+            ("type=cert", "type: type=cert is unknown; type is precert or x509"),
+            ("type=!precert&type=!x509", "type: type excludes every type"),
+            (
+                "domain=https://example.com/",
+                "domain: domain=https://example.com/ is a URL; write domain=example.com",
+            ),
+            ("regex=%28", "regex: regex=( is not a regular expression: unclosed group, at character 1"),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), message, "{text}");
+        }
+    }
+
+    #[test]
+    fn all_parameters_can_be_given_together() {
+        let text = "stream=lite&token=x&notices=1&since=1h&until=1m&before=5&follow=0&domain=a.example,B.example\
+                    &contains=a&!=";
+        assert!(parse(text).is_err());
+        let query = parse(text.trim_end_matches("&!=")).unwrap();
+        assert_eq!(query.filter.to_query(), "domain=a.example&domain=b.example&contains=a");
+        assert!(parse("").unwrap().filter.is_empty());
+    }
+
+    #[test]
+    fn a_stream_is_one_that_is_offered() {
+        let offered = [Stream::Full, Stream::Lite];
+        let asked = |text| stream(text, &offered).map_err(|error| error.message);
+        assert_eq!(asked("stream=lite&domain=x"), Ok(Some(Stream::Lite)));
+        assert_eq!(asked("domain=x"), Ok(None));
+        assert_eq!(asked("stream=domains").unwrap_err(), "must be one of: full, lite; found \"domains\"");
+        assert!(asked("stream=").is_err() && asked("stream=lite&stream=lite").is_err());
     }
 }

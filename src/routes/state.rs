@@ -3,10 +3,10 @@
 use super::front_page::FrontPage;
 use super::on_demand::OnDemand;
 use crate::access::ConnectionLimits;
-use crate::actors::broker::{Broker, Tails};
+use crate::actors::broker::Broker;
 use crate::actors::liveness::Liveness;
 use crate::actors::log_directory::LogStatuses;
-use crate::actors::reader::{Reader, SharedFrames};
+use crate::actors::reader::{Feeds, Reader, SharedFrames};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::journal::Store;
@@ -56,8 +56,8 @@ pub(crate) struct AppState {
     pub positions: Arc<Positions>,
     /// The journal.
     pub(crate) journal: Arc<Store>,
-    /// The newest messages.
-    pub(crate) tails: Tails,
+    /// What clients subscribe to.
+    pub(crate) feeds: Feeds,
     /// Receives readers that need the journal.
     pub(crate) replay: Sender<Arc<Reader>>,
     /// Where clients without a cursor begin after a restart.

@@ -10,6 +10,8 @@ use actix_web::{HttpRequest, HttpResponse, error, web};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
+/// Longer filters are cut, in bytes.
+const MAX_FILTER_SHOWN: usize = 1000;
 /// Replaces client addresses for visitors who are not admins.
 const HIDDEN: &str = "hidden";
 
@@ -70,6 +72,7 @@ fn describe(client: &Client, next_seq: u64, all: bool) -> Value {
         "replaying": reader.is_replaying(),
         "cursor": reader.cursor().saturating_sub(1),
         "stream": reader.stream(),
+        "filter": reader.feed().filter(|_| all).map(|feed| feed.filter.to_query_within(MAX_FILTER_SHOWN)),
         "wire": reader.wire,
         "notices": reader.notices,
         "messages_sent": reader.sent(),

@@ -1,15 +1,19 @@
 //! The stream routes, which turn a request into a client.
 
 use super::handshake::{asks_for_websocket, deflate_offer, start, upgrade_required};
+use super::invalid::invalid;
 use super::json;
-use super::query::{Extent, InvalidParameter, Query};
+use super::query::{self, Extent, Query};
 use super::state::AppState;
-use super::visitors::origin;
+use super::visitors::{origin, refused};
+use crate::access::Refusal;
 use crate::actors::client::{Client, ClientOrigin};
-use crate::actors::reader::{NORMAL, Reader, SharedFrames, Subscribed};
+use crate::actors::reader::{NORMAL, Reader, SharedFrames, Subscribed, TooManyFilters};
 use crate::actors::session::Session;
 use crate::clock;
-use crate::message::{FramesBuilder, Stream, Wire};
+use crate::filter::Filter;
+use crate::journal::Store;
+use crate::message::{self, FramesBuilder, Stream, Wire};
 use actix_web::http::Version;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -21,7 +25,8 @@ pub(super) async fn stream_or_page(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
     if asks_for_websocket(req.headers()) {
-        return open(state.root_stream, req, state).await;
+        let stream = query::stream(req.query_string(), &state.streams)?.unwrap_or(state.root_stream);
+        return open(stream, req, state).await;
     }
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
@@ -41,13 +46,14 @@ pub(super) async fn open(
     if !asks_for_websocket(req.headers()) {
         return Ok(upgrade_required());
     }
+    if query::stream(req.query_string(), &state.streams)?.is_some_and(|asked| asked != stream) {
+        let message = format!("this path has the {stream} stream; give stream at / instead");
+        return Err(invalid("stream", &message).into());
+    }
     let origin = origin(&req, &state, stream)?;
     let deflate = state.live.settings().clients.deflate && deflate_offer(&req).is_some();
     let wire = if deflate { Wire::Deflate } else { Wire::WebSocket };
-    match client(&req, &state, origin, stream, wire) {
-        Ok(client) => Ok(start(&req, client, state.broker.clone())),
-        Err(invalid) => Ok(invalid.response()),
-    }
+    Ok(start(&req, client(&req, &state, origin, stream, wire)?, state.broker.clone()))
 }
 
 /// The client that reads `stream` on `wire`, from where its query says.
@@ -57,21 +63,30 @@ fn client(
     origin: ClientOrigin,
     stream: Stream,
     wire: Wire,
-) -> Result<Arc<Client>, InvalidParameter> {
+) -> Result<Arc<Client>, actix_web::Error> {
     let last_event_id = req.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
-    let now_us = clock::unix_us();
+    let (now_us, limits) = (clock::unix_us(), state.live.settings().clients);
     let query = Query::parse(req.query_string(), last_event_id, now_us)?;
     let Extent { start, until, ends_at_us } = query.extent(&state.journal, now_us)?;
+    let (notices, begins) = (query.notices, subscribed(stream, &query.filter, &state.journal));
+    let feed = state.feeds.of(stream, wire, query.filter, limits.filter_bytes);
     let subscribed = Subscribed {
-        stream,
-        tail: state.tails.of(stream, wire).clone(),
-        when_behind: state.live.settings().clients.when_behind,
+        feed: feed.map_err(|TooManyFilters| refused(state, Refusal::FiltersFull))?,
+        when_behind: limits.when_behind,
         counters: state.counters.clone(),
-        tells_gaps: query.notices || start.is_some(),
+        tells_gaps: notices || start.is_some(),
     };
-    let reader = Reader::new(wire, query.notices, subscribed, state.replay.clone(), until);
+    let reader = Reader::new(notices, subscribed, state.replay.clone(), until);
+    if notices {
+        reader.push(&Arc::new(wire.single(begins.as_bytes()).into()));
+    }
     let start = start.or_else(|| state.grace.start().filter(|_| until.is_none()));
     Ok(Arc::new(Client::new(origin, reader, start).ending_at(ends_at_us)))
+}
+
+/// The notice that says how the query was understood.
+fn subscribed(stream: Stream, filter: &Filter, journal: &Store) -> String {
+    message::subscribed(stream, filter, journal.next_seq().saturating_sub(1), journal.floor())
 }
 
 /// `/develop`: the newest full messages, followed by a normal close frame.
@@ -123,18 +138,8 @@ fn body_of(
     wire: Wire,
     content_type: &str,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let asked = req.query_string().split('&').find_map(|pair| pair.strip_prefix("stream="));
-    let named =
-        |stream: &Stream| asked.map_or(*stream == state.root_stream, |name| name == stream.to_string());
-    let Some(stream) = state.streams.iter().copied().find(named) else {
-        let offered: Vec<_> = state.streams.iter().map(Stream::to_string).collect();
-        let error = format!("stream must be one of: {}", offered.join(", "));
-        return Ok(HttpResponse::BadRequest().json(serde_json::json!({ "error": error })));
-    };
-    let client = match client(req, state, origin(req, state, stream)?, stream, wire) {
-        Ok(client) => client,
-        Err(invalid) => return Ok(invalid.response()),
-    };
+    let stream = query::stream(req.query_string(), &state.streams)?.unwrap_or(state.root_stream);
+    let client = client(req, state, origin(req, state, stream)?, stream, wire)?;
     let in_chunks = req.version() >= Version::HTTP_11;
     let mut response = HttpResponse::Ok()
         .content_type(content_type)

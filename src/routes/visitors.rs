@@ -149,10 +149,11 @@ pub(super) fn json_for(visitor: Visitor, answer: StatusAndBody) -> HttpResponse 
 pub(super) fn may_hear(request: &HttpRequest, state: &AppState, stream: Stream) -> Result<(), Refused> {
     let rules = state.live.settings();
     let may = rules.access.token(presented(request).as_deref(), stream);
-    may.map(drop).map_err(|refusal| counted(state, refusal))
+    may.map(drop).map_err(|refusal| refused(state, refusal))
 }
 
-fn counted(state: &AppState, refusal: Refusal) -> Refused {
+/// Counts the refusal of a request.
+pub(super) fn refused(state: &AppState, refusal: Refusal) -> Refused {
     state.counters.refused(refusal);
     Refused(refusal)
 }
@@ -164,7 +165,7 @@ pub(super) fn origin(
     stream: Stream,
 ) -> Result<ClientOrigin, Refused> {
     let origin = origin_or_refusal(request, state, stream);
-    origin.map_err(|refusal| counted(state, refusal))
+    origin.map_err(|refusal| refused(state, refusal))
 }
 
 fn origin_or_refusal(

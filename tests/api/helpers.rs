@@ -208,6 +208,18 @@ impl TestApp {
     }
 }
 
+/// The status and the body of a request.
+pub async fn body(app: &TestApp, path: &str, last_event_id: Option<u64>) -> (u16, String) {
+    let client = awc::Client::builder().timeout(PATIENCE).finish();
+    let mut request = client.get(app.http(path));
+    if let Some(id) = last_event_id {
+        request = request.insert_header(("Last-Event-ID", id.to_string()));
+    }
+    let mut response = request.send().await.expect("an answer");
+    let body = response.body().limit(50 << 20).await.expect("a body");
+    (response.status().as_u16(), String::from_utf8(body.to_vec()).expect("text"))
+}
+
 /// A WebSocket client with a library other than the server's.
 pub struct Subscriber {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,

@@ -7,6 +7,7 @@ mod certificate;
 mod command_line;
 mod defects;
 mod faults;
+mod filters;
 mod following;
 mod helpers;
 mod http;

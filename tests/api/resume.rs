@@ -1,7 +1,7 @@
 //! Tests of clients that come back: by cursor, by time, after a restart.
 
 use crate::helpers::{
-    PATIENCE, Subscriber, TestApp, from_the_start, log_with, quiet_log, spawn_app, spawn_app_in, with_its_key,
+    Subscriber, TestApp, body, from_the_start, log_with, quiet_log, spawn_app, spawn_app_in, with_its_key,
 };
 use certstream_server::ct::source::Protocol;
 use certstream_server::demo::{DemoLogOptions, DemoProtocol};
@@ -20,18 +20,6 @@ async fn messages(client: &mut Subscriber, count: usize) -> Vec<Value> {
 
 fn seqs(messages: &[Value]) -> Vec<u64> {
     messages.iter().map(|message| message["seq"].as_u64().expect("a number")).collect()
-}
-
-/// The status and the body of a request.
-async fn body(app: &TestApp, path: &str, last_event_id: Option<u64>) -> (u16, String) {
-    let client = awc::Client::builder().timeout(PATIENCE).finish();
-    let mut request = client.get(app.http(path));
-    if let Some(id) = last_event_id {
-        request = request.insert_header(("Last-Event-ID", id.to_string()));
-    }
-    let mut response = request.send().await.expect("an answer");
-    let body = response.body().limit(50 << 20).await.expect("a body");
-    (response.status().as_u16(), String::from_utf8(body.to_vec()).expect("text"))
 }
 
 async fn wait_for_position(app: &TestApp, url: &str, position: u64) {

@@ -75,6 +75,8 @@ pub(crate) struct BrokerFigures {
     pub(crate) ring_bytes: usize,
     /// Number of clients that read the journal.
     pub(crate) replays: usize,
+    /// Number of different filters of clients.
+    pub(crate) filters: usize,
 }
 
 /// Closes all clients: each still receives what was published, followed by a close frame.

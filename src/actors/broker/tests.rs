@@ -1,12 +1,13 @@
 use super::*;
 use crate::actors::client::ClientOrigin;
 use crate::actors::liveness::Liveness;
-use crate::actors::reader::{Next, Reader, Subscribed};
+use crate::actors::reader::{Feeds, Next, Reader, Subscribed};
 use crate::config::WhenBehind;
 use crate::ct::entry::Content;
 use crate::ct::names_tile::NamesEntry;
 use crate::ct::source::{Protocol, Source};
-use crate::message::EntryBatch;
+use crate::filter::{Facts, Filter, Limits, SourceFacts};
+use crate::message::{EntryBatch, Stream};
 use std::sync::mpsc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
@@ -14,12 +15,14 @@ const FIRST: u64 = 1_700_000_000_000_000;
 
 struct Stage {
     broker: Addr<Broker>,
-    tails: Tails,
+    feeds: Feeds,
     counters: Arc<Counters>,
     replay: mpsc::Sender<Arc<Reader>>,
     /// The readers that need the journal.
     replayed: mpsc::Receiver<Arc<Reader>>,
     next: u64,
+    /// Of the clients.
+    ids: HashMap<*const Reader, u64>,
 }
 
 fn limits() -> ClientLimits {
@@ -29,23 +32,35 @@ fn limits() -> ClientLimits {
 impl Stage {
     fn new(limits: ClientLimits) -> Self {
         let (replay, replayed) = mpsc::channel();
-        let (tails, counters) = (Tails::default(), Arc::new(Counters::default()));
-        let broker = Broker::new(Arc::default(), counters.clone(), tails.clone(), 3, limits, FIRST).start();
-        Stage { broker, tails, counters, replay, replayed, next: FIRST }
+        let (feeds, counters) = (Feeds::default(), Arc::new(Counters::default()));
+        let broker = Broker::new(Arc::default(), counters.clone(), 3, limits, FIRST).start();
+        Stage { broker, feeds, counters, replay, replayed, next: FIRST, ids: HashMap::new() }
     }
 
-    async fn subscribe(&self, start: Option<u64>, when_behind: WhenBehind) -> Arc<Reader> {
-        let wire = Wire::WebSocket;
+    async fn subscribe(&mut self, start: Option<u64>, when_behind: WhenBehind) -> Arc<Reader> {
+        self.subscribe_to("", start, when_behind).await
+    }
+
+    /// Subscribes a client with the filter `query`.
+    async fn subscribe_to(
+        &mut self,
+        query: &str,
+        start: Option<u64>,
+        when_behind: WhenBehind,
+    ) -> Arc<Reader> {
+        let filter = Filter::parse(form_urlencoded::parse(query.as_bytes()), Limits::default());
+        let filter = filter.expect("a filter");
+        let feed = self.feeds.of(Stream::Domains, Wire::WebSocket, filter, usize::MAX);
         let subscribed = Subscribed {
-            stream: Stream::Domains,
-            tail: self.tails.of(Stream::Domains, wire).clone(),
+            feed: feed.expect("room for filters"),
             when_behind,
             counters: self.counters.clone(),
             tells_gaps: true,
         };
-        let reader = Reader::new(wire, true, subscribed, self.replay.clone(), None);
+        let reader = Reader::new(true, subscribed, self.replay.clone(), None);
         let origin = ClientOrigin { address: [127, 0, 0, 1].into(), identity: None, slots: Vec::new() };
         let client = Arc::new(Client::new(origin, reader.clone(), start));
+        self.ids.insert(Arc::as_ptr(&reader), client.id);
         self.broker.send(Subscribe(client)).await.expect("a Broker");
         reader
     }
@@ -111,7 +126,7 @@ async fn a_client_whose_cursor_is_in_the_tail_reads_on_there() {
 
 #[actix::test]
 async fn a_client_that_falls_off_the_ring_reads_the_journal_or_skips_or_goes() {
-    let mut stage = Stage::new(ClientLimits { ring_bytes: 300, ..limits() });
+    let mut stage = Stage::new(ClientLimits { ring_bytes: 1000, ..limits() });
     let replaying = stage.subscribe(None, WhenBehind::Replay).await;
     let skipping = stage.subscribe(None, WhenBehind::Skip).await;
     let leaving = stage.subscribe(None, WhenBehind::Disconnect).await;
@@ -127,13 +142,13 @@ async fn a_client_that_falls_off_the_ring_reads_the_journal_or_skips_or_goes() {
     let next = leaving.poll_next(&mut TaskContext::from_waker(Waker::noop()));
     assert!(matches!(next, Poll::Ready(Next::Close(frame)) if frame.starts_with(&[0x88, 10, 3, 233])));
     let figures = stage.broker.send(ReadFigures).await.expect("a Broker");
-    assert!(figures.ring_bytes <= 300 && figures.replays == 1, "{figures:?}");
+    assert!(figures.ring_bytes <= 1000 && figures.replays == 1, "{figures:?}");
 }
 
 /// The disk was full, so that the journal does not have what has left the ring.
 #[actix::test]
 async fn what_is_in_neither_the_ring_nor_the_journal_is_a_gap() {
-    let mut stage = Stage::new(ClientLimits { ring_bytes: 300, ..limits() });
+    let mut stage = Stage::new(ClientLimits { ring_bytes: 1000, ..limits() });
     let reader = stage.subscribe(None, WhenBehind::Replay).await;
     for _ in 0..20 {
         stage.publish(1).await;
@@ -154,11 +169,101 @@ async fn the_server_is_alive_while_the_broker_answers() {
     let limits = limits();
     let arbiter = Arbiter::new();
     let broker = Broker::start_in_arbiter(&arbiter.handle(), move |_| {
-        Broker::new(Arc::default(), Arc::default(), Tails::default(), 1, limits, 1)
+        Broker::new(Arc::default(), Arc::default(), 1, limits, 1)
     });
     let liveness = Liveness::of(broker);
     assert!(liveness.holds().await);
     arbiter.stop();
     assert!(arbiter.join().is_ok());
     assert!(!liveness.holds().await);
+}
+
+/// The places of the entries that a filter wants, with the names that [`Stage::publish`] gives.
+fn wanted(filter: &str, indexes: std::ops::Range<u64>) -> Vec<i64> {
+    let filter =
+        Filter::parse(form_urlencoded::parse(filter.as_bytes()), Limits::default()).expect("a filter");
+    let source = SourceFacts::new(&Source::new("https://log.example", "", "", None, Protocol::Rfc6962));
+    let wants = |index: &u64| {
+        let names = NamesEntry { timestamp_ms: 1, names: vec![format!("{index}.example")] };
+        filter.matches(&Facts::new(&source, &Content::Names(names)))
+    };
+    indexes.filter(wants).map(|index| index as i64).collect()
+}
+
+#[actix::test]
+async fn a_client_with_a_filter_gets_what_it_wants_and_its_cursor_moves_past_the_rest() {
+    let mut stage = Stage::new(limits());
+    let all = stage.subscribe(None, WhenBehind::Replay).await;
+    let some = stage.subscribe_to("contains=1", None, WhenBehind::Replay).await;
+    let same = stage.subscribe_to("contains=1&contains=1", None, WhenBehind::Replay).await;
+    let none = stage.subscribe_to("domain=test", None, WhenBehind::Replay).await;
+    assert!(Arc::ptr_eq(some.feed().expect("a feed"), same.feed().expect("a feed")), "one feed for both");
+    stage.publish(13).await;
+    assert_eq!(read(&all), (0..13).chain([-12]).collect::<Vec<_>>());
+    assert_eq!(read(&some), [1, 10, 11, 12, -12]);
+    assert_eq!(read(&same), [1, 10, 11, 12, -12]);
+    assert_eq!(read(&none), [-12]);
+    assert_eq!((none.cursor(), none.sent(), some.sent()), (FIRST + 13, 0, 4));
+    let figures = stage.broker.send(ReadFigures).await.expect("a Broker");
+    assert_eq!((figures.filters, figures.replays), (2, 0));
+}
+
+#[actix::test]
+async fn a_client_with_a_filter_comes_back_by_its_cursor_at_the_tail_or_in_the_journal() {
+    let mut stage = Stage::new(ClientLimits { ring_bytes: 2000, ..limits() });
+    let first = stage.subscribe_to("contains=1", None, WhenBehind::Replay).await;
+    stage.publish(13).await;
+    let second = stage.subscribe_to("contains=1", Some(FIRST + 11), WhenBehind::Replay).await;
+    assert_eq!(read(&second), [11, 12, -12]);
+    for _ in 0..20 {
+        stage.publish(2).await;
+    }
+    let third = stage.subscribe_to("contains=1", Some(FIRST), WhenBehind::Replay).await;
+    assert!(Arc::ptr_eq(&stage.replayed.try_recv().expect("a reader"), &third), "it is no longer in memory");
+    assert_eq!(read(&first), Vec::<i64>::new());
+    assert!(Arc::ptr_eq(&stage.replayed.try_recv().expect("a reader"), &first));
+    assert_eq!(first.reads_from(), Some(FIRST), "nothing that it wants is passed over");
+}
+
+/// Clients with filters come and go between the batches, while filters are merged on another thread. Each gets what the
+/// definition of its filter says, from its first entry to its last, in order.
+#[actix::test]
+async fn clients_that_come_and_go_get_exactly_what_their_filters_want() {
+    let mut stage = Stage::new(limits());
+    let mut random = 1_u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    let mut clients: Vec<(String, Arc<Reader>, Vec<i64>)> = Vec::new();
+    let (mut joined, mut messages) = (0, 0);
+    for _ in 0..300 {
+        for _ in 0..next(4) {
+            let filter = match next(4) {
+                0 => format!("contains={}", next(30)),
+                1 => format!("domain={}.example,{}.example", next(30), next(30)),
+                2 => format!("regex=^[{}-9]&contains=!{}", next(9), next(9)),
+                _ => String::new(),
+            };
+            let reader = stage.subscribe_to(&filter, None, WhenBehind::Replay).await;
+            clients.push((filter, reader, Vec::new()));
+            joined += 1;
+        }
+        let (begin, count) = (stage.next, 1 + next(30));
+        stage.publish(count).await;
+        for (filter, _, expected) in &mut clients {
+            let at = (begin - FIRST) as i64;
+            expected.extend(wanted(filter, 0..count).into_iter().map(|index| at + index));
+        }
+        while clients.len() > 40 {
+            let (filter, reader, expected) = clients.swap_remove(next(clients.len() as u64) as usize);
+            let mut got = read(&reader);
+            got.retain(|seq| *seq > 0 || expected.first() == Some(seq));
+            assert_eq!(got, expected, "{filter}");
+            messages += got.len();
+            let id = stage.ids.remove(&Arc::as_ptr(&reader)).expect("an id");
+            stage.broker.send(Unsubscribe(id)).await.expect("a Broker");
+        }
+    }
+    assert!(joined > 300 && messages > 10_000, "{joined} clients, {messages} messages");
 }

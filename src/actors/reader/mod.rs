@@ -1,8 +1,8 @@
-//! A client as a reader: a cursor in the sequence of all entries, a stream and a wire.
+//! A client as a reader: a cursor in the sequence of all entries, and a feed: a stream, a filter and a wire.
 //!
 //! ```text
 //!              at the tail                          behind it
-//! Broker ─► Tail (shared by all) ─► Reader ◄─ units, at most 2 ─ Replayer ◄─ journal
+//! Broker ─► Tail (of a feed)     ─► Reader ◄─ units, at most 2 ─ Replayer ◄─ journal
 //!                                     │ ▲                            │
 //!                                     ▼ └── Join: at the tail again ◄┘
 //!                                 Connection
@@ -16,6 +16,7 @@
 
 mod chunk;
 mod closing;
+mod feed;
 #[cfg(target_os = "linux")]
 mod pages;
 mod shared;
@@ -26,9 +27,10 @@ pub(super) mod tests;
 
 pub(crate) use chunk::{Chunk, Next};
 pub(crate) use closing::{ABANDONED_TIMEOUT, CLOSE_TIMEOUT};
+pub(crate) use feed::{Feed, Feeds, TooManyFilters};
 pub(crate) use shared::SharedFrames;
 pub(crate) use state::{GOING_AWAY, NORMAL, NOT_ALLOWED, Subscribed};
-pub(crate) use tail::{Tail, Unit};
+pub(crate) use tail::Unit;
 
 use crate::counters::Ending;
 use crate::message::{Stream, Wire, close_frame};
@@ -64,16 +66,15 @@ impl Reader {
         Arc::new(Reader { wire, notices: false, subscribed: None, replay: None, state: Mutex::default() })
     }
 
-    /// Creates a reader on `wire`, which ends before the entry `until`. It reads nothing until it has
-    /// [joined](Self::join_at). It sends itself to `replay` when it needs the journal.
+    /// Creates a reader that ends before the entry `until`. It reads nothing until it has [joined](Self::join_at). It sends
+    /// itself to `replay` when it needs the journal.
     pub(crate) fn new(
-        wire: Wire,
         notices: bool,
         subscribed: Subscribed,
         replay: Sender<Arc<Reader>>,
         until: Option<u64>,
     ) -> Arc<Self> {
-        let state = Mutex::new(State::until(until));
+        let (wire, state) = (subscribed.feed.wire, Mutex::new(State::until(until)));
         Arc::new(Reader { wire, notices, subscribed: Some(subscribed), replay: Some(replay), state })
     }
 
@@ -93,7 +94,7 @@ impl Reader {
             Place::Tail(_) => return,
             Place::Nowhere => state.cursor,
         };
-        match subscribed.tail.place_of(next) {
+        match subscribed.feed.tail.place_of(next) {
             Some(place) => state.place = Place::Tail(place),
             None => {
                 state.lose(end_seq, self.wire, subscribed);
@@ -169,9 +170,14 @@ impl Reader {
         self.wake_after(state);
     }
 
+    /// What it reads. `None` if it only gets what is pushed to it.
+    pub(crate) fn feed(&self) -> Option<&Arc<Feed>> {
+        self.subscribed.as_ref().map(|subscribed| &subscribed.feed)
+    }
+
     /// The stream that it reads.
     pub(crate) fn stream(&self) -> Option<Stream> {
-        self.subscribed.as_ref().map(|subscribed| subscribed.stream)
+        self.feed().map(|feed| feed.stream)
     }
 
     /// Requests a ping, which is sent before anything published.
@@ -247,7 +253,7 @@ impl Reader {
         self.ask_replayer(&mut state);
         if let (Some(subscribed), Some(Next::Frames(chunk))) = (&self.subscribed, &next) {
             let messages = state.sent - sent_before;
-            subscribed.counters.of(subscribed.stream).sent(messages, chunk.bytes().len() as u64);
+            subscribed.counters.of(subscribed.feed.stream).sent(messages, chunk.bytes().len() as u64);
         }
         // The client has to accept a close frame and the last bytes, also if nothing follows.
         let is_closing = matches!(next, Some(Next::Close(_) | Next::Last(_)));

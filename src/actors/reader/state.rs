@@ -3,11 +3,12 @@
 
 use super::chunk::{Chunk, Next};
 use super::closing::Closing;
+use super::feed::Feed;
 use super::shared::SharedFrames;
-use super::tail::{Found, Tail, Unit};
+use super::tail::{Found, Unit};
 use crate::config::WhenBehind;
 use crate::counters::{Counters, Ending};
-use crate::message::{Stream, Wire, close_frame, gap};
+use crate::message::{Wire, close_frame, gap};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::mem;
@@ -33,10 +34,8 @@ pub(crate) const NORMAL: u16 = 1000;
 /// What a reader reads from.
 #[derive(Debug, Clone)]
 pub(crate) struct Subscribed {
-    /// The stream.
-    pub(crate) stream: Stream,
-    /// The newest messages of that stream on the reader's wire.
-    pub(crate) tail: Arc<Tail>,
+    /// What the reader gets.
+    pub(crate) feed: Arc<Feed>,
     /// What happens when the reader's place is no longer in the tail.
     pub(crate) when_behind: WhenBehind,
     /// The counters over all clients.
@@ -160,7 +159,7 @@ impl State {
 
     fn next_unit(&mut self, wire: Wire, subscribed: Option<&Subscribed>) -> Option<Unit> {
         if let Some(shared) = self.pushed.pop_front() {
-            return Some(Unit { shared, end_seq: self.cursor, since: Instant::now() });
+            return Some(Unit { shared, end_seq: self.cursor });
         }
         let subscribed = subscribed?;
         if !self.closing.is_open() && matches!(self.place, Place::Journal { .. }) {
@@ -178,7 +177,7 @@ impl State {
                     self.request_unit();
                     return None;
                 }
-                Place::Tail(place) => match subscribed.tail.get(place) {
+                Place::Tail(place) => match subscribed.feed.tail.get(place) {
                     Found::Unit(unit) => {
                         self.place = Place::Tail(place + 1);
                         return Some(unit);
@@ -208,7 +207,7 @@ impl State {
                 self.place = Place::Journal { next: self.cursor, is_requested: false };
             }
             WhenBehind::Skip => {
-                let (place, end_seq) = subscribed.tail.end();
+                let (place, end_seq) = subscribed.feed.tail.end();
                 self.lose(end_seq, wire, subscribed);
                 self.place = Place::Tail(place);
             }
@@ -232,11 +231,11 @@ impl State {
             return;
         }
         self.dropped += count;
-        subscribed.counters.of(subscribed.stream).dropped(count);
+        subscribed.counters.of(subscribed.feed.stream).dropped(count);
         if subscribed.tells_gaps {
             let frames = wire.single(gap(from, end - 1).as_bytes());
             let shared = Arc::new(frames.into());
-            self.ready.push_back(Unit { shared, end_seq: next, since: Instant::now() });
+            self.ready.push_back(Unit { shared, end_seq: next });
         }
     }
 
@@ -245,7 +244,7 @@ impl State {
         let is_control = self.ping || self.pong.is_some() || self.closing.has_next();
         let waits = self.current.is_some() || !self.pushed.is_empty() || !self.ready.is_empty();
         let is_published = match (&self.place, subscribed) {
-            (Place::Tail(place), Some(subscribed)) => subscribed.tail.has(*place),
+            (Place::Tail(place), Some(subscribed)) => subscribed.feed.tail.has(*place),
             _ => false,
         };
         is_control || waits || is_published

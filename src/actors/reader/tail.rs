@@ -1,10 +1,9 @@
-//! The newest messages of one stream on one wire, which all its clients read. Pure: the time is an argument.
+//! The newest messages of a feed, which all its clients read. Pure: the time is an argument.
 
 use super::shared::SharedFrames;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Messages that were published together.
 #[derive(Debug, Clone)]
@@ -13,8 +12,6 @@ pub(crate) struct Unit {
     pub(crate) shared: Arc<SharedFrames>,
     /// Whoever has read them has read everything before this number.
     pub(crate) end_seq: u64,
-    /// When they were published.
-    pub(crate) since: Instant,
 }
 
 /// The newest units; see the module documentation.
@@ -28,7 +25,6 @@ struct Inner {
     first: u64,
     /// The number of the first entry that the units cover.
     begin_seq: u64,
-    bytes: usize,
 }
 
 /// What is at a place of a tail.
@@ -42,39 +38,37 @@ pub(super) enum Found {
 }
 
 impl Tail {
-    /// Appends a unit.
-    pub(crate) fn push(&self, unit: Unit) {
+    /// Appends a unit. Returns its place.
+    pub(crate) fn push(&self, unit: Unit) -> u64 {
         let mut inner = self.0.lock();
-        inner.bytes += unit.shared.bytes();
         inner.units.push_back(unit);
+        inner.first + inner.units.len() as u64 - 1
     }
 
     /// Removes all units and begins anew with the entry `begin_seq`.
-    pub(crate) fn restart(&self, begin_seq: u64) {
+    pub(crate) fn restart(&self, begin_seq: u64) -> VecDeque<Unit> {
         let mut inner = self.0.lock();
         inner.first += inner.units.len() as u64;
-        inner.units = VecDeque::new();
-        (inner.begin_seq, inner.bytes) = (begin_seq, 0);
+        inner.begin_seq = begin_seq;
+        std::mem::take(&mut inner.units)
     }
 
-    /// Removes the oldest unit.
-    pub(crate) fn evict(&self) -> Option<Unit> {
+    /// Removes the oldest unit, if it is the one at `place`.
+    pub(crate) fn evict(&self, place: u64) -> Option<Unit> {
         let mut inner = self.0.lock();
+        if inner.first != place {
+            return None;
+        }
         let unit = inner.units.pop_front()?;
         inner.first += 1;
-        inner.bytes -= unit.shared.bytes();
         inner.begin_seq = unit.end_seq;
         Some(unit)
     }
 
-    /// Memory of all units, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        self.0.lock().bytes
-    }
-
-    /// When the oldest unit was published.
-    pub(crate) fn oldest(&self) -> Option<Instant> {
-        self.0.lock().units.front().map(|unit| unit.since)
+    /// Whether the unit at `place` is in memory.
+    pub(crate) fn holds(&self, place: u64) -> bool {
+        let inner = self.0.lock();
+        (inner.first..inner.first + inner.units.len() as u64).contains(&place)
     }
 
     /// The place from which on the units contain everything from `seq` on. `None` if they do not reach that far back.
@@ -110,7 +104,7 @@ mod tests {
     use crate::message::Frames;
 
     fn unit(end_seq: u64) -> Unit {
-        Unit { shared: Arc::new(Frames::single(b"x").into()), end_seq, since: Instant::now() }
+        Unit { shared: Arc::new(Frames::single(b"x").into()), end_seq }
     }
 
     #[test]
@@ -123,14 +117,17 @@ mod tests {
         }
         let places = |seqs: [u64; 6]| seqs.map(|seq| tail.place_of(seq));
         assert_eq!(places([9, 10, 11, 12, 19, 20]), [None, Some(0), Some(0), Some(2), Some(3), Some(4)]);
-        assert_eq!(tail.evict().unwrap().end_seq, 12);
+        assert!(tail.evict(1).is_none(), "not the oldest");
+        assert_eq!(tail.evict(0).unwrap().end_seq, 12);
+        assert!(
+            tail.evict(0).is_none() && !tail.holds(0) && tail.holds(1) && tail.holds(3) && !tail.holds(4)
+        );
         assert_eq!(places([11, 12, 14, 15, 20, 99]), [None, Some(2), Some(2), Some(3), Some(4), Some(4)]);
         assert!(matches!(tail.get(0), Found::Evicted) && tail.has(0));
         assert!(matches!(tail.get(2), Found::Unit(Unit { end_seq: 15, .. })));
         assert!(matches!(tail.get(4), Found::End) && !tail.has(4));
-        assert_eq!(tail.bytes(), 9);
-        tail.restart(30);
+        assert_eq!(tail.restart(30).len(), 3);
         assert_eq!(places([29, 30, 31, 32, 33, 34]), [None, Some(4), Some(4), Some(4), Some(4), Some(4)]);
-        assert!(matches!(tail.get(3), Found::Evicted) && tail.bytes() == 0);
+        assert!(matches!(tail.get(3), Found::Evicted) && !tail.holds(3));
     }
 }

@@ -4,6 +4,7 @@ use super::state::PING;
 use super::*;
 use crate::config::WhenBehind;
 use crate::counters::Counters;
+use crate::filter::Filter;
 use crate::message::{Frames, FramesBuilder};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -40,12 +41,14 @@ fn unit(seqs: &[u64], end_seq: u64) -> Unit {
         builder.push(|out| out.extend_from_slice(format!("{seq:016}").as_bytes()));
         builder.number_last(*seq, 0);
     }
-    Unit { shared: Arc::new(builder.build().into()), end_seq, since: Instant::now() }
+    Unit { shared: Arc::new(builder.build().into()), end_seq }
 }
 
 /// A tail, a journal, and the readers that need it.
 struct Stage {
-    tail: Arc<Tail>,
+    feed: Arc<Feed>,
+    /// The place of the oldest unit in the tail.
+    oldest: u64,
     replay: Sender<Arc<Reader>>,
     replayed: Receiver<Arc<Reader>>,
     counters: Arc<Counters>,
@@ -58,20 +61,20 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let (replay, replayed) = channel();
-        let (tail, journal, counters) = (Arc::new(Tail::default()), VecDeque::new(), Arc::default());
-        tail.restart(0);
-        Stage { tail, replay, replayed, counters, journal, next: 0 }
+        let feed = Feeds::default().of(Stream::Lite, Wire::WebSocket, Filter::default(), 0).expect("a feed");
+        let (journal, counters) = (VecDeque::new(), Arc::default());
+        feed.tail.restart(0);
+        Stage { feed, oldest: 0, replay, replayed, counters, journal, next: 0 }
     }
 
     fn reader(&self, start: u64, until: Option<u64>, when_behind: WhenBehind) -> Arc<Reader> {
         let subscribed = Subscribed {
-            stream: Stream::Lite,
-            tail: self.tail.clone(),
+            feed: self.feed.clone(),
             when_behind,
             counters: self.counters.clone(),
             tells_gaps: true,
         };
-        let reader = Reader::new(Wire::WebSocket, false, subscribed, self.replay.clone(), until);
+        let reader = Reader::new(false, subscribed, self.replay.clone(), until);
         reader.join_at(start);
         reader
     }
@@ -83,7 +86,12 @@ impl Stage {
         let unit = unit(&seqs, end);
         self.journal.push_back((self.next, unit.clone()));
         self.next = end;
-        self.tail.push(unit);
+        self.feed.tail.push(unit);
+    }
+
+    /// Removes the oldest unit from the tail, if there is any.
+    fn evict(&mut self) {
+        self.oldest += u64::from(self.feed.tail.evict(self.oldest).is_some());
     }
 
     /// Serves one reader as the Replayer does. Returns whether there was one.
@@ -130,7 +138,7 @@ fn a_reader_with_an_end_is_told_what_is_missing_before_it() {
     for (until, missing) in [(25, 10..=19), (15, 10..=14)] {
         let mut stage = Stage::new();
         (0..3).for_each(|_| stage.publish(10, u64::MAX));
-        (0..3).for_each(|_| drop(stage.tail.evict()));
+        (0..3).for_each(|_| stage.evict());
         stage.journal.remove(1);
         let reader = stage.reader(0, Some(until), WhenBehind::Replay);
         let mut read = Vec::new();
@@ -165,7 +173,7 @@ fn a_reader_that_falls_behind_reads_the_journal_and_comes_back() {
     let mut stage = Stage::new();
     let reader = stage.reader(0, None, WhenBehind::Replay);
     (0..5).for_each(|_| stage.publish(2, 100));
-    (0..3).for_each(|_| drop(stage.tail.evict()));
+    (0..3).for_each(|_| stage.evict());
     assert!(next(&reader).is_none(), "it waits for the journal");
     assert!(reader.is_replaying());
     let mut read = Vec::new();
@@ -182,7 +190,7 @@ fn a_reader_that_falls_behind_reads_the_journal_and_comes_back() {
 fn what_the_journal_no_longer_has_is_a_gap() {
     let mut stage = Stage::new();
     (0..5).for_each(|_| stage.publish(2, 100));
-    (0..5).for_each(|_| drop(stage.tail.evict()));
+    (0..5).for_each(|_| stage.evict());
     stage.journal.drain(..2);
     let reader = stage.reader(1, None, WhenBehind::Replay);
     while stage.replay_one() {}
@@ -198,7 +206,7 @@ fn a_reader_with_an_end_ends_there_wherever_it_reads() {
     for evicted in [0, 3] {
         let mut stage = Stage::new();
         (0..5).for_each(|_| stage.publish(3, 100));
-        (0..evicted).for_each(|_| drop(stage.tail.evict()));
+        (0..evicted).for_each(|_| stage.evict());
         let reader = stage.reader(2, Some(7), WhenBehind::Replay);
         let (mut read, mut close) = (Vec::new(), None);
         while close.is_none() {
@@ -419,7 +427,7 @@ proptest! {
                     published.extend((stage.next..stage.next + count).filter(|seq| !seq.is_multiple_of(leaves_out)));
                     stage.publish(count, leaves_out);
                 }
-                Step::Evict => drop(stage.tail.evict()),
+                Step::Evict => stage.evict(),
                 Step::Expire => drop(stage.journal.pop_front()),
                 Step::Take(most) => take(&reader, most, &mut received, &mut gaps),
                 Step::Replay => drop(stage.replay_one()),

@@ -62,8 +62,12 @@ fn a_filter_is_read_from_its_own_query() {
         "contains=b%C3%BCcher&contains=%21x",
     ] {
         assert_eq!(filter(query).to_query(), query);
+        assert_eq!(filter(query).to_query_within(query.len()), query);
         assert_eq!(filter(&filter(query).to_query()), filter(query));
     }
+    let long = filter("domain=a.example&domain=b.example&contains=x");
+    assert_eq!(long.to_query_within(40), "domain=a.example&domain=b.example…");
+    assert_eq!(long.to_query_within(15), "…");
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(super) struct ServerFigures {
     most_connections: usize,
     broker: BrokerFigures,
     most_ring_bytes: usize,
+    filter_bytes: usize,
+    most_filter_bytes: usize,
     journal: StoreFigures,
     unsent_bytes: usize,
     most_unsent_bytes: usize,
@@ -54,6 +56,8 @@ impl ServerFigures {
             most_connections: rules.access.connections,
             broker,
             most_ring_bytes: rules.clients.ring_bytes,
+            filter_bytes: state.feeds.filter_bytes(),
+            most_filter_bytes: rules.clients.filter_bytes,
             journal: state.journal.figures(),
             unsent_bytes: state.connections.held(),
             most_unsent_bytes: rules.clients.all_unsent_bytes,
@@ -108,6 +112,11 @@ impl ServerFigures {
             "Clients that read the journal",
             one(self.broker.replays as f64),
         )?;
+        families.gauge(
+            "certstream_filters",
+            "Different filters, streams and wire formats of clients that have a filter",
+            one(self.broker.filters as f64),
+        )?;
         let streams = || self.streams.iter();
         families.counter(
             "certstream_sent_messages",
@@ -150,6 +159,16 @@ impl ServerFigures {
             "certstream_ring_bytes_limit",
             "Maximum number of bytes of the newest messages in memory",
             one(self.most_ring_bytes as f64),
+        )?;
+        families.gauge(
+            "certstream_filter_bytes",
+            "Estimated memory of the filters of all clients",
+            one(self.filter_bytes as f64),
+        )?;
+        families.gauge(
+            "certstream_filter_bytes_limit",
+            "Maximum memory of the filters of all clients",
+            one(self.most_filter_bytes as f64),
         )?;
         families.gauge(
             "certstream_unsent_bytes",

@@ -17,7 +17,7 @@ use super::publisher::Publisher;
 use super::report::Reporter;
 use super::retriever::Recovered;
 use super::unverified::DecodedEntry;
-use crate::actors::broker::{Broker, Tails};
+use crate::actors::broker::Broker;
 use crate::config::{Start, Verification, WatchSettings};
 use crate::ct::entry::Content;
 use crate::ct::head::Head;
@@ -210,7 +210,7 @@ impl Shared {
         let source =
             Arc::new(Source::new("https://log.example/", "a log", "", Some([1; 32]), Protocol::Rfc6962));
         let limits = crate::config::load(None, []).expect("the defaults").clients;
-        let broker = Broker::new(Arc::default(), Arc::default(), Tails::default(), 1000, limits, 1).start();
+        let broker = Broker::new(Arc::default(), Arc::default(), 1000, limits, 1).start();
         let journal = Store::open(None, StoreLimits { max_bytes: 1 << 30, max_age: Duration::MAX }, 1);
         let journal = journal.expect("a journal in memory").store;
         let status = Arc::new(LogStatus::new(source, Verification::Signed));

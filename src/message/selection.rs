@@ -1,0 +1,58 @@
+//! The messages of some entries of a batch, for clients with filters.
+
+use super::wire::Wire;
+use super::{EntryBatch, Frames, Stream};
+use enum_map::EnumMap;
+use std::sync::Arc;
+
+/// What clients with filters want of a batch whose entries have their numbers. The messages of each stream and wire format
+/// are built once, for all of them, and only if anybody wants them; each client gets a copy of its own.
+#[derive(Debug)]
+pub struct Selection<'b> {
+    batch: &'b EntryBatch,
+    /// By stream, the places in the batch that anybody wants, in order, each once.
+    places: EnumMap<Stream, Vec<usize>>,
+    built: EnumMap<Stream, EnumMap<Wire, Option<Arc<Frames>>>>,
+}
+
+impl<'b> Selection<'b> {
+    /// Nothing of `batch`.
+    pub fn of(batch: &'b EntryBatch) -> Self {
+        Selection { batch, places: EnumMap::default(), built: EnumMap::default() }
+    }
+
+    /// Adds the entry at `place` to what is wanted of `stream`. Places have to come in order.
+    pub fn want(&mut self, stream: Stream, place: usize) {
+        let places = &mut self.places[stream];
+        if places.last().is_none_or(|last| *last < place) {
+            places.push(place);
+        }
+    }
+
+    /// The messages of `stream` for the entries at `places`, in the format of `wire`. `places` are in order, and were all
+    /// wanted.
+    pub fn frames(&mut self, stream: Stream, wire: Wire, places: &[usize]) -> Arc<Frames> {
+        let all = self.all(stream, wire);
+        self.picked(&all, places)
+    }
+
+    /// The messages of everything that is wanted, or more.
+    fn all(&mut self, stream: Stream, wire: Wire) -> Arc<Frames> {
+        if let Some(built) = self.batch.built(stream, wire).or(self.built[stream][wire].as_ref()) {
+            return built.clone();
+        }
+        let made = match wire {
+            Wire::WebSocket => self.batch.written_at(stream, &self.places[stream]),
+            _ => {
+                let plain = self.all(stream, Wire::WebSocket);
+                wire.converted(&self.picked(&plain, &self.places[stream]))
+            }
+        };
+        self.built[stream][wire].insert(made).clone()
+    }
+
+    fn picked(&self, frames: &Arc<Frames>, places: &[usize]) -> Arc<Frames> {
+        let entries = self.batch.entries();
+        Frames::picked(frames, places.iter().filter_map(|place| entries.get(*place)?.seq))
+    }
+}
