@@ -300,7 +300,7 @@ impl Handler<Tick> for Broker {
         let heartbeat = |wire: Wire| Arc::new(SharedFrames::from(wire.heartbeat(now_us, self.next_seq - 1)));
         let heartbeats = EnumMap::from_fn(heartbeat);
         for audience in self.audiences.all() {
-            let shared = heartbeats[audience.feed.wire].clone();
+            let shared = heartbeats[audience.feed.asked.wire].clone();
             self.ring.push(&audience.feed, Unit { shared, end_seq: self.next_seq });
             audience.wake();
         }

@@ -1,10 +1,9 @@
 //! Reads the journal for clients behind the tail, on a thread of its own, one block after another.
 
 use super::broker::{Broker, Join};
-use super::reader::{Feed, Reader, Unit};
+use super::reader::{Reader, Unit};
 use super::replay_queue::ReplayQueue;
 use crate::journal::{History, ReadBlock};
-use crate::message::{EntryBatch, Frames, Selection};
 use crate::rate::{Rate, TokenBucket};
 use actix::Addr;
 use std::ops::Range;
@@ -73,7 +72,7 @@ impl Replayer {
                 }
                 match batch {
                     Some(batch) => {
-                        let shared = Arc::new(messages(feed, &batch).into());
+                        let shared = Arc::new(feed.messages_of(&batch).into());
                         reader.deliver(Unit { shared, end_seq });
                     }
                     None => {
@@ -100,14 +99,4 @@ impl Replayer {
         }
         self.broker.do_send(Join { reader: reader.clone(), end_seq });
     }
-}
-
-/// What clients of `feed` get of `batch`. If they have a filter, only the messages that it wants are written.
-fn messages(feed: &Feed, batch: &EntryBatch) -> Arc<Frames> {
-    if !feed.is_filtered() {
-        return batch.on_wire(feed.stream, feed.wire);
-    }
-    let (places, mut selection) = (feed.wanted_of(batch.entries()), Selection::of(batch));
-    places.iter().for_each(|place| selection.want(feed.stream, *place));
-    selection.frames(feed.stream, feed.wire, &places)
 }

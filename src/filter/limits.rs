@@ -20,16 +20,20 @@ pub struct Limits {
     pub regex_bytes: usize,
 }
 
-impl Default for Limits {
+impl Limits {
     /// Enough for the list of a large company's domains; 16 regular expressions take at most 2 MiB.
+    pub const DEFAULT: Limits = Limits {
+        values: 100_000,
+        value_bytes: 512,
+        contains: 10_000,
+        lookalikes: 1_000,
+        regexes: 16,
+        regex_bytes: REGEX_BYTES,
+    };
+}
+
+impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            values: 100_000,
-            value_bytes: 512,
-            contains: 10_000,
-            lookalikes: 1_000,
-            regexes: 16,
-            regex_bytes: REGEX_BYTES,
-        }
+        Limits::DEFAULT
     }
 }

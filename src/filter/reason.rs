@@ -4,10 +4,10 @@ use super::facts::Facts;
 use super::lookalike::{Labels, Likeness};
 use super::model::{Filter, Values};
 use super::parameter::Parameter;
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// A wanted value that holds for an entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A wanted value that holds for an entry. In JSON: `{"domain": "example.com", "how": "below", "name": "www.example.com"}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
     /// The name of the parameter.
     pub parameter: &'static str,
@@ -16,12 +16,23 @@ pub struct Reason {
     /// How it holds.
     pub how: How,
     /// Of a parameter about names: the name for which it holds, as messages show it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry(self.parameter, &self.value)?;
+        object.serialize_entry("how", &self.how)?;
+        if let Some(name) = &self.name {
+            object.serialize_entry("name", name)?;
+        }
+        object.end()
+    }
+}
+
 /// How a value holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum How {
     /// The name, issuer, log, operator or type is it.

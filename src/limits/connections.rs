@@ -4,10 +4,13 @@ use super::{Row, bytes, rate, time};
 use crate::access::arrivals;
 use crate::actors::{linger, reader, session, socket};
 use crate::cli::logging::budget;
+use crate::filter::Limits;
 use crate::message::client_frames;
 use crate::server::{self, gate, http};
 use crate::system::descriptors;
 use crate::transport::{budget as connection_budget, tcp};
+
+const FILTER: Limits = Limits::DEFAULT;
 
 /// The rows of the table.
 pub(super) fn connections() -> Vec<Row> {
@@ -90,6 +93,23 @@ pub(super) fn connections() -> Vec<Row> {
             ),
             "the connection is cut off; expensive responses are delayed".into(),
             "`api`: http; `routes::on_demand`; `attack`: floods".into(),
+        ],
+        [
+            "filter".into(),
+            format!(
+                "what fits in the head of a request; {} values of {}, of which {} of `contains`, {} of `lookalike` and {} of `regex`, \
+                 each compiled to {}; of all clients together `clients.filter_bytes`",
+                FILTER.values,
+                bytes(FILTER.value_bytes),
+                FILTER.contains,
+                FILTER.lookalikes,
+                FILTER.regexes,
+                bytes(FILTER.regex_bytes)
+            ),
+            "as long as a client has it".into(),
+            "each entry is matched in linear time, once for all filters".into(),
+            "400; 503 for the memory of all".into(),
+            "`filter`; `api`: filters".into(),
         ],
         [
             "Server-Sent Events".into(),

@@ -1,7 +1,8 @@
 //! The messages of some entries of a batch, for clients with filters.
 
+use super::certificate_update::{NUMBERED_BEHIND, NUMBERED_END};
 use super::wire::Wire;
-use super::{EntryBatch, Frames, Stream};
+use super::{EntryBatch, Frames, FramesBuilder, Stream};
 use enum_map::EnumMap;
 use std::sync::Arc;
 
@@ -34,6 +35,27 @@ impl<'b> Selection<'b> {
     pub fn frames(&mut self, stream: Stream, wire: Wire, places: &[usize]) -> Arc<Frames> {
         let all = self.all(stream, wire);
         self.picked(&all, places)
+    }
+
+    /// The same, each with a member beside `data`: `places` are the places with the texts of the members, such as
+    /// `"matched":[]`.
+    pub fn frames_with(&mut self, stream: Stream, wire: Wire, places: &[(usize, String)]) -> Arc<Frames> {
+        let all = self.all(stream, Wire::WebSocket);
+        let mut builder = FramesBuilder::default();
+        for (place, member) in places {
+            let Some(seq) = self.batch.entries().get(*place).and_then(|entry| entry.seq) else { continue };
+            let i = all.index_of(seq);
+            if all.seq(i) != Some(seq) {
+                continue;
+            }
+            let text = all.text(i);
+            let (before, number) = text.split_at(text.len().saturating_sub(NUMBERED_END));
+            builder.push(|out| {
+                [before, b",", member.as_bytes(), number].map(|part| out.extend_from_slice(part))
+            });
+            builder.number_last(seq, NUMBERED_BEHIND);
+        }
+        wire.converted(&builder.build())
     }
 
     /// The messages of everything that is wanted, or more.

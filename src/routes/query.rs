@@ -11,8 +11,8 @@ use std::time::Duration;
 const MAX_LAST: u64 = 10_000;
 
 /// The parameters beside those of filters.
-const PARAMETERS: [&str; 9] =
-    ["stream", "token", "notices", "cursor", "since", "until", "before", "last", "follow"];
+const PARAMETERS: [&str; 10] =
+    ["stream", "token", "notices", "explain", "cursor", "since", "until", "before", "last", "follow"];
 
 /// What a subscriber asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(super) struct Query {
     pub(super) notices: bool,
     /// Which entries it wants.
     pub(super) filter: Filter,
+    /// Whether each message says why its filter wants it.
+    pub(super) explains: bool,
     /// The newest entry that it has.
     cursor: Option<u64>,
     /// The moment from which on it wants entries, unix microseconds.
@@ -85,6 +87,7 @@ impl Query {
     fn set(&mut self, name: &'static str, value: &str, now_us: u64) -> Result<(), InvalidParameter> {
         match name {
             "notices" => self.notices = flag(name, value)?,
+            "explain" => self.explains = flag(name, value)?,
             "cursor" => self.cursor = Some(number(name, value)?),
             "since" => self.since_us = Some(moment(name, value, now_us)?),
             "until" => self.until_us = Some(moment(name, value, now_us)?),

@@ -8,7 +8,7 @@ use super::state::AppState;
 use super::visitors::{origin, refused};
 use crate::access::Refusal;
 use crate::actors::client::{Client, ClientOrigin};
-use crate::actors::reader::{NORMAL, Reader, SharedFrames, Subscribed, TooManyFilters};
+use crate::actors::reader::{Asked, NORMAL, Reader, SharedFrames, Subscribed, TooManyFilters};
 use crate::actors::session::Session;
 use crate::clock;
 use crate::filter::Filter;
@@ -69,7 +69,9 @@ fn client(
     let query = Query::parse(req.query_string(), last_event_id, now_us)?;
     let Extent { start, until, ends_at_us } = query.extent(&state.journal, now_us)?;
     let (notices, begins) = (query.notices, subscribed(stream, &query.filter, &state.journal));
-    let feed = state.feeds.of(stream, wire, query.filter, limits.filter_bytes);
+    let explains = query.explains && !query.filter.is_empty();
+    let asked = Asked { stream, wire, filter: Arc::new(query.filter), explains };
+    let feed = state.feeds.of(asked, limits.filter_bytes);
     let subscribed = Subscribed {
         feed: feed.map_err(|TooManyFilters| refused(state, Refusal::FiltersFull))?,
         when_behind: limits.when_behind,

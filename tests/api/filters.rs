@@ -151,6 +151,39 @@ async fn each_gets_what_its_filter_wants_live_and_from_the_journal_on_every_stre
     }
 }
 
+/// Everything that a client gets by its filter says why, in the same message otherwise.
+#[actix_web::test]
+async fn a_message_says_why_if_its_client_asks() {
+    let log = quiet_log().await;
+    let app = spawn_app("[heartbeat]\ninterval = '200ms'", vec![from_the_start(&log)]).await;
+    let (mut plain, mut also) =
+        (app.connect("/?domain=test,example").await, app.connect("/?explain=1").await);
+    let mut why = app.connect("/?domain=test,example&explain=1").await;
+    app.wait_for_clients(3).await;
+    log.publish(200);
+    let mut newest = 0;
+    while newest < 199 {
+        let message = also.message().await;
+        assert!(message.get("matched").is_none(), "there is nothing to explain");
+        newest = message["data"]["cert_index"].as_u64().expect("an index");
+    }
+    let end = also.any_message().await["seq"].as_u64().expect("a number");
+    let (plain, explained) = (until_seq(&mut plain, end).await, until_seq(&mut why, end).await);
+    assert!(plain.len() > 10 && plain.len() < 200, "{} messages", plain.len());
+    let mut without = explained.clone();
+    for message in &mut without {
+        let matched = message.as_object_mut().expect("an object").remove("matched").expect("a reason");
+        let (names, name) = (names(message), matched[0]["name"].as_str().expect("a name").to_lowercase());
+        let domain = matched[0]["domain"].as_str().expect("a domain");
+        assert!(names.contains(&name) && name.ends_with(domain), "{matched} of {names:?}");
+        assert_eq!(matched[0]["how"], "below");
+    }
+    assert!(without == plain);
+    let search = "/sse?stream=full&domain=test,example&explain=1&follow=0";
+    assert!(parsed(&body(&app, search, None).await.1) == explained);
+    app.stop().await;
+}
+
 /// The chain of a static log's entry is fetched only if somebody wants it.
 #[actix_web::test]
 async fn a_filtered_full_stream_has_the_chains_too() {

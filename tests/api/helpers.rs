@@ -133,6 +133,13 @@ impl TestApp {
         Subscriber::connect(&format!("ws://{}{path}", self.address)).await
     }
 
+    /// The same for a client that asks for notices, and has read the first one.
+    pub async fn connect_with_notices(&self, path: &str) -> Subscriber {
+        let mut client = self.connect(&format!("{path}?notices=1")).await;
+        assert_eq!(client.any_message().await["message_type"], "subscribed");
+        client
+    }
+
     /// The statistics of the only log.
     pub async fn log_stats(&self) -> Value {
         let stats = self.get("/stats").await;

@@ -29,7 +29,7 @@ async fn honest_so_far(demo: DemoProtocol, protocol: Protocol) -> (DemoLog, Test
 async fn is_caught(fault: Fault, on: FaultOn, kind: &str) {
     for (demo, protocol) in BOTH {
         let (log, app, mut client) = honest_so_far(demo, protocol).await;
-        let mut told = app.connect("/domains-only?notices=1").await;
+        let mut told = app.connect_with_notices("/domains-only").await;
         app.wait_for_clients(2).await;
         log.set_fault(fault.clone(), on, None);
         // Enough entries that they do not lead to the head without a proof.

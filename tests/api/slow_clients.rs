@@ -195,7 +195,7 @@ async fn who_asks_is_told_in_the_stream_which_messages_are_missing() {
     let log = quiet_log().await;
     let settings = "[clients]\nring_bytes = '1 MiB'\nwhen_behind = 'skip'";
     let app = spawn_app(settings, vec![from_the_start(&log)]).await;
-    let mut good = app.connect("/?notices=1").await;
+    let mut good = app.connect_with_notices("/").await;
     let stalled = stalled_client_of(app.address, "/full-stream?notices=true");
     app.wait_for_clients(2).await;
     let mut published = 0;

@@ -63,7 +63,7 @@ async fn the_root_is_the_full_stream_with_and_without_a_query() {
     let log = quiet_log().await;
     let app = spawn_app("", vec![from_the_start(&log)]).await;
     let mut plain = app.connect("/").await;
-    let mut query = app.connect("/?token=x&filter=y").await;
+    let mut query = app.connect("/?token=x&stream=full").await;
     app.wait_for_clients(2).await;
     log.publish(1);
     for client in [&mut plain, &mut query] {

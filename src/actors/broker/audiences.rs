@@ -51,7 +51,7 @@ impl Audiences {
             return Ok(false);
         }
         if feed.is_filtered() {
-            self.filters.add(feed.id, feed.filter.clone())?;
+            self.filters.add(feed.id, feed.asked.filter.clone())?;
             self.matchers = None;
         } else {
             self.unfiltered.push(feed.clone());
@@ -89,7 +89,7 @@ impl Audiences {
 
     /// The messages that each feed gets of `batch`, whose entries are of one log and have their numbers.
     pub(super) fn messages(&mut self, batch: &EntryBatch) -> Vec<(Arc<Feed>, Arc<Frames>)> {
-        let all = self.unfiltered.iter().map(|feed| (feed.clone(), batch.on_wire(feed.stream, feed.wire)));
+        let all = self.unfiltered.iter().map(|feed| (feed.clone(), feed.messages_of(batch)));
         let mut messages: Vec<_> = all.collect();
         messages.extend(self.filtered(batch));
         messages.retain(|(_, frames)| !frames.is_empty());
@@ -100,20 +100,20 @@ impl Audiences {
         let matchers = self.matchers.get_or_insert_with(|| self.filters.matchers());
         let Some(first) = batch.entries().first().filter(|_| !matchers.is_empty()) else { return Vec::new() };
         let source = SourceFacts::new(&first.source);
-        let (mut wanted, mut selection) = (HashMap::<FilterId, Vec<usize>>::new(), Selection::of(batch));
+        let (mut wanted, mut selection) = (HashMap::new(), Selection::of(batch));
         for (place, entry) in batch.entries().iter().enumerate() {
             let facts = Facts::new(&source, &entry.content);
             for id in matchers.matches(&facts, &mut self.scratch) {
-                let Some(audience) = self.by_feed.get(id) else { continue };
-                wanted.entry(*id).or_default().push(place);
-                selection.want(audience.feed.stream, place);
+                let Some(Audience { feed, .. }) = self.by_feed.get(id) else { continue };
+                let of_feed = wanted.entry(*id).or_insert_with(|| (feed.clone(), feed.nothing()));
+                feed.want(place, &facts, &mut of_feed.1, &mut selection);
             }
         }
-        let wanted =
-            wanted.into_iter().filter_map(|(id, places)| Some((&self.by_feed.get(&id)?.feed, places)));
-        wanted
-            .map(|(feed, places)| (feed.clone(), selection.frames(feed.stream, feed.wire, &places)))
-            .collect()
+        let messages = wanted.into_values().map(|(feed, wanted)| {
+            let messages = feed.messages(&wanted, &mut selection);
+            (feed, messages)
+        });
+        messages.collect()
     }
 
     /// Filters that should be merged now, on another thread; see [`FilterIndex::begin_merge`].

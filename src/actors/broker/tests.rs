@@ -1,7 +1,7 @@
 use super::*;
 use crate::actors::client::ClientOrigin;
 use crate::actors::liveness::Liveness;
-use crate::actors::reader::{Feeds, Next, Reader, Subscribed};
+use crate::actors::reader::{Asked, Feeds, Next, Reader, Subscribed};
 use crate::config::WhenBehind;
 use crate::ct::entry::Content;
 use crate::ct::names_tile::NamesEntry;
@@ -50,7 +50,8 @@ impl Stage {
     ) -> Arc<Reader> {
         let filter = Filter::parse(form_urlencoded::parse(query.as_bytes()), Limits::default());
         let filter = filter.expect("a filter");
-        let feed = self.feeds.of(Stream::Domains, Wire::WebSocket, filter, usize::MAX);
+        let (stream, wire, filter) = (Stream::Domains, Wire::WebSocket, Arc::new(filter));
+        let feed = self.feeds.of(Asked { stream, wire, filter, explains: false }, usize::MAX);
         let subscribed = Subscribed {
             feed: feed.expect("room for filters"),
             when_behind,

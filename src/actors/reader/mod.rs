@@ -27,7 +27,7 @@ pub(super) mod tests;
 
 pub(crate) use chunk::{Chunk, Next};
 pub(crate) use closing::{ABANDONED_TIMEOUT, CLOSE_TIMEOUT};
-pub(crate) use feed::{Feed, Feeds, TooManyFilters};
+pub(crate) use feed::{Asked, Feed, Feeds, TooManyFilters};
 pub(crate) use shared::SharedFrames;
 pub(crate) use state::{GOING_AWAY, NORMAL, NOT_ALLOWED, Subscribed};
 pub(crate) use tail::Unit;
@@ -74,7 +74,7 @@ impl Reader {
         replay: Sender<Arc<Reader>>,
         until: Option<u64>,
     ) -> Arc<Self> {
-        let (wire, state) = (subscribed.feed.wire, Mutex::new(State::until(until)));
+        let (wire, state) = (subscribed.feed.asked.wire, Mutex::new(State::until(until)));
         Arc::new(Reader { wire, notices, subscribed: Some(subscribed), replay: Some(replay), state })
     }
 
@@ -177,7 +177,7 @@ impl Reader {
 
     /// The stream that it reads.
     pub(crate) fn stream(&self) -> Option<Stream> {
-        self.feed().map(|feed| feed.stream)
+        self.feed().map(|feed| feed.asked.stream)
     }
 
     /// Requests a ping, which is sent before anything published.
@@ -253,7 +253,7 @@ impl Reader {
         self.ask_replayer(&mut state);
         if let (Some(subscribed), Some(Next::Frames(chunk))) = (&self.subscribed, &next) {
             let messages = state.sent - sent_before;
-            subscribed.counters.of(subscribed.feed.stream).sent(messages, chunk.bytes().len() as u64);
+            subscribed.counters.of(subscribed.feed.asked.stream).sent(messages, chunk.bytes().len() as u64);
         }
         // The client has to accept a close frame and the last bytes, also if nothing follows.
         let is_closing = matches!(next, Some(Next::Close(_) | Next::Last(_)));

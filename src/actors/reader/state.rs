@@ -231,7 +231,7 @@ impl State {
             return;
         }
         self.dropped += count;
-        subscribed.counters.of(subscribed.feed.stream).dropped(count);
+        subscribed.counters.of(subscribed.feed.asked.stream).dropped(count);
         if subscribed.tells_gaps {
             let frames = wire.single(gap(from, end - 1).as_bytes());
             let shared = Arc::new(frames.into());

@@ -61,7 +61,9 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let (replay, replayed) = channel();
-        let feed = Feeds::default().of(Stream::Lite, Wire::WebSocket, Filter::default(), 0).expect("a feed");
+        let (stream, wire, filter) = (Stream::Lite, Wire::WebSocket, Arc::new(Filter::default()));
+        let asked = Asked { stream, wire, filter, explains: false };
+        let feed = Feeds::default().of(asked, 0).expect("a feed");
         let (journal, counters) = (VecDeque::new(), Arc::default());
         feed.tail.restart(0);
         Stage { feed, oldest: 0, replay, replayed, counters, journal, next: 0 }
