@@ -125,16 +125,19 @@ impl Broker {
 
     /// Merges filters on another thread, if that is due. Those before stay in use meanwhile.
     fn merge_filters(&mut self, ctx: &mut Context<Self>) {
-        let Some(merge) = self.audiences.begin_merge() else { return };
+        let Some(merge) = self.audiences.filtered.begin_merge() else { return };
         let merged = wrap_future(spawn_blocking(move || merge.run()));
         ctx.spawn(merged.map(|merged, broker: &mut Broker, ctx| {
             let merged =
                 merged.map_err(|_| "the thread ended").and_then(|merged| merged.map_err(|_| "too large"));
-            if let Err(why) = merged {
-                log::error!("failed to merge the filters of the clients: {why}");
+            let merged =
+                merged.inspect_err(|why| log::error!("failed to merge the filters of clients: {why}"));
+            let is_merged = merged.is_ok();
+            broker.audiences.filtered.end_merge(merged.ok());
+            // Those that came meanwhile. After a failure, the next client is waited for.
+            if is_merged {
+                broker.merge_filters(ctx);
             }
-            broker.audiences.end_merge(merged.ok());
-            broker.merge_filters(ctx);
         }));
     }
 
@@ -161,20 +164,12 @@ impl Broker {
     /// Lets a client read `feed` from its start on.
     fn join(&mut self, feed: &Arc<Feed>, client: &Arc<Client>, ctx: &mut Context<Self>) {
         feed.add_to(&self.demand);
-        match self.audiences.join(feed, client.clone()) {
-            Ok(is_first) => {
-                if is_first {
-                    // What was published before is not in a tail that nobody has read.
-                    self.ring.restart(feed, self.next_seq);
-                    self.merge_filters(ctx);
-                }
-                client.reader.join_at(client.start.unwrap_or(self.next_seq));
-            }
-            Err(error) => {
-                log::error!("client {}: {error}, closing", client.address);
-                client.reader.close(GOING_AWAY, "the filters are too large");
-            }
+        if self.audiences.join(feed, client.clone()) {
+            // What was published before is not in a tail that nobody has read.
+            self.ring.restart(feed, self.next_seq);
+            self.merge_filters(ctx);
         }
+        client.reader.join_at(client.start.unwrap_or(self.next_seq));
     }
 
     /// Returns the memory of departed clients to the system once many have left.
@@ -381,7 +376,7 @@ impl Handler<ReadFigures> for Broker {
         BrokerFigures {
             ring_bytes: self.ring.bytes() + self.ring.evicted_bytes(),
             replays: self.clients().filter(|client| client.reader.is_replaying()).count(),
-            filters: self.audiences.filters(),
+            filters: self.audiences.filtered.len(),
         }
     }
 }

@@ -34,6 +34,8 @@ enum Memory {
     Own(Buffer),
     /// In memory that the caller chose.
     Given(Bytes),
+    /// A part of those of others.
+    Part(Arc<Frames>, Range<usize>),
 }
 
 impl Default for Memory {
@@ -49,6 +51,7 @@ impl Deref for Memory {
         match self {
             Memory::Own(buffer) => buffer,
             Memory::Given(bytes) => bytes,
+            Memory::Part(whole, range) => whole.bytes.get(range.clone()).unwrap_or_default(),
         }
     }
 }
@@ -95,20 +98,49 @@ impl Frames {
         Arc::new(Frames { bytes: Memory::Given(copy), spans: spans_of(parts) })
     }
 
-    /// The messages of `frames` with these numbers, which are in order. Numbers without a message are left out.
-    pub(super) fn picked(frames: &Arc<Frames>, seqs: impl Iterator<Item = u64>) -> Arc<Frames> {
-        let indexes =
-            seqs.filter_map(|seq| Some(frames.index_of(seq)).filter(|i| frames.seq(*i) == Some(seq)));
-        let indexes: Vec<_> = indexes.collect();
-        if indexes.len() == frames.len() {
-            return frames.clone();
+    /// The messages with these numbers, which are in order. Numbers without a message are left out.
+    pub(super) fn picked(&self, seqs: impl Iterator<Item = u64>) -> Arc<Frames> {
+        Frames::copied(self, &self.indexes_of(seqs))
+    }
+
+    /// The same, without a copy of messages that follow each other: they stay a part of `frames`.
+    pub(crate) fn picked_in(frames: &Arc<Frames>, seqs: impl Iterator<Item = u64>) -> Arc<Frames> {
+        let indexes = frames.indexes_of(seqs);
+        let (Some(first), Some(last)) = (indexes.first().copied(), indexes.last().copied()) else {
+            return Arc::default();
+        };
+        if last - first >= indexes.len() {
+            return Frames::copied(frames, &indexes);
         }
+        let start = frames.offset(first);
+        let spans = frames.spans.get(first..=last).unwrap_or_default();
+        let spans = spans.iter().map(|span| span.placed(start, 0)).collect();
+        Arc::new(Frames { bytes: Memory::Part(frames.clone(), frames.range(first, last + 1)), spans })
+    }
+
+    fn indexes_of(&self, seqs: impl Iterator<Item = u64>) -> Vec<usize> {
+        seqs.map(|seq| (seq, self.index_of(seq)))
+            .filter(|(seq, i)| self.seq(*i) == Some(*seq))
+            .map(|(_, i)| i)
+            .collect()
+    }
+
+    /// The frames that these are a part of: they stay in memory as long as these.
+    pub(crate) fn whole(&self) -> Option<&Arc<Frames>> {
+        match &self.bytes {
+            Memory::Part(whole, _) => Some(whole),
+            Memory::Own(_) | Memory::Given(_) => None,
+        }
+    }
+
+    /// The messages at `indexes`.
+    fn copied(frames: &Frames, indexes: &[usize]) -> Arc<Frames> {
         let length = indexes.iter().map(|i| frames.length(*i, i + 1)).sum();
         let (mut bytes, mut spans) = (Buffer::with_capacity(length), Vec::with_capacity(indexes.len()));
         for i in indexes {
-            let Some(span) = frames.spans.get(i) else { continue };
-            spans.push(span.placed(frames.offset(i), bytes.len()));
-            bytes.extend_from_slice(frames.slice(i, i + 1));
+            let Some(span) = frames.spans.get(*i) else { continue };
+            spans.push(span.placed(frames.offset(*i), bytes.len()));
+            bytes.extend_from_slice(frames.slice(*i, i + 1));
         }
         Arc::new(Frames { bytes: Memory::Own(bytes), spans })
     }
@@ -409,7 +441,7 @@ mod tests {
         }
         let all = builder.build();
         let texts = |frames: &Frames| (0..frames.len()).map(|i| frames.text(i).to_vec()).collect::<Vec<_>>();
-        let mut picked = Frames::picked(&all, [9, 11, 12, 17, 18].into_iter());
+        let mut picked = all.picked([9, 11, 12, 17, 18].into_iter());
         assert_eq!(texts(&picked), [all.text(1), all.text(3)]);
         assert_eq!((picked.seq(0), picked.seq(1), picked.end_seq()), (Some(11), Some(17), Some(18)));
         assert_eq!(read_back(picked.slice(0, 2)), texts(&picked));
@@ -419,8 +451,34 @@ mod tests {
             picked.text(0).starts_with(b"0000000000000012x")
                 && picked.text(1).starts_with(b"0000000000000018x")
         );
-        assert!(Frames::picked(&all, [12].into_iter()).is_empty());
-        assert!(Arc::ptr_eq(&Frames::picked(&all, 0..20), &all), "no copy of everything");
+        assert!(all.picked([12].into_iter()).is_empty());
+        assert_eq!(texts(&all.picked(0..20)), texts(&all));
+    }
+
+    #[test]
+    fn messages_that_follow_each_other_are_picked_without_a_copy() {
+        let mut builder = FramesBuilder::default();
+        for seq in [10, 11, 13, 17u64] {
+            builder.push(|out| out.extend_from_slice(format!("{seq:016}").as_bytes()));
+            builder.number_last(seq, 0);
+        }
+        let all = builder.build();
+        for (seqs, picked) in
+            [(10..12, 0..2), (11..14, 1..3), (12..14, 2..3), (17..99, 3..4), (10..18, 0..4), (14..17, 0..0)]
+        {
+            let part = Frames::picked_in(&all, seqs.clone());
+            let at = |i: usize| (part.text(i).to_vec(), part.seq(i));
+            let expected = picked.clone().map(|i| (all.text(i).to_vec(), all.seq(i)));
+            assert_eq!((0..part.len()).map(at).collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{seqs:?}");
+            assert_eq!(part.bytes(), all.slice(picked.start, picked.end), "{seqs:?}");
+            let whole = part.whole().map(Arc::as_ptr);
+            assert_eq!(whole, (!picked.is_empty()).then_some(Arc::as_ptr(&all)), "{seqs:?}");
+        }
+        let apart = Frames::picked_in(&all, [10, 13].into_iter());
+        assert!(apart.whole().is_none() && apart.len() == 2 && apart.text(1) == all.text(2));
+        let copy = Frames::joined(&[Frames::picked_in(&all, 11..18), all.clone()]);
+        assert!(copy.whole().is_none() && copy.len() == 7 && copy.text(2) == all.text(3));
+        assert_eq!((copy.text(3), copy.seq(6)), (all.text(0), Some(17)));
     }
 
     #[test]

@@ -7,19 +7,19 @@ use enum_map::EnumMap;
 use std::sync::Arc;
 
 /// What clients with filters want of a batch whose entries have their numbers. The messages of each stream and wire format
-/// are built once, for all of them, and only if anybody wants them; each client gets a copy of its own.
+/// are built once, for all of them, and only if anybody wants them; each client gets its part of them.
 #[derive(Debug)]
 pub struct Selection<'b> {
     batch: &'b EntryBatch,
     /// By stream, the places in the batch that anybody wants, in order, each once.
     places: EnumMap<Stream, Vec<usize>>,
-    built: EnumMap<Stream, EnumMap<Wire, Option<Arc<Frames>>>>,
+    made: EnumMap<Stream, EnumMap<Wire, Option<Arc<Frames>>>>,
 }
 
 impl<'b> Selection<'b> {
     /// Nothing of `batch`.
     pub fn of(batch: &'b EntryBatch) -> Self {
-        Selection { batch, places: EnumMap::default(), built: EnumMap::default() }
+        Selection { batch, places: EnumMap::default(), made: EnumMap::default() }
     }
 
     /// Adds the entry at `place` to what is wanted of `stream`. Places have to come in order.
@@ -34,7 +34,7 @@ impl<'b> Selection<'b> {
     /// wanted.
     pub fn frames(&mut self, stream: Stream, wire: Wire, places: &[usize]) -> Arc<Frames> {
         let all = self.all(stream, wire);
-        self.picked(&all, places)
+        Frames::picked_in(&all, self.numbers(places))
     }
 
     /// The same, each with a member beside `data`: `places` are the places with the texts of the members, such as
@@ -58,23 +58,22 @@ impl<'b> Selection<'b> {
         wire.converted(&builder.build())
     }
 
-    /// The messages of everything that is wanted, or more.
+    /// The messages of everything that is wanted.
     fn all(&mut self, stream: Stream, wire: Wire) -> Arc<Frames> {
-        if let Some(built) = self.batch.built(stream, wire).or(self.built[stream][wire].as_ref()) {
-            return built.clone();
+        if let Some(made) = &self.made[stream][wire] {
+            return made.clone();
         }
-        let made = match wire {
-            Wire::WebSocket => self.batch.written_at(stream, &self.places[stream]),
-            _ => {
-                let plain = self.all(stream, Wire::WebSocket);
-                wire.converted(&self.picked(&plain, &self.places[stream]))
-            }
+        let places = &self.places[stream];
+        let made = match (self.batch.built(stream, wire), wire) {
+            // The few that are wanted stay in memory for long, and must not keep all others there.
+            (Some(built), _) => built.picked(self.numbers(places)),
+            (None, Wire::WebSocket) => self.batch.written_at(stream, places),
+            (None, _) => wire.converted(&self.all(stream, Wire::WebSocket)),
         };
-        self.built[stream][wire].insert(made).clone()
+        self.made[stream][wire].insert(made).clone()
     }
 
-    fn picked(&self, frames: &Arc<Frames>, places: &[usize]) -> Arc<Frames> {
-        let entries = self.batch.entries();
-        Frames::picked(frames, places.iter().filter_map(|place| entries.get(*place)?.seq))
+    fn numbers(&self, places: &[usize]) -> impl Iterator<Item = u64> {
+        places.iter().filter_map(|place| self.batch.entries().get(*place)?.seq)
     }
 }

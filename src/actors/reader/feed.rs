@@ -2,13 +2,13 @@
 //! for all of them.
 
 use super::tail::Tail;
-use crate::filter::{Facts, Filter, FilterId, FilterIndex, Matchers, Scratch, SourceFacts, TooLarge};
-use crate::message::{Demand, EntryBatch, Frames, Selection, Stream, Wire};
+use crate::filter::{Facts, Filter, FilterId};
+use crate::message::{Demand, Frames, Selection, Stream, Wire};
 use parking_lot::Mutex;
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 /// The messages of a stream that a filter wants, in the format of a wire.
 pub(crate) struct Feed {
@@ -18,14 +18,12 @@ pub(crate) struct Feed {
     pub(crate) asked: Asked,
     /// The newest messages.
     pub(crate) tail: Tail,
-    /// The filter, prepared for entries of the journal.
-    alone: OnceLock<Result<Matchers, TooLarge>>,
     /// Those that it is one of.
     feeds: Feeds,
 }
 
 /// The places of the entries of a batch that a feed wants, in order.
-pub(crate) enum Wanted {
+pub(super) enum Wanted {
     /// Just these.
     Alone(Vec<usize>),
     /// Each with the member that says why.
@@ -47,61 +45,32 @@ impl Feed {
     pub(crate) fn remove_from(&self, demand: &Demand) {
         demand.remove(self.asked.stream, self.asked.wire, self.is_filtered());
     }
+}
 
-    /// Notes that the entry at `place` of a batch is wanted.
-    pub(crate) fn want(
-        &self,
-        place: usize,
-        facts: &Facts<'_>,
-        wanted: &mut Wanted,
-        selection: &mut Selection<'_>,
-    ) {
-        selection.want(self.asked.stream, place);
-        match wanted {
+impl Wanted {
+    /// Nothing yet of what `feed` wants.
+    pub(super) fn by(feed: &Feed) -> Self {
+        if feed.asked.explains { Wanted::Explained(Vec::new()) } else { Wanted::Alone(Vec::new()) }
+    }
+
+    /// Adds the entry at `place`, which `feed` wants.
+    pub(super) fn add(&mut self, feed: &Feed, place: usize, facts: &Facts<'_>) {
+        match self {
             Wanted::Alone(places) => places.push(place),
             Wanted::Explained(places) => {
-                let reasons = self.asked.filter.explain(facts).unwrap_or_default();
+                let reasons = feed.asked.filter.explain(facts).unwrap_or_default();
                 places.push((place, format!("\"matched\":{}", json!(reasons))));
             }
         }
     }
 
-    /// What is wanted of a batch before any entry was found.
-    pub(crate) fn nothing(&self) -> Wanted {
-        if self.asked.explains { Wanted::Explained(Vec::new()) } else { Wanted::Alone(Vec::new()) }
-    }
-
-    /// The messages of what is wanted, all of which is in `selection`.
-    pub(crate) fn messages(&self, wanted: &Wanted, selection: &mut Selection<'_>) -> Arc<Frames> {
-        match wanted {
-            Wanted::Alone(places) => selection.frames(self.asked.stream, self.asked.wire, places),
-            Wanted::Explained(places) => selection.frames_with(self.asked.stream, self.asked.wire, places),
+    /// The messages that `feed` gets. All places were wanted of `selection`.
+    pub(super) fn messages(&self, feed: &Feed, selection: &mut Selection<'_>) -> Arc<Frames> {
+        let Asked { stream, wire, .. } = feed.asked;
+        match self {
+            Wanted::Alone(places) => selection.frames(stream, wire, places),
+            Wanted::Explained(places) => selection.frames_with(stream, wire, places),
         }
-    }
-
-    /// The messages of `batch` that the filter wants. Its entries are of one log and have their numbers. If there is a filter,
-    /// only the messages that it wants are written.
-    pub(crate) fn messages_of(&self, batch: &EntryBatch) -> Arc<Frames> {
-        let Some(first) = batch.entries().first().filter(|_| self.is_filtered()) else {
-            return batch.on_wire(self.asked.stream, self.asked.wire);
-        };
-        let (source, mut scratch) = (SourceFacts::new(&first.source), Scratch::default());
-        let alone = self.alone.get_or_init(|| {
-            FilterIndex::build([(self.id, self.asked.filter.clone())].into_iter())
-                .map(|index| index.matchers())
-        });
-        let (mut wanted, mut selection) = (self.nothing(), Selection::of(batch));
-        for (place, entry) in batch.entries().iter().enumerate() {
-            let facts = Facts::new(&source, &entry.content);
-            let is_wanted = match alone {
-                Ok(matchers) => !matchers.matches(&facts, &mut scratch).is_empty(),
-                Err(TooLarge) => self.asked.filter.matches(&facts),
-            };
-            if is_wanted {
-                self.want(place, &facts, &mut wanted, &mut selection);
-            }
-        }
-        self.messages(&wanted, &mut selection)
     }
 }
 
@@ -174,8 +143,8 @@ impl Feeds {
         }
         known.filter_bytes = filter_bytes;
         let id = FilterId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
-        let (tail, alone, feeds) = (Tail::default(), OnceLock::new(), self.clone());
-        let feed = Arc::new(Feed { id, asked: asked.clone(), tail, alone, feeds });
+        let (tail, feeds) = (Tail::default(), self.clone());
+        let feed = Arc::new(Feed { id, asked: asked.clone(), tail, feeds });
         known.feeds.insert(asked, Arc::downgrade(&feed));
         Ok(feed)
     }

@@ -17,6 +17,7 @@
 mod chunk;
 mod closing;
 mod feed;
+mod filtered_feeds;
 #[cfg(target_os = "linux")]
 mod pages;
 mod shared;
@@ -28,6 +29,7 @@ pub(super) mod tests;
 pub(crate) use chunk::{Chunk, Next};
 pub(crate) use closing::{ABANDONED_TIMEOUT, CLOSE_TIMEOUT};
 pub(crate) use feed::{Asked, Feed, Feeds, TooManyFilters};
+pub(crate) use filtered_feeds::FilteredFeeds;
 pub(crate) use shared::SharedFrames;
 pub(crate) use state::{GOING_AWAY, NORMAL, NOT_ALLOWED, Subscribed};
 pub(crate) use tail::Unit;
@@ -115,14 +117,21 @@ impl Reader {
         }
     }
 
-    /// Takes a unit from the journal. Everything before its end was read.
-    pub(crate) fn deliver(&self, unit: Unit) {
+    /// Takes a unit from the journal. Everything before its end was read. Returns whether the Replayer should go on with the
+    /// next one at once: nobody is woken for a unit without messages.
+    pub(crate) fn deliver(&self, unit: Unit) -> bool {
         let mut state = self.lock();
+        let goes_on = unit.shared.frames().is_empty() && !state.ends_before(unit.end_seq);
         if let Place::Journal { next, is_requested } = &mut state.place {
-            (*next, *is_requested) = (unit.end_seq, false);
-            state.ready.push_back(unit);
+            (*next, *is_requested) = (unit.end_seq, goes_on);
+            if goes_on {
+                state.pass(unit.end_seq);
+            } else {
+                state.ready.push_back(unit);
+            }
         }
         self.wake_after(state);
+        goes_on
     }
 
     /// Goes on at the entry `next`, because the journal does not have those before it.

@@ -15,7 +15,7 @@ const MUCH: usize = 64 * 1024;
 
 /// Shared frames. If many clients receive them, they lie in dedicated pages. These are never written again, so the
 /// kernel sends them directly to all clients; other memory would be copied for each client.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct SharedFrames {
     frames: Arc<Frames>,
     in_own_pages: bool,
@@ -49,11 +49,6 @@ impl SharedFrames {
     /// Whether the memory of the frames is never written, even after they are dropped.
     pub(crate) fn is_in_own_pages(&self) -> bool {
         self.in_own_pages
-    }
-
-    /// Memory of the frames, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        self.frames.bytes().len()
     }
 }
 

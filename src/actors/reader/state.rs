@@ -131,6 +131,20 @@ impl State {
         }
     }
 
+    /// Whether the reader ends at `seq` at the latest.
+    pub(super) fn ends_before(&self, seq: u64) -> bool {
+        self.until.is_some_and(|until| until <= seq)
+    }
+
+    /// Moves the cursor to `seq` as soon as what is ready has been taken, because nothing else is sent before it.
+    pub(super) fn pass(&mut self, seq: u64) {
+        let last = self.ready.back_mut().or(self.current.as_mut().map(|(unit, _)| unit));
+        match last {
+            Some(unit) => unit.end_seq = seq,
+            None => self.cursor = self.cursor.max(seq),
+        }
+    }
+
     /// The next frames of the current unit.
     fn take_current(&mut self) -> Option<Chunk> {
         let (unit, from) = self.current.as_mut()?;

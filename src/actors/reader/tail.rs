@@ -79,7 +79,7 @@ impl Tail {
     }
 
     /// The place of the next unit, and the number behind everything published.
-    pub(super) fn end(&self) -> (u64, u64) {
+    pub(crate) fn end(&self) -> (u64, u64) {
         let inner = self.0.lock();
         let end_seq = inner.units.back().map_or(inner.begin_seq, |unit| unit.end_seq);
         (inner.first + inner.units.len() as u64, end_seq)

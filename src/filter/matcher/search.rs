@@ -44,6 +44,10 @@ impl Scratch {
         self.matched.clear();
     }
 
+    pub(in crate::filter) fn add(&mut self, id: FilterId) {
+        self.matched.push(id);
+    }
+
     /// The ids that were found, in ascending order.
     pub(in crate::filter) fn sorted(&mut self) -> &[FilterId] {
         self.matched.sort_unstable();

@@ -1,0 +1,79 @@
+//! Feeds with a filter, matched at once: what each of them gets of a batch.
+
+use super::feed::{Feed, Wanted};
+use crate::filter::{Facts, FilterId, FilterIndex, Matchers, Merge, Merged, Scratch, SourceFacts};
+use crate::message::{EntryBatch, Frames, Selection};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Feeds with a filter, which come and go.
+#[derive(Default)]
+pub(crate) struct FilteredFeeds {
+    feeds: HashMap<FilterId, Arc<Feed>>,
+    index: FilterIndex,
+    /// What `index` has now; `None` until it is needed.
+    matchers: Option<Matchers>,
+    scratch: Scratch,
+}
+
+impl FilteredFeeds {
+    /// Adds a feed, unless it is one of them.
+    pub(crate) fn add(&mut self, feed: &Arc<Feed>) {
+        if !self.feeds.contains_key(&feed.id) {
+            self.index.add(feed.id, feed.asked.filter.clone());
+            self.feeds.insert(feed.id, feed.clone());
+            self.matchers = None;
+        }
+    }
+
+    /// Removes the feed with this id.
+    pub(crate) fn remove(&mut self, feed: FilterId) {
+        if self.feeds.remove(&feed).is_some() {
+            self.index.remove(feed);
+            self.matchers = None;
+        }
+    }
+
+    /// Number of feeds.
+    pub(crate) fn len(&self) -> usize {
+        self.feeds.len()
+    }
+
+    /// The messages of those feeds that `is_asked` names and that want any entry of `batch`. Its entries are of one log and
+    /// have their numbers. Only messages that a feed wants are written.
+    pub(crate) fn messages(
+        &mut self,
+        batch: &EntryBatch,
+        is_asked: impl Fn(FilterId) -> bool,
+    ) -> Vec<(Arc<Feed>, Arc<Frames>)> {
+        let matchers = self.matchers.get_or_insert_with(|| self.index.matchers());
+        let Some(first) = batch.entries().first().filter(|_| !matchers.is_empty()) else { return Vec::new() };
+        let source = SourceFacts::new(&first.source);
+        let (mut wanted, mut selection) = (HashMap::<FilterId, Wanted>::new(), Selection::of(batch));
+        for (place, entry) in batch.entries().iter().enumerate() {
+            let facts = Facts::new(&source, &entry.content);
+            let matched = matchers.matches(&facts, &mut self.scratch);
+            for id in matched.iter().filter(|id| is_asked(**id)) {
+                let Some(feed) = self.feeds.get(id) else { continue };
+                wanted.entry(*id).or_insert_with(|| Wanted::by(feed)).add(feed, place, &facts);
+                selection.want(feed.asked.stream, place);
+            }
+        }
+        let wanted = wanted.into_iter().filter_map(|(id, wanted)| Some((self.feeds.get(&id)?, wanted)));
+        wanted.map(|(feed, wanted)| (feed.clone(), wanted.messages(feed, &mut selection))).collect()
+    }
+
+    /// What should be merged now, on another thread; see [`FilterIndex::begin_merge`].
+    pub(crate) fn begin_merge(&mut self) -> Option<Merge> {
+        self.index.begin_merge()
+    }
+
+    /// Uses the merged filters. Without a result, those before stay in use.
+    pub(crate) fn end_merge(&mut self, merged: Option<Merged>) {
+        match merged {
+            Some(merged) => self.index.finish_merge(merged),
+            None => self.index.abandon_merge(),
+        }
+        self.matchers = None;
+    }
+}
