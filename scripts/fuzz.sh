@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 runs=${1:-200000}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(certificate extensions log_entry get_entries_page tile consistency client_frames journal_block)
+[ ${#targets[@]} -gt 0 ] || targets=(certificate extensions log_entry get_entries_page tile consistency client_frames journal_block filters)
 
 # What cargo-fuzz passes for coverage without a sanitizer, all of which a stable compiler takes. Only what
 # is built for an explicit --target gets it, and so build scripts and macros do not.

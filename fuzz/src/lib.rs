@@ -14,6 +14,9 @@ pub mod certificate;
 #[path = "../../src/ct/mod.rs"]
 pub mod ct;
 #[allow(dead_code)]
+#[path = "../../src/filter/mod.rs"]
+pub mod filter;
+#[allow(dead_code)]
 #[path = "../../src/message/mod.rs"]
 pub mod message;
 #[allow(dead_code)]

@@ -107,8 +107,12 @@ pub(super) fn connections() -> Vec<Row> {
                 bytes(FILTER.regex_bytes)
             ),
             "as long as a client has it".into(),
-            "each entry is matched in linear time, once for all filters".into(),
-            "400; 503 for the memory of all".into(),
+            format!(
+                "filters of new clients are read for {} ms of each second, one after the other; each entry is matched in \
+                 linear time, once for all filters",
+                crate::routes::WORK.per_second / 1000
+            ),
+            "400; 503 for the memory of all; new clients with a filter wait".into(),
             "`filter`; `api`: filters".into(),
         ],
         [

@@ -13,6 +13,7 @@
 //! | the statistics path | connected clients and watched logs |
 
 mod answers;
+mod costly;
 mod front_page;
 mod handshake;
 mod health;
@@ -27,6 +28,8 @@ mod status;
 mod streams;
 mod visitors;
 
+#[cfg(test)]
+pub(crate) use costly::WORK;
 pub(crate) use front_page::FrontPage;
 #[cfg(test)]
 pub(crate) use on_demand::MAKING;

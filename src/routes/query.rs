@@ -160,6 +160,11 @@ pub(super) fn stream(text: &str, offered: &[Stream]) -> Result<Option<Stream>, I
     })
 }
 
+/// Whether the query string `text` has a filter.
+pub(super) fn has_filter(text: &str) -> bool {
+    form_urlencoded::parse(text.as_bytes()).any(|(name, _)| is_parameter(&name))
+}
+
 fn unknown(name: &str) -> InvalidParameter {
     let known = PARAMETERS.into_iter().chain(Parameter::ALL.map(Parameter::name));
     let meant = suggestion(name, known).map(|meant| format!("; did you mean {meant}?"));

@@ -1,5 +1,6 @@
 //! The state that all routes share.
 
+use super::costly::Costly;
 use super::front_page::FrontPage;
 use super::on_demand::OnDemand;
 use crate::access::ConnectionLimits;
@@ -92,6 +93,8 @@ pub(crate) struct Answers {
     /// By stream.
     pub(super) examples: EnumMap<Stream, OnDemand>,
     pub(super) status: OnDemand,
+    /// The filters of new clients are parsed.
+    pub(super) filters: Costly,
     pub(super) alive: OnDemand,
     pub(super) ready: OnDemand,
     /// For admins, and for others.

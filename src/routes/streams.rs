@@ -53,11 +53,11 @@ pub(super) async fn open(
     let origin = origin(&req, &state, stream)?;
     let deflate = state.live.settings().clients.deflate && deflate_offer(&req).is_some();
     let wire = if deflate { Wire::Deflate } else { Wire::WebSocket };
-    Ok(start(&req, client(&req, &state, origin, stream, wire)?, state.broker.clone()))
+    Ok(start(&req, client(&req, &state, origin, stream, wire).await?, state.broker.clone()))
 }
 
 /// The client that reads `stream` on `wire`, from where its query says.
-fn client(
+async fn client(
     req: &HttpRequest,
     state: &AppState,
     origin: ClientOrigin,
@@ -66,7 +66,12 @@ fn client(
 ) -> Result<Arc<Client>, actix_web::Error> {
     let last_event_id = req.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
     let (now_us, limits) = (clock::unix_us(), state.live.settings().clients);
-    let query = Query::parse(req.query_string(), last_event_id, now_us)?;
+    let parse = || Query::parse(req.query_string(), last_event_id, now_us);
+    let query = if query::has_filter(req.query_string()) {
+        state.answers.filters.run(parse).await?
+    } else {
+        parse()?
+    };
     let Extent { start, until, ends_at_us } = query.extent(&state.journal, now_us)?;
     let (notices, begins) = (query.notices, subscribed(stream, &query.filter, &state.journal));
     let explains = query.explains && !query.filter.is_empty();
@@ -122,7 +127,7 @@ pub(super) async fn events(
     req: HttpRequest,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    body_of(&req, &state, Wire::Events, "text/event-stream")
+    body_of(&req, &state, Wire::Events, "text/event-stream").await
 }
 
 /// `/ndjson?stream=full|lite|domains`: the same, one message a line.
@@ -130,18 +135,18 @@ pub(super) async fn lines(
     req: HttpRequest,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    body_of(&req, &state, Wire::Lines, "application/x-ndjson")
+    body_of(&req, &state, Wire::Lines, "application/x-ndjson").await
 }
 
 /// A stream as the body of a response.
-fn body_of(
+async fn body_of(
     req: &HttpRequest,
     state: &web::Data<AppState>,
     wire: Wire,
     content_type: &str,
 ) -> Result<HttpResponse, actix_web::Error> {
     let stream = query::stream(req.query_string(), &state.streams)?.unwrap_or(state.root_stream);
-    let client = client(req, state, origin(req, state, stream)?, stream, wire)?;
+    let client = client(req, state, origin(req, state, stream)?, stream, wire).await?;
     let in_chunks = req.version() >= Version::HTTP_11;
     let mut response = HttpResponse::Ok()
         .content_type(content_type)

@@ -17,6 +17,16 @@ const MAX_LEN: usize = 4096;
 /// Number of entries from each source, evenly distributed: enough for variety, and fast to load.
 const ENTRIES: usize = 300;
 
+/// Filters, a line each, and names that some of them want.
+const FILTERS: [&str; 4] = [
+    "domain=example.com,!www.example.com\ncontains=exam&contains=!ple.org\n\nwww.example.com\na.example.com",
+    "lookalike=paypal.com&domain=!paypal.me\nlookalike=b%C3%BCcher.example\n\npaypa1.com\nxn--bcher-kva.example\n\
+     login-paypal.net\npaypal.com.evil.test",
+    "regex=^(mail|mx)[0-9]+\\.&type=!x509\nregex=a.*b&domain=test\nregex=^$\n\nmail7.test\nacb.test\n*.a.test",
+    "issuer=Let's%20Encrypt&operator=An%20operator\nlog=ct.example&type=precert\nlog=!A%20log\ncontains=%C3%BC\n\n\
+     B\u{dc}CHER.example\n..\nxn--a\n",
+];
+
 /// The extensions in the order of the fuzz target `extensions`.
 const EXTENSIONS: [&str; 46] = [
     "2.5.29.14",
@@ -104,8 +114,9 @@ fn fuzz_seeds() {
         }
     }
     seeds.add_proofs();
+    FILTERS.iter().for_each(|seed| seeds.add("filters", seed.as_bytes()));
     println!("{:?}", seeds.written);
-    assert_eq!(seeds.written.len(), 6, "seeds for every target");
+    assert_eq!(seeds.written.len(), 7, "seeds for every target");
 }
 
 struct Seeds {

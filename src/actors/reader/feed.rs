@@ -154,3 +154,51 @@ impl Feeds {
         self.0.lock().filter_bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::Limits;
+
+    fn asked(query: &str) -> Asked {
+        let filter = Filter::parse(form_urlencoded::parse(query.as_bytes()), Limits::default());
+        let (stream, wire, filter) = (Stream::Lite, Wire::Events, Arc::new(filter.expect("a filter")));
+        Asked { stream, wire, filter, explains: false }
+    }
+
+    #[test]
+    fn those_who_ask_for_the_same_share_a_feed_as_long_as_one_of_them_is_there() {
+        let feeds = Feeds::default();
+        let of = |asked| feeds.of(asked, usize::MAX).expect("room");
+        let first = of(asked("domain=a.example,b.example"));
+        let same = of(asked("domain=B.example&domain=a.example"));
+        assert!(Arc::ptr_eq(&first, &same));
+        let others = [
+            of(asked("domain=a.example")),
+            of(asked("")),
+            of(Asked { explains: true, ..asked("domain=a.example,b.example") }),
+            of(Asked { stream: Stream::Full, ..asked("domain=a.example,b.example") }),
+            of(Asked { wire: Wire::Lines, ..asked("domain=a.example,b.example") }),
+        ];
+        assert!(others.iter().all(|other| other.id != first.id));
+        let id = first.id;
+        drop(first);
+        assert_eq!(of(asked("domain=a.example,b.example")).id, id);
+        drop((same, others));
+        assert_ne!(of(asked("domain=a.example,b.example")).id, id);
+        assert_eq!(feeds.filter_bytes(), 0);
+        assert!(feeds.0.lock().feeds.is_empty());
+    }
+
+    #[test]
+    fn only_what_is_new_and_has_a_filter_is_refused_for_its_memory() {
+        let feeds = Feeds::default();
+        let limit = asked("domain=a.example").filter.memory();
+        let first = feeds.of(asked("domain=a.example"), limit).expect("just enough");
+        assert_eq!(feeds.filter_bytes(), limit);
+        assert!(matches!(feeds.of(asked("domain=b.example"), limit), Err(TooManyFilters)));
+        assert!(feeds.of(asked("domain=a.example"), 0).is_ok() && feeds.of(asked(""), 0).is_ok());
+        drop(first);
+        assert!(feeds.of(asked("domain=b.example"), limit).is_ok());
+    }
+}

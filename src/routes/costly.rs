@@ -1,0 +1,75 @@
+//! Work that one request can make expensive, such as compiling the regular expressions of a filter. It is done for one
+//! request after the other, and its time is rate limited, so that it takes little from the clients of the same thread.
+
+use crate::rate::{Rate, TokenBucket};
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+
+/// Rate limit of the time spent, in microseconds: a fifth of a core, after a burst. Most filters take some microseconds, so
+/// tens of thousands of clients can connect at once.
+pub(crate) const WORK: Rate = Rate { per_second: 200_000, burst: 500_000 };
+
+/// Longest delay before the work for one request.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Work for one request after the other.
+#[derive(Debug)]
+pub(super) struct Costly(Mutex<TokenBucket>);
+
+impl Default for Costly {
+    fn default() -> Self {
+        Costly(Mutex::new(TokenBucket::new(WORK, Instant::now())))
+    }
+}
+
+impl Costly {
+    /// Does `work` when those who came before have been served and the time that they took has passed often enough.
+    pub(super) async fn run<T>(&self, work: impl FnOnce() -> T) -> T {
+        let mut time = self.0.lock().await;
+        sleep(time.take(0, Instant::now()).min(LONGEST_PAUSE)).await;
+        let begin = Instant::now();
+        let done = work();
+        let now = Instant::now();
+        time.take((now - begin).as_micros() as u64, now);
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::join_all;
+    use std::cell::Cell;
+
+    /// Uses 20 ms of a core.
+    fn work() {
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(20) {}
+    }
+
+    #[actix_web::test]
+    async fn the_time_of_all_together_is_bounded_and_nobody_waits_for_ever() {
+        let (costly, done, begin) = (Costly::default(), Cell::new(0), Instant::now());
+        let all = (0..60).map(|_| async {
+            costly.run(work).await;
+            done.set(done.get() + 1);
+            begin.elapsed()
+        });
+        let ended = join_all(all).await;
+        assert_eq!(done.get(), 60);
+        // 500 ms at once, and then a fifth of the time. A slow machine takes longer for each.
+        assert!(ended[59] >= Duration::from_secs(3), "{:?}", ended[59]);
+        assert!(ended.is_sorted(), "first come, first served");
+    }
+
+    #[actix_web::test]
+    async fn what_costs_little_does_not_wait() {
+        let costly = Costly::default();
+        let begin = Instant::now();
+        for _ in 0..1000 {
+            costly.run(|| ()).await;
+        }
+        assert!(costly.0.lock().await.take(0, Instant::now()).is_zero(), "{:?}", begin.elapsed());
+    }
+}
