@@ -116,7 +116,7 @@ impl State {
             if let Some(chunk) = self.take_current() {
                 return Some(Next::Frames(chunk));
             }
-            if self.closing.is_open() && self.until.is_some_and(|until| self.cursor >= until) {
+            if self.is_at_end() {
                 self.forget();
                 self.closing.ask(close_frame(NORMAL, ""));
             }
@@ -129,6 +129,11 @@ impl State {
             let next = unit.shared.frames().index_of(self.cursor);
             self.current = Some((unit, next));
         }
+    }
+
+    /// Whether everything before its end was taken, and it has not been closed yet.
+    fn is_at_end(&self) -> bool {
+        self.closing.is_open() && self.ends_before(self.cursor)
     }
 
     /// Whether the reader ends at `seq` at the latest.
@@ -261,6 +266,6 @@ impl State {
             (Place::Tail(place), Some(subscribed)) => subscribed.feed.tail.has(*place),
             _ => false,
         };
-        is_control || waits || is_published
+        is_control || waits || is_published || self.is_at_end()
     }
 }

@@ -9,7 +9,9 @@ use crate::message::{Frames, FramesBuilder};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::task::Wake;
 
 /// The frames alone, for `clients` clients.
 fn shared(frames: Arc<Frames>, clients: usize) -> Arc<SharedFrames> {
@@ -137,6 +139,35 @@ fn numbers(reader: &Arc<Reader>) -> Vec<u64> {
 }
 
 /// A search must not hide what is missing.
+/// Its connection has asked before the Broker has let it join.
+#[test]
+fn a_reader_that_joins_at_its_end_is_woken_to_end() {
+    let stage = Stage::new();
+    let subscribed = Subscribed {
+        feed: stage.feed.clone(),
+        when_behind: WhenBehind::Replay,
+        counters: stage.counters.clone(),
+        tells_gaps: true,
+    };
+    let reader = Reader::new(false, subscribed, stage.replay.clone(), Some(7));
+    stage.feed.tail.restart(7);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(woken.clone());
+    assert!(reader.poll_next(&mut Context::from_waker(&waker)).is_pending());
+    reader.join_at(7);
+    assert!(woken.0.load(Ordering::Relaxed));
+    assert!(matches!(next(&reader), Some(Next::Close(frame)) if frame.starts_with(&[0x88, 2, 3, 232])));
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_reader_with_an_end_is_told_what_is_missing_before_it() {
     for (until, missing) in [(25, 10..=19), (15, 10..=14)] {
