@@ -69,7 +69,7 @@
 //! | whether such an entry is requested again | `actors/log_watcher/fetcher.rs` |
 //! | whether such an entry is sent or skipped | `actors/log_watcher/publisher.rs` |
 //! | which names are in `all_domains` | `certificate/domains.rs`; of names tiles: `ct/names_tile.rs` |
-//! | which entries a filter wants | `filter/oracle.rs`; of all filters: `actors/broker/audiences.rs` |
+//! | which entries a filter wants | `filter/oracle.rs`; of all filters: `actors/reader/filtered_feeds.rs` |
 //! | which parameters are understood | `routes/query.rs` |
 //! | whether an address may connect, and a token may subscribe | `access/mod.rs`, `access/token.rs`; applied in `server/gate.rs` |
 //! | where a client reads, and what happens when it falls behind | `actors/reader/state.rs` |

@@ -176,6 +176,7 @@ impl Broker {
     fn shrink(&mut self) {
         if self.trim_policy.is_over(self.connections.len()) {
             self.connections.shrink_to_fit();
+            self.audiences.shrink_to_fit();
             system::give_back();
         }
     }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | blocks ([`Append`](crate::journal::Append)) | LogWatcher, journal | the watcher waits: its log is slowed down, nothing is lost |
 //! | [`Publish`](broker::Publish) | journal, Broker | the journal waits |
-//! | frames ([`Tail`](reader::Tail)) | Broker, [`Connection`](connection::Connection) | the oldest leave memory; clients that need them read the journal (`clients.when_behind`) |
+//! | frames ([`Feed`](reader::Feed)) | Broker, [`Connection`](connection::Connection) | the oldest leave memory; clients that need them read the journal (`clients.when_behind`) |
 //! | readers ([`Reader::new`](reader::Reader::new)), [`Join`](broker::Join) | Connection, [`Replayer`](replayer::Replayer), Broker | sent regardless: at most one for each client |
 //! | [`Heard`](crate::message::Heard) | Connection, [`WebSocketSession`](websocket_session::WebSocketSession) | does not occur: the connection reads nothing more until the last one is handled |
 //! | pong, end ([`Reader`](reader::Reader)) | WebSocketSession, Connection | a newer pong replaces the last one; there is one end |

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
-/// Rate limit of the time spent, in microseconds: a fifth of a core, after a burst. Most filters take some microseconds, so
-/// tens of thousands of clients can connect at once.
+/// Rate limit of the time spent, in microseconds: a fifth of a core, after a burst. 10,000 clients with 14 domains each
+/// connect within two seconds.
 pub(crate) const WORK: Rate = Rate { per_second: 200_000, burst: 500_000 };
 
 /// Longest delay before the work for one request.

@@ -79,6 +79,12 @@ impl Audiences {
         self.by_feed.values()
     }
 
+    /// Returns memory that is no longer needed.
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.by_feed.shrink_to_fit();
+        self.filtered.shrink_to_fit();
+    }
+
     /// The messages that each feed gets of `batch`, whose entries are of one log and have their numbers.
     pub(super) fn messages(&mut self, batch: &EntryBatch) -> Vec<(Arc<Feed>, Arc<Frames>)> {
         let all = self.unfiltered.iter().map(|feed| {

@@ -34,6 +34,11 @@ impl FilteredFeeds {
         }
     }
 
+    /// Returns memory that is no longer needed.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.feeds.shrink_to_fit();
+    }
+
     /// Number of feeds.
     pub(crate) fn len(&self) -> usize {
         self.feeds.len()
