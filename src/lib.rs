@@ -26,20 +26,21 @@
 //! | module | what it is for | uses |
 //! |---|---|---|
 //! | [`cli`] | the command line | `startup`, `reload`, `transport`, `config`, `log_list`, `log_client`, `http_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
-//! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `counters`, `digest`, `evidence`, `access`, `message`, `clock` |
+//! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `message`, `clock` |
 //! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `access`, `printable` |
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
-//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `log_client`, `state`, `journal`, `counters`, `access`, `filter`, `message`, `rate`, `printable`, `clock` |
+//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `log_client`, `state`, `journal`, `unique`, `counters`, `access`, `filter`, `message`, `rate`, `printable`, `clock` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
-//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `counters`, `digest`, `evidence`, `access`, `filter`, `message`, `ct`, `rate`, `spare`, `printable`, `system`, `clock` |
+//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `filter`, `message`, `ct`, `rate`, `spare`, `printable`, `system`, `clock` |
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
-//! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `state`, `access`, `message`, `ct`, `printable` |
+//! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `state`, `unique`, `access`, `message`, `ct`, `printable` |
 //! | `log_list` | the lists of logs: downloaded, verified and stored | `http_client`, `ct`, `system` |
 //! | `log_client` | requests to a log and their responses, at the rate that its operator accepts; its caller decides what to request | `http_client`, `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
 //! | `http_client` | HTTP requests to logs and list servers: TLS, proxies, and limits of responses | `spare` |
 //! | [`demo`] | a local CT log, for trying the server out and for tests | `ct`, `certificate`, `rate`, `clock` |
 //! | [`state`] | the files that survive a restart | `evidence`, `ct`, `system` |
 //! | [`journal`] | the durable sequence of verified entries, their numbers, and the logs' positions | `message`, `ct`, `certificate`, `clock` |
+//! | `unique` | which entries are the first ones of their issuance or certificate | `filter`, `message`, `ct`, `certificate` |
 //! | `counters` | counters of client events | `access`, `message` |
 //! | `digest` | groups repeated problems of the CT logs into few lines of the log file | `printable` |
 //! | [`evidence`] | proof of a log's misbehaviour, which `actors` notices, in a form that others can verify; pure | `ct`, `certificate` |
@@ -70,6 +71,7 @@
 //! | whether such an entry is sent or skipped | `actors/log_watcher/publisher.rs` |
 //! | which names are in `all_domains` | `certificate/domains.rs`; of names tiles: `ct/names_tile.rs` |
 //! | which entries a filter wants | `filter/oracle.rs`; of all filters: `actors/reader/filtered_feeds.rs` |
+//! | which entries are the same for `unique=` | `unique/kind.rs` |
 //! | which parameters are understood | `routes/query.rs` |
 //! | whether an address may connect, and a token may subscribe | `access/mod.rs`, `access/token.rs`; applied in `server/gate.rs` |
 //! | where a client reads, and what happens when it falls behind | `actors/reader/state.rs` |
@@ -115,3 +117,4 @@ pub mod startup;
 pub mod state;
 mod system;
 mod transport;
+mod unique;

@@ -39,6 +39,7 @@ use crate::state::{
     UndecodableFolder,
 };
 use crate::transport::{Budget, Connections, Tls, TlsError};
+use crate::unique::Uniques;
 use actix::dev::ArbiterHandle;
 use actix::prelude::*;
 use actix_web::dev::Server;
@@ -125,12 +126,14 @@ impl Application {
         let journal = OpenJournal::open(&journal_config(config), &positions)?;
         let (demand, counters) = (Arc::new(Demand::default()), Arc::new(Counters::default()));
         let mut arbiters = vec![Arbiter::new()];
+        let uniques = Arc::new(journal.uniques(config));
         let broker = {
-            let (demand, counters) = (demand.clone(), counters.clone());
+            let (demand, counters, uniques) = (demand.clone(), counters.clone(), uniques.clone());
             let (newest, limits, next_seq) =
                 (config.newest_messages, config.clients, journal.store.next_seq());
-            let broker =
-                move |_: &mut Context<Broker>| Broker::new(demand, counters, newest, limits, next_seq);
+            let broker = move |_: &mut Context<Broker>| {
+                Broker::new(demand, counters, uniques, newest, limits, next_seq)
+            };
             Broker::start_in_arbiter(&arbiters[0].handle(), broker)
         };
         let issuers = Arc::new(Issuers::new(config.state_dir.join("issuers")));
@@ -140,8 +143,8 @@ impl Application {
             Box::new(move |fingerprint| issuers.get(fingerprint))
         });
         let not_given = journal.before_start..journal.store.next_seq();
-        let share = config.clients.replay_share;
-        Replayer { history, not_given, broker: broker.clone(), share }
+        let (share, unique) = (config.clients.replay_share, uniques.clone());
+        Replayer { history, not_given, broker: broker.clone(), share, uniques: unique }
             .start(readers)
             .map_err(JournalError::Thread)?;
         let heartbeat = Heartbeat::new(&broker, config.heartbeat_interval).start();
@@ -167,6 +170,7 @@ impl Application {
             positions: positions.clone(),
             journal: journal.store.clone(),
             feeds: Feeds::default(),
+            uniques: uniques.clone(),
             replay,
             grace: RestartGrace::new(journal.start_of_grace(), config.restart_grace),
         });
@@ -184,6 +188,7 @@ impl Application {
             skipped: Arc::new(SkippedFolder::new(config.state_dir.join("skipped"))),
             grace_end: Instant::now() + config.restart_grace,
             journal: journal.writer(config.journal.sync_interval.is_zero())?,
+            uniques,
             positions: positions.clone(),
             broker: broker.clone(),
             demand: demand.clone(),
@@ -410,6 +415,7 @@ struct Services {
     skipped: Arc<SkippedFolder>,
     grace_end: Instant,
     journal: Writer,
+    uniques: Arc<Uniques>,
     broker: Addr<Broker>,
     demand: Arc<Demand>,
     digest: Arc<Digest>,
@@ -441,7 +447,7 @@ impl Services {
     ) -> Addr<LogWatcher> {
         let (log, settings) = (log.clone(), log.watch);
         let Services { issuers, undecodable, evidence, positions, .. } = self;
-        let Services { skipped, grace_end, journal, broker, demand, digest, .. } = self;
+        let Services { skipped, grace_end, journal, uniques, broker, demand, digest, .. } = self;
         // The HTTP client is bound to the thread that uses it, so it is created there.
         LogWatcher::start_in_arbiter(thread, move |_| {
             let client = log_client(&log, issuers.clone(), &fetch);
@@ -456,6 +462,7 @@ impl Services {
                 positions,
                 skipped,
                 decision,
+                uniques,
                 broker,
                 demand,
                 grace_end,

@@ -22,6 +22,7 @@ use crate::live_config::LiveSettings;
 use crate::message::{CertEntry, Demand, Wire};
 use crate::spare;
 use crate::system;
+use crate::unique::Uniques;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use audiences::Audiences;
@@ -77,13 +78,14 @@ impl Broker {
     pub fn new(
         demand: Arc<Demand>,
         counters: Arc<Counters>,
+        uniques: Arc<Uniques>,
         keep: usize,
         limits: ClientLimits,
         next_seq: u64,
     ) -> Self {
         Broker {
             connections: HashMap::new(),
-            audiences: Audiences::default(),
+            audiences: Audiences::new(uniques),
             demand,
             counters,
             newest: RingBuffer::new(keep),

@@ -230,7 +230,9 @@ mod tests {
         let (other, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let origin = ClientOrigin { address: address.ip(), identity: None, slots: Vec::new() };
         let client = Arc::new(Client::new(origin, Reader::of_pushed(Wire::WebSocket), None));
-        let broker = Broker::new(Arc::default(), Arc::default(), 0, ClientLimits::unlimited(), 1).start();
+        let broker =
+            Broker::new(Arc::default(), Arc::default(), Arc::default(), 0, ClientLimits::unlimited(), 1)
+                .start();
         let session = Session::start(client.clone(), broker, false);
         (other.expect("a client"), client, Connection::new(accepted.expect("its connection").0, session, b""))
     }
@@ -367,7 +369,9 @@ mod tests {
     async fn a_client_that_has_said_goodbye_is_looked_after_until_it_is_gone() {
         let origin = ClientOrigin { address: [127, 0, 0, 1].into(), identity: None, slots: Vec::new() };
         let client = Arc::new(Client::new(origin, Reader::of_pushed(Wire::WebSocket), None));
-        let broker = Broker::new(Arc::default(), Arc::default(), 0, ClientLimits::unlimited(), 1).start();
+        let broker =
+            Broker::new(Arc::default(), Arc::default(), Arc::default(), 0, ClientLimits::unlimited(), 1)
+                .start();
         let session = Session::start(client, broker.clone(), false);
         let goodbye = Stuck(vec![0x88, 0x80, 0, 0, 0, 0]);
         let connected = actix_web::rt::spawn(Connection::new(goodbye, session, b""));

@@ -7,6 +7,7 @@ use crate::filter::FilterId;
 use crate::journal::{History, ReadBlock};
 use crate::message::EntryBatch;
 use crate::rate::{Rate, TokenBucket};
+use crate::unique::Uniques;
 use actix::Addr;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -34,6 +35,8 @@ pub(crate) struct Replayer {
     pub(crate) broker: Addr<Broker>,
     /// The fraction of one core that it may use.
     pub(crate) share: f64,
+    /// What was seen, for subscribers who want each certificate once.
+    pub(crate) uniques: Arc<Uniques>,
 }
 
 /// The Replayer's thread.
@@ -52,7 +55,8 @@ impl Replayer {
     /// # Errors
     /// If the operating system does not start a thread.
     pub(crate) fn start(self, readers: Receiver<Arc<Reader>>) -> std::io::Result<()> {
-        let (queue, filtered, read_at) = (ReplayQueue::default(), FilteredFeeds::default(), HashMap::new());
+        let (queue, read_at) = (ReplayQueue::default(), HashMap::new());
+        let filtered = FilteredFeeds::new(self.uniques.clone());
         let run = move || Replaying { replayer: self, queue, filtered, read_at }.run(&readers);
         std::thread::Builder::new().name("replay".into()).spawn(run).map(drop)
     }

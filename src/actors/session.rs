@@ -148,7 +148,7 @@ mod tests {
 
     fn session(wire: Wire) -> Session {
         let limits = ClientLimits::unlimited();
-        let broker = Broker::new(Arc::default(), Arc::default(), 0, limits, 1).start();
+        let broker = Broker::new(Arc::default(), Arc::default(), Arc::default(), 0, limits, 1).start();
         let origin = ClientOrigin { address: [127, 0, 0, 1].into(), identity: None, slots: Vec::new() };
         Session::start(Arc::new(Client::new(origin, Reader::of_pushed(wire), None)), broker, false)
     }

@@ -13,6 +13,7 @@ use super::resolved::{Config, HealthLimits, JournalConfig, TlsFiles};
 use super::written::{self, Written};
 use crate::http_client::Proxies;
 use crate::message::Stream;
+use crate::unique::UniqueLimits;
 use checks::{at_least_one, positive};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) -> Result<Config, ConfigError> {
     let Written { server, tls, access, heartbeat, clients, newest, health, fetch, .. } = &sources.written;
-    let Written { admin, log_list, state, journal: journal_keys, logging, .. } = &sources.written;
+    let Written { admin, log_list, state, journal: journal_keys, unique, logging, .. } = &sources.written;
     let streams = streams(&sources, &server.streams)?;
     Ok(Config {
         listen: listen(&sources, &server.listen, port)?,
@@ -56,6 +57,7 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) ->
         state_dir: state_dir(&sources, &state.dir)?,
         keeps_positions: true,
         journal: journal(&sources, &state.dir, journal_keys)?,
+        unique: unique_limits(&sources, unique)?,
         restart_grace: clients.restart_grace.0,
         log_level: logging.level.parse().map_err(|_| {
             let problem = format!("expected error, warn, info, debug or trace, found {:?}", logging.level);
@@ -173,6 +175,19 @@ fn journal(
         max_bytes: journal.max_bytes.0 as u64,
         max_age: positive(sources, "journal.max_age", journal.max_age)?,
         sync_interval: journal.sync_interval.0,
+    })
+}
+
+/// The smallest `unique.max_bytes`: a million certificates. A table for fewer takes as much.
+const LEAST_UNIQUE: usize = 16 << 20;
+
+fn unique_limits(sources: &Sources, unique: &written::Unique) -> Result<UniqueLimits, ConfigError> {
+    if unique.max_bytes.0 < LEAST_UNIQUE {
+        return Err(sources.error("unique.max_bytes", "expected at least 16 MiB"));
+    }
+    Ok(UniqueLimits {
+        window: positive(sources, "unique.window", unique.window)?,
+        max_bytes: unique.max_bytes.0,
     })
 }
 

@@ -7,6 +7,7 @@ use super::written::Written;
 use crate::access::{self, Access};
 use crate::http_client::Proxies;
 use crate::message::Stream;
+use crate::unique::UniqueLimits;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -64,6 +65,8 @@ pub struct Config {
     pub keeps_positions: bool,
     /// The journal.
     pub journal: JournalConfig,
+    /// What is remembered for clients who want each certificate once.
+    pub unique: UniqueLimits,
     /// A client that connects within this time of a start begins where the last run ended.
     pub restart_grace: Duration,
     /// The level of the log file.

@@ -36,6 +36,8 @@ pub struct Written {
     pub state: State,
     /// The journal of sent entries.
     pub journal: Journal,
+    /// What is remembered for clients who want each certificate once.
+    pub unique: Unique,
     /// The log file.
     pub logging: Logging,
     /// Tokens that restrict who may receive a stream.
@@ -365,6 +367,22 @@ impl Default for Journal {
             max_age: Span::seconds(24 * 3600),
             sync_interval: Span::seconds(1),
         }
+    }
+}
+
+/// `[unique]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Unique {
+    /// How long a certificate or an issuance is remembered.
+    pub window: Span,
+    /// Memory for that, in bytes; 16 for each.
+    pub max_bytes: Size,
+}
+
+impl Default for Unique {
+    fn default() -> Self {
+        Unique { window: Span::seconds(24 * 3600), max_bytes: Size(64 << 20) }
     }
 }
 

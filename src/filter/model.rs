@@ -3,6 +3,8 @@
 use super::lookalike::Target;
 use super::parameter::Parameter;
 use super::texts::Texts;
+use super::value::type_name;
+use crate::ct::entry::LogEntryType;
 use regex::bytes::Regex;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -59,6 +61,20 @@ impl Filter {
     /// Whether every entry is wanted.
     pub fn is_empty(&self) -> bool {
         self.conditions.is_empty()
+    }
+
+    /// Whether it has values of this parameter.
+    pub fn looks_at(&self, parameter: Parameter) -> bool {
+        self.conditions.iter().any(|(other, _)| *other == parameter)
+    }
+
+    /// Whether its values of `type` let entries of this type through.
+    pub fn wants_type(&self, entry_type: LogEntryType) -> bool {
+        let name = type_name(entry_type);
+        let of_type = self.conditions.iter().find(|(parameter, _)| *parameter == Parameter::Type);
+        of_type.is_none_or(|(_, Condition { wanted, excluded })| {
+            (wanted.is_empty() || wanted.texts.contains(name)) && !excluded.texts.contains(name)
+        })
     }
 
     /// Number of values, each counted once.

@@ -95,6 +95,14 @@ pub(super) fn connections() -> Vec<Row> {
             "`api`: http; `routes::on_demand`; `attack`: floods".into(),
         ],
         [
+            "what was seen, for `unique=`".into(),
+            "`unique.max_bytes` of memory and as much on disk".into(),
+            "`unique.window`".into(),
+            String::new(),
+            "the oldest is forgotten, and sent again if it comes again".into(),
+            "`unique`".into(),
+        ],
+        [
             "filter".into(),
             format!(
                 "what fits in the head of a request; {} values of {}, of which {} of `contains`, {} of `lookalike` and {} of `regex`, \

@@ -1,9 +1,11 @@
 //! What a subscriber asks for in the query string, alike for all streams and wires.
 
 use super::invalid::{InvalidParameter, invalid};
+use crate::actors::reader::EVERY;
 use crate::filter::{Filter, FilterError, Limits, Parameter, is_parameter, suggestion};
 use crate::journal::Store;
 use crate::message::Stream;
+use crate::unique::{Differs, Kind, Unique};
 use chrono::DateTime;
 use std::time::Duration;
 
@@ -11,16 +13,25 @@ use std::time::Duration;
 const MAX_LAST: u64 = 10_000;
 
 /// The parameters beside those of filters.
-const PARAMETERS: [&str; 10] =
-    ["stream", "token", "notices", "explain", "cursor", "since", "until", "before", "last", "follow"];
+const PARAMETERS: [&str; 12] = [
+    "stream", "token", "notices", "explain", "sample", "unique", "cursor", "since", "until", "before",
+    "last", "follow",
+];
+
+/// Largest value of `sample`.
+const MAX_SAMPLE: u64 = 1_000_000;
 
 /// What a subscriber asks for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Query {
     /// Whether it wants notices.
     pub(super) notices: bool,
     /// Which entries it wants.
     pub(super) filter: Filter,
+    /// Of those that the filter wants, it wants the ones whose number is a multiple of this, which is at least 1.
+    pub(super) sample: u64,
+    /// Of those, it wants the first one of each of these.
+    pub(super) unique: Option<Kind>,
     /// Whether each message says why its filter wants it.
     pub(super) explains: bool,
     /// The newest entry that it has.
@@ -35,6 +46,25 @@ pub(super) struct Query {
     ends_now: bool,
     /// It begins with this many entries before the end.
     last: Option<u64>,
+}
+
+/// Everything that comes next.
+impl Default for Query {
+    fn default() -> Self {
+        Query {
+            notices: false,
+            filter: Filter::default(),
+            sample: EVERY,
+            unique: None,
+            explains: false,
+            cursor: None,
+            since_us: None,
+            until_us: None,
+            before: None,
+            ends_now: false,
+            last: None,
+        }
+    }
 }
 
 /// Where a subscriber reads.
@@ -60,6 +90,7 @@ impl Query {
         now_us: u64,
     ) -> Result<Self, InvalidParameter> {
         let (mut query, mut given, mut of_filter) = (Query::default(), Vec::new(), Vec::new());
+        let mut unique = None;
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             if is_parameter(&name) {
                 of_filter.push((name, value));
@@ -72,6 +103,10 @@ impl Query {
                 return Err(invalid(name, "is given more than once"));
             }
             given.push(name);
+            if name == "unique" {
+                unique = Some(Unique::from_name(&value).ok_or_else(|| not_unique(&value))?);
+                continue;
+            }
             query.set(name, &value, now_us)?;
         }
         if let Some(id) = last_event_id.filter(|id| !id.is_empty()) {
@@ -81,6 +116,7 @@ impl Query {
         }
         query.check_has_one_start()?;
         query.filter = Filter::parse(of_filter, Limits::default()).map_err(refused_filter)?;
+        query.unique = unique.map(|unique| query.kind(unique)).transpose()?;
         Ok(query)
     }
 
@@ -92,11 +128,24 @@ impl Query {
             "since" => self.since_us = Some(moment(name, value, now_us)?),
             "until" => self.until_us = Some(moment(name, value, now_us)?),
             "before" => self.before = Some(number(name, value)?),
-            "last" => self.last = Some(count(name, value)?),
+            "last" => self.last = Some(count(name, value, MAX_LAST)?),
+            "sample" => self.sample = count(name, value, MAX_SAMPLE)?,
             "follow" => self.ends_now = !flag(name, value)?,
             _ => {}
         }
         Ok(())
+    }
+
+    /// What `unique` means together with the filter.
+    fn kind(&self, unique: Unique) -> Result<Kind, InvalidParameter> {
+        if self.sample > EVERY {
+            let message = "cannot be combined with sample, which may leave out the first of each";
+            return Err(invalid("unique", message));
+        }
+        Kind::of(unique, std::iter::once(&self.filter)).map_err(|Differs(parameter)| {
+            let message = "sends the first of each in all logs, so it cannot be combined with";
+            invalid("unique", &format!("{message} {}", parameter.name()))
+        })
     }
 
     fn check_has_one_start(&self) -> Result<(), InvalidParameter> {
@@ -175,15 +224,17 @@ fn refused_filter(error: FilterError) -> InvalidParameter {
     invalid(error.parameter(), &error.to_string())
 }
 
+fn not_unique(value: &str) -> InvalidParameter {
+    invalid("unique", &format!("expected issuance or certificate, found {value:?}"))
+}
+
 fn number(parameter: &'static str, value: &str) -> Result<u64, InvalidParameter> {
     value.parse().map_err(|_| invalid(parameter, &format!("expected the seq of a message, found {value:?}")))
 }
 
-fn count(parameter: &'static str, value: &str) -> Result<u64, InvalidParameter> {
-    let count = value.parse().ok().filter(|count| (1..=MAX_LAST).contains(count));
-    count.ok_or_else(|| {
-        invalid(parameter, &format!("expected a number from 1 to {MAX_LAST}, found {value:?}"))
-    })
+fn count(parameter: &'static str, value: &str, max: u64) -> Result<u64, InvalidParameter> {
+    let count = value.parse().ok().filter(|count| (1..=max).contains(count));
+    count.ok_or_else(|| invalid(parameter, &format!("expected a number from 1 to {max}, found {value:?}")))
 }
 
 fn flag(parameter: &'static str, value: &str) -> Result<bool, InvalidParameter> {
@@ -252,6 +303,16 @@ mod tests {
             ("last=0", "last"),
             ("last=10001", "last"),
             ("last=-1", "last"),
+            ("sample=0", "sample"),
+            ("sample=1000001", "sample"),
+            ("sample=1.5", "sample"),
+            ("sample=", "sample"),
+            ("unique=", "unique"),
+            ("unique=all", "unique"),
+            ("unique=issuance&unique=issuance", "unique"),
+            ("unique=issuance&log=a", "unique"),
+            ("operator=!a&unique=certificate", "unique"),
+            ("unique=issuance&sample=2", "unique"),
             ("before=now", "before"),
         ] {
             let error = parse(text).unwrap_err();

@@ -16,6 +16,7 @@ use crate::log_client::Operators;
 use crate::message::{Demand, Stream};
 use crate::state::Positions;
 use crate::transport::Connections;
+use crate::unique::Uniques;
 use actix::Addr;
 use enum_map::EnumMap;
 use std::sync::Arc;
@@ -59,6 +60,8 @@ pub(crate) struct AppState {
     pub(crate) journal: Arc<Store>,
     /// What clients subscribe to.
     pub(crate) feeds: Feeds,
+    /// What was seen, for subscribers who want each certificate once.
+    pub(crate) uniques: Arc<Uniques>,
     /// Receives readers that need the journal.
     pub(crate) replay: Sender<Arc<Reader>>,
     /// Where clients without a cursor begin after a restart.

@@ -72,7 +72,7 @@ fn describe(client: &Client, next_seq: u64, all: bool) -> Value {
         "replaying": reader.is_replaying(),
         "cursor": reader.cursor().saturating_sub(1),
         "stream": reader.stream(),
-        "filter": reader.feed().filter(|_| all).map(|feed| feed.asked.filter.to_query_within(MAX_FILTER_SHOWN)),
+        "filter": reader.feed().filter(|_| all).map(|feed| feed.asked.to_query_within(MAX_FILTER_SHOWN)),
         "wire": reader.wire,
         "notices": reader.notices,
         "messages_sent": reader.sent(),

@@ -11,7 +11,6 @@ use crate::actors::client::{Client, ClientOrigin};
 use crate::actors::reader::{Asked, NORMAL, Reader, SharedFrames, Subscribed, TooManyFilters};
 use crate::actors::session::Session;
 use crate::clock;
-use crate::filter::Filter;
 use crate::journal::Store;
 use crate::message::{self, FramesBuilder, Stream, Wire};
 use actix_web::http::Version;
@@ -73,9 +72,13 @@ async fn client(
         parse()?
     };
     let Extent { start, until, ends_at_us } = query.extent(&state.journal, now_us)?;
-    let (notices, begins) = (query.notices, subscribed(stream, &query.filter, &state.journal));
     let explains = query.explains && !query.filter.is_empty();
-    let asked = Asked { stream, wire, filter: Arc::new(query.filter), explains };
+    let (filter, sample, unique) = (Arc::new(query.filter), query.sample, query.unique);
+    let asked = Asked { stream, wire, filter, sample, unique, explains };
+    if let Some(kind) = unique {
+        state.uniques.track(kind, || state.journal.seq_at(state.uniques.horizon_us(now_us)), now_us);
+    }
+    let (notices, begins) = (query.notices, subscribed(&asked, &state.journal));
     let feed = state.feeds.of(asked, limits.filter_bytes);
     let subscribed = Subscribed {
         feed: feed.map_err(|TooManyFilters| refused(state, Refusal::FiltersFull))?,
@@ -92,8 +95,9 @@ async fn client(
 }
 
 /// The notice that says how the query was understood.
-fn subscribed(stream: Stream, filter: &Filter, journal: &Store) -> String {
-    message::subscribed(stream, filter, journal.next_seq().saturating_sub(1), journal.floor())
+fn subscribed(asked: &Asked, journal: &Store) -> String {
+    let newest = journal.next_seq().saturating_sub(1);
+    message::subscribed(asked.stream, &asked.understood(), newest, journal.floor())
 }
 
 /// `/develop`: the newest full messages, followed by a normal close frame.

@@ -1,11 +1,12 @@
 //! Opens the journal, and takes the positions over from it.
 
 use crate::clock;
-use crate::config::JournalConfig;
+use crate::config::{Config, JournalConfig};
 use crate::journal::{
     FileError, LastStop, Link, OpenError, Opened, Store, StoreLimits, Writer, block, cut_behind,
 };
 use crate::state::{Positions, parse_position};
+use crate::unique::Uniques;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -116,6 +117,12 @@ impl OpenJournal {
     /// Starts the thread that appends blocks.
     pub(super) fn writer(&self, syncs_each: bool) -> Result<Writer, JournalError> {
         Writer::start(self.store.clone(), self.before_start, syncs_each).map_err(JournalError::Thread)
+    }
+
+    /// What earlier runs have seen. It is kept where the journal is: on disk, or in memory alone.
+    pub(super) fn uniques(&self, config: &Config) -> Uniques {
+        let dir = config.journal.dir.as_ref().map(|_| config.state_dir.join("unique"));
+        Uniques::open(dir, config.unique, self.before_start, clock::unix_us())
     }
 
     /// Where a client begins that comes back without a cursor. `None` if there was no last run.

@@ -1,11 +1,13 @@
 //! Tests of clients with filters: what they get on each stream and wire, live and from the journal, and what is refused.
 
 use crate::helpers::{
-    Subscriber, TestApp, body, from_the_start, log_with, quiet_log, spawn_app, with_its_key,
+    Subscriber, TestApp, body, from_the_start, log_with, quiet_log, spawn_app, spawn_app_in, with_its_key,
 };
+use certstream_server::config::Log;
 use certstream_server::ct::source::Protocol;
 use certstream_server::demo::{DemoLogOptions, DemoProtocol};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
 
@@ -64,6 +66,12 @@ fn filters(messages: &[Value]) -> Vec<(String, Wants)> {
             Box::new(move |m| m["data"]["leaf_cert"]["issuer"]["CN"] == is_issuer.as_str())
         }),
         ("log=Test+log".into(), Box::new(|_| true)),
+        ("sample=7".into(), Box::new(|m| m["seq"].as_u64().expect("a number") % 7 == 0)),
+        ("sample=2&type=x509".into(), {
+            Box::new(|m| {
+                m["seq"].as_u64().expect("a number") % 2 == 0 && m["data"]["update_type"] == "X509LogEntry"
+            })
+        }),
         ("operator=nobody".into(), Box::new(|_| false)),
         (r"regex=^[a-m].*\.".into(), {
             Box::new(|m| names(m).iter().any(|name| name.starts_with(|c| ('a'..='m').contains(&c))))
@@ -151,6 +159,72 @@ async fn each_gets_what_its_filter_wants_live_and_from_the_journal_on_every_stre
     }
 }
 
+/// The numbers of the messages that are the first ones with their `member` and that `wants` wants.
+fn first_of(messages: &[Value], member: &str, wants: impl Fn(&Value) -> bool) -> Vec<u64> {
+    let mut seen = HashSet::new();
+    let wanted = messages.iter().filter(|message| wants(message));
+    let first = wanted.filter(|message| {
+        let hash = &message["data"]["leaf_cert"][member];
+        hash.is_null() || seen.insert(hash.to_string())
+    });
+    numbers(first)
+}
+
+fn numbers<'a>(messages: impl IntoIterator<Item = &'a Value>) -> Vec<u64> {
+    messages.into_iter().map(|message| message["seq"].as_u64().expect("a number")).collect()
+}
+
+/// Two logs with the same entries, and the precertificate and the certificate of each issuance.
+#[actix_web::test]
+async fn each_comes_once_for_who_wants_it_so_live_searched_and_after_a_restart() {
+    const ENTRIES: u64 = 200;
+    let log = quiet_log().await;
+    let toml = "[heartbeat]\ninterval = '200ms'";
+    let watched = || {
+        let same = log.url().replace("127.0.0.1", "localhost");
+        vec![from_the_start(&log), Log { url: same, ..from_the_start(&log) }]
+    };
+    let is_x509 = |message: &Value| message["data"]["update_type"] == "X509LogEntry";
+    let mut app = spawn_app(toml, watched()).await;
+    let mut sent = 0;
+    for run in 1..=2 {
+        let queries = ["unique=issuance", "unique=certificate", "unique=issuance&type=x509"];
+        let mut all = app.connect("/full-stream").await;
+        let mut clients = Vec::new();
+        for query in queries {
+            clients.push(app.connect(&format!("/lite-stream?{query}")).await);
+        }
+        app.wait_for_clients(4).await;
+        log.publish(ENTRIES);
+        for _ in 0..2 * ENTRIES {
+            all.message().await;
+        }
+        let (_, whole) = body(&app, "/ndjson?stream=full&follow=0", None).await;
+        let whole = parsed(&whole);
+        assert_eq!(whole.len() as u64, run * 2 * ENTRIES);
+        let expected = [
+            first_of(&whole, "tbs_sha256", |_| true),
+            first_of(&whole, "sha256", |_| true),
+            first_of(&whole, "tbs_sha256", is_x509),
+        ];
+        assert!(expected[0].len() < expected[1].len() && 2 * expected[1].len() <= whole.len());
+        let (begin, end) = (sent, whole.last().expect("a message")["seq"].as_u64().expect("a number"));
+        for ((client, query), expected) in clients.iter_mut().zip(queries).zip(expected) {
+            let new: Vec<_> = expected.iter().copied().filter(|seq| *seq > begin).collect();
+            assert_eq!(numbers(&until_seq(client, end).await), new, "{query} live, run {run}");
+            let (_, found) = body(&app, &format!("/sse?stream=domains&follow=0&{query}"), None).await;
+            let named = whole.iter().filter(|message| !names(message).is_empty());
+            let named: HashSet<_> = numbers(named).into_iter().collect();
+            let expected: Vec<_> = expected.into_iter().filter(|seq| named.contains(seq)).collect();
+            assert_eq!(numbers(&parsed(&found)), expected, "{query} searched, run {run}");
+        }
+        sent = end;
+        drop((all, clients));
+        app = spawn_app_in(app.stop().await, &[], toml, watched()).await;
+    }
+    app.stop().await;
+}
+
 /// Everything that a client gets by its filter says why, in the same message otherwise.
 #[actix_web::test]
 async fn a_message_says_why_if_its_client_asks() {
@@ -236,6 +310,13 @@ async fn what_is_not_understood_is_refused_before_the_stream_begins() {
         ),
         ("type=cert", "type", "type=cert is unknown; type is precert or x509"),
         ("issuer=", "issuer", "issuer has an empty value"),
+        ("sample=0", "sample", "expected a number from 1 to 1000000, found \"0\""),
+        ("unique=issue", "unique", "expected issuance or certificate, found \"issue\""),
+        (
+            "unique=issuance&operator=a",
+            "unique",
+            "sends the first of each in all logs, so it cannot be combined with operator",
+        ),
         ("notices=", "notices", "expected 0 or 1, found \"\""),
         ("stream=all", "stream", "must be one of: full, lite, domains; found \"all\""),
         ("stream=full&stream=lite", "stream", "is given more than once"),
@@ -261,15 +342,16 @@ async fn who_asks_for_notices_is_told_what_was_understood() {
     let app = spawn_app("[admin]\nallow = ['127.0.0.1']", vec![from_the_start(&log)]).await;
     log.publish(3);
     app.wait_for(|stats| stats["logs"][log.url()]["position"] == 3).await;
-    let mut client = app.connect("/lite-stream?notices=1&domain=B.example,a.example&contains=!X").await;
+    let query = "notices=1&domain=B.example,a.example&contains=!X&sample=5";
+    let mut client = app.connect(&format!("/lite-stream?{query}")).await;
     let (message, status) = (client.any_message().await, app.get("/status.json").await);
-    let filter = json!({ "domain": ["a.example", "b.example"], "contains": ["!x"] });
+    let filter = json!({ "domain": ["a.example", "b.example"], "contains": ["!x"], "sample": 5 });
     let expected = json!({ "message_type": "subscribed", "stream": "lite", "filter": filter,
         "seq": status["journal"]["newest_seq"], "oldest": status["journal"]["oldest_seq"] });
     assert_eq!(message, expected);
     let stats = app.wait_for(|stats| stats["connected_client_count"] == 1).await;
     let client = stats["clients"].as_object().expect("clients").values().next().expect("a client");
-    assert_eq!(client["filter"], "domain=a.example&domain=b.example&contains=%21x");
+    assert_eq!(client["filter"], "domain=a.example&domain=b.example&contains=%21x&sample=5");
     app.stop().await;
 }
 

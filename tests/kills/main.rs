@@ -8,6 +8,7 @@
 //! ```
 
 mod power;
+mod unique;
 
 use certstream_server::demo::{Defects, DemoLog, DemoLogOptions, DemoProtocol, Fault, FaultOn};
 use futures_util::StreamExt;

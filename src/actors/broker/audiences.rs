@@ -4,6 +4,7 @@ use super::Client;
 use crate::actors::reader::{Feed, FilteredFeeds};
 use crate::filter::FilterId;
 use crate::message::{EntryBatch, Frames};
+use crate::unique::Uniques;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -28,7 +29,6 @@ impl Audience {
 }
 
 /// The clients of all feeds.
-#[derive(Default)]
 pub(super) struct Audiences {
     by_feed: HashMap<FilterId, Audience>,
     /// The feeds without a filter.
@@ -38,6 +38,12 @@ pub(super) struct Audiences {
 }
 
 impl Audiences {
+    /// No clients yet. `uniques` is what was seen.
+    pub(super) fn new(uniques: Arc<Uniques>) -> Self {
+        let filtered = FilteredFeeds::new(uniques);
+        Audiences { by_feed: HashMap::new(), unfiltered: Vec::new(), filtered }
+    }
+
     /// Adds a client of `feed`. Returns whether it is the first one.
     pub(super) fn join(&mut self, feed: &Arc<Feed>, client: Arc<Client>) -> bool {
         if let Some(audience) = self.by_feed.get_mut(&feed.id) {

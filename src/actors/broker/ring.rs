@@ -143,7 +143,9 @@ mod tests {
     fn feed(feeds: &Feeds, n: usize) -> Arc<Feed> {
         let filter = Filter::parse([("contains", n.to_string())], Limits::default()).expect("a filter");
         let (stream, wire, filter) = (Stream::Lite, Wire::WebSocket, Arc::new(filter));
-        feeds.of(Asked { stream, wire, filter, explains: false }, usize::MAX).expect("room")
+        feeds
+            .of(Asked { stream, wire, filter, sample: 1, unique: None, explains: false }, usize::MAX)
+            .expect("room")
     }
 
     #[derive(Debug, Clone)]

@@ -33,7 +33,7 @@ impl Stage {
     fn new(limits: ClientLimits) -> Self {
         let (replay, replayed) = mpsc::channel();
         let (feeds, counters) = (Feeds::default(), Arc::new(Counters::default()));
-        let broker = Broker::new(Arc::default(), counters.clone(), 3, limits, FIRST).start();
+        let broker = Broker::new(Arc::default(), counters.clone(), Arc::default(), 3, limits, FIRST).start();
         Stage { broker, feeds, counters, replay, replayed, next: FIRST, ids: HashMap::new() }
     }
 
@@ -51,7 +51,9 @@ impl Stage {
         let filter = Filter::parse(form_urlencoded::parse(query.as_bytes()), Limits::default());
         let filter = filter.expect("a filter");
         let (stream, wire, filter) = (Stream::Domains, Wire::WebSocket, Arc::new(filter));
-        let feed = self.feeds.of(Asked { stream, wire, filter, explains: false }, usize::MAX);
+        let feed = self
+            .feeds
+            .of(Asked { stream, wire, filter, sample: 1, unique: None, explains: false }, usize::MAX);
         let subscribed = Subscribed {
             feed: feed.expect("room for filters"),
             when_behind,
@@ -170,7 +172,7 @@ async fn the_server_is_alive_while_the_broker_answers() {
     let limits = limits();
     let arbiter = Arbiter::new();
     let broker = Broker::start_in_arbiter(&arbiter.handle(), move |_| {
-        Broker::new(Arc::default(), Arc::default(), 1, limits, 1)
+        Broker::new(Arc::default(), Arc::default(), Arc::default(), 1, limits, 1)
     });
     let liveness = Liveness::of(broker);
     assert!(liveness.holds().await);

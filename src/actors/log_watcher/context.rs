@@ -8,6 +8,7 @@ use crate::journal::Writer;
 use crate::log_client::{AnswerMemory, Issuers, LogClient};
 use crate::message::Demand;
 use crate::state::{Decision, EvidenceFolder, Positions, SkippedFolder, UndecodableFolder};
+use crate::unique::Uniques;
 use actix::Addr;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -40,6 +41,8 @@ pub(crate) struct WatchContext {
     pub grace_end: Instant,
     /// The journal.
     pub journal: Writer,
+    /// What was seen, for subscribers who want each certificate once.
+    pub uniques: Arc<Uniques>,
     /// The issuers of all logs.
     pub issuers: Arc<Issuers>,
     /// Writes the log's problems to the log file.

@@ -62,8 +62,18 @@ impl Pipeline<LogClient> {
     /// Nothing is published once `stopped` is set.
     pub(super) fn new(with: WatchContext, settings: WatchSettings, stopped: Rc<Cell<bool>>) -> Self {
         let WatchContext { client, memory, accused, status, undecodable, evidence, positions, .. } = with;
-        let WatchContext { skipped, decision, broker, demand, grace_end, digest, journal, issuers, .. } =
-            with;
+        let WatchContext {
+            skipped,
+            decision,
+            broker,
+            demand,
+            grace_end,
+            digest,
+            journal,
+            uniques,
+            issuers,
+            ..
+        } = with;
         let (log, board) = (Rc::new(client), Rc::new(HeadBoard::default()));
         let reporter = Rc::new(Reporter::new(accused, status, evidence, broker.clone(), digest));
         let (verifies, shortest) = (settings.verify, settings.poll_interval);
@@ -105,6 +115,7 @@ impl Pipeline<LogClient> {
             demand,
             grace_end,
             journal,
+            uniques,
             issuers,
             stopped,
             recovered,

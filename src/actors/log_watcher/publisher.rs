@@ -26,6 +26,7 @@ use crate::state::{
     Decision, Ledger, MissingRange, OutOfTurn, Position, Positions, Skip, SkipRecord, SkippedFolder,
     UndecodableEntry, UndecodableFolder,
 };
+use crate::unique::Uniques;
 use actix::Addr;
 use actix::prelude::SendError;
 use base64_simd::STANDARD;
@@ -54,6 +55,7 @@ pub(super) struct Publisher {
     /// The decision to pass entries over, from the configuration, until it is applied.
     pub(super) decision: Option<Decision>,
     pub(super) journal: Writer,
+    pub(super) uniques: Arc<Uniques>,
     pub(super) issuers: Arc<Issuers>,
     pub(super) broker: Addr<Broker>,
     pub(super) demand: Arc<Demand>,
@@ -280,12 +282,14 @@ impl Publisher {
         let (log, encoded) = (source.identity(), encode_position(&position));
         let block = block::encode(source, &encoded, batch.entries(), |issuer| self.issuers.keep(issuer));
         let count = batch.len() as u32;
-        let (positions, broker) = (self.positions.clone(), self.broker.clone());
+        let (positions, uniques, broker) =
+            (self.positions.clone(), self.uniques.clone(), self.broker.clone());
         let publish = Box::new(move |first_seq: u64, is_kept: bool| {
             if is_kept {
                 positions.moved(&log, position, first_seq + u64::from(count));
             }
             batch.number(first_seq);
+            uniques.record(batch.entries(), clock::unix_us());
             publish(&broker, batch);
         });
         let (done, taken) = oneshot::channel();

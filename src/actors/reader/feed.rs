@@ -4,8 +4,9 @@
 use super::tail::Tail;
 use crate::filter::{Facts, Filter, FilterId};
 use crate::message::{Demand, Frames, Selection, Stream, Wire};
+use crate::unique::Kind;
 use parking_lot::Mutex;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -33,7 +34,7 @@ pub(super) enum Wanted {
 impl Feed {
     /// Whether it leaves out messages of its stream.
     pub(crate) fn is_filtered(&self) -> bool {
-        !self.asked.filter.is_empty()
+        !self.asked.filter.is_empty() || self.asked.sample > EVERY || self.asked.unique.is_some()
     }
 
     /// Counts a client in `demand`.
@@ -118,8 +119,42 @@ pub(crate) struct Asked {
     pub(crate) wire: Wire,
     /// An empty filter wants every message.
     pub(crate) filter: Arc<Filter>,
+    /// Of the messages that the filter wants, those whose number is a multiple of it; at least 1.
+    pub(crate) sample: u64,
+    /// Of those, the first one of each of these.
+    pub(crate) unique: Option<Kind>,
     /// Whether each message says why the filter wants it.
     pub(crate) explains: bool,
+}
+
+/// The value of [`Asked::sample`] that leaves out nothing.
+pub(crate) const EVERY: u64 = 1;
+
+impl Asked {
+    /// Whether the entry with the number `seq` is in the sample.
+    pub(super) fn samples(&self, seq: u64) -> bool {
+        seq.is_multiple_of(self.sample)
+    }
+
+    /// What is asked for of the stream, as an object: the filter's lists, and the other parameters that leave out messages.
+    pub(crate) fn understood(&self) -> Value {
+        let mut understood = json!(*self.filter);
+        if self.sample > EVERY {
+            understood["sample"] = self.sample.into();
+        }
+        if let Some(kind) = self.unique {
+            understood["unique"] = kind.unique().name().into();
+        }
+        understood
+    }
+
+    /// The same as a query string, cut off as [`Filter::to_query_within`] does.
+    pub(crate) fn to_query_within(&self, bytes: usize) -> String {
+        let filter = Some(self.filter.to_query_within(bytes)).filter(|query| !query.is_empty());
+        let sample = (self.sample > EVERY).then(|| format!("sample={}", self.sample));
+        let unique = self.unique.map(|kind| format!("unique={}", kind.unique().name()));
+        filter.into_iter().chain(sample).chain(unique).collect::<Vec<_>>().join("&")
+    }
 }
 
 /// The filters of all clients take as much memory as they may.
@@ -163,7 +198,7 @@ mod tests {
     fn asked(query: &str) -> Asked {
         let filter = Filter::parse(form_urlencoded::parse(query.as_bytes()), Limits::default());
         let (stream, wire, filter) = (Stream::Lite, Wire::Events, Arc::new(filter.expect("a filter")));
-        Asked { stream, wire, filter, explains: false }
+        Asked { stream, wire, filter, sample: EVERY, unique: None, explains: false }
     }
 
     #[test]
@@ -177,6 +212,7 @@ mod tests {
             of(asked("domain=a.example")),
             of(asked("")),
             of(Asked { explains: true, ..asked("domain=a.example,b.example") }),
+            of(Asked { sample: 2, ..asked("domain=a.example,b.example") }),
             of(Asked { stream: Stream::Full, ..asked("domain=a.example,b.example") }),
             of(Asked { wire: Wire::Lines, ..asked("domain=a.example,b.example") }),
         ];

@@ -1,22 +1,35 @@
 //! Feeds with a filter, matched at once: what each of them gets of a batch.
 
 use super::feed::{Feed, Wanted};
+use crate::clock;
 use crate::filter::{Facts, FilterId, FilterIndex, Matchers, Merge, Merged, Scratch, SourceFacts};
 use crate::message::{EntryBatch, Frames, Selection};
+use crate::unique::Uniques;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Feeds with a filter, which come and go.
-#[derive(Default)]
 pub(crate) struct FilteredFeeds {
     feeds: HashMap<FilterId, Arc<Feed>>,
     index: FilterIndex,
     /// What `index` has now; `None` until it is needed.
     matchers: Option<Matchers>,
     scratch: Scratch,
+    uniques: Arc<Uniques>,
 }
 
 impl FilteredFeeds {
+    /// No feed yet. `uniques` is what was seen.
+    pub(crate) fn new(uniques: Arc<Uniques>) -> Self {
+        FilteredFeeds {
+            feeds: HashMap::new(),
+            index: FilterIndex::default(),
+            matchers: None,
+            scratch: Scratch::default(),
+            uniques,
+        }
+    }
+
     /// Adds a feed, unless it is one of them.
     pub(crate) fn add(&mut self, feed: &Arc<Feed>) {
         if !self.feeds.contains_key(&feed.id) {
@@ -53,6 +66,7 @@ impl FilteredFeeds {
     ) -> Vec<(Arc<Feed>, Arc<Frames>)> {
         let matchers = self.matchers.get_or_insert_with(|| self.index.matchers());
         let Some(first) = batch.entries().first().filter(|_| !matchers.is_empty()) else { return Vec::new() };
+        let now_us = clock::unix_us();
         let source = SourceFacts::new(&first.source);
         let (mut wanted, mut selection) = (HashMap::<FilterId, Wanted>::new(), Selection::of(batch));
         for (place, entry) in batch.entries().iter().enumerate() {
@@ -60,6 +74,12 @@ impl FilteredFeeds {
             let matched = matchers.matches(&facts, &mut self.scratch);
             for id in matched.iter().filter(|id| is_asked(**id)) {
                 let Some(feed) = self.feeds.get(id) else { continue };
+                let is_first = |kind| self.uniques.is_first(kind, entry, now_us);
+                let is_sent = entry.seq.is_some_and(|seq| feed.asked.samples(seq))
+                    && feed.asked.unique.is_none_or(is_first);
+                if !is_sent {
+                    continue;
+                }
                 wanted.entry(*id).or_insert_with(|| Wanted::by(feed)).add(feed, place, &facts);
                 selection.want(feed.asked.stream, place);
             }

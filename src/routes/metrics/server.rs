@@ -26,6 +26,7 @@ pub(super) struct ServerFigures {
     most_ring_bytes: usize,
     filter_bytes: usize,
     most_filter_bytes: usize,
+    unique_bytes: usize,
     journal: StoreFigures,
     unsent_bytes: usize,
     most_unsent_bytes: usize,
@@ -58,6 +59,7 @@ impl ServerFigures {
             most_ring_bytes: rules.clients.ring_bytes,
             filter_bytes: state.feeds.filter_bytes(),
             most_filter_bytes: rules.clients.filter_bytes,
+            unique_bytes: state.uniques.bytes(),
             journal: state.journal.figures(),
             unsent_bytes: state.connections.held(),
             most_unsent_bytes: rules.clients.all_unsent_bytes,
@@ -169,6 +171,11 @@ impl ServerFigures {
             "certstream_filter_bytes_limit",
             "Maximum memory of the filters of all clients",
             one(self.most_filter_bytes as f64),
+        )?;
+        families.gauge(
+            "certstream_unique_bytes",
+            "Memory of what was seen, for clients that want each certificate once",
+            one(self.unique_bytes as f64),
         )?;
         families.gauge(
             "certstream_unsent_bytes",

@@ -210,7 +210,7 @@ impl Shared {
         let source =
             Arc::new(Source::new("https://log.example/", "a log", "", Some([1; 32]), Protocol::Rfc6962));
         let limits = crate::config::load(None, []).expect("the defaults").clients;
-        let broker = Broker::new(Arc::default(), Arc::default(), 1000, limits, 1).start();
+        let broker = Broker::new(Arc::default(), Arc::default(), Arc::default(), 1000, limits, 1).start();
         let journal = Store::open(None, StoreLimits { max_bytes: 1 << 30, max_age: Duration::MAX }, 1);
         let journal = journal.expect("a journal in memory").store;
         let status = Arc::new(LogStatus::new(source, Verification::Signed));
@@ -251,6 +251,7 @@ impl Shared {
             broker: self.broker.clone(),
             demand: Arc::default(),
             journal: Writer::start(self.journal.clone(), 1, false).expect("a thread"),
+            uniques: Arc::default(),
             issuers: Arc::new(Issuers::in_memory()),
             grace_end: Instant::now(),
             stopped: Rc::default(),
