@@ -4,6 +4,7 @@
 mod access;
 #[path = "../support/certificate.rs"]
 mod certificate;
+mod churn;
 mod command_line;
 mod defects;
 mod faults;
