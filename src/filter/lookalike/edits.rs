@@ -5,6 +5,9 @@ use arrayvec::ArrayVec;
 /// Longer texts are not compared: labels have at most 63 bytes.
 pub(super) const MAX_CHARS: usize = 64;
 
+/// A label with fewer characters has too many neighbours.
+pub(super) const MIN_CHARS: usize = 5;
+
 /// The characters of a text that is compared.
 pub(super) type Chars = ArrayVec<char, MAX_CHARS>;
 

@@ -5,6 +5,7 @@ use super::edits::{self, Hashes};
 use super::labels::{Labels, PartKind};
 use super::letters::shape;
 use super::target::Target;
+use super::words;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
@@ -22,6 +23,7 @@ pub(in crate::filter) struct Lookalikes {
     inside: Option<AhoCorasick>,
     /// The target of each text of `inside`.
     inside_targets: Vec<u32>,
+    has_short: bool,
 }
 
 /// Targets by the hash of a text.
@@ -44,7 +46,7 @@ impl Lookalikes {
         let hashes = Hashes::new(RandomState::new().hash_one("look-alikes"));
         let (mut letters, mut shapes) = (Proposals::default(), Proposals::default());
         for (number, target) in (0..).zip(&targets) {
-            target.extended().for_each(|extended| letters.add(hashes.whole(extended), number));
+            target.with_suffix().into_iter().for_each(|text| letters.add(hashes.whole(text), number));
             if target.is_long() {
                 hashes.visit(target.chars(), |hash| letters.add(hash, number));
                 shapes.add(hashes.whole(target.shape()), number);
@@ -58,7 +60,8 @@ impl Lookalikes {
         let mut builder = AhoCorasick::builder();
         builder.kind(Some(AhoCorasickKind::ContiguousNFA));
         let inside = if texts.is_empty() { None } else { Some(builder.build(texts).ok()?) };
-        Some(Lookalikes { targets, hashes, letters, shapes, inside, inside_targets })
+        let has_short = targets.iter().any(|target| !target.is_long());
+        Some(Lookalikes { targets, hashes, letters, shapes, inside, inside_targets, has_short })
     }
 
     pub(in crate::filter) fn is_empty(&self) -> bool {
@@ -92,6 +95,10 @@ impl Lookalikes {
                 self.hashes.visit(&chars, |hash| self.letters.find(hash).for_each(&mut propose));
             }
             self.shapes.find(self.hashes.whole(&shape(part.letters))).for_each(&mut propose);
+            if self.has_short {
+                let labels = words::without_added(part.letters).map(|label| self.hashes.whole(label));
+                labels.for_each(|hash| self.letters.find(hash).for_each(&mut propose));
+            }
             if part.kind != PartKind::Token
                 && let Some(inside) = &self.inside
             {

@@ -46,9 +46,9 @@ impl<'n> Labels<'n> {
     pub(in crate::filter) fn new(name: &'n str) -> Self {
         let mut labels = Labels { name, text: String::new(), letters: String::new(), parts: Vec::new() };
         let suffix = psl::suffix(name.as_bytes()).map_or(0, |suffix| suffix.as_bytes().len());
-        // A public suffix is somebody's domain too: github.io.
-        let suffix =
-            if suffix == name.len() { name.find('.').map_or(0, |dot| suffix - dot - 1) } else { suffix };
+        // A public suffix is somebody's domain too: github.io. But a top-level domain has no other label.
+        let dot = name.find('.').filter(|_| suffix == name.len());
+        let suffix = dot.map_or(suffix, |dot| suffix - dot - 1);
         let own = name.len().checked_sub(suffix + 1).and_then(|end| name.get(..end));
         let own = own.into_iter().flat_map(|own| own.rsplit('.')).filter(|label| !label.is_empty());
         for (index, label) in own.take(MAX_LABELS).enumerate() {

@@ -1,13 +1,12 @@
 //! A domain that others are made to look like, and the definition of what looks like it.
 
-use super::edits::{self, is_one_edit};
+use super::edits::{self, MIN_CHARS, is_one_edit};
 use super::labels::{Labels, Part, PartKind};
 use super::letters::{decoded, push_letters, shape};
+use super::words;
 use crate::filter::names::is_within;
 
-/// A label with fewer characters has too many neighbours: only the whole is compared.
-const MIN_LONG: usize = 5;
-/// A label with fewer characters is not looked for in the middle of another one.
+/// A label with fewer characters is only looked for at the ends of another one.
 const MIN_MIDDLE: usize = 6;
 
 /// How a name is like a domain. From the most to the least similar.
@@ -36,8 +35,10 @@ pub(in crate::filter) struct Target {
     letters: String,
     shape: String,
     chars: Box<[char]>,
-    /// Of a short label: with `www` before it, and with the public suffix behind it. Otherwise empty.
-    extended: [String; 2],
+    /// With its top-level domain behind it, if not everything may be there.
+    with_suffix: Option<String>,
+    /// Whether the label is a word that names have for other reasons too.
+    is_everyday: bool,
 }
 
 impl Target {
@@ -50,13 +51,18 @@ impl Target {
         let mut letters = String::new();
         push_letters(&written, &mut letters);
         let chars: Box<[char]> = edits::chars(&letters)?.as_slice().into();
-        let mut extended = <[String; 2]>::default();
-        if chars.len() < MIN_LONG {
-            let mut suffix_letters = String::new();
-            push_letters(suffix.split('.').next_back()?, &mut suffix_letters);
-            extended = [format!("www{letters}"), format!("{letters}{suffix_letters}")];
-        }
-        Some(Target { domain: domain.into(), written, shape: shape(&letters), letters, chars, extended })
+        let is_everyday = words::is_everyday(&written);
+        let mut with_suffix = letters.clone();
+        push_letters(suffix.split('.').next_back()?, &mut with_suffix);
+        Some(Target {
+            shape: shape(&letters),
+            with_suffix: (is_everyday || chars.len() < MIN_CHARS).then_some(with_suffix),
+            is_everyday,
+            domain: domain.into(),
+            written,
+            letters,
+            chars,
+        })
     }
 
     /// How a name is like the domain, in the most similar of its parts. `None` if it is not, or is the domain's own.
@@ -80,25 +86,42 @@ impl Target {
         if part.letters == self.letters || self.is_long() && shape(part.letters) == self.shape {
             return Some(Likeness::Confusable);
         }
-        if self.extended().any(|extended| extended == part.letters) || self.is_inside(part.letters) {
+        if self.has_affix(part.letters) {
             return Some(Likeness::Affix);
         }
         let is_edit = self.is_long()
             && edits::chars(part.letters).is_some_and(|chars| is_one_edit(&chars, &self.chars));
-        is_edit.then_some(Likeness::Edit)
+        // Nobody takes finance.example.com for binance.com. But goggle.com is made for those who mistype google.com.
+        let is_taken_for_it = part.kind == PartKind::Registrable || !words::is_everyday(part.written);
+        (is_edit && is_taken_for_it).then_some(Likeness::Edit)
     }
 
-    /// Whether the letters of a part have something before or behind those of the label.
-    fn is_inside(&self, letters: &str) -> bool {
-        if !self.is_long() || letters.len() <= self.letters.len() {
-            return false;
+    /// Whether a part has something before or behind the label.
+    fn has_affix(&self, letters: &str) -> bool {
+        if self.with_suffix.as_deref() == Some(letters) {
+            return true;
         }
-        let is_at_end = letters.starts_with(&self.letters) || letters.ends_with(&self.letters);
-        is_at_end || self.chars.len() >= MIN_MIDDLE && letters.contains(&self.letters)
+        if !self.is_long() {
+            return words::without_added(letters).any(|label| label == self.letters);
+        }
+        // The last place, in case that two overlap.
+        let last = letters.rfind(&self.letters);
+        let places = letters.match_indices(&self.letters).map(|(start, _)| start).chain(last);
+        let mut texts = places.filter_map(|start| {
+            let (before, rest) = letters.split_at_checked(start)?;
+            Some((before, rest.strip_prefix(&self.letters)?))
+        });
+        texts.any(|(before, behind)| {
+            if self.is_everyday {
+                words::are_added(before) && words::are_added(behind)
+            } else {
+                self.chars.len() >= MIN_MIDDLE || before.is_empty() || behind.is_empty()
+            }
+        })
     }
 
     pub(super) fn is_long(&self) -> bool {
-        self.chars.len() >= MIN_LONG
+        self.chars.len() >= MIN_CHARS
     }
 
     pub(super) fn letters(&self) -> &str {
@@ -114,14 +137,14 @@ impl Target {
     }
 
     /// Further letters of whole parts that are like it.
-    pub(super) fn extended(&self) -> impl Iterator<Item = &str> {
-        self.extended.iter().map(String::as_str).filter(|extended| !extended.is_empty())
+    pub(super) fn with_suffix(&self) -> Option<&str> {
+        self.with_suffix.as_deref()
     }
 
     /// Memory, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let texts = [&self.domain, &self.written, &self.letters, &self.shape];
-        let texts = texts.into_iter().chain(&self.extended).map(|text| text.capacity());
+        let texts = texts.into_iter().chain(&self.with_suffix).map(String::capacity);
         size_of::<Target>() + size_of_val(&*self.chars) + texts.sum::<usize>()
     }
 }

@@ -128,7 +128,10 @@ fn something_before_or_behind_the_label_is_found() {
         &["appleid.com", "myapple.com", "my-apple.com", "x-apple-y.com"],
     );
     check("apple.com", None, &["grapplers.com"]);
-    // Short labels are compared as a whole.
+    check("paypal.com", Some(Likeness::Affix), &["securepaypai.com", "paypalx.example", "xpaypalx.example"]);
+    check("adobe.com", Some(Likeness::Affix), &["adobexy.com", "xyadobe.com"]);
+    check("adobe.com", None, &["xyadobexy.com"]);
+    // Short labels are compared as a whole, and with certain words.
     check(
         "ing.com",
         None,
@@ -137,6 +140,44 @@ fn something_before_or_behind_the_label_is_found() {
     check("ing.com", Some(Likeness::Affix), &["ing-login.com", "my-ing.example", "wwwing.com", "ingcom.net"]);
     check("ing.com", Some(Likeness::OtherTld), &["ing.de"]);
     check("ing.com", Some(Likeness::Subdomain), &["ing.com.evil.example"]);
+    check("ing.com", Some(Likeness::Affix), &["inglogin.com", "ingsecurity.example"]);
+    check("dhl.com", Some(Likeness::Affix), &["dhltracking.com", "track-dhl.com", "dh1login.com"]);
+    check("ebay.com", Some(Likeness::Affix), &["ebayservice.com", "myebay.example", "secureebay.com"]);
+    check("ebay.com", None, &["thepiratebay.com", "ebaystories.com", "bluebay.com"]);
+}
+
+#[test]
+fn everyday_words_keep_their_meaning() {
+    check("binance.com", None, &["finance.example.com", "my-finance.com", "green-finance.example"]);
+    check("chase.com", None, &["phase.example.com", "chose-one.com"]);
+    // Whoever registers such a domain may mean it.
+    check("google.com", Some(Likeness::Edit), &["goggle.com"]);
+    check("chase.com", Some(Likeness::Edit), &["phase.com", "chose.example"]);
+    check("binance.com", Some(Likeness::Edit), &["bibance.example.com", "my-bibance.com"]);
+}
+
+#[test]
+fn everyday_words_are_found_next_to_certain_words() {
+    let names = [
+        "appleid.com",
+        "myapple.com",
+        "myappleid.com",
+        "app1eidlogin.com",
+        "аppleverification.com",
+        "applecom.example",
+        "appledestek.example",
+        "secure.appleaccount.example",
+        "quiet-apple.com",
+    ];
+    check("apple.com", Some(Likeness::Affix), &names);
+    check("apple.com", None, &["pineapple.com", "appletreefarm.com", "quietapple.com", "swappie.com"]);
+    check("chase.com", None, &["purchase.com", "ticketpurchase.example", "purchases.example.com"]);
+    check("booking.com", None, &["scrapbooking.com", "petbooking.example"]);
+    check(
+        "booking.com",
+        Some(Likeness::Affix),
+        &["bookingsupport.com", "booking-finance.com", "pet-booking.com"],
+    );
 }
 
 #[test]
@@ -159,6 +200,12 @@ fn ordinary_and_hostile_names_are_not_like_it() {
     for domain in ["paypal.com", "ing.com", "xn--bcher-kva.example"] {
         check(domain, None, &names);
     }
+}
+
+#[test]
+fn a_top_level_domain_has_no_label() {
+    check("google.com", None, &["google", "com", "test"]);
+    check("googl.com", None, &["google", "googl"]);
 }
 
 #[test]
