@@ -8,6 +8,7 @@ mod errors;
 mod explanation;
 mod hostile;
 mod index;
+mod lookalikes;
 mod normal_form;
 
 use super::{Facts, Filter, FilterError, FilterId, FilterIndex, Limits, Scratch, SourceFacts};
