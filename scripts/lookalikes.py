@@ -36,8 +36,8 @@ WORDS = """
     secure security service shop signin support team update verification verify wallet web
 """.split()
 TLDS = """
-    app biz club cn co co.uk com com.au com.br de es fr in info io it live me net nl online org pl ru shop site store top
-    us xyz
+    app biz club cn co co.uk com com.au com.br de es fr in info io it live me net nl online org pl ru shop site store
+    top us xyz
 """.split()
 
 # Names of the preload list that belong to the brands, as far as that is known. They are left out; all others count.

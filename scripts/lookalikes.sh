@@ -2,8 +2,8 @@
 # Measures the filter `lookalike`: scripts/lookalikes.sh
 #
 # dnstwist makes names that look like 30 brands; Chromium's HSTS preload list, as a Python package, has ordinary names.
-# A test passes all of them to the filters. Prints tables of what was found, and fails if it is less than 98% of any kind
-# of dnstwist's names, or more than 0.1% of the ordinary ones.
+# A test passes all of them to the filters. Prints tables of what was found, and fails if it is less than 98% of any
+# kind of dnstwist's names, or more than 0.1% of the ordinary ones.
 #
 # NAMES  folder for the Python packages and the names, kept and used again when given; a temporary one
 set -euo pipefail

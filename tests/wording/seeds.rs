@@ -20,8 +20,8 @@ const ENTRIES: usize = 300;
 /// Filters, a line each, and names that some of them want.
 const FILTERS: [&str; 4] = [
     "domain=example.com,!www.example.com\ncontains=exam&contains=!ple.org\n\nwww.example.com\na.example.com",
-    "lookalike=paypal.com&domain=!paypal.me\nlookalike=b%C3%BCcher.example\n\npaypa1.com\nxn--bcher-kva.example\n\
-     login-paypal.net\npaypal.com.evil.test",
+    "lookalike=paypal.com&domain=!paypal.me\nlookalike=b%C3%BCcher.example\nlookalike=apple.com,ebay.com\n\n\
+     paypa1.com\nxn--bcher-kva.example\nlogin-paypal.net\npaypal.com.evil.test\nmyappleid.com\nebaylogin.test",
     "regex=^(mail|mx)[0-9]+\\.&type=!x509\nregex=a.*b&domain=test\nregex=^$\n\nmail7.test\nacb.test\n*.a.test",
     "issuer=Let's%20Encrypt&operator=An%20operator\nlog=ct.example&type=precert\nlog=!A%20log\ncontains=%C3%BC\n\n\
      B\u{dc}CHER.example\n..\nxn--a\n",
