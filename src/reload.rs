@@ -1,5 +1,7 @@
 //! Reloads the configuration of a running server. A new configuration is applied completely or not at all.
 
+mod filter_lists;
+
 use crate::access::openings;
 use crate::actors::broker::{Broker, NewSettings};
 use crate::actors::log_directory::{Follow, LogDirectory};
@@ -9,6 +11,8 @@ use crate::printable::{MAX_CHARS, escaped};
 use crate::transport::{Connections, Tls, TlsError};
 use actix::Addr;
 use std::sync::Arc;
+
+pub(crate) use filter_lists::FilterLists;
 
 /// The reason why the old configuration stays in force.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,7 @@ pub struct Reloader {
     pub(crate) connections: Arc<Connections>,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) broker: Addr<Broker>,
+    pub(crate) filters: Arc<FilterLists>,
     pub(crate) directory: Addr<LogDirectory>,
 }
 
@@ -46,7 +51,7 @@ impl Reloader {
     /// If a part of it cannot be applied, or if it removes restrictions without allowing that (`access.allow_opening`).
     /// Nothing has changed then.
     pub fn reload(&mut self, config: &Config) -> Result<Vec<String>, ReloadError> {
-        let changed = changed_keys(&self.in_force, &config.written);
+        let mut changed = changed_keys(&self.in_force, &config.written);
         let fixed: Vec<_> = changed.iter().filter(|key| !self.can_change(key, config)).cloned().collect();
         if !fixed.is_empty() {
             return Err(ReloadError::NeedsRestart(fixed));
@@ -59,6 +64,9 @@ impl Reloader {
         }
         if let (Some(tls), Some(files)) = (&self.tls, &config.tls) {
             tls.replace(files.clone())?;
+        }
+        if self.filters.replace(&config.filters) && !changed.iter().any(|key| key == FILTERS) {
+            changed.push(FILTERS.into());
         }
         self.live.replace(rules);
         let rules = self.live.settings();
@@ -78,6 +86,9 @@ impl Reloader {
         can_change_at_run_time(key) && (!is_tls || self.tls.is_some() == config.tls.is_some())
     }
 }
+
+/// The section of the named filters.
+const FILTERS: &str = "filters";
 
 /// Largest number of removed restrictions per reload that get a line of their own in the log file.
 pub(crate) const MAX_NAMED: usize = 50;

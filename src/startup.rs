@@ -8,6 +8,7 @@
 //! ```
 
 mod journal;
+mod renewal;
 mod saver;
 
 use crate::access::ConnectionLimits;
@@ -31,12 +32,13 @@ use crate::log_client::{
 };
 use crate::log_list::LogListClient;
 use crate::message::{Demand, Stream};
-use crate::reload::Reloader;
+use crate::named_filters::{ConfiguredFilters, KeptFilters, NamedFilters};
+use crate::reload::{FilterLists, Reloader};
 use crate::routes::{Answers, AppState, FrontPage, RestartGrace};
 use crate::server::{Listeners, listen, serve};
 use crate::state::{
-    EvidenceFolder, Positions, PositionsError, RatesFile, SkippedFolder, StateLock, StateLockError,
-    UndecodableFolder,
+    EvidenceFolder, FilterFolder, Positions, PositionsError, RatesFile, SkippedFolder, StateLock,
+    StateLockError, UndecodableFolder,
 };
 use crate::transport::{Budget, Connections, Tls, TlsError};
 use crate::unique::Uniques;
@@ -48,6 +50,7 @@ use actix_web::web;
 pub use journal::JournalError;
 use journal::OpenJournal;
 use parking_lot::Mutex;
+use renewal::keep_renewed;
 use saver::Saver;
 use std::io;
 use std::net::SocketAddr;
@@ -57,8 +60,6 @@ use tokio::time::{Instant, sleep};
 
 /// Time that clients have to receive their queue and answer the close frame when the server stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Interval between checks of the certificate's files.
-const RENEWAL_INTERVAL: Duration = Duration::from_secs(5);
 /// Additional time in which plain HTTP requests have to be answered.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -152,6 +153,7 @@ impl Application {
         let rates = config.keeps_positions.then(|| RatesFile::load(&config.state_dir));
         let operators = Arc::new(operators(config, rates.as_ref()));
         let (statuses, live) = (LogStatuses::default(), Arc::new(LiveConfig::new(LiveSettings::of(config))));
+        let filters = Arc::new(named_filters(config));
         let state = web::Data::new(AppState {
             liveness: Liveness::of(broker.clone()),
             broker: broker.clone(),
@@ -171,6 +173,7 @@ impl Application {
             journal: journal.store.clone(),
             feeds: Feeds::default(),
             uniques: uniques.clone(),
+            filters: filters.clone(),
             replay,
             grace: RestartGrace::new(journal.start_of_grace(), config.restart_grace),
         });
@@ -210,6 +213,7 @@ impl Application {
             live,
             connections,
             tls: server_tls,
+            filters: Arc::new(FilterLists::new(config.filters.clone(), filters, broker.clone())),
             broker: broker.clone(),
             directory: directory.clone(),
         };
@@ -262,6 +266,7 @@ impl Application {
         let connections = budget.connections.clone();
         let bounding = actix::spawn(budget.keep());
         let renewing = reloader.tls.map(|tls| actix::spawn(keep_renewed(tls)));
+        let reading = actix::spawn(reloader.filters.keep_fresh());
         tokio::select! {
             ended = &mut serving => return ended.unwrap_or_else(|e| Err(io::Error::other(e))),
             () = stop => {}
@@ -270,6 +275,7 @@ impl Application {
         drop(heartbeat);
         saving.abort();
         bounding.abort();
+        reading.abort();
         renewing.inspect(JoinHandle::abort);
         connections.stop();
         let stop_http = actix::spawn(handle.stop(true));
@@ -301,28 +307,11 @@ fn cannot_listen(address: SocketAddr, key: &'static str, error: io::Error) -> St
     StartError::Listen { address, key, error }
 }
 
-/// Loads a new certificate when its files change: the programs that renew certificates do not notify the server.
-async fn keep_renewed(tls: Arc<Tls>) {
-    let (mut known, mut told) = (tls.file_times(), None);
-    loop {
-        sleep(RENEWAL_INTERVAL).await;
-        let times = tls.file_times();
-        if times == known {
-            continue;
-        }
-        match tls.replace(tls.files()) {
-            Ok(()) => {
-                log::info!("TLS: the certificate was replaced; new connections use it");
-                known = times;
-            }
-            // One of the two files may not have been written yet.
-            Err(error) if told.as_ref() != Some(&times) => {
-                log::warn!("{error}; keeping the previous certificate");
-                told = Some(times);
-            }
-            Err(_) => {}
-        }
-    }
+/// The filters that have a name. Without positions, those of clients are in memory alone: the state folder is not locked.
+fn named_filters(config: &Config) -> NamedFilters {
+    let configured = config.filters.iter().map(|filter| (filter.name.clone(), filter.filter.clone()));
+    let folder = config.keeps_positions.then(|| FilterFolder::new(config.state_dir.join("filters")));
+    NamedFilters { configured: ConfiguredFilters::new(configured), kept: KeptFilters::open(folder) }
 }
 
 /// The settings of the journal. Without positions, it is in memory alone: the state folder is not locked.

@@ -46,8 +46,26 @@ fuzz_target!(|text: &[u8]| {
     assert_eq!(found(&index), odd, "half removed");
 });
 
+/// The filter of a line of JSON, if it is one. Its normal form is the same filter.
+fn read(line: &str) -> Option<Arc<Filter>> {
+    let filter = match Filter::from_json(line.as_bytes(), LIMITS) {
+        Ok(filter) => filter,
+        Err(error) => {
+            assert!(error.to_string().len() < 2048, "{error}");
+            return None;
+        }
+    };
+    let json = serde_json::to_vec(&filter).expect("JSON");
+    let again = Filter::from_json(&json, LIMITS).expect("its own normal form");
+    assert!(again == filter && serde_json::to_vec(&again).expect("JSON") == json, "{line}");
+    Some(Arc::new(filter))
+}
+
 /// The filter of a line, if it is one. Its normal form is the same filter, and it says why it wants what it wants.
 fn parsed(line: &str) -> Option<Arc<Filter>> {
+    if line.starts_with('{') {
+        return read(line);
+    }
     let pairs: Vec<_> = form_urlencoded::parse(line.as_bytes()).filter(|(name, _)| is_parameter(name)).collect();
     let filter = match Filter::parse(pairs, LIMITS) {
         Ok(filter) => filter,

@@ -148,10 +148,30 @@ impl Access {
         if token.streams.contains(&stream) { Ok(Some(token)) } else { Err(Refusal::TokenStream) }
     }
 
-    /// Whether a client that was admitted under other rules would be admitted under these.
-    pub fn still_admits(&self, address: IpAddr, token: Option<TokenDigest>, stream: Option<Stream>) -> bool {
+    /// Checks whether `presented` is a token for any stream, if one is needed.
+    ///
+    /// # Errors
+    /// If a token is needed, but is missing or unknown.
+    pub fn any_token(&self, presented: Option<&[u8]>) -> Result<(), Refusal> {
+        let is_of_stream = |stream| self.token(presented, stream);
+        let [first, rest @ ..] = Stream::ALL.map(is_of_stream);
+        rest.into_iter().fold(first, Result::or).map(drop)
+    }
+
+    /// Whether a client that was admitted under other rules would be admitted under these. It receives only what the filter
+    /// `filter` wants, if that is given.
+    pub fn still_admits(
+        &self,
+        address: IpAddr,
+        token: Option<TokenDigest>,
+        filter: Option<&str>,
+        stream: Option<Stream>,
+    ) -> bool {
         let known = |digest| self.tokens.iter().find(|token| token.digest == digest);
-        let may_hear = |token: &Token| stream.is_none_or(|stream| token.streams.contains(&stream));
+        let is_restricted = |token: &Token| token.filter.is_none() || token.filter.as_deref() == filter;
+        let may_hear = |token: &Token| {
+            is_restricted(token) && stream.is_none_or(|stream| token.streams.contains(&stream))
+        };
         let token_holds = self.tokens.is_empty() || token.and_then(known).is_some_and(may_hear);
         // A trusted proxy's own address may be outside `allow`; a client that connects without a proxy is checked by
         // its address.

@@ -83,6 +83,9 @@ fn tokens(old: &Access, new: &Access, openings: &mut Vec<String>) {
             openings.push(format!("{key} is valid for {} too", more.join(", ")));
         }
         limit(&format!("{key}, connections"), was.connections, token.connections, openings);
+        if let Some(filter) = was.filter.as_ref().filter(|_| was.filter != token.filter) {
+            openings.push(format!("{key} is valid for more than the filter {filter:?} wants"));
+        }
     }
 }
 

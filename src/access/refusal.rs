@@ -38,6 +38,21 @@ pub enum Refusal {
     /// The token is not valid for this stream.
     #[error("this token is not valid for this stream")]
     TokenStream,
+    /// The token's clients receive only what a filter wants, and the route has no filter.
+    #[error(
+        "this token is only valid for what its filter wants, and this route has no filter; use a stream over WebSocket, \
+         /sse or /ndjson"
+    )]
+    TokenFilter,
+    /// The filters that are kept for clients take as much room as they may.
+    #[error(
+        "the filters that are kept for clients take as much room as they may, and were all used within a day; try again \
+         later, or ask for clients.kept_filter_bytes to be raised"
+    )]
+    KeptFiltersFull,
+    /// Too many filters are being received.
+    #[error("too many filters are being received; try again later")]
+    FiltersBusy,
     /// The route is restricted to admins.
     #[error("only admins may see this; see [admin] in the configuration")]
     #[serde(rename = "stranger")]
@@ -58,11 +73,12 @@ impl Refusal {
             Refusal::TokenMissing | Refusal::TokenUnknown => 401,
             Refusal::Network
             | Refusal::TokenStream
+            | Refusal::TokenFilter
             | Refusal::NotAdmin
             | Refusal::Host
             | Refusal::CrossSite => 403,
             Refusal::AddressFull | Refusal::AddressRate | Refusal::TokenFull => 429,
-            Refusal::Full | Refusal::FiltersFull => 503,
+            Refusal::Full | Refusal::FiltersFull | Refusal::KeptFiltersFull | Refusal::FiltersBusy => 503,
         }
     }
 
@@ -75,6 +91,8 @@ impl Refusal {
                 | Refusal::AddressRate
                 | Refusal::TokenFull
                 | Refusal::FiltersFull
+                | Refusal::KeptFiltersFull
+                | Refusal::FiltersBusy
         )
     }
 }

@@ -139,7 +139,7 @@ fn a_proxy_that_does_not_say_for_whom_it_asks_is_no_insider() {
 
 fn token(name: &str, secret: &str, streams: &[Stream]) -> Token {
     let digest = TokenDigest::of(secret.as_bytes());
-    Token { name: name.into(), digest, streams: streams.into(), connections: 0 }
+    Token { name: name.into(), digest, streams: streams.into(), connections: 0, filter: None }
 }
 
 #[test]
@@ -185,12 +185,15 @@ fn new_rules_hold_for_those_who_are_in() {
     let tokens = vec![token("a", "alpha", &[Stream::Lite])];
     let access = Access { tokens, deny: networks(&["192.0.2.7"]), ..Access::default() };
     let (here, lite) = (ip("192.0.2.1"), Some(Stream::Lite));
-    assert!(access.still_admits(here, digest("alpha"), lite));
-    assert!(!access.still_admits(ip("192.0.2.7"), digest("alpha"), lite), "its network was denied");
-    assert!(!access.still_admits(here, digest("beta"), lite), "its token was taken away");
-    assert!(!access.still_admits(here, None, lite), "it has none");
-    assert!(!access.still_admits(here, digest("alpha"), Some(Stream::Full)), "its token lost the stream");
-    assert!(Access::default().still_admits(here, digest("beta"), lite), "nobody needs one any more");
+    assert!(access.still_admits(here, digest("alpha"), None, lite));
+    assert!(!access.still_admits(ip("192.0.2.7"), digest("alpha"), None, lite), "its network was denied");
+    assert!(!access.still_admits(here, digest("beta"), None, lite), "its token was taken away");
+    assert!(!access.still_admits(here, None, None, lite), "it has none");
+    assert!(
+        !access.still_admits(here, digest("alpha"), None, Some(Stream::Full)),
+        "its token lost the stream"
+    );
+    assert!(Access::default().still_admits(here, digest("beta"), None, lite), "nobody needs one any more");
 }
 
 #[test]

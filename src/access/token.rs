@@ -83,6 +83,8 @@ pub struct Token {
     pub streams: Vec<Stream>,
     /// Largest number of open connections with it; 0: no separate limit.
     pub connections: usize,
+    /// The name of the filter that wants all that its clients may receive; `None` if they may receive everything.
+    pub filter: Option<String>,
 }
 
 impl Token {

@@ -34,8 +34,8 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 
 pub(crate) use messages::{
-    Alert, BrokerFigures, Clients, CloseClients, DisconnectClients, Join, NewSettings, Newest, Ping, Publish,
-    ReadFigures, Subscribe, Tick, Unsubscribe,
+    Alert, BrokerFigures, Clients, CloseClients, DisconnectClients, FiltersChanged, Join, NewSettings,
+    Newest, Ping, Publish, ReadFigures, Subscribe, Tick, Unsubscribe,
 };
 
 /// The client sweep runs four times per shortest client timeout, clamped to this range.
@@ -217,9 +217,11 @@ impl Subscriber {
     /// Abandons the client if `rules` no longer admit it.
     fn judge(&mut self, rules: &LiveSettings, counters: &Counters) {
         let client = &self.client;
-        let token = client.identity.as_ref().map(|identity| identity.digest);
+        let identity = client.identity.as_ref();
+        let (token, filter) =
+            (identity.map(|token| token.digest), identity.and_then(|token| token.filter.as_deref()));
         if self.abandoned_at.is_none()
-            && !rules.access.still_admits(client.address, token, client.reader.stream())
+            && !rules.access.still_admits(client.address, token, filter, client.reader.stream())
         {
             log::info!("client {}: the new configuration does not allow it, closing", client.address);
             counters.ended(Ending::NotAllowed);
@@ -363,6 +365,19 @@ impl Handler<NewSettings> for Broker {
             connection.judge(&rules, &self.counters);
         }
         self.new_settings = Some(rules);
+    }
+}
+
+impl Handler<FiltersChanged> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, _: FiltersChanged, ctx: &mut Self::Context) {
+        self.audiences.filtered.refresh();
+        self.merge_filters(ctx);
+        // What was the first of each is not the first by other values. Those who come back begin anew with that.
+        for audience in self.audiences.all().filter(|audience| audience.feed.asked.is_unique_outdated()) {
+            audience.close(GOING_AWAY, "its filter has changed");
+        }
     }
 }
 

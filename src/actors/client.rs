@@ -25,6 +25,8 @@ pub struct Identity {
     pub name: Arc<str>,
     /// The digest that identifies the token.
     pub digest: TokenDigest,
+    /// The name of the filter that wants all that the token is valid for; `None` if it is valid for everything.
+    pub filter: Option<Arc<str>>,
 }
 
 /// A client's connection.

@@ -149,6 +149,7 @@ impl Replaying {
             }
         }
         if !asked.is_empty() {
+            self.filtered.refresh();
             self.merge_filters();
             let filtered = self.filtered.messages(batch, |feed| asked.contains(&feed));
             messages.extend(filtered.into_iter().map(|(feed, frames)| (feed.id, Arc::new(frames.into()))));

@@ -11,6 +11,8 @@ pub struct ClientLimits {
     pub ring_bytes: usize,
     /// Maximum memory of the filters of all clients, in bytes.
     pub filter_bytes: usize,
+    /// Maximum size of the filters that are kept for clients, in bytes.
+    pub kept_filter_bytes: usize,
     /// What happens to a client whose next message is no longer among them.
     pub when_behind: WhenBehind,
     /// The fraction of one core that reading the journal for clients may use, above 0 and at most 1.
@@ -36,6 +38,7 @@ impl ClientLimits {
             flush_interval: Duration::ZERO,
             ring_bytes: usize::MAX,
             filter_bytes: usize::MAX,
+            kept_filter_bytes: usize::MAX,
             when_behind: WhenBehind::Replay,
             replay_share: 1.0,
             all_unsent_bytes: usize::MAX,

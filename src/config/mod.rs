@@ -9,6 +9,7 @@
 mod changes;
 mod clients;
 mod error;
+pub(crate) mod filters;
 mod json;
 mod logs;
 pub(crate) mod paths;
@@ -24,6 +25,8 @@ pub(crate) use changes::{TLS, can_change_at_run_time, changed_keys, section};
 pub use clients::{ClientLimits, WhenBehind};
 pub use error::ConfigError;
 pub(crate) use error::MAX_PROBLEM_CHARS;
+pub(crate) use filters::FileStamp;
+pub use filters::{FilterConfig, WrittenFilter};
 pub use logs::{ListConfig, ListedFacts, LogConfig, LogEndpoint, LogSettings};
 pub use reference::EXPLAINED;
 pub use resolved::{Config, HealthLimits, JournalConfig, TlsFiles};

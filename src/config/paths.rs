@@ -15,6 +15,8 @@ pub(crate) const LINES: &str = "/ndjson";
 pub(crate) const LATEST: &str = "/latest.json";
 /// The newest message as JSON; also below the path of each stream.
 pub(crate) const EXAMPLE: &str = "/example.json";
+/// Keeps a filter.
+pub(crate) const FILTERS: &str = "/filters";
 /// Reports that the server is running.
 pub(crate) const HEALTH: &str = "/health";
 /// Reports whether the server delivers entries.
@@ -46,7 +48,7 @@ pub(crate) fn with_slash(path: &str) -> [String; 2] {
 /// Whether `path` is the path of a route.
 pub(super) fn is_taken(path: &str) -> bool {
     let fixed = [ROOT, LATEST, EXAMPLE, HEALTH, READY, STATUS, METRICS];
-    let streams = Stream::ALL.map(of_stream).into_iter().chain([DEVELOP, EVENTS, LINES]);
+    let streams = Stream::ALL.map(of_stream).into_iter().chain([DEVELOP, EVENTS, LINES, FILTERS]);
     fixed.contains(&path)
         || streams.flat_map(with_slash).any(|taken| taken == path)
         || Stream::ALL.into_iter().any(|stream| of_example(stream) == path)

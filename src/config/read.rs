@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::{Zeroize, Zeroizing};
 
 /// Maximum size of a configuration file, in bytes. A token takes about 150.
@@ -16,7 +16,7 @@ pub(crate) const MAX_FILE_BYTES: usize = 4 << 20;
 
 /// Every variable with this prefix is part of the configuration, so an unknown one is an error.
 /// The sections that are lists.
-const LISTS: [&str; 3] = ["listed_logs", "logs", "tokens"];
+const LISTS: [&str; 4] = ["filters", "listed_logs", "logs", "tokens"];
 const PREFIX: &str = "CERTSTREAM_";
 /// The variable with the path of the configuration file.
 const CONFIG_VARIABLE: &str = "CERTSTREAM_CONFIG";
@@ -34,6 +34,11 @@ pub(super) struct Sources {
 }
 
 impl Sources {
+    /// The folder of the file. Empty without a file.
+    pub(super) fn folder(&self) -> PathBuf {
+        Path::new(&self.file).parent().unwrap_or(Path::new("")).into()
+    }
+
     /// Creates an error about the value of `key`, with its origin.
     pub(super) fn error(&self, key: &str, problem: impl ToString) -> ConfigError {
         error_at(&self.file, &self.variables, key, &problem.to_string())

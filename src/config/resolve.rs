@@ -2,6 +2,7 @@
 
 mod access;
 mod checks;
+mod filters;
 mod logs;
 
 use super::ConfigError;
@@ -23,11 +24,14 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) ->
     let Written { server, tls, access, heartbeat, clients, newest, health, fetch, .. } = &sources.written;
     let Written { admin, log_list, state, journal: journal_keys, unique, logging, .. } = &sources.written;
     let streams = streams(&sources, &server.streams)?;
+    let (access_rules, filters) = (access::access(&sources, &streams)?, filters::filters(&sources)?);
+    filters::check_tokens(&sources, &access_rules.tokens, &filters)?;
     Ok(Config {
         listen: listen(&sources, &server.listen, port)?,
         admin_listen: admin_listen(&sources, &admin.listen)?,
         tls: tls_files(&sources, tls)?,
-        access: access::access(&sources, &streams)?,
+        access: access_rules,
+        filters,
         allow_opening: access.allow_opening,
         handshake_timeout: positive(&sources, "access.handshake_timeout", access.handshake_timeout)?,
         streams,
@@ -209,6 +213,7 @@ fn client_limits(sources: &Sources, clients: &written::Clients) -> Result<Client
         flush_interval,
         ring_bytes: at_least_one(sources, "clients.ring_bytes", clients.ring_bytes.0)?,
         filter_bytes: clients.filter_bytes.0,
+        kept_filter_bytes: clients.kept_filter_bytes.0,
         when_behind: clients.when_behind,
         replay_share: share(sources, "clients.replay_share", clients.replay_share)?,
         all_unsent_bytes: at_least_one(sources, "clients.all_unsent_bytes", clients.all_unsent_bytes.0)?,

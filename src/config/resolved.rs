@@ -1,6 +1,7 @@
 //! The resolved configuration. A [`Config`] is valid, so its users need not check anything.
 
 use super::clients::ClientLimits;
+use super::filters::FilterConfig;
 use super::logs::{ListConfig, LogConfig};
 use super::values::Verify;
 use super::written::Written;
@@ -31,6 +32,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Who may connect and which streams they may receive.
     pub access: Access,
+    /// The filters that have a name.
+    pub filters: Vec<FilterConfig>,
     /// Whether a reload may remove restrictions of `access`.
     pub allow_opening: bool,
     /// How long a client may take to send its request.

@@ -12,7 +12,9 @@ fn loaded(name: &str, text: &str, environment: &[(&str, &str)]) -> Result<Config
     let path = dir.path().join(name);
     std::fs::write(&path, text).unwrap();
     load(Some(&path), environment.iter().map(|(k, v)| (k.to_string(), v.to_string()))).map_err(|mut error| {
-        error.origin = error.origin.replace(&format!("{}/", dir.path().display()), "");
+        let folder = format!("{}/", dir.path().display());
+        error.origin = error.origin.replace(&folder, "");
+        error.problem = error.problem.replace(&folder, "");
         error
     })
 }
@@ -162,6 +164,26 @@ fn a_wrong_type_or_value_is_named_with_what_was_expected() {
         (
             "[[tokens]]\nname = 'a'\nsha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'",
             "c.toml: tokens[0].sha256: it is that of an empty text or of a placeholder",
+        ),
+        ("[[filters]]\nname = 'f-mine'\ndomain = ['a']", "c.toml: filters[0].name: expected 1 to 64 letters"),
+        ("[[filters]]\nname = 'a b'\ndomain = ['a']", "c.toml: filters[0].name: expected 1 to 64 letters"),
+        (
+            "[[filters]]\nname = 'a'\ndomain = ['a']\n[[filters]]\nname = 'a'\ndomain = ['b']",
+            "c.toml: filters[1].name: \"a\" is also the name of another filter",
+        ),
+        ("[[filters]]\nname = 'a'", "c.toml: filters[0].name: expected values"),
+        ("[[filters]]\nname = 'a'\ndomian = ['a']", "c.toml: filters[0].domian: unknown field `domian`"),
+        (
+            "[[filters]]\nname = 'a'\ndomain = ['a.example', 'https://b.example']",
+            "c.toml: filters[0].domain: domain=https://b.example is a URL; write domain=b.example",
+        ),
+        (
+            "[[filters]]\nname = 'a'\nlookalike_file = 'none.txt'",
+            "c.toml: filters[0].lookalike_file: none.txt cannot be read: ",
+        ),
+        (
+            "[[tokens]]\nname = 'a'\ntoken = 'a-token-of-sixteen'\nfilter = 'b'\n[[filters]]\nname = 'a'\ndomain = ['a']",
+            "c.toml: tokens[0].filter: there is no filter named \"b\"; add one as [[filters]]",
         ),
         ("[log_list]\nlists = []", "c.toml: log_list.lists: expected at least one list"),
         ("[log_list]\nstates = [\"fine\"]", "c.toml: log_list.states[0]: "),

@@ -1,6 +1,7 @@
 //! The configuration as written by the user. `config/certstream.toml` explains every key.
 
 use super::clients::WhenBehind;
+use super::filters::WrittenFilter;
 use super::values::{CatchUp, PlainToken, Size, Span, StartAt, Verify, WrittenDigest};
 use crate::access::Networks;
 use crate::ct::source::Protocol;
@@ -42,6 +43,8 @@ pub struct Written {
     pub logging: Logging,
     /// Tokens that restrict who may receive a stream.
     pub tokens: Vec<Token>,
+    /// Filters that have a name.
+    pub filters: Vec<WrittenFilter>,
     /// The logs to watch.
     pub logs: Vec<Log>,
     /// Settings for single logs of the lists.
@@ -155,6 +158,8 @@ pub struct Token {
     /// Maximum number of connections with the token at the same time; 0: no limit.
     #[serde(default)]
     pub connections: usize,
+    /// The filter that wants all that its clients may receive. If not set, they may receive everything.
+    pub filter: Option<String>,
 }
 
 /// `[heartbeat]`
@@ -179,7 +184,10 @@ pub struct Clients {
     pub flush_interval: Span,
     /// Maximum number of bytes of the newest messages that are kept in memory for all clients.
     pub ring_bytes: Size,
+    /// Maximum memory of the filters of all clients, in bytes.
     pub filter_bytes: Size,
+    /// Maximum size of the filters that are kept for clients, in bytes.
+    pub kept_filter_bytes: Size,
     /// What happens to a client whose next message is no longer among them.
     pub when_behind: WhenBehind,
     /// The fraction of one core that reading the journal for clients may use.
@@ -205,6 +213,7 @@ impl Default for Clients {
             flush_interval: Span(Duration::from_millis(10)),
             ring_bytes: Size(32 << 20),
             filter_bytes: Size(128 << 20),
+            kept_filter_bytes: Size(64 << 20),
             when_behind: WhenBehind::Replay,
             replay_share: 0.75,
             restart_grace: Span::seconds(10),

@@ -36,7 +36,12 @@ impl FilterError {
         FilterError { parameter: printable::escaped(name, MAX_SHOWN).into(), value: String::new(), fault }
     }
 
-    /// The name of the parameter.
+    /// A fault of a text as a whole.
+    pub(super) fn of_body(fault: Fault) -> Self {
+        FilterError { parameter: "body".into(), value: String::new(), fault }
+    }
+
+    /// The name of the parameter; `body` if the fault is that of a whole text.
     pub fn parameter(&self) -> &str {
         &self.parameter
     }
@@ -82,6 +87,18 @@ pub(super) enum Fault {
     BelowExcluded { excluded: String },
     #[error("excludes every type")]
     NoTypeLeft,
+    #[error("is not JSON: {what}")]
+    NoJson { what: String },
+    #[error("is not an object with a list of values for each parameter")]
+    NoObject,
+    #[error("is not a list of texts")]
+    NoList,
+    #[error("has no values; leave it out")]
+    EmptyList,
+    #[error("is there twice")]
+    Repeated,
+    #[error("has no values: such a filter would want every entry")]
+    NoFilter,
 }
 
 impl Fault {

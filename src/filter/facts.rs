@@ -132,7 +132,7 @@ impl<'a> Facts<'a> {
 
     /// Facts that were found out already.
     #[cfg(test)]
-    pub(super) fn given(
+    pub(crate) fn given(
         source: &'a SourceFacts,
         names: &[impl AsRef<str>],
         issuer: &[&str],

@@ -17,7 +17,8 @@ impl Filter {
     }
 
     /// The filter as a query string, percent-encoded and without a question mark. Equal filters have the same.
-    /// [`parse`](Self::parse) makes the same filter of it.
+    /// [`parse`](Self::parse) makes the same filter of it, unless a log or an operator has a comma in its name: no query can
+    /// ask for that.
     pub fn to_query(&self) -> String {
         let mut query = Serializer::new(String::new());
         query.extend_pairs(self.pairs());

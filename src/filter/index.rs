@@ -13,7 +13,7 @@
 //! each level, some twenty times with 100,000 values in all, however many come and go.
 
 use super::facts::Facts;
-use super::matcher::{FilterId, Matcher, Scratch, weight};
+use super::matcher::{FilterId, Matcher, Scratch, trigger_frequency, weight};
 use super::model::Filter;
 use std::sync::Arc;
 
@@ -106,6 +106,13 @@ impl Level {
 
     fn is_half_removed(&self) -> bool {
         2 * self.removed.count > self.matcher.len()
+    }
+}
+
+impl Filter {
+    /// How often the filter probably wants an entry, as a rank: of several filters, the rarest is asked first.
+    pub fn frequency(&self) -> u8 {
+        trigger_frequency(self)
     }
 }
 

@@ -6,8 +6,8 @@
 //! entry ─► Facts (what filters look at) ─────────────────────────┴─► the filters that want it
 //! ```
 //!
-//! - `parameter` names the parameters; `parse` reads them, `value` checks one value, `error` says what is wrong with
-//!   it, `limits` how many there may be; `format` writes a filter as JSON and as a query string;
+//! - `parameter` names the parameters; `parse` reads them from a query, `json` from lists; `value` checks one value, `error`
+//!   says what is wrong with it, `limits` how many there may be; `format` writes a filter as JSON and as a query string;
 //! - `model` is the filter, `texts` its values; `names` is the form in which names are compared;
 //! - `facts` is what filters look at in one entry;
 //! - `lookalike` compares names with domains that they are made to look like;
@@ -31,6 +31,7 @@ mod error;
 mod facts;
 mod format;
 mod index;
+mod json;
 mod limits;
 mod lookalike;
 mod matcher;

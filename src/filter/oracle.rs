@@ -3,8 +3,9 @@
 use super::facts::Facts;
 use super::lookalike::Labels;
 use super::model::{Condition, Filter, Values};
-use super::names::{is_within, to_u_labels};
+use super::names::{to_u_labels, with_parents};
 use super::parameter::Parameter;
+use super::value::MAX_DOMAIN;
 
 impl Filter {
     /// Whether the filter wants the entry. The work is proportional to its values, so a
@@ -17,8 +18,7 @@ impl Filter {
     /// Whether everything but the names is as wanted.
     pub(super) fn wants_entry(&self, facts: &Facts<'_>) -> bool {
         self.conditions_where(|parameter| !parameter.is_about_names()).all(|(parameter, condition)| {
-            condition
-                .holds(|values| values.indexes().any(|index| values.is_of_entry(index, parameter, facts)))
+            condition.holds(|values| values.first_of_entry(parameter, facts).is_some())
         })
     }
 
@@ -30,7 +30,7 @@ impl Filter {
     /// Whether all conditions about names hold for this one.
     pub(super) fn wants_name(&self, name: &str) -> bool {
         self.conditions_where(Parameter::is_about_names).all(|(parameter, condition)| {
-            condition.holds(|values| values.indexes().any(|index| values.is_of_name(index, parameter, name)))
+            condition.holds(|values| values.first_of_name(parameter, name).is_some())
         })
     }
 
@@ -51,33 +51,32 @@ impl Condition {
 }
 
 impl Values {
-    fn indexes(&self) -> std::ops::Range<usize> {
-        0..self.texts.len()
-    }
-
-    /// Whether the value at `index` holds for the entry.
-    pub(super) fn is_of_entry(&self, index: usize, parameter: Parameter, facts: &Facts<'_>) -> bool {
-        let Some(value) = self.texts.get(index) else { return false };
+    /// The index of the first value that holds for the entry.
+    pub(super) fn first_of_entry(&self, parameter: Parameter, facts: &Facts<'_>) -> Option<usize> {
+        let first =
+            |texts: &mut dyn Iterator<Item = &str>| texts.filter_map(|text| self.texts.index_of(text)).min();
         match parameter {
-            Parameter::Issuer => facts.issuer().iter().any(|issuer| issuer == value),
-            Parameter::Log => facts.log().iter().any(|log| log == value),
-            Parameter::Operator => facts.operator() == value,
-            Parameter::Type => facts.entry_type() == Some(value),
-            Parameter::Domain | Parameter::Contains | Parameter::Regex | Parameter::Lookalike => false,
+            Parameter::Issuer => first(&mut facts.issuer().iter().map(String::as_str)),
+            Parameter::Log => first(&mut facts.log().iter().map(String::as_str)),
+            Parameter::Operator => self.texts.index_of(facts.operator()),
+            Parameter::Type => facts.entry_type().and_then(|name| self.texts.index_of(name)),
+            Parameter::Domain | Parameter::Contains | Parameter::Regex | Parameter::Lookalike => None,
         }
     }
 
-    /// Whether the value at `index` holds for a name.
-    pub(super) fn is_of_name(&self, index: usize, parameter: Parameter, name: &str) -> bool {
-        let Some(value) = self.texts.get(index) else { return false };
+    /// The index of the first value that holds for a name. A list of domains is not walked through, because it may be long.
+    pub(super) fn first_of_name(&self, parameter: Parameter, name: &str) -> Option<usize> {
         match parameter {
-            Parameter::Domain => is_within(name, value),
-            Parameter::Contains => contains(name, value),
-            Parameter::Regex => self.compiled.get(index).is_some_and(|regex| regex.is_match(name.as_bytes())),
-            Parameter::Lookalike => {
-                self.targets.get(index).is_some_and(|target| target.likeness(&Labels::new(name)).is_some())
+            Parameter::Domain => {
+                with_parents(name, MAX_DOMAIN).filter_map(|domain| self.texts.index_of(domain)).min()
             }
-            Parameter::Issuer | Parameter::Log | Parameter::Operator | Parameter::Type => false,
+            Parameter::Contains => self.texts.iter().position(|value| contains(name, value)),
+            Parameter::Regex => self.compiled.iter().position(|regex| regex.is_match(name.as_bytes())),
+            Parameter::Lookalike => {
+                let labels = Labels::new(name);
+                self.targets.iter().position(|target| target.likeness(&labels).is_some())
+            }
+            Parameter::Issuer | Parameter::Log | Parameter::Operator | Parameter::Type => None,
         }
     }
 }

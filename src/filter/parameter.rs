@@ -61,6 +61,11 @@ impl Parameter {
         }
     }
 
+    /// Whether its values are domains, which have no commas.
+    pub(super) fn is_domain(self) -> bool {
+        matches!(self, Parameter::Domain | Parameter::Lookalike)
+    }
+
     /// Whether a comma in a query string separates values. In the others it is a part of the value.
     pub(super) fn splits_at_commas(self) -> bool {
         match self {

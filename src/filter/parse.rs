@@ -68,7 +68,7 @@ impl FilterBuilder {
             Some(rest) => (true, rest),
             None => (false, written),
         };
-        if parameter.splits_at_commas() && text.contains(',') {
+        if parameter.is_domain() && text.contains(',') {
             return refused(Fault::Comma { parameter: parameter.name() });
         }
         let limit = self.limits.value_bytes;

@@ -61,32 +61,26 @@ impl Filter {
             let mut names = facts.names().iter().enumerate();
             let (index, name) = names.find(|(_, name)| self.wants_name(name))?;
             let written = facts.written_name(index);
-            let of_value = |values: &Values, index, parameter| how_of_name(values, index, parameter, name);
-            self.push_reasons(|parameter| parameter.is_about_names(), of_value, written, &mut reasons);
+            let first = |values: &Values, parameter| first_of_name(values, parameter, name);
+            self.push_reasons(|parameter| parameter.is_about_names(), first, written, &mut reasons);
         }
-        let of_value = |values: &Values, index, parameter| {
-            values.is_of_entry(index, parameter, facts).then_some(How::Equal)
-        };
-        self.push_reasons(|parameter| !parameter.is_about_names(), of_value, None, &mut reasons);
+        let first = |values: &Values, parameter| Some((values.first_of_entry(parameter, facts)?, How::Equal));
+        self.push_reasons(|parameter| !parameter.is_about_names(), first, None, &mut reasons);
         Some(reasons)
     }
 
-    /// Adds the first value of each parameter for which `how` says how it holds.
+    /// Adds for each parameter the value that `first` finds, and how it holds.
     fn push_reasons(
         &self,
         of: impl Fn(Parameter) -> bool,
-        how: impl Fn(&Values, usize, Parameter) -> Option<How>,
+        first: impl Fn(&Values, Parameter) -> Option<(usize, How)>,
         name: Option<String>,
         reasons: &mut Vec<Reason>,
     ) {
         for (parameter, condition) in self.conditions_where(of) {
-            let mut held = condition
-                .wanted
-                .texts
-                .iter()
-                .enumerate()
-                .filter_map(|(index, value)| Some((value, how(&condition.wanted, index, parameter)?)));
-            if let Some((value, how)) = held.next() {
+            if let Some((index, how)) = first(&condition.wanted, parameter)
+                && let Some(value) = condition.wanted.texts.get(index)
+            {
                 let (parameter, value) = (parameter.name(), value.into());
                 reasons.push(Reason { parameter, value, how, name: name.clone() });
             }
@@ -94,15 +88,15 @@ impl Filter {
     }
 }
 
-fn how_of_name(values: &Values, index: usize, parameter: Parameter, name: &str) -> Option<How> {
-    if !values.is_of_name(index, parameter, name) {
-        return None;
-    }
-    Some(match parameter {
+/// The first value that holds for a name, and how.
+fn first_of_name(values: &Values, parameter: Parameter, name: &str) -> Option<(usize, How)> {
+    let index = values.first_of_name(parameter, name)?;
+    let how = match parameter {
         Parameter::Domain if values.texts.get(index) != Some(name) => How::Below,
         Parameter::Contains => How::Contains,
         Parameter::Regex => How::Regex,
         Parameter::Lookalike => How::Like(values.targets.get(index)?.likeness(&Labels::new(name))?),
         _ => How::Equal,
-    })
+    };
+    Some((index, how))
 }

@@ -44,17 +44,22 @@ impl Texts {
     }
 
     pub(super) fn contains(&self, wanted: &str) -> bool {
+        self.index_of(wanted).is_some()
+    }
+
+    /// The index of `wanted`. `None` if it is none of them.
+    pub(super) fn index_of(&self, wanted: &str) -> Option<usize> {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low + (high - low) / 2;
             match self.get(middle).map(|text| text.cmp(wanted)) {
                 Some(std::cmp::Ordering::Less) => low = middle + 1,
                 Some(std::cmp::Ordering::Greater) => high = middle,
-                Some(std::cmp::Ordering::Equal) => return true,
-                None => return false,
+                Some(std::cmp::Ordering::Equal) => return Some(middle),
+                None => return None,
             }
         }
-        false
+        None
     }
 
     /// Memory beside the value itself, in bytes.

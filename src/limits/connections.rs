@@ -6,6 +6,8 @@ use crate::actors::{linger, reader, session, socket};
 use crate::cli::logging::budget;
 use crate::filter::Limits;
 use crate::message::client_frames;
+use crate::named_filters;
+use crate::routes;
 use crate::server::{self, gate, http};
 use crate::system::descriptors;
 use crate::transport::{budget as connection_budget, tcp};
@@ -72,7 +74,7 @@ pub(super) fn connections() -> Vec<Row> {
         [
             "HTTP request".into(),
             format!(
-                "head of {}, 96 headers; one at a time; bodies are not read",
+                "head of {}, 96 headers; one at a time; bodies are only read by `/filters`",
                 bytes(http::MAX_REQUEST_HEAD)
             ),
             "`access.handshake_timeout` for the whole head, from the end of the previous response".into(),
@@ -89,7 +91,7 @@ pub(super) fn connections() -> Vec<Row> {
             "`clients.stall_timeout` without the client reading any of it".into(),
             format!(
                 "each kind of expensive response may take {} ms of each second to make, but at least one is made every second",
-                crate::routes::MAKING.per_second / 1000
+                routes::MAKING.per_second / 1000
             ),
             "the connection is cut off; expensive responses are delayed".into(),
             "`api`: http; `routes::on_demand`; `attack`: floods".into(),
@@ -118,10 +120,26 @@ pub(super) fn connections() -> Vec<Row> {
             format!(
                 "filters of new clients are read for {} ms of each second, one after the other; each entry is matched in \
                  linear time, once for all filters",
-                crate::routes::WORK.per_second / 1000
+                routes::WORK.per_second / 1000
             ),
             "400; 503 for the memory of all; new clients with a filter wait".into(),
             "`filter`; `api`: filters".into(),
+        ],
+        [
+            "filter that is put (`/filters`)".into(),
+            format!(
+                "body of {}; {} of all that are being received; {} filters are kept, and `clients.kept_filter_bytes`",
+                bytes(routes::MAX_BODY),
+                bytes(routes::MAX_BODIES),
+                named_filters::MAX_KEPT
+            ),
+            format!(
+                "{} for the body, `access.handshake_timeout` without any of it; 30 days without use",
+                time(http::BODY_TIME)
+            ),
+            "read with those of new clients, as above".into(),
+            "400, 503; the longest unused goes, unless a client has it or has used it within a day".into(),
+            "`named_filters`; `routes::body`; `api`: named_filters".into(),
         ],
         [
             "Server-Sent Events".into(),

@@ -3,7 +3,7 @@
 use super::{Row, bytes, time};
 use crate::actors::log_watcher::{log_cursor, unreconciled};
 use crate::actors::{log_watcher, ring_buffer};
-use crate::config::read;
+use crate::config::{filters, read};
 use crate::ct::{entry, log_list as list, names_tile};
 use crate::http_client::client as http_client;
 use crate::journal;
@@ -185,6 +185,14 @@ pub(super) fn inputs() -> Vec<Row> {
             "".into(),
             "refused with an error; nothing changes".into(),
             "`config`; `api`: reload, command_line".into(),
+        ],
+        [
+            "list file of a named filter".into(),
+            format!("{}; the values of a filter, as for clients", bytes(filters::MAX_LIST_BYTES)),
+            "at the start, when it changes, and at SIGHUP".into(),
+            "".into(),
+            "refused with an error; the previous values stay in use".into(),
+            "`config`; `api`: named_filters".into(),
         ],
         [
             "certificates and key of the server".into(),

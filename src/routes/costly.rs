@@ -2,6 +2,8 @@
 //! request after the other, and its time is rate limited, so that it takes little from the clients of the same thread.
 
 use crate::rate::{Rate, TokenBucket};
+use actix_web::error::BlockingError;
+use actix_web::web;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
@@ -26,6 +28,21 @@ impl Default for Costly {
 impl Costly {
     /// Does `work` when those who came before have been served and the time that they took has passed often enough.
     pub(super) async fn run<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.run_in_turn(async { work() }).await
+    }
+
+    /// The same for work that may take long or waits for the disk, on another thread.
+    ///
+    /// # Errors
+    /// If `work` panics.
+    pub(super) async fn run_aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, BlockingError> {
+        self.run_in_turn(web::block(work)).await
+    }
+
+    async fn run_in_turn<T>(&self, work: impl Future<Output = T>) -> T {
         let mut time = self.0.lock().await;
         let pause = time.take(0, Instant::now()).min(LONGEST_PAUSE);
         // The shortest sleep takes a millisecond.
@@ -33,7 +50,7 @@ impl Costly {
             sleep(pause).await;
         }
         let begin = Instant::now();
-        let done = work();
+        let done = work.await;
         let now = Instant::now();
         time.take((now - begin).as_micros() as u64, now);
         done

@@ -7,13 +7,16 @@
 //! | `/sse`, `/ndjson` | one of the streams as Server-Sent Events, or as lines of JSON |
 //! | `/develop` | the newest full messages, followed by a close frame |
 //! | `/latest.json`, `/example.json`, `/<stream path>/example.json` | the newest messages as JSON |
+//! | `/filters` | keeps a filter that is too long for a URL |
 //! | `/health`, `/health/ready` | whether the server is alive, and whether it delivers |
 //! | `/status.json` | logs, numbers of clients, and what the journal has, for the front page |
 //! | `/metrics` | the state of the logs and clients, for Prometheus |
 //! | the statistics path | connected clients and watched logs |
 
 mod answers;
+mod body;
 mod costly;
+mod filters;
 mod front_page;
 mod handshake;
 mod health;
@@ -29,6 +32,8 @@ mod streams;
 mod visitors;
 
 #[cfg(test)]
+pub(crate) use body::{MAX_BODIES, MAX_BODY};
+#[cfg(test)]
 pub(crate) use costly::WORK;
 pub(crate) use front_page::FrontPage;
 #[cfg(test)]
@@ -39,10 +44,10 @@ pub(crate) use visitors::admit;
 
 use crate::config::paths::{self, with_slash};
 use crate::message::Stream;
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, Resource, web};
-use answers::not_found;
+use answers::{not_found, only_post};
 
 /// Adds the routes for `audience`.
 pub(crate) fn configure(app: &mut web::ServiceConfig, audience: Audience, settings: &Paths) {
@@ -67,6 +72,12 @@ fn configure_for_clients(app: &mut web::ServiceConfig, streams: &[Stream]) {
             .route(web::get().to(streams::stream_or_page))
             .route(web::head().to(streams::stream_or_page)),
     )
+    .service(
+        web::resource(with_slash(paths::FILTERS))
+            .route(web::post().to(filters::put))
+            .route(web::method(Method::OPTIONS).to(preflight_of_post))
+            .default_service(web::to(only_post)),
+    )
     .service(json_resource(paths::LATEST, web::get().to(json::latest), web::head().to(json::latest)))
     .service(json_resource(paths::STATUS, web::get().to(status::status), web::head().to(status::status)))
     .service(web::resource(with_slash(paths::EVENTS)).route(web::get().to(streams::events)))
@@ -89,16 +100,21 @@ fn example(path: &str, stream: Stream) -> Resource {
 
 /// A route that pages of any origin may read.
 fn json_resource(path: &str, get: actix_web::Route, head: actix_web::Route) -> Resource {
-    web::resource(path)
-        .route(get)
-        .route(head)
-        .route(web::method(actix_web::http::Method::OPTIONS).to(preflight))
+    web::resource(path).route(get).route(head).route(web::method(Method::OPTIONS).to(preflight))
 }
 
 async fn preflight() -> HttpResponse {
+    preflight_of("GET, HEAD, OPTIONS")
+}
+
+async fn preflight_of_post() -> HttpResponse {
+    preflight_of("POST, OPTIONS")
+}
+
+fn preflight_of(methods: &'static str) -> HttpResponse {
     HttpResponse::NoContent()
         .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, methods))
         .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "*"))
         .insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400"))
         .finish()

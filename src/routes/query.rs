@@ -5,17 +5,19 @@ use crate::actors::reader::EVERY;
 use crate::filter::{Filter, FilterError, Limits, Parameter, is_parameter, suggestion};
 use crate::journal::Store;
 use crate::message::Stream;
+use crate::named_filters::NamedFilter;
 use crate::unique::{Differs, Kind, Unique};
 use chrono::DateTime;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Maximum number of entries before the end with which a subscriber can begin. They are counted block by block.
 const MAX_LAST: u64 = 10_000;
 
 /// The parameters beside those of filters.
-const PARAMETERS: [&str; 12] = [
-    "stream", "token", "notices", "explain", "sample", "unique", "cursor", "since", "until", "before",
-    "last", "follow",
+const PARAMETERS: [&str; 13] = [
+    "stream", "token", "filter", "notices", "explain", "sample", "unique", "cursor", "since", "until",
+    "before", "last", "follow",
 ];
 
 /// Largest value of `sample`.
@@ -28,6 +30,8 @@ pub(super) struct Query {
     pub(super) notices: bool,
     /// Which entries it wants.
     pub(super) filter: Filter,
+    /// The name of a filter that has to want them as well.
+    pub(super) named: Option<String>,
     /// Of those that the filter wants, it wants the ones whose number is a multiple of this, which is at least 1.
     pub(super) sample: u64,
     /// Of those, it wants the first one of each of these.
@@ -54,6 +58,7 @@ impl Default for Query {
         Query {
             notices: false,
             filter: Filter::default(),
+            named: None,
             sample: EVERY,
             unique: None,
             explains: false,
@@ -116,13 +121,14 @@ impl Query {
         }
         query.check_has_one_start()?;
         query.filter = Filter::parse(of_filter, Limits::default()).map_err(refused_filter)?;
-        query.unique = unique.map(|unique| query.kind(unique)).transpose()?;
+        query.unique = unique.map(|unique| query.kind(unique, &[])).transpose()?;
         Ok(query)
     }
 
     fn set(&mut self, name: &'static str, value: &str, now_us: u64) -> Result<(), InvalidParameter> {
         match name {
             "notices" => self.notices = flag(name, value)?,
+            "filter" => self.named = Some(value.into()),
             "explain" => self.explains = flag(name, value)?,
             "cursor" => self.cursor = Some(number(name, value)?),
             "since" => self.since_us = Some(moment(name, value, now_us)?),
@@ -136,13 +142,20 @@ impl Query {
         Ok(())
     }
 
-    /// What `unique` means together with the filter.
-    fn kind(&self, unique: Unique) -> Result<Kind, InvalidParameter> {
+    /// What it wants the first of each of, if these filters have to hold beside its own.
+    pub(super) fn kind_with(&self, named: &[Arc<NamedFilter>]) -> Result<Option<Kind>, InvalidParameter> {
+        let named: Vec<_> = named.iter().map(|named| named.filter()).collect();
+        self.unique.map(|kind| self.kind(kind.unique(), &named)).transpose()
+    }
+
+    /// What `unique` means together with all filters.
+    fn kind(&self, unique: Unique, named: &[Arc<Filter>]) -> Result<Kind, InvalidParameter> {
         if self.sample > EVERY {
             let message = "cannot be combined with sample, which may leave out the first of each";
             return Err(invalid("unique", message));
         }
-        Kind::of(unique, std::iter::once(&self.filter)).map_err(|Differs(parameter)| {
+        let filters = std::iter::once(&self.filter).chain(named.iter().map(|filter| &**filter));
+        Kind::of(unique, filters).map_err(|Differs(parameter)| {
             let message = "sends the first of each in all logs, so it cannot be combined with";
             invalid("unique", &format!("{message} {}", parameter.name()))
         })
@@ -220,7 +233,7 @@ fn unknown(name: &str) -> InvalidParameter {
     invalid(name, &format!("no such parameter{}", meant.unwrap_or_default()))
 }
 
-fn refused_filter(error: FilterError) -> InvalidParameter {
+pub(super) fn refused_filter(error: FilterError) -> InvalidParameter {
     invalid(error.parameter(), &error.to_string())
 }
 

@@ -1,5 +1,6 @@
 //! The state that all routes share.
 
+use super::body::Bodies;
 use super::costly::Costly;
 use super::front_page::FrontPage;
 use super::on_demand::OnDemand;
@@ -14,6 +15,7 @@ use crate::journal::Store;
 use crate::live_config::LiveConfig;
 use crate::log_client::Operators;
 use crate::message::{Demand, Stream};
+use crate::named_filters::NamedFilters;
 use crate::state::Positions;
 use crate::transport::Connections;
 use crate::unique::Uniques;
@@ -62,6 +64,8 @@ pub(crate) struct AppState {
     pub(crate) feeds: Feeds,
     /// What was seen, for subscribers who want each certificate once.
     pub(crate) uniques: Arc<Uniques>,
+    /// The filters that have a name.
+    pub(crate) filters: Arc<NamedFilters>,
     /// Receives readers that need the journal.
     pub(crate) replay: Sender<Arc<Reader>>,
     /// Where clients without a cursor begin after a restart.
@@ -98,6 +102,8 @@ pub(crate) struct Answers {
     pub(super) status: OnDemand,
     /// The filters of new clients are parsed.
     pub(super) filters: Costly,
+    /// The filters that clients put are received.
+    pub(super) bodies: Bodies,
     pub(super) alive: OnDemand,
     pub(super) ready: OnDemand,
     /// For admins, and for others.

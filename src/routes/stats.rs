@@ -5,6 +5,7 @@ use super::state::AppState;
 use super::visitors::{json_for, name_of, visitor};
 use crate::actors::broker::Clients;
 use crate::actors::client::Client;
+use crate::named_filters::NamedFilter;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, error, web};
 use serde_json::{Map, Value, json};
@@ -42,7 +43,15 @@ async fn body(state: &AppState, all: bool) -> Result<StatusAndBody, actix_web::E
     let next_seq = state.journal.next_seq();
     let by_name: Map<String, Value> =
         clients.iter().map(|c| (name(c, all), describe(c, next_seq, all))).collect();
-    let body = json!({ "connected_client_count": clients.len(), "clients": by_name, "logs": logs,
+    let filters: Map<String, Value> = state
+        .filters
+        .configured
+        .all()
+        .iter()
+        .map(|filter| (filter.name.to_string(), describe_filter(filter)))
+        .collect();
+    let filters = all.then_some(filters);
+    let body = json!({ "connected_client_count": clients.len(), "clients": by_name, "logs": logs, "filters": filters,
         "operators": state.operators.figures(), "state_error": state.positions.error() });
     Ok((StatusCode::OK, serde_json::to_vec_pretty(&body)?.into()))
 }
@@ -77,6 +86,14 @@ fn describe(client: &Client, next_seq: u64, all: bool) -> Value {
         "notices": reader.notices,
         "messages_sent": reader.sent(),
         "messages_dropped": reader.dropped(),
+    })
+}
+
+fn describe_filter(filter: &NamedFilter) -> Value {
+    json!({
+        "connected_client_count": filter.clients(),
+        "messages_sent": filter.messages(),
+        "values": filter.filter().values(),
     })
 }
 

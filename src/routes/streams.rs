@@ -1,11 +1,12 @@
 //! The stream routes, which turn a request into a client.
 
+use super::filters;
 use super::handshake::{asks_for_websocket, deflate_offer, start, upgrade_required};
 use super::invalid::invalid;
 use super::json;
 use super::query::{self, Extent, Query};
 use super::state::AppState;
-use super::visitors::{origin, refused};
+use super::visitors::{may_hear, origin, refused};
 use crate::access::Refusal;
 use crate::actors::client::{Client, ClientOrigin};
 use crate::actors::reader::{Asked, NORMAL, Reader, SharedFrames, Subscribed, TooManyFilters};
@@ -58,7 +59,7 @@ pub(super) async fn open(
 /// The client that reads `stream` on `wire`, from where its query says.
 async fn client(
     req: &HttpRequest,
-    state: &AppState,
+    state: &web::Data<AppState>,
     origin: ClientOrigin,
     stream: Stream,
     wire: Wire,
@@ -72,9 +73,11 @@ async fn client(
         parse()?
     };
     let Extent { start, until, ends_at_us } = query.extent(&state.journal, now_us)?;
-    let explains = query.explains && !query.filter.is_empty();
-    let (filter, sample, unique) = (Arc::new(query.filter), query.sample, query.unique);
-    let asked = Asked { stream, wire, filter, sample, unique, explains };
+    let named = filters::named(state, origin.identity.as_ref(), query.named.as_deref()).await?;
+    let explains = query.explains && !(query.filter.is_empty() && named.is_empty());
+    let unique = query.kind_with(&named)?;
+    let (filter, sample) = (Arc::new(query.filter), query.sample);
+    let asked = Asked { stream, wire, filter, named, sample, unique, explains };
     if let Some(kind) = unique {
         state.uniques.track(kind, || state.journal.seq_at(state.uniques.horizon_us(now_us)), now_us);
     }
@@ -108,6 +111,7 @@ pub(super) async fn develop(
     if !asks_for_websocket(req.headers()) {
         return Ok(upgrade_required());
     }
+    may_hear(&req, &state, Stream::Full)?;
     let origin = origin(&req, &state, Stream::Full)?;
     // Concurrent requests share it.
     let newest = state.answers.develop.get(newest(&state)).await?;

@@ -3,7 +3,7 @@
 use super::answers::{json_answer, not_found};
 use super::on_demand::StatusAndBody;
 use super::state::{AppState, Audience};
-use crate::access::{Access, Claims, ConnectionPermit, LimitKey, Refusal, Visitor};
+use crate::access::{Access, Claims, ConnectionPermit, LimitKey, Refusal, Token, Visitor};
 use crate::actors::client::{ClientOrigin, Identity};
 use crate::message::Stream;
 use actix_web::body::{BoxBody, MessageBody};
@@ -145,11 +145,21 @@ pub(super) fn json_for(visitor: Visitor, answer: StatusAndBody) -> HttpResponse 
         .body(body)
 }
 
-/// Checks whether the request may read `stream`.
+/// Checks whether the request may read all messages of `stream`.
 pub(super) fn may_hear(request: &HttpRequest, state: &AppState, stream: Stream) -> Result<(), Refused> {
     let rules = state.live.settings();
-    let may = rules.access.token(presented(request).as_deref(), stream);
-    may.map(drop).map_err(|refusal| refused(state, refusal))
+    let token = rules.access.token(presented(request).as_deref(), stream);
+    match token {
+        Ok(Some(Token { filter: Some(_), .. })) => Err(refused(state, Refusal::TokenFilter)),
+        token => token.map(drop).map_err(|refusal| refused(state, refusal)),
+    }
+}
+
+/// Checks whether the request may put a filter: its client may read some stream.
+pub(super) fn may_put(request: &HttpRequest, state: &AppState) -> Result<(), Refused> {
+    let rules = state.live.settings();
+    let may = rules.access.any_token(presented(request).as_deref());
+    may.map_err(|refusal| refused(state, refusal))
 }
 
 /// Counts the refusal of a request.
@@ -181,7 +191,11 @@ fn origin_or_refusal(
         slots.push(slot.ok_or(Refusal::TokenFull)?);
     }
     slots.extend(slot_behind_a_proxy(&rules.access, visitor, state)?);
-    let identity = token.map(|token| Identity { name: token.name.as_str().into(), digest: token.digest });
+    let identity = token.map(|token| Identity {
+        name: token.name.as_str().into(),
+        digest: token.digest,
+        filter: token.filter.as_deref().map(Arc::from),
+    });
     Ok(ClientOrigin { address: visitor.address, identity, slots })
 }
 

@@ -9,8 +9,10 @@
 //! ```
 //!
 //! The HTTP server of actix decodes everything that has arrived, and queues thousands of requests for a client that
-//! sends them without reading answers. Here a client has one request and one answer at a time. Bodies are not read,
-//! because no route uses one.
+//! sends them without reading answers. Here a client has one request and one answer at a time. A body is read only while
+//! a route of POST asks for it.
+
+mod body;
 
 use crate::actors::connection::Connection;
 use crate::actors::linger::Linger;
@@ -30,13 +32,14 @@ use actix_web::body::{BodySize, MessageBody, to_bytes};
 use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
 use actix_web::{Error, HttpResponse};
+use body::BodyFeed;
 use bytes::{Buf, Bytes, BytesMut};
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{Either, LocalBoxFuture, select};
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -48,6 +51,10 @@ use tokio::time::{sleep, timeout};
 pub(crate) const MAX_REQUEST_HEAD: usize = 16 * 1024;
 /// Rate limit of requests per connection. Above it, the next request is read later.
 pub(crate) const REQUESTS: Rate = Rate { per_second: 100, burst: 500 };
+/// Time that a client has to send the body of a request: 4 MiB take two minutes at the rate that clients may send over TLS.
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(180);
+/// Tells a client to send the body (RFC 9110 section 10.1.1).
+const CONTINUE: Bytes = Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n");
 /// Bodies of up to this many bytes are sent together with their head.
 const JOINED: usize = 16 * 1024;
 
@@ -161,7 +168,7 @@ impl Conversation {
             self.io.record().enter(Phase::Answering);
             request.head_mut().peer_addr = Some(self.peer);
             let is_head = request.method() == Method::HEAD;
-            let answer = app.call(request).await;
+            let answer = self.call(&*app, request).await;
             let mut answer = answer.map_or_else(|error| error.error_response(), HttpResponse::from);
             let session = answer.extensions_mut().remove::<Session>();
             if let Some(session) = session {
@@ -215,6 +222,42 @@ impl Conversation {
         self.answer(answer, false).await?;
         self.finish().await;
         None
+    }
+
+    /// The answer of `app`. The request's body is read while it asks for it.
+    async fn call<S>(&mut self, app: &S, request: Request) -> Result<ServiceResponse, Error>
+    where
+        S: Service<Request, Response = ServiceResponse, Error = Error>,
+    {
+        if request.method() != Method::POST || !self.reader.has_body() {
+            return app.call(request).await;
+        }
+        let is_to_be_told = request.head().expect();
+        let (feed, payload) = body::body();
+        let (request, _) = request.replace_payload(payload);
+        let (answering, feeding) = (pin!(app.call(request)), pin!(self.feed(feed, is_to_be_told)));
+        match select(answering, feeding).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(((), answering)) => answering.await,
+        }
+    }
+
+    /// Reads the request's body for its route. If the client takes too long, or sends something else, the route sees an
+    /// incomplete one. `is_to_be_told` is whether the client waits until it is told to send it.
+    async fn feed(&mut self, mut feed: BodyFeed, mut is_to_be_told: bool) {
+        let deadline = Instant::now() + BODY_TIME;
+        while feed.is_wanted().await {
+            if std::mem::take(&mut is_to_be_told) && self.send(CONTINUE, 0).await.is_err() {
+                return;
+            }
+            let patience = self.settings.patience.min(deadline.saturating_duration_since(Instant::now()));
+            match timeout(patience, self.reader.next_of_body(&mut self.io)).await {
+                Ok(Ok(Some(bytes))) => feed.give(bytes).await,
+                Ok(Ok(None)) => return feed.end().await,
+                Ok(Err(error)) => return log::debug!("client {}: {error}", self.peer.ip()),
+                Err(_) => return,
+            }
+        }
     }
 
     /// Sends `answer`. Returns whether the connection stays open; `None` if it has ended.
@@ -338,10 +381,32 @@ impl RequestReader {
         self.buffer.is_empty()
     }
 
-    /// Whether another request can follow: not after a request with a body, which is not read, nor after a request for
-    /// a protocol upgrade.
+    /// Whether the request that was read has a body, of which the end was not read.
+    fn has_body(&self) -> bool {
+        self.codec.message_type() != MessageType::None
+    }
+
+    /// Whether another request can follow: not after a request with a body that was not read, nor after a request for a
+    /// protocol upgrade.
     fn can_go_on(&self) -> bool {
-        self.codec.message_type() == MessageType::None && !self.codec.upgrade()
+        !self.has_body() && !self.codec.upgrade()
+    }
+
+    /// Reads the next part of the request's body; `None` at its end.
+    async fn next_of_body<T: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut T,
+    ) -> Result<Option<Bytes>, RequestError> {
+        loop {
+            match self.codec.decode(&mut self.buffer).map_err(RequestError::Malformed)? {
+                Some(Message::Chunk(bytes)) => return Ok(bytes),
+                Some(Message::Item(_)) => return Ok(None),
+                None => {}
+            }
+            if poll_fn(|cx| poll_read(io, cx, &mut self.buffer)).await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
     }
 
     /// Reads the next request; `None` if the client has closed the connection.
@@ -363,7 +428,7 @@ impl RequestReader {
                     }
                     return Ok(match message {
                         Message::Item(request) => Some(request),
-                        // No request is read after one with a body, so this does not occur.
+                        // No request is read after one whose body was not, so this does not occur.
                         Message::Chunk(_) => None,
                     });
                 }

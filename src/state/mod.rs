@@ -2,6 +2,7 @@
 
 mod bounded_folder;
 pub(crate) mod evidence;
+mod filter_folder;
 mod foreign;
 mod ledger;
 mod lock;
@@ -14,6 +15,7 @@ pub(crate) mod undecodable;
 pub use bounded_folder::FolderError;
 pub(crate) use bounded_folder::{BoundedFolder, FolderLimits};
 pub use evidence::EvidenceFolder;
+pub(crate) use filter_folder::FilterFolder;
 pub use foreign::{ForeignPositions, NotForeign, parse as foreign_positions};
 pub use ledger::{Ledger, OutOfTurn};
 pub use lock::{StateLock, StateLockError};

@@ -148,6 +148,75 @@ async fn bodies_are_not_waited_for() {
     app.stop().await;
 }
 
+/// However it comes, and whatever follows it on the same connection.
+#[actix_web::test]
+async fn a_body_is_read_where_a_route_uses_it() {
+    let app = app("").await;
+    let address = app.address;
+    blocking(move || {
+        let body = r#"{"domain":["a.example"]}"#;
+        let (first, second) = body.split_at(7);
+        let length = format!("Content-Length: {}\r\n\r\n", body.len());
+        let chunked = format!(
+            "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
+            first.len(),
+            second.len()
+        );
+        let mut stream = connect(address);
+        stream.set_nodelay(true).unwrap();
+        for rest in [format!("{length}{body}"), chunked] {
+            let request = format!("POST /filters HTTP/1.1\r\nHost: localhost\r\n{rest}");
+            for cut in [7, 1000] {
+                for part in request.as_bytes().chunks(cut) {
+                    stream.write_all(part).unwrap();
+                }
+                write!(stream, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+                let (head, answer) = read_answer(&mut stream);
+                assert!(head.starts_with("http/1.1 200 "), "{head}");
+                assert!(String::from_utf8(answer).unwrap().starts_with(r#"{"expires":"2"#));
+                assert!(read_answer(&mut stream).0.starts_with("http/1.1 200 "), "the next request");
+            }
+        }
+        write!(stream, "POST /filters HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n{length}").unwrap();
+        assert!(read_answer(&mut stream).0.starts_with("http/1.1 100 "));
+        stream.write_all(body.as_bytes()).unwrap();
+        assert!(read_answer(&mut stream).0.starts_with("http/1.1 200 "));
+    })
+    .await;
+    app.stop().await;
+}
+
+/// A client cannot make the server wait for a body, or keep one that is too large.
+#[actix_web::test]
+async fn a_body_has_to_come_in_time_and_completely() {
+    let app = app("[access]\nhandshake_timeout = '1s'").await;
+    let address = app.address;
+    blocking(move || {
+        for (length, sent, message) in [
+            ("Content-Length: 100", "{", "has not come completely"),
+            ("Transfer-Encoding: chunked", "1\r\n{\r\n", "has not come completely"),
+            ("Transfer-Encoding: chunked", "x\r\n{\r\n", "has not come completely"),
+            ("Content-Length: 9999999", &" ".repeat(5 << 20), "has more than 4194304 bytes"),
+        ] {
+            let mut stream = connect(address);
+            let begin = Instant::now();
+            write!(stream, "POST /filters HTTP/1.1\r\nHost: localhost\r\n{length}\r\n\r\n").unwrap();
+            // The server may answer before it has read everything.
+            let _ = stream.write_all(sent.as_bytes());
+            let (head, answer) = read_answer(&mut stream);
+            assert!(head.starts_with("http/1.1 400 ") && head.contains("connection: close"), "{head}");
+            assert!(String::from_utf8(answer).unwrap().contains(message), "{length}");
+            assert!(sent.len() > 100 || begin.elapsed() < Duration::from_secs(20));
+        }
+        let mut stream = connect(address);
+        write!(stream, "POST /latest.json HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1").unwrap();
+        let (head, _) = read_answer(&mut stream);
+        assert!(head.starts_with("http/1.1 405 ") && head.contains("connection: close"), "{head}");
+    })
+    .await;
+    app.stop().await;
+}
+
 #[actix_web::test]
 async fn a_request_has_to_be_whole_in_time() {
     let app = app("[access]\nhandshake_timeout = '1s'").await;

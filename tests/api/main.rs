@@ -15,6 +15,7 @@ mod http;
 mod hybrid_logs;
 mod metrics;
 mod misbehaviour;
+mod named_filters;
 mod names_tiles;
 mod protocol;
 mod proxies;

@@ -124,7 +124,8 @@ fn names(text: &str) -> BTreeSet<String> {
 #[actix_web::test]
 async fn the_page_explains_what_is_served_and_dashboard_and_alerts_use_nothing_else() {
     let log = quiet_log().await;
-    let app = spawn_app("", vec![from_the_start(&log)]).await;
+    let filter = "[[filters]]\nname = 'a'\ndomain = ['a.example']";
+    let app = spawn_app(filter, vec![from_the_start(&log)]).await;
     log.publish(1);
     wait_for_lines(&app, &[format!("certstream_log_position{{log=\"{}\"}} 1.0", log.url())]).await;
     let begin = std::time::Instant::now();

@@ -22,6 +22,11 @@ impl Audience {
         self.clients.len()
     }
 
+    /// Closes all clients.
+    pub(super) fn close(&self, code: u16, reason: &str) {
+        self.clients.values().for_each(|client| client.reader.close(code, reason));
+    }
+
     /// Wakes all clients, because the tail has grown.
     pub(super) fn wake(&self) {
         self.clients.values().for_each(|client| client.reader.wake());

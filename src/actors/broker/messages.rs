@@ -58,6 +58,11 @@ pub(crate) struct Clients;
 #[rtype(result = "()")]
 pub(crate) struct NewSettings(pub(crate) Arc<LiveSettings>);
 
+/// Tells that values of named filters have changed. Clients receive by the new ones from the next batch on.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub(crate) struct FiltersChanged;
+
 /// Asks whether the Broker still handles messages.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]

@@ -144,7 +144,10 @@ mod tests {
         let filter = Filter::parse([("contains", n.to_string())], Limits::default()).expect("a filter");
         let (stream, wire, filter) = (Stream::Lite, Wire::WebSocket, Arc::new(filter));
         feeds
-            .of(Asked { stream, wire, filter, sample: 1, unique: None, explains: false }, usize::MAX)
+            .of(
+                Asked { stream, wire, filter, named: Vec::new(), sample: 1, unique: None, explains: false },
+                usize::MAX,
+            )
             .expect("room")
     }
 

@@ -51,9 +51,10 @@ impl Stage {
         let filter = Filter::parse(form_urlencoded::parse(query.as_bytes()), Limits::default());
         let filter = filter.expect("a filter");
         let (stream, wire, filter) = (Stream::Domains, Wire::WebSocket, Arc::new(filter));
-        let feed = self
-            .feeds
-            .of(Asked { stream, wire, filter, sample: 1, unique: None, explains: false }, usize::MAX);
+        let feed = self.feeds.of(
+            Asked { stream, wire, filter, named: Vec::new(), sample: 1, unique: None, explains: false },
+            usize::MAX,
+        );
         let subscribed = Subscribed {
             feed: feed.expect("room for filters"),
             when_behind,

@@ -1,14 +1,15 @@
 //! What clients subscribe to. Clients that ask for the same share a feed: its messages are chosen, built and compressed once
 //! for all of them.
 
+use super::filter_memory::FilterMemory;
 use super::tail::Tail;
 use crate::filter::{Facts, Filter, FilterId};
 use crate::message::{Demand, Frames, Selection, Stream, Wire};
+use crate::named_filters::NamedFilter;
 use crate::unique::Kind;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 /// The messages of a stream that a filter wants, in the format of a wire.
@@ -34,17 +35,26 @@ pub(super) enum Wanted {
 impl Feed {
     /// Whether it leaves out messages of its stream.
     pub(crate) fn is_filtered(&self) -> bool {
-        !self.asked.filter.is_empty() || self.asked.sample > EVERY || self.asked.unique.is_some()
+        let asked = &self.asked;
+        let has_filter = !asked.filter.is_empty() || !asked.named.is_empty();
+        has_filter || asked.sample > EVERY || asked.unique.is_some()
     }
 
     /// Counts a client in `demand`.
     pub(crate) fn add_to(&self, demand: &Demand) {
         demand.add(self.asked.stream, self.asked.wire, self.is_filtered());
+        self.asked.named.iter().for_each(|named| named.add_client());
     }
 
     /// Removes a client from `demand`.
     pub(crate) fn remove_from(&self, demand: &Demand) {
         demand.remove(self.asked.stream, self.asked.wire, self.is_filtered());
+        self.asked.named.iter().for_each(|named| named.remove_client());
+    }
+
+    /// Counts messages that a client got by its named filters.
+    pub(super) fn count_sent(&self, messages: u64) {
+        self.asked.named.iter().for_each(|named| named.sent(messages));
     }
 }
 
@@ -54,12 +64,17 @@ impl Wanted {
         if feed.asked.explains { Wanted::Explained(Vec::new()) } else { Wanted::Alone(Vec::new()) }
     }
 
-    /// Adds the entry at `place`, which `feed` wants.
-    pub(super) fn add(&mut self, feed: &Feed, place: usize, facts: &Facts<'_>) {
+    /// Adds the entry at `place`, which all of `filters` want.
+    pub(super) fn add<'f>(
+        &mut self,
+        place: usize,
+        facts: &Facts<'_>,
+        filters: impl Iterator<Item = &'f Filter>,
+    ) {
         match self {
             Wanted::Alone(places) => places.push(place),
             Wanted::Explained(places) => {
-                let reasons = feed.asked.filter.explain(facts).unwrap_or_default();
+                let reasons: Vec<_> = filters.filter_map(|filter| filter.explain(facts)).flatten().collect();
                 places.push((place, format!("\"matched\":{}", json!(reasons))));
             }
         }
@@ -85,7 +100,7 @@ impl std::fmt::Debug for Feed {
 impl Drop for Feed {
     fn drop(&mut self) {
         let mut known = self.feeds.0.lock();
-        known.filter_bytes -= self.asked.filter.memory();
+        known.memory.remove(&self.asked.filter, &self.asked.named);
         // Somebody may have asked for the same since.
         if known.feeds.get(&self.asked).is_some_and(|feed| feed.as_ptr() == std::ptr::from_ref(self)) {
             known.feeds.remove(&self.asked);
@@ -106,8 +121,8 @@ pub(crate) struct Feeds(Arc<Mutex<Known>>);
 #[derive(Debug, Default)]
 struct Known {
     feeds: HashMap<Asked, Weak<Feed>>,
-    /// Memory of the filters, in bytes.
-    filter_bytes: usize,
+    /// Memory of the filters.
+    memory: FilterMemory,
 }
 
 /// What a feed is asked for by.
@@ -119,6 +134,8 @@ pub(crate) struct Asked {
     pub(crate) wire: Wire,
     /// An empty filter wants every message.
     pub(crate) filter: Arc<Filter>,
+    /// The named filters that have to want a message as well, each once, in the order of their ids.
+    pub(crate) named: Vec<Arc<NamedFilter>>,
     /// Of the messages that the filter wants, those whose number is a multiple of it; at least 1.
     pub(crate) sample: u64,
     /// Of those, the first one of each of these.
@@ -136,9 +153,21 @@ impl Asked {
         seq.is_multiple_of(self.sample)
     }
 
-    /// What is asked for of the stream, as an object: the filter's lists, and the other parameters that leave out messages.
+    /// Whether `unique` means something else since named filters have changed.
+    pub(crate) fn is_unique_outdated(&self) -> bool {
+        let Some(kind) = self.unique else { return false };
+        let named: Vec<_> = self.named.iter().map(|named| named.filter()).collect();
+        let filters = std::iter::once(&*self.filter).chain(named.iter().map(|filter| &**filter));
+        Kind::of(kind.unique(), filters) != Ok(kind)
+    }
+
+    /// What is asked for of the stream, as an object: the filter's lists, the names of the named ones, and the other parameters
+    /// that leave out messages.
     pub(crate) fn understood(&self) -> Value {
         let mut understood = json!(*self.filter);
+        if !self.named.is_empty() {
+            understood["filter"] = self.named.iter().map(|named| &*named.name).collect();
+        }
         if self.sample > EVERY {
             understood["sample"] = self.sample.into();
         }
@@ -150,10 +179,11 @@ impl Asked {
 
     /// The same as a query string, cut off as [`Filter::to_query_within`] does.
     pub(crate) fn to_query_within(&self, bytes: usize) -> String {
+        let named = self.named.iter().map(|named| format!("filter={}", named.name));
         let filter = Some(self.filter.to_query_within(bytes)).filter(|query| !query.is_empty());
         let sample = (self.sample > EVERY).then(|| format!("sample={}", self.sample));
         let unique = self.unique.map(|kind| format!("unique={}", kind.unique().name()));
-        filter.into_iter().chain(sample).chain(unique).collect::<Vec<_>>().join("&")
+        named.chain(filter).chain(sample).chain(unique).collect::<Vec<_>>().join("&")
     }
 }
 
@@ -167,17 +197,16 @@ impl Feeds {
     /// # Errors
     /// If it does not exist yet and the filters of all feeds would take more than `limit` bytes.
     pub(crate) fn of(&self, asked: Asked, limit: usize) -> Result<Arc<Feed>, TooManyFilters> {
-        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let mut known = self.0.lock();
         if let Some(feed) = known.feeds.get(&asked).and_then(Weak::upgrade) {
             return Ok(feed);
         }
-        let filter_bytes = known.filter_bytes + asked.filter.memory();
-        if !asked.filter.is_empty() && filter_bytes > limit {
+        let more = known.memory.of_another(&asked.filter, &asked.named);
+        if more > 0 && known.memory.bytes() + more > limit {
             return Err(TooManyFilters);
         }
-        known.filter_bytes = filter_bytes;
-        let id = FilterId(NEXT_ID.fetch_add(1, Ordering::Relaxed));
+        known.memory.add(&asked.filter, &asked.named);
+        let id = FilterId::unused();
         let (tail, feeds) = (Tail::default(), self.clone());
         let feed = Arc::new(Feed { id, asked: asked.clone(), tail, feeds });
         known.feeds.insert(asked, Arc::downgrade(&feed));
@@ -186,7 +215,7 @@ impl Feeds {
 
     /// Memory of all filters, in bytes; an estimate.
     pub(crate) fn filter_bytes(&self) -> usize {
-        self.0.lock().filter_bytes
+        self.0.lock().memory.bytes()
     }
 }
 
@@ -194,11 +223,12 @@ impl Feeds {
 mod tests {
     use super::*;
     use crate::filter::Limits;
+    use crate::named_filters::KeptFilters;
 
     fn asked(query: &str) -> Asked {
         let filter = Filter::parse(form_urlencoded::parse(query.as_bytes()), Limits::default());
         let (stream, wire, filter) = (Stream::Lite, Wire::Events, Arc::new(filter.expect("a filter")));
-        Asked { stream, wire, filter, sample: EVERY, unique: None, explains: false }
+        Asked { stream, wire, filter, named: Vec::new(), sample: EVERY, unique: None, explains: false }
     }
 
     #[test]
@@ -224,6 +254,33 @@ mod tests {
         assert_ne!(of(asked("domain=a.example,b.example")).id, id);
         assert_eq!(feeds.filter_bytes(), 0);
         assert!(feeds.0.lock().feeds.is_empty());
+    }
+
+    /// Those of the configuration take nothing of what clients may have.
+    #[test]
+    fn a_filter_that_was_put_takes_memory_once() {
+        let feeds = Feeds::default();
+        let kept = KeptFilters::open(None);
+        let name = kept.keep(&asked("domain=a.example").filter, u64::MAX, 0).expect("room").name;
+        let kept = kept.load(&name).expect("a filter");
+        let configured = NamedFilter::configured("mine", asked("domain=b.example").filter);
+        let of = |stream, named: &[&Arc<NamedFilter>], limit| {
+            let named = named.iter().map(|named| Arc::clone(named)).collect();
+            feeds.of(Asked { stream, named, ..asked("") }, limit)
+        };
+        let limit = kept.filter().memory();
+        assert!(of(Stream::Lite, &[&kept], limit - 1).is_err());
+        let first = of(Stream::Lite, &[&kept], limit).expect("room");
+        let both = of(Stream::Lite, &[&kept, &configured], limit).expect("room");
+        let alone = of(Stream::Full, &[&configured], 0).expect("room");
+        assert!(first.is_filtered() && both.id != first.id && alone.id != both.id);
+        assert!(Arc::ptr_eq(&first, &of(Stream::Lite, &[&kept], 0).expect("the same")));
+        assert_eq!(feeds.filter_bytes(), limit);
+        assert_eq!(both.asked.understood(), json!({ "filter": [name, "mine"] }));
+        drop((first, alone));
+        assert_eq!(feeds.filter_bytes(), limit);
+        drop(both);
+        assert_eq!(feeds.filter_bytes(), 0);
     }
 
     #[test]

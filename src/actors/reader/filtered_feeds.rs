@@ -1,6 +1,7 @@
 //! Feeds with a filter, matched at once: what each of them gets of a batch.
 
 use super::feed::{Feed, Wanted};
+use super::named_parts::NamedParts;
 use crate::clock;
 use crate::filter::{Facts, FilterId, FilterIndex, Matchers, Merge, Merged, Scratch, SourceFacts};
 use crate::message::{EntryBatch, Frames, Selection};
@@ -11,7 +12,9 @@ use std::sync::Arc;
 /// Feeds with a filter, which come and go.
 pub(crate) struct FilteredFeeds {
     feeds: HashMap<FilterId, Arc<Feed>>,
+    /// Their own filters by the ids of the feeds, and the named ones by their own.
     index: FilterIndex,
+    named: NamedParts,
     /// What `index` has now; `None` until it is needed.
     matchers: Option<Matchers>,
     scratch: Scratch,
@@ -24,6 +27,7 @@ impl FilteredFeeds {
         FilteredFeeds {
             feeds: HashMap::new(),
             index: FilterIndex::default(),
+            named: NamedParts::default(),
             matchers: None,
             scratch: Scratch::default(),
             uniques,
@@ -33,7 +37,10 @@ impl FilteredFeeds {
     /// Adds a feed, unless it is one of them.
     pub(crate) fn add(&mut self, feed: &Arc<Feed>) {
         if !self.feeds.contains_key(&feed.id) {
-            self.index.add(feed.id, feed.asked.filter.clone());
+            if !feed.asked.filter.is_empty() || feed.asked.named.is_empty() {
+                self.index.add(feed.id, feed.asked.filter.clone());
+            }
+            self.named.add(feed, &mut self.index);
             self.feeds.insert(feed.id, feed.clone());
             self.matchers = None;
         }
@@ -41,8 +48,16 @@ impl FilteredFeeds {
 
     /// Removes the feed with this id.
     pub(crate) fn remove(&mut self, feed: FilterId) {
-        if self.feeds.remove(&feed).is_some() {
-            self.index.remove(feed);
+        if let Some(feed) = self.feeds.remove(&feed) {
+            self.index.remove(feed.id);
+            self.named.remove(&feed, &mut self.index);
+            self.matchers = None;
+        }
+    }
+
+    /// Uses the values that named filters have now, from the next batch on.
+    pub(crate) fn refresh(&mut self) {
+        if self.named.refresh(&mut self.index) {
             self.matchers = None;
         }
     }
@@ -72,15 +87,15 @@ impl FilteredFeeds {
         for (place, entry) in batch.entries().iter().enumerate() {
             let facts = Facts::new(&source, &entry.content);
             let matched = matchers.matches(&facts, &mut self.scratch);
-            for id in matched.iter().filter(|id| is_asked(**id)) {
-                let Some(feed) = self.feeds.get(id) else { continue };
+            for feed in self.named.wanting(matched, &self.feeds).filter(|feed| is_asked(feed.id)) {
                 let is_first = |kind| self.uniques.is_first(kind, entry, now_us);
                 let is_sent = entry.seq.is_some_and(|seq| feed.asked.samples(seq))
                     && feed.asked.unique.is_none_or(is_first);
                 if !is_sent {
                     continue;
                 }
-                wanted.entry(*id).or_insert_with(|| Wanted::by(feed)).add(feed, place, &facts);
+                let filters = std::iter::once(&*feed.asked.filter).chain(self.named.filters(feed));
+                wanted.entry(feed.id).or_insert_with(|| Wanted::by(feed)).add(place, &facts, filters);
                 selection.want(feed.asked.stream, place);
             }
         }

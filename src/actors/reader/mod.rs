@@ -17,7 +17,9 @@
 mod chunk;
 mod closing;
 mod feed;
+mod filter_memory;
 mod filtered_feeds;
+mod named_parts;
 #[cfg(target_os = "linux")]
 mod pages;
 mod shared;
@@ -263,6 +265,7 @@ impl Reader {
         if let (Some(subscribed), Some(Next::Frames(chunk))) = (&self.subscribed, &next) {
             let messages = state.sent - sent_before;
             subscribed.counters.of(subscribed.feed.asked.stream).sent(messages, chunk.bytes().len() as u64);
+            subscribed.feed.count_sent(messages);
         }
         // The client has to accept a close frame and the last bytes, also if nothing follows.
         let is_closing = matches!(next, Some(Next::Close(_) | Next::Last(_)));

@@ -64,7 +64,8 @@ impl Stage {
     fn new() -> Self {
         let (replay, replayed) = channel();
         let (stream, wire, filter) = (Stream::Lite, Wire::WebSocket, Arc::new(Filter::default()));
-        let asked = Asked { stream, wire, filter, sample: 1, unique: None, explains: false };
+        let asked =
+            Asked { stream, wire, filter, named: Vec::new(), sample: 1, unique: None, explains: false };
         let feed = Feeds::default().of(asked, 0).expect("a feed");
         let (journal, counters) = (VecDeque::new(), Arc::default());
         feed.tail.restart(0);

@@ -83,5 +83,5 @@ fn resolve_token(
         return Err(error("streams", &format!("\"{stream}\" is not among server.streams")));
     }
     let (name, streams, connections) = (token.name.clone(), streams.to_vec(), token.connections);
-    Ok(Token { name, digest, streams, connections })
+    Ok(Token { name, digest, streams, connections, filter: token.filter.clone() })
 }

@@ -141,6 +141,16 @@ fn trigger(filter: &Filter) -> Option<Parameter> {
     frequencies.min().map(|(_, parameter)| parameter)
 }
 
+/// How often one of the values that a filter waits for is probably met, as a rank. The last one is that of a filter that
+/// only excludes.
+pub(in crate::filter) fn trigger_frequency(filter: &Filter) -> u8 {
+    let wanted = filter.conditions.iter().filter(|(_, condition)| !condition.wanted.is_empty());
+    wanted
+        .map(|(parameter, condition)| frequency(*parameter, &condition.wanted.texts))
+        .min()
+        .unwrap_or(u8::MAX)
+}
+
 /// How often one of these values is probably met, as a rank.
 fn frequency(parameter: Parameter, values: &Texts) -> u8 {
     match parameter {

@@ -29,6 +29,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(super) use build::weight;
+pub(super) use build::{trigger_frequency, weight};
 pub(super) use search::Matcher;
 pub use search::{FilterId, Scratch};

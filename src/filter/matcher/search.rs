@@ -9,10 +9,19 @@ use crate::filter::model::Filter;
 use crate::filter::parameter::Parameter;
 use enum_map::EnumMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The number of a filter, which its owner chooses. At any time no two filters have the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FilterId(pub u64);
+
+impl FilterId {
+    /// An id that this function has not given within this run.
+    pub fn unused() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        FilterId(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// Many filters that are matched at once. It does not change. Filters have a *slot* in it, in the order of their ids.
 pub(in crate::filter) struct Matcher {

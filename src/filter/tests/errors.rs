@@ -164,12 +164,18 @@ fn a_long_value_is_shortened_in_the_message() {
 }
 
 #[test]
-fn a_list_has_no_commas_in_values_that_a_query_splits() {
+fn a_domain_of_a_list_has_no_commas_but_other_values_may() {
     let mut builder = FilterBuilder::new(Limits::default());
-    let error = builder.add(Parameter::Operator, "One, Two").expect_err("a comma");
-    assert_eq!(error.to_string(), "operator=One, Two has a comma, which separates values of operator");
+    let error = builder.add(Parameter::Domain, "a.example,b.example").expect_err("a comma");
+    assert_eq!(error.to_string(), "domain=a.example,b.example has a comma, which separates values of domain");
     assert_eq!(builder.add(Parameter::Contains, "a,b"), Ok(()));
-    assert_eq!(builder.build(), parse("contains=a,b"));
+    assert_eq!(builder.add(Parameter::Operator, "One, Two"), Ok(()));
+    let filter = builder.build().expect("a filter");
+    let facts = |operator| {
+        SourceFacts::new(&Source::new("https://a.example", "A", operator, None, Protocol::Rfc6962))
+    };
+    let wants = |operator| wants(&filter, &Facts::given(&facts(operator), &["a,b"], &[], None));
+    assert!(wants("one, TWO") && !wants("one") && !wants("two"));
 }
 
 #[test]

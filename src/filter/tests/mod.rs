@@ -8,6 +8,7 @@ mod errors;
 mod explanation;
 mod hostile;
 mod index;
+mod json;
 mod lookalikes;
 mod normal_form;
 

@@ -1,6 +1,7 @@
 //! `/metrics`: the state of the logs and clients, for Prometheus. docs/metrics.md explains each name.
 
 mod families;
+mod filters;
 mod logs;
 mod operators;
 mod process;
@@ -31,6 +32,7 @@ struct Figures {
     logs: Vec<logs::LogFigures>,
     operators: BTreeMap<String, OperatorFigures>,
     server: server::ServerFigures,
+    filters: Vec<filters::FilterFigures>,
     process: Option<process::ProcessFigures>,
 }
 
@@ -40,6 +42,7 @@ impl Collector for Figures {
         logs::write(&self.logs, &mut families)?;
         operators::write(&self.operators, &mut families)?;
         self.server.write(&mut families)?;
+        filters::write(&self.filters, &mut families)?;
         self.process.as_ref().map_or(Ok(()), |process| process.write(&mut families))
     }
 }
@@ -63,6 +66,7 @@ async fn text(state: &AppState, as_open_metrics: bool) -> Result<StatusAndBody, 
         logs: logs::read(state),
         operators: state.operators.figures(),
         server: server::ServerFigures::read(state, broker),
+        filters: filters::read(state),
         process: process::ProcessFigures::read(),
     };
     let mut registry = Registry::default();

@@ -1,0 +1,118 @@
+//! `/filters`: filters that are too long for a URL; and the named filters that a client asks for.
+
+use super::body::{Body, BodyError, MAX_BODY};
+use super::invalid::{InvalidParameter, invalid};
+use super::query::refused_filter;
+use super::state::AppState;
+use super::visitors::{may_put, refused};
+use crate::access::Refusal;
+use crate::actors::client::Identity;
+use crate::clock;
+use crate::filter::{Filter, FilterError, Limits};
+use crate::named_filters::{Found, Kept, NamedFilter, NoRoom, PREFIX};
+use crate::printable::escaped;
+use actix_web::http::header;
+use actix_web::{Error, HttpRequest, HttpResponse, error, web};
+use chrono::{DateTime, SecondsFormat};
+use std::sync::Arc;
+
+/// Maximum number of characters of a filter's name that an answer shows.
+const MAX_SHOWN: usize = 80;
+
+/// Why a filter is not kept.
+enum NotKept {
+    Filter(FilterError),
+    NoRoom,
+}
+
+/// `POST /filters`: keeps the filter in the body, and names it.
+pub(super) async fn put(
+    req: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, Error> {
+    may_put(&req, &state)?;
+    let body = match state.answers.bodies.receive(payload).await {
+        Ok(body) => body,
+        Err(BodyError::Busy) => return Err(refused(&state, Refusal::FiltersBusy).into()),
+        Err(BodyError::TooLarge) => return Err(too_large().into()),
+        Err(BodyError::Incomplete) => {
+            return Err(invalid("body", "body has not come completely, or not in time").into());
+        }
+    };
+    let inside = state.clone();
+    let kept = state.answers.filters.run_aside(move || keep(&inside, &body)).await?;
+    match kept {
+        Ok(kept) => Ok(answer(&kept)),
+        Err(NotKept::Filter(error)) => Err(refused_filter(error).into()),
+        Err(NotKept::NoRoom) => Err(refused(&state, Refusal::KeptFiltersFull).into()),
+    }
+}
+
+fn too_large() -> InvalidParameter {
+    invalid("body", &format!("body has more than {MAX_BODY} bytes"))
+}
+
+fn keep(state: &AppState, body: &Body) -> Result<Kept, NotKept> {
+    let filter = Filter::from_json(body.bytes(), Limits::default()).map_err(NotKept::Filter)?;
+    let limit = state.live.settings().clients.kept_filter_bytes as u64;
+    let kept = state.filters.kept.keep(&filter, limit, clock::unix_us());
+    kept.map_err(|NoRoom| NotKept::NoRoom)
+}
+
+fn answer(kept: &Kept) -> HttpResponse {
+    let expires = i64::try_from(kept.expires_us).ok().and_then(DateTime::from_timestamp_micros);
+    let expires = expires.map(|expires| expires.to_rfc3339_opts(SecondsFormat::Secs, true));
+    HttpResponse::Ok()
+        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(serde_json::json!({ "filter": kept.name, "expires": expires }))
+}
+
+/// The named filters that have to want what a client gets: that of its token, and the one that it asks for. They are in
+/// the order of their ids, each once.
+///
+/// # Errors
+/// If the client asks for one that does not exist.
+pub(super) async fn named(
+    state: &web::Data<AppState>,
+    identity: Option<&Identity>,
+    asked: Option<&str>,
+) -> Result<Vec<Arc<NamedFilter>>, Error> {
+    let mut named = Vec::new();
+    if let Some(restriction) = identity.and_then(|identity| identity.filter.as_deref()) {
+        // A reload may be taking it away.
+        let filter = state.filters.configured.get(restriction);
+        named.push(filter.ok_or_else(|| error::ErrorServiceUnavailable("the token's filter is gone"))?);
+    }
+    if let Some(name) = asked {
+        named.push(find(state, name).await?);
+    }
+    named.sort_unstable_by_key(|named| named.id);
+    named.dedup();
+    Ok(named)
+}
+
+async fn find(state: &web::Data<AppState>, name: &str) -> Result<Arc<NamedFilter>, Error> {
+    if !name.starts_with(PREFIX) {
+        let filter = state.filters.configured.get(name);
+        return filter.ok_or_else(|| {
+            let message = format!("there is no filter named {:?}", escaped(name, MAX_SHOWN));
+            invalid("filter", &message).into()
+        });
+    }
+    let found = match state.filters.kept.find(name, clock::unix_us()) {
+        Found::InUse(filter) => return Ok(filter),
+        Found::Unknown => None,
+        Found::Kept => {
+            let (inside, name) = (state.clone(), name.to_string());
+            state.answers.filters.run_aside(move || inside.filters.kept.load(&name)).await?
+        }
+    };
+    found.ok_or_else(|| {
+        let name = escaped(name, MAX_SHOWN);
+        let message =
+            format!("{name} is not known, or was not used for 30 days; put it again with POST /filters");
+        invalid("filter", &message).into()
+    })
+}

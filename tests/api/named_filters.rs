@@ -1,0 +1,494 @@
+//! Tests of filters that have a name: those that clients put, those of the configuration, and those of tokens.
+
+use crate::helpers::{
+    PATIENCE, Subscriber, TestApp, body, from_the_start, quiet_log, spawn_app, spawn_app_in,
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Error;
+
+const HEARTBEAT: &str = "[heartbeat]\ninterval = '200ms'\n";
+
+/// The status and the body of `POST /filters`.
+async fn put(app: &TestApp, text: impl Into<Vec<u8>>) -> (u16, Value) {
+    let client = awc::Client::builder().timeout(PATIENCE).finish();
+    let mut response = client.post(app.http("/filters")).send_body(text.into()).await.expect("an answer");
+    let body = response.body().await.expect("a body");
+    (response.status().as_u16(), serde_json::from_slice(&body).expect("JSON"))
+}
+
+/// The name of a filter that was put.
+async fn kept(app: &TestApp, filter: &Value) -> String {
+    let (status, answer) = put(app, filter.to_string()).await;
+    assert_eq!(status, 200, "{answer}");
+    answer["filter"].as_str().expect("a name").into()
+}
+
+/// The status and the error of a WebSocket handshake at `path`.
+async fn refused(app: &TestApp, path: &str) -> (u16, Value) {
+    match connect_async(format!("ws://{}{path}", app.address)).await {
+        Err(Error::Http(response)) => {
+            let body = response.body().as_ref().expect("a body");
+            (response.status().as_u16(), serde_json::from_slice(body).expect("JSON"))
+        }
+        other => panic!("{path}: {other:?}"),
+    }
+}
+
+/// The messages of a response as lines or events.
+fn parsed(text: &str) -> Vec<Value> {
+    let data = text.lines().filter_map(|line| {
+        let line = line.strip_prefix("data: ").unwrap_or(line);
+        line.starts_with('{').then(|| serde_json::from_str(line).expect("JSON"))
+    });
+    data.filter(|message: &Value| message["message_type"] != "heartbeat").collect()
+}
+
+/// Everything that the client gets until it has `seq`.
+async fn until_seq(client: &mut Subscriber, seq: u64) -> Vec<Value> {
+    let mut messages = Vec::new();
+    loop {
+        let message = client.any_message().await;
+        let is_end = message["seq"].as_u64().expect("a number") >= seq;
+        if message["message_type"] != "heartbeat" {
+            messages.push(message);
+        }
+        if is_end {
+            return messages;
+        }
+    }
+}
+
+fn seq(message: &Value) -> u64 {
+    message["seq"].as_u64().expect("a number")
+}
+
+fn names(message: &Value) -> Vec<String> {
+    let names = message["data"]["leaf_cert"]["all_domains"].as_array().expect("names");
+    names.iter().map(|name| name.as_str().expect("a name").to_lowercase()).collect()
+}
+
+/// Whether one of the names contains this.
+fn contains(message: &Value, text: &str) -> bool {
+    names(message).iter().any(|name| name.contains(text))
+}
+
+fn is_precert(message: &Value) -> bool {
+    message["data"]["update_type"] == "PrecertLogEntry"
+}
+
+#[actix_web::test]
+async fn a_filter_that_was_put_works_on_every_wire_live_and_from_the_journal_also_after_a_restart() {
+    let log = quiet_log().await;
+    let logs = || vec![from_the_start(&log)];
+    let app = spawn_app(HEARTBEAT, logs()).await;
+    // Far too long for a URL.
+    let mut values: Vec<_> = (0..50_000).map(|i| format!("d{i}.invalid")).collect();
+    values.push("test".into());
+    let name = kept(&app, &json!({ "domain": values, "contains": ["a", "!zz"] })).await;
+    assert!(name.starts_with("f-") && name.len() == 34, "{name}");
+    values.reverse();
+    assert_eq!(kept(&app, &json!({ "contains": ["!ZZ", "A"], "domain": values })).await, name);
+
+    let mut all = app.connect("/full-stream").await;
+    let mut live = app.connect(&format!("/full-stream?filter={name}")).await;
+    let mut both = app.connect(&format!("/full-stream?filter={name}&type=precert&notices=1")).await;
+    let subscribed = both.any_message().await;
+    assert_eq!(subscribed["filter"], json!({ "filter": [name], "type": ["precert"] }), "{subscribed}");
+    app.wait_for_clients(3).await;
+    log.publish(300);
+    let mut whole = Vec::new();
+    while whole.len() < 300 {
+        whole.push(all.message().await);
+    }
+    let is_in = |name: &String| name.ends_with(".test") && name.contains('a') && !name.contains("zz");
+    let wanted: Vec<_> = whole.iter().filter(|m| names(m).iter().any(is_in)).cloned().collect();
+    assert!(wanted.len() > 20 && wanted.len() < 280, "{}", wanted.len());
+    let end = seq(whole.last().expect("a message"));
+    assert!(until_seq(&mut live, end).await == wanted);
+    let precerts: Vec<_> = wanted.iter().filter(|m| is_precert(m)).cloned().collect();
+    assert!(until_seq(&mut both, end).await == precerts && precerts.len() < wanted.len());
+    drop((all, live, both));
+
+    let search = format!("stream=full&filter={name}&follow=0");
+    assert!(parsed(&body(&app, &format!("/ndjson?{search}"), None).await.1) == wanted);
+    assert!(parsed(&body(&app, &format!("/sse?{search}"), None).await.1) == wanted);
+    let app = spawn_app_in(app.stop().await, &[], HEARTBEAT, logs()).await;
+    assert!(parsed(&body(&app, &format!("/ndjson?{search}"), None).await.1) == wanted, "after a restart");
+    let explained = parsed(&body(&app, &format!("/ndjson?{search}&explain=1&type=precert"), None).await.1);
+    assert_eq!(explained.len(), precerts.len());
+    for message in explained {
+        let matched = message["matched"].as_array().expect("reasons");
+        assert_eq!(matched[0], json!({ "type": "precert", "how": "equal" }), "{matched:?}");
+        assert_eq!((&matched[1]["domain"], &matched[2]["contains"]), (&json!("test"), &json!("a")));
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_filter_is_gone_with_its_file_and_a_name_that_is_unknown_says_what_to_do() {
+    let log = quiet_log().await;
+    let app = spawn_app("", vec![from_the_start(&log)]).await;
+    let name = kept(&app, &json!({ "domain": ["a.example"] })).await;
+    let file = app.state().join(format!("filters/{name}.json"));
+    assert_eq!(std::fs::read_to_string(&file).expect("a file"), r#"{"domain":["a.example"]}"#);
+    std::fs::remove_file(file).expect("it is removed");
+    for unknown in [name.as_str(), "f-", "f-0123", "F-%00"] {
+        let (status, error) = refused(&app, &format!("/?filter={unknown}")).await;
+        assert_eq!((status, &error["parameter"]), (400, &json!("filter")), "{error}");
+    }
+    let (_, error) = refused(&app, &format!("/?filter={name}")).await;
+    let message = error["message"].as_str().expect("a text");
+    assert!(message.ends_with("put it again with POST /filters"), "{message}");
+    for (query, message) in [
+        ("filter=brands", "there is no filter named \"brands\""),
+        ("filter=", "there is no filter named \"\""),
+        ("filter=a&filter=b", "is given more than once"),
+    ] {
+        let (status, text) = body(&app, &format!("/ndjson?{query}"), None).await;
+        let error: Value = serde_json::from_str(&text).expect("JSON");
+        let expected = json!({ "error": "invalid_parameter", "parameter": "filter", "message": message });
+        assert_eq!((status, error), (400, expected), "{query}");
+    }
+    assert_eq!(kept(&app, &json!({ "domain": ["a.example"] })).await, name);
+    app.connect(&format!("/?filter={name}")).await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_is_malformed_is_refused_by_the_name_of_its_parameter() {
+    let log = quiet_log().await;
+    let app = spawn_app("", vec![from_the_start(&log)]).await;
+    let values = |count: usize| (0..count).map(|i| format!("d{i}")).collect::<Vec<_>>();
+    for (text, parameter, message) in [
+        (String::new(), "body", "body is not JSON: "),
+        ("domain=a".into(), "body", "body is not JSON: expected value at line 1 column 1"),
+        ("[".repeat(100_000), "body", "body is not an object with a list of values for each parameter"),
+        ("{}".into(), "body", "body has no values"),
+        (r#"{"domian":["a"]}"#.into(), "domian", "domian is no parameter of filters; did you mean domain?"),
+        (r#"{"stream":["lite"]}"#.into(), "stream", "stream is no parameter of filters"),
+        (r#"{"domain":"a"}"#.into(), "domain", "domain is not a list of texts"),
+        (r#"{"domain":[1]}"#.into(), "domain", "domain is not a list of texts"),
+        (format!(r#"{{"log":{}"#, "[".repeat(100_000)), "log", "log is not a list of texts"),
+        (r#"{"type":["x509"],"type":["precert"]}"#.into(), "type", "type is there twice"),
+        (r#"{"contains":[""]}"#.into(), "contains", "contains has an empty value"),
+        (r#"{"issuer":["a","!A"]}"#.into(), "issuer", "issuer=a is both wanted and excluded"),
+        (r#"{"regex":["("]}"#.into(), "regex", "regex=( is not a regular expression"),
+        (json!({ "domain": ["a".repeat(600)] }).to_string(), "domain", ""),
+        (json!({ "domain": values(100_001) }).to_string(), "domain", "domain makes more than 100000 values"),
+        (
+            json!({ "lookalike": vec!["a.example"; 1001] }).to_string(),
+            "lookalike",
+            "lookalike has more than 1000",
+        ),
+        (
+            json!({ "contains": ["x".repeat(4 << 20)] }).to_string(),
+            "body",
+            "body has more than 4194304 bytes",
+        ),
+    ] {
+        let (status, error) = put(&app, text).await;
+        assert_eq!((status, &error["error"]), (400, &json!("invalid_parameter")), "{error}");
+        assert_eq!(error["parameter"], parameter, "{error}");
+        assert!(error["message"].as_str().expect("a text").starts_with(message), "{error}");
+    }
+    let client = awc::Client::default();
+    for method in ["GET", "PUT", "DELETE", "PATCH"] {
+        let request = client.request(method.parse().expect("a method"), app.http("/filters"));
+        let response = request.send().await.expect("an answer");
+        assert_eq!(response.status(), 405, "{method}");
+        assert_eq!(response.headers().get("allow").expect("a header"), "POST, OPTIONS");
+    }
+    let request = client.request("OPTIONS".parse().expect("a method"), app.http("/filters"));
+    let response = request.send().await.expect("an answer");
+    assert_eq!(response.headers().get("access-control-allow-methods").expect("a header"), "POST, OPTIONS");
+    assert!(!app.state().join("filters").exists(), "nothing is kept");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn filters_are_kept_only_as_far_as_there_is_room() {
+    let log = quiet_log().await;
+    let toml = "[clients]\nkept_filter_bytes = '50 B'\nfilter_bytes = '1 KiB'";
+    let app = spawn_app(toml, vec![from_the_start(&log)]).await;
+    let name = kept(&app, &json!({ "domain": ["a.example"] })).await;
+    assert_eq!(kept(&app, &json!({ "domain": ["a.example"] })).await, name, "it needs no more room");
+    let (status, error) = put(&app, r#"{"domain":["bb.example","c.example"]}"#).await;
+    assert_eq!(status, 503, "{error}");
+    assert!(error["error"].as_str().expect("a text").contains("clients.kept_filter_bytes"), "{error}");
+    let many = json!({ "type": ["x509"], "log": ["a"] });
+    let (status, _) = put(&app, many.to_string()).await;
+    assert_eq!(status, 503);
+    // Clients of the same filter share its memory.
+    let _clients = [
+        app.connect(&format!("/?filter={name}")).await,
+        app.connect(&format!("/lite-stream?filter={name}")).await,
+    ];
+    let one = app.metrics().await;
+    let bytes = |text: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix("certstream_filter_bytes "));
+        line.expect("a metric").parse::<f64>().expect("a number")
+    };
+    assert!(bytes(&one) > 0.0 && bytes(&one) < 400.0, "{}", bytes(&one));
+    assert!(one.contains("certstream_refused_total{reason=\"kept_filters_full\"} 2\n"), "{one}");
+    app.stop().await;
+}
+
+/// A configuration with the filter `brands`, whose values are in a file.
+const BRANDS: &str = "[[filters]]\nname = 'brands'\ncontains_file = 'lists/brands.txt'\n";
+
+/// Writes the list of `brands` in the folder `dir`.
+fn write_list(dir: &std::path::Path, text: &str) {
+    std::fs::create_dir_all(dir.join("lists")).expect("a folder");
+    std::fs::write(dir.join("lists/brands.txt"), text).expect("a file");
+}
+
+async fn spawn_with_list(toml: &str, list: &str, log: &certstream_server::demo::DemoLog) -> TestApp {
+    let dir = tempfile::tempdir().expect("a folder");
+    write_list(dir.path(), list);
+    spawn_app_in(dir, &[], toml, vec![from_the_start(log)]).await
+}
+
+/// Waits until the filter `brands` has so many values.
+async fn wait_for_values(app: &TestApp, values: u64) {
+    app.wait_for(|stats| stats["filters"]["brands"]["values"] == values).await;
+}
+
+/// At each moment, clients get what the list of that moment wants: those at the tail, and those that read the journal.
+#[actix_web::test]
+async fn a_list_that_changes_during_a_stream_loses_and_repeats_nothing() {
+    let log = quiet_log().await;
+    let toml = format!("{HEARTBEAT}[admin]\nallow = ['127.0.0.1']\n{BRANDS}");
+    let app = spawn_with_list(&toml, "# those with an a\na\n", &log).await;
+    let mut all = app.connect("/full-stream").await;
+    let mut live = app.connect("/full-stream?filter=brands&notices=1").await;
+    assert_eq!(live.any_message().await["filter"], json!({ "filter": ["brands"] }));
+    let mut also = app.connect("/full-stream?filter=brands&type=precert").await;
+    app.wait_for_clients(3).await;
+    log.publish(150);
+    let mut whole = Vec::new();
+    while whole.len() < 150 {
+        whole.push(all.message().await);
+    }
+    let search = async || parsed(&body(&app, "/ndjson?stream=full&filter=brands&follow=0", None).await.1);
+    assert!(search().await.iter().map(seq).eq(whole.iter().filter(|m| contains(m, "a")).map(seq)));
+    // Entries are published while the list changes.
+    write_list(&app.file(""), "e\n!z\n");
+    let changed = wait_for_values(&app, 2);
+    let publishing = async {
+        for _ in 0..200 {
+            log.publish(5);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::join!(changed, publishing);
+    log.publish(50);
+    while whole.len() < 150 + 1000 + 50 {
+        whole.push(all.message().await);
+    }
+    let end = seq(whole.last().expect("a message"));
+    let old = |m: &Value| contains(m, "a");
+    let new = |m: &Value| names(m).iter().any(|name| name.contains('e') && !name.contains('z'));
+    let by = |change: usize, also: &dyn Fn(&Value) -> bool| -> Vec<u64> {
+        let (before, after) = whole.split_at(change);
+        let wanted = before.iter().filter(|m| old(m)).chain(after.iter().filter(|m| new(m)));
+        wanted.filter(|m| also(m)).map(seq).collect()
+    };
+    let got: Vec<_> = until_seq(&mut live, end).await.iter().map(seq).collect();
+    let change = (150..whole.len() - 50).find(|change| by(*change, &|_| true) == got);
+    let change = change.expect("one moment at which the list changes");
+    let got: Vec<_> = until_seq(&mut also, end).await.iter().map(seq).collect();
+    assert!((150..whole.len() - 50).any(|change| by(change, &is_precert) == got));
+    assert!(by(change, &|_| true) != by(150, &|_| true), "entries were published before the change");
+    let search = parsed(&body(&app, "/ndjson?stream=full&filter=brands&follow=0", None).await.1);
+    assert!(
+        search.iter().map(seq).eq(whole.iter().filter(|m| new(m)).map(seq)),
+        "the journal by the new list"
+    );
+
+    // What cannot be used changes nothing.
+    write_list(&app.file(""), "\n# empty\n");
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    log.publish(50);
+    for _ in 0..50 {
+        whole.push(all.message().await);
+    }
+    let (more, end) = (&whole[whole.len() - 50..], seq(whole.last().expect("a message")));
+    let got: Vec<_> = until_seq(&mut live, end).await.iter().map(seq).collect();
+    assert_eq!(got, more.iter().filter(|m| new(m)).map(seq).collect::<Vec<_>>());
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_reload_exchanges_named_filters_and_metrics_count_their_clients() {
+    let log = quiet_log().await;
+    let logs = || vec![from_the_start(&log)];
+    let filter = |values: &str| {
+        format!("{HEARTBEAT}[admin]\nallow = ['127.0.0.1']\n[[filters]]\nname = 'mine'\n{values}\n")
+    };
+    let toml = filter("type = ['precert']");
+    let mut app = spawn_app(&toml, logs()).await;
+    let (mut all, mut client) =
+        (app.connect("/full-stream").await, app.connect("/full-stream?filter=mine").await);
+    app.wait_for_clients(2).await;
+    let mut rounds = Vec::new();
+    for values in ["type = ['x509']", "contains = ['a']", ""] {
+        log.publish(60);
+        let mut whole = Vec::new();
+        while whole.len() < 60 {
+            whole.push(all.message().await);
+        }
+        let end = seq(whole.last().expect("a message"));
+        rounds.push((until_seq(&mut client, end).await, whole));
+        let (without, _) = toml.split_once("[[filters]]").expect("a filter");
+        let toml = if values.is_empty() { without.into() } else { filter(values) };
+        let changed = app.reload(&toml, logs()).expect("a reload");
+        assert!(changed.contains(&"filters".to_string()), "{changed:?}");
+    }
+    let wants: [fn(&Value) -> bool; 3] = [is_precert, |m| !is_precert(m), |m| contains(m, "a")];
+    for ((got, whole), wants) in rounds.iter().zip(wants) {
+        assert!(got.iter().eq(whole.iter().filter(|m| wants(m))) && !got.is_empty());
+    }
+    let (status, error) = refused(&app, "/?filter=mine").await;
+    assert_eq!(status, 400, "it is gone for new clients: {error}");
+    assert!(!app.metrics().await.contains("filter=\"mine\""));
+    app.reload(&filter("type = ['x509']"), logs()).expect("a reload");
+    log.publish(60);
+    let whole: Vec<_> = {
+        let mut w = Vec::new();
+        while w.len() < 60 {
+            w.push(all.message().await);
+        }
+        w
+    };
+    let got = until_seq(&mut client, seq(whole.last().expect("a message"))).await;
+    assert!(got.iter().eq(whole.iter().filter(|m| !is_precert(m))), "it has come back");
+    let sent = rounds.iter().map(|(got, _)| got.len()).sum::<usize>() + got.len();
+    let metrics = app.metrics().await;
+    for line in [
+        "certstream_filter_clients{filter=\"mine\"} 1.0".to_string(),
+        format!("certstream_filter_messages_total{{filter=\"mine\"}} {sent}"),
+        "certstream_filter_values{filter=\"mine\"} 1.0".to_string(),
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line}: {metrics}");
+    }
+    let stats = app.get("/stats").await;
+    let expected = json!({ "connected_client_count": 1, "messages_sent": sent, "values": 1 });
+    assert_eq!(stats["filters"]["mine"], expected);
+    assert!(stats["clients"].to_string().contains("\"filter=mine\""), "{stats}");
+    app.stop().await;
+}
+
+const TOKENS: &str = "\
+[[tokens]]
+name = 'free'
+token = 'free-token-of-sixteen'
+[[tokens]]
+name = 'bound'
+token = 'bound-token-of-sixteen'
+filter = 'customer-7'
+[[filters]]
+name = 'customer-7'
+contains = ['a']
+[[filters]]
+name = 'precerts'
+type = ['precert']
+";
+
+#[actix_web::test]
+async fn a_token_with_a_filter_gets_nothing_else_on_any_route() {
+    let log = quiet_log().await;
+    let toml = format!("{HEARTBEAT}{TOKENS}");
+    let app = spawn_app(&toml, vec![from_the_start(&log)]).await;
+    let bound = "token=bound-token-of-sixteen";
+    let mut all = app.connect("/full-stream?token=free-token-of-sixteen").await;
+    let mut plain = app.connect(&format!("/full-stream?{bound}&notices=1")).await;
+    assert_eq!(plain.any_message().await["filter"], json!({ "filter": ["customer-7"] }));
+    let queries =
+        ["contains=e", "type=precert", "filter=precerts", "filter=customer-7", "contains=e&filter=precerts"];
+    let wants: [fn(&Value) -> bool; 5] =
+        [|m| contains(m, "e"), is_precert, is_precert, |_| true, |m| contains(m, "e") && is_precert(m)];
+    let mut clients = Vec::new();
+    for query in queries {
+        clients.push(app.connect(&format!("/full-stream?{bound}&{query}")).await);
+    }
+    app.wait_for_clients(2 + queries.len() as u64).await;
+    log.publish(200);
+    let mut whole = Vec::new();
+    while whole.len() < 200 {
+        whole.push(all.message().await);
+    }
+    let end = seq(whole.last().expect("a message"));
+    let allowed: Vec<_> = whole.iter().filter(|m| contains(m, "a")).cloned().collect();
+    assert!(allowed.len() < 200 && until_seq(&mut plain, end).await == allowed);
+    for ((client, query), wants) in clients.iter_mut().zip(queries).zip(wants) {
+        let got = until_seq(client, end).await;
+        assert!(got.iter().eq(allowed.iter().filter(|m| wants(m))), "{query}: {}", got.len());
+        for route in ["ndjson", "sse"] {
+            let path = format!("/{route}?stream=full&follow=0&{bound}&{query}");
+            let got = parsed(&body(&app, &path, None).await.1);
+            assert!(got.iter().eq(allowed.iter().filter(|m| wants(m))), "{route}, {query}: {}", got.len());
+        }
+    }
+    for path in [
+        "/latest.json",
+        "/example.json",
+        "/full-stream/example.json",
+        "/lite-stream/example.json",
+        "/domains-only/example.json",
+    ] {
+        let (status, text) = body(&app, &format!("{path}?{bound}"), None).await;
+        assert_eq!(status, 403, "{path}: {text}");
+        assert!(text.contains("only valid for what its filter wants"), "{text}");
+        assert_eq!(body(&app, &format!("{path}?token=free-token-of-sixteen"), None).await.0, 200, "{path}");
+    }
+    let (status, error) = refused(&app, &format!("/develop?{bound}")).await;
+    assert_eq!(status, 403, "{error}");
+    let forbidden = names(whole.iter().find(|m| !contains(m, "a")).expect("one"));
+    for path in ["/status.json", "/stats", "/metrics", "/health/ready"] {
+        let (_, text) = body(&app, &format!("{path}?{bound}"), None).await;
+        assert!(forbidden.iter().all(|name| !text.contains(name)), "{path}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn putting_a_filter_needs_a_token_where_streams_do() {
+    let log = quiet_log().await;
+    let app = spawn_app(TOKENS, vec![from_the_start(&log)]).await;
+    let (status, error) = put(&app, r#"{"domain":["a.example"]}"#).await;
+    assert_eq!(status, 401, "{error}");
+    let client = awc::Client::default();
+    for (token, status) in [("free-token-of-sixteen", 200), ("bound-token-of-sixteen", 200), ("other", 401)] {
+        let request = client.post(app.http("/filters")).bearer_auth(token);
+        let response = request.send_body(r#"{"domain":["a.example"]}"#).await.expect("an answer");
+        assert_eq!(response.status(), status, "{token}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_token_whose_filter_changes_or_is_new_ends_its_clients() {
+    let log = quiet_log().await;
+    let logs = || vec![from_the_start(&log)];
+    let mut app = spawn_app(TOKENS, logs()).await;
+    let mut free = app.connect("/lite-stream?token=free-token-of-sixteen").await;
+    let mut bound = app.connect("/lite-stream?token=bound-token-of-sixteen").await;
+    app.wait_for_clients(2).await;
+    let other = TOKENS.replace("filter = 'customer-7'", "filter = 'precerts'");
+    let why = app.reload(&other, logs()).expect_err("a refusal");
+    assert!(
+        why.contains("the token of \"bound\" is valid for more than the filter \"customer-7\" wants"),
+        "{why}"
+    );
+    let stricter = TOKENS.replace("of-sixteen'\n[[tokens]]", "of-sixteen'\nfilter = 'precerts'\n[[tokens]]");
+    app.reload(&stricter, logs()).expect("a reload");
+    let (_, close) = free.until_closed().await;
+    assert_eq!(u16::from(close.expect("a close frame").code), 1008);
+    app.wait_for_clients(1).await;
+    let opening = format!("[access]\nallow_opening = true\n{other}");
+    app.reload(&opening, logs()).expect("a reload");
+    assert_eq!(u16::from(bound.until_closed().await.1.expect("a close frame").code), 1008);
+    app.stop().await;
+}
