@@ -492,3 +492,41 @@ async fn a_token_whose_filter_changes_or_is_new_ends_its_clients() {
     assert_eq!(u16::from(bound.until_closed().await.1.expect("a close frame").code), 1008);
     app.stop().await;
 }
+
+/// What is the first of each depends on the filter, also on a named one.
+#[actix_web::test]
+async fn unique_goes_by_the_named_filters_too_and_ends_when_they_change_that() {
+    let log = quiet_log().await;
+    let logs = || vec![from_the_start(&log)];
+    let filter = |values: &str| format!("{HEARTBEAT}[[filters]]\nname = 'mine'\n{values}\n");
+    let mut app = spawn_app(&filter("type = ['x509']"), logs()).await;
+    let mut all = app.connect("/full-stream").await;
+    let mut client = app.connect("/full-stream?filter=mine&unique=issuance").await;
+    let mut certificates = app.connect("/full-stream?filter=mine&unique=certificate").await;
+    app.wait_for_clients(3).await;
+    log.publish(100);
+    let mut whole = Vec::new();
+    while whole.len() < 100 {
+        whole.push(all.message().await);
+    }
+    let end = seq(whole.last().expect("a message"));
+    let mut seen = std::collections::HashSet::new();
+    let expected: Vec<_> = whole
+        .iter()
+        .filter(|m| !is_precert(m) && seen.insert(m["data"]["leaf_cert"]["tbs_sha256"].clone()))
+        .map(seq)
+        .collect();
+    let got: Vec<_> = until_seq(&mut client, end).await.iter().map(seq).collect();
+    assert!(!got.is_empty() && got == expected, "{} of {}", got.len(), expected.len());
+    app.reload(&filter("type = ['precert']"), logs()).expect("a reload");
+    let (_, close) = client.until_closed().await;
+    assert_eq!(u16::from(close.expect("a close frame").code), 1001);
+    log.publish(10);
+    until_seq(&mut certificates, end + 10).await;
+    app.reload(&filter("log = ['a']"), logs()).expect("a reload");
+    let (status, error) = refused(&app, "/?filter=mine&unique=certificate").await;
+    assert_eq!((status, &error["parameter"]), (400, &json!("unique")), "{error}");
+    assert!(error["message"].as_str().expect("a text").ends_with("log"), "{error}");
+    assert_eq!(u16::from(certificates.until_closed().await.1.expect("a close frame").code), 1001);
+    app.stop().await;
+}
