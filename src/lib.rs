@@ -26,14 +26,15 @@
 //! | module | what it is for | uses |
 //! |---|---|---|
 //! | [`cli`] | the command line | `startup`, `reload`, `transport`, `config`, `log_list`, `log_client`, `http_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
-//! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `message`, `clock`, `named_filters` |
-//! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `access`, `printable`, `named_filters`, `clock` |
+//! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `named_filters`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `message`, `clock` |
+//! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `named_filters`, `access`, `printable`, `clock` |
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
-//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `log_client`, `state`, `journal`, `unique`, `counters`, `access`, `filter`, `message`, `rate`, `printable`, `clock`, `named_filters` |
+//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `named_filters`, `log_client`, `state`, `journal`, `unique`, `counters`, `access`, `filter`, `message`, `rate`, `printable`, `clock` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
-//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `live_config`, `config`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `filter`, `message`, `ct`, `rate`, `spare`, `printable`, `system`, `clock`, `named_filters` |
+//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `live_config`, `config`, `named_filters`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `filter`, `message`, `ct`, `spare`, `rate`, `printable`, `system`, `clock` |
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
-//! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `state`, `unique`, `access`, `message`, `ct`, `printable`, `filter`, `system` |
+//! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `state`, `unique`, `access`, `filter`, `message`, `ct`, `printable`, `system` |
+//! | `named_filters` | the filters that have a name: those of the configuration, and those that clients have put | `state`, `filter` |
 //! | `log_list` | the lists of logs: downloaded, verified and stored | `http_client`, `ct`, `system` |
 //! | `log_client` | requests to a log and their responses, at the rate that its operator accepts; its caller decides what to request | `http_client`, `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
 //! | `http_client` | HTTP requests to logs and list servers: TLS, proxies, and limits of responses | `spare` |
@@ -41,7 +42,6 @@
 //! | [`state`] | the files that survive a restart | `evidence`, `ct`, `system` |
 //! | [`journal`] | the durable sequence of verified entries, their numbers, and the logs' positions | `message`, `ct`, `certificate`, `clock` |
 //! | `unique` | which entries are the first ones of their issuance or certificate | `filter`, `message`, `ct`, `certificate` |
-//! | `named_filters` | the filters that have a name: those of the configuration, and those that clients have put | `state`, `filter` |
 //! | `counters` | counters of client events | `access`, `message` |
 //! | `digest` | groups repeated problems of the CT logs into few lines of the log file | `printable` |
 //! | [`evidence`] | proof of a log's misbehaviour, which `actors` notices, in a form that others can verify; pure | `ct`, `certificate` |

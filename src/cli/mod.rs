@@ -318,7 +318,12 @@ fn check_config(cli: &Cli) -> Result<(), Failure> {
     }
     for token in &config.access.tokens {
         let streams: Vec<_> = token.streams.iter().map(Stream::to_string).collect();
-        println!("and admit clients with the token of {} ({})", shown(&token.name), streams.join(", "));
+        let only = token.filter.as_ref().map(|filter| format!(", for what filter {} wants", shown(filter)));
+        let (name, only) = (shown(&token.name), only.unwrap_or_default());
+        println!("and admit clients with the token of {name} ({}{only})", streams.join(", "));
+    }
+    for filter in &config.filters {
+        println!("and offer the filter {} ({} values)", shown(&filter.name), filter.filter.values());
     }
     for source in config.lists.iter().flat_map(|lists| &lists.sources) {
         println!("and watch the logs of list {} ({})", shown(&source.name), shown(&source.url));

@@ -260,7 +260,7 @@ async fn wait_for_values(app: &TestApp, values: u64) {
 async fn a_list_that_changes_during_a_stream_loses_and_repeats_nothing() {
     let log = quiet_log().await;
     let toml = format!("{HEARTBEAT}[admin]\nallow = ['127.0.0.1']\n{BRANDS}");
-    let app = spawn_with_list(&toml, "# those with an a\na\n", &log).await;
+    let mut app = spawn_with_list(&toml, "# those with an a\na\n", &log).await;
     let mut all = app.connect("/full-stream").await;
     let mut live = app.connect("/full-stream?filter=brands&notices=1").await;
     assert_eq!(live.any_message().await["filter"], json!({ "filter": ["brands"] }));
@@ -317,6 +317,15 @@ async fn a_list_that_changes_during_a_stream_loses_and_repeats_nothing() {
     let (more, end) = (&whole[whole.len() - 50..], seq(whole.last().expect("a message")));
     let got: Vec<_> = until_seq(&mut live, end).await.iter().map(seq).collect();
     assert_eq!(got, more.iter().filter(|m| new(m)).map(seq).collect::<Vec<_>>());
+    write_list(&app.file(""), "no-such-name\n");
+    let changed = app.reload(&toml, vec![from_the_start(&log)]);
+    assert_eq!(changed, Ok(vec!["filters".into()]), "a reload reads files that have just changed");
+    log.publish(20);
+    for _ in 0..20 {
+        whole.push(all.message().await);
+    }
+    let got = until_seq(&mut live, seq(whole.last().expect("a message"))).await;
+    assert_eq!(got, Vec::<Value>::new());
     app.stop().await;
 }
 

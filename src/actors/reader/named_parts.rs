@@ -21,6 +21,8 @@ struct NamedPart {
     named: Arc<NamedFilter>,
     /// What is matched.
     filter: Arc<Filter>,
+    /// How often that is probably wanted.
+    frequency: u8,
     /// Number of feeds that it is a part of.
     feeds: usize,
     /// Those that wait for it.
@@ -34,12 +36,12 @@ impl NamedParts {
             let part = self.by_id.entry(named.id).or_insert_with(|| {
                 let filter = named.filter();
                 index.add(named.id, filter.clone());
-                NamedPart { named: named.clone(), filter, feeds: 0, waiting: HashSet::new() }
+                let frequency = filter.frequency();
+                NamedPart { named: named.clone(), filter, frequency, feeds: 0, waiting: HashSet::new() }
             });
             part.feeds += 1;
         }
-        let frequency =
-            |named: &&Arc<NamedFilter>| self.by_id.get(&named.id).map(|part| part.filter.frequency());
+        let frequency = |named: &&Arc<NamedFilter>| self.by_id.get(&named.id).map(|part| part.frequency);
         let Some(rarest) = feed.asked.named.iter().min_by_key(frequency) else { return };
         let own = &feed.asked.filter;
         if !own.is_empty() && Some(own.frequency()) < frequency(&rarest) {
@@ -70,7 +72,7 @@ impl NamedParts {
             let filter = part.named.filter();
             if !Arc::ptr_eq(&filter, &part.filter) {
                 index.add(*id, filter.clone());
-                part.filter = filter;
+                (part.frequency, part.filter) = (filter.frequency(), filter);
                 has_changed = true;
             }
         }
