@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # The front page in a real browser: scripts/browser.sh [--screenshot FILE]
 #
-# Starts `certstream-server demo` and looks at its page with a headless Chromium: the feed moves, the filter filters, pause
-# pauses, a certificate opens, the logs and the samples are there, names that turn others around or hide are shown as they
-# are, the page comes back after a restart of the server, asks for a token where one is needed, and it asks no other host
-# for anything. With a server whose logs and whose process are stopped and ended (scripts/browser_journal.js): the page is
-# full at once, reads back to the first entry of the journal, goes on without a hole, and says what is wrong.
+# Starts `certstream-server demo` and looks at its page with a headless Chromium: the feed moves, pause pauses, a certificate
+# opens, the logs and the samples are there, names that turn others around or hide are shown as they are, the page comes
+# back after a restart of the server, asks for a token where one is needed, and it asks no other host for anything.
+#
+# With a busy server (scripts/browser_filter.js): what moves can be read; with a filter, every match is shown, saved and
+# shared, and a wrong one is explained; a page that is hidden asks for nothing; axe finds nothing.
+#
+# With a server whose logs and whose process are stopped and ended (scripts/browser_journal.js): the page is full at once,
+# reads back to the first entry of the journal, goes on without a hole, and says what is wrong.
 #
 # SERVER   the binary; target/release/certstream-server
 # BROWSER  the browser; chromium
-# CLIENTS  folder for the driver's package, kept and used again when given; a temporary one
+# CLIENTS  folder for the packages, kept and used again when given; a temporary one
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib.sh
@@ -21,24 +25,26 @@ fi
 server=${SERVER:-target/release/certstream-server}
 temporary_folder work
 packages=$(absolute "${CLIENTS:-$work/packages}")
-if [ ! -d "$packages/node_modules/playwright-core" ]; then
-  npm install --silent --no-audit --no-fund --prefix "$packages" playwright-core@1.65.1
+if [ ! -d "$packages/node_modules/playwright-core" ] || [ ! -d "$packages/node_modules/axe-core" ]; then
+  npm install --silent --no-audit --no-fund --prefix "$packages" playwright-core@1.65.1 axe-core@4.14.1
 fi
+export NODE_PATH="$packages/node_modules"
+BROWSER=$(command -v "${BROWSER:-chromium}")
+export BROWSER
 
 start_server "$server" demo --rate 1000
-NODE_PATH="$packages/node_modules" BROWSER=$(command -v "${BROWSER:-chromium}") \
-  node scripts/browser.js busy "http://$address/" || fail "see above"
+node scripts/browser.js busy "http://$address/" || fail "see above"
+node scripts/browser_filter.js "http://$address/" || fail "see above"
 stop_server
 
 start_server "$server" demo --rate 600
 temporary_folder watched
-NODE_PATH="$packages/node_modules" BROWSER=$(command -v "${BROWSER:-chromium}") SERVER=$server \
+SERVER=$server \
   node scripts/browser_journal.js "http://$address/" "$server_pid" "$watched" || fail "see above, and $(tail -n 20 "$watched/log")"
 
 start_server "$server" demo
 port=${address##*:}
-NODE_PATH="$packages/node_modules" BROWSER=$(command -v "${BROWSER:-chromium}") \
-  node scripts/browser.js whole "http://$address/" "$work/down" "$work/up" "$picture" &
+node scripts/browser.js whole "http://$address/" "$work/down" "$work/up" "$picture" &
 looking=$!
 started+=("$looking")
 # The page says when it wants the server to be restarted.
@@ -55,13 +61,11 @@ stop_server
 
 "$server" token --name page >"$work/tokens.toml" 2>"$work/token"
 start_server "$server" demo --config "$work/tokens.toml"
-NODE_PATH="$packages/node_modules" BROWSER=$(command -v "${BROWSER:-chromium}") \
-  TOKEN=$(sed 's/.* //' "$work/token") node scripts/browser.js token "http://$address/" || fail "see above"
+TOKEN=$(sed 's/.* //' "$work/token") node scripts/browser.js token "http://$address/" || fail "see above"
 stop_server
 
 printf '[server]\nstreams = ["domains"]\nroot_stream = "domains"\n' >"$work/names.toml"
 start_server "$server" demo --config "$work/names.toml"
-NODE_PATH="$packages/node_modules" BROWSER=$(command -v "${BROWSER:-chromium}") \
-  node scripts/browser.js names "http://$address/" || fail "see above"
+node scripts/browser.js names "http://$address/" || fail "see above"
 stop_server
 echo "passed: the front page in a browser"

@@ -1,82 +1,78 @@
 // ---- the table: the newest entries as they come, or those of the journal
 
-// Many more certificates arrive than an eye can read: all are counted and filtered, the newest few of each turn are shown.
-const ROWS = 30, PER_TURN = 3, TURN_MS = 250;
+// Without a filter, more come than can be read, so a few are shown. With one, every match becomes a row.
+const ROWS = 30, MOST_MATCHES = 1000, PER_TURN = 3, TURN_MS = 250, TURNS_BEHIND = 4;
+// Rows of a turn that nobody can read one by one: they are shown once a second, because a thousand rows move each time.
+const MANY = 25, LONG_TURN = 4;
 
-let fresh = [];               // of this turn, those that the filter lets through
-let latest = [];              // the newest, also while the table stands still
-let recent = [];              // the newest that the filter lets through, likewise
-let matched = 0, needle = '', isPaused = false;
-const shown = new WeakMap();  // what the rows on the page are of
+let fresh = [];               // came, and are not in the table yet; the oldest first
+let recent = [];              // the newest, also while the table stands still
+let matched = 0, earlier = 0; // since the filter was set, and before it
+let isPaused = false, turns = 0;
 
-const isEntry = message => ['certificate_update', 'dns_entries'].includes(message.message_type);
-
-// A message with the texts of its row. Names alone do not say when they were seen.
-function entryOf(message, isHistory) {
-  if (message.message_type === 'dns_entries') {
-    const names = message.data;
-    return { message, cells: [isHistory ? '' : time(Date.now()), '', names, ''], text: names.join(' ').toLowerCase() };
-  }
-  return described(message);
-}
-
-function described(message) {
-  const { leaf_cert: leaf, seen, update_type } = message.data;
-  const issuer = leaf.issuer.O || leaf.issuer.CN || leaf.issuer.aggregated || '';
-  const names = leaf.all_domains.length ? leaf.all_domains : [leaf.subject.aggregated || ''];
-  return { message, cells: [time(seen * 1000), update_type === 'PrecertLogEntry' ? 'precert' : 'x509', names, issuer],
-           text: `${names.join(' ')} ${issuer} ${leaf.issuer.CN || ''}`.toLowerCase() };
-}
-
-const passes = entry => !needle || entry.text.includes(needle);
+const kept = () => isFiltered() ? MOST_MATCHES : ROWS;
 const standsStill = () => isPaused || back !== null;
+// Nothing moves away under the pointer, and no row goes that has the focus or whose certificate is open.
+const isHeld = () => $('feed').matches(':hover') || $('feed').contains(document.activeElement) || $('details').open;
 
-function addToFeed(entry, isHistory) {
-  latest.push(entry);
-  if (latest.length > ROWS) latest.shift();
-  if (!passes(entry)) return;
-  if (!isHistory) matched++;
+function addToFeed(entry) {
+  matched++;
   recent.push(entry);
-  if (recent.length > ROWS) recent.shift();
-  if (standsStill() || document.hidden) return;
-  // More than a turn shows is not kept, but what was there before the page is shown at once.
-  if (fresh.length >= (isHistory ? ROWS : PER_TURN)) fresh.shift();
+  trim(recent);
+  if (standsStill()) return;
   fresh.push(entry);
+  trim(fresh);
 }
 
-function row(entry) {
-  const tr = document.createElement('tr');
-  tr.tabIndex = 0;
-  tr.setAttribute('aria-haspopup', 'dialog');
-  tr.append(...entry.cells.map(text => cell(text)));
-  tr.title = entry.cells[2].map(visible).join('\n');
-  shown.set(tr, entry);
-  return tr;
+function trim(entries) {
+  if (entries.length > kept()) entries.splice(0, entries.length - kept());
+}
+
+// Entries of the journal from before those that came, the newest first.
+function addEarlier(entries, toTable) {
+  earlier += entries.length;
+  const room = Math.max(0, kept() - recent.length);
+  recent.unshift(...entries.slice(0, room).reverse());
+  if (toTable) $('feed').append(...entries.slice(0, Math.max(0, kept() - $('feed').rows.length)).map(row));
+  describeFeed();
+}
+
+// So that the page is laid out once for all that came.
+function nextTurn() {
+  turns++;
+  if (fresh.length <= MANY || !isFiltered() || turns % LONG_TURN === 0) show();
+  keepReachable();
 }
 
 function show() {
-  if (fresh.length) {
-    $('feed').prepend(...fresh.reverse().map(row));
-    while ($('feed').rows.length > ROWS) $('feed').lastElementChild.remove();
-    fresh = [];
+  if (fresh.length && !isHeld()) {
+    const isMany = isFiltered() || fresh.length >= ROWS;
+    // Logs deliver at intervals, rows move evenly.
+    const count = isMany ? fresh.length : Math.max(PER_TURN, Math.ceil(fresh.length / TURNS_BEHIND));
+    const entries = fresh.splice(0, count);
+    $('feed').prepend(...entries.reverse().map(row));
+    while ($('feed').rows.length > kept()) $('feed').lastElementChild.remove();
   }
-  $('empty').hidden = $('feed').rows.length > 0;
+  const isWaiting = fresh.length > 0 && isHeld();
+  const text = isWaiting ? `${fresh.length.toLocaleString()} more wait while the pointer or the focus is here` : '';
+  if ($('waiting').textContent !== text) $('waiting').textContent = text;
+  describeEmpty();
 }
 
-function filter() {
-  needle = $('filter').value.trim().toLowerCase();
-  matched = 0;
-  fresh = [];
-  const known = [...new Set([...recent, ...latest])].filter(passes);
-  recent = known.sort((a, b) => a.message.seq - b.message.seq).slice(-ROWS);
-  for (const tr of [...$('feed').rows]) {
-    if (!passes(shown.get(tr))) tr.remove();
-  }
-  if (!standsStill() && $('feed').rows.length < recent.length) showRecent();
-  $('empty').textContent = needle ? 'Nothing yet that the filter lets through.' : 'Waiting for the next certificate.';
+function describeEmpty() {
   $('empty').hidden = $('feed').rows.length > 0;
-  if (back) readBackAgain();
-  count();
+  const text = !isFiltered() ? 'Waiting for the first certificate.'
+    : filling || mustFill || newest === null ? 'Searching the journal.' : 'Nothing yet that the filter lets through.';
+  if ($('empty').textContent !== text) $('empty').textContent = text;
+  for (const id of ['save-csv', 'save-ndjson']) $(id).disabled = !$('empty').hidden;
+}
+
+// For another filter.
+function emptyFeed() {
+  [fresh, recent, matched, earlier, lost] = [[], [], 0, 0, 0];
+  $('feed').replaceChildren();
+  describeEmpty();
+  describeFeed();
 }
 
 function pause() {
@@ -84,19 +80,18 @@ function pause() {
   else isPaused = true;
   fresh = [];
   describeFeed();
+  rememberState();
 }
 
 // The newest entries are shown, and move again.
 function goLive() {
   stopReadingBack();
   isPaused = false;
-  showRecent();
+  fresh = [];
+  $('feed').replaceChildren(...recent.map(row).reverse());
   $('feed-scroll').scrollTop = 0;
   describeFeed();
-}
-
-function showRecent() {
-  $('feed').replaceChildren(...recent.map(row).reverse());
+  rememberState();
 }
 
 function describeFeed() {
@@ -104,11 +99,46 @@ function describeFeed() {
   $('pause').textContent = standsStill() ? 'Go on' : 'Pause';
   $('to-live').hidden = !back;
   describeReach();
-  count();
+  describeCount();
 }
 
-function count() {
-  const words = needle ? `${matched.toLocaleString()} match since the filter was set` : '';
+function describeCount() {
   const still = back ? 'reading back; still counting' : 'paused; still counting';
-  $('matches').textContent = [words, standsStill() ? still : ''].filter(Boolean).join(' · ');
+  const texts = isFiltered() ? matchTexts() : sample > 1 ? [`one in ${sample.toLocaleString()} certificates is shown`] : [];
+  const text = [...texts, ...standsStill() ? [still] : []].join(' · ');
+  if ($('matches').textContent !== text) $('matches').textContent = text;
+}
+
+function matchTexts() {
+  const ofJournal = earlier ? `, ${earlier.toLocaleString()} from the journal` : '';
+  const texts = [`${matched.toLocaleString()} match${matched === 1 ? '' : 'es'} since the filter was set${ofJournal}`];
+  if (matched + earlier > MOST_MATCHES) texts.push(`the newest ${MOST_MATCHES.toLocaleString()} are kept`);
+  if (lost) texts.push(`the server does not have up to ${lost.toLocaleString()} certificates any more that came meanwhile`);
+  return texts;
+}
+
+// ---- the keyboard: one row can be reached with Tab, with its buttons, and the others from there
+
+function focusInFeed(event) {
+  const current = event.target.closest('tr');
+  for (const element of $('feed').querySelectorAll('[tabindex="0"]')) element.tabIndex = -1;
+  for (const element of [current, ...current.querySelectorAll('button')]) element.tabIndex = 0;
+}
+
+function keyInFeed(event) {
+  const tr = event.target;
+  if (event.key === 'Escape') document.activeElement.blur(); // the rows move again
+  if (!tr.matches('tr')) return;
+  const to = { ArrowDown: tr.nextElementSibling, ArrowUp: tr.previousElementSibling, Home: $('feed').firstElementChild,
+               End: $('feed').lastElementChild }[event.key];
+  if (event.key !== 'Enter' && !to) return;
+  event.preventDefault(); // else Enter presses the button that then has the focus
+  if (to) to.focus();
+  else open(tr);
+}
+
+// Called every turn too: the row that could be reached may have gone.
+function keepReachable() {
+  const first = $('feed').firstElementChild;
+  if (first && !$('feed').querySelector('tr[tabindex="0"]')) first.tabIndex = 0;
 }

@@ -1,12 +1,16 @@
-// ---- samples for this very host
+// ---- samples for this very host, and for what the page shows
+
+// An address of the stream with the filter that the page has. The page's own token is not shown to anybody.
+function sampleAddress(path, parameters, isSocket) {
+  const url = new URL(path, base);
+  if (isSocket) url.protocol = base.protocol === 'https:' ? 'wss:' : 'ws:';
+  const query = queryOf([...parameters, ...applied ?? [], ...token ? [['token', 'YOUR_TOKEN']] : []]);
+  return url.href + (query && `?${query}`);
+}
 
 function samples() {
-  const url = path => {
-    const plain = new URL(path, base);
-    plain.protocol = base.protocol === 'https:' ? 'wss:' : 'ws:';
-    return plain.href + (token ? '?token=YOUR_TOKEN' : '');
-  };
-  const http = path => new URL(path, base).href + (token ? (path.includes('?') ? '&' : '?') + 'token=YOUR_TOKEN' : '');
+  const url = path => sampleAddress(path, [], true);
+  const http = (path, stream) => sampleAddress(path, [['stream', stream]], false);
   return {
     Python: `# pip install certstream
 import certstream
@@ -17,10 +21,10 @@ def show(message, context):
 
 certstream.listen_for_events(show, url="${url('./')}")`,
     JavaScript: `// a browser, or Node 22 and later
-const socket = new WebSocket('${url('lite-stream')}');
+const socket = new WebSocket('${url(FEED)}');
 socket.onmessage = event => {
-  const message = JSON.parse(event.data);
-  if (message.message_type === 'certificate_update') console.log(message.data.leaf_cert.all_domains);
+  const { data } = JSON.parse(event.data);
+  if (data) console.log(data.leaf_cert ? data.leaf_cert.all_domains : data);
 };`,
     Go: `package main
 
@@ -69,13 +73,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }`,
     Shell: `websocat -n -B 16777216 '${url('lite-stream')}' | jq -r '.data.leaf_cert.all_domains[]?'
 
-curl -sN '${http('sse?stream=domains')}'
-curl -s '${http('latest.json')}' | jq -r '.messages[].data.leaf_cert.all_domains[]'`,
+curl -sN '${http('sse', 'domains')}'
+${curlSample()}`,
+    curl: curlSample(),
   };
 }
 
+// What the page shows, as lines of JSON.
+const curlSample = () => `curl -sN '${sampleAddress('ndjson', [['stream', STREAM]], false)}'`;
+
 function makeTabs() {
-  const tabs = Object.keys(samples()).map(name => {
+  const tabs = Object.keys(samples()).filter(name => name !== 'curl').map(name => {
     const tab = document.createElement('button');
     Object.assign(tab, { type: 'button', id: `tab-${name}`, textContent: name });
     tab.setAttribute('role', 'tab');
@@ -90,7 +98,6 @@ function makeTabs() {
     }
     $('sample').setAttribute('aria-labelledby', chosen.id);
     $('code').textContent = samples()[chosen.textContent]; // they say where a token goes, once there is one
-    $('copy').textContent = 'Copy';
   };
   $('tabs').append(...tabs);
   $('tabs').onkeydown = event => {
@@ -105,13 +112,25 @@ function makeTabs() {
   select(tabs[0]);
 }
 
-async function copy() {
+// Shows the chosen sample again, because the filter has changed or there is a token now.
+function showSample() {
+  document.querySelector('#tabs [aria-selected=true]').click();
+}
+
+// Copies `text`, and says so on the button.
+async function offer(text, button) {
+  const label = button.dataset.label ??= button.textContent;
   try {
-    await navigator.clipboard.writeText($('code').textContent);
-    $('copy').textContent = 'Copied';
+    await navigator.clipboard.writeText(text);
+    button.textContent = 'Copied';
   } catch {
     // Browsers keep the clipboard from pages without TLS: the text is selected, to be copied by hand.
-    getSelection().selectAllChildren($('code'));
-    $('copy').textContent = 'Selected';
+    const code = $('details').open ? $('open-link') : $('code');
+    code.hidden = false;
+    code.textContent = text;
+    code.scrollIntoView({ block: 'nearest' });
+    getSelection().selectAllChildren(code);
+    button.textContent = 'Selected';
   }
+  setTimeout(() => { button.textContent = label; }, 3000);
 }

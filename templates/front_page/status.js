@@ -5,15 +5,14 @@ const UNKNOWN = '–';
 
 let server = null, serverMs = 0;       // the last status, and when it came
 let statusProblem = '';                // why the last attempt brought none
-let arrived = 0, ownCounts = [];       // entries of this second, and of each one before it since the last status
 
 // Reads status.json and shows it. Null if it cannot be read.
 async function readStatus() {
   const status = await fetchStatus();
   if (status) {
     describeLogs(status);
-    [server, serverMs, statusProblem, ownCounts] = [status, performance.now(), '', []];
-    mark(status);
+    countStatus(status);
+    [server, serverMs, statusProblem] = [status, performance.now(), ''];
   }
   describe();
   return status;
@@ -32,7 +31,7 @@ async function fetchStatus() {
 
 async function poll() {
   const status = document.hidden ? null : await readStatus();
-  if (status) skipAhead(status);
+  if (status) adjust(status);
   setTimeout(poll, STATUS_MS);
 }
 
@@ -64,7 +63,7 @@ function currentState() {
   const silentMs = performance.now() - lastWordMs;
   // In steps, because a screen reader reads every one.
   const silence = silentMs > SILENT_MS ? `no word from the server for ${5 * Math.floor(silentMs / 5000)} s` : '';
-  if (!isOpen) return [`connection lost, ${silence && `${silence}, `}trying again`, ''];
+  if (!isOpen && !isExchanged) return [`connection lost, ${silence && `${silence}, `}trying again`, ''];
   if (silence) return [silence, ''];
   if (isStale()) return [`connected; the server does not say how it is: ${statusProblem || 'no answer yet'}`, 'doubtful'];
   if (server.logs.length === 0) return ['connected; the server watches no logs', 'doubtful'];
@@ -86,7 +85,6 @@ function describeFigures() {
   $('delivering').textContent = stale ? UNKNOWN : `${deliveringLogs()} / ${server.logs.length}`;
   $('uptime').textContent = stale ? '' : ` · up for ${duration(server.uptime_seconds)}`;
   $('total').textContent = total.toLocaleString();
-  $('total').title = skipped ? `${skipped.toLocaleString()} of them were skipped while this page was behind` : '';
   $('logs-table').className = stale ? 'stale' : '';
   $('logs-note').textContent = stale ? staleNote() : `clients: ${clients.map(([stream, n]) => `${n} ${stream}`).join(', ')}`;
 }
@@ -98,16 +96,10 @@ function staleNote() {
 
 // ---- certificates per second
 
-function countSecond() {
-  ownCounts.push(arrived);
-  ownCounts.splice(0, ownCounts.length - CHART_SECONDS);
-  arrived = 0;
-}
-
-// Those of seconds of which the server does not say: what this page got.
+// Those of seconds of which the server does not say: by the numbers that came.
 function countsSinceStatus() {
   const seconds = Math.min(Math.floor((performance.now() - serverMs) / 1000), CHART_SECONDS);
-  return [...Array(Math.max(0, seconds - ownCounts.length)).fill(0), ...ownCounts];
+  return [...Array(Math.max(0, seconds - arrived.length)).fill(0), ...arrived];
 }
 
 function draw() {
