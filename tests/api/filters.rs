@@ -1,44 +1,12 @@
 //! Tests of clients with filters: what they get on each stream and wire, live and from the journal, and what is refused.
 
-use crate::helpers::{
-    Subscriber, TestApp, body, from_the_start, log_with, quiet_log, spawn_app, spawn_app_in, with_its_key,
-};
+use crate::filtered::{names, parsed, refused, until_seq};
+use crate::helpers::{body, from_the_start, log_with, quiet_log, spawn_app, spawn_app_in, with_its_key};
 use certstream_server::config::Log;
 use certstream_server::ct::source::Protocol;
 use certstream_server::demo::{DemoLogOptions, DemoProtocol};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use tokio_tungstenite::connect_async;
-use tokio_tungstenite::tungstenite::Error;
-
-/// Everything that the client gets until it has `seq`, which a heartbeat or a message tells.
-async fn until_seq(client: &mut Subscriber, seq: u64) -> Vec<Value> {
-    let mut messages = Vec::new();
-    loop {
-        let message = client.any_message().await;
-        let is_end = message["seq"].as_u64().expect("a number") >= seq;
-        if message["message_type"] != "heartbeat" {
-            messages.push(message);
-        }
-        if is_end {
-            return messages;
-        }
-    }
-}
-
-/// The messages of a response as lines or events.
-fn parsed(text: &str) -> Vec<Value> {
-    let data = text.lines().filter_map(|line| {
-        let line = line.strip_prefix("data: ").unwrap_or(line);
-        line.starts_with('{').then(|| serde_json::from_str(line).expect("JSON"))
-    });
-    data.filter(|message: &Value| message["message_type"] != "heartbeat").collect()
-}
-
-fn names(message: &Value) -> Vec<String> {
-    let names = message["data"]["leaf_cert"]["all_domains"].as_array().expect("names");
-    names.iter().map(|name| name.as_str().expect("a name").to_lowercase()).collect()
-}
 
 fn percent_encoded(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
@@ -274,18 +242,6 @@ async fn a_filtered_full_stream_has_the_chains_too() {
         assert!(!message["data"]["chain"].as_array().expect("a chain").is_empty());
     }
     app.stop().await;
-}
-
-/// The status and the error of a WebSocket handshake at `path`.
-async fn refused(app: &TestApp, path: &str) -> (u16, Value) {
-    match connect_async(format!("ws://{}{path}", app.address)).await {
-        Err(Error::Http(response)) => {
-            assert_eq!(response.headers().get("access-control-allow-origin").expect("a header"), "*");
-            let body = response.body().as_ref().expect("a body");
-            (response.status().as_u16(), serde_json::from_slice(body).expect("JSON"))
-        }
-        other => panic!("{path}: {other:?}"),
-    }
 }
 
 #[actix_web::test]
