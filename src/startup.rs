@@ -124,10 +124,11 @@ impl Application {
         let listeners = listeners(config)?;
         let address = listeners.clients.local_addr().unwrap_or(config.listen);
         let admin_address = listeners.admin.as_ref().and_then(|listener| listener.local_addr().ok());
-        let journal = OpenJournal::open(&journal_config(config), &positions)?;
+        let journal_config = journal_config(config);
+        let journal = OpenJournal::open(&journal_config, &positions)?;
         let (demand, counters) = (Arc::new(Demand::default()), Arc::new(Counters::default()));
         let mut arbiters = vec![Arbiter::new()];
-        let uniques = Arc::new(journal.uniques(config));
+        let uniques = Arc::new(journal.uniques(&journal_config, &config.state_dir, config.unique));
         let broker = {
             let (demand, counters, uniques) = (demand.clone(), counters.clone(), uniques.clone());
             let (newest, limits, next_seq) =

@@ -40,6 +40,8 @@ pub(crate) use messages::{
 
 /// The client sweep runs four times per shortest client timeout, clamped to this range.
 const SWEEP_INTERVAL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// Told to clients for which `unique` means something else than before.
+const FILTER_CHANGED: &str = "its filter has changed";
 /// Mailbox capacity. The journal waits while it is full, and routes are few, so this is far above the usual load.
 const MAILBOX: usize = 1024;
 
@@ -322,6 +324,8 @@ impl Handler<Subscribe> for Broker {
         }
         if self.closing {
             client.reader.close(GOING_AWAY, "server is stopping");
+        } else if client.reader.feed().is_some_and(|feed| feed.asked.is_unique_outdated()) {
+            client.reader.close(GOING_AWAY, FILTER_CHANGED);
         }
         let mut connection = Subscriber { client, pinged_at: Instant::now(), abandoned_at: None };
         // The client was admitted under the settings of that moment, which may have changed since.
@@ -376,7 +380,7 @@ impl Handler<FiltersChanged> for Broker {
         self.merge_filters(ctx);
         // What was the first of each is not the first by other values. Those who come back begin anew with that.
         for audience in self.audiences.all().filter(|audience| audience.feed.asked.is_unique_outdated()) {
-            audience.close(GOING_AWAY, "its filter has changed");
+            audience.close(GOING_AWAY, FILTER_CHANGED);
         }
     }
 }

@@ -5,10 +5,13 @@ use super::lookalike::{Labels, Likeness};
 use super::model::{Filter, Values};
 use super::parameter::Parameter;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::sync::Arc;
 
 /// A wanted value that holds for an entry. In JSON: `{"domain": "example.com", "how": "below", "name": "www.example.com"}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
+    /// The name of the filter, if it has one.
+    pub filter: Option<Arc<str>>,
     /// The name of the parameter.
     pub parameter: &'static str,
     /// The value in its normal form. If several hold, the first one in order.
@@ -22,6 +25,9 @@ pub struct Reason {
 impl Serialize for Reason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
+        if let Some(filter) = &self.filter {
+            object.serialize_entry("filter", &**filter)?;
+        }
         object.serialize_entry(self.parameter, &self.value)?;
         object.serialize_entry("how", &self.how)?;
         if let Some(name) = &self.name {
@@ -82,7 +88,7 @@ impl Filter {
                 && let Some(value) = condition.wanted.texts.get(index)
             {
                 let (parameter, value) = (parameter.name(), value.into());
-                reasons.push(Reason { parameter, value, how, name: name.clone() });
+                reasons.push(Reason { filter: None, parameter, value, how, name: name.clone() });
             }
         }
     }

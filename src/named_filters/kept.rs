@@ -7,6 +7,7 @@ use crate::state::FilterFolder;
 use openssl::sha::sha256;
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -23,6 +24,8 @@ const DAY_US: u64 = 24 * HOUR_US;
 const KEPT_US: u64 = 30 * DAY_US;
 /// A filter that was used within this time is not removed to make room.
 const SAFE_US: u64 = DAY_US;
+/// The same for one that was put, but never used by a client.
+const SAFE_UNUSED_US: u64 = HOUR_US;
 
 /// The filters that clients have put; see the module documentation.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ struct Entry {
     used_us: u64,
     /// The same as the folder has it.
     noted_us: u64,
+    /// Whether a client has used it. Of those on disk that is taken for granted.
+    was_used: bool,
     /// The filter as JSON; `None` if it is on disk.
     text: Option<Arc<[u8]>>,
     /// The filter, as long as clients use it.
@@ -95,7 +100,8 @@ impl KeptFilters {
             Ok(files) => {
                 let entries = files.into_iter().filter(|file| is_name(&file.name)).map(|file| {
                     let (bytes, used_us) = (file.bytes, file.used_us);
-                    let entry = Entry { bytes, used_us, noted_us: used_us, text: None, filter: Weak::new() };
+                    let (noted_us, filter) = (used_us, Weak::new());
+                    let entry = Entry { bytes, used_us, noted_us, was_used: true, text: None, filter };
                     (file.name, entry)
                 });
                 kept.entries.lock().extend(entries);
@@ -121,7 +127,8 @@ impl KeptFilters {
             let mut entries = self.entries.lock();
             let removed = make_room(&mut entries, bytes, limit, now_us)?;
             let (text, filter) = (Some(text.clone()), Weak::new());
-            let entry = Entry { bytes, used_us: now_us, noted_us: now_us, text, filter };
+            let (used_us, noted_us) = (now_us, now_us);
+            let entry = Entry { bytes, used_us, noted_us, was_used: false, text, filter };
             entries.insert(kept.name.clone(), entry);
             removed
         };
@@ -144,47 +151,55 @@ impl KeptFilters {
         if !self.note_use(name, now_us) {
             return Found::Unknown;
         }
-        match self.entries.lock().get(name).map(|entry| entry.filter.upgrade()) {
-            Some(Some(filter)) => Found::InUse(filter),
-            Some(None) => Found::Kept,
-            None => Found::Unknown,
-        }
+        let mut entries = self.entries.lock();
+        let Some(entry) = entries.get_mut(name) else { return Found::Unknown };
+        entry.was_used = true;
+        entry.filter.upgrade().map_or(Found::Kept, Found::InUse)
     }
 
     /// The filter `name`, read and parsed, which may take long. `None` if it is unknown, or damaged.
-    pub(crate) fn load(&self, name: &str) -> Option<Arc<NamedFilter>> {
-        let text = {
+    ///
+    /// # Errors
+    /// If it cannot be read now.
+    pub(crate) fn load(&self, name: &str) -> io::Result<Option<Arc<NamedFilter>>> {
+        let (bytes, text) = {
             let entries = self.entries.lock();
-            let entry = entries.get(name)?;
+            let Some(entry) = entries.get(name) else { return Ok(None) };
             if let Some(filter) = entry.filter.upgrade() {
-                return Some(filter);
+                return Ok(Some(filter));
             }
-            entry.text.clone()
+            (entry.bytes, entry.text.clone())
         };
         let filter = match text {
             Some(text) => parse(name, &text),
-            None => self.read(name).and_then(|text| parse(name, &text)),
+            None => self.read(name, bytes)?.and_then(|text| parse(name, &text)),
         };
         let filter = filter.inspect_err(|why| {
             log::warn!("the filter {name}, which a client has put, is lost: {why}");
             self.entries.lock().remove(name);
             self.remove_file(name);
         });
-        let filter = NamedFilter::kept(name, filter.ok()?);
+        let Ok(filter) = filter else { return Ok(None) };
+        let filter = NamedFilter::kept(name, filter);
         let mut entries = self.entries.lock();
-        let entry = entries.get_mut(name)?;
+        let Some(entry) = entries.get_mut(name) else { return Ok(None) };
         // Somebody may have loaded it meanwhile.
         if let Some(loaded) = entry.filter.upgrade() {
-            return Some(loaded);
+            return Ok(Some(loaded));
         }
         entry.filter = Arc::downgrade(&filter);
-        Some(filter)
+        Ok(Some(filter))
     }
 
-    fn read(&self, name: &str) -> Result<Vec<u8>, String> {
-        let folder = self.folder.as_ref().ok_or("there is no folder")?;
-        let bytes = self.entries.lock().get(name).map_or(0, |entry| entry.bytes);
-        folder.read(name, usize::try_from(bytes).unwrap_or(usize::MAX)).map_err(|error| error.to_string())
+    /// The text of a filter of `bytes` bytes, or why it is lost.
+    fn read(&self, name: &str, bytes: u64) -> io::Result<Result<Vec<u8>, String>> {
+        let Some(folder) = &self.folder else { return Ok(Err("there is no folder".into())) };
+        // One byte more shows that the file has grown.
+        let limit = usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(1);
+        match folder.read(name, limit) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Err(error.to_string())),
+            text => text.map(Ok),
+        }
     }
 
     /// Removes the filters that nobody has used for long.
@@ -244,7 +259,7 @@ impl KeptFilters {
     }
 
     /// Says once that the folder cannot be used.
-    fn tell(&self, error: &std::io::Error) {
+    fn tell(&self, error: &io::Error) {
         if let Some(folder) = &self.folder
             && !self.has_told.swap(true, Ordering::Relaxed)
         {
@@ -265,7 +280,10 @@ fn make_room(
 ) -> Result<Vec<String>, NoRoom> {
     let mut total = entries.values().map(|entry| entry.bytes).sum::<u64>().saturating_add(bytes);
     let mut count = entries.len() + 1;
-    let is_unused = |entry: &Entry| !entry.is_in_use() && now_us.saturating_sub(entry.used_us) >= SAFE_US;
+    let is_unused = |entry: &Entry| {
+        let safe_us = if entry.was_used { SAFE_US } else { SAFE_UNUSED_US };
+        !entry.is_in_use() && now_us.saturating_sub(entry.used_us) >= safe_us
+    };
     let mut unused: Vec<_> = entries.iter().filter(|(_, entry)| is_unused(entry)).collect();
     unused.sort_unstable_by_key(|(_, entry)| entry.used_us);
     let mut removed = Vec::new();

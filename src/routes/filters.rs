@@ -1,6 +1,6 @@
 //! `/filters`: filters that are too long for a URL; and the named filters that a client asks for.
 
-use super::body::{Body, BodyError, MAX_BODY};
+use super::body::{BodyError, MAX_BODY};
 use super::invalid::{InvalidParameter, invalid};
 use super::query::refused_filter;
 use super::state::AppState;
@@ -8,7 +8,7 @@ use super::visitors::{may_put, refused};
 use crate::access::Refusal;
 use crate::actors::client::Identity;
 use crate::clock;
-use crate::filter::{Filter, FilterError, Limits};
+use crate::filter::{Filter, Limits};
 use crate::named_filters::{Found, Kept, NamedFilter, NoRoom, PREFIX};
 use crate::printable::escaped;
 use actix_web::http::header;
@@ -18,12 +18,6 @@ use std::sync::Arc;
 
 /// Maximum number of characters of a filter's name that an answer shows.
 const MAX_SHOWN: usize = 80;
-
-/// Why a filter is not kept.
-enum NotKept {
-    Filter(FilterError),
-    NoRoom,
-}
 
 /// `POST /filters`: keeps the filter in the body, and names it.
 pub(super) async fn put(
@@ -40,24 +34,18 @@ pub(super) async fn put(
             return Err(invalid("body", "body has not come completely, or not in time").into());
         }
     };
+    let parse = move || Filter::from_json(body.bytes(), Limits::default());
+    let filter = state.answers.filters.run_aside(parse).await?.map_err(refused_filter)?;
+    let limit = state.live.settings().clients.kept_filter_bytes as u64;
     let inside = state.clone();
-    let kept = state.answers.filters.run_aside(move || keep(&inside, &body)).await?;
-    match kept {
-        Ok(kept) => Ok(answer(&kept)),
-        Err(NotKept::Filter(error)) => Err(refused_filter(error).into()),
-        Err(NotKept::NoRoom) => Err(refused(&state, Refusal::KeptFiltersFull).into()),
-    }
+    // The disk may be slow; other clients do not wait for it.
+    let kept = web::block(move || inside.filters.kept.keep(&filter, limit, clock::unix_us())).await?;
+    let kept = kept.map_err(|NoRoom| refused(&state, Refusal::KeptFiltersFull))?;
+    Ok(answer(&kept))
 }
 
 fn too_large() -> InvalidParameter {
     invalid("body", &format!("body has more than {MAX_BODY} bytes"))
-}
-
-fn keep(state: &AppState, body: &Body) -> Result<Kept, NotKept> {
-    let filter = Filter::from_json(body.bytes(), Limits::default()).map_err(NotKept::Filter)?;
-    let limit = state.live.settings().clients.kept_filter_bytes as u64;
-    let kept = state.filters.kept.keep(&filter, limit, clock::unix_us());
-    kept.map_err(|NoRoom| NotKept::NoRoom)
 }
 
 fn answer(kept: &Kept) -> HttpResponse {
@@ -106,7 +94,11 @@ async fn find(state: &web::Data<AppState>, name: &str) -> Result<Arc<NamedFilter
         Found::Unknown => None,
         Found::Kept => {
             let (inside, name) = (state.clone(), name.to_string());
-            state.answers.filters.run_aside(move || inside.filters.kept.load(&name)).await?
+            let load = move || inside.filters.kept.load(&name);
+            state.answers.filters.run_aside(load).await?.map_err(|error| {
+                log::warn!("a filter that a client has put cannot be read: {error}");
+                error::ErrorServiceUnavailable("the filter cannot be read now; try again later")
+            })?
         }
     };
     found.ok_or_else(|| {

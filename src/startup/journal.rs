@@ -1,12 +1,12 @@
 //! Opens the journal, and takes the positions over from it.
 
 use crate::clock;
-use crate::config::{Config, JournalConfig};
+use crate::config::JournalConfig;
 use crate::journal::{
     FileError, LastStop, Link, OpenError, Opened, Store, StoreLimits, Writer, block, cut_behind,
 };
 use crate::state::{Positions, parse_position};
-use crate::unique::Uniques;
+use crate::unique::{UniqueLimits, Uniques};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -119,10 +119,11 @@ impl OpenJournal {
         Writer::start(self.store.clone(), self.before_start, syncs_each).map_err(JournalError::Thread)
     }
 
-    /// What earlier runs have seen. It is kept where the journal is: on disk, or in memory alone.
-    pub(super) fn uniques(&self, config: &Config) -> Uniques {
-        let dir = config.journal.dir.as_ref().map(|_| config.state_dir.join("unique"));
-        Uniques::open(dir, config.unique, self.before_start, clock::unix_us())
+    /// What earlier runs have seen. It is kept where the journal is: in `state_dir`, or in memory alone.
+    pub(super) fn uniques(&self, journal: &JournalConfig, state_dir: &Path, limits: UniqueLimits) -> Uniques {
+        let dir = journal.dir.as_ref().map(|_| state_dir.join("unique"));
+        let end_seq = Some(self.before_start).filter(|_| self.last_stop != LastStop::None);
+        Uniques::open(dir, limits, end_seq, clock::unix_us())
     }
 
     /// Where a client begins that comes back without a cursor. `None` if there was no last run.

@@ -3,6 +3,7 @@
 use crate::certificate::{Certificate, LeafKind};
 use crate::ct::entry::{Content, LogEntry, LogEntryType};
 use crate::filter::{Filter, Parameter};
+use crate::message::CertEntry;
 use openssl::sha::Sha256;
 use std::cell::OnceCell;
 use std::fmt;
@@ -36,7 +37,7 @@ impl Unique {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Kind {
     unique: Unique,
-    /// Of an issuance: only entries of this type count.
+    /// Only entries of this type count.
     entry_type: Option<LogEntryType>,
     /// Of an issuance: the issuer's name has to be the same too. That of a precertificate may be the name of its own signing
     /// certificate (RFC 6962 section 3.1).
@@ -71,7 +72,7 @@ impl Kind {
         };
         Ok(Kind {
             unique,
-            entry_type: entry_type.filter(|_| is_issuance),
+            entry_type,
             same_issuer: is_issuance && filters.clone().any(|filter| filter.looks_at(Parameter::Issuer)),
         })
     }
@@ -102,10 +103,10 @@ impl Kind {
 
     fn all() -> impl Iterator<Item = Kind> {
         let types = [None, Some(LogEntryType::X509), Some(LogEntryType::Precert)];
-        let issuances = types.into_iter().flat_map(|entry_type| {
-            [false, true].map(|same_issuer| Kind { unique: Unique::Issuance, entry_type, same_issuer })
-        });
-        issuances.chain([Kind { unique: Unique::Certificate, entry_type: None, same_issuer: false }])
+        types.into_iter().flat_map(|entry_type| {
+            [(Unique::Issuance, false), (Unique::Issuance, true), (Unique::Certificate, false)]
+                .map(|(unique, same_issuer)| Kind { unique, entry_type, same_issuer })
+        })
     }
 }
 
@@ -120,21 +121,27 @@ impl fmt::Debug for Kind {
 /// What is compared of one entry. Each hash is computed when it is first needed.
 pub(super) struct Identity<'e> {
     entry: Option<&'e LogEntry>,
+    /// Whether the log has sent something that is not what it claims to be.
+    has_fault: bool,
     parsed: OnceCell<Certificate<'e>>,
     tbs_sha256: OnceCell<Option<[u8; 32]>>,
 }
 
 impl<'e> Identity<'e> {
-    pub(super) fn of(content: &'e Content) -> Self {
-        let entry = match content {
+    pub(super) fn of(entry: &'e CertEntry) -> Self {
+        let has_fault = entry.fault().is_some();
+        let entry = match &entry.content {
             Content::Entry(entry) => Some(entry),
             Content::Names(_) => None,
         };
-        Identity { entry, parsed: OnceCell::new(), tbs_sha256: OnceCell::new() }
+        Identity { entry, has_fault, parsed: OnceCell::new(), tbs_sha256: OnceCell::new() }
     }
 
     /// The key of the entry, which entries that are the same for `kind` share. `None` if there are none: it has only names,
     /// another type, or cannot be parsed. Nobody who does not know `salt` can make two entries with the same key.
+    ///
+    /// A log can send a precertificate that is not the one of the issuance that it names. It has a fault then, and is not
+    /// compared: it would hide the issuance from those who do not want its names.
     pub(super) fn key(&self, kind: Kind, salt: &[u8; 16]) -> Option<u64> {
         let entry = self.entry?;
         if kind.entry_type.is_some_and(|wanted| wanted != entry.entry_type) {
@@ -145,6 +152,7 @@ impl<'e> Identity<'e> {
         hash.update(&[kind.code()]);
         match kind.unique {
             Unique::Certificate => hash.update(&entry.certificate),
+            Unique::Issuance if self.has_fault => return None,
             Unique::Issuance => hash.update(&self.tbs_sha256(entry)?),
         }
         if kind.same_issuer {
@@ -195,7 +203,8 @@ mod tests {
         let kinds = ["", "type=x509", "type=precert", "issuer=a", "issuer=!a&type=x509"].map(of);
         assert_eq!(kinds.into_iter().collect::<HashSet<_>>().len(), kinds.len());
         let certificate = kind(Unique::Certificate, "").unwrap();
-        assert_eq!(kind(Unique::Certificate, "type=x509&issuer=a").unwrap(), certificate);
+        assert_eq!(kind(Unique::Certificate, "issuer=a").unwrap(), certificate);
+        assert_ne!(kind(Unique::Certificate, "type=x509&issuer=a").unwrap(), certificate);
         assert_ne!(certificate, plain);
     }
 

@@ -13,7 +13,7 @@
 //!
 //! - before somebody has asked, beyond the window, and when more keys come than fit in `max_bytes`;
 //! - after a power failure, which may lose the newest keys;
-//! - of an entry with only names, and of a certificate that cannot be parsed.
+//! - of an entry with only names or with a fault, and of a certificate that cannot be parsed.
 //!
 //! The window is divided into slices, which are forgotten as a whole: it is up to a sixteenth shorter than configured.
 
@@ -100,9 +100,15 @@ struct Slice {
 }
 
 impl Uniques {
-    /// Reads what earlier runs have seen from the folder `dir`; without one, everything is in memory alone. The numbers of
-    /// the entries that are not in the journal any more begin with `end_seq`. `now_us` is in unix microseconds.
-    pub(crate) fn open(dir: Option<PathBuf>, limits: UniqueLimits, end_seq: u64, now_us: u64) -> Self {
+    /// Reads what earlier runs have seen from the folder `dir`; without one, everything is in memory alone. The journal has
+    /// entries up to the number `end_seq`: those behind it are lost, and are fetched again. `None` if the journal is new, and
+    /// the same may be true of everything. `now_us` is in unix microseconds.
+    pub(crate) fn open(
+        dir: Option<PathBuf>,
+        limits: UniqueLimits,
+        end_seq: Option<u64>,
+        now_us: u64,
+    ) -> Self {
         let mut salt = [0; 16];
         // Without random numbers, there would be no TLS either. Zeros only let the makers of certificates choose keys.
         if let Err(error) = openssl::rand::rand_bytes(&mut salt) {
@@ -121,7 +127,7 @@ impl Uniques {
             }),
         };
         if let Some(dir) = dir
-            && let Err(error) = uniques.load(&dir, end_seq, now_us)
+            && let Err(error) = uniques.load(&dir, end_seq.unwrap_or_default(), now_us)
         {
             log::warn!("{}: {error}; clients with unique= may get some entries twice", dir.display());
         }
@@ -135,7 +141,8 @@ impl Uniques {
         for (first_seq, path) in file::list(dir)? {
             match file::read(&path)? {
                 Some((header, records))
-                    if header.begun_us + self.limits.window.as_micros() as u64 > now_us =>
+                    if first_seq < end_seq
+                        && header.begun_us + self.limits.window.as_micros() as u64 > now_us =>
                 {
                     files.push((first_seq, path, header, records));
                 }
@@ -150,18 +157,18 @@ impl Uniques {
                 fs::remove_file(&path)?;
                 continue;
             }
+            let (count, kept) = (records.len(), records.into_iter().filter(|(_, seq)| *seq < end_seq));
+            let kept: Vec<Record> = kept.collect();
+            if kept.len() < count {
+                // These numbers must not be taken for known by a later run either.
+                SliceFile::create(dir, first_seq, &header)?.0.append(&kept)?;
+            }
             let Header { begun_us, kinds, .. } = header;
             seen.tracked = kinds.iter().map(|kind| Tracked { kind: *kind, asked_us: now_us }).collect();
-            slices.all.push_back(Slice {
-                first_seq,
-                begun_us,
-                added_before: seen.added,
-                kinds,
-                path: Some(path),
-            });
-            // Entries that the journal has lost get new numbers.
-            let kept = records.into_iter().filter(|(_, seq)| *seq < end_seq);
-            seen.added += kept.filter(|(key, seq)| table.observe(*key, *seq) == Known::New).count() as u64;
+            let (added_before, path) = (seen.added, Some(path));
+            slices.all.push_back(Slice { first_seq, begun_us, added_before, kinds, path });
+            seen.added +=
+                kept.iter().filter(|(key, seq)| table.observe(*key, *seq) == Known::New).count() as u64;
         }
         seen.table = Some(table);
         *self.is_used.get_mut() = !seen.tracked.is_empty();
@@ -205,7 +212,7 @@ impl Uniques {
         let Some(kinds) = self.prepare(&mut slices, first_seq, now_us) else { return };
         let mut records = Vec::new();
         for entry in entries {
-            let (Some(seq), identity) = (entry.seq, Identity::of(&entry.content)) else { continue };
+            let (Some(seq), identity) = (entry.seq, Identity::of(entry)) else { continue };
             let keys = kinds.iter().filter_map(|kind| identity.key(*kind, &self.salt));
             records.extend(keys.map(|key| (key, seq)));
         }
@@ -267,7 +274,7 @@ impl Uniques {
     /// on. `now_us` is in unix microseconds.
     pub(crate) fn is_first(&self, kind: Kind, entry: &CertEntry, now_us: u64) -> bool {
         let Some(seq) = entry.seq else { return true };
-        let Some(key) = Identity::of(&entry.content).key(kind, &self.salt) else { return true };
+        let Some(key) = Identity::of(entry).key(kind, &self.salt) else { return true };
         let mut seen = self.seen.lock();
         let known = self.tracked(&mut seen, kind, || seq, now_us).observe(key, seq);
         seen.added += u64::from(known == Known::New);
@@ -290,7 +297,7 @@ impl Uniques {
 impl Default for Uniques {
     fn default() -> Self {
         let limits = UniqueLimits { window: Duration::from_secs(3600), max_bytes: 1 << 20 };
-        Uniques::open(None, limits, u64::MAX, 0)
+        Uniques::open(None, limits, None, 0)
     }
 }
 

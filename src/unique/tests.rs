@@ -54,7 +54,11 @@ fn x509(tbs: u32, seq: u64) -> CertEntry {
 }
 
 fn open(dir: &TempDir) -> Uniques {
-    Uniques::open(Some(dir.path().join("unique")), limits(), u64::MAX, NOW_US)
+    open_until(dir, Some(u64::MAX))
+}
+
+fn open_until(dir: &TempDir, end_seq: Option<u64>) -> Uniques {
+    Uniques::open(Some(dir.path().join("unique")), limits(), end_seq, NOW_US)
 }
 
 fn files(dir: &TempDir) -> Vec<PathBuf> {
@@ -103,7 +107,18 @@ fn what_cannot_be_compared_is_sent() {
         }
         entry
     };
-    let entries = [names(FIRST), names(FIRST + 1), broken(FIRST + 2), broken(FIRST + 3)];
+    // The log claims that this is the precertificate of the issuance.
+    let false_one =
+        |seq| CertEntry { recorded_fault: Some("of another certificate".into()), ..precert(2, seq) };
+    let entries = [
+        names(FIRST),
+        names(FIRST + 1),
+        broken(FIRST + 2),
+        broken(FIRST + 3),
+        false_one(FIRST + 4),
+        precert(2, FIRST + 5),
+        false_one(FIRST + 6),
+    ];
     uniques.track(issuance(), || FIRST, NOW_US);
     uniques.record(&entries, NOW_US);
     assert!(entries.iter().all(|entry| uniques.is_first(issuance(), entry, NOW_US)));
@@ -191,10 +206,27 @@ fn what_the_journal_has_lost_is_sent_again() {
     uniques.track(issuance(), || FIRST, NOW_US);
     uniques.record(&[precert(1, FIRST), precert(2, FIRST + 1)], NOW_US);
     drop(uniques);
-    let uniques = Uniques::open(Some(dir.path().join("unique")), limits(), FIRST + 1, NOW_US);
+    let uniques = open_until(&dir, Some(FIRST + 1));
     let again = [precert(2, FIRST + 1000), precert(1, FIRST + 1001)];
     uniques.record(&again, NOW_US);
-    assert_eq!(again.each_ref().map(|entry| uniques.is_first(issuance(), entry, NOW_US)), [true, false]);
+    let first = |uniques: &Uniques| again.each_ref().map(|entry| uniques.is_first(issuance(), entry, NOW_US));
+    assert_eq!(first(&uniques), [true, false]);
+    drop(uniques);
+    // Nor does the run after that know the old number.
+    assert_eq!(first(&open_until(&dir, Some(FIRST + 2000))), [true, false]);
+}
+
+/// The operator has deleted it, so that everything is sent again.
+#[test]
+fn with_another_journal_nothing_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let uniques = open(&dir);
+    uniques.track(issuance(), || FIRST, NOW_US);
+    uniques.record(&[precert(1, FIRST)], NOW_US);
+    drop(uniques);
+    let uniques = open_until(&dir, None);
+    assert_eq!((uniques.bytes(), files(&dir).len()), (0, 0));
+    assert!(uniques.is_first(issuance(), &precert(1, FIRST + 1000), NOW_US));
 }
 
 #[test]

@@ -81,7 +81,10 @@ async function connectionLost() {
   describeState();
   const why = wasOpen ? null : await whyRefused();
   if (mine !== attempts || isAway) return;
-  if (why && [400, 401, 403].includes(why.status)) return refused(why);
+  // Another server answers, which has given other numbers.
+  const isUnknownCursor = why?.status === 400 && why.parameter === 'cursor';
+  if (isUnknownCursor) newest = null;
+  else if (why && [400, 401, 403].includes(why.status)) return refused(why);
   refusal = why ? `${why.text}; trying again` : '';
   describeState();
   retryTimer = setTimeout(connect, retryMs * (0.75 + Math.random() / 2));
@@ -90,10 +93,6 @@ async function connectionLost() {
 
 // Trying again is of no use before something else is asked for.
 function refused(why) {
-  if (why.status === 400 && why.parameter === 'cursor') {
-    newest = null;
-    return connect();
-  }
   if (why.status === 400) {
     refusal = REFUSED;
     describeProblem(why.text);

@@ -24,9 +24,10 @@ function described(message) {
            isIssuer: Boolean(leaf.issuer.O || leaf.issuer.CN) };
 }
 
-// Why the server sent it: { parameter, value, how, name } of each term that holds. Empty without a filter.
+// Why the server sent it: { parameter, value, how, name } of each term that holds, also of those of a named filter. Empty
+// without a filter.
 function reasonsOf(message) {
-  return (message.matched ?? []).map(({ how, name, ...term }) => {
+  return (message.matched ?? []).map(({ filter, how, name, ...term }) => {
     const [[parameter, value]] = Object.entries(term);
     return { parameter, value, how, name };
   });

@@ -48,6 +48,7 @@ async fn a_filter_that_was_put_works_on_every_wire_live_and_from_the_journal_als
         let matched = message["matched"].as_array().expect("reasons");
         assert_eq!(matched[0], json!({ "type": "precert", "how": "equal" }), "{matched:?}");
         assert_eq!((&matched[1]["domain"], &matched[2]["contains"]), (&json!("test"), &json!("a")));
+        assert!(matched[1..].iter().all(|reason| reason["filter"] == *name), "{matched:?}");
     }
     app.stop().await;
 }

@@ -289,7 +289,10 @@ impl Publisher {
                 positions.moved(&log, position, first_seq + u64::from(count));
             }
             batch.number(first_seq);
-            uniques.record(batch.entries(), clock::unix_us());
+            // What is not kept is fetched again, with other numbers.
+            if is_kept {
+                uniques.record(batch.entries(), clock::unix_us());
+            }
             publish(&broker, batch);
         });
         let (done, taken) = oneshot::channel();

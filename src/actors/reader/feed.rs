@@ -3,7 +3,7 @@
 
 use super::filter_memory::FilterMemory;
 use super::tail::Tail;
-use crate::filter::{Facts, Filter, FilterId};
+use crate::filter::{Facts, Filter, FilterId, Reason};
 use crate::message::{Demand, Frames, Selection, Stream, Wire};
 use crate::named_filters::NamedFilter;
 use crate::unique::Kind;
@@ -64,17 +64,23 @@ impl Wanted {
         if feed.asked.explains { Wanted::Explained(Vec::new()) } else { Wanted::Alone(Vec::new()) }
     }
 
-    /// Adds the entry at `place`, which all of `filters` want.
+    /// Adds the entry at `place`, which the filter of `feed` and those of `named` want.
     pub(super) fn add<'f>(
         &mut self,
+        feed: &Feed,
         place: usize,
         facts: &Facts<'_>,
-        filters: impl Iterator<Item = &'f Filter>,
+        named: impl Iterator<Item = (&'f Arc<str>, &'f Filter)>,
     ) {
         match self {
             Wanted::Alone(places) => places.push(place),
             Wanted::Explained(places) => {
-                let reasons: Vec<_> = filters.filter_map(|filter| filter.explain(facts)).flatten().collect();
+                let mut reasons = feed.asked.filter.explain(facts).unwrap_or_default();
+                for (name, filter) in named {
+                    let of_named = filter.explain(facts).unwrap_or_default();
+                    let name = |reason| Reason { filter: Some(name.clone()), ..reason };
+                    reasons.extend(of_named.into_iter().map(name));
+                }
                 places.push((place, format!("\"matched\":{}", json!(reasons))));
             }
         }
@@ -262,7 +268,7 @@ mod tests {
         let feeds = Feeds::default();
         let kept = KeptFilters::open(None);
         let name = kept.keep(&asked("domain=a.example").filter, u64::MAX, 0).expect("room").name;
-        let kept = kept.load(&name).expect("a filter");
+        let kept = kept.load(&name).expect("it can be read").expect("a filter");
         let configured = NamedFilter::configured("mine", asked("domain=b.example").filter);
         let of = |stream, named: &[&Arc<NamedFilter>], limit| {
             let named = named.iter().map(|named| Arc::clone(named)).collect();

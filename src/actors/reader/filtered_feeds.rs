@@ -5,8 +5,8 @@ use super::named_parts::NamedParts;
 use crate::clock;
 use crate::filter::{Facts, FilterId, FilterIndex, Matchers, Merge, Merged, Scratch, SourceFacts};
 use crate::message::{EntryBatch, Frames, Selection};
-use crate::unique::Uniques;
-use std::collections::HashMap;
+use crate::unique::{Kind, Uniques};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Feeds with a filter, which come and go.
@@ -15,6 +15,9 @@ pub(crate) struct FilteredFeeds {
     /// Their own filters by the ids of the feeds, and the named ones by their own.
     index: FilterIndex,
     named: NamedParts,
+    /// Those for which `unique` means something else since a named filter has changed. They end soon; until then, nothing is
+    /// taken for known.
+    outdated: HashSet<FilterId>,
     /// What `index` has now; `None` until it is needed.
     matchers: Option<Matchers>,
     scratch: Scratch,
@@ -28,6 +31,7 @@ impl FilteredFeeds {
             feeds: HashMap::new(),
             index: FilterIndex::default(),
             named: NamedParts::default(),
+            outdated: HashSet::new(),
             matchers: None,
             scratch: Scratch::default(),
             uniques,
@@ -42,6 +46,7 @@ impl FilteredFeeds {
             }
             self.named.add(feed, &mut self.index);
             self.feeds.insert(feed.id, feed.clone());
+            self.outdated.extend(feed.asked.is_unique_outdated().then_some(feed.id));
             self.matchers = None;
         }
     }
@@ -51,6 +56,7 @@ impl FilteredFeeds {
         if let Some(feed) = self.feeds.remove(&feed) {
             self.index.remove(feed.id);
             self.named.remove(&feed, &mut self.index);
+            self.outdated.remove(&feed.id);
             self.matchers = None;
         }
     }
@@ -59,6 +65,8 @@ impl FilteredFeeds {
     pub(crate) fn refresh(&mut self) {
         if self.named.refresh(&mut self.index) {
             self.matchers = None;
+            let outdated = self.feeds.values().filter(|feed| feed.asked.is_unique_outdated());
+            self.outdated = outdated.map(|feed| feed.id).collect();
         }
     }
 
@@ -87,15 +95,24 @@ impl FilteredFeeds {
         for (place, entry) in batch.entries().iter().enumerate() {
             let facts = Facts::new(&source, &entry.content);
             let matched = matchers.matches(&facts, &mut self.scratch);
+            let mut known = Vec::<(Kind, bool)>::new();
             for feed in self.named.wanting(matched, &self.feeds).filter(|feed| is_asked(feed.id)) {
-                let is_first = |kind| self.uniques.is_first(kind, entry, now_us);
-                let is_sent = entry.seq.is_some_and(|seq| feed.asked.samples(seq))
-                    && feed.asked.unique.is_none_or(is_first);
+                // Once for all feeds.
+                let is_first = |kind| match known.iter().find(|(other, _)| *other == kind) {
+                    Some((_, is_first)) => *is_first,
+                    None => {
+                        known.push((kind, self.uniques.is_first(kind, entry, now_us)));
+                        known.last().is_some_and(|(_, is_first)| *is_first)
+                    }
+                };
+                let unique = feed.asked.unique.filter(|_| !self.outdated.contains(&feed.id));
+                let is_sent =
+                    entry.seq.is_some_and(|seq| feed.asked.samples(seq)) && unique.is_none_or(is_first);
                 if !is_sent {
                     continue;
                 }
-                let filters = std::iter::once(&*feed.asked.filter).chain(self.named.filters(feed));
-                wanted.entry(feed.id).or_insert_with(|| Wanted::by(feed)).add(place, &facts, filters);
+                let named = self.named.filters(feed);
+                wanted.entry(feed.id).or_insert_with(|| Wanted::by(feed)).add(feed, place, &facts, named);
                 selection.want(feed.asked.stream, place);
             }
         }

@@ -96,9 +96,10 @@ impl NamedParts {
         })
     }
 
-    /// What is matched of the named filters of `feed`.
-    pub(super) fn filters<'a>(&'a self, feed: &'a Feed) -> impl Iterator<Item = &'a Filter> {
-        feed.asked.named.iter().filter_map(|named| Some(&*self.by_id.get(&named.id)?.filter))
+    /// The named filters of `feed`: the name of each, and what is matched of it.
+    pub(super) fn filters<'a>(&'a self, feed: &'a Feed) -> impl Iterator<Item = (&'a Arc<str>, &'a Filter)> {
+        let named = feed.asked.named.iter();
+        named.filter_map(|named| Some((&named.name, &*self.by_id.get(&named.id)?.filter)))
     }
 }
 
