@@ -314,6 +314,12 @@ async fn web_socket(port: u16, stream: &str, from: &str, over: Arc<AtomicBool>, 
 }
 
 async fn body(url: &str, over: Arc<AtomicBool>, received: &Received) {
+    let take = |line: &str| received.lock().expect("no panic").extend(numbers(line));
+    lines(url, &over, take).await;
+}
+
+/// Gives each message of the response to `take`, until it ends or is `over`.
+async fn lines(url: &str, over: &AtomicBool, mut take: impl FnMut(&str)) {
     let Ok(mut response) = awc::Client::default().get(url).no_decompress().send().await else { return };
     assert_eq!(response.status(), 200, "{url}");
     let mut rest = Vec::new();
@@ -327,8 +333,7 @@ async fn body(url: &str, over: Arc<AtomicBool>, received: &Received) {
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();
             let line = String::from_utf8(line).expect("text");
-            let numbers = numbers(line.strip_prefix("data: ").unwrap_or(&line));
-            received.lock().expect("no panic").extend(numbers);
+            take(line.strip_prefix("data: ").unwrap_or(&line));
         }
     }
 }

@@ -1,8 +1,7 @@
 //! A client that wants each issuance once, while the server, which watches two logs with the same entries, is killed.
 
-use super::{End, PATIENCE, REPEAT_PATIENCE, number, run, start, terminate};
+use super::{End, PATIENCE, REPEAT_PATIENCE, lines, number, run, start, terminate};
 use certstream_server::demo::{DemoLog, DemoLogOptions};
-use futures_util::StreamExt;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -110,26 +109,15 @@ async fn search(port: u16, query: &str) -> Vec<Issuance> {
 /// Gives what comes to `take`, until it ends or is `over`.
 async fn read(port: u16, query: &str, over: &AtomicBool, mut take: impl FnMut(Issuance)) {
     let url = format!("http://127.0.0.1:{port}/ndjson?stream=lite&{query}");
-    let Ok(mut response) = awc::Client::default().get(&url).no_decompress().send().await else { return };
-    assert_eq!(response.status(), 200, "{url}");
-    let mut rest = Vec::new();
-    while !over.load(Ordering::Relaxed) {
-        match timeout(Duration::from_millis(200), response.next()).await {
-            Ok(Some(Ok(chunk))) => rest.extend_from_slice(&chunk),
-            Ok(_) => return,
-            Err(_) => {}
+    lines(&url, over, |line| {
+        let message: Value = serde_json::from_str(line).expect("JSON");
+        assert_ne!(message["message_type"], "gap", "{message}");
+        if message["message_type"] == "certificate_update" {
+            let seq = message["seq"].as_u64().expect("a number");
+            // What cannot be compared is sent each time.
+            let tbs_sha256 = message["data"]["leaf_cert"]["tbs_sha256"].as_str();
+            take((seq, tbs_sha256.map_or_else(|| seq.to_string(), String::from)));
         }
-        // What is not a whole line yet has not arrived.
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = rest.drain(..=end).collect();
-            let message: Value = serde_json::from_slice(&line).expect("JSON");
-            assert_ne!(message["message_type"], "gap", "{message}");
-            if message["message_type"] == "certificate_update" {
-                let seq = message["seq"].as_u64().expect("a number");
-                // What cannot be compared is sent each time.
-                let tbs_sha256 = message["data"]["leaf_cert"]["tbs_sha256"].as_str();
-                take((seq, tbs_sha256.map_or_else(|| seq.to_string(), String::from)));
-            }
-        }
-    }
+    })
+    .await;
 }
