@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use certstream_server_fuzz::certificate::{Certificate, Leaf, LeafKind};
+use certstream_server_fuzz::certificate::{Certificate, Leaf, LeafKind, visit_domains};
 use certstream_server_fuzz::{check_json, make_tables, max_memory, max_text, meter};
 use libfuzzer_sys::fuzz_target;
 
@@ -18,6 +18,14 @@ fuzz_target!(init: make_tables(), |der: &[u8]| {
     };
     let domains = word(&|out| Certificate::parse(der).write_all_domains(out));
     check_json(&domains, max_len);
+    let mut names = Vec::new();
+    meter::limited(max_memory(der.len(), 1), || {
+        visit_domains(der, |name| {
+            names.push(name.to_string());
+            true
+        });
+    });
+    assert!(Certificate::parse(der).domains().eq(names), "the names, found alone and parsed");
     for kind in [LeafKind::X509, LeafKind::Precert] {
         let lite = word(&|out| {
             Certificate::parse(der).write_leaf(Leaf { kind, tbs_sha256: None, with_der: false }, out);

@@ -124,7 +124,7 @@ impl Replaying {
         let messages = self.messages(&readers, &batch, now);
         for reader in readers {
             let shared = reader.feed().and_then(|feed| messages.get(&feed.id)).cloned().unwrap_or_default();
-            if reader.deliver(Unit { shared, end_seq }) {
+            if reader.deliver(Unit { shared, end_seq }, now) {
                 self.queue.push(reader);
             }
         }

@@ -12,6 +12,7 @@
 //!
 //! - `der` reads tags and lengths; `parts` locates the parts of a certificate, even of a malformed one;
 //! - `model` is the certificate, `wire` its JSON, `issuer` a certificate of a chain with its encoded JSON;
+//! - `names_alone` finds the names and nothing else;
 //! - `issuance` hashes the common part of the precert and the certificate of one issuance;
 //! - `text`, `name`, `general_name`, `integer`, `time` and `objects` print the basic types;
 //! - `extensions` has one file for each family of extensions;
@@ -36,6 +37,7 @@ mod issuer;
 mod json;
 mod model;
 mod name;
+mod names_alone;
 mod objects;
 mod parts;
 pub mod precert;
@@ -50,4 +52,5 @@ mod tests;
 pub(crate) use digests::sha256;
 pub use issuer::Issuer;
 pub use model::{Certificate, LeafKind};
+pub use names_alone::visit_domains;
 pub use wire::{Leaf, LeafMarks};

@@ -2,7 +2,7 @@
 
 use super::names::{canonical, lower_case};
 use super::value::{log_key, type_name};
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, visit_domains};
 use crate::ct::entry::Content;
 use crate::ct::source::Source;
 use std::borrow::Cow;
@@ -73,10 +73,7 @@ impl<'a> Facts<'a> {
     fn visit_written(&self, mut visit: impl FnMut(&str) -> bool) {
         match self.content {
             Some(Content::Names(entry)) => drop(entry.names.iter().all(|name| visit(name))),
-            Some(Content::Entry(_)) => {
-                let mut names = self.certificate().into_iter().flat_map(Certificate::domains);
-                names.all(|name| visit(&name));
-            }
+            Some(Content::Entry(entry)) => visit_domains(&entry.certificate, visit),
             None => {}
         }
     }
@@ -84,7 +81,7 @@ impl<'a> Facts<'a> {
     /// The names in the form in which they are compared, in order.
     pub(super) fn names(&self) -> &Names {
         self.names.get_or_init(|| {
-            let mut names = Names::default();
+            let mut names = Names::usual();
             self.visit_written(|name| {
                 names.push(name);
                 true
@@ -170,6 +167,11 @@ struct NameRange {
 }
 
 impl Names {
+    /// No names, with room for those of nearly every certificate.
+    fn usual() -> Self {
+        Names { text: String::with_capacity(128), ranges: Vec::with_capacity(4), pushed: 0 }
+    }
+
     /// Adds a name, unless it repeats the first one: nearly every common name is among the dNSNames.
     fn push(&mut self, name: &str) {
         let position = self.pushed;

@@ -19,6 +19,7 @@ mod closing;
 mod feed;
 mod filter_memory;
 mod filtered_feeds;
+mod gathered;
 mod named_parts;
 #[cfg(target_os = "linux")]
 mod pages;
@@ -93,6 +94,7 @@ impl Reader {
     pub(crate) fn join_before(self: &Arc<Self>, end_seq: u64) {
         let Some(subscribed) = &self.subscribed else { return };
         let mut state = self.lock();
+        state.release();
         let next = match state.place {
             Place::Journal { next, .. } => next,
             Place::Tail(_) => return,
@@ -120,18 +122,10 @@ impl Reader {
     }
 
     /// Takes a unit from the journal. Everything before its end was read. Returns whether the Replayer should go on with the
-    /// next one at once: nobody is woken for a unit without messages.
-    pub(crate) fn deliver(&self, unit: Unit) -> bool {
+    /// next one at once.
+    pub(crate) fn deliver(&self, unit: Unit, now: Instant) -> bool {
         let mut state = self.lock();
-        let goes_on = unit.shared.frames().is_empty() && !state.ends_before(unit.end_seq);
-        if let Place::Journal { next, is_requested } = &mut state.place {
-            (*next, *is_requested) = (unit.end_seq, goes_on);
-            if goes_on {
-                state.pass(unit.end_seq);
-            } else {
-                state.ready.push_back(unit);
-            }
-        }
+        let goes_on = state.gather(unit, now);
         self.wake_after(state);
         goes_on
     }
@@ -154,14 +148,16 @@ impl Reader {
         }
     }
 
-    /// Asks the Replayer once more for the same block.
+    /// Asks the Replayer once more, for the block at which it is now.
     pub(crate) fn retry(self: &Arc<Self>) {
         let mut state = self.lock();
+        state.release();
         if let Place::Journal { is_requested, .. } = &mut state.place {
             *is_requested = false;
         }
         state.request_unit();
         self.ask_replayer(&mut state);
+        self.wake_after(state);
     }
 
     /// Wakes the connection after the tail has grown.

@@ -46,6 +46,11 @@ impl SharedFrames {
         &self.frames
     }
 
+    /// The frames, to be kept.
+    pub(super) fn frames_shared(&self) -> Arc<Frames> {
+        self.frames.clone()
+    }
+
     /// Whether the memory of the frames is never written, even after they are dropped.
     pub(crate) fn is_in_own_pages(&self) -> bool {
         self.in_own_pages

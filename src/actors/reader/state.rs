@@ -4,6 +4,7 @@
 use super::chunk::{Chunk, Next};
 use super::closing::Closing;
 use super::feed::Feed;
+use super::gathered::Gathered;
 use super::shared::SharedFrames;
 use super::tail::{Found, Unit};
 use crate::config::WhenBehind;
@@ -54,8 +55,10 @@ pub(super) struct State {
     pub(super) place: Place,
     /// Whether a unit from the journal is needed that the Replayer has not been asked for.
     pub(super) needs_unit: bool,
-    /// Units from the journal, before what is at `place`.
+    /// Units from the journal, before what was gathered.
     pub(super) ready: VecDeque<Unit>,
+    /// Units from the journal that wait for more, before what is at `place`.
+    gathered: Gathered,
     /// The unit that is being taken, and its next message.
     current: Option<(Unit, usize)>,
     /// What belongs to no stream.
@@ -98,6 +101,7 @@ impl State {
         self.place = Place::Nowhere;
         self.current = None;
         self.ready = VecDeque::new();
+        self.gathered = Gathered::default();
         self.pushed = VecDeque::new();
     }
 
@@ -141,8 +145,33 @@ impl State {
         self.until.is_some_and(|until| until <= seq)
     }
 
+    /// Takes a unit from the journal. Returns whether the Replayer should go on with the next one at once: nobody is woken for
+    /// a unit without messages, and small ones are gathered.
+    pub(super) fn gather(&mut self, unit: Unit, now: Instant) -> bool {
+        if !matches!(self.place, Place::Journal { .. }) {
+            return false;
+        }
+        let (end_seq, is_last) = (unit.end_seq, self.ends_before(unit.end_seq));
+        if unit.shared.frames().is_empty() && self.gathered.is_empty() && !is_last {
+            self.pass(end_seq);
+        } else {
+            self.gathered.add(unit, now);
+        }
+        let goes_on = !is_last && !self.gathered.is_enough(now);
+        if !goes_on {
+            self.release();
+        }
+        self.place = Place::Journal { next: end_seq, is_requested: goes_on };
+        goes_on
+    }
+
+    /// Makes ready what was gathered.
+    pub(super) fn release(&mut self) {
+        self.ready.extend(self.gathered.take());
+    }
+
     /// Moves the cursor to `seq` as soon as what is ready has been taken, because nothing else is sent before it.
-    pub(super) fn pass(&mut self, seq: u64) {
+    fn pass(&mut self, seq: u64) {
         let last = self.ready.back_mut().or(self.current.as_mut().map(|(unit, _)| unit));
         match last {
             Some(unit) => unit.end_seq = seq,
@@ -251,6 +280,7 @@ impl State {
         }
         self.dropped += count;
         subscribed.counters.of(subscribed.feed.asked.stream).dropped(count);
+        self.release();
         if subscribed.tells_gaps {
             let frames = wire.single(gap(from, end - 1).as_bytes());
             let shared = Arc::new(frames.into());

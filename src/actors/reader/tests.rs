@@ -1,12 +1,14 @@
 //! A reader, with the Broker, the Replayer and the connection in the test's hands.
 
+mod model;
+
+use super::gathered::{ENOUGH, LONGEST};
 use super::state::PING;
 use super::*;
 use crate::config::WhenBehind;
 use crate::counters::Counters;
 use crate::filter::Filter;
 use crate::message::{Frames, FramesBuilder};
-use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,6 +60,8 @@ struct Stage {
     journal: VecDeque<(u64, Unit)>,
     /// The number that the next entry gets.
     next: u64,
+    /// The Replayer's time.
+    now: Instant,
 }
 
 impl Stage {
@@ -69,7 +73,8 @@ impl Stage {
         let feed = Feeds::default().of(asked, 0).expect("a feed");
         let (journal, counters) = (VecDeque::new(), Arc::default());
         feed.tail.restart(0);
-        Stage { feed, oldest: 0, replay, replayed, counters, journal, next: 0 }
+        let now = Instant::now();
+        Stage { feed, oldest: 0, replay, replayed, counters, journal, next: 0, now }
     }
 
     fn reader(&self, start: u64, until: Option<u64>, when_behind: WhenBehind) -> Arc<Reader> {
@@ -108,7 +113,7 @@ impl Stage {
                 if from < *begin {
                     reader.skip_to(*begin);
                 }
-                if reader.deliver(unit.clone()) {
+                if reader.deliver(unit.clone(), self.now) {
                     self.replay.send(reader).expect("a receiver");
                 }
             }
@@ -220,6 +225,77 @@ fn a_reader_that_falls_behind_reads_the_journal_and_comes_back() {
     read.extend(numbers(&reader));
     assert_eq!(read, (1..11).collect::<Vec<_>>());
     assert!(!reader.is_replaying() && reader.dropped() == 0);
+}
+
+/// A reader behind the tail, which has 20 entries in units of two. Its connection waits.
+fn replaying(until: Option<u64>) -> (Stage, Arc<Reader>, Arc<Woken>) {
+    let mut stage = Stage::new();
+    (0..10).for_each(|_| stage.publish(2, 100));
+    (0..9).for_each(|_| stage.evict());
+    let reader = stage.reader(1, until, WhenBehind::Replay);
+    let woken = Arc::new(Woken::default());
+    assert!(reader.poll_next(&mut Context::from_waker(&woken.clone().into())).is_pending());
+    (stage, reader, woken)
+}
+
+impl Woken {
+    fn is_woken(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn small_units_of_the_journal_are_sent_together_after_a_moment() {
+    let (mut stage, reader, woken) = replaying(None);
+    (0..3).for_each(|_| assert!(stage.replay_one()));
+    assert!(!woken.is_woken() && reader.waiting_since().is_none());
+    stage.now += LONGEST;
+    assert!(stage.replay_one());
+    assert!(woken.is_woken());
+    let Some(Next::Frames(chunk)) = next(&reader) else { panic!("nothing was sent") };
+    assert_eq!(chunk.bytes().len(), 7 * 18, "in one piece");
+    assert_eq!(reader.cursor(), 8);
+    assert!(next(&reader).is_none() && stage.replay_one(), "it goes on");
+}
+
+#[test]
+fn small_units_are_sent_at_the_end_and_before_the_tail() {
+    for (until, expected) in [(Some(7), 1..7), (None, 1..20)] {
+        let (mut stage, reader, woken) = replaying(until);
+        while !woken.is_woken() {
+            assert!(stage.replay_one());
+        }
+        assert_eq!(numbers(&reader), expected.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn small_units_are_sent_before_a_gap_and_when_the_disk_fails() {
+    let (mut stage, reader, woken) = replaying(None);
+    assert!(stage.replay_one());
+    reader.skip_to(10);
+    assert!(woken.is_woken());
+    let gap = r#"{"message_type":"gap","dropped":8,"from_seq":2,"to_seq":9}"#;
+    assert_eq!(texts(&reader), [format!("{:016}", 1), gap.to_string()]);
+
+    let (mut stage, reader, woken) = replaying(None);
+    assert!(stage.replay_one());
+    stage.replayed.try_recv().expect("the reader").retry();
+    assert!(woken.is_woken());
+    assert_eq!(numbers(&reader), [1]);
+    assert!(stage.replay_one(), "it has asked once more");
+}
+
+#[test]
+fn units_that_are_large_enough_are_sent_at_once() {
+    let (stage, reader, woken) = replaying(None);
+    assert!(!woken.is_woken());
+    let reader_again = stage.replayed.try_recv().expect("the reader");
+    let large = Unit { shared: shared(Frames::single(&vec![b'x'; ENOUGH]), 1), end_seq: 4 };
+    assert!(!reader_again.deliver(large.clone(), stage.now), "the connection asks for the next one");
+    assert!(woken.is_woken());
+    let Some(Next::Frames(chunk)) = next(&reader) else { panic!("nothing was sent") };
+    assert_eq!(chunk.bytes().as_ptr(), large.shared.frames().bytes().as_ptr(), "no copy");
 }
 
 #[test]
@@ -400,94 +476,5 @@ fn short_frames_are_joined_and_long_ones_are_not_copied() {
         let units = SharedFrames::joined(&parts, 1000);
         assert!(units.len() == 1 && units[0].is_in_own_pages() && units[0].frames().bytes() == of_all);
         assert_eq!(units[0].frames().len(), 5);
-    }
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Publish { count: u64, leaves_out: u64 },
-    Evict,
-    Expire,
-    Take(usize),
-    Replay,
-    Reconnect,
-    Wake,
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        4 => (0u64..5, 2u64..6).prop_map(|(count, leaves_out)| Step::Publish { count, leaves_out }),
-        3 => Just(Step::Evict),
-        1 => Just(Step::Expire),
-        4 => (1usize..4).prop_map(Step::Take),
-        4 => Just(Step::Replay),
-        1 => Just(Step::Reconnect),
-        1 => Just(Step::Wake),
-    ];
-    prop::collection::vec(step, 0..80)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-
-    /// Whatever happens between the tail, the journal, retention and reconnects: a client gets each message once, in
-    /// order, and each missing one is part of a gap that it was told of.
-    #[test]
-    fn a_client_misses_nothing_without_being_told(steps in steps()) {
-        let mut stage = Stage::new();
-        let mut reader = stage.reader(0, None, WhenBehind::Replay);
-        let mut published = Vec::new();
-        let (mut received, mut gaps) = (Vec::new(), Vec::new());
-        let take = |reader: &Arc<Reader>, most: usize, received: &mut Vec<u64>, gaps: &mut Vec<(u64, u64)>| {
-            for _ in 0..most {
-                let Some(Next::Frames(chunk)) = next(reader) else { return };
-                let mut bytes = chunk.bytes();
-                while let [0x81, length, rest @ ..] = bytes {
-                    let (text, rest) = rest.split_at(usize::from(*length));
-                    bytes = rest;
-                    let text = String::from_utf8_lossy(text);
-                    match text.parse() {
-                        Ok(seq) => received.push(seq),
-                        Err(_) => {
-                            let gap: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-                            let of = |name: &str| gap[name].as_u64().expect("a number");
-                            gaps.push((of("from_seq"), of("to_seq")));
-                        }
-                    }
-                }
-            }
-        };
-        for step in steps {
-            match step {
-                Step::Publish { count, leaves_out } => {
-                    published.extend((stage.next..stage.next + count).filter(|seq| !seq.is_multiple_of(leaves_out)));
-                    stage.publish(count, leaves_out);
-                }
-                Step::Evict => stage.evict(),
-                Step::Expire => drop(stage.journal.pop_front()),
-                Step::Take(most) => take(&reader, most, &mut received, &mut gaps),
-                Step::Replay => drop(stage.replay_one()),
-                Step::Reconnect => {
-                    // What the connection has taken has reached the client.
-                    let cursor = reader.cursor();
-                    reader.cut();
-                    reader = stage.reader(cursor, None, WhenBehind::Replay);
-                }
-                Step::Wake => reader.wake(),
-            }
-        }
-        loop {
-            take(&reader, 1000, &mut received, &mut gaps);
-            if !stage.replay_one() {
-                break;
-            }
-        }
-        take(&reader, 1000, &mut received, &mut gaps);
-        prop_assert!(received.is_sorted_by(|a, b| a < b), "{:?}", received);
-        let is_told = |seq: &u64| gaps.iter().any(|(from, to)| (from..=to).contains(&seq));
-        let expected: Vec<_> = published.iter().copied().filter(|seq| received.contains(seq) || !is_told(seq)).collect();
-        prop_assert_eq!(&received, &expected);
-        prop_assert!(received.iter().all(|seq| !is_told(seq)), "{:?} {:?}", received, gaps);
-        prop_assert_eq!(reader.cursor(), stage.next);
     }
 }

@@ -7,6 +7,7 @@ mod extensions;
 mod issuance;
 mod leaf;
 mod names;
+mod names_alone;
 mod precert;
 mod salvage;
 mod units;
