@@ -45,7 +45,7 @@
 //! | `counters` | counters of client events | `access`, `message` |
 //! | `digest` | groups repeated problems of the CT logs into few lines of the log file | `printable` |
 //! | [`evidence`] | proof of a log's misbehaviour, which `actors` notices, in a form that others can verify; pure | `ct`, `certificate` |
-//! | `access` | access control: who may connect and subscribe, and how often; pure | `message`, `rate` |
+//! | `access` | access control: who may connect and subscribe, and how often; pure | `filter`, `message`, `rate` |
 //! | [`filter`] | what a subscriber wants, and the filters of all subscribers matched at once; pure | `ct`, `certificate`, `printable` |
 //! | [`message`] | the messages of each stream, and their WebSocket and SSE frames; pure | `ct`, `certificate`, `spare` |
 //! | [`ct`] | the structures of RFC 6962 and static-ct-api, and the proofs of their trees; pure | `certificate`, `printable` |

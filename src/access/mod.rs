@@ -27,6 +27,7 @@ pub(crate) use openings::{openings, warnings};
 pub(crate) use refusal::Refusal;
 pub(crate) use token::{Token, TokenDigest};
 
+use crate::filter::Limits;
 use crate::message::Stream;
 use core::net::IpAddr;
 
@@ -49,6 +50,8 @@ pub struct Access {
     pub admin_hosts: Vec<String>,
     /// The tokens; if empty, no token is needed.
     pub tokens: Vec<Token>,
+    /// How large the filters may be that clients hand in without a token.
+    pub filter_limits: Limits,
     /// Largest number of open connections.
     pub connections: usize,
     /// Largest number of open connections per address (for IPv6, per /64); 0: no separate limit.
@@ -148,14 +151,15 @@ impl Access {
         if token.streams.contains(&stream) { Ok(Some(token)) } else { Err(Refusal::TokenStream) }
     }
 
-    /// Checks whether `presented` is a token for any stream, if one is needed.
+    /// How large a filter may be that is handed in with the token `presented`, if one is needed. It may be for any stream.
     ///
     /// # Errors
     /// If a token is needed, but is missing or unknown.
-    pub fn any_token(&self, presented: Option<&[u8]>) -> Result<(), Refusal> {
+    pub fn filter_limits(&self, presented: Option<&[u8]>) -> Result<Limits, Refusal> {
         let is_of_stream = |stream| self.token(presented, stream);
         let [first, rest @ ..] = Stream::ALL.map(is_of_stream);
-        rest.into_iter().fold(first, Result::or).map(drop)
+        let token = rest.into_iter().fold(first, Result::or)?;
+        Ok(token.map_or(self.filter_limits, |token| token.filter_limits))
     }
 
     /// Whether a client that was admitted under other rules would be admitted under these. It receives only what the filter

@@ -139,7 +139,14 @@ fn a_proxy_that_does_not_say_for_whom_it_asks_is_no_insider() {
 
 fn token(name: &str, secret: &str, streams: &[Stream]) -> Token {
     let digest = TokenDigest::of(secret.as_bytes());
-    Token { name: name.into(), digest, streams: streams.into(), connections: 0, filter: None }
+    Token {
+        name: name.into(),
+        digest,
+        streams: streams.into(),
+        connections: 0,
+        filter: None,
+        filter_limits: Limits::DEFAULT,
+    }
 }
 
 #[test]
@@ -245,6 +252,7 @@ mod openings {
                 Token { connections: 5, ..token("a", "alpha", &[Stream::Lite]) },
                 token("b", "beta", &[Stream::Full]),
             ],
+            filter_limits: Limits::DEFAULT,
             connections: 1000,
             connections_per_address: 10,
             new_connections_per_address: 20,

@@ -1,5 +1,6 @@
 //! Tokens. The server stores only their SHA-256 digests, so that it cannot leak a token.
 
+use crate::filter::Limits;
 use crate::message::Stream;
 use openssl::memcmp;
 use openssl::sha::sha256;
@@ -85,6 +86,8 @@ pub struct Token {
     pub connections: usize,
     /// The name of the filter that wants all that its clients may receive; `None` if they may receive everything.
     pub filter: Option<String>,
+    /// How large the filters may be that its clients hand in.
+    pub filter_limits: Limits,
 }
 
 impl Token {

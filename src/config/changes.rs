@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The sections, or keys of sections, that can change at run time.
-const CHANGEABLE: [&str; 19] = [
+const CHANGEABLE: [&str; 20] = [
     "access.allow",
     "access.deny",
     "access.trusted_proxies",
@@ -17,6 +17,7 @@ const CHANGEABLE: [&str; 19] = [
     "admin.hosts",
     "admin.only",
     "clients",
+    "filter_limits",
     "filters",
     "health",
     "listed_logs",

@@ -9,6 +9,7 @@
 mod changes;
 mod clients;
 mod error;
+mod filter_limits;
 pub(crate) mod filters;
 mod json;
 mod logs;

@@ -182,6 +182,11 @@ fn a_wrong_type_or_value_is_named_with_what_was_expected() {
             "c.toml: filters[0].lookalike_file: none.txt cannot be read: ",
         ),
         (
+            "[[tokens]]\nname = 'a'\ntoken = 'a-token-of-sixteen'\nfilter_limits = { regex = 1001 }",
+            "c.toml: tokens[0].filter_limits.regex: expected from 0 to 1000",
+        ),
+        ("[filter_limits]\nvalues = 0", "c.toml: filter_limits.values: expected from 1 to 200000"),
+        (
             "[[tokens]]\nname = 'a'\ntoken = 'a-token-of-sixteen'\nfilter = 'b'\n[[filters]]\nname = 'a'\ndomain = ['a']",
             "c.toml: tokens[0].filter: there is no filter named \"b\"; add one as [[filters]]",
         ),

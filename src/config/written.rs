@@ -1,6 +1,7 @@
 //! The configuration as written by the user. `config/certstream.toml` explains every key.
 
 use super::clients::WhenBehind;
+use super::filter_limits::{FilterLimits, TokenFilterLimits};
 use super::filters::WrittenFilter;
 use super::values::{CatchUp, PlainToken, Size, Span, StartAt, Verify, WrittenDigest};
 use crate::access::Networks;
@@ -41,6 +42,8 @@ pub struct Written {
     pub unique: Unique,
     /// The log file.
     pub logging: Logging,
+    /// How large the filters of clients may be.
+    pub filter_limits: FilterLimits,
     /// Tokens that restrict who may receive a stream.
     pub tokens: Vec<Token>,
     /// Filters that have a name.
@@ -160,6 +163,9 @@ pub struct Token {
     pub connections: usize,
     /// The filter that wants all that its clients may receive. If not set, they may receive everything.
     pub filter: Option<String>,
+    /// How large the filters of its clients may be, where it differs from `filter_limits`.
+    #[serde(default)]
+    pub filter_limits: TokenFilterLimits,
 }
 
 /// `[heartbeat]`

@@ -3,7 +3,8 @@
 /// Memory of one compiled regular expression, in bytes.
 pub(super) const REGEX_BYTES: usize = 128 * 1024;
 
-/// The largest filter that is accepted. Every subscriber has the same limits unless its token has others.
+/// The largest filter that a subscriber may hand in, in a query string or a body. Who uses a filter by its name needs no
+/// limits for it: it was handed in already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Values of all parameters together, at least 1.
@@ -30,6 +31,19 @@ impl Limits {
         regexes: 16,
         regex_bytes: REGEX_BYTES,
     };
+
+    /// The largest limits that can be configured. A body with more domains is too long anyway.
+    pub const LARGEST: Limits = Limits {
+        values: 200_000,
+        value_bytes: 4096,
+        contains: 100_000,
+        lookalikes: 10_000,
+        regexes: 1_000,
+        regex_bytes: REGEX_BYTES,
+    };
+
+    /// The smallest [`regex_bytes`](Self::regex_bytes) that can be configured.
+    pub const SMALLEST_REGEX_BYTES: usize = 1024;
 }
 
 impl Default for Limits {

@@ -318,7 +318,7 @@ fn parse(name: &str, text: &[u8]) -> Result<Filter, String> {
     if name_of(text) != name {
         return Err("its content is not what was put".into());
     }
-    Filter::from_json(text, Limits::default()).map_err(|error| error.to_string())
+    Filter::from_json(text, Limits::LARGEST).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use super::body::{BodyError, MAX_BODY};
 use super::invalid::{InvalidParameter, invalid};
 use super::query::refused_filter;
 use super::state::AppState;
-use super::visitors::{may_put, refused};
+use super::visitors::{filter_limits, refused};
 use crate::access::Refusal;
 use crate::actors::client::Identity;
 use crate::clock;
-use crate::filter::{Filter, Limits};
+use crate::filter::Filter;
 use crate::named_filters::{Found, Kept, NamedFilter, NoRoom, PREFIX};
 use crate::printable::escaped;
 use actix_web::http::header;
@@ -25,7 +25,7 @@ pub(super) async fn put(
     payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, Error> {
-    may_put(&req, &state)?;
+    let limits = filter_limits(&req, &state)?;
     let body = match state.answers.bodies.receive(payload).await {
         Ok(body) => body,
         Err(BodyError::Busy) => return Err(refused(&state, Refusal::FiltersBusy).into()),
@@ -34,7 +34,7 @@ pub(super) async fn put(
             return Err(invalid("body", "body has not come completely, or not in time").into());
         }
     };
-    let parse = move || Filter::from_json(body.bytes(), Limits::default());
+    let parse = move || Filter::from_json(body.bytes(), limits);
     let filter = state.answers.filters.run_aside(parse).await?.map_err(refused_filter)?;
     let limit = state.live.settings().clients.kept_filter_bytes as u64;
     let inside = state.clone();

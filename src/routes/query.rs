@@ -84,7 +84,8 @@ pub(super) struct Extent {
 }
 
 impl Query {
-    /// Parses the query string `text`. `last_event_id` is the header of the same name, which takes the place of a cursor.
+    /// Parses the query string `text`, whose filter has `limits`. `last_event_id` is the header of the same name, which takes
+    /// the place of a cursor.
     /// The values of `stream` and `token` are not looked at: see [`stream`].
     ///
     /// # Errors
@@ -93,6 +94,7 @@ impl Query {
         text: &str,
         last_event_id: Option<&str>,
         now_us: u64,
+        limits: Limits,
     ) -> Result<Self, InvalidParameter> {
         let (mut query, mut given, mut of_filter) = (Query::default(), Vec::new(), Vec::new());
         let mut unique = None;
@@ -120,7 +122,7 @@ impl Query {
             (query.since_us, query.last) = (None, None);
         }
         query.check_has_one_start()?;
-        query.filter = Filter::parse(of_filter, Limits::default()).map_err(refused_filter)?;
+        query.filter = Filter::parse(of_filter, limits).map_err(refused_filter)?;
         query.unique = unique.map(|unique| query.kind(unique, &[])).transpose()?;
         Ok(query)
     }
@@ -283,7 +285,8 @@ mod tests {
     const NOW_US: u64 = 1_795_460_507_000_000;
 
     fn parse(text: &str) -> Result<Query, String> {
-        Query::parse(text, None, NOW_US).map_err(|error| format!("{}: {}", error.parameter, error.message))
+        Query::parse(text, None, NOW_US, Limits::DEFAULT)
+            .map_err(|error| format!("{}: {}", error.parameter, error.message))
     }
 
     #[test]
@@ -331,12 +334,12 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert!(error.starts_with(&format!("{parameter}: ")), "{text}: {error}");
         }
-        assert!(Query::parse("", Some("x"), NOW_US).is_err());
+        assert!(Query::parse("", Some("x"), NOW_US, Limits::DEFAULT).is_err());
     }
 
     #[test]
     fn the_last_event_id_takes_the_place_of_a_cursor() {
-        let query = |text, id| Query::parse(text, id, NOW_US).unwrap();
+        let query = |text, id| Query::parse(text, id, NOW_US, Limits::DEFAULT).unwrap();
         assert_eq!(query("cursor=5", Some("7")).cursor, Some(7));
         assert_eq!(query("cursor=5", Some("")).cursor, Some(5));
         assert_eq!(query("since=1h", Some("7")).since_us, None, "as a browser comes back");

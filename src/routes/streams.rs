@@ -6,12 +6,13 @@ use super::invalid::invalid;
 use super::json;
 use super::query::{self, Extent, Query};
 use super::state::AppState;
-use super::visitors::{may_hear, origin, refused};
+use super::visitors::{filter_limits, may_hear, origin, refused};
 use crate::access::Refusal;
 use crate::actors::client::{Client, ClientOrigin};
 use crate::actors::reader::{Asked, NORMAL, Reader, SharedFrames, Subscribed, TooManyFilters};
 use crate::actors::session::Session;
 use crate::clock;
+use crate::filter::Limits;
 use crate::journal::Store;
 use crate::message::{self, FramesBuilder, Stream, Wire};
 use actix_web::http::Version;
@@ -66,11 +67,12 @@ async fn client(
 ) -> Result<Arc<Client>, actix_web::Error> {
     let last_event_id = req.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
     let (now_us, limits) = (clock::unix_us(), state.live.settings().clients);
-    let parse = || Query::parse(req.query_string(), last_event_id, now_us);
+    let parse = |limits| Query::parse(req.query_string(), last_event_id, now_us, limits);
     let query = if query::has_filter(req.query_string()) {
-        state.answers.filters.run(parse).await?
+        let limits = filter_limits(req, state)?;
+        state.answers.filters.run(|| parse(limits)).await?
     } else {
-        parse()?
+        parse(Limits::default())?
     };
     let Extent { start, until, ends_at_us } = query.extent(&state.journal, now_us)?;
     let named = filters::named(state, origin.identity.as_ref(), query.named.as_deref()).await?;

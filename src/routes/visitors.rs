@@ -5,6 +5,7 @@ use super::on_demand::StatusAndBody;
 use super::state::{AppState, Audience};
 use crate::access::{Access, Claims, ConnectionPermit, LimitKey, Refusal, Token, Visitor};
 use crate::actors::client::{ClientOrigin, Identity};
+use crate::filter::Limits;
 use crate::message::Stream;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -155,11 +156,11 @@ pub(super) fn may_hear(request: &HttpRequest, state: &AppState, stream: Stream) 
     }
 }
 
-/// Checks whether the request may put a filter: its client may read some stream.
-pub(super) fn may_put(request: &HttpRequest, state: &AppState) -> Result<(), Refused> {
+/// How large a filter may be that comes with the request. Its client may read some stream.
+pub(super) fn filter_limits(request: &HttpRequest, state: &AppState) -> Result<Limits, Refused> {
     let rules = state.live.settings();
-    let may = rules.access.any_token(presented(request).as_deref());
-    may.map_err(|refusal| refused(state, refusal))
+    let limits = rules.access.filter_limits(presented(request).as_deref());
+    limits.map_err(|refusal| refused(state, refusal))
 }
 
 /// Counts the refusal of a request.

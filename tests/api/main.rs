@@ -8,6 +8,7 @@ mod churn;
 mod command_line;
 mod defects;
 mod faults;
+mod filter_limits;
 mod filtered;
 mod filters;
 mod following;

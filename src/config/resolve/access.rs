@@ -3,6 +3,8 @@
 use super::checks::at_least_one;
 use super::{ConfigError, Sources, Stream, Written, written};
 use crate::access::{Access, Networks, Token, host_name};
+use crate::config::filter_limits::FilterLimits;
+use crate::filter::Limits;
 
 pub(super) fn access(sources: &Sources, streams: &[Stream]) -> Result<Access, ConfigError> {
     let Written { access, admin, tokens, .. } = &sources.written;
@@ -27,6 +29,7 @@ pub(super) fn access(sources: &Sources, streams: &[Stream]) -> Result<Access, Co
         admins_only: admin.only,
         admin_hosts: admin_hosts(sources, &admin.hosts)?,
         tokens,
+        filter_limits: filter_limits(sources, "filter_limits", &sources.written.filter_limits)?,
         connections: at_least_one(sources, "access.connections", access.connections)?,
         connections_per_address: access.connections_per_address,
         new_connections_per_address: access.new_connections_per_address,
@@ -82,6 +85,18 @@ fn resolve_token(
     if let Some(stream) = streams.iter().find(|stream| !offered.contains(stream)) {
         return Err(error("streams", &format!("\"{stream}\" is not among server.streams")));
     }
-    let (name, streams, connections) = (token.name.clone(), streams.to_vec(), token.connections);
-    Ok(Token { name, digest, streams, connections, filter: token.filter.clone() })
+    let key = format!("tokens[{i}].filter_limits");
+    let limits = token.filter_limits.or(&sources.written.filter_limits);
+    Ok(Token {
+        name: token.name.clone(),
+        digest,
+        streams: streams.to_vec(),
+        connections: token.connections,
+        filter: token.filter.clone(),
+        filter_limits: filter_limits(sources, &key, &limits)?,
+    })
+}
+
+fn filter_limits(sources: &Sources, section: &str, limits: &FilterLimits) -> Result<Limits, ConfigError> {
+    limits.resolve().map_err(|(key, problem)| sources.error(&format!("{section}.{key}"), problem))
 }
