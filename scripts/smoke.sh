@@ -14,15 +14,7 @@ source scripts/lib.sh
 seconds=${1:-12}
 server=${SERVER:-target/release/certstream-server}
 temporary_folder work
-clients=$(absolute "${CLIENTS:-$work/clients}")
-
-if [ ! -x "$clients/venv/bin/python" ]; then
-  python3 -m venv "$clients/venv"
-  "$clients/venv/bin/pip" install --quiet certstream==1.12 websockets
-fi
-if [ ! -d "$clients/node_modules/certstream" ]; then
-  npm install --silent --no-audit --no-fund --prefix "$clients" certstream@1.1.1
-fi
+install_clients "${CLIENTS:-$work/clients}"
 
 start_server "$server" demo
 echo "demo at http://$address/, listening for $seconds s"
