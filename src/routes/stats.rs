@@ -94,6 +94,7 @@ fn describe_filter(filter: &NamedFilter) -> Value {
         "connected_client_count": filter.clients(),
         "messages_sent": filter.messages(),
         "values": filter.filter().values(),
+        "memory_bytes": filter.filter().memory(),
     })
 }
 

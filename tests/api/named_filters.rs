@@ -145,15 +145,19 @@ async fn a_reload_exchanges_named_filters_and_metrics_count_their_clients() {
     assert!(got.iter().eq(whole.iter().filter(|m| !is_precert(m))), "it has come back");
     let sent = rounds.iter().map(|(got, _)| got.len()).sum::<usize>() + got.len();
     let metrics = app.metrics().await;
+    let stats = app.get("/stats").await;
+    let bytes = stats["filters"]["mine"]["memory_bytes"].as_u64().expect("a number");
+    assert!((100..2000).contains(&bytes), "{bytes}");
     for line in [
         "certstream_filter_clients{filter=\"mine\"} 1.0".to_string(),
         format!("certstream_filter_messages_total{{filter=\"mine\"}} {sent}"),
         "certstream_filter_values{filter=\"mine\"} 1.0".to_string(),
+        format!("certstream_filter_memory_bytes{{filter=\"mine\"}} {bytes}.0"),
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line}: {metrics}");
     }
-    let stats = app.get("/stats").await;
-    let expected = json!({ "connected_client_count": 1, "messages_sent": sent, "values": 1 });
+    let expected =
+        json!({ "connected_client_count": 1, "messages_sent": sent, "values": 1, "memory_bytes": bytes });
     assert_eq!(stats["filters"]["mine"], expected);
     assert!(stats["clients"].to_string().contains("\"filter=mine\""), "{stats}");
     app.stop().await;

@@ -11,6 +11,7 @@ pub(super) struct FilterFigures {
     clients: usize,
     messages: u64,
     values: usize,
+    bytes: usize,
 }
 
 pub(super) fn read(state: &AppState) -> Vec<FilterFigures> {
@@ -19,6 +20,7 @@ pub(super) fn read(state: &AppState) -> Vec<FilterFigures> {
         clients: filter.clients(),
         messages: filter.messages(),
         values: filter.filter().values(),
+        bytes: filter.filter().memory(),
     });
     filters.collect()
 }
@@ -39,5 +41,10 @@ pub(super) fn write(filters: &[FilterFigures], families: &mut Families) -> Resul
         "certstream_filter_values",
         "Values of the filter",
         filters.iter().map(|filter| (of(filter), filter.values as f64)),
+    )?;
+    families.gauge(
+        "certstream_filter_memory_bytes",
+        "Estimated memory of the filter",
+        filters.iter().map(|filter| (of(filter), filter.bytes as f64)),
     )
 }
