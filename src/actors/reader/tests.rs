@@ -260,11 +260,14 @@ fn small_units_of_the_journal_are_sent_together_after_a_moment() {
 
 #[test]
 fn small_units_are_sent_at_the_end_and_before_the_tail() {
-    for (until, expected) in [(Some(7), 1..7), (None, 1..20)] {
+    for (until, expected, most) in [(Some(7), 1..7, 4), (None, 1..20, 11)] {
         let (mut stage, reader, woken) = replaying(until);
+        let mut units = 0;
         while !woken.is_woken() {
             assert!(stage.replay_one());
+            units += 1;
         }
+        assert!(units <= most, "{units} were read");
         assert_eq!(numbers(&reader), expected.collect::<Vec<_>>());
     }
 }
@@ -287,11 +290,22 @@ fn small_units_are_sent_before_a_gap_and_when_the_disk_fails() {
 }
 
 #[test]
+fn what_was_gathered_is_given_up_with_its_reader() {
+    let (stage, reader, _) = replaying(None);
+    let unit = unit(&[1], 2);
+    assert!(stage.replayed.try_recv().expect("the reader").deliver(unit.clone(), stage.now));
+    assert_eq!(Arc::strong_count(&unit.shared), 2);
+    reader.abandon(GOING_AWAY, "too slow");
+    assert_eq!(Arc::strong_count(&unit.shared), 1);
+}
+
+#[test]
 fn units_that_are_large_enough_are_sent_at_once() {
     let (stage, reader, woken) = replaying(None);
     assert!(!woken.is_woken());
     let reader_again = stage.replayed.try_recv().expect("the reader");
-    let large = Unit { shared: shared(Frames::single(&vec![b'x'; ENOUGH]), 1), end_seq: 4 };
+    let large = Unit { shared: shared(Frames::single(&vec![b'x'; ENOUGH - 4]), 1), end_seq: 4 };
+    assert_eq!(large.shared.frames().bytes().len(), ENOUGH);
     assert!(!reader_again.deliver(large.clone(), stage.now), "the connection asks for the next one");
     assert!(woken.is_woken());
     let Some(Next::Frames(chunk)) = next(&reader) else { panic!("nothing was sent") };

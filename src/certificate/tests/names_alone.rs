@@ -1,5 +1,6 @@
 //! The names that are found without parsing a certificate are those of the parsed one, whatever was done to it.
 
+use super::super::der::Reader;
 use super::super::names_alone::{is_usual, visit_domains};
 use super::{Certificate, Parsed, SAN, attribute, dns, extension, oid, seq, tlv};
 use proptest::prelude::*;
@@ -62,10 +63,25 @@ fn what_is_unusual_has_the_same_names() {
         assert_eq!(alone(&der), parsed(&der));
         assert_eq!(parsed(&der).len(), expected);
     }
+    // Behind its extensions, a second list of them that counts.
+    let tbs = Certificate { extensions: vec![alt_names()], ..Certificate::default() }.tbs();
+    let second = tlv(0xA3, seq(&[extension(SAN, seq(&[dns("behind.example")]))]));
+    let tbs = seq(&[content_of(&tbs), second]);
+    let der = seq(&[tbs, Certificate::default().algorithm, tlv(0x03, [0, 1, 2])]);
+    assert!(!is_usual(&der));
+    assert_eq!(
+        (alone(&der), parsed(&der)),
+        (parsed(&der), vec!["a.example".into(), "behind.example".into()])
+    );
     let of_no_serial = Certificate { serial: Vec::new(), ..Certificate::default() }.der();
     assert_eq!(alone(&of_no_serial), ["a.example"]);
     let tbs_alone = Certificate::default().tbs();
     assert_eq!(alone(&tbs_alone), ["a.example"]);
+}
+
+/// The content of a SEQUENCE.
+fn content_of(sequence: &[u8]) -> Vec<u8> {
+    Reader::new(sequence, 0).element().unwrap().content.to_vec()
 }
 
 #[test]
