@@ -33,10 +33,13 @@ restart() {
   start_server env PORT="$port" "$server" --config "$work/certstream.toml"
 }
 
-have_printed() {
-  local name
+# Whether each program has printed the newest number of the journal.
+have_all() {
+  local newest name
+  curl -sf "http://$address/ndjson?stream=lite&follow=0" >"$work/journal"
+  newest=$(sed -n '$s/.*"seq":\([0-9]*\)}$/\1/p' "$work/journal")
   for name in python javascript go; do
-    [ "$(tail -n 1 "$work/$name.out")" = "$1" ] || return 1
+    [ "$(tail -n 1 "$work/$name.out")" = "$newest" ] || return 1
   done
 }
 
@@ -65,10 +68,7 @@ for signal in KILL TERM KILL; do
   sleep 4
 done
 kill -STOP "$logs_pid"
-sleep 1
-curl -sf "http://$address/ndjson?stream=lite&follow=0" >"$work/journal"
-newest=$(sed -n '$s/.*"seq":\([0-9]*\)}$/\1/p' "$work/journal")
-wait_for 30 have_printed "$newest" || echo "not all have printed the newest number, $newest"
+wait_for 30 have_all || echo "not all programs have printed the newest number"
 python3 scripts/readme_loops.py check "$work/journal" "$work/python.out" "$work/javascript.out" "$work/go.out" ||
   fail "a program missed or repeated messages; $(tail -n 3 "$work"/*.log)"
 echo "passed: three programs over two kills and a restart"
