@@ -50,7 +50,7 @@ pub struct Access {
     pub admin_hosts: Vec<String>,
     /// The tokens; if empty, no token is needed.
     pub tokens: Vec<Token>,
-    /// How large the filters may be that clients hand in without a token.
+    /// How large a filter may be that a client sends without a token.
     pub filter_limits: Limits,
     /// Largest number of open connections.
     pub connections: usize,
@@ -141,25 +141,29 @@ impl Access {
     /// # Errors
     /// If a token is needed, but is missing, unknown, or not valid for this stream.
     pub fn token(&self, presented: Option<&[u8]>, stream: Stream) -> Result<Option<&Token>, Refusal> {
+        match self.known_token(presented)? {
+            Some(token) if !token.streams.contains(&stream) => Err(Refusal::TokenStream),
+            token => Ok(token),
+        }
+    }
+
+    /// The token that matches `presented`; `None` if no token is needed.
+    fn known_token(&self, presented: Option<&[u8]>) -> Result<Option<&Token>, Refusal> {
         if self.tokens.is_empty() {
             return Ok(None);
         }
         let presented = presented.ok_or(Refusal::TokenMissing)?;
         // An empty token is never valid, whatever digest is configured.
         let token = Token::find(&self.tokens, presented).filter(|_| !presented.is_empty());
-        let token = token.ok_or(Refusal::TokenUnknown)?;
-        if token.streams.contains(&stream) { Ok(Some(token)) } else { Err(Refusal::TokenStream) }
+        token.map(Some).ok_or(Refusal::TokenUnknown)
     }
 
-    /// How large a filter may be that is handed in with the token `presented`, if one is needed. It may be for any stream.
+    /// How large a filter may be that a client sends with the token `presented`, which may be for any stream.
     ///
     /// # Errors
     /// If a token is needed, but is missing or unknown.
     pub fn filter_limits(&self, presented: Option<&[u8]>) -> Result<Limits, Refusal> {
-        let is_of_stream = |stream| self.token(presented, stream);
-        let [first, rest @ ..] = Stream::ALL.map(is_of_stream);
-        let token = rest.into_iter().fold(first, Result::or)?;
-        Ok(token.map_or(self.filter_limits, |token| token.filter_limits))
+        Ok(self.known_token(presented)?.map_or(self.filter_limits, |token| token.filter_limits))
     }
 
     /// Whether a client that was admitted under other rules would be admitted under these. It receives only what the filter

@@ -86,7 +86,7 @@ pub struct Token {
     pub connections: usize,
     /// The name of the filter that wants all that its clients may receive; `None` if they may receive everything.
     pub filter: Option<String>,
-    /// How large the filters may be that its clients hand in.
+    /// How large a filter may be that one of its clients sends.
     pub filter_limits: Limits,
 }
 

@@ -74,7 +74,7 @@ fn alt_names_in(mut extensions: Reader<'_>) -> Option<Option<&[u8]>> {
     while !extensions.is_empty() {
         let mut extension = nested(&mut extensions)?;
         if !extension.rest().starts_with(SUBJECT_ALT_NAME) {
-            // Another one, unless its identifier has a longer form of its length.
+            // Another extension. If its identifier had the length in a longer form, it could be a subjectAltName too.
             matches!(extension.rest(), [tag::OID, 0..=0x7F, ..]).then_some(())?;
             continue;
         }

@@ -3,8 +3,8 @@
 /// Memory of one compiled regular expression, in bytes.
 pub(super) const REGEX_BYTES: usize = 128 * 1024;
 
-/// The largest filter that a subscriber may hand in, in a query string or a body. Who uses a filter by its name needs no
-/// limits for it: it was handed in already.
+/// The largest filter that a subscriber may send, in a query string or a body. There are no limits for using a filter by
+/// its name: it was accepted before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Values of all parameters together, at least 1.

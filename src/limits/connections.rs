@@ -107,8 +107,8 @@ pub(super) fn connections() -> Vec<Row> {
         [
             "filter".into(),
             format!(
-                "what fits in the head of a request; {} values of {}, of which {} of `contains`, {} of `lookalike` and {} of `regex`, \
-                 each compiled to {}; of all clients together `clients.filter_bytes`",
+                "what fits in the head of a request; `filter_limits`: {} values of {}, of which {} of `contains`, {} of `lookalike` \
+                 and {} of `regex`, each compiled to {}; of all clients together `clients.filter_bytes`",
                 FILTER.values,
                 bytes(FILTER.value_bytes),
                 FILTER.contains,

@@ -156,7 +156,7 @@ pub(super) fn may_hear(request: &HttpRequest, state: &AppState, stream: Stream) 
     }
 }
 
-/// How large a filter may be that comes with the request. Its client may read some stream.
+/// How large a filter may be that comes with the request.
 pub(super) fn filter_limits(request: &HttpRequest, state: &AppState) -> Result<Limits, Refused> {
     let rules = state.live.settings();
     let limits = rules.access.filter_limits(presented(request).as_deref());

@@ -1,8 +1,8 @@
 //! Tests of how large the filters of clients may be: of all, and of those with a token.
 
-use crate::filtered::{put, refused};
-use crate::helpers::{PATIENCE, TestApp, from_the_start, quiet_log, spawn_app, spawn_app_in};
-use serde_json::{Value, json};
+use crate::filtered::{put, put_with, refused};
+use crate::helpers::{from_the_start, quiet_log, spawn_app, spawn_app_in};
+use serde_json::json;
 
 const LIMITS: &str = "[filter_limits]\nvalues = 4\nvalue_bytes = 20\nregex = 1\n";
 const TOKENS: &str = "\
@@ -18,15 +18,6 @@ name = 'large'
 token = 'large-token-of-sixteen'
 filter_limits = { values = 200000, value_bytes = 4096, regex = 20, regex_bytes = '4 KiB' }
 ";
-
-/// The status and the body of `POST /filters` with a token.
-async fn put_with(app: &TestApp, token: &str, filter: &Value) -> (u16, Value) {
-    let client = awc::Client::builder().timeout(PATIENCE).finish();
-    let request = client.post(app.http("/filters")).bearer_auth(format!("{token}-token-of-sixteen"));
-    let mut response = request.send_body(filter.to_string()).await.expect("an answer");
-    let body = response.body().await.expect("a body");
-    (response.status().as_u16(), serde_json::from_slice(&body).expect("JSON"))
-}
 
 #[actix_web::test]
 async fn filters_have_the_limits_of_the_configuration() {
@@ -76,11 +67,11 @@ async fn a_token_can_have_other_limits_also_for_what_is_kept_over_a_restart() {
     let long = "x".repeat(1000);
     let domains: Vec<_> = (0..120_000).map(|i| format!("d{i}.example")).collect();
     let large = json!({ "domain": domains, "contains": [long] });
-    assert_eq!(put_with(&app, "usual", &large).await.0, 400);
-    let (status, answer) = put_with(&app, "large", &large).await;
+    assert_eq!(put_with(&app, "usual-token-of-sixteen", large.to_string()).await.0, 400);
+    let (status, answer) = put_with(&app, "large-token-of-sixteen", large.to_string()).await;
     assert_eq!(status, 200, "{answer}");
     let by_name = format!("filter={}", answer["filter"].as_str().expect("a name"));
-    // Whoever uses a filter by its name hands nothing in.
+    // Whoever uses a filter by its name sends none.
     drop(app.connect(&path("small", &by_name)).await);
     let dir = app.stop().await;
     let app = spawn_app_in(dir, &[], &toml, vec![from_the_start(&log)]).await;

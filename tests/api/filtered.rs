@@ -9,8 +9,17 @@ pub const HEARTBEAT: &str = "[heartbeat]\ninterval = '200ms'\n";
 
 /// The status and the body of `POST /filters`.
 pub async fn put(app: &TestApp, text: impl Into<Vec<u8>>) -> (u16, Value) {
+    put_with(app, "", text).await
+}
+
+/// The same with a token, unless it is empty.
+pub async fn put_with(app: &TestApp, token: &str, text: impl Into<Vec<u8>>) -> (u16, Value) {
     let client = awc::Client::builder().timeout(PATIENCE).finish();
-    let mut response = client.post(app.http("/filters")).send_body(text.into()).await.expect("an answer");
+    let mut request = client.post(app.http("/filters"));
+    if !token.is_empty() {
+        request = request.bearer_auth(token);
+    }
+    let mut response = request.send_body(text.into()).await.expect("an answer");
     let body = response.body().await.expect("a body");
     (response.status().as_u16(), serde_json::from_slice(&body).expect("JSON"))
 }

@@ -144,7 +144,6 @@ fn numbers(reader: &Arc<Reader>) -> Vec<u64> {
     texts(reader).iter().map(|text| text.parse().expect("a number")).collect()
 }
 
-/// A search must not hide what is missing.
 /// Its connection has asked before the Broker has let it join.
 #[test]
 fn a_reader_that_joins_at_its_end_is_woken_to_end() {
@@ -174,6 +173,7 @@ impl Wake for Woken {
     }
 }
 
+/// A search must not hide what is missing.
 #[test]
 fn a_reader_with_an_end_is_told_what_is_missing_before_it() {
     for (until, missing) in [(25, 10..=19), (15, 10..=14)] {
