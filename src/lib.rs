@@ -14,6 +14,9 @@
 //!                                                                                            └─► Reader: pong, close
 //! ```
 //!
+//! In a cluster, the journal is a stream that several servers share: watchers append to it on some of them, and a Follower
+//! reads it for the clients of others.
+//!
 //! Clients that ask for the same stream, wire format and filter share a `Feed`, and so a Tail. The Broker asks the filters
 //! of all feeds at once which of them want an entry.
 //!
@@ -25,13 +28,14 @@
 //!
 //! | module | what it is for | uses |
 //! |---|---|---|
-//! | [`cli`] | the command line | `startup`, `reload`, `transport`, `config`, `log_list`, `log_client`, `http_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
-//! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `live_config`, `config`, `named_filters`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `message`, `clock` |
+//! | [`cli`] | the command line | `startup`, `reload`, `transport`, `cluster`, `config`, `log_list`, `log_client`, `http_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
+//! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `cluster`, `live_config`, `config`, `named_filters`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `message`, `clock` |
 //! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `named_filters`, `access`, `printable`, `clock` |
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
 //! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `named_filters`, `log_client`, `state`, `journal`, `unique`, `counters`, `access`, `filter`, `message`, `rate`, `printable`, `clock` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
-//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `live_config`, `config`, `named_filters`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `filter`, `message`, `ct`, `spare`, `rate`, `printable`, `system`, `clock` |
+//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `cluster`, `live_config`, `config`, `named_filters`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `filter`, `message`, `ct`, `spare`, `rate`, `printable`, `system`, `clock` |
+//! | `cluster` | several servers with one journal, a stream of NATS JetStream | `config`, `named_filters`, `state`, `journal`, `ct`, `system`, `clock` |
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
 //! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `state`, `unique`, `access`, `filter`, `message`, `ct`, `printable`, `system` |
 //! | `named_filters` | the filters that have a name: those of the configuration, and those that clients have put | `state`, `filter` |
@@ -94,6 +98,8 @@ mod actors;
 pub mod certificate;
 pub mod cli;
 mod clock;
+#[cfg(feature = "cluster")]
+mod cluster;
 pub mod config;
 mod counters;
 pub mod ct;

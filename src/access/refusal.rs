@@ -53,6 +53,12 @@ pub enum Refusal {
     /// Too many filters are being received.
     #[error("too many filters are being received; try again later")]
     FiltersBusy,
+    /// The journal cannot be read now.
+    #[error("the journal cannot be read now; try again later")]
+    JournalUnreadable,
+    /// The server is one of a cluster that serves no streams.
+    #[error("this server watches logs and serves no streams; connect to an edge of its cluster")]
+    NoStreams,
     /// The route is restricted to admins.
     #[error("only admins may see this; see [admin] in the configuration")]
     #[serde(rename = "stranger")]
@@ -78,7 +84,12 @@ impl Refusal {
             | Refusal::Host
             | Refusal::CrossSite => 403,
             Refusal::AddressFull | Refusal::AddressRate | Refusal::TokenFull => 429,
-            Refusal::Full | Refusal::FiltersFull | Refusal::KeptFiltersFull | Refusal::FiltersBusy => 503,
+            Refusal::Full
+            | Refusal::FiltersFull
+            | Refusal::KeptFiltersFull
+            | Refusal::FiltersBusy
+            | Refusal::JournalUnreadable
+            | Refusal::NoStreams => 503,
         }
     }
 
@@ -93,6 +104,7 @@ impl Refusal {
                 | Refusal::FiltersFull
                 | Refusal::KeptFiltersFull
                 | Refusal::FiltersBusy
+                | Refusal::JournalUnreadable
         )
     }
 }

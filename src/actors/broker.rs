@@ -34,8 +34,8 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 
 pub(crate) use messages::{
-    Alert, BrokerFigures, Clients, CloseClients, DisconnectClients, FiltersChanged, Join, NewSettings,
-    Newest, Ping, Publish, ReadFigures, Subscribe, Tick, Unsubscribe,
+    Alert, BrokerFigures, Clients, CloseClients, DisconnectClients, FiltersChanged, Join, Missed,
+    NewSettings, Newest, Ping, Publish, ReadFigures, Subscribe, Tick, Unsubscribe,
 };
 
 /// The client sweep runs four times per shortest client timeout, clamped to this range.
@@ -262,20 +262,31 @@ impl Actor for Broker {
 impl Handler<Publish> for Broker {
     type Result = ();
 
-    fn handle(&mut self, Publish(batch): Publish, ctx: &mut Self::Context) {
+    fn handle(&mut self, Publish { batch, end_seq }: Publish, ctx: &mut Self::Context) {
         let mut enough = self.limits.flush_interval.is_zero();
         for (feed, frames) in self.audiences.messages(&batch) {
             enough |= self.coalescer.add(&feed, frames);
         }
-        let entries = batch.into_entries();
-        if let Some(last) = entries.last().and_then(|entry| entry.seq) {
-            self.next_seq = last + 1;
-        }
-        self.newest.extend(entries);
+        self.next_seq = end_seq;
+        self.newest.extend(batch.into_entries());
         if enough {
             self.flush(ctx);
         } else if self.flush.is_none() {
             self.flush = Some(ctx.run_later(self.limits.flush_interval, |broker, ctx| broker.flush(ctx)));
+        }
+    }
+}
+
+impl Handler<Missed> for Broker {
+    type Result = ();
+
+    /// No tail reaches back to where the clients are, so they read the journal.
+    fn handle(&mut self, Missed { next_seq }: Missed, ctx: &mut Self::Context) {
+        self.flush(ctx);
+        self.next_seq = next_seq;
+        for audience in self.audiences.all() {
+            self.ring.restart(&audience.feed, next_seq);
+            audience.wake();
         }
     }
 }

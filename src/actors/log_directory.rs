@@ -105,6 +105,24 @@ pub(crate) struct Follow {
     pub lists: Option<ListConfig>,
 }
 
+/// Watches only the logs of these groups. A group is an operator, or the URL of a log without one.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Hold(pub(crate) BTreeSet<String>);
+
+/// Answered once the watchers that an earlier message stops have stopped.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Settled;
+
+/// The groups of logs that servers of a cluster share, and those of them that this server watches.
+pub(crate) struct SharedGroups {
+    /// Is told the groups of all logs that the configuration wants, with the number of logs of each.
+    pub(crate) tell: Box<dyn Fn(BTreeMap<String, u64>)>,
+    /// Those that this server watches.
+    pub(crate) held: BTreeSet<String>,
+}
+
 /// Stops all watchers. The answer is sent once they have stopped.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
@@ -124,6 +142,10 @@ pub(crate) struct LogDirectory {
     running: BTreeMap<LogIdentifier, Running>,
     /// What was last written about logs that are not watched.
     left_out: String,
+    /// `None`: this server watches all logs.
+    shared: Option<SharedGroups>,
+    /// The list that was applied last.
+    newest: LogList,
 }
 
 struct Running {
@@ -153,14 +175,27 @@ impl LogDirectory {
             digest,
             running: BTreeMap::new(),
             left_out: String::new(),
+            shared: None,
+            newest: LogList::default(),
         }
+    }
+
+    /// Shares the logs with other servers.
+    pub(crate) fn sharing(self, shared: Option<SharedGroups>) -> Self {
+        LogDirectory { shared, ..self }
     }
 
     /// Watches exactly the configured logs and those selected from `list`. A log whose configuration changed is started
     /// again only after its old watcher has stopped, so that no entry is sent twice.
-    fn apply(&mut self, list: &LogList, ctx: &mut Context<Self>) {
+    fn apply(&mut self, list: LogList, ctx: &mut Context<Self>) {
+        self.newest = list;
+        let list = &self.newest;
         let listed = self.lists.iter().flat_map(|lists| lists.select(list, Utc::now().timestamp()));
-        let wanted = by_identity(self.configured.iter().cloned().chain(listed));
+        let mut wanted = by_identity(self.configured.iter().cloned().chain(listed));
+        if let Some(SharedGroups { tell, held }) = &self.shared {
+            tell(groups(&wanted));
+            wanted.retain(|_, log| held.contains(group(log)));
+        }
         let before: BTreeMap<_, _> =
             self.running.iter().map(|(log, running)| (log.clone(), running.status.clone())).collect();
         let stopping = self.stop_all_but(&wanted);
@@ -234,12 +269,12 @@ impl LogDirectory {
     fn begin(&mut self, ctx: &mut Context<Self>) {
         let Some(lists) = &self.lists else {
             self.statuses.set_lists(Vec::new());
-            return self.apply(&LogList::default(), ctx);
+            return self.apply(LogList::default(), ctx);
         };
         let (clients, interval) = ((self.clients)(lists), lists.refresh_interval);
         // At startup no watcher runs yet, so nothing is missed until the lists arrive.
         let known = if self.running.is_empty() { LogList::default() } else { merged(&clients) };
-        self.apply(&known, ctx);
+        self.apply(known, ctx);
         let following = follow(clients, interval, ctx.address(), self.generation);
         self.following = Some(ctx.spawn(following.into_actor(self)));
     }
@@ -277,6 +312,18 @@ fn by_identity(logs: impl Iterator<Item = LogConfig>) -> BTreeMap<LogIdentifier,
         }
     }
     wanted
+}
+
+/// The group of a log.
+fn group(log: &LogConfig) -> &str {
+    if log.operator.is_empty() { log.source.url() } else { &log.operator }
+}
+
+/// The groups of `logs`, with the number of logs of each.
+fn groups(logs: &BTreeMap<LogIdentifier, LogConfig>) -> BTreeMap<String, u64> {
+    let mut groups = BTreeMap::new();
+    logs.values().for_each(|log| *groups.entry(group(log).into()).or_default() += 1);
+    groups
 }
 
 fn status(client: &LogListClient) -> ListStatus {
@@ -325,8 +372,27 @@ impl Handler<Listed> for LogDirectory {
         }
         self.statuses.set_lists(statuses);
         self.tell_left_out(&list);
-        self.apply(&list, ctx);
+        self.apply(list, ctx);
     }
+}
+
+impl Handler<Hold> for LogDirectory {
+    type Result = ();
+
+    fn handle(&mut self, Hold(groups): Hold, ctx: &mut Self::Context) {
+        if let Some(shared) = &mut self.shared {
+            shared.held = groups;
+            let list = std::mem::take(&mut self.newest);
+            self.apply(list, ctx);
+        }
+    }
+}
+
+impl Handler<Settled> for LogDirectory {
+    type Result = ();
+
+    /// The directory handles nothing while it waits for watchers.
+    fn handle(&mut self, _: Settled, _: &mut Self::Context) {}
 }
 
 impl Handler<StopWatching> for LogDirectory {

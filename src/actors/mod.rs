@@ -17,17 +17,22 @@
 //! | [`Follow`](log_directory::Follow) | reload, [`LogDirectory`](log_directory::LogDirectory) | sent regardless: one per reload |
 //! | [`StopWatching`](log_directory::StopWatching) | startup, LogDirectory | the sender waits |
 //! | [`Stop`](log_watcher::Stop) | LogDirectory, LogWatcher | the sender waits |
+//! | [`Missed`](broker::Missed) | the stream of a cluster, Broker | sent regardless: one for each gap |
+//! | [`Hold`](log_directory::Hold), [`Settled`](log_directory::Settled) | the leases of a cluster, LogDirectory | the sender waits |
 
 pub(crate) mod broker;
 pub(crate) mod client;
 mod coalescer;
 pub(crate) mod connection;
+#[cfg(feature = "cluster")]
+pub(crate) mod follower;
 pub(crate) mod heartbeat;
 pub(crate) mod linger;
 pub(crate) mod liveness;
 pub(crate) mod log_directory;
 pub(crate) mod log_watcher;
 
+pub(crate) mod outlet;
 pub(crate) mod reader;
 mod replay_queue;
 pub(crate) mod replayer;

@@ -3,8 +3,11 @@
 use super::broker::{Broker, Join};
 use super::reader::{FilteredFeeds, Reader, SharedFrames, Unit};
 use super::replay_queue::ReplayQueue;
+use crate::certificate::Issuer;
+use crate::ct::tile::Fingerprint;
 use crate::filter::FilterId;
-use crate::journal::{History, ReadBlock};
+use crate::journal::{History, KnownIssuers, ReadBlock};
+use crate::log_client::Issuers;
 use crate::message::EntryBatch;
 use crate::rate::{Rate, TokenBucket};
 use crate::unique::Uniques;
@@ -24,6 +27,16 @@ const BURST_US: u32 = 5_000;
 
 /// A filter by which nobody has read for so long is no longer matched.
 const FILTER_KEPT: Duration = Duration::from_secs(10);
+
+impl KnownIssuers for Issuers {
+    fn find(&self, fingerprint: &Fingerprint) -> Option<Arc<Issuer>> {
+        self.get(fingerprint)
+    }
+
+    fn share(&self, der: &[u8]) -> Arc<Issuer> {
+        self.interned(der)
+    }
+}
 
 /// Reads the journal for clients; see the module documentation.
 pub(crate) struct Replayer {
@@ -96,7 +109,7 @@ impl Replaying {
     /// Gives readers at the same place the block that begins there.
     fn serve(&mut self, readers: Vec<Arc<Reader>>, now: Instant) {
         let Some(from) = readers.first().and_then(|reader| reader.reads_from()) else { return };
-        let end_seq = self.replayer.history.store().next_seq();
+        let end_seq = self.replayer.history.next_seq();
         match self.replayer.history.read(from) {
             Ok(Some(block)) => self.give(readers, from, block, now),
             Ok(None) => readers.into_iter().for_each(|reader| self.replayer.at_end(reader, from, end_seq)),

@@ -1,5 +1,7 @@
 //! The command line: selects the command and loads the configuration.
 
+#[cfg(feature = "cluster")]
+mod cluster;
 #[cfg(feature = "demo")]
 mod demo;
 mod generate;
@@ -24,6 +26,8 @@ use crate::system::{raise_limit, service_manager, tune_allocator};
 use crate::transport::Tls;
 use awc::Connector;
 use clap::{Args, Parser, Subcommand};
+#[cfg(feature = "cluster")]
+use cluster::{ClusterCommand, ClusterFailure};
 #[cfg(feature = "demo")]
 use demo::DemoArgs;
 use generate::CompletionsArgs;
@@ -45,6 +49,9 @@ use verify_evidence::{EvidenceError, VerifyEvidenceArgs};
 const NOTHING_STARTED: u8 = 2;
 /// The exit status of `cert` for a file that contains something else than a certificate.
 const WRONG_INPUT: u8 = 2;
+
+/// The variable that a command sets that names a role.
+const ROLE_VARIABLE: &str = "CERTSTREAM_CLUSTER_ROLE";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -75,6 +82,14 @@ struct Cli {
 enum Command {
     /// Watch the configured logs and serve clients (this is what happens without a command)
     Run,
+    /// Watch logs for a cluster (cluster.role = "ingest")
+    Ingest,
+    /// Serve clients of a cluster (cluster.role = "edge")
+    Edge,
+    /// Look at a cluster, or move positions into it or out of it
+    #[cfg(feature = "cluster")]
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Watch two CT logs of our own, one of each protocol, with made-up certificates and without internet
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
@@ -131,6 +146,9 @@ enum Failure {
     Import(#[from] ImportError),
     #[error(transparent)]
     Skip(#[from] SkipError),
+    #[cfg(feature = "cluster")]
+    #[error(transparent)]
+    Cluster(#[from] ClusterFailure),
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
     #[error(transparent)]
@@ -147,6 +165,8 @@ impl Failure {
             Failure::Show(show::ShowError::NoCertificate { .. }) => WRONG_INPUT,
             #[cfg(feature = "demo")]
             Failure::Demo(_) => NOTHING_STARTED,
+            #[cfg(feature = "cluster")]
+            Failure::Cluster(_) => 1,
             Failure::Run(_)
             | Failure::Print(_)
             | Failure::Show(_)
@@ -165,7 +185,11 @@ pub fn main() -> ExitCode {
     let system = actix::System::new();
     let result = system.block_on(async {
         match &cli.command {
-            None | Some(Command::Run) => run(&cli).await,
+            None | Some(Command::Run) => run(&cli, None).await,
+            Some(Command::Ingest) => run(&cli, Some("ingest")).await,
+            Some(Command::Edge) => run(&cli, Some("edge")).await,
+            #[cfg(feature = "cluster")]
+            Some(Command::Cluster(command)) => run_cluster(&cli, command),
             #[cfg(feature = "demo")]
             Some(Command::Demo(args)) => demo(&cli, args).await,
             Some(Command::Config) => print_config(),
@@ -194,8 +218,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: &Cli) -> Result<(), Failure> {
-    let load = || config::load(cli.config.as_deref(), std::env::vars());
+/// Runs the server, in the role `role` if one is given.
+async fn run(cli: &Cli, role: Option<&str>) -> Result<(), Failure> {
+    let role = role.map(|role| (ROLE_VARIABLE.to_string(), role.to_string()));
+    let load = || config::load(cli.config.as_deref(), std::env::vars().chain(role.clone()));
     let config = load()?;
     logging::init(&config);
     if !config.names_contact {
@@ -204,6 +230,13 @@ async fn run(cli: &Cli) -> Result<(), Failure> {
         );
     }
     serve(&config, load).await
+}
+
+#[cfg(feature = "cluster")]
+fn run_cluster(cli: &Cli, command: &ClusterCommand) -> Result<(), Failure> {
+    let config = config::load(cli.config.as_deref(), std::env::vars())?;
+    logging::init(&config);
+    Ok(cluster::run(&config, command)?)
 }
 
 /// Maximum size of the demo's journal, in bytes: some 50,000 entries.

@@ -8,6 +8,7 @@
 
 mod changes;
 mod clients;
+mod cluster;
 mod error;
 mod filter_limits;
 pub(crate) mod filters;
@@ -24,6 +25,7 @@ mod written;
 
 pub(crate) use changes::{TLS, can_change_at_run_time, changed_keys, section};
 pub use clients::{ClientLimits, WhenBehind};
+pub use cluster::{ClusterConfig, Role};
 pub use error::ConfigError;
 pub(crate) use error::MAX_PROBLEM_CHARS;
 pub(crate) use filters::FileStamp;

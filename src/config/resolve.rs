@@ -7,6 +7,7 @@ mod logs;
 
 use super::ConfigError;
 use super::clients::ClientLimits;
+use super::cluster::{self, Role};
 use super::logs::{ListConfig, LogConfig, LogEndpoint, LogSettings};
 use super::paths;
 use super::read::Sources;
@@ -26,6 +27,8 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) ->
     let streams = streams(&sources, &server.streams)?;
     let (access_rules, filters) = (access::access(&sources, &streams)?, filters::filters(&sources)?);
     filters::check_tokens(&sources, &access_rules.tokens, &filters)?;
+    let cluster = cluster::resolve(&sources)?;
+    let watches = cluster.role != Some(Role::Edge);
     Ok(Config {
         listen: listen(&sources, &server.listen, port)?,
         admin_listen: admin_listen(&sources, &admin.listen)?,
@@ -67,8 +70,9 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) ->
             let problem = format!("expected error, warn, info, debug or trace, found {:?}", logging.level);
             sources.error("logging.level", problem)
         })?,
-        lists: if log_list.enabled { Some(logs::lists(&sources, log_list)?) } else { None },
-        logs: logs::logs(&sources)?,
+        cluster,
+        lists: if watches && log_list.enabled { Some(logs::lists(&sources, log_list)?) } else { None },
+        logs: if watches { logs::logs(&sources)? } else { Vec::new() },
         written: sources.written,
     })
 }

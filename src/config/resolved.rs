@@ -1,6 +1,7 @@
 //! The resolved configuration. A [`Config`] is valid, so its users need not check anything.
 
 use super::clients::ClientLimits;
+use super::cluster::{ClusterConfig, Role};
 use super::filters::FilterConfig;
 use super::logs::{ListConfig, LogConfig};
 use super::values::Verify;
@@ -68,13 +69,15 @@ pub struct Config {
     pub keeps_positions: bool,
     /// The journal.
     pub journal: JournalConfig,
+    /// The cluster that this server can be a part of.
+    pub cluster: ClusterConfig,
     /// What is remembered for clients who want each certificate once.
     pub unique: UniqueLimits,
     /// A client that connects within this time of a start begins where the last run ended.
     pub restart_grace: Duration,
     /// The level of the log file.
     pub log_level: log::LevelFilter,
-    /// The lists to follow. Without lists, there is at least one log.
+    /// The lists to follow. Without lists, there is at least one log, except on the edge of a cluster.
     pub lists: Option<ListConfig>,
     /// The logs to watch in addition to those of the lists.
     pub logs: Vec<LogConfig>,
@@ -96,6 +99,16 @@ pub struct JournalConfig {
 }
 
 impl Config {
+    /// Whether this server watches logs.
+    pub fn watches_logs(&self) -> bool {
+        self.cluster.role != Some(Role::Edge)
+    }
+
+    /// Whether this server serves streams to clients.
+    pub fn serves_clients(&self) -> bool {
+        self.cluster.role != Some(Role::Ingest)
+    }
+
     /// Warnings about settings that are allowed but probably not intended.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = access::warnings(&self.access, self.admin_listen.is_some());

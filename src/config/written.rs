@@ -1,6 +1,7 @@
 //! The configuration as written by the user. `config/certstream.toml` explains every key.
 
 use super::clients::WhenBehind;
+use super::cluster::Cluster;
 use super::filter_limits::{FilterLimits, TokenFilterLimits};
 use super::filters::WrittenFilter;
 use super::values::{CatchUp, PlainToken, Size, Span, StartAt, Verify, WrittenDigest};
@@ -38,6 +39,8 @@ pub struct Written {
     pub state: State,
     /// The journal of sent entries.
     pub journal: Journal,
+    /// The cluster that this server is a part of.
+    pub cluster: Cluster,
     /// What is remembered for clients who want each certificate once.
     pub unique: Unique,
     /// The log file.

@@ -174,10 +174,23 @@ pub fn decode(
     first_seq: u64,
     issuer: impl FnMut(&Fingerprint) -> Option<Arc<Issuer>>,
 ) -> Result<Vec<CertEntry>, BlockError> {
+    decode_sharing(payload, first_seq, issuer, Issuer::unshared)
+}
+
+/// Like [`decode`]. `share` makes an issuer of the certificate in the block, or returns the one that is known.
+///
+/// # Errors
+/// See [`BlockError`].
+pub(super) fn decode_sharing(
+    payload: &Bytes,
+    first_seq: u64,
+    issuer: impl FnMut(&Fingerprint) -> Option<Arc<Issuer>>,
+    share: impl FnMut(&[u8]) -> Arc<Issuer>,
+) -> Result<Vec<CertEntry>, BlockError> {
     let mut r = Reader::new(payload);
     let source = Arc::new(read_source(&mut r)?);
     r.vector("position", 4)?;
-    let issuers = read_issuers(&mut r, issuer)?;
+    let issuers = read_issuers(&mut r, issuer, share)?;
     let count = r.uint("entries", 4)?;
     // Not allocated by the declared number: an entry has 30 bytes at least.
     let mut entries = Vec::with_capacity((count as usize).min(r.rest().len() / 30));
@@ -227,6 +240,7 @@ fn read_hash(r: &mut Reader<'_>, field: &'static str) -> Result<Option<[u8; 32]>
 fn read_issuers(
     r: &mut Reader<'_>,
     mut issuer: impl FnMut(&Fingerprint) -> Option<Arc<Issuer>>,
+    mut share: impl FnMut(&[u8]) -> Arc<Issuer>,
 ) -> Result<Vec<Option<Arc<Issuer>>>, BlockError> {
     let count = r.uint("issuers", 2)?;
     let mut issuers = Vec::with_capacity((count as usize).min(r.rest().len() / 5));
@@ -235,7 +249,7 @@ fn read_issuers(
         let bytes = r.vector("issuer", 4)?;
         issuers.push(match is_inline {
             0 => issuer(bytes.try_into().map_err(|_| BlockError::Invalid("issuer"))?),
-            1 => Some(Issuer::unshared(bytes)),
+            1 => Some(share(bytes)),
             _ => return Err(BlockError::Invalid("is_inline")),
         });
     }

@@ -2,11 +2,10 @@
 
 use super::block::{self, BlockError};
 use super::error::FileError;
-use super::link::Link;
-use super::store::Store;
+use super::interface::{PlacedBlock, SharedJournal};
 use crate::certificate::Issuer;
 use crate::ct::tile::Fingerprint;
-use crate::message::EntryBatch;
+use crate::message::{CertEntry, EntryBatch};
 use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
@@ -17,15 +16,33 @@ pub(crate) const MAX_CACHED_BYTES: u64 = 16 * 1024 * 1024;
 /// About the number of batches in that memory.
 const EXPECTED: usize = 64;
 
-/// Finds an issuer by its fingerprint.
-pub(crate) type FindIssuer = Box<dyn Fn(&Fingerprint) -> Option<Arc<Issuer>> + Send>;
+/// The issuers of entries.
+pub(crate) trait KnownIssuers: Send + Sync {
+    /// The issuer with this fingerprint.
+    fn find(&self, fingerprint: &Fingerprint) -> Option<Arc<Issuer>>;
+
+    /// The issuer with this certificate, which may be known already.
+    fn share(&self, der: &[u8]) -> Arc<Issuer>;
+}
+
+/// The entries of the encoded `block`, whose first one has the number `first_seq`.
+///
+/// # Errors
+/// See [`BlockError`].
+pub(crate) fn entries(
+    block: &Bytes,
+    first_seq: u64,
+    issuers: &dyn KnownIssuers,
+) -> Result<Vec<CertEntry>, BlockError> {
+    block::decode_sharing(block, first_seq, |hash| issuers.find(hash), |der| issuers.share(der))
+}
 
 /// A block with its entries.
 #[derive(Debug, Clone)]
 pub(crate) struct ReadBlock {
     /// The number of its first entry.
     pub(crate) first_seq: u64,
-    /// The number behind its last entry.
+    /// The number that the next block begins with at least.
     pub(crate) end_seq: u64,
     /// All numbers from this one to `first_seq` were never given.
     pub(crate) after: u64,
@@ -35,8 +52,8 @@ pub(crate) struct ReadBlock {
 
 /// Reads the journal; see the module documentation.
 pub(crate) struct History {
-    store: Arc<Store>,
-    issuer: FindIssuer,
+    journal: SharedJournal,
+    issuers: Arc<dyn KnownIssuers>,
     cache: Cache<u64, ReadBlock, Size>,
 }
 
@@ -52,14 +69,14 @@ impl Weighter<u64, ReadBlock> for Size {
 }
 
 impl History {
-    /// Reads `store`. `issuer` finds the issuers of entries.
-    pub(crate) fn new(store: Arc<Store>, issuer: FindIssuer) -> Self {
-        History { store, issuer, cache: Cache::with_weighter(EXPECTED, MAX_CACHED_BYTES, Size) }
+    /// Reads `journal`. `issuers` has the issuers of entries.
+    pub(crate) fn new(journal: SharedJournal, issuers: Arc<dyn KnownIssuers>) -> Self {
+        History { journal, issuers, cache: Cache::with_weighter(EXPECTED, MAX_CACHED_BYTES, Size) }
     }
 
-    /// The journal.
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
+    /// The number that the next entry gets at least.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.journal.next_seq()
     }
 
     /// The block that contains `seq`, or the first one behind it. `None` at the end of the journal.
@@ -71,10 +88,10 @@ impl History {
         if let Some(known) = self.cache.get(&seq) {
             return Ok(Some(known.clone()));
         }
-        let Some(stored) = self.store.read(seq)? else { return Ok(None) };
-        let (first_seq, end_seq) = (stored.first_seq, stored.end_seq());
-        let (after, batch) = match self.decode(&stored.payload, first_seq) {
-            Ok((after, batch)) => (after, Some(Arc::new(batch))),
+        let Some(placed) = self.journal.read(seq)? else { return Ok(None) };
+        let PlacedBlock { first_seq, end_seq, after, block } = placed;
+        let (after, batch) = match entries(&block, first_seq, &*self.issuers) {
+            Ok(entries) => (after, Some(Arc::new(EntryBatch::new(entries)))),
             Err(error) => {
                 log::error!("journal: the entries {first_seq} to {} cannot be read: {error}", end_seq - 1);
                 (end_seq, None)
@@ -83,11 +100,5 @@ impl History {
         let block = ReadBlock { first_seq, end_seq, after, batch };
         self.cache.insert(first_seq, block.clone());
         Ok(Some(block))
-    }
-
-    fn decode(&self, payload: &Bytes, first_seq: u64) -> Result<(u64, EntryBatch), BlockError> {
-        let (link, block) = Link::split(payload)?;
-        let entries = block::decode(&block, first_seq, |fingerprint| (self.issuer)(fingerprint))?;
-        Ok((link.ungiven_from(first_seq), EntryBatch::new(entries)))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! | file | what it is for |
 //! |---|---|
+//! | `interface.rs` | what the rest of the program needs of a journal |
 //! | `writer.rs` | the thread that appends blocks |
 //! | `history.rs` | blocks that are read again, with the messages of their entries |
 //! | `link.rs` | how a block is linked to the one before it |
@@ -27,6 +28,7 @@
 pub mod block;
 mod error;
 mod history;
+mod interface;
 mod limits;
 mod link;
 mod list;
@@ -44,17 +46,24 @@ mod writer;
 pub(crate) use error::FileError;
 #[cfg(test)]
 pub(crate) use history::MAX_CACHED_BYTES;
-pub(crate) use history::{History, ReadBlock};
+#[cfg(feature = "cluster")]
+pub(crate) use history::entries;
+pub(crate) use history::{History, KnownIssuers, ReadBlock};
+#[cfg(feature = "cluster")]
+pub(crate) use interface::PlacedBlock;
+pub(crate) use interface::{Append, AppendBlocks, Appended, Journal, SharedJournal};
 #[cfg(test)]
 pub(crate) use limits::MAX_IN_MEMORY;
 pub(crate) use limits::StoreLimits;
 pub(crate) use link::Link;
 #[cfg(test)]
 pub(crate) use list::MAX_SEGMENTS;
+#[cfg(feature = "cluster")]
+pub(crate) use per_second::EntriesPerSecond;
 #[cfg(test)]
 pub(crate) use record::MAX_PAYLOAD;
 pub(crate) use recovery::{LastStop, OpenError, cut_behind};
 pub(crate) use store::{Opened, Store, StoreFigures};
 #[cfg(test)]
 pub(crate) use writer::MAX_WAITING;
-pub(crate) use writer::{Append, Writer};
+pub(crate) use writer::Writer;

@@ -10,7 +10,7 @@ const SECOND_US: u64 = 1_000_000;
 
 /// The entries of each second.
 #[derive(Debug)]
-pub(super) struct EntriesPerSecond {
+pub(crate) struct EntriesPerSecond {
     /// The counts of the last [`SECONDS`] up to `newest`.
     counts: VecDeque<u64>,
     /// The unix time of the last count.
@@ -19,12 +19,12 @@ pub(super) struct EntriesPerSecond {
 
 impl EntriesPerSecond {
     /// Nothing before the moment `now_us`, in unix microseconds.
-    pub(super) fn new(now_us: u64) -> Self {
+    pub(crate) fn new(now_us: u64) -> Self {
         EntriesPerSecond { counts: (0..SECONDS).map(|_| 0).collect(), newest: now_us / SECOND_US }
     }
 
     /// Counts `count` entries at `time_us`.
-    pub(super) fn add(&mut self, time_us: u64, count: u64) {
+    pub(crate) fn add(&mut self, time_us: u64, count: u64) {
         let second = time_us / SECOND_US;
         if second + SECONDS <= self.newest {
             // The clock was set back. What was counted is of a time that has not come yet.
@@ -42,7 +42,7 @@ impl EntriesPerSecond {
 
     /// The counts of all seconds of five minutes before the one of `now_us`, from the oldest on, and the unix time of
     /// the second behind them.
-    pub(super) fn before(&self, now_us: u64) -> (u64, Vec<u64>) {
+    pub(crate) fn before(&self, now_us: u64) -> (u64, Vec<u64>) {
         let now = now_us / SECOND_US;
         let Range { start, end } = (now + 1).saturating_sub(SECONDS)..now;
         let count = |second| self.place(second).and_then(|place| self.counts.get(place)).copied();

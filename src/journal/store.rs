@@ -4,7 +4,9 @@
 //! ahead of all numbers given so far. After an unclean stop the numbers go on from the clock.
 
 use super::error::FileError;
+use super::interface::{Journal, PlacedBlock};
 use super::limits::{StoreLimits, microseconds};
+use super::link::Link;
 use super::list::SegmentList;
 use super::per_second::{EntriesPerSecond, SECONDS};
 use super::reader::{Reader, StoredBlock};
@@ -12,6 +14,8 @@ use super::record::{FILE_HEADER, Kind, MAX_PAYLOAD, RecordHeader};
 use super::recovery::{self, LastStop, OpenError, Problem, Recovered, parse_path, segment_path};
 use super::segment::Segment;
 use crate::clock;
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, ready};
 use parking_lot::{Mutex, MutexGuard};
 use std::fs::{self, File};
 use std::io;
@@ -53,7 +57,7 @@ pub(crate) struct Opened {
 }
 
 /// The state of the journal, for metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct StoreFigures {
     /// Size of all segments.
     pub(crate) bytes: u64,
@@ -389,12 +393,6 @@ impl Store {
         self.list.start_of_last(count, end).unwrap_or(end)
     }
 
-    /// The number of entries in each second of the five minutes before the one of `now_us`, from the oldest on, and the
-    /// unix time of the second behind them.
-    pub(crate) fn entries_per_second(&self, now_us: u64) -> (u64, Vec<u64>) {
-        self.per_second.lock().before(now_us)
-    }
-
     /// The block that contains `seq`, or the first one with entries behind it. `None` at the end.
     ///
     /// # Errors
@@ -442,6 +440,44 @@ impl Store {
             damage_skipped: read(&self.list.damage_skipped),
             last_sync: (last_sync_us != NEVER).then(|| Duration::from_micros(last_sync_us)),
         }
+    }
+}
+
+impl Journal for Store {
+    fn next_seq(&self) -> u64 {
+        self.next_seq()
+    }
+
+    fn floor(&self) -> u64 {
+        self.floor()
+    }
+
+    fn read(&self, seq: u64) -> Result<Option<PlacedBlock>, FileError> {
+        Ok(self.read(seq)?.map(|stored| {
+            let (first_seq, end_seq) = (stored.first_seq, stored.end_seq());
+            // What is too short for a link is no block either, which its reader finds out.
+            let (after, block) = match Link::split(&stored.payload) {
+                Ok((link, block)) => (link.ungiven_from(first_seq), block),
+                Err(_) => (first_seq, Bytes::new()),
+            };
+            PlacedBlock { first_seq, end_seq, after, block }
+        }))
+    }
+
+    fn seq_at(&self, time_us: u64) -> BoxFuture<'_, Result<u64, FileError>> {
+        Box::pin(ready(Ok(self.seq_at(time_us))))
+    }
+
+    fn start_of_last(&self, count: u64, end: u64) -> BoxFuture<'_, Result<u64, FileError>> {
+        Box::pin(ready(Ok(self.start_of_last(count, end))))
+    }
+
+    fn entries_per_second(&self, now_us: u64) -> (u64, Vec<u64>) {
+        self.per_second.lock().before(now_us)
+    }
+
+    fn figures(&self) -> StoreFigures {
+        self.figures()
     }
 }
 

@@ -1,31 +1,23 @@
 //! The thread that appends blocks. It gives the entries their numbers, so they are published in the order of the numbers.
 
+use super::interface::{Append, AppendBlocks, Appended};
 use super::link::Link;
 use super::store::Store;
 use crate::clock;
+use crate::ct::source::LogIdentifier;
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, ready};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 /// Number of blocks that wait for the thread. Then the watchers wait: their logs are slowed down, nothing is lost.
 pub(crate) const MAX_WAITING: usize = 64;
 /// Time without a failure after which writing is said to work again. On a full disk, small blocks may still fit.
 const CALM: Duration = Duration::from_secs(10);
 
-/// A block to append.
-pub(crate) struct Append {
-    /// The encoded block.
-    pub(crate) block: Vec<u8>,
-    /// Number of its entries, at least 1.
-    pub(crate) count: u32,
-    /// Called with the number of the first entry, and whether the block is in the journal. Publishes the entries.
-    pub(crate) publish: Box<dyn FnOnce(u64, bool) + Send>,
-    /// Resolves after that; says whether the block is in the journal.
-    pub(crate) done: oneshot::Sender<bool>,
-}
-
 /// Sends blocks to the thread.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Writer {
     blocks: mpsc::Sender<Append>,
 }
@@ -43,11 +35,27 @@ impl Writer {
         std::thread::Builder::new().name("journal".into()).spawn(move || appender.run(received))?;
         Ok(Writer { blocks })
     }
+}
 
-    /// Appends a block; waits while too many others wait. The thread runs as long as this does.
-    pub(crate) async fn append(&self, append: Append) {
-        let _ = self.blocks.send(append).await;
+impl AppendBlocks for Writer {
+    /// The thread runs as long as this does.
+    fn append(&self, block: Append) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let _ = self.blocks.send(block).await;
+        })
     }
+
+    /// Nobody else appends blocks.
+    fn position(&self, _: &LogIdentifier) -> BoxFuture<'_, Option<Bytes>> {
+        Box::pin(ready(None))
+    }
+
+    fn has_issuers(&self) -> bool {
+        true
+    }
+
+    /// Positions are saved in a file.
+    fn moved(&self, _: &LogIdentifier, _: &dyn Fn() -> Vec<u8>) {}
 }
 
 struct Appender {
@@ -76,7 +84,7 @@ impl Appender {
             for (Append { publish, done, .. }, (first_seq, is_kept)) in group.drain(..).zip(numbers) {
                 publish(first_seq, is_kept);
                 // A watcher that was stopped does not wait any more.
-                let _ = done.send(is_kept);
+                let _ = done.send(if is_kept { Appended::Kept } else { Appended::NotKept });
             }
         }
     }

@@ -309,7 +309,8 @@ fn name_of(text: &[u8]) -> String {
     digits.fold(PREFIX.to_string(), |name, digits| name + &digits)
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a filter that is kept can have this name.
+pub(crate) fn is_name(name: &str) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     name.strip_prefix(PREFIX).is_some_and(|hash| hash.len() == 2 * HASH_BYTES && hash.bytes().all(is_digit))
 }

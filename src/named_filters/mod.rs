@@ -12,8 +12,23 @@ mod named;
 pub(crate) use configured::ConfiguredFilters;
 #[cfg(test)]
 pub(crate) use kept::MAX_KEPT;
-pub(crate) use kept::{Found, Kept, KeptFilters, NoRoom, PREFIX};
+pub(crate) use kept::{Found, Kept, KeptFilters, NoRoom, PREFIX, is_name as is_kept_name};
 pub(crate) use named::NamedFilter;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use std::fmt::Debug;
+use std::io;
+use std::sync::Arc;
+
+/// Filters that clients have put at any server of a cluster.
+pub(crate) trait SharedFilters: Debug + Send + Sync {
+    /// Keeps the filter `name`, which is `text` as JSON, for the other servers.
+    fn put(&self, name: &str, text: Vec<u8>) -> BoxFuture<'_, io::Result<()>>;
+
+    /// The filter `name` as JSON. `None` if no server has it.
+    fn get(&self, name: &str) -> BoxFuture<'_, io::Result<Option<Bytes>>>;
+}
 
 /// All filters that have a name.
 #[derive(Debug)]
@@ -22,4 +37,6 @@ pub(crate) struct NamedFilters {
     pub(crate) configured: ConfiguredFilters,
     /// Those of clients.
     pub(crate) kept: KeptFilters,
+    /// Those of clients of all servers. `None`: this is the only server.
+    pub(crate) shared: Option<Arc<dyn SharedFilters>>,
 }

@@ -8,8 +8,8 @@ use super::visitors::{filter_limits, refused};
 use crate::access::Refusal;
 use crate::actors::client::Identity;
 use crate::clock;
-use crate::filter::Filter;
-use crate::named_filters::{Found, Kept, NamedFilter, NoRoom, PREFIX};
+use crate::filter::{Filter, Limits};
+use crate::named_filters::{Found, Kept, NamedFilter, NoRoom, PREFIX, is_kept_name};
 use crate::printable::escaped;
 use actix_web::http::header;
 use actix_web::{Error, HttpRequest, HttpResponse, error, web};
@@ -39,9 +39,33 @@ pub(super) async fn put(
     let limit = state.live.settings().clients.kept_filter_bytes as u64;
     let inside = state.clone();
     // The disk may be slow; other clients do not wait for it.
+    let text = state.filters.shared.is_some().then(|| serde_json::to_vec(&filter).unwrap_or_default());
     let kept = web::block(move || inside.filters.kept.keep(&filter, limit, clock::unix_us())).await?;
     let kept = kept.map_err(|NoRoom| refused(&state, Refusal::KeptFiltersFull))?;
+    if let (Some(shared), Some(text)) = (&state.filters.shared, text) {
+        shared.put(&kept.name, text).await.map_err(|error| {
+            log::warn!("a filter that a client has put cannot be kept for the other servers: {error}");
+            error::ErrorServiceUnavailable("the filter cannot be kept now; try again later")
+        })?;
+    }
     Ok(answer(&kept))
+}
+
+/// Takes over a filter that was put at another server. Returns whether there is one.
+async fn take_over(state: &web::Data<AppState>, name: &str) -> Result<bool, Error> {
+    let Some(shared) = &state.filters.shared else { return Ok(false) };
+    let text = shared.get(name).await.map_err(|error| {
+        log::warn!("a filter that a client has put cannot be read: {error}");
+        error::ErrorServiceUnavailable("the filter cannot be read now; try again later")
+    })?;
+    let Some(text) = text else { return Ok(false) };
+    let parse = move || Filter::from_json(&text, Limits::LARGEST);
+    let Ok(filter) = state.answers.filters.run_aside(parse).await? else { return Ok(false) };
+    let limit = state.live.settings().clients.kept_filter_bytes as u64;
+    let inside = state.clone();
+    let kept = web::block(move || inside.filters.kept.keep(&filter, limit, clock::unix_us())).await?;
+    let kept = kept.map_err(|NoRoom| refused(state, Refusal::KeptFiltersFull))?;
+    Ok(kept.name == name)
 }
 
 fn too_large() -> InvalidParameter {
@@ -89,7 +113,11 @@ async fn find(state: &web::Data<AppState>, name: &str) -> Result<Arc<NamedFilter
             invalid("filter", &message).into()
         });
     }
-    let found = match state.filters.kept.find(name, clock::unix_us()) {
+    let mut found = state.filters.kept.find(name, clock::unix_us());
+    if matches!(found, Found::Unknown) && is_kept_name(name) && take_over(state, name).await? {
+        found = state.filters.kept.find(name, clock::unix_us());
+    }
+    let found = match found {
         Found::InUse(filter) => return Ok(filter),
         Found::Unknown => None,
         Found::Kept => {

@@ -54,6 +54,23 @@ fn readiness(state: &AppState) -> StatusAndBody {
     let others: Vec<Value> = others.iter().map(|(is, url, log)| describe(*is, url, log)).collect();
     let body = json!({ "ready": ready, "logs": logs.len(), "delivering": delivering.len(),
         "not_delivering": others, "state_error": state.positions.error() });
+    in_cluster(state, ready, body)
+}
+
+/// The answer, with what the cluster looks like, if this server is a part of one.
+#[cfg(feature = "cluster")]
+fn in_cluster(state: &AppState, mut ready: bool, mut body: Value) -> StatusAndBody {
+    if let Some(cluster) = &state.cluster {
+        let figures = cluster.figures();
+        ready = figures.is_ready(ready, state.logs.all().len(), state.live.settings().health.log_patience);
+        body["ready"] = ready.into();
+        body["cluster"] = figures.describe();
+    }
+    answer(ready, &body)
+}
+
+#[cfg(not(feature = "cluster"))]
+fn in_cluster(_: &AppState, ready: bool, body: Value) -> StatusAndBody {
     answer(ready, &body)
 }
 

@@ -15,6 +15,8 @@
 
 mod answers;
 mod body;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod costly;
 mod filters;
 mod front_page;
@@ -33,6 +35,8 @@ mod visitors;
 
 #[cfg(test)]
 pub(crate) use body::{MAX_BODIES, MAX_BODY};
+#[cfg(feature = "cluster")]
+pub(crate) use cluster::{ClusterFigures, ClusterView, IngesterFigures};
 #[cfg(test)]
 pub(crate) use costly::WORK;
 pub(crate) use front_page::FrontPage;

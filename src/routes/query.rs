@@ -3,7 +3,7 @@
 use super::invalid::{InvalidParameter, invalid};
 use crate::actors::reader::EVERY;
 use crate::filter::{Filter, FilterError, Limits, Parameter, is_parameter, suggestion};
-use crate::journal::Store;
+use crate::journal::{FileError, Journal};
 use crate::message::Stream;
 use crate::named_filters::NamedFilter;
 use crate::unique::{Differs, Kind, Unique};
@@ -176,20 +176,23 @@ impl Query {
     /// Where it reads in `journal`.
     ///
     /// # Errors
-    /// If the cursor has not been given yet, or the end lies before the beginning.
-    pub(super) fn extent(&self, journal: &Store, now_us: u64) -> Result<Extent, InvalidParameter> {
+    /// If the cursor has not been given yet, or the end lies before the beginning; or if the journal cannot be read now.
+    pub(super) async fn extent(&self, journal: &dyn Journal, now_us: u64) -> Result<Extent, ExtentError> {
+        if let Some(cursor) = self.cursor {
+            journal.reach(cursor).await?;
+        }
         let next = journal.next_seq();
-        let until = self.end(journal, next, now_us);
+        let until = self.end(journal, next, now_us).await?;
         let start = match (self.cursor, self.since_us) {
             (Some(cursor), _) if cursor >= next => {
                 let message = format!("{cursor} has not been given yet; the newest number is {}", next - 1);
-                return Err(invalid("cursor", &message));
+                return Err(invalid("cursor", &message).into());
             }
             (Some(cursor), _) => Some(cursor + 1),
-            (None, Some(since_us)) => Some(journal.seq_at(since_us)),
+            (None, Some(since_us)) => Some(journal.seq_at(since_us).await?),
             // A search begins with the oldest entry.
             (None, None) => match self.last {
-                Some(last) => Some(journal.start_of_last(last, until.unwrap_or(next))),
+                Some(last) => Some(journal.start_of_last(last, until.unwrap_or(next)).await?),
                 None => until.map(|_| journal.floor()),
             },
         };
@@ -198,12 +201,31 @@ impl Query {
     }
 
     /// The number before which it ends, if that is known already. `next` is the next number of `journal`.
-    fn end(&self, journal: &Store, next: u64, now_us: u64) -> Option<u64> {
-        let at_time =
-            self.until_us.filter(|until_us| *until_us <= now_us).map(|until_us| journal.seq_at(until_us));
+    async fn end(&self, journal: &dyn Journal, next: u64, now_us: u64) -> Result<Option<u64>, FileError> {
+        let at_time = match self.until_us.filter(|until_us| *until_us <= now_us) {
+            Some(until_us) => Some(journal.seq_at(until_us).await?),
+            None => None,
+        };
         // A number that was not given yet would be waited for.
         let before = self.before.map(|before| before.min(next));
-        [at_time, before, self.ends_now.then_some(next)].into_iter().flatten().min()
+        Ok([at_time, before, self.ends_now.then_some(next)].into_iter().flatten().min())
+    }
+}
+
+/// Why it is not known where a client reads.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ExtentError {
+    /// What it asks for is wrong.
+    #[error("{0}")]
+    Invalid(InvalidParameter),
+    /// The journal cannot be read now.
+    #[error("the journal cannot be read now: {0}")]
+    Unreadable(#[from] FileError),
+}
+
+impl From<InvalidParameter> for ExtentError {
+    fn from(invalid: InvalidParameter) -> Self {
+        ExtentError::Invalid(invalid)
     }
 }
 

@@ -1,6 +1,8 @@
 //! The state that all routes share.
 
 use super::body::Bodies;
+#[cfg(feature = "cluster")]
+use super::cluster::ClusterView;
 use super::costly::Costly;
 use super::front_page::FrontPage;
 use super::on_demand::OnDemand;
@@ -11,7 +13,7 @@ use crate::actors::log_directory::LogStatuses;
 use crate::actors::reader::{Feeds, Reader, SharedFrames};
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::journal::Store;
+use crate::journal::SharedJournal;
 use crate::live_config::LiveConfig;
 use crate::log_client::Operators;
 use crate::message::{Demand, Stream};
@@ -59,7 +61,7 @@ pub(crate) struct AppState {
     /// The positions of the logs, and whether they can be saved.
     pub positions: Arc<Positions>,
     /// The journal.
-    pub(crate) journal: Arc<Store>,
+    pub(crate) journal: SharedJournal,
     /// What clients subscribe to.
     pub(crate) feeds: Feeds,
     /// What was seen, for subscribers who want each certificate once.
@@ -70,6 +72,11 @@ pub(crate) struct AppState {
     pub(crate) replay: Sender<Arc<Reader>>,
     /// Where clients without a cursor begin after a restart.
     pub(crate) grace: RestartGrace,
+    /// Whether streams are served.
+    pub(crate) serves_streams: bool,
+    /// The cluster that this server is a part of.
+    #[cfg(feature = "cluster")]
+    pub(crate) cluster: Option<Arc<dyn ClusterView>>,
 }
 
 /// Where a client begins that connects soon after a start and gives no cursor.

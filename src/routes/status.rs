@@ -6,7 +6,7 @@ use super::state::AppState;
 use crate::actors::log_watcher::LogStatus;
 use crate::clock;
 use crate::config::HealthLimits;
-use crate::journal::Store;
+use crate::journal::Journal;
 use crate::message::{Stream, Wire};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -25,13 +25,13 @@ fn body(state: &AppState) -> Vec<u8> {
     let clients: Map<_, _> =
         state.streams.iter().map(|stream| (stream.to_string(), clients_of(state, *stream).into())).collect();
     let body = json!({ "version": env!("CARGO_PKG_VERSION"), "uptime_seconds": up.as_secs(),
-        "clients": clients, "logs": logs, "journal": extent(&state.journal),
-        "entries_per_second": entries_per_second(&state.journal) });
+        "clients": clients, "logs": logs, "journal": extent(&*state.journal),
+        "entries_per_second": entries_per_second(&*state.journal) });
     body.to_string().into_bytes()
 }
 
 /// The numbers and the times between which the journal has entries.
-fn extent(journal: &Store) -> Value {
+fn extent(journal: &dyn Journal) -> Value {
     let figures = journal.figures();
     let seconds = |time_us: Option<u64>| time_us.map(|time_us| time_us as f64 / 1e6);
     json!({
@@ -43,7 +43,7 @@ fn extent(journal: &Store) -> Value {
 }
 
 /// The entries of each second of the last five minutes, except the second that is not over yet.
-fn entries_per_second(journal: &Store) -> Value {
+fn entries_per_second(journal: &dyn Journal) -> Value {
     let (end, counts) = journal.entries_per_second(clock::unix_us());
     json!({ "end": end, "counts": counts })
 }

@@ -4,7 +4,7 @@ use super::filters;
 use super::handshake::{asks_for_websocket, deflate_offer, start, upgrade_required};
 use super::invalid::invalid;
 use super::json;
-use super::query::{self, Extent, Query};
+use super::query::{self, Extent, ExtentError, Query};
 use super::state::AppState;
 use super::visitors::{filter_limits, may_hear, origin, refused};
 use crate::access::Refusal;
@@ -13,7 +13,7 @@ use crate::actors::reader::{Asked, NORMAL, Reader, SharedFrames, Subscribed, Too
 use crate::actors::session::Session;
 use crate::clock;
 use crate::filter::Limits;
-use crate::journal::Store;
+use crate::journal::Journal;
 use crate::message::{self, FramesBuilder, Stream, Wire};
 use actix_web::http::Version;
 use actix_web::http::header;
@@ -74,16 +74,19 @@ async fn client(
     } else {
         parse(Limits::default())?
     };
-    let Extent { start, until, ends_at_us } = query.extent(&state.journal, now_us)?;
+    let Extent { start, until, ends_at_us } =
+        query.extent(&*state.journal, now_us).await.map_err(|error| no_extent(state, error))?;
     let named = filters::named(state, origin.identity.as_ref(), query.named.as_deref()).await?;
     let explains = query.explains && !(query.filter.is_empty() && named.is_empty());
     let unique = query.kind_with(&named)?;
     let (filter, sample) = (Arc::new(query.filter), query.sample);
     let asked = Asked { stream, wire, filter, named, sample, unique, explains };
     if let Some(kind) = unique {
-        state.uniques.track(kind, || state.journal.seq_at(state.uniques.horizon_us(now_us)), now_us);
+        let horizon = state.journal.seq_at(state.uniques.horizon_us(now_us)).await;
+        let horizon = horizon.map_err(|error| no_extent(state, error.into()))?;
+        state.uniques.track(kind, || horizon, now_us);
     }
-    let (notices, begins) = (query.notices, subscribed(&asked, &state.journal));
+    let (notices, begins) = (query.notices, subscribed(&asked, &*state.journal));
     let feed = state.feeds.of(asked, limits.filter_bytes);
     let subscribed = Subscribed {
         feed: feed.map_err(|TooManyFilters| refused(state, Refusal::FiltersFull))?,
@@ -99,8 +102,19 @@ async fn client(
     Ok(Arc::new(Client::new(origin, reader, start).ending_at(ends_at_us)))
 }
 
+/// The answer to a client of whom it is not known where it reads.
+fn no_extent(state: &web::Data<AppState>, error: ExtentError) -> actix_web::Error {
+    match error {
+        ExtentError::Invalid(invalid) => invalid.into(),
+        ExtentError::Unreadable(error) => {
+            log::warn!("a client is refused, because the journal cannot be read: {error}");
+            refused(state, Refusal::JournalUnreadable).into()
+        }
+    }
+}
+
 /// The notice that says how the query was understood.
-fn subscribed(asked: &Asked, journal: &Store) -> String {
+fn subscribed(asked: &Asked, journal: &dyn Journal) -> String {
     let newest = journal.next_seq().saturating_sub(1);
     message::subscribed(asked.stream, &asked.understood(), newest, journal.floor())
 }

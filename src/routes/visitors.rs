@@ -184,6 +184,9 @@ fn origin_or_refusal(
     state: &AppState,
     stream: Stream,
 ) -> Result<ClientOrigin, Refusal> {
+    if !state.serves_streams {
+        return Err(Refusal::NoStreams);
+    }
     let (rules, visitor) = (state.live.settings(), visitor(request));
     let token = rules.access.token(presented(request).as_deref(), stream)?;
     let mut slots = Vec::new();

@@ -20,7 +20,8 @@ const RATES_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(super) struct Saver {
     pub(super) positions: Arc<Positions>,
-    pub(super) journal: Arc<Store>,
+    /// The journal on this server's disk.
+    pub(super) journal: Option<Arc<Store>>,
     pub(super) issuers: Arc<Issuers>,
     /// `journal.sync_interval`.
     pub(super) interval: Duration,
@@ -75,12 +76,12 @@ impl Saver {
     /// # Errors
     /// If the journal cannot be made durable. The positions are not saved then; the journal has those behind the saved ones.
     fn save(&self) -> io::Result<io::Result<()>> {
-        if let Err(error) = self.journal.expire(clock::unix_us()) {
+        if let Some(Err(error)) = self.journal.as_ref().map(|journal| journal.expire(clock::unix_us())) {
             log::debug!("failed to delete old entries from the journal: {error}");
         }
         self.positions.save_after(|| {
             self.issuers.sync()?;
-            self.journal.sync().map_err(io::Error::other)
+            self.journal.as_ref().map_or(Ok(()), |journal| journal.sync().map_err(io::Error::other))
         })
     }
 
@@ -92,7 +93,7 @@ impl Saver {
             Ok(Err(error)) => log_unsaved(&error, &self.positions),
             Err(error) => log_unsynced(&error),
         }
-        if let Err(error) = self.journal.close() {
+        if let Some(Err(error)) = self.journal.as_ref().map(|journal| journal.close()) {
             log::error!("the journal cannot be closed: {error}");
         }
     }

@@ -20,6 +20,8 @@ pub use foreign::{ForeignPositions, NotForeign, parse as foreign_positions};
 pub use ledger::{Ledger, OutOfTurn};
 pub use lock::{StateLock, StateLockError};
 pub use position::{Between, Decision, MissingRange, Position, Skip};
+#[cfg(feature = "cluster")]
+pub(crate) use positions::log_identifier;
 pub use positions::{Positions, PositionsError};
 pub(crate) use positions::{encode_position, parse_position};
 pub(crate) use rates::{LearnedRate, RatesFile};

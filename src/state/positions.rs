@@ -8,6 +8,8 @@
 
 mod file;
 
+#[cfg(feature = "cluster")]
+pub(crate) use file::log_identifier;
 #[cfg(test)]
 pub(crate) use file::{MAX_HEAD_BYTES, MAX_SAVED_HEADS};
 pub(crate) use file::{encode_position, parse_position};

@@ -10,7 +10,21 @@ use std::sync::Arc;
 /// Publishes entries of one log that have their numbers, in the order of the numbers.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Publish(pub(crate) EntryBatch);
+pub(crate) struct Publish {
+    /// The entries.
+    pub(crate) batch: EntryBatch,
+    /// The number that the next batch begins with at least.
+    pub(crate) end_seq: u64,
+}
+
+/// Tells that entries before the number `next_seq` are not published, although clients do not have them. They look for them
+/// in the journal, and hear what is missing in it.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Missed {
+    /// The number that the next batch begins with at least.
+    pub(crate) next_seq: u64,
+}
 
 /// A notice about a log, for the clients that asked for notices.
 #[derive(Debug, Message)]

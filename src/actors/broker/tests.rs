@@ -79,7 +79,7 @@ impl Stage {
         let mut batch = EntryBatch::new((0..count).map(entry).collect());
         batch.number(self.next);
         self.next += count;
-        self.broker.send(Publish(batch)).await.expect("a Broker");
+        self.broker.send(Publish { batch, end_seq: self.next }).await.expect("a Broker");
         // A flush belongs to each heartbeat.
         self.broker.send(Tick).await.expect("a Broker");
     }

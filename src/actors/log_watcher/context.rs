@@ -1,15 +1,14 @@
 //! The dependencies of a watcher.
 
 use super::status::LogStatus;
-use crate::actors::broker::Broker;
+use crate::actors::broker::Alert;
+use crate::actors::outlet::Outlet;
 use crate::digest::Digest;
 use crate::evidence::LogIdentity;
-use crate::journal::Writer;
+use crate::journal::AppendBlocks;
 use crate::log_client::{AnswerMemory, Issuers, LogClient};
-use crate::message::Demand;
 use crate::state::{Decision, EvidenceFolder, Positions, SkippedFolder, UndecodableFolder};
-use crate::unique::Uniques;
-use actix::Addr;
+use actix::Recipient;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -33,16 +32,14 @@ pub(crate) struct WatchContext {
     pub skipped: Arc<SkippedFolder>,
     /// The decision to pass entries over, from the configuration.
     pub decision: Option<Decision>,
-    /// The Broker, to which entries are published.
-    pub broker: Addr<Broker>,
-    /// The streams and wire formats that have subscribers.
-    pub demand: Arc<Demand>,
+    /// The clients, to which entries are published. `None` if this process has none.
+    pub outlet: Option<Outlet>,
+    /// Receives notices about the log.
+    pub alerts: Recipient<Alert>,
     /// When the clients of the last run have had time to come back.
     pub grace_end: Instant,
     /// The journal.
-    pub journal: Writer,
-    /// What was seen, for subscribers who want each certificate once.
-    pub uniques: Arc<Uniques>,
+    pub journal: Arc<dyn AppendBlocks>,
     /// The issuers of all logs.
     pub issuers: Arc<Issuers>,
     /// Writes the log's problems to the log file.

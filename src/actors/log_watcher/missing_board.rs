@@ -53,6 +53,11 @@ impl MissingBoard {
         self.changed.notify_one();
     }
 
+    /// Removes all ranges.
+    pub(super) fn clear(&self) {
+        self.ranges.borrow_mut().clear();
+    }
+
     /// Replaces the range at `start`, of which entries have been published, by the rest of it.
     pub(super) fn replace(&self, start: u64, rest: Option<MissingRange>) {
         let mut ranges = self.ranges.borrow_mut();

@@ -62,20 +62,10 @@ impl Pipeline<LogClient> {
     /// Nothing is published once `stopped` is set.
     pub(super) fn new(with: WatchContext, settings: WatchSettings, stopped: Rc<Cell<bool>>) -> Self {
         let WatchContext { client, memory, accused, status, undecodable, evidence, positions, .. } = with;
-        let WatchContext {
-            skipped,
-            decision,
-            broker,
-            demand,
-            grace_end,
-            digest,
-            journal,
-            uniques,
-            issuers,
-            ..
-        } = with;
+        let WatchContext { skipped, decision, outlet, alerts, grace_end, digest, journal, issuers, .. } =
+            with;
         let (log, board) = (Rc::new(client), Rc::new(HeadBoard::default()));
-        let reporter = Rc::new(Reporter::new(accused, status, evidence, broker.clone(), digest));
+        let reporter = Rc::new(Reporter::new(accused, status, evidence, alerts, digest));
         let (verifies, shortest) = (settings.verify, settings.poll_interval);
         let shared = || (log.clone(), board.clone(), reporter.clone());
         let tracker = {
@@ -111,11 +101,9 @@ impl Pipeline<LogClient> {
             positions,
             skipped,
             decision,
-            broker,
-            demand,
+            outlet,
             grace_end,
             journal,
-            uniques,
             issuers,
             stopped,
             recovered,
@@ -124,6 +112,7 @@ impl Pipeline<LogClient> {
             cursor: None,
             began: false,
             is_kept: true,
+            is_superseded: false,
         };
         let entries = EntryStages { fetcher, verifier, publisher, verifies };
         Pipeline { reporter, board, tracker, reconciler, entries, retriever }
@@ -138,7 +127,7 @@ impl<L: LogRequests> Pipeline<L> {
         if !verifies {
             board.switch_off();
         }
-        if let Some(saved) = entries.publisher.resume() {
+        if let Some(saved) = entries.publisher.resume().await {
             board.know(saved);
         }
         tokio::join!(
@@ -158,6 +147,9 @@ impl<L: LogRequests> EntryStages<L> {
     /// Passes entries from the log to the Broker, from the position on. Runs forever.
     async fn run(&mut self, board: &HeadBoard) {
         loop {
+            if self.publisher.is_superseded {
+                self.publisher.resume().await;
+            }
             let cursor = self.publisher.begin(&board.first().await);
             let ((), end, ()) = {
                 let (pages_in, pages) = mpsc::channel(WAITING);

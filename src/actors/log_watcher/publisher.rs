@@ -8,27 +8,25 @@ use super::report::Reporter;
 use super::retriever::{Recovered, named};
 use super::unverified::{DecodedEntry, VerifiedBatch};
 use super::verifier::Verified;
-use crate::actors::broker::{Broker, Publish};
+use crate::actors::outlet::Outlet;
+use crate::certificate::Issuer;
 use crate::clock;
 use crate::config::{Start, WatchSettings};
 use crate::ct::entry::{Content, FramingFault, LogEntry, LogEntryType};
 use crate::ct::head::Head;
 use crate::ct::merkle::CompactTree;
+use crate::ct::source::LogIdentifier;
 use crate::digest::Topic;
 use crate::evidence::Misbehaviour;
-use crate::journal::{Append, Writer, block};
+use crate::journal::{Append, AppendBlocks, Appended, block};
 use crate::log_client::Issuers;
 use crate::log_client::{AnswerMemory, DecodeFailure};
-use crate::message::{CertEntry, Demand, EntryBatch};
+use crate::message::{CertEntry, EntryBatch};
 use crate::printable::{MAX_CHARS, escaped};
-use crate::state::encode_position;
 use crate::state::{
     Decision, Ledger, MissingRange, OutOfTurn, Position, Positions, Skip, SkipRecord, SkippedFolder,
-    UndecodableEntry, UndecodableFolder,
+    UndecodableEntry, UndecodableFolder, encode_position, parse_position,
 };
-use crate::unique::Uniques;
-use actix::Addr;
-use actix::prelude::SendError;
 use base64_simd::STANDARD;
 use bytes::Bytes;
 use log::Level;
@@ -36,12 +34,8 @@ use std::cell::Cell;
 use std::future::pending;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
-
-/// Delay before retrying when the Broker's mailbox is full.
-const BROKER_PAUSE: Duration = Duration::from_millis(10);
 
 /// Publishes the entries of one log.
 pub(super) struct Publisher {
@@ -54,11 +48,10 @@ pub(super) struct Publisher {
     pub(super) skipped: Arc<SkippedFolder>,
     /// The decision to pass entries over, from the configuration, until it is applied.
     pub(super) decision: Option<Decision>,
-    pub(super) journal: Writer,
-    pub(super) uniques: Arc<Uniques>,
+    pub(super) journal: Arc<dyn AppendBlocks>,
     pub(super) issuers: Arc<Issuers>,
-    pub(super) broker: Addr<Broker>,
-    pub(super) demand: Arc<Demand>,
+    /// `None` if this process has no clients.
+    pub(super) outlet: Option<Outlet>,
     /// When the clients of the last run have had time to come back.
     pub(super) grace_end: Instant,
     /// Set when no more entries may be published.
@@ -74,12 +67,19 @@ pub(super) struct Publisher {
     pub(super) began: bool,
     /// Whether the newest entries are in the journal.
     pub(super) is_kept: bool,
+    /// Whether another process has published entries of this log, so that the position is to be taken over anew.
+    pub(super) is_superseded: bool,
 }
 
 impl Publisher {
-    /// Takes over the saved position. Returns the head that it was verified against.
-    pub(super) fn resume(&mut self) -> Option<Head> {
+    /// Takes over the position, from the journal or as it was saved. Returns the head that it was verified against.
+    pub(super) async fn resume(&mut self) -> Option<Head> {
         let (name, source) = (self.reporter.name(), self.reporter.status().source().clone());
+        self.ask_journal(&source.identity()).await;
+        if std::mem::take(&mut self.is_superseded) {
+            self.missing.clear();
+            self.cursor = None;
+        }
         let Some(saved) = self.positions.resume(&source) else {
             if let Some(other) = self.positions.at_url(source.url()) {
                 log::warn!(
@@ -98,6 +98,18 @@ impl Publisher {
         saved.missing.iter().cloned().for_each(|range| self.missing.add(range));
         self.cursor = Some(LogCursor::saved(saved));
         head
+    }
+
+    /// Takes over the position that the journal has, if others append to it as well.
+    async fn ask_journal(&self, log: &LogIdentifier) {
+        let Some(encoded) = self.journal.position(log).await else { return };
+        let Some(mut position) = parse_position(&encoded) else {
+            let why = "the journal's position of this log was written by another version of this program";
+            return self.reporter.halt(&format!("{why}; use the same version on all servers")).await;
+        };
+        // It was made for this process.
+        position.decision = self.positions.get(log).and_then(|saved| saved.decision);
+        self.positions.set(log, position);
     }
 
     /// The current position. The first head determines it unless a position was saved.
@@ -175,6 +187,9 @@ impl Publisher {
                 verified = verified.recv() => verified,
                 Some(recovered) = self.recovered.recv() => {
                     self.publish_recovered(recovered).await;
+                    if self.is_superseded {
+                        return;
+                    }
                     continue;
                 }
                 // The board outlives this stage, so the channel is not closed.
@@ -199,6 +214,9 @@ impl Publisher {
                 Some(Verified::Unhashable(entry)) => self.pass_over(&entry).await,
                 Some(Verified::Missing { range, tree }) => self.miss(range, tree).await,
                 None => return,
+            }
+            if self.is_superseded {
+                return;
             }
         }
     }
@@ -233,6 +251,9 @@ impl Publisher {
                 }
             })
             .await;
+            if self.is_superseded {
+                return;
+            }
             self.missing.replace(range.start, rest.clone());
             let Some(rest) = rest else { break };
             range = rest;
@@ -267,39 +288,52 @@ impl Publisher {
         let count = decoded.len();
         if count > 0 {
             let position = self.position(&cursor);
-            self.is_kept = self.append(EntryBatch::new(decoded), position).await;
+            match self.append(EntryBatch::new(decoded), position).await {
+                Appended::Kept => self.is_kept = true,
+                Appended::NotKept => self.is_kept = false,
+                Appended::Superseded => {
+                    let name = self.reporter.name();
+                    log::info!("{name}: another server has published entries; going on behind them");
+                    self.is_superseded = true;
+                    return 0;
+                }
+            }
         }
         self.cursor = Some(cursor);
         self.note_position();
         count as u64
     }
 
-    /// Appends a batch to the journal. Returns whether that succeeded. Its thread moves the saved position and publishes the batch, so that a stop of this
+    /// Appends a batch to the journal. Its thread moves the saved position and publishes the batch, so that a stop of this
     /// stage separates neither from the block.
-    async fn append(&self, mut batch: EntryBatch, position: Position) -> bool {
-        batch.prepare(&self.demand);
+    async fn append(&self, mut batch: EntryBatch, position: Position) -> Appended {
+        let outlet = self.outlet.clone();
+        outlet.iter().for_each(|outlet| outlet.prepare(&batch));
         let source = self.reporter.status().source();
         let (log, encoded) = (source.identity(), encode_position(&position));
-        let block = block::encode(source, &encoded, batch.entries(), |issuer| self.issuers.keep(issuer));
-        let count = batch.len() as u32;
-        let (positions, uniques, broker) =
-            (self.positions.clone(), self.uniques.clone(), self.broker.clone());
+        let is_kept = |issuer: &Issuer| self.journal.has_issuers() && self.issuers.keep(issuer);
+        let block = block::encode(source, &encoded, batch.entries(), is_kept);
+        let (count, next_index) = (batch.len() as u32, position.ledger.next);
+        let first_index = batch.entries().first().map_or(next_index, |entry| entry.index);
+        let (positions, moved) = (self.positions.clone(), log.clone());
         let publish = Box::new(move |first_seq: u64, is_kept: bool| {
+            let end_seq = first_seq + u64::from(count);
             if is_kept {
-                positions.moved(&log, position, first_seq + u64::from(count));
+                positions.moved(&moved, position, end_seq);
             }
+            let Some(outlet) = outlet else { return };
             batch.number(first_seq);
             // What is not kept is fetched again, with other numbers.
             if is_kept {
-                uniques.record(batch.entries(), clock::unix_us());
+                outlet.record(&batch);
             }
-            publish(&broker, batch);
+            outlet.publish(batch, end_seq);
         });
         let (done, taken) = oneshot::channel();
-        self.journal.append(Append { block, count, publish, done }).await;
+        self.journal.append(Append { log, block, count, first_index, next_index, publish, done }).await;
         // The thread stops only with the whole system, which also drops this future.
         match taken.await {
-            Ok(is_kept) => is_kept,
+            Ok(appended) => appended,
             Err(_) => pending().await,
         }
     }
@@ -375,7 +409,9 @@ impl Publisher {
             status.skip(&cursor.skips);
             // What is not in the journal is fetched again after a restart.
             if self.is_kept {
-                self.positions.set(&status.source().identity(), self.position(cursor));
+                let (log, position) = (status.source().identity(), self.position(cursor));
+                self.journal.moved(&log, &|| encode_position(&position));
+                self.positions.set(&log, position);
             }
         }
     }
@@ -439,15 +475,6 @@ impl Publisher {
         self.reporter.tell(Level::Warn, Topic { about: "entry", problem: "cannot be decoded" }, |name| {
             format!("{name}: entry {index} cannot be decoded: {reason}; skipped, {kept}")
         });
-    }
-}
-
-/// Sends a batch to the Broker. The journal waits while the Broker's mailbox is full.
-fn publish(broker: &Addr<Broker>, batch: EntryBatch) {
-    let mut message = Publish(batch);
-    while let Err(SendError::Full(again)) = broker.try_send(message) {
-        message = again;
-        std::thread::sleep(BROKER_PAUSE);
     }
 }
 

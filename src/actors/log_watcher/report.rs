@@ -3,14 +3,14 @@
 
 use super::LogStatus;
 use super::backoff::Backoff;
-use crate::actors::broker::{Alert, Broker};
+use crate::actors::broker::Alert;
 use crate::clock;
 use crate::digest::{Digest, Topic};
 use crate::evidence::{Evidence, LogIdentity, Misbehaviour};
 use crate::log_client::FetchError;
 use crate::message::log_alert;
 use crate::state::EvidenceFolder;
-use actix::Addr;
+use actix::Recipient;
 use log::Level;
 use std::cell::Cell;
 use std::future::pending;
@@ -28,7 +28,7 @@ pub(super) struct Reporter {
     accused: LogIdentity,
     status: Arc<LogStatus>,
     folder: Arc<EvidenceFolder>,
-    broker: Addr<Broker>,
+    alerts: Recipient<Alert>,
     digest: Arc<Digest>,
     /// The number of further entries that are reported in this interval, and the end of the interval.
     entries: Cell<(u32, Instant)>,
@@ -39,14 +39,14 @@ impl Reporter {
         accused: LogIdentity,
         status: Arc<LogStatus>,
         folder: Arc<EvidenceFolder>,
-        broker: Addr<Broker>,
+        alerts: Recipient<Alert>,
         digest: Arc<Digest>,
     ) -> Self {
         Reporter {
             accused,
             status,
             folder,
-            broker,
+            alerts,
             digest,
             entries: Cell::new((MAX_ENTRIES, Instant::now())),
         }
@@ -124,9 +124,9 @@ impl Reporter {
     /// Notifies the clients that asked for notices.
     pub(super) fn alert(&self, kind: &str, problem: &str, index: Option<u64>, now_us: u64) {
         let alert = Alert(log_alert(self.status.source(), kind, problem, index, now_us));
-        if self.broker.try_send(alert).is_err() {
-            let topic = Topic { about: "alert", problem: "the broker is busy" };
-            self.tell(Level::Warn, topic, |name| format!("{name}: no alert was sent: the Broker is busy"));
+        if self.alerts.try_send(alert).is_err() {
+            let topic = Topic { about: "alert", problem: "too many" };
+            self.tell(Level::Warn, topic, |name| format!("{name}: no alert was sent: too many wait"));
         }
     }
 }

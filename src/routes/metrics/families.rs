@@ -10,6 +10,11 @@ use std::fmt::Error;
 /// Names and values of labels.
 pub(super) type Labels = Vec<(&'static str, String)>;
 
+/// The only sample of its family.
+pub(super) fn one(value: f64) -> [(Labels, f64); 1] {
+    [(Labels::new(), value)]
+}
+
 /// Writes one family after another.
 pub(super) struct Families<'a>(pub(super) DescriptorEncoder<'a>);
 

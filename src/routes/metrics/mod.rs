@@ -1,5 +1,7 @@
 //! `/metrics`: the state of the logs and clients, for Prometheus. docs/metrics.md explains each name.
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod families;
 mod filters;
 mod logs;
@@ -8,6 +10,8 @@ mod process;
 mod server;
 mod text;
 
+#[cfg(feature = "cluster")]
+use super::cluster::ClusterFigures;
 use super::on_demand::StatusAndBody;
 use super::state::AppState;
 use crate::actors::broker::ReadFigures;
@@ -34,6 +38,8 @@ struct Figures {
     server: server::ServerFigures,
     filters: Vec<filters::FilterFigures>,
     process: Option<process::ProcessFigures>,
+    #[cfg(feature = "cluster")]
+    cluster: Option<ClusterFigures>,
 }
 
 impl Collector for Figures {
@@ -43,6 +49,10 @@ impl Collector for Figures {
         operators::write(&self.operators, &mut families)?;
         self.server.write(&mut families)?;
         filters::write(&self.filters, &mut families)?;
+        #[cfg(feature = "cluster")]
+        if let Some(figures) = &self.cluster {
+            cluster::write(figures, &mut families)?;
+        }
         self.process.as_ref().map_or(Ok(()), |process| process.write(&mut families))
     }
 }
@@ -68,6 +78,8 @@ async fn text(state: &AppState, as_open_metrics: bool) -> Result<StatusAndBody, 
         server: server::ServerFigures::read(state, broker),
         filters: filters::read(state),
         process: process::ProcessFigures::read(),
+        #[cfg(feature = "cluster")]
+        cluster: state.cluster.as_ref().map(|cluster| cluster.figures()),
     };
     let mut registry = Registry::default();
     registry.register_collector(Box::new(figures));

@@ -1,6 +1,6 @@
 //! The metrics of the server and its clients.
 
-use super::families::{Families, Labels};
+use super::families::{Families, Labels, one};
 use crate::access::LimitKey;
 use crate::actors::broker::BrokerFigures;
 use crate::actors::log_directory::ListStatus;
@@ -233,9 +233,4 @@ impl ServerFigures {
             journal.last_sync.into_iter().flat_map(|duration| one(duration.as_secs_f64())),
         )
     }
-}
-
-/// The only sample of its family.
-fn one(value: f64) -> [(Labels, f64); 1] {
-    [(Labels::new(), value)]
 }

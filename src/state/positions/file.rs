@@ -193,8 +193,12 @@ fn read(log: &str, written: WrittenPosition) -> Option<(LogIdentifier, Position)
     if written.log_id.is_some() {
         return None;
     }
-    let log = read_hash(log).map_or_else(|| LogIdentifier::Url(log.into()), LogIdentifier::LogId);
-    Some((log, read_position(written)?))
+    Some((log_identifier(log), read_position(written)?))
+}
+
+/// The log that is written as `text`, see [`LogIdentifier`]'s `Display`.
+pub(crate) fn log_identifier(text: &str) -> LogIdentifier {
+    read_hash(text).map_or_else(|| LogIdentifier::Url(text.into()), LogIdentifier::LogId)
 }
 
 /// Converts a position from the file. `None` if this program cannot have written it.

@@ -18,6 +18,7 @@ use super::report::Reporter;
 use super::retriever::Recovered;
 use super::unverified::DecodedEntry;
 use crate::actors::broker::Broker;
+use crate::actors::outlet::Outlet;
 use crate::config::{Start, Verification, WatchSettings};
 use crate::ct::entry::Content;
 use crate::ct::head::Head;
@@ -222,7 +223,8 @@ impl Shared {
             origin: None,
         };
         let evidence = Arc::new(EvidenceFolder::new(dir.path().join("evidence")));
-        let reporter = Reporter::new(accused, status.clone(), evidence, broker.clone(), Arc::default());
+        let reporter =
+            Reporter::new(accused, status.clone(), evidence, broker.clone().recipient(), Arc::default());
         let positions = Arc::new(Positions::in_memory());
         Shared {
             missing: Rc::new(MissingBoard::new(positions.clone())),
@@ -248,10 +250,12 @@ impl Shared {
             positions: self.positions.clone(),
             skipped: Arc::new(SkippedFolder::new(self.dir.path().join("skipped"))),
             decision: None,
-            broker: self.broker.clone(),
-            demand: Arc::default(),
-            journal: Writer::start(self.journal.clone(), 1, false).expect("a thread"),
-            uniques: Arc::default(),
+            outlet: Some(Outlet {
+                broker: self.broker.clone(),
+                demand: Arc::default(),
+                uniques: Arc::default(),
+            }),
+            journal: Arc::new(Writer::start(self.journal.clone(), 1, false).expect("a thread")),
             issuers: Arc::new(Issuers::in_memory()),
             grace_end: Instant::now(),
             stopped: Rc::default(),
@@ -261,6 +265,7 @@ impl Shared {
             cursor: None,
             began: false,
             is_kept: true,
+            is_superseded: false,
         }
     }
 

@@ -155,7 +155,7 @@ async fn behind_an_entry_that_cannot_be_hashed_the_tree_is_unknown() {
 async fn a_start_is_at_the_head_or_where_the_settings_say_and_later_where_it_ended() {
     for (start, next) in [(Start::Head, 100), (Start::Index(7), 7), (Start::BeforeHead(30), 70)] {
         let mut stage = stage(WatchSettings { start, ..SETTINGS }, Positions::in_memory());
-        assert_eq!(stage.publisher.resume(), None);
+        assert_eq!(stage.publisher.resume().await, None);
         assert_eq!(stage.publisher.begin(&head(100)).next(), next);
         assert_eq!(stage.publisher.begin(&head(150)).next(), next, "a later head changes nothing");
     }
@@ -172,7 +172,7 @@ async fn a_restart_goes_on_where_it_was_and_leaves_out_what_is_beyond_the_limit(
         positions.set(&LOG, before.positions.get(&LOG).expect("a position"));
 
         let mut after = stage(WatchSettings { catch_up, ..SETTINGS }, positions);
-        assert_eq!(after.publisher.resume(), Some(head(100)));
+        assert_eq!(after.publisher.resume().await, Some(head(100)));
         let cursor = after.publisher.begin(&head(100));
         assert_eq!((cursor.next(), cursor.ledger.skipped), (next, skipped));
         assert_eq!(cursor.tree.is_some(), skipped == 0, "the tree before it is known");
@@ -187,7 +187,7 @@ async fn another_key_is_another_log() {
     let saved = before.positions.get(&LOG).expect("a position");
     positions.set(&LogIdentifier::LogId([2; 32]), saved.clone());
     let mut after = stage(SETTINGS, positions);
-    assert_eq!(after.publisher.resume(), None);
+    assert_eq!(after.publisher.resume().await, None);
     assert_eq!(after.publisher.begin(&head(50)).next(), 0);
     assert_eq!(
         after.positions.get(&LogIdentifier::LogId([2; 32])),
@@ -211,7 +211,7 @@ async fn a_decision_is_applied_once_and_written_down() {
 
         let mut after = stage(SETTINGS, positions);
         after.publisher.decision = of_config.clone();
-        after.publisher.resume();
+        after.publisher.resume().await;
         let cursor = after.publisher.begin(&head(100));
         assert_eq!((cursor.next(), cursor.ledger.skipped, cursor.tree), (60, 40, None));
         let saved = after.positions.get(&LOG).expect("a position");
@@ -266,7 +266,7 @@ async fn missing_entries_are_in_the_account_until_they_come_also_over_a_restart(
     let positions = Positions::in_memory();
     positions.set(&LOG, saved);
     let mut after = self::stage(SETTINGS, positions);
-    after.publisher.resume();
+    after.publisher.resume().await;
     after.publisher.begin(&head(100));
     assert_eq!(after.shared.missing.all(), [range]);
     after.recover(&super::retriever::missing_range(5));

@@ -1,0 +1,274 @@
+//! The connection to the engine, NATS, and the thread that it lives on.
+
+use super::names::Names;
+use super::tls;
+use crate::config::ClusterConfig;
+use async_nats::jetstream::{self, kv};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
+use parking_lot::Mutex;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::{OnceCell, oneshot};
+use tokio::time::{Instant, sleep};
+
+/// Time for a connection to one server of the engine.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time in which the engine has to be reached at a start.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Delay between attempts to connect.
+const RETRY: Duration = Duration::from_secs(1);
+/// A server that does not answer pings for two of these intervals is left for another one.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+/// Shortest time between two reconnects that time-outs cause.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(3);
+/// Time for the answer to a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time in which the engine has to acknowledge a message.
+const ACK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why this server cannot be a part of the cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The engine cannot be reached.
+    #[error(
+        "the engine of the cluster cannot be reached at {urls}: {why}; is it running, and is cluster.url right?"
+    )]
+    Unreachable {
+        /// Where it was tried, without credentials.
+        urls: String,
+        /// The last error.
+        why: String,
+    },
+    /// The engine refuses the credentials.
+    #[error(
+        "the engine of the cluster at {0} refuses the credentials; check the user and password or the token in \
+         cluster.url, or cluster.credentials"
+    )]
+    Credentials(String),
+    /// The file with the credentials cannot be used.
+    #[error("cluster.credentials: {}: {why}", path.display())]
+    CredentialsFile {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// A TLS file cannot be used.
+    #[error("{0}")]
+    Tls(String),
+    /// The stream or the bucket has other settings, or cannot be made.
+    #[error("{0}")]
+    Stream(String),
+    /// A file of the state folder cannot be used.
+    #[error("{}: {error}", path.display())]
+    State {
+        /// Its path.
+        path: PathBuf,
+        /// The operating system's error.
+        error: io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("a thread for the cluster cannot be started: {0}")]
+    Thread(io::Error),
+    /// The engine does not answer as expected.
+    #[error("the engine of the cluster: {0}")]
+    Engine(String),
+}
+
+impl ClusterError {
+    /// For `map_err`.
+    pub(super) fn engine(error: impl fmt::Display) -> Self {
+        ClusterError::Engine(error.to_string())
+    }
+}
+
+/// The connection; see the module documentation.
+pub(crate) struct Engine {
+    /// The runtime of the connection's thread.
+    pub(super) runtime: Handle,
+    pub(super) client: Client,
+    pub(super) context: jetstream::Context,
+    pub(super) names: Names,
+    /// The name of this server.
+    pub(super) node: String,
+    bucket: OnceCell<kv::Store>,
+    reconnected: Mutex<Instant>,
+    /// Ends the thread when it is dropped.
+    _stop: oneshot::Sender<()>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("names", &self.names).field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Connects to the engine as `node`. Blocks until that has succeeded, or for 30 seconds.
+    ///
+    /// # Errors
+    /// If the engine cannot be reached in that time, or refuses this server, or files cannot be used.
+    pub(crate) fn connect(config: &ClusterConfig, node: String) -> Result<Arc<Self>, ClusterError> {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (runtime_in, runtime) = std::sync::mpsc::channel();
+        let run = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let handle = runtime.as_ref().map(|runtime| runtime.handle().clone());
+            let _ = runtime_in.send(handle.map_err(|error| io::Error::other(error.to_string())));
+            if let Ok(runtime) = runtime {
+                let _ = runtime.block_on(stopped);
+            }
+        };
+        std::thread::Builder::new().name("cluster".into()).spawn(run).map_err(ClusterError::Thread)?;
+        let runtime = runtime.recv().unwrap_or_else(|error| Err(io::Error::other(error)));
+        let runtime = runtime.map_err(ClusterError::Thread)?;
+        let client = wait(&runtime, connect(config.clone(), node.clone()))?;
+        let context = jetstream::ContextBuilder::new()
+            .timeout(REQUEST_TIMEOUT)
+            .ack_timeout(ACK_TIMEOUT)
+            .build(client.clone());
+        let names = Names::new(&config.stream);
+        let (bucket, reconnected) = (OnceCell::new(), Mutex::new(Instant::now()));
+        Ok(Arc::new(Engine { runtime, client, context, names, node, bucket, reconnected, _stop: stop }))
+    }
+
+    /// Runs `future` on the connection's thread, and waits for it. Must not be called there.
+    ///
+    /// # Errors
+    /// That of the future, or that the thread has ended.
+    pub(super) fn wait<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = Result<T, ClusterError>> + Send + 'static,
+    ) -> Result<T, ClusterError> {
+        wait(&self.runtime, future)
+    }
+
+    /// The bucket of the cluster.
+    pub(super) async fn bucket(&self) -> Result<&kv::Store, ClusterError> {
+        let open = || self.context.get_key_value(self.names.bucket());
+        self.bucket.get_or_try_init(open).await.map_err(ClusterError::engine)
+    }
+
+    /// Reconnects, after the engine has not answered in time: the server may have been stopped, which the connection
+    /// notices later.
+    pub(super) async fn reconnect(&self) {
+        {
+            let mut reconnected = self.reconnected.lock();
+            if reconnected.elapsed() < RECONNECT_PAUSE {
+                return;
+            }
+            *reconnected = Instant::now();
+        }
+        // It fails only when the program ends.
+        let _ = self.client.force_reconnect().await;
+    }
+}
+
+/// The caller may run in a runtime, in which nothing may be waited for: another thread does it.
+fn wait<T: Send + 'static>(
+    runtime: &Handle,
+    future: impl Future<Output = Result<T, ClusterError>> + Send + 'static,
+) -> Result<T, ClusterError> {
+    let (result_in, result) = std::sync::mpsc::channel();
+    runtime.spawn(async move {
+        let _ = result_in.send(future.await);
+    });
+    result.recv().unwrap_or_else(|_| Err(ClusterError::engine("its thread has ended")))
+}
+
+async fn connect(config: ClusterConfig, node: String) -> Result<Client, ClusterError> {
+    let urls = config.url.iter().map(|url| without_credentials(url)).collect::<Vec<_>>().join(", ");
+    let deadline = Instant::now() + START_TIMEOUT;
+    let mut told = false;
+    loop {
+        let error = match options(&config, &node).await?.connect(config.url.clone()).await {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
+        match error.kind() {
+            ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
+                return Err(ClusterError::Credentials(urls));
+            }
+            _ if Instant::now() >= deadline => {
+                return Err(ClusterError::Unreachable { urls, why: error.to_string() });
+            }
+            _ if !std::mem::replace(&mut told, true) => {
+                log::warn!(
+                    "the engine of the cluster cannot be reached at {urls} yet: {error}; trying again"
+                );
+            }
+            _ => {}
+        }
+        sleep(RETRY).await;
+    }
+}
+
+async fn options(config: &ClusterConfig, node: &str) -> Result<ConnectOptions, ClusterError> {
+    let options = ConnectOptions::new()
+        .name(format!("{} {node}", env!("CARGO_PKG_NAME")))
+        .connection_timeout(CONNECT_TIMEOUT)
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        .ping_interval(PING_INTERVAL)
+        .reconnect_delay_callback(|attempts| if attempts <= 1 { Duration::ZERO } else { RETRY })
+        .event_callback(|event| async move { tell(&event) })
+        .tls_client_config(tls::client(config)?)
+        .require_tls(config.tls_ca.is_some() || config.tls_identity.is_some());
+    match &config.credentials {
+        Some(path) => with_credentials(options, path.clone()).await,
+        None => Ok(options),
+    }
+}
+
+#[cfg(feature = "cluster-credentials")]
+async fn with_credentials(options: ConnectOptions, path: PathBuf) -> Result<ConnectOptions, ClusterError> {
+    let why = |error: io::Error| ClusterError::CredentialsFile { path: path.clone(), why: error.to_string() };
+    options.credentials_file(&path).await.map_err(why)
+}
+
+#[cfg(not(feature = "cluster-credentials"))]
+async fn with_credentials(_: ConnectOptions, path: PathBuf) -> Result<ConnectOptions, ClusterError> {
+    let why = "this program was built without credentials files; build it with --features cluster-credentials, or give \
+               user and password, or a token, in cluster.url";
+    Err(ClusterError::CredentialsFile { path, why: why.into() })
+}
+
+fn tell(event: &Event) {
+    match event {
+        Event::Connected => log::info!("cluster: connected to the engine"),
+        Event::Disconnected => log::warn!("cluster: the connection to the engine is lost; connecting again"),
+        Event::SlowConsumer(_) => {
+            log::warn!("cluster: messages of the engine were dropped; reading them again")
+        }
+        Event::Closed | Event::Draining => log::debug!("cluster: {event}"),
+        event => log::warn!("cluster: {event}"),
+    }
+}
+
+/// A URL that may be written to the log file.
+fn without_credentials(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        _ => url.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_not_shown() {
+        for (url, shown) in [
+            ("nats://user:p@ss@host:4222", "nats://host:4222"),
+            ("tls://token@[::1]:4222", "tls://[::1]:4222"),
+            ("nats://host", "nats://host"),
+        ] {
+            assert_eq!(without_credentials(url), shown);
+        }
+    }
+}

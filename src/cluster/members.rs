@@ -1,0 +1,151 @@
+//! Keeps this ingester's entry in the document of [`leases`](super::leases), and says which groups it fetches.
+
+use super::engine::{ClusterError, Engine};
+use super::leases::{Groups, LEASE, Leases, Seen, step};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+
+/// The document's key.
+const KEY: &str = "ingesters";
+/// Interval between renewals.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// Time for one renewal.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// Attempts to write the document. Another ingester may have written it meanwhile.
+const ATTEMPTS: u32 = 5;
+
+/// Fetches exactly the logs of these groups. The future resolves once the watchers of all others have stopped.
+pub(crate) type Hold = Box<dyn Fn(BTreeSet<String>) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// The groups of the logs that this ingester is configured to watch.
+#[derive(Debug, Default)]
+pub(crate) struct KnownGroups(Mutex<Groups>);
+
+impl KnownGroups {
+    /// Replaces the groups, with the number of logs of each.
+    pub(crate) fn set(&self, groups: Groups) {
+        *self.0.lock() = groups;
+    }
+
+    fn get(&self) -> Groups {
+        self.0.lock().clone()
+    }
+}
+
+/// One ingester among others.
+pub(super) struct Member {
+    engine: Arc<Engine>,
+    known: Arc<KnownGroups>,
+    hold: Hold,
+    seen: Seen,
+    /// What it fetches.
+    held: BTreeSet<String>,
+    /// When its entry was renewed last.
+    renewed: Instant,
+}
+
+impl Member {
+    pub(super) fn new(engine: Arc<Engine>, known: Arc<KnownGroups>, hold: Hold) -> Self {
+        Member { engine, known, hold, seen: Seen::default(), held: BTreeSet::new(), renewed: Instant::now() }
+    }
+
+    /// Renews this ingester's entry, forever.
+    pub(super) async fn run(mut self) {
+        let mut told = false;
+        loop {
+            match timeout(TIMEOUT, self.renew()).await {
+                Ok(Ok(())) => {
+                    self.renewed = Instant::now();
+                    if std::mem::take(&mut told) {
+                        log::info!("cluster: this ingester takes part again");
+                    }
+                }
+                failure => {
+                    let why = failure.map_or_else(
+                        |_| "no answer".into(),
+                        |result| result.err().map(|error| error.to_string()).unwrap_or_default(),
+                    );
+                    log::debug!("cluster: the leases cannot be renewed: {why}");
+                    self.give_up_if_late(&mut told, &why).await;
+                }
+            }
+            sleep(INTERVAL).await;
+        }
+    }
+
+    /// Stops fetching once another ingester may have taken the groups over.
+    async fn give_up_if_late(&mut self, told: &mut bool, why: &str) {
+        if self.renewed.elapsed() < LEASE {
+            return;
+        }
+        if !std::mem::replace(told, true) {
+            log::error!(
+                "cluster: the leases cannot be renewed: {why}; this ingester fetches nothing until they are"
+            );
+        }
+        self.set_held(BTreeSet::new()).await;
+    }
+
+    async fn renew(&mut self) -> Result<(), ClusterError> {
+        let engine = self.engine.clone();
+        let bucket = engine.bucket().await?;
+        for _ in 0..ATTEMPTS {
+            let entry = bucket.entry(KEY).await.map_err(ClusterError::engine)?;
+            let revision = entry.as_ref().map_or(0, |entry| entry.revision);
+            // What another version has written is written anew.
+            let leases = entry.and_then(|entry| serde_json::from_slice::<Leases>(&entry.value).ok());
+            let leases = leases.unwrap_or_default();
+            let now = std::time::Instant::now();
+            let next = step(&leases, &self.engine.node, &self.known.get(), &mut self.seen, now);
+            let is_own = |group: &&String| next.leases.owners.get(*group) == Some(&engine.node);
+            let kept = self.held.iter().filter(is_own).cloned().collect();
+            self.set_held(kept).await;
+            let value = Bytes::from(serde_json::to_vec(&next.leases).map_err(ClusterError::engine)?);
+            if bucket.update(KEY, value, revision).await.is_ok() {
+                let own = next.leases.groups_of(&self.engine.node).cloned().collect();
+                self.set_held(own).await;
+                return Ok(());
+            }
+        }
+        Err(ClusterError::engine("other ingesters were faster"))
+    }
+
+    async fn set_held(&mut self, groups: BTreeSet<String>) {
+        if groups != self.held {
+            let names: Vec<_> = groups.iter().map(String::as_str).collect();
+            log::info!("cluster: this ingester fetches the logs of: {}", names.join(", "));
+            (self.hold)(groups.clone()).await;
+            self.held = groups;
+        }
+    }
+}
+
+/// Removes this ingester's entry, so that others take over at once.
+pub(super) async fn leave(engine: &Engine) -> Result<(), ClusterError> {
+    let bucket = engine.bucket().await?;
+    for _ in 0..ATTEMPTS {
+        let Some(entry) = bucket.entry(KEY).await.map_err(ClusterError::engine)? else { return Ok(()) };
+        let Ok(mut leases) = serde_json::from_slice::<Leases>(&entry.value) else { return Ok(()) };
+        leases.nodes.remove(&engine.node);
+        leases.owners.retain(|_, owner| *owner != engine.node);
+        let value = Bytes::from(serde_json::to_vec(&leases).map_err(ClusterError::engine)?);
+        if bucket.update(KEY, value, entry.revision).await.is_ok() {
+            return Ok(());
+        }
+    }
+    Err(ClusterError::engine("other ingesters were faster"))
+}
+
+/// The document.
+///
+/// # Errors
+/// If the engine does not answer.
+pub(super) async fn leases(engine: &Engine) -> Result<Leases, ClusterError> {
+    let value = engine.bucket().await?.get(KEY).await.map_err(ClusterError::engine)?;
+    Ok(value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default())
+}

@@ -1,0 +1,52 @@
+//! Several servers that share one journal: a stream of NATS JetStream. Ingesters append the blocks of the logs, edges serve
+//! clients from it.
+//!
+//! ```text
+//! CT logs ─► LogWatcher ─► Appender ─► stream ─► Tail ─► Follower ─► Broker ─► clients
+//!              ▲  (ingester)             │        (edge)              ▲
+//!              │                         └─► Archive ─► Replayer ─────┘
+//!              └── Member: leases, in the bucket; so are the logs' positions, and the filters that clients have put
+//! ```
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `engine.rs` | the connection to the engine |
+//! | `tls.rs` | its encryption |
+//! | `stream.rs` | the stream and the bucket, and whether they are as they should be |
+//! | `names.rs` | what things are called in the engine, and the numbers of entries |
+//! | `message.rs` | a block as a message |
+//! | `appender.rs` | appends blocks, each exactly once |
+//! | `positions.rs` | the positions of the logs, which do not age |
+//! | `leases.rs`, `members.rs` | which ingester fetches which logs |
+//! | `journal.rs`, `archive.rs` | the stream as clients read it |
+//! | `tail.rs` | the newest blocks, and notices about logs |
+//! | `filters.rs` | filters that clients have put |
+//! | `reports.rs` | what servers tell each other of themselves |
+//! | `parts.rs` | starts all of this |
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+mod appender;
+mod archive;
+mod engine;
+mod filters;
+mod journal;
+mod leases;
+mod members;
+mod message;
+mod names;
+mod parts;
+mod positions;
+mod reports;
+mod stream;
+mod tail;
+mod tls;
+
+#[allow(unreachable_pub, reason = "it is a part of StartError")]
+pub use engine::ClusterError;
+pub(crate) use parts::{Edge, Ingester, Status, export, import, status};
+pub(crate) use reports::{Report, Work};
+pub(crate) use tail::Arrived;

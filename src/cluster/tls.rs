@@ -1,0 +1,55 @@
+//! TLS to the engine, by the product's own OpenSSL.
+
+use super::engine::ClusterError;
+use crate::config::ClusterConfig;
+use async_nats::rustls::pki_types::pem::PemObject;
+use async_nats::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use async_nats::rustls::{ClientConfig, RootCertStore};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The settings of connections. They are used if the engine, or the configuration, asks for TLS.
+pub(super) fn client(config: &ClusterConfig) -> Result<ClientConfig, ClusterError> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls_openssl::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ClusterError::Tls(error.to_string()))?
+        .with_root_certificates(roots(config.tls_ca.as_deref())?);
+    let Some((certificate, key)) = &config.tls_identity else { return Ok(builder.with_no_client_auth()) };
+    let chain = certificates(certificate, "cluster.tls_certificate")?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(fault("cluster.tls_key", key))?;
+    builder.with_client_auth_cert(chain, private).map_err(fault("cluster.tls_certificate", certificate))
+}
+
+/// The certificates in the file `ca`, or the system's.
+fn roots(ca: Option<&Path>) -> Result<RootCertStore, ClusterError> {
+    let mut roots = RootCertStore::empty();
+    match ca {
+        Some(path) => {
+            let key = "cluster.tls_ca";
+            for certificate in certificates(path, key)? {
+                roots.add(certificate).map_err(fault(key, path))?;
+            }
+        }
+        None => {
+            if let Some(path) = openssl_probe::probe().cert_file {
+                // Some of the system's may be of kinds that TLS does not know.
+                roots.add_parsable_certificates(certificates(&path, "the system's certificates")?);
+            }
+        }
+    }
+    Ok(roots)
+}
+
+fn certificates(path: &Path, key: &'static str) -> Result<Vec<CertificateDer<'static>>, ClusterError> {
+    let read = CertificateDer::pem_file_iter(path).map_err(fault(key, path))?;
+    let certificates = read.collect::<Result<Vec<_>, _>>().map_err(fault(key, path))?;
+    if certificates.is_empty() {
+        return Err(fault(key, path)("it has no certificate"));
+    }
+    Ok(certificates)
+}
+
+fn fault<E: fmt::Display>(key: &'static str, path: &Path) -> impl FnOnce(E) -> ClusterError {
+    move |error| ClusterError::Tls(format!("{key}: {}: {error}", path.display()))
+}

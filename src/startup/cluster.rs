@@ -1,0 +1,174 @@
+//! This server as a part of a cluster: connects the cluster's parts with the actors.
+
+use super::backbone::Backbone;
+use crate::actors::broker::Alert;
+use crate::actors::follower::Follower;
+use crate::actors::log_directory::{Hold, LogDirectory, LogStatuses, Settled, SharedGroups};
+use crate::actors::outlet::Outlet;
+use crate::clock;
+use crate::cluster::{ClusterError, Edge, Ingester, Work};
+use crate::config::{Config, Role};
+use crate::log_client::Issuers;
+use crate::message::{Demand, Stream, Wire};
+use crate::named_filters::SharedFilters;
+use crate::routes::{ClusterFigures, ClusterView, IngesterFigures};
+use crate::unique::Uniques;
+use actix::prelude::*;
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The part that this server has.
+#[derive(Debug, Clone)]
+pub(super) enum Membership {
+    Ingester(Ingester),
+    Edge(Edge),
+}
+
+impl Membership {
+    /// Connects to the engine. Blocks.
+    ///
+    /// # Errors
+    /// If the engine cannot be reached, or the stream has other settings than `config`.
+    pub(super) fn open(config: &Config, role: Role) -> Result<Self, ClusterError> {
+        let (cluster, dir) = (&config.cluster, &config.state_dir);
+        Ok(match role {
+            Role::Ingest => Membership::Ingester(Ingester::open(cluster, dir)?),
+            Role::Edge => Membership::Edge(Edge::open(cluster, dir)?),
+        })
+    }
+
+    /// The stream as the journal of this server.
+    pub(super) fn backbone(self, config: &Config) -> Backbone {
+        let (journal, appender) = match &self {
+            Membership::Ingester(ingester) => (ingester.journal(), ingester.appender()),
+            Membership::Edge(edge) => (edge.journal(), edge.appender()),
+        };
+        let next_seq = journal.next_seq();
+        let dir = config.keeps_positions.then(|| config.state_dir.join("unique"));
+        let uniques = Uniques::open(dir, config.unique, Some(next_seq), clock::unix_us());
+        Backbone {
+            journal,
+            appender,
+            store: None,
+            not_given: next_seq..next_seq,
+            start_of_grace: None,
+            uniques: Arc::new(uniques),
+            membership: Some(self),
+        }
+    }
+
+    /// The filters that clients have put at any edge.
+    pub(super) fn filters(&self) -> Option<Arc<dyn SharedFilters>> {
+        match self {
+            Membership::Ingester(_) => None,
+            Membership::Edge(edge) => Some(edge.filters()),
+        }
+    }
+
+    /// What the routes show of the cluster.
+    pub(super) fn view(&self) -> Arc<dyn ClusterView> {
+        Arc::new(self.clone())
+    }
+
+    /// Publishes what arrives in the stream to the clients of an edge.
+    ///
+    /// # Errors
+    /// If the operating system does not start a thread.
+    pub(super) fn follow(&self, outlet: Outlet, issuers: Arc<Issuers>) -> io::Result<()> {
+        let Membership::Edge(edge) = self else { return Ok(()) };
+        let demand = outlet.demand.clone();
+        let arrived = edge.follow(move || clients(&demand));
+        Follower { outlet, issuers }.start(arrived)
+    }
+
+    /// Where an ingester sends notices about logs.
+    pub(super) fn alerts(&self) -> Option<Recipient<Alert>> {
+        match self {
+            Membership::Ingester(ingester) => Some(Alerts(ingester.clone()).start().recipient()),
+            Membership::Edge(_) => None,
+        }
+    }
+
+    /// The groups of logs that an ingester shares with others.
+    pub(super) fn groups(&self) -> Option<SharedGroups> {
+        let Membership::Ingester(ingester) = self else { return None };
+        let known = ingester.groups.clone();
+        Some(SharedGroups { tell: Box::new(move |groups| known.set(groups)), held: BTreeSet::new() })
+    }
+
+    /// Lets an ingester fetch logs, as it agrees with the others. A log that has delivered nothing for `patience` does not
+    /// deliver.
+    pub(super) fn take_part(&self, directory: &Addr<LogDirectory>, logs: LogStatuses, patience: Duration) {
+        let Membership::Ingester(ingester) = self else { return };
+        let directory = directory.clone();
+        let hold = Box::new(move |groups: BTreeSet<String>| {
+            let directory = directory.clone();
+            Box::pin(async move {
+                // They fail only if the server stops.
+                let _ = directory.send(Hold(groups)).await;
+                let _ = directory.send(Settled).await;
+            }) as futures_util::future::BoxFuture<'static, ()>
+        });
+        ingester.take_part(hold, move |appended, superseded| {
+            let logs: Vec<_> = logs.all().iter().map(|log| log.snapshot()).collect();
+            let delivers = |log: &&crate::actors::log_watcher::LogSnapshot| {
+                log.halted.is_none()
+                    && log.behind_seconds < patience.as_secs()
+                    && log.heard_seconds.is_some_and(|ago| ago < patience.as_secs())
+            };
+            Work::Ingest {
+                logs: logs.len() as u64,
+                delivering: logs.iter().filter(delivers).count() as u64,
+                pending: logs.iter().map(|log| log.pending).sum(),
+                appended,
+                superseded,
+            }
+        });
+    }
+
+    /// Hands over to the other servers, once nothing is appended any more. Blocks.
+    pub(super) fn close(&self) {
+        if let Membership::Ingester(ingester) = self {
+            ingester.close();
+        }
+    }
+}
+
+/// Number of clients.
+fn clients(demand: &Demand) -> u64 {
+    let pairs = Stream::ALL.into_iter().flat_map(|stream| Wire::ALL.map(|wire| (stream, wire)));
+    pairs.map(|(stream, wire)| demand.clients_of(stream, wire) as u64).sum()
+}
+
+impl ClusterView for Membership {
+    fn figures(&self) -> ClusterFigures {
+        let (role, is_edge, (behind, known_ago), reports) = match self {
+            Membership::Ingester(ingester) => ("ingest", false, ingester.lag(), ingester.reports()),
+            Membership::Edge(edge) => ("edge", true, edge.lag(), edge.reports()),
+        };
+        let ingesters = reports.into_iter().filter_map(|report| match report.work {
+            Work::Ingest { logs, delivering, pending, .. } => {
+                Some(IngesterFigures { node: report.node, logs, delivering, pending })
+            }
+            Work::Edge { .. } => None,
+        });
+        ClusterFigures { role, is_edge, behind, known_ago, ingesters: ingesters.collect() }
+    }
+}
+
+/// Passes notices about logs to all edges.
+struct Alerts(Ingester);
+
+impl Actor for Alerts {
+    type Context = Context<Self>;
+}
+
+impl Handler<Alert> for Alerts {
+    type Result = ();
+
+    fn handle(&mut self, Alert(text): Alert, _: &mut Self::Context) {
+        self.0.alert(text);
+    }
+}
