@@ -26,7 +26,7 @@ pub(super) struct Leases {
 /// An ingester.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct Ingester {
-    /// Rises with each renewal.
+    /// Another one with each renewal, and after each start of the ingester.
     pub(super) beat: u64,
     /// The groups that it can fetch.
     pub(super) groups: Groups,
@@ -71,27 +71,26 @@ pub(super) struct Step {
     pub(super) releases: BTreeSet<String>,
 }
 
-/// What `node`, which can fetch `groups`, makes of the document `leases`.
+/// What `node` makes of the document `leases`, in which its entry becomes `own`.
 ///
 /// It renews its entry, forgets ingesters that are gone, takes groups without an ingester if it has the least to do, and
 /// gives one away if another ingester has much less to do.
-pub(super) fn step(leases: &Leases, node: &str, groups: &Groups, seen: &mut Seen, now: Instant) -> Step {
+pub(super) fn step(leases: &Leases, node: &str, own: Ingester, seen: &mut Seen, now: Instant) -> Step {
     let mut next = leases.clone();
     for dead in seen.note(leases, now) {
         if dead != node {
             next.nodes.remove(&dead);
         }
     }
-    let own = next.nodes.entry(node.into()).or_default();
-    own.beat += 1;
-    own.groups = groups.clone();
+    let groups = own.groups.clone();
+    next.nodes.insert(node.into(), own);
     let known: BTreeSet<_> = next.nodes.keys().cloned().collect();
     next.owners.retain(|_, owner| known.contains(owner));
     // What it cannot fetch any more.
     let mut releases: BTreeSet<String> =
         next.groups_of(node).filter(|group| !groups.contains_key(*group)).cloned().collect();
     releases.iter().for_each(|group| drop(next.owners.remove(group)));
-    next.take_free(node, groups);
+    next.take_free(node, &groups);
     if let Some((group, to)) = next.surplus(node) {
         next.owners.insert(group.clone(), to);
         releases.insert(group);
@@ -167,19 +166,22 @@ mod tests {
     struct Node {
         name: String,
         groups: Groups,
+        beat: u64,
         seen: Seen,
         is_alive: bool,
     }
 
     fn node(name: &str, groups: &Groups) -> Node {
-        Node { name: name.into(), groups: groups.clone(), seen: Seen::default(), is_alive: true }
+        Node { name: name.into(), groups: groups.clone(), beat: 0, seen: Seen::default(), is_alive: true }
     }
 
     /// Lets each living node take its turn. Returns the releases.
     fn turn(leases: &mut Leases, nodes: &mut [Node], now: Instant) -> usize {
         let mut releases = 0;
         for node in nodes.iter_mut().filter(|node| node.is_alive) {
-            let step = step(leases, &node.name, &node.groups, &mut node.seen, now);
+            node.beat += 1;
+            let own = Ingester { beat: node.beat, groups: node.groups.clone() };
+            let step = step(leases, &node.name, own, &mut node.seen, now);
             releases += step.releases.len();
             for group in &step.releases {
                 assert_eq!(leases.owners.get(group), Some(&node.name), "it gives away what it has");

@@ -1,7 +1,7 @@
 //! Keeps this ingester's entry in the document of [`leases`](super::leases), and says which groups it fetches.
 
 use super::engine::{ClusterError, Engine};
-use super::leases::{Groups, LEASE, Leases, Seen, step};
+use super::leases::{Groups, Ingester, LEASE, Leases, Seen, step};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -43,6 +43,8 @@ pub(super) struct Member {
     known: Arc<KnownGroups>,
     hold: Hold,
     seen: Seen,
+    /// Rises with each renewal, from a random number on.
+    beat: u64,
     /// What it fetches.
     held: BTreeSet<String>,
     /// When its entry was renewed last.
@@ -51,7 +53,15 @@ pub(super) struct Member {
 
 impl Member {
     pub(super) fn new(engine: Arc<Engine>, known: Arc<KnownGroups>, hold: Hold) -> Self {
-        Member { engine, known, hold, seen: Seen::default(), held: BTreeSet::new(), renewed: Instant::now() }
+        Member {
+            engine,
+            known,
+            hold,
+            seen: Seen::default(),
+            beat: rand::random::<u32>().into(),
+            held: BTreeSet::new(),
+            renewed: Instant::now(),
+        }
     }
 
     /// Renews this ingester's entry, forever.
@@ -101,7 +111,9 @@ impl Member {
             let leases = entry.and_then(|entry| serde_json::from_slice::<Leases>(&entry.value).ok());
             let leases = leases.unwrap_or_default();
             let now = std::time::Instant::now();
-            let next = step(&leases, &self.engine.node, &self.known.get(), &mut self.seen, now);
+            self.beat += 1;
+            let own = Ingester { beat: self.beat, groups: self.known.get() };
+            let next = step(&leases, &self.engine.node, own, &mut self.seen, now);
             let is_own = |group: &&String| next.leases.owners.get(*group) == Some(&engine.node);
             let kept = self.held.iter().filter(is_own).cloned().collect();
             self.set_held(kept).await;
