@@ -26,7 +26,7 @@ use crate::actors::replayer::Replayer;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::http_client::TlsClient;
-use crate::journal::History;
+use crate::journal::{History, KnownIssuers};
 use crate::live_config::{LiveConfig, LiveSettings};
 use crate::log_client::Issuers;
 use crate::message::Demand;
@@ -143,7 +143,11 @@ impl Application {
         };
         let issuers = Arc::new(Issuers::new(config.state_dir.join("issuers")));
         let (replay, readers) = std::sync::mpsc::channel();
-        let history = History::new(journal.clone(), issuers.clone());
+        let known = {
+            let (by_hash, by_der) = (issuers.clone(), issuers.clone());
+            KnownIssuers::new(move |hash| by_hash.get(hash), move |der| by_der.interned(der))
+        };
+        let history = History::new(journal.clone(), known.clone());
         let (not_given, share) = (backbone.not_given.clone(), config.clients.replay_share);
         Replayer { history, not_given, broker: broker.clone(), share, uniques: uniques.clone() }
             .start(readers)
@@ -184,7 +188,7 @@ impl Application {
             .map_err(|error| cannot_listen(config.listen, CLIENTS_KEY, error))?;
 
         let outlet = Outlet { broker: broker.clone(), demand: demand.clone(), uniques: uniques.clone() };
-        backbone.follow(&outlet, &issuers).map_err(JournalError::Thread)?;
+        backbone.follow(&outlet, &known).map_err(JournalError::Thread)?;
         let watching: Vec<_> = (0..watcher_threads()).map(|_| Arbiter::new()).collect();
         let services = Services {
             tls,
@@ -212,7 +216,7 @@ impl Application {
             operators,
         };
         let directory = directory(config, services, &watching, statuses.clone(), backbone.groups());
-        backbone.take_part(&directory, statuses, config.health.log_patience);
+        backbone.take_part(&directory, statuses, config.health);
         arbiters.extend(watching);
         let reloader = Reloader {
             in_force: config.written.clone(),

@@ -3,8 +3,7 @@
 use super::broker::{Alert, Missed};
 use super::outlet::Outlet;
 use crate::cluster::Arrived;
-use crate::journal::{PlacedBlock, entries};
-use crate::log_client::Issuers;
+use crate::journal::{KnownIssuers, PlacedBlock, entries};
 use crate::message::EntryBatch;
 use std::io;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ pub(crate) struct Follower {
     /// Where entries go.
     pub(crate) outlet: Outlet,
     /// The issuers of all logs.
-    pub(crate) issuers: Arc<Issuers>,
+    pub(crate) issuers: Arc<KnownIssuers>,
 }
 
 impl Follower {
@@ -39,7 +38,7 @@ impl Follower {
     }
 
     fn publish(&self, PlacedBlock { first_seq, end_seq, block, .. }: PlacedBlock) {
-        match entries(&block, first_seq, &*self.issuers) {
+        match entries(&block, first_seq, &self.issuers) {
             Ok(entries) => {
                 let batch = EntryBatch::new(entries);
                 self.outlet.prepare(&batch);

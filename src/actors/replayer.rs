@@ -3,11 +3,8 @@
 use super::broker::{Broker, Join};
 use super::reader::{FilteredFeeds, Reader, SharedFrames, Unit};
 use super::replay_queue::ReplayQueue;
-use crate::certificate::Issuer;
-use crate::ct::tile::Fingerprint;
 use crate::filter::FilterId;
-use crate::journal::{History, KnownIssuers, ReadBlock};
-use crate::log_client::Issuers;
+use crate::journal::{History, ReadBlock};
 use crate::message::EntryBatch;
 use crate::rate::{Rate, TokenBucket};
 use crate::unique::Uniques;
@@ -27,16 +24,6 @@ const BURST_US: u32 = 5_000;
 
 /// A filter by which nobody has read for so long is no longer matched.
 const FILTER_KEPT: Duration = Duration::from_secs(10);
-
-impl KnownIssuers for Issuers {
-    fn find(&self, fingerprint: &Fingerprint) -> Option<Arc<Issuer>> {
-        self.get(fingerprint)
-    }
-
-    fn share(&self, der: &[u8]) -> Arc<Issuer> {
-        self.interned(der)
-    }
-}
 
 /// Reads the journal for clients; see the module documentation.
 pub(crate) struct Replayer {

@@ -99,8 +99,9 @@ fn line(report: &Report) -> String {
     let is = if report.is_alive() { String::new() } else { format!(", not heard for {} s", ago.as_secs()) };
     match &report.work {
         Work::Ingest { logs, delivering, pending, appended, superseded } => format!(
-            "ingester {node}{is}: {delivering} of {logs} logs deliver, {pending} entries pending, {appended} blocks appended, \
-             {superseded} superseded"
+            "ingester {node}{is}: {delivering} of {} logs deliver, {pending} entries pending, {appended} blocks appended, \
+             {superseded} superseded",
+            logs.len()
         ),
         Work::Edge { clients, behind } => {
             format!("edge {node}{is}: {clients} clients, {behind} blocks behind")

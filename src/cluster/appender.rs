@@ -6,6 +6,7 @@
 //! another server.
 
 use super::engine::{ClusterError, Engine};
+use super::journal::StreamJournal;
 use super::message::{COUNT, FIRST, NEXT, NODE, PREVIOUS, compress, position};
 use super::names::first_seq;
 use super::positions::{self, Positions};
@@ -45,6 +46,8 @@ pub(crate) struct Appender {
     newest: Mutex<HashMap<LogIdentifier, u64>>,
     positions: Arc<Positions>,
     config: ClusterConfig,
+    /// Is told of each block that was appended.
+    journal: Option<Arc<StreamJournal>>,
     slots: Arc<Semaphore>,
     trouble: Trouble,
     /// Number of blocks that were appended, and how often another server was first.
@@ -86,11 +89,17 @@ impl Appender {
             newest: Mutex::default(),
             positions,
             config,
+            journal: None,
             slots: Arc::new(Semaphore::new(MAX_WAITING)),
             trouble: Trouble::default(),
             appended: AtomicU64::new(0),
             superseded: AtomicU64::new(0),
         }
+    }
+
+    /// Tells `journal` of each block that is appended.
+    pub(super) fn noting(self, journal: Arc<StreamJournal>) -> Self {
+        Appender { journal: Some(journal), ..self }
     }
 
     /// Number of blocks that this server has appended, and how often another server was first.
@@ -209,6 +218,7 @@ impl AppendBlocks for Arc<Appender> {
                         appender.trouble.succeeded();
                         appender.appended.fetch_add(1, Ordering::Relaxed);
                         appender.newest.lock().insert(block.log.clone(), sequence);
+                        appender.journal.iter().for_each(|journal| journal.go_on_at(sequence + 1));
                         if let Ok(position) = crate::journal::block::position(&block.block.into()) {
                             appender.positions.note(&block.log, sequence, position.1);
                         }

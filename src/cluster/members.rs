@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
 /// The document's key.
@@ -24,16 +25,20 @@ pub(crate) type Hold = Box<dyn Fn(BTreeSet<String>) -> BoxFuture<'static, ()> + 
 
 /// The groups of the logs that this ingester is configured to watch.
 #[derive(Debug, Default)]
-pub(crate) struct KnownGroups(Mutex<Groups>);
+pub(crate) struct KnownGroups {
+    groups: Mutex<Groups>,
+    changed: Notify,
+}
 
 impl KnownGroups {
     /// Replaces the groups, with the number of logs of each.
     pub(crate) fn set(&self, groups: Groups) {
-        *self.0.lock() = groups;
+        *self.groups.lock() = groups;
+        self.changed.notify_one();
     }
 
     fn get(&self) -> Groups {
-        self.0.lock().clone()
+        self.groups.lock().clone()
     }
 }
 
@@ -66,7 +71,7 @@ impl Member {
 
     /// Renews this ingester's entry, forever.
     pub(super) async fn run(mut self) {
-        let mut told = false;
+        let (known, mut told) = (self.known.clone(), false);
         loop {
             match timeout(TIMEOUT, self.renew()).await {
                 Ok(Ok(())) => {
@@ -84,7 +89,11 @@ impl Member {
                     self.give_up_if_late(&mut told, &why).await;
                 }
             }
-            sleep(INTERVAL).await;
+            // New logs do not wait.
+            tokio::select! {
+                () = sleep(INTERVAL) => {}
+                () = known.changed.notified() => {}
+            }
         }
     }
 

@@ -20,6 +20,7 @@
 //! | `leases.rs`, `members.rs` | which ingester fetches which logs |
 //! | `journal.rs`, `archive.rs` | the stream as clients read it |
 //! | `tail.rs` | the newest blocks, and notices about logs |
+//! | `edge_file.rs` | how far an edge had read, for clients without a cursor |
 //! | `filters.rs` | filters that clients have put |
 //! | `reports.rs` | what servers tell each other of themselves |
 //! | `parts.rs` | starts all of this |
@@ -31,6 +32,7 @@
 
 mod appender;
 mod archive;
+mod edge_file;
 mod engine;
 mod filters;
 mod journal;

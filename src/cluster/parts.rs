@@ -2,6 +2,7 @@
 
 use super::appender::Appender;
 use super::archive::Archive;
+use super::edge_file::EdgeFile;
 use super::engine::{ClusterError, Engine};
 use super::filters::BucketFilters;
 use super::journal::StreamJournal;
@@ -83,7 +84,8 @@ impl Ingester {
     pub(crate) fn open(config: &ClusterConfig, state_dir: &Path) -> Result<Self, ClusterError> {
         let common = Common::open(config, state_dir, 0)?;
         let positions = Arc::new(Positions::default());
-        let appender = Appender::new(common.engine.clone(), positions.clone(), config.clone());
+        let appender = Appender::new(common.engine.clone(), positions.clone(), config.clone())
+            .noting(common.journal.clone());
         common.engine.runtime.spawn(positions.clone().keep_writing(common.engine.clone()));
         common.engine.runtime.spawn(common.journal.clone().keep_fresh(true));
         Ok(Ingester { common, appender: Arc::new(appender), positions, groups: Arc::default() })
@@ -152,7 +154,11 @@ impl Ingester {
 #[derive(Debug, Clone)]
 pub(crate) struct Edge {
     common: Common,
-    config: ClusterConfig,
+    /// Nothing is appended to it.
+    appender: Arc<Appender>,
+    file: Arc<EdgeFile>,
+    /// The number behind what this edge had read when it ended the last time. `None` if that is not known.
+    pub(crate) end_of_last_run: Option<u64>,
 }
 
 impl Edge {
@@ -163,7 +169,11 @@ impl Edge {
     pub(crate) fn open(config: &ClusterConfig, state_dir: &Path) -> Result<Self, ClusterError> {
         let common = Common::open(config, state_dir, READ_AT_START)?;
         common.engine.runtime.spawn(common.journal.clone().keep_fresh(false));
-        Ok(Edge { common, config: config.clone() })
+        let file = Arc::new(EdgeFile::new(state_dir));
+        let end_of_last_run = file.read();
+        common.engine.runtime.spawn(file.clone().keep_writing(common.journal.clone()));
+        let appender = Arc::new(Appender::new(common.engine.clone(), Arc::default(), config.clone()));
+        Ok(Edge { common, appender, file, end_of_last_run })
     }
 
     /// The stream.
@@ -173,8 +183,7 @@ impl Edge {
 
     /// Where watchers would append blocks. An edge has none.
     pub(crate) fn appender(&self) -> Arc<dyn AppendBlocks> {
-        let Common { engine, .. } = self.common.clone();
-        Arc::new(Arc::new(Appender::new(engine, Arc::default(), self.config.clone())))
+        Arc::new(self.appender.clone())
     }
 
     /// The filters that clients have put at any edge.
@@ -193,6 +202,11 @@ impl Edge {
         engine.runtime.spawn(pass_alerts(engine.clone(), arrived_in));
         self.common.report(move || Work::Edge { clients: clients(), behind: journal.lag().0 });
         arrived
+    }
+
+    /// Notes how far it has read, once it does not read any more.
+    pub(crate) fn close(&self) {
+        self.file.write(&self.common.journal);
     }
 
     /// How many messages of the stream were not read, and how long ago that was known.

@@ -6,7 +6,7 @@ use crate::clock;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -26,8 +26,8 @@ const PREFIX: &str = "report.";
 pub(crate) enum Work {
     /// It fetches logs.
     Ingest {
-        /// Number of logs that it fetches.
-        logs: u64,
+        /// The logs that it fetches, as the front page shows them.
+        logs: Vec<Value>,
         /// Number of those that deliver.
         delivering: u64,
         /// Entries that their logs show and that are not in the stream yet.

@@ -2,12 +2,13 @@
 
 mod access;
 mod checks;
+mod cluster;
 mod filters;
 mod logs;
 
 use super::ConfigError;
 use super::clients::ClientLimits;
-use super::cluster::{self, Role};
+use super::cluster::Role;
 use super::logs::{ListConfig, LogConfig, LogEndpoint, LogSettings};
 use super::paths;
 use super::read::Sources;
@@ -27,7 +28,7 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) ->
     let streams = streams(&sources, &server.streams)?;
     let (access_rules, filters) = (access::access(&sources, &streams)?, filters::filters(&sources)?);
     filters::check_tokens(&sources, &access_rules.tokens, &filters)?;
-    let cluster = cluster::resolve(&sources)?;
+    let cluster = cluster::cluster(&sources)?;
     let watches = cluster.role != Some(Role::Edge);
     Ok(Config {
         listen: listen(&sources, &server.listen, port)?,

@@ -16,13 +16,25 @@ pub(crate) const MAX_CACHED_BYTES: u64 = 16 * 1024 * 1024;
 /// About the number of batches in that memory.
 const EXPECTED: usize = 64;
 
-/// The issuers of entries.
-pub(crate) trait KnownIssuers: Send + Sync {
-    /// The issuer with this fingerprint.
-    fn find(&self, fingerprint: &Fingerprint) -> Option<Arc<Issuer>>;
+/// Finds an issuer by its fingerprint.
+type Find = dyn Fn(&Fingerprint) -> Option<Arc<Issuer>> + Send + Sync;
+/// Returns the issuer with a certificate, which may be known already.
+type Share = dyn Fn(&[u8]) -> Arc<Issuer> + Send + Sync;
 
-    /// The issuer with this certificate, which may be known already.
-    fn share(&self, der: &[u8]) -> Arc<Issuer>;
+/// The issuers of entries.
+pub(crate) struct KnownIssuers {
+    find: Box<Find>,
+    share: Box<Share>,
+}
+
+impl KnownIssuers {
+    /// `find` finds an issuer by its fingerprint; `share` returns the one with a certificate, which may be known already.
+    pub(crate) fn new(
+        find: impl Fn(&Fingerprint) -> Option<Arc<Issuer>> + Send + Sync + 'static,
+        share: impl Fn(&[u8]) -> Arc<Issuer> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(KnownIssuers { find: Box::new(find), share: Box::new(share) })
+    }
 }
 
 /// The entries of the encoded `block`, whose first one has the number `first_seq`.
@@ -32,9 +44,9 @@ pub(crate) trait KnownIssuers: Send + Sync {
 pub(crate) fn entries(
     block: &Bytes,
     first_seq: u64,
-    issuers: &dyn KnownIssuers,
+    issuers: &KnownIssuers,
 ) -> Result<Vec<CertEntry>, BlockError> {
-    block::decode_sharing(block, first_seq, |hash| issuers.find(hash), |der| issuers.share(der))
+    block::decode_sharing(block, first_seq, |hash| (issuers.find)(hash), |der| (issuers.share)(der))
 }
 
 /// A block with its entries.
@@ -53,7 +65,7 @@ pub(crate) struct ReadBlock {
 /// Reads the journal; see the module documentation.
 pub(crate) struct History {
     journal: SharedJournal,
-    issuers: Arc<dyn KnownIssuers>,
+    issuers: Arc<KnownIssuers>,
     cache: Cache<u64, ReadBlock, Size>,
 }
 
@@ -70,7 +82,7 @@ impl Weighter<u64, ReadBlock> for Size {
 
 impl History {
     /// Reads `journal`. `issuers` has the issuers of entries.
-    pub(crate) fn new(journal: SharedJournal, issuers: Arc<dyn KnownIssuers>) -> Self {
+    pub(crate) fn new(journal: SharedJournal, issuers: Arc<KnownIssuers>) -> Self {
         History { journal, issuers, cache: Cache::with_weighter(EXPECTED, MAX_CACHED_BYTES, Size) }
     }
 
@@ -90,7 +102,7 @@ impl History {
         }
         let Some(placed) = self.journal.read(seq)? else { return Ok(None) };
         let PlacedBlock { first_seq, end_seq, after, block } = placed;
-        let (after, batch) = match entries(&block, first_seq, &*self.issuers) {
+        let (after, batch) = match entries(&block, first_seq, &self.issuers) {
             Ok(entries) => (after, Some(Arc::new(EntryBatch::new(entries)))),
             Err(error) => {
                 log::error!("journal: the entries {first_seq} to {} cannot be read: {error}", end_seq - 1);

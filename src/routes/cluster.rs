@@ -33,8 +33,8 @@ pub(crate) struct ClusterFigures {
 pub(crate) struct IngesterFigures {
     /// Its name.
     pub(crate) node: String,
-    /// Number of logs that it fetches.
-    pub(crate) logs: u64,
+    /// The logs that it fetches, as the front page shows them.
+    pub(crate) logs: Vec<Value>,
     /// Number of those that deliver.
     pub(crate) delivering: u64,
     /// Entries that their logs show and that are not in the stream yet.
@@ -53,7 +53,7 @@ impl ClusterFigures {
     /// The member of the answer to `/health/ready`.
     pub(super) fn describe(&self) -> Value {
         let ingesters = self.ingesters.iter().map(|ingester| {
-            json!({ "node": ingester.node, "logs": ingester.logs, "delivering": ingester.delivering,
+            json!({ "node": ingester.node, "logs": ingester.logs.len(), "delivering": ingester.delivering,
                 "pending": ingester.pending })
         });
         let ingesters = ingesters.collect::<Vec<_>>();

@@ -44,6 +44,8 @@ pub(crate) use front_page::FrontPage;
 pub(crate) use on_demand::MAKING;
 pub(crate) use state::Answers;
 pub(crate) use state::{AppState, Audience, Paths, RestartGrace};
+#[cfg(feature = "cluster")]
+pub(crate) use status::describe as describe_log;
 pub(crate) use visitors::admit;
 
 use crate::config::paths::{self, with_slash};

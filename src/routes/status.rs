@@ -21,7 +21,8 @@ pub(super) async fn status(state: web::Data<AppState>) -> Result<HttpResponse, a
 
 fn body(state: &AppState) -> Vec<u8> {
     let (limits, up) = (state.live.settings().health, state.begin.elapsed());
-    let logs: Vec<_> = state.logs.all().iter().map(|log| describe(log, limits, up)).collect();
+    let mut logs: Vec<_> = state.logs.all().iter().map(|log| describe(log, limits, up)).collect();
+    logs.extend(logs_of_ingesters(state));
     let clients: Map<_, _> =
         state.streams.iter().map(|stream| (stream.to_string(), clients_of(state, *stream).into())).collect();
     let body = json!({ "version": env!("CARGO_PKG_VERSION"), "uptime_seconds": up.as_secs(),
@@ -48,11 +49,24 @@ fn entries_per_second(journal: &dyn Journal) -> Value {
     json!({ "end": end, "counts": counts })
 }
 
+/// The logs that the ingesters of an edge's cluster watch.
+#[cfg(feature = "cluster")]
+fn logs_of_ingesters(state: &AppState) -> Vec<Value> {
+    let figures = state.cluster.as_ref().map(|cluster| cluster.figures()).filter(|figures| figures.is_edge);
+    figures.into_iter().flat_map(|figures| figures.ingesters).flat_map(|ingester| ingester.logs).collect()
+}
+
+#[cfg(not(feature = "cluster"))]
+fn logs_of_ingesters(_: &AppState) -> Vec<Value> {
+    Vec::new()
+}
+
 fn clients_of(state: &AppState, stream: Stream) -> usize {
     Wire::ALL.into_iter().map(|wire| state.demand.clients_of(stream, wire)).sum()
 }
 
-fn describe(log: &LogStatus, limits: HealthLimits, up: Duration) -> Value {
+/// What the front page shows of a log, if the program has been running for `up`.
+pub(crate) fn describe(log: &LogStatus, limits: HealthLimits, up: Duration) -> Value {
     let (source, figures) = (log.source(), log.snapshot());
     json!({
         "name": source.name(),

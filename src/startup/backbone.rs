@@ -5,9 +5,8 @@ use super::journal::{JournalError, OpenJournal};
 use crate::actors::broker::Alert;
 use crate::actors::log_directory::{LogDirectory, LogStatuses, SharedGroups};
 use crate::actors::outlet::Outlet;
-use crate::config::{Config, JournalConfig};
-use crate::journal::{AppendBlocks, SharedJournal, Store};
-use crate::log_client::Issuers;
+use crate::config::{Config, HealthLimits, JournalConfig};
+use crate::journal::{AppendBlocks, KnownIssuers, SharedJournal, Store};
 use crate::named_filters::SharedFilters;
 use crate::state::Positions;
 use crate::unique::Uniques;
@@ -15,7 +14,6 @@ use actix::prelude::*;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 #[cfg(feature = "cluster")]
 use super::cluster::Membership;
@@ -99,7 +97,7 @@ impl Backbone {
     ///
     /// # Errors
     /// If the operating system does not start a thread.
-    pub(super) fn follow(&self, outlet: &Outlet, issuers: &Arc<Issuers>) -> io::Result<()> {
+    pub(super) fn follow(&self, outlet: &Outlet, issuers: &Arc<KnownIssuers>) -> io::Result<()> {
         #[cfg(feature = "cluster")]
         if let Some(membership) = &self.membership {
             membership.follow(outlet.clone(), issuers.clone())?;
@@ -109,12 +107,12 @@ impl Backbone {
     }
 
     /// Begins to fetch the logs that this server shares with others.
-    pub(super) fn take_part(&self, directory: &Addr<LogDirectory>, logs: LogStatuses, patience: Duration) {
+    pub(super) fn take_part(&self, directory: &Addr<LogDirectory>, logs: LogStatuses, limits: HealthLimits) {
         #[cfg(feature = "cluster")]
         if let Some(membership) = &self.membership {
-            return membership.take_part(directory, logs, patience);
+            return membership.take_part(directory, logs, limits);
         }
-        let _ = (directory, logs, patience);
+        let _ = (directory, logs, limits);
     }
 
     /// Hands over to other servers, once nothing is appended any more.

@@ -4,20 +4,20 @@ use super::backbone::Backbone;
 use crate::actors::broker::Alert;
 use crate::actors::follower::Follower;
 use crate::actors::log_directory::{Hold, LogDirectory, LogStatuses, Settled, SharedGroups};
+use crate::actors::log_watcher::LogStatus;
 use crate::actors::outlet::Outlet;
 use crate::clock;
 use crate::cluster::{ClusterError, Edge, Ingester, Work};
-use crate::config::{Config, Role};
-use crate::log_client::Issuers;
+use crate::config::{Config, HealthLimits, Role};
+use crate::journal::KnownIssuers;
 use crate::message::{Demand, Stream, Wire};
 use crate::named_filters::SharedFilters;
-use crate::routes::{ClusterFigures, ClusterView, IngesterFigures};
+use crate::routes::{ClusterFigures, ClusterView, IngesterFigures, describe_log};
 use crate::unique::Uniques;
 use actix::prelude::*;
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The part that this server has.
 #[derive(Debug, Clone)]
@@ -47,13 +47,18 @@ impl Membership {
         };
         let next_seq = journal.next_seq();
         let dir = config.keeps_positions.then(|| config.state_dir.join("unique"));
-        let uniques = Uniques::open(dir, config.unique, Some(next_seq), clock::unix_us());
+        // What was read stays in the stream, so nothing that was recorded is out of date.
+        let uniques = Uniques::open(dir, config.unique, Some(u64::MAX), clock::unix_us());
+        let start_of_grace = match &self {
+            Membership::Ingester(_) => None,
+            Membership::Edge(edge) => edge.end_of_last_run,
+        };
         Backbone {
             journal,
             appender,
             store: None,
             not_given: next_seq..next_seq,
-            start_of_grace: None,
+            start_of_grace,
             uniques: Arc::new(uniques),
             membership: Some(self),
         }
@@ -76,7 +81,7 @@ impl Membership {
     ///
     /// # Errors
     /// If the operating system does not start a thread.
-    pub(super) fn follow(&self, outlet: Outlet, issuers: Arc<Issuers>) -> io::Result<()> {
+    pub(super) fn follow(&self, outlet: Outlet, issuers: Arc<KnownIssuers>) -> io::Result<()> {
         let Membership::Edge(edge) = self else { return Ok(()) };
         let demand = outlet.demand.clone();
         let arrived = edge.follow(move || clients(&demand));
@@ -98,9 +103,8 @@ impl Membership {
         Some(SharedGroups { tell: Box::new(move |groups| known.set(groups)), held: BTreeSet::new() })
     }
 
-    /// Lets an ingester fetch logs, as it agrees with the others. A log that has delivered nothing for `patience` does not
-    /// deliver.
-    pub(super) fn take_part(&self, directory: &Addr<LogDirectory>, logs: LogStatuses, patience: Duration) {
+    /// Lets an ingester fetch logs, as it agrees with the others. `limits` say when a log delivers.
+    pub(super) fn take_part(&self, directory: &Addr<LogDirectory>, logs: LogStatuses, limits: HealthLimits) {
         let Membership::Ingester(ingester) = self else { return };
         let directory = directory.clone();
         let hold = Box::new(move |groups: BTreeSet<String>| {
@@ -111,27 +115,21 @@ impl Membership {
                 let _ = directory.send(Settled).await;
             }) as futures_util::future::BoxFuture<'static, ()>
         });
+        let begin = std::time::Instant::now();
         ingester.take_part(hold, move |appended, superseded| {
-            let logs: Vec<_> = logs.all().iter().map(|log| log.snapshot()).collect();
-            let delivers = |log: &&crate::actors::log_watcher::LogSnapshot| {
-                log.halted.is_none()
-                    && log.behind_seconds < patience.as_secs()
-                    && log.heard_seconds.is_some_and(|ago| ago < patience.as_secs())
-            };
-            Work::Ingest {
-                logs: logs.len() as u64,
-                delivering: logs.iter().filter(delivers).count() as u64,
-                pending: logs.iter().map(|log| log.pending).sum(),
-                appended,
-                superseded,
-            }
+            let describe = |log: &Arc<LogStatus>| describe_log(log, limits, begin.elapsed());
+            let logs: Vec<_> = logs.all().iter().map(describe).collect();
+            let delivering = logs.iter().filter(|log| log["state"] == "delivering").count() as u64;
+            let pending = logs.iter().filter_map(|log| log["pending"].as_u64()).sum();
+            Work::Ingest { logs, delivering, pending, appended, superseded }
         });
     }
 
-    /// Hands over to the other servers, once nothing is appended any more. Blocks.
+    /// Hands over to the other servers, once nothing is appended or published any more. Blocks.
     pub(super) fn close(&self) {
-        if let Membership::Ingester(ingester) = self {
-            ingester.close();
+        match self {
+            Membership::Ingester(ingester) => ingester.close(),
+            Membership::Edge(edge) => edge.close(),
         }
     }
 }

@@ -25,10 +25,36 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct TestApp {
     pub address: SocketAddr,
     pub admin_address: Option<SocketAddr>,
+    /// Of the ingester, if this is the edge of a cluster.
+    ingester: Option<SocketAddr>,
     reloader: Reloader,
+    variables: Vec<(String, String)>,
     dir: tempfile::TempDir,
-    stop: Option<oneshot::Sender<()>>,
+    running: Vec<Running>,
+}
+
+/// A part of a [`TestApp`] that runs.
+struct Running {
+    stop: oneshot::Sender<()>,
     ended: actix_web::rt::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    fn start(application: Application) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let ended = actix_web::rt::spawn(application.run_until_stopped(async { drop(stopped.await) }));
+        Running { stop, ended }
+    }
+
+    async fn stop(self) {
+        drop(self.stop);
+        timeout(PATIENCE, self.ended).await.expect("the server ends").expect("no panic").expect("no error");
+    }
+}
+
+/// The engine of a cluster. If there is one, an ingester and an edge take the place of each server.
+fn engine() -> Option<String> {
+    std::env::var("CERTSTREAM_TEST_ENGINE").ok()
 }
 
 /// A log that grows only by `publish`.
@@ -72,12 +98,31 @@ pub async fn spawn_app_in(
     toml: &str,
     logs: Vec<Log>,
 ) -> TestApp {
-    let application = build(&dir, variables, toml, logs).expect("a server that starts");
+    let (mut running, mut address_of_ingester) = (Vec::new(), None);
+    let mut variables = variables.to_vec();
+    let url;
+    // Each folder is a cluster of its own.
+    let name = dir.path().file_name().expect("a name").to_string_lossy().replace('.', "t");
+    if let Some(engine) = engine() {
+        url = format!("[\"{engine}\"]");
+        variables.extend([
+            ("CERTSTREAM_CLUSTER_URL", url.as_str()),
+            ("CERTSTREAM_CLUSTER_STREAM", name.as_str()),
+            ("CERTSTREAM_CLUSTER_MAX_BYTES", "64 MiB"),
+        ]);
+        let of_ingester = [("CERTSTREAM_CLUSTER_ROLE", "ingest"), ("CERTSTREAM_ADMIN_LISTEN", "")];
+        let of_ingester = [variables.as_slice(), &of_ingester].concat();
+        let ingester = build(&dir, &of_ingester, toml, logs.clone()).expect("an ingester that starts");
+        address_of_ingester = Some(ingester.address());
+        running.push(Running::start(ingester));
+        variables.push(("CERTSTREAM_CLUSTER_ROLE", "edge"));
+    }
+    let application = build(&dir, &variables, toml, logs).expect("a server that starts");
     let (address, admin_address) = (application.address(), application.admin_address());
     let reloader = application.reloader();
-    let (stop, stopped) = oneshot::channel();
-    let ended = actix_web::rt::spawn(application.run_until_stopped(async { drop(stopped.await) }));
-    TestApp { address, admin_address, reloader, dir, stop: Some(stop), ended }
+    running.push(Running::start(application));
+    let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    TestApp { address, admin_address, ingester: address_of_ingester, reloader, variables, dir, running }
 }
 
 /// Builds a server without running it.
@@ -94,7 +139,8 @@ pub fn build(
 fn configuration(dir: &tempfile::TempDir, variables: &[(&str, &str)], toml: &str, logs: Vec<Log>) -> Config {
     let file = dir.path().join("certstream.toml");
     std::fs::write(&file, toml).expect("a temporary file");
-    let state = dir.path().join("state");
+    let role = variables.iter().find(|(name, _)| *name == "CERTSTREAM_CLUSTER_ROLE").map(|(_, role)| *role);
+    let state = dir.path().join(if role == Some("ingest") { "state-of-ingester" } else { "state" });
     // A short poll interval makes the tests faster.
     let environment = [
         ("CERTSTREAM_STATE_DIR", state.to_str().expect("a path")),
@@ -109,7 +155,9 @@ fn configuration(dir: &tempfile::TempDir, variables: &[(&str, &str)], toml: &str
 impl TestApp {
     /// Reloads another configuration. Returns the changes, or why nothing has changed.
     pub fn reload(&mut self, toml: &str, logs: Vec<Log>) -> Result<Vec<String>, String> {
-        let config = configuration(&self.dir, &[], toml, logs);
+        let variables: Vec<_> =
+            self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let config = configuration(&self.dir, &variables, toml, logs);
         self.reloader.reload(&config).map_err(|error| error.to_string())
     }
 
@@ -123,10 +171,24 @@ impl TestApp {
     }
 
     pub async fn get(&self, path: &str) -> Value {
-        let client = awc::Client::builder().timeout(PATIENCE).finish();
-        let mut response = client.get(self.http(path)).send().await.expect("an answer");
-        assert_eq!(response.status(), 200, "{path}");
-        serde_json::from_slice(&response.body().limit(10 << 20).await.expect("a body")).expect("JSON")
+        let mut answer = json(self.address, path).await;
+        if let (Some(ingester), "/stats") = (self.ingester, path) {
+            self.add_logs(ingester, &mut answer).await;
+        }
+        answer
+    }
+
+    /// Adds what an ingester says of the logs to the statistics of the edge, which then has read all of it.
+    async fn add_logs(&self, ingester: SocketAddr, stats: &mut Value) {
+        let mut of_logs = json(ingester, "/stats").await;
+        for member in ["logs", "operators", "state_error"] {
+            stats[member] = of_logs[member].take();
+        }
+        let newest = async |address| json(address, "/status.json").await["journal"]["newest_seq"].as_u64();
+        let appended = newest(ingester).await;
+        while newest(self.address).await < appended {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     pub async fn connect(&self, path: &str) -> Subscriber {
@@ -181,7 +243,7 @@ impl TestApp {
 
     /// The file names of the undecodable entries that were stored.
     pub fn undecodable(&self) -> Vec<String> {
-        let folder = std::fs::read_dir(self.dir.path().join("state/undecodable")).expect("the folder");
+        let folder = std::fs::read_dir(self.state_of_logs().join("undecodable")).expect("the folder");
         let mut names: Vec<_> =
             folder.map(|f| f.expect("a file").file_name().to_string_lossy().into_owned()).collect();
         names.sort();
@@ -193,9 +255,14 @@ impl TestApp {
         self.dir.path().join("state")
     }
 
+    /// The state folder of the server that watches the logs.
+    fn state_of_logs(&self) -> PathBuf {
+        self.dir.path().join(if self.ingester.is_some() { "state-of-ingester" } else { "state" })
+    }
+
     /// All stored evidence.
     pub fn evidence(&self) -> Vec<Evidence> {
-        let Ok(folder) = std::fs::read_dir(self.state().join("evidence")) else { return Vec::new() };
+        let Ok(folder) = std::fs::read_dir(self.state_of_logs().join("evidence")) else { return Vec::new() };
         let read = |file: std::io::Result<std::fs::DirEntry>| {
             let path = file.expect("a file").path();
             // Other files are still being written.
@@ -208,11 +275,20 @@ impl TestApp {
     }
 
     /// Stops the server and waits until it has stopped. Returns its folder.
-    pub async fn stop(mut self) -> tempfile::TempDir {
-        drop(self.stop.take());
-        timeout(PATIENCE, self.ended).await.expect("the server ends").expect("no panic").expect("no error");
+    pub async fn stop(self) -> tempfile::TempDir {
+        for part in self.running {
+            part.stop().await;
+        }
         self.dir
     }
+}
+
+/// The answer to a request, which succeeds.
+async fn json(address: SocketAddr, path: &str) -> Value {
+    let client = awc::Client::builder().timeout(PATIENCE).finish();
+    let mut response = client.get(format!("http://{address}{path}")).send().await.expect("an answer");
+    assert_eq!(response.status(), 200, "{path}");
+    serde_json::from_slice(&response.body().limit(10 << 20).await.expect("a body")).expect("JSON")
 }
 
 /// The status and the body of a request.

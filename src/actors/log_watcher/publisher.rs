@@ -9,7 +9,6 @@ use super::retriever::{Recovered, named};
 use super::unverified::{DecodedEntry, VerifiedBatch};
 use super::verifier::Verified;
 use crate::actors::outlet::Outlet;
-use crate::certificate::Issuer;
 use crate::clock;
 use crate::config::{Start, WatchSettings};
 use crate::ct::entry::{Content, FramingFault, LogEntry, LogEntryType};
@@ -311,8 +310,9 @@ impl Publisher {
         outlet.iter().for_each(|outlet| outlet.prepare(&batch));
         let source = self.reporter.status().source();
         let (log, encoded) = (source.identity(), encode_position(&position));
-        let is_kept = |issuer: &Issuer| self.journal.has_issuers() && self.issuers.keep(issuer);
-        let block = block::encode(source, &encoded, batch.entries(), is_kept);
+        let block = block::encode(source, &encoded, batch.entries(), |issuer| {
+            self.journal.has_issuers() && self.issuers.keep(issuer)
+        });
         let (count, next_index) = (batch.len() as u32, position.ledger.next);
         let first_index = batch.entries().first().map_or(next_index, |entry| entry.index);
         let (positions, moved) = (self.positions.clone(), log.clone());

@@ -23,7 +23,7 @@ pub(super) fn write(cluster: &ClusterFigures, families: &mut Families) -> Result
     families.gauge(
         "certstream_cluster_ingester_logs",
         "Logs that an ingester fetches",
-        of(|node| node.logs),
+        of(|node| node.logs.len() as u64),
     )?;
     families.gauge(
         "certstream_cluster_ingester_pending_entries",
