@@ -10,6 +10,7 @@
 mod backbone;
 #[cfg(feature = "cluster")]
 mod cluster;
+mod error;
 mod journal;
 mod renewal;
 mod saver;
@@ -35,10 +36,9 @@ use crate::reload::{FilterLists, Reloader};
 use crate::routes::{Answers, AppState, FrontPage, RestartGrace};
 use crate::server::{Listeners, listen, serve};
 use crate::state::{
-    EvidenceFolder, FilterFolder, Positions, PositionsError, RatesFile, SkippedFolder, StateLock,
-    StateLockError, UndecodableFolder,
+    EvidenceFolder, FilterFolder, Positions, RatesFile, SkippedFolder, StateLock, UndecodableFolder,
 };
-use crate::transport::{Budget, Connections, Tls, TlsError};
+use crate::transport::{Budget, Connections, Tls};
 use actix::prelude::*;
 use actix_web::dev::Server;
 use actix_web::rt::task::JoinHandle;
@@ -46,6 +46,7 @@ use actix_web::web;
 use backbone::Backbone;
 #[cfg(feature = "cluster")]
 use cluster::Membership;
+pub use error::StartError;
 pub use journal::JournalError;
 use parking_lot::Mutex;
 use renewal::keep_renewed;
@@ -62,43 +63,6 @@ use watching::{Services, directory, operators, watcher_threads};
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Additional time in which plain HTTP requests have to be answered.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Why the server did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {error}; choose another with {key}")]
-    Listen {
-        /// The address from the configuration.
-        address: SocketAddr,
-        /// The key that the address comes from.
-        key: &'static str,
-        /// The operating system's error.
-        error: io::Error,
-    },
-    /// Another server uses the state folder.
-    #[error(transparent)]
-    StateLock(#[from] StateLockError),
-    /// The positions cannot be read.
-    #[error(transparent)]
-    Positions(#[from] PositionsError),
-    /// The server cannot be a part of its cluster.
-    #[cfg(feature = "cluster")]
-    #[error(transparent)]
-    Cluster(#[from] crate::cluster::ClusterError),
-    /// The journal cannot be used.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// TLS cannot be set up.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(#[from] openssl::error::ErrorStack),
-    /// The front page cannot be rendered.
-    #[error("the front page cannot be rendered: {0}")]
-    FrontPage(#[from] askama::Error),
-    /// The server's own certificate cannot be used.
-    #[error(transparent)]
-    ServerTls(#[from] TlsError),
-}
 
 /// A server that listens and watches logs.
 pub struct Application {

@@ -5,7 +5,8 @@
 //! After any failure, the log's newest message says what is true: it is the block itself, the one before, or one of
 //! another server.
 
-use super::engine::{ClusterError, Engine};
+use super::engine::Engine;
+use super::error::ClusterError;
 use super::journal::StreamJournal;
 use super::message::{COUNT, FIRST, NEXT, NODE, PREVIOUS, compress, position};
 use super::names::first_seq;

@@ -1,6 +1,7 @@
 //! The stream as clients read it: by number, and by time.
 
-use super::engine::{ClusterError, Engine};
+use super::engine::Engine;
+use super::error::ClusterError;
 use super::message::{COUNT, decompress, number};
 use super::names::{PER_MESSAGE, first_seq, sequence_of};
 use crate::journal::PlacedBlock;

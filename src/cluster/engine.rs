@@ -1,5 +1,6 @@
 //! The connection to the engine, NATS, and the thread that it lives on.
 
+use super::error::ClusterError;
 use super::names::Names;
 use super::tls;
 use crate::config::ClusterConfig;
@@ -30,62 +31,6 @@ const RECONNECT_PAUSE: Duration = Duration::from_secs(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time in which the engine has to acknowledge a message.
 const ACK_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Why this server cannot be a part of the cluster.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// The engine cannot be reached.
-    #[error(
-        "the engine of the cluster cannot be reached at {urls}: {why}; is it running, and is cluster.url right?"
-    )]
-    Unreachable {
-        /// Where it was tried, without credentials.
-        urls: String,
-        /// The last error.
-        why: String,
-    },
-    /// The engine refuses the credentials.
-    #[error(
-        "the engine of the cluster at {0} refuses the credentials; check the user and password or the token in \
-         cluster.url, or cluster.credentials"
-    )]
-    Credentials(String),
-    /// The file with the credentials cannot be used.
-    #[error("cluster.credentials: {}: {why}", path.display())]
-    CredentialsFile {
-        /// Its path.
-        path: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
-    /// A TLS file cannot be used.
-    #[error("{0}")]
-    Tls(String),
-    /// The stream or the bucket has other settings, or cannot be made.
-    #[error("{0}")]
-    Stream(String),
-    /// A file of the state folder cannot be used.
-    #[error("{}: {error}", path.display())]
-    State {
-        /// Its path.
-        path: PathBuf,
-        /// The operating system's error.
-        error: io::Error,
-    },
-    /// A thread cannot be started.
-    #[error("a thread for the cluster cannot be started: {0}")]
-    Thread(io::Error),
-    /// The engine does not answer as expected.
-    #[error("the engine of the cluster: {0}")]
-    Engine(String),
-}
-
-impl ClusterError {
-    /// For `map_err`.
-    pub(super) fn engine(error: impl fmt::Display) -> Self {
-        ClusterError::Engine(error.to_string())
-    }
-}
 
 /// The connection; see the module documentation.
 pub(crate) struct Engine {

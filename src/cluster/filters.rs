@@ -1,6 +1,7 @@
 //! Filters that clients put at one edge, for all edges: in the bucket.
 
-use super::engine::{ClusterError, Engine};
+use super::engine::Engine;
+use super::error::ClusterError;
 use crate::named_filters::SharedFilters;
 use async_nats::jetstream::kv;
 use bytes::Bytes;

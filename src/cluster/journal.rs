@@ -1,7 +1,8 @@
 //! The stream as the journal of a server: what has arrived here, and what is read again.
 
 use super::archive::{Archive, StoredMessage};
-use super::engine::{ClusterError, Engine};
+use super::engine::Engine;
+use super::error::ClusterError;
 use super::names::{first_seq, sequence_of};
 use crate::clock;
 use crate::journal::{EntriesPerSecond, FileError, Journal, PlacedBlock, StoreFigures};

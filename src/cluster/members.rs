@@ -1,6 +1,7 @@
 //! Keeps this ingester's entry in the document of [`leases`](super::leases), and says which groups it fetches.
 
-use super::engine::{ClusterError, Engine};
+use super::engine::Engine;
+use super::error::ClusterError;
 use super::leases::{Groups, Ingester, LEASE, Leases, Seen, step};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `engine.rs` | the connection to the engine |
 //! | `tls.rs` | its encryption |
+//! | `error.rs` | why something was not done |
 //! | `stream.rs` | the stream and the bucket, and whether they are as they should be |
 //! | `names.rs` | what things are called in the engine, and the numbers of entries |
 //! | `message.rs` | a block as a message |
@@ -34,6 +35,7 @@ mod appender;
 mod archive;
 mod edge_file;
 mod engine;
+mod error;
 mod filters;
 mod journal;
 mod leases;
@@ -48,7 +50,7 @@ mod tail;
 mod tls;
 
 #[allow(unreachable_pub, reason = "it is a part of StartError")]
-pub use engine::ClusterError;
+pub use error::ClusterError;
 pub(crate) use parts::{Edge, Ingester, Status, export, import, status};
 pub(crate) use reports::{Report, Work};
 pub(crate) use tail::Arrived;

@@ -3,7 +3,8 @@
 use super::appender::Appender;
 use super::archive::Archive;
 use super::edge_file::EdgeFile;
-use super::engine::{ClusterError, Engine};
+use super::engine::Engine;
+use super::error::ClusterError;
 use super::filters::BucketFilters;
 use super::journal::StreamJournal;
 use super::members::{self, Hold, KnownGroups, Member};

@@ -1,6 +1,7 @@
 //! The positions of the logs in the bucket. They do not age, so a log whose blocks have all left the stream is not forgotten.
 
-use super::engine::{ClusterError, Engine};
+use super::engine::Engine;
+use super::error::ClusterError;
 use super::names::position_key;
 use crate::ct::source::LogIdentifier;
 use async_nats::jetstream::kv;

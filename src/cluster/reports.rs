@@ -1,7 +1,8 @@
 //! What each server of the cluster reports of itself to the others, and to `certstream-server cluster status`.
 
 use super::archive::direct_get;
-use super::engine::{ClusterError, Engine};
+use super::engine::Engine;
+use super::error::ClusterError;
 use crate::clock;
 use bytes::Bytes;
 use parking_lot::Mutex;

@@ -1,6 +1,7 @@
 //! The stream of blocks and the bucket beside it: made by the first server that starts, and checked by all.
 
-use super::engine::{ClusterError, Engine};
+use super::engine::Engine;
+use super::error::ClusterError;
 use super::names::first_sequence;
 use super::positions::newest_known_sequence;
 use crate::clock;

@@ -4,7 +4,8 @@
 //! before in the stream, and in its log. What is missing is announced.
 
 use super::archive::StoredMessage;
-use super::engine::{ClusterError, Engine};
+use super::engine::Engine;
+use super::error::ClusterError;
 use super::journal::StreamJournal;
 use super::message::{PREVIOUS, number};
 use super::names::first_seq;

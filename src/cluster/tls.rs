@@ -1,6 +1,6 @@
 //! TLS to the engine, by the product's own OpenSSL.
 
-use super::engine::ClusterError;
+use super::error::ClusterError;
 use crate::config::ClusterConfig;
 use async_nats::rustls::pki_types::pem::PemObject;
 use async_nats::rustls::pki_types::{CertificateDer, PrivateKeyDer};

@@ -1,7 +1,8 @@
 //! What the rest of the program needs of a journal: where watchers append blocks, and what clients read. There are two: the
 //! embedded one of this module, and the stream of a cluster.
 
-use super::{FileError, StoreFigures};
+use super::error::FileError;
+use super::figures::StoreFigures;
 use crate::ct::source::LogIdentifier;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, ready};

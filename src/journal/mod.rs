@@ -16,6 +16,7 @@
 //! | `scan.rs` | finds the records of a segment, also behind damage |
 //! | `segment.rs` | one segment: a file, or memory |
 //! | `record.rs` | the format of a segment's records |
+//! | `figures.rs` | the state of a journal, for metrics |
 //! | `error.rs` | an error with the path of its file |
 //!
 //! From `store.rs` down, nothing is known of certificates: the payload of a record is opaque.
@@ -27,6 +28,7 @@
 
 pub mod block;
 mod error;
+mod figures;
 mod history;
 mod interface;
 mod limits;
@@ -44,6 +46,7 @@ mod tests;
 mod writer;
 
 pub(crate) use error::FileError;
+pub(crate) use figures::StoreFigures;
 #[cfg(test)]
 pub(crate) use history::MAX_CACHED_BYTES;
 #[cfg(feature = "cluster")]
@@ -63,7 +66,7 @@ pub(crate) use per_second::EntriesPerSecond;
 #[cfg(test)]
 pub(crate) use record::MAX_PAYLOAD;
 pub(crate) use recovery::{LastStop, OpenError, cut_behind};
-pub(crate) use store::{Opened, Store, StoreFigures};
+pub(crate) use store::{Opened, Store};
 #[cfg(test)]
 pub(crate) use writer::MAX_WAITING;
 pub(crate) use writer::Writer;

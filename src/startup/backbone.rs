@@ -1,6 +1,6 @@
 //! The journal of this server: its own, or the stream of its cluster.
 
-use super::StartError;
+use super::error::StartError;
 use super::journal::{JournalError, OpenJournal};
 use crate::actors::broker::Alert;
 use crate::actors::log_directory::{LogDirectory, LogStatuses, SharedGroups};
@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 #[cfg(feature = "cluster")]
-use super::cluster::Membership;
+use {super::cluster::Membership, crate::clock};
 
 /// The journal, and what belongs to it.
 pub(super) struct Backbone {
@@ -45,9 +45,27 @@ impl Backbone {
     pub(super) fn open(config: &Config, positions: &Positions) -> Result<Self, StartError> {
         #[cfg(feature = "cluster")]
         if let Some(role) = config.cluster.role {
-            return Ok(Membership::open(config, role)?.backbone(config));
+            return Ok(Self::of_cluster(config, Membership::open(config, role)?));
         }
         Ok(Self::embedded(config, positions)?)
+    }
+
+    #[cfg(feature = "cluster")]
+    fn of_cluster(config: &Config, membership: Membership) -> Self {
+        let journal = membership.journal();
+        let next_seq = journal.next_seq();
+        let dir = config.keeps_positions.then(|| config.state_dir.join("unique"));
+        // What was read stays in the stream, so nothing that was recorded is out of date.
+        let uniques = Uniques::open(dir, config.unique, Some(u64::MAX), clock::unix_us());
+        Backbone {
+            journal,
+            appender: membership.appender(),
+            store: None,
+            not_given: next_seq..next_seq,
+            start_of_grace: membership.start_of_grace(),
+            uniques: Arc::new(uniques),
+            membership: Some(membership),
+        }
     }
 
     fn embedded(config: &Config, positions: &Positions) -> Result<Self, JournalError> {

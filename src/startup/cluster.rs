@@ -1,19 +1,16 @@
 //! This server as a part of a cluster: connects the cluster's parts with the actors.
 
-use super::backbone::Backbone;
 use crate::actors::broker::Alert;
 use crate::actors::follower::Follower;
 use crate::actors::log_directory::{Hold, LogDirectory, LogStatuses, Settled, SharedGroups};
 use crate::actors::log_watcher::LogStatus;
 use crate::actors::outlet::Outlet;
-use crate::clock;
 use crate::cluster::{ClusterError, Edge, Ingester, Work};
 use crate::config::{Config, HealthLimits, Role};
-use crate::journal::KnownIssuers;
+use crate::journal::{AppendBlocks, KnownIssuers, SharedJournal};
 use crate::message::{Demand, Stream, Wire};
 use crate::named_filters::SharedFilters;
 use crate::routes::{ClusterFigures, ClusterView, IngesterFigures, describe_log};
-use crate::unique::Uniques;
 use actix::prelude::*;
 use std::collections::BTreeSet;
 use std::io;
@@ -39,28 +36,27 @@ impl Membership {
         })
     }
 
-    /// The stream as the journal of this server.
-    pub(super) fn backbone(self, config: &Config) -> Backbone {
-        let (journal, appender) = match &self {
-            Membership::Ingester(ingester) => (ingester.journal(), ingester.appender()),
-            Membership::Edge(edge) => (edge.journal(), edge.appender()),
-        };
-        let next_seq = journal.next_seq();
-        let dir = config.keeps_positions.then(|| config.state_dir.join("unique"));
-        // What was read stays in the stream, so nothing that was recorded is out of date.
-        let uniques = Uniques::open(dir, config.unique, Some(u64::MAX), clock::unix_us());
-        let start_of_grace = match &self {
+    /// The stream.
+    pub(super) fn journal(&self) -> SharedJournal {
+        match self {
+            Membership::Ingester(ingester) => ingester.journal(),
+            Membership::Edge(edge) => edge.journal(),
+        }
+    }
+
+    /// Where watchers append blocks.
+    pub(super) fn appender(&self) -> Arc<dyn AppendBlocks> {
+        match self {
+            Membership::Ingester(ingester) => ingester.appender(),
+            Membership::Edge(edge) => edge.appender(),
+        }
+    }
+
+    /// Where a client of an edge begins that comes back without a cursor. `None` if that is not known.
+    pub(super) fn start_of_grace(&self) -> Option<u64> {
+        match self {
             Membership::Ingester(_) => None,
             Membership::Edge(edge) => edge.end_of_last_run,
-        };
-        Backbone {
-            journal,
-            appender,
-            store: None,
-            not_given: next_seq..next_seq,
-            start_of_grace,
-            uniques: Arc::new(uniques),
-            membership: Some(self),
         }
     }
 
