@@ -31,9 +31,9 @@ class Tally:
         self.next_index[log] = index + 1
         self.updates += 1
 
-    def report(self, client):
-        """Prints one line and returns the exit status."""
-        now = time.monotonic()
+    def report(self, client, now=None):
+        """Prints one line and returns the exit status. `now` is when the client stopped listening, if that was before."""
+        now = now or time.monotonic()
         seconds = now - self.started
         if not self.updates:
             self.faults.append("no certificate_update came")
