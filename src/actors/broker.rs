@@ -285,7 +285,7 @@ impl Handler<Missed> for Broker {
         self.flush(ctx);
         self.next_seq = next_seq;
         for audience in self.audiences.all() {
-            self.ring.restart(&audience.feed, next_seq);
+            self.ring.cut_off(&audience.feed, next_seq);
             audience.wake();
         }
     }

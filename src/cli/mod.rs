@@ -224,7 +224,7 @@ async fn run(cli: &Cli, role: Option<&str>) -> Result<(), Failure> {
     let load = || config::load(cli.config.as_deref(), std::env::vars().chain(role.clone()));
     let config = load()?;
     logging::init(&config);
-    if !config.names_contact {
+    if !config.names_contact && config.watches_logs() {
         log::warn!(
             "fetch.contact is empty: log operators cannot contact you; many allow higher rates to clients that name a contact"
         );

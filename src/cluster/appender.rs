@@ -43,8 +43,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Appender {
     engine: Arc<Engine>,
-    /// The sequence of the newest message of each log, as far as this server knows.
-    newest: Mutex<HashMap<LogIdentifier, u64>>,
+    /// The newest message of each log, as far as this server knows.
+    newest: Mutex<HashMap<LogIdentifier, Newest>>,
     positions: Arc<Positions>,
     config: ClusterConfig,
     /// Is told of each block that was appended.
@@ -54,6 +54,15 @@ pub(crate) struct Appender {
     /// Number of blocks that were appended, and how often another server was first.
     appended: AtomicU64,
     superseded: AtomicU64,
+}
+
+/// The newest message of a log.
+#[derive(Debug, Clone, Default)]
+struct Newest {
+    /// 0: there is none.
+    sequence: u64,
+    /// The position behind it, if this server has appended it.
+    position: Option<Bytes>,
 }
 
 /// What has been said of failures in the log file.
@@ -110,7 +119,7 @@ impl Appender {
 
     /// Appends a block as often as necessary. Returns its sequence; `None` if another server was first.
     async fn append_block(&self, block: &Append) -> Option<u64> {
-        let previous = self.newest.lock().get(&block.log).copied().unwrap_or_default();
+        let previous = self.newest.lock().get(&block.log).map_or(0, |newest| newest.sequence);
         let (subject, payload) = (self.engine.names.subject(&block.log), self.compressed(block).await);
         loop {
             let error = match self.publish(&subject, block, payload.clone(), previous).await {
@@ -195,7 +204,17 @@ impl Appender {
         let newest = self.newest_message(log).await;
         let sequence = newest.as_ref().map_or(0, |message| message.sequence);
         let kept = positions::read(&self.engine, log).await?.filter(|kept| kept.after >= sequence);
+        // The stream may have been made anew, and positions are written from time to time.
+        let own = self.newest.lock().get(log).cloned().unwrap_or_default();
+        let is_newer = own.sequence > kept.as_ref().map_or(sequence, |kept| kept.after);
         let position = match (kept, newest) {
+            _ if is_newer && own.position.is_some() => {
+                own.position.iter().for_each(|own_position| {
+                    self.positions.note(log, own.sequence, own_position.clone());
+                });
+                self.positions.write(&self.engine).await?;
+                own.position
+            }
             (Some(kept), _) => Some(Bytes::from(kept.position.to_string())),
             (None, Some(message)) => Some(position(&message.payload).map_err(|error| {
                 ClusterError::Engine(format!("the message {sequence} of the stream cannot be read: {error}"))
@@ -218,10 +237,13 @@ impl AppendBlocks for Arc<Appender> {
                     Some(sequence) => {
                         appender.trouble.succeeded();
                         appender.appended.fetch_add(1, Ordering::Relaxed);
-                        appender.newest.lock().insert(block.log.clone(), sequence);
+                        let position = crate::journal::block::position(&block.block.into());
+                        let position = position.ok().map(|(_, position)| position);
+                        let newest = Newest { sequence, position: position.clone() };
+                        appender.newest.lock().insert(block.log.clone(), newest);
                         appender.journal.iter().for_each(|journal| journal.go_on_at(sequence + 1));
-                        if let Ok(position) = crate::journal::block::position(&block.block.into()) {
-                            appender.positions.note(&block.log, sequence, position.1);
+                        if let Some(position) = position {
+                            appender.positions.note(&block.log, sequence, position);
                         }
                         (block.publish)(first_seq(sequence), true);
                         Appended::Kept
@@ -246,7 +268,7 @@ impl AppendBlocks for Arc<Appender> {
                 match self.newest_position(&log).await {
                     Ok((sequence, position)) => {
                         self.trouble.succeeded();
-                        self.newest.lock().insert(log, sequence);
+                        self.newest.lock().insert(log, Newest { sequence, position: None });
                         return position;
                     }
                     Err(error) => self.trouble.failed("the position of a log cannot be read", &error),
@@ -262,7 +284,7 @@ impl AppendBlocks for Arc<Appender> {
     }
 
     fn moved(&self, log: &LogIdentifier, position: &dyn Fn() -> Vec<u8>) {
-        let Some(newest) = self.newest.lock().get(log).copied() else { return };
+        let Some(newest) = self.newest.lock().get(log).map(|newest| newest.sequence) else { return };
         self.positions.note(log, newest, position().into());
     }
 }

@@ -7,6 +7,7 @@ use crate::config::ClusterConfig;
 use async_nats::jetstream::{self, kv};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
 use parking_lot::Mutex;
+use percent_encoding::percent_decode_str;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -163,10 +164,26 @@ async fn options(config: &ClusterConfig, node: &str) -> Result<ConnectOptions, C
         .event_callback(|event| async move { tell(&event) })
         .tls_client_config(tls::client(config)?)
         .require_tls(config.tls_ca.is_some() || config.tls_identity.is_some());
+    let options = match config.url.iter().find_map(|url| credentials(url)) {
+        Some((user, Some(password))) => options.user_and_password(user, password),
+        Some((token, None)) => options.token(token),
+        None => options,
+    };
     match &config.credentials {
         Some(path) => with_credentials(options, path.clone()).await,
         None => Ok(options),
     }
+}
+
+/// The user and the password in a URL, or the token. They are percent-encoded there.
+fn credentials(url: &str) -> Option<(String, Option<String>)> {
+    let (_, rest) = url.split_once("://")?;
+    let (credentials, _) = rest.rsplit_once('@')?;
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    Some(match credentials.split_once(':') {
+        Some((user, password)) => (decoded(user), Some(decoded(password))),
+        None => (decoded(credentials), None),
+    })
 }
 
 #[cfg(feature = "cluster-credentials")]
@@ -189,7 +206,8 @@ fn tell(event: &Event) {
         Event::SlowConsumer(_) => {
             log::warn!("cluster: messages of the engine were dropped; reading them again")
         }
-        Event::Closed | Event::Draining => log::debug!("cluster: {event}"),
+        // What follows says more.
+        Event::Closed | Event::Draining | Event::ClientError(_) => log::debug!("cluster: {event}"),
         event => log::warn!("cluster: {event}"),
     }
 }
@@ -205,6 +223,18 @@ fn without_credentials(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_are_those_of_the_url() {
+        let some = |user: &str, password: Option<&str>| Some((user.into(), password.map(String::from)));
+        for (url, expected) in [
+            ("nats://user:p%40ss%3a@host:4222", some("user", Some("p@ss:"))),
+            ("nats://token@host:4222", some("token", None)),
+            ("tls://host:4222", None),
+        ] {
+            assert_eq!(credentials(url), expected);
+        }
+    }
 
     #[test]
     fn credentials_are_not_shown() {

@@ -3,6 +3,8 @@
 use super::engine::Engine;
 use super::error::ClusterError;
 use super::leases::{Groups, Ingester, LEASE, Leases, Seen, step};
+use super::stream;
+use crate::config::ClusterConfig;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -46,6 +48,7 @@ impl KnownGroups {
 /// One ingester among others.
 pub(super) struct Member {
     engine: Arc<Engine>,
+    config: Arc<ClusterConfig>,
     known: Arc<KnownGroups>,
     hold: Hold,
     seen: Seen,
@@ -54,19 +57,26 @@ pub(super) struct Member {
     /// What it fetches.
     held: BTreeSet<String>,
     /// When its entry was renewed last.
-    renewed: Instant,
+    renewed: Arc<Mutex<Instant>>,
 }
 
 impl Member {
-    pub(super) fn new(engine: Arc<Engine>, known: Arc<KnownGroups>, hold: Hold) -> Self {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        config: Arc<ClusterConfig>,
+        known: Arc<KnownGroups>,
+        hold: Hold,
+        renewed: Arc<Mutex<Instant>>,
+    ) -> Self {
         Member {
             engine,
+            config,
             known,
             hold,
             seen: Seen::default(),
             beat: rand::random::<u32>().into(),
             held: BTreeSet::new(),
-            renewed: Instant::now(),
+            renewed,
         }
     }
 
@@ -76,7 +86,7 @@ impl Member {
         loop {
             match timeout(TIMEOUT, self.renew()).await {
                 Ok(Ok(())) => {
-                    self.renewed = Instant::now();
+                    *self.renewed.lock() = Instant::now();
                     if std::mem::take(&mut told) {
                         log::info!("cluster: this ingester takes part again");
                     }
@@ -98,9 +108,9 @@ impl Member {
         }
     }
 
-    /// Stops fetching once another ingester may have taken the groups over.
+    /// Stops fetching once another ingester may have taken the groups over. The bucket may be gone; then it is made anew.
     async fn give_up_if_late(&mut self, told: &mut bool, why: &str) {
-        if self.renewed.elapsed() < LEASE {
+        if self.renewed.lock().elapsed() < LEASE {
             return;
         }
         if !std::mem::replace(told, true) {
@@ -109,6 +119,9 @@ impl Member {
             );
         }
         self.set_held(BTreeSet::new()).await;
+        if let Ok(Err(error)) = timeout(TIMEOUT, stream::open(&self.engine, &self.config)).await {
+            log::debug!("cluster: {error}");
+        }
     }
 
     async fn renew(&mut self) -> Result<(), ClusterError> {

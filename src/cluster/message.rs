@@ -3,6 +3,8 @@
 use crate::journal::block::{self, BlockError};
 use async_nats::HeaderMap;
 use bytes::Bytes;
+use std::cell::RefCell;
+use zstd::bulk::Compressor;
 
 /// The level of zstd. Higher ones cost more than the bytes that they save.
 const LEVEL: i32 = 1;
@@ -34,12 +36,23 @@ pub(super) enum MessageError {
     Block(#[from] BlockError),
 }
 
+thread_local! {
+    /// Making one for each block would cost as much as compressing a small block.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
 /// Compresses a block.
 ///
 /// # Errors
 /// If zstd fails, which means that there is no memory.
 pub(super) fn compress(block: &[u8]) -> std::io::Result<Bytes> {
-    zstd::bulk::compress(block, LEVEL).map(Bytes::from)
+    COMPRESSOR.with_borrow_mut(|kept| {
+        let compressor = match kept {
+            Some(compressor) => compressor,
+            None => kept.insert(Compressor::new(LEVEL)?),
+        };
+        compressor.compress(block).map(Bytes::from)
+    })
 }
 
 /// The block in the payload of a message.

@@ -18,12 +18,13 @@ use crate::named_filters::SharedFilters;
 use crate::state::{self, parse_position};
 use crate::system::{Durability, replace_file};
 use async_nats::jetstream::stream::Info;
+use parking_lot::Mutex;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Blocks that wait on their way to the clients. Then reading the stream waits.
 const MAX_WAITING: usize = 64;
@@ -73,6 +74,9 @@ pub(crate) struct Ingester {
     common: Common,
     appender: Arc<Appender>,
     positions: Arc<Positions>,
+    config: Arc<ClusterConfig>,
+    /// When it took part in the fetching of logs last.
+    renewed: Arc<Mutex<Instant>>,
     /// The groups of the logs that it is configured to watch.
     pub(crate) groups: Arc<KnownGroups>,
 }
@@ -89,7 +93,9 @@ impl Ingester {
             .noting(common.journal.clone());
         common.engine.runtime.spawn(positions.clone().keep_writing(common.engine.clone()));
         common.engine.runtime.spawn(common.journal.clone().keep_fresh(true));
-        Ok(Ingester { common, appender: Arc::new(appender), positions, groups: Arc::default() })
+        let (appender, renewed) = (Arc::new(appender), Arc::new(Mutex::new(Instant::now())));
+        let config = Arc::new(config.clone());
+        Ok(Ingester { common, appender, positions, config, renewed, groups: Arc::default() })
     }
 
     /// Where watchers append blocks.
@@ -105,7 +111,8 @@ impl Ingester {
     /// Takes part in the fetching of logs, as `hold` is told, and reports `work`: what it is given are the numbers of blocks that
     /// were appended and superseded.
     pub(crate) fn take_part(&self, hold: Hold, work: impl Fn(u64, u64) -> Work + Send + 'static) {
-        let member = Member::new(self.common.engine.clone(), self.groups.clone(), hold);
+        let (engine, config) = (self.common.engine.clone(), self.config.clone());
+        let member = Member::new(engine, config, self.groups.clone(), hold, self.renewed.clone());
         self.common.engine.runtime.spawn(member.run());
         let appender = self.appender.clone();
         self.common.report(move || {
@@ -114,9 +121,9 @@ impl Ingester {
         });
     }
 
-    /// How long ago the engine was heard; an ingester reads nothing, and so is never behind.
+    /// How long ago it took part in the fetching of logs. It reads nothing, and so is never behind.
     pub(crate) fn lag(&self) -> (u64, Duration) {
-        self.common.journal.lag()
+        (0, self.renewed.lock().elapsed())
     }
 
     /// The reports of all servers that run.

@@ -13,9 +13,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// Interval between reports.
-const INTERVAL: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_secs(5);
 /// A server that has not reported for so long does not run.
-const GONE_AFTER: Duration = Duration::from_secs(15);
+const GONE_AFTER: Duration = Duration::from_secs(20);
 /// The report of a server that has not reported for so long is removed.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
 /// The beginning of the keys.

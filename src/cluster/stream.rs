@@ -7,7 +7,7 @@ use super::positions::newest_known_sequence;
 use crate::clock;
 use crate::config::ClusterConfig;
 use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::kv;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use std::fmt::Display;
@@ -48,22 +48,16 @@ async fn make(engine: &Engine, config: &ClusterConfig) -> Result<Stream, Cluster
             log::info!("cluster: made the stream {}", engine.names.stream());
             Ok(stream)
         }
-        // Another server has made it meanwhile.
-        Err(error) if is_in_use(error.kind()) => {
-            let stream = engine.context.get_stream(engine.names.stream()).await;
-            let stream = stream.map_err(|error| ClusterError::Stream(no_jetstream(&error)))?;
-            check(&stream.cached_info().config, engine, config).map(|()| stream)
-        }
-        Err(error) => Err(ClusterError::Stream(format!(
-            "the stream {} cannot be made: {error}; the engine needs at least cluster.replicas servers with JetStream, and \
-             room for cluster.max_bytes",
-            engine.names.stream()
-        ))),
+        // Another server may have made it meanwhile.
+        Err(error) => match engine.context.get_stream(engine.names.stream()).await {
+            Ok(stream) => check(&stream.cached_info().config, engine, config).map(|()| stream),
+            Err(_) => Err(ClusterError::Stream(format!(
+                "the stream {} cannot be made: {error}; the engine needs at least cluster.replicas servers with JetStream, \
+                 and room for cluster.max_bytes",
+                engine.names.stream()
+            ))),
+        },
     }
-}
-
-fn is_in_use(kind: CreateStreamErrorKind) -> bool {
-    matches!(kind, CreateStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NAME_EXIST)
 }
 
 /// The settings of the stream.

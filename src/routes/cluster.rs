@@ -7,6 +7,9 @@ use std::time::Duration;
 /// An edge that has not read so many messages of the stream is not ready: its clients get old entries.
 const MOST_BEHIND: u64 = 1_000;
 
+/// An ingester that has not taken part for so long fetches nothing.
+const OUT_OF_PART: Duration = Duration::from_secs(15);
+
 /// Tells what the cluster looks like.
 pub(crate) trait ClusterView: Debug + Send + Sync {
     /// What is known now.
@@ -22,7 +25,7 @@ pub(crate) struct ClusterFigures {
     pub(crate) is_edge: bool,
     /// Messages of the stream that an edge has not read.
     pub(crate) behind: u64,
-    /// How long ago the engine said so.
+    /// How long ago an edge heard so of the engine, or an ingester took part in the fetching of logs.
     pub(crate) known_ago: Duration,
     /// The ingesters that run.
     pub(crate) ingesters: Vec<IngesterFigures>,
@@ -46,8 +49,11 @@ impl ClusterFigures {
     /// behind is no reason, because all edges would give it at once. An ingester is if its logs deliver, or if others fetch
     /// all `logs`.
     pub(super) fn is_ready(&self, do_logs_deliver: bool, logs: usize, patience: Duration) -> bool {
-        let hears = self.known_ago < patience;
-        hears && if self.is_edge { self.behind <= MOST_BEHIND } else { do_logs_deliver || logs == 0 }
+        if self.is_edge {
+            self.behind <= MOST_BEHIND && self.known_ago < patience
+        } else {
+            self.known_ago < OUT_OF_PART && (do_logs_deliver || logs == 0)
+        }
     }
 
     /// The member of the answer to `/health/ready`.

@@ -81,7 +81,15 @@ impl Ring {
 
     /// Lets the tail of `feed` begin anew with the entry `begin_seq`.
     pub(super) fn restart(&mut self, feed: &Feed, begin_seq: u64) {
-        let units = feed.tail.restart(begin_seq);
+        self.forget(&feed.tail.restart(begin_seq));
+    }
+
+    /// The same for a tail that clients read: all of them read the journal then.
+    pub(super) fn cut_off(&mut self, feed: &Feed, begin_seq: u64) {
+        self.forget(&feed.tail.cut_off(begin_seq));
+    }
+
+    fn forget(&mut self, units: &VecDeque<Unit>) {
         units.iter().for_each(|unit| self.memory.remove(&unit.shared));
         self.gone += units.len();
         self.purge();

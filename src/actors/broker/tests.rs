@@ -168,6 +168,26 @@ async fn what_is_in_neither_the_ring_nor_the_journal_is_a_gap() {
     assert_eq!(reader.dropped(), 20);
 }
 
+/// Blocks of a cluster's stream were removed, or the stream was made anew.
+#[actix::test]
+async fn what_was_never_published_is_looked_for_in_the_journal_by_all() {
+    let mut stage = Stage::new(limits());
+    let up_to_date = stage.subscribe(None, WhenBehind::Replay).await;
+    let behind = stage.subscribe(None, WhenBehind::Replay).await;
+    stage.publish(2).await;
+    assert_eq!(read(&up_to_date), [0, 1, -1]);
+    stage.next += 5;
+    stage.broker.send(Missed { next_seq: stage.next }).await.expect("a Broker");
+    stage.publish(1).await;
+    assert_eq!(read(&up_to_date), Vec::<i64>::new(), "the journal may have it");
+    assert_eq!(read(&behind), Vec::<i64>::new());
+    let asking: Vec<_> = stage.replayed.try_iter().map(|reader| reader.reads_from()).collect();
+    assert_eq!(asking, [Some(FIRST + 2), Some(FIRST)]);
+    let next = stage.subscribe(None, WhenBehind::Replay).await;
+    stage.publish(1).await;
+    assert_eq!(read(&next), [8, -8]);
+}
+
 #[actix::test]
 async fn the_server_is_alive_while_the_broker_answers() {
     let limits = limits();

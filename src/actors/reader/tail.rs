@@ -53,6 +53,13 @@ impl Tail {
         std::mem::take(&mut inner.units)
     }
 
+    /// The same for a tail that clients read: also those that have read all of it find their place gone.
+    pub(crate) fn cut_off(&self, begin_seq: u64) -> VecDeque<Unit> {
+        let units = self.restart(begin_seq);
+        self.0.lock().first += 1;
+        units
+    }
+
     /// Removes the oldest unit, if it is the one at `place`.
     pub(crate) fn evict(&self, place: u64) -> Option<Unit> {
         let mut inner = self.0.lock();
