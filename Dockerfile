@@ -1,15 +1,17 @@
 FROM rust:1.95-bookworm AS builder
 WORKDIR /build
+# Features of the program, such as "cluster".
+ARG FEATURES=""
 # Dependencies first: they change seldom, and are built once. OpenSSL is among them.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src benches \
- && echo 'fn main() {}' | tee src/main.rs benches/fanout.rs benches/messages.rs benches/verification.rs >/dev/null \
+ && echo 'fn main() {}' | tee src/main.rs benches/fanout.rs benches/filters.rs benches/messages.rs benches/verification.rs >/dev/null \
  && touch src/lib.rs \
- && cargo build --release --locked
+ && cargo build --release --locked ${FEATURES:+--features "$FEATURES"}
 COPY . .
 # Debugging information is for those who build themselves; backtraces keep their function names.
 RUN touch src/main.rs src/lib.rs \
- && cargo build --release --locked \
+ && cargo build --release --locked ${FEATURES:+--features "$FEATURES"} \
  && strip --strip-debug target/release/certstream-server
 
 FROM debian:bookworm-slim

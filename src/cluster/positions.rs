@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// Interval at which positions that have moved are written.
-const INTERVAL: Duration = Duration::from_secs(20);
+const INTERVAL: Duration = Duration::from_secs(60);
 /// Attempts to write one position. Another server may have written it meanwhile.
 const ATTEMPTS: u32 = 3;
 /// The beginning of the keys.

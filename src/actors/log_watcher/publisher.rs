@@ -299,7 +299,12 @@ impl Publisher {
             }
         }
         self.cursor = Some(cursor);
-        self.note_position();
+        if count > 0 {
+            // The block has the position.
+            self.show_position();
+        } else {
+            self.note_position();
+        }
         count as u64
     }
 
@@ -403,16 +408,21 @@ impl Publisher {
 
     /// Writes the position to the status and to the saved positions.
     fn note_position(&self) {
+        self.show_position();
+        // What is not in the journal is fetched again after a restart.
+        if let Some(cursor) = self.cursor.as_ref().filter(|_| self.is_kept) {
+            let (log, position) = (self.reporter.status().source().identity(), self.position(cursor));
+            self.journal.moved(&log, &|| encode_position(&position));
+            self.positions.set(&log, position);
+        }
+    }
+
+    /// Writes the position to the status.
+    fn show_position(&self) {
         if let Some(cursor) = &self.cursor {
             let status = self.reporter.status();
             status.account(cursor.ledger);
             status.skip(&cursor.skips);
-            // What is not in the journal is fetched again after a restart.
-            if self.is_kept {
-                let (log, position) = (status.source().identity(), self.position(cursor));
-                self.journal.moved(&log, &|| encode_position(&position));
-                self.positions.set(&log, position);
-            }
         }
     }
 

@@ -14,7 +14,7 @@ pub(super) fn write(cluster: &ClusterFigures, families: &mut Families) -> Result
     }
     families.gauge(
         "certstream_cluster_engine_age_seconds",
-        "Time since the engine of the cluster last answered",
+        "Time since the engine of the cluster last answered, or since an ingester took part in the fetching of logs",
         one(cluster.known_ago.as_secs_f64()),
     )?;
     let of = |value: fn(&IngesterFigures) -> u64| {
