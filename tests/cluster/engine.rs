@@ -1,0 +1,183 @@
+//! The engine: `nats-server` with JetStream, one node or a cluster of them.
+
+use crate::process::Process;
+use crate::{ENGINE_VARIABLE, api, free_port, wait_until};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The name of the stream.
+pub const STREAM: &str = "certstream";
+
+/// How the engine is set up.
+#[derive(Clone, Default)]
+pub struct EngineOptions {
+    /// Number of nodes. 0 means one, too.
+    pub nodes: usize,
+    /// How many bytes of streams a node may keep on disk. If not set, most of the disk.
+    pub max_file_store: Option<u64>,
+    /// Who may connect: a user and a password. If not set, anyone.
+    pub user: Option<(&'static str, &'static str)>,
+    /// The folder of an authority (`ca.pem`) and of a certificate for 127.0.0.1 that it has issued (`cert.pem`, `key.pem`).
+    /// Clients have to present one of that authority, too.
+    pub tls: Option<PathBuf>,
+}
+
+pub struct Engine {
+    pub nodes: Vec<EngineNode>,
+    options: EngineOptions,
+    _dir: TempDir,
+}
+
+pub struct EngineNode {
+    pub process: Process,
+    ports: Ports,
+}
+
+#[derive(Clone, Copy)]
+struct Ports {
+    clients: u16,
+    monitoring: u16,
+    routes: u16,
+}
+
+impl Engine {
+    /// Starts all nodes and waits until they are healthy. `None` if there is no `nats-server`, after saying so.
+    pub async fn start(options: EngineOptions) -> Option<Engine> {
+        let program = program()?;
+        let dir = tempfile::tempdir().expect("a folder");
+        let ports: Vec<Ports> = (0..options.nodes.max(1)).map(|_| Ports::choose()).collect();
+        let create = |(i, own): (usize, &Ports)| {
+            let name = format!("engine-{i}");
+            let folder = dir.path().join(&name);
+            std::fs::create_dir(&folder).expect("a folder");
+            let file = folder.join("nats.conf");
+            std::fs::write(&file, configuration(&name, own, &ports, &folder, &options)).expect("a file");
+            let arguments = vec!["-c".into(), file.display().to_string()];
+            let process = Process::new(name, program.clone(), arguments, folder.join("log"));
+            EngineNode { process, ports: *own }
+        };
+        let nodes = ports.iter().enumerate().map(create).collect();
+        let mut engine = Engine { nodes, options, _dir: dir };
+        engine.nodes.iter_mut().for_each(|node| node.process.start());
+        for node in &engine.nodes {
+            let what = format!("{} is healthy", node.process.name);
+            wait_until(&what, async || node.monitoring("healthz").await.is_some()).await;
+        }
+        Some(engine)
+    }
+
+    /// The URLs for the nodes of the cluster, with the user if there is one.
+    pub fn urls(&self) -> Vec<String> {
+        let user = self.options.user.map_or(String::new(), |(user, password)| format!("{user}:{password}@"));
+        self.urls_for(&user)
+    }
+
+    /// The URLs with another `user`: empty, or `NAME:PASSWORD@`.
+    pub fn urls_for(&self, user: &str) -> Vec<String> {
+        let scheme = if self.options.tls.is_some() { "tls" } else { "nats" };
+        self.nodes.iter().map(|node| format!("{scheme}://{user}127.0.0.1:{}", node.ports.clients)).collect()
+    }
+
+    /// The node that leads the stream, if a node says so.
+    pub async fn leader(&self) -> Option<usize> {
+        for node in &self.nodes {
+            let Some(state) = node.monitoring("jsz?accounts=true&streams=true").await else { continue };
+            let streams = state["account_details"].as_array().into_iter().flatten();
+            let mut streams = streams.flat_map(|account| account["stream_detail"].as_array()).flatten();
+            let stream = streams.find(|stream| stream["name"] == STREAM);
+            if let Some(leader) = stream.and_then(|stream| stream["cluster"]["leader"].as_str()) {
+                return self.nodes.iter().position(|node| node.process.name == leader);
+            }
+        }
+        None
+    }
+
+    /// The leader, once there is one.
+    pub async fn wait_for_leader(&self) -> usize {
+        let mut leader = None;
+        wait_until("the stream has a leader", async || {
+            leader = self.leader().await;
+            leader.is_some()
+        })
+        .await;
+        leader.expect("a leader")
+    }
+
+    /// The response of the JetStream API.
+    pub async fn request(&self, subject: &str, body: Value) -> Value {
+        let response = api::request(self.nodes[0].ports.clients, self.options.user, subject, &body).await;
+        response.unwrap_or_else(|error| panic!("{subject}: {error}"))
+    }
+
+    /// The same for a request that must succeed.
+    pub async fn command(&self, subject: &str, body: Value) -> Value {
+        let response = self.request(subject, body).await;
+        assert!(response.get("error").is_none(), "{subject}: {response}");
+        response
+    }
+
+    /// The state of the stream: `first_seq`, `last_seq`, `messages`.
+    pub async fn stream_state(&self) -> Value {
+        self.command(&format!("STREAM.INFO.{STREAM}"), json!({})).await["state"].clone()
+    }
+}
+
+impl EngineNode {
+    /// The response to a monitoring request, if it is answered with 200 in time.
+    async fn monitoring(&self, path: &str) -> Option<Value> {
+        let client = awc::Client::builder().timeout(Duration::from_secs(1)).finish();
+        let url = format!("http://127.0.0.1:{}/{path}", self.ports.monitoring);
+        let mut response = client.get(url).send().await.ok().filter(|response| response.status() == 200)?;
+        serde_json::from_slice(&response.body().limit(10 << 20).await.ok()?).ok()
+    }
+}
+
+impl Ports {
+    fn choose() -> Self {
+        Ports { clients: free_port(), monitoring: free_port(), routes: free_port() }
+    }
+}
+
+fn program() -> Option<PathBuf> {
+    let named = std::env::var_os(ENGINE_VARIABLE).map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut in_path = std::env::split_paths(&path).map(|folder| folder.join("nats-server"));
+    let found = named.or_else(|| in_path.find(|file| file.is_file()));
+    if found.is_none() {
+        eprintln!("SKIPPED: no nats-server");
+    }
+    found
+}
+
+fn configuration(name: &str, own: &Ports, all: &[Ports], folder: &Path, options: &EngineOptions) -> String {
+    let Ports { clients, monitoring, routes } = own;
+    let mut text = format!(
+        "listen: '127.0.0.1:{clients}'\nhttp: '127.0.0.1:{monitoring}'\nserver_name: {name}\nmax_payload: 8MB\n\
+         jetstream {{ store_dir: '{}', sync_interval: always",
+        folder.display()
+    );
+    if let Some(bytes) = options.max_file_store {
+        let _ = write!(text, ", max_file_store: {bytes}");
+    }
+    text += " }\n";
+    if all.len() > 1 {
+        let urls: Vec<_> = all.iter().map(|node| format!("'nats://127.0.0.1:{}'", node.routes)).collect();
+        let urls = urls.join(", ");
+        let _ = writeln!(text, "cluster {{ name: ct, listen: '127.0.0.1:{routes}', routes: [{urls}] }}");
+    }
+    if let Some((user, password)) = options.user {
+        let _ = writeln!(text, "authorization {{ user: {user}, password: {password} }}");
+    }
+    if let Some(folder) = &options.tls {
+        let path = |name: &str| folder.join(name).display().to_string();
+        let [certificate, key, authority] = [path("cert.pem"), path("key.pem"), path("ca.pem")];
+        let _ = writeln!(
+            text,
+            "tls {{ cert_file: '{certificate}', key_file: '{key}', ca_file: '{authority}', verify: true }}"
+        );
+    }
+    text
+}

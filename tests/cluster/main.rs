@@ -1,0 +1,69 @@
+//! Tests of a cluster: the engine (`nats-server`, one node or three), ingest nodes and edges as processes of their own, demo
+//! logs and clients in the test's process. The processes are killed and stopped, and the stream is damaged by hand; each
+//! client must receive each entry of each log once and in order, or be told what is missing.
+//!
+//! ```text
+//! demo logs ──► ingest nodes ──► engine ──► edges ──► clients ──► what they have received, judged
+//!   logs            nodes        engine     nodes     clients          received
+//! ```
+//!
+//! The engine is the program that `CERTSTREAM_NATS_SERVER` names, or `nats-server` in `PATH`. Without it, each test says that
+//! it was skipped.
+//!
+//! A longer run, for use before a release:
+//!
+//! ```text
+//! SECONDS=3600 EVERY=20 MAX_STOP=15 RATE=1000 CLIENTS=20 SEED=1 \
+//!     cargo test --release --features cluster --test cluster chaos -- --nocapture
+//! ```
+
+mod alerts;
+mod api;
+mod chaos;
+mod clients;
+mod cluster;
+mod damage;
+mod engine;
+mod failures;
+mod logs;
+mod moving;
+mod nodes;
+mod process;
+mod received;
+mod refusals;
+mod sharing;
+mod story;
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// Timeout for each step.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Names the program of the engine. The server would take it for a key of its configuration.
+const ENGINE_VARIABLE: &str = "CERTSTREAM_NATS_SERVER";
+
+/// A setting of the environment.
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
+}
+
+/// A free port that no connection takes by chance while its program does not run: those of connections begin at 32768.
+fn free_port() -> u16 {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = 12_000 + (std::process::id() % 100) as u16 * 200;
+    let mut ports = std::iter::repeat_with(|| first + TAKEN.fetch_add(1, Ordering::Relaxed));
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(is_free).expect("a free port")
+}
+
+/// Polls until `holds` returns true.
+async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds().await {
+        assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
