@@ -30,7 +30,7 @@ skipped=(
   slow_clients::who_asks_is_told_in_the_stream_which_messages_are_missing
   wires::events_go_in_chunks_only_to_those_who_know_them
 )
-export CERTSTREAM_TEST_ENGINE="nats://127.0.0.1:$port"
+export TEST_ENGINE="nats://127.0.0.1:$port"
 cargo test --locked --features cluster --test api -- \
   streams:: wires:: resume:: filters:: filtered:: kept_filters:: named_filters:: slow_clients:: protocol:: \
   "${skipped[@]/#/--skip=}"

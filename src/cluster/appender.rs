@@ -112,6 +112,11 @@ impl Appender {
         Appender { journal: Some(journal), ..self }
     }
 
+    /// Waits until the blocks that are being appended now are.
+    pub(super) async fn settle(&self) {
+        let _ = self.slots.acquire_many(MAX_WAITING as u32).await;
+    }
+
     /// Number of blocks that this server has appended, and how often another server was first.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.appended.load(Ordering::Relaxed), self.superseded.load(Ordering::Relaxed))

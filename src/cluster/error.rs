@@ -9,7 +9,8 @@ use std::path::PathBuf;
 pub enum ClusterError {
     /// The engine cannot be reached.
     #[error(
-        "the engine of the cluster cannot be reached at {urls}: {why}; is it running, and is cluster.url right?"
+        "the engine of the cluster cannot be reached at {urls}: {why}; is it running, is cluster.url right, and with TLS, \
+         are cluster.tls_ca and cluster.tls_certificate?"
     )]
     Unreachable {
         /// Where it was tried, without credentials.
@@ -34,7 +35,10 @@ pub enum ClusterError {
     /// A TLS file cannot be used.
     #[error("{0}")]
     Tls(String),
-    /// The stream or the bucket has other settings, or cannot be made.
+    /// The stream has other settings.
+    #[error("{0}")]
+    Settings(String),
+    /// The stream or the bucket cannot be opened or made now.
     #[error("{0}")]
     Stream(String),
     /// A file of the state folder cannot be used.

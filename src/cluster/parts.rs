@@ -17,19 +17,24 @@ use crate::journal::{AppendBlocks, SharedJournal};
 use crate::named_filters::SharedFilters;
 use crate::state::{self, parse_position};
 use crate::system::{Durability, replace_file};
-use async_nats::jetstream::stream::Info;
+use async_nats::jetstream::stream::{Info, Stream};
 use parking_lot::Mutex;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Blocks that wait on their way to the clients. Then reading the stream waits.
 const MAX_WAITING: usize = 64;
 /// Messages before the newest that an edge reads at its start, so that it has the newest entries.
 const READ_AT_START: u64 = 64;
+/// Time in which the stream has to be opened at a start, and the delay between attempts.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_secs(1);
+/// Time in which blocks under way have to be appended before their logs are handed over.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time to write positions and to leave when the server stops.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time for a command.
@@ -53,7 +58,7 @@ impl Common {
         let engine = Engine::connect(config, node(config, state_dir)?)?;
         let (inside, config) = (engine.clone(), config.clone());
         let (archive, state) = engine.wait(async move {
-            let stream = stream::open(&inside, &config).await?;
+            let stream = opened(&inside, &config).await?;
             let state = stream.get_info().await.map_err(ClusterError::engine)?.state;
             Ok::<_, ClusterError>((Archive::new(inside, stream), state))
         })?;
@@ -111,6 +116,7 @@ impl Ingester {
     /// Takes part in the fetching of logs, as `hold` is told, and reports `work`: what it is given are the numbers of blocks that
     /// were appended and superseded.
     pub(crate) fn take_part(&self, hold: Hold, work: impl Fn(u64, u64) -> Work + Send + 'static) {
+        let hold = self.handing_over(hold);
         let (engine, config) = (self.common.engine.clone(), self.config.clone());
         let member = Member::new(engine, config, self.groups.clone(), hold, self.renewed.clone());
         self.common.engine.runtime.spawn(member.run());
@@ -119,6 +125,24 @@ impl Ingester {
             let (appended, superseded) = appender.counts();
             work(appended, superseded)
         });
+    }
+
+    /// The same as `hold`; the positions of logs that are not watched any more are in the bucket when it resolves.
+    fn handing_over(&self, hold: Hold) -> Hold {
+        let (engine, appender) = (self.common.engine.clone(), self.appender.clone());
+        let positions = self.positions.clone();
+        Box::new(move |groups| {
+            let (held, engine) = (hold(groups), engine.clone());
+            let (appender, positions) = (appender.clone(), positions.clone());
+            Box::pin(async move {
+                held.await;
+                // Without an answer of the engine, nothing can be handed over either.
+                let _ = timeout(SETTLE_TIMEOUT, appender.settle()).await;
+                if let Err(error) = positions.write(&engine).await {
+                    log::debug!("cluster: positions cannot be written: {error}");
+                }
+            })
+        })
     }
 
     /// How long ago it took part in the fetching of logs. It reads nothing, and so is never behind.
@@ -225,6 +249,23 @@ impl Edge {
     /// The reports of all servers that run.
     pub(crate) fn reports(&self) -> Vec<Report> {
         self.common.reports.alive()
+    }
+}
+
+/// The stream. The engine may be starting as well, so this is tried for a while, unless the settings are wrong.
+async fn opened(engine: &Engine, config: &ClusterConfig) -> Result<Stream, ClusterError> {
+    let deadline = Instant::now() + OPEN_TIMEOUT;
+    let mut told = false;
+    loop {
+        match stream::open(engine, config).await {
+            Err(error) if !matches!(error, ClusterError::Settings(_)) && Instant::now() < deadline => {
+                if !std::mem::replace(&mut told, true) {
+                    log::warn!("cluster: {error}; trying again");
+                }
+            }
+            result => return result,
+        }
+        sleep(RETRY).await;
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn open(engine: &Engine, config: &ClusterConfig) -> Result<Stre
             GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
                 make(engine, config).await
             }
-            _ => Err(ClusterError::Stream(no_jetstream(&error))),
+            _ => Err(ClusterError::Stream(with_hint(&error))),
         },
     }
 }
@@ -97,6 +97,9 @@ fn check(found: &Config, engine: &Engine, config: &ClusterConfig) -> Result<(), 
     compare("number of messages", &found.max_messages, &-1);
     compare("number of messages per subject", &found.max_messages_per_subject, &-1);
     compare("allow_direct", &found.allow_direct, &true);
+    if found.storage != wanted.storage {
+        problems.push("another storage than file".into());
+    }
     if found.retention != wanted.retention {
         problems.push("another retention than limits".into());
     }
@@ -106,7 +109,7 @@ fn check(found: &Config, engine: &Engine, config: &ClusterConfig) -> Result<(), 
     if problems.is_empty() {
         return Ok(());
     }
-    Err(ClusterError::Stream(format!(
+    Err(ClusterError::Settings(format!(
         "the stream {} of the engine has other settings than this server: {}; change the configuration, or the stream with \
          `nats stream edit`",
         engine.names.stream(),
@@ -132,14 +135,15 @@ async fn open_bucket(engine: &Engine, config: &ClusterConfig) -> Result<(), Clus
         // Another server may have made it meanwhile.
         Err(error) => match engine.context.get_key_value(name).await {
             Ok(_) => Ok(()),
-            Err(_) => Err(ClusterError::Stream(format!(
-                "the bucket {name} cannot be made: {}",
-                no_jetstream(&error)
-            ))),
+            Err(_) => {
+                Err(ClusterError::Stream(format!("the bucket {name} cannot be made: {}", with_hint(&error))))
+            }
         },
     }
 }
 
-fn no_jetstream(error: &dyn Display) -> String {
-    format!("{error}; the engine must be nats-server 2.11 or later with JetStream, and this user may use it")
+fn with_hint(error: &dyn Display) -> String {
+    format!(
+        "{error}; is the engine nats-server 2.11 or later with JetStream, does it have a majority, and may this user use it?"
+    )
 }

@@ -189,6 +189,8 @@ impl Tail {
         );
         self.send(Arrived::Missed { next_seq: first_seq(next) }).await?;
         self.journal.go_on_at(next);
+        // Among them may be the one before of any log.
+        self.newest.clear();
         Ok(())
     }
 

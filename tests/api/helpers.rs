@@ -54,7 +54,7 @@ impl Running {
 
 /// The engine of a cluster. If there is one, an ingester and an edge take the place of each server.
 fn engine() -> Option<String> {
-    std::env::var("CERTSTREAM_TEST_ENGINE").ok()
+    std::env::var("TEST_ENGINE").ok()
 }
 
 /// A log that grows only by `publish`.

@@ -142,8 +142,7 @@ async fn the_page_explains_what_is_served_and_dashboard_and_alerts_use_nothing_e
     // This server follows no list.
     served.insert("certstream_log_list_age_seconds".into());
     // It is no part of a cluster.
-    let of_clusters =
-        ["behind_blocks", "engine_age_seconds", "ingester_logs", "ingester_pending_entries"];
+    let of_clusters = ["behind_blocks", "engine_age_seconds", "ingester_logs", "ingester_pending_entries"];
     served.extend(of_clusters.map(|name| format!("certstream_cluster_{name}")));
     let page = include_str!("../../docs/metrics.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());

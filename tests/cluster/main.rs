@@ -7,7 +7,7 @@
 //!   logs            nodes        engine     nodes     clients          received
 //! ```
 //!
-//! The engine is the program that `CERTSTREAM_NATS_SERVER` names, or `nats-server` in `PATH`. Without it, each test says that
+//! The engine is the program that `NATS_SERVER` names, or `nats-server` in `PATH`. Without it, each test says that
 //! it was skipped.
 //!
 //! A longer run, for use before a release:
@@ -43,7 +43,7 @@ use tokio::time::sleep;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Names the program of the engine. The server would take it for a key of its configuration.
-const ENGINE_VARIABLE: &str = "CERTSTREAM_NATS_SERVER";
+const ENGINE_VARIABLE: &str = "NATS_SERVER";
 
 /// A setting of the environment.
 fn number(variable: &str, default: u64) -> u64 {
