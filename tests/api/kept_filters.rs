@@ -23,9 +23,9 @@ async fn a_filter_that_was_put_works_on_every_wire_live_and_from_the_journal_als
     let subscribed = both.any_message().await;
     assert_eq!(subscribed["filter"], json!({ "filter": [name], "type": ["precert"] }), "{subscribed}");
     app.wait_for_clients(3).await;
-    log.publish(300);
+    log.publish(600);
     let mut whole = Vec::new();
-    while whole.len() < 300 {
+    while whole.len() < 600 {
         whole.push(all.message().await);
     }
     let is_in = |name: &String| name.ends_with(".test") && name.contains('a') && !name.contains("zz");
