@@ -7,6 +7,7 @@
 
 use super::engine::Engine;
 use super::error::ClusterError;
+use super::fences::Fences;
 use super::journal::StreamJournal;
 use super::message::{COUNT, FIRST, NEXT, NODE, PREVIOUS, compress, position};
 use super::names::first_seq;
@@ -22,7 +23,6 @@ use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,8 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Appender {
     engine: Arc<Engine>,
-    /// The newest message of each log, as far as this server knows.
-    newest: Mutex<HashMap<LogIdentifier, Newest>>,
+    fences: Mutex<Fences>,
     positions: Arc<Positions>,
     config: ClusterConfig,
     /// Is told of each block that was appended.
@@ -54,15 +53,6 @@ pub(crate) struct Appender {
     /// Number of blocks that were appended, and how often another server was first.
     appended: AtomicU64,
     superseded: AtomicU64,
-}
-
-/// The newest message of a log.
-#[derive(Debug, Clone, Default)]
-struct Newest {
-    /// 0: there is none.
-    sequence: u64,
-    /// The position behind it, if this server has appended it.
-    position: Option<Bytes>,
 }
 
 /// What has been said of failures in the log file.
@@ -96,7 +86,7 @@ impl Appender {
     pub(super) fn new(engine: Arc<Engine>, positions: Arc<Positions>, config: ClusterConfig) -> Self {
         Appender {
             engine,
-            newest: Mutex::default(),
+            fences: Mutex::default(),
             positions,
             config,
             journal: None,
@@ -122,9 +112,9 @@ impl Appender {
         (self.appended.load(Ordering::Relaxed), self.superseded.load(Ordering::Relaxed))
     }
 
-    /// Appends a block as often as necessary. Returns its sequence; `None` if another server was first.
-    async fn append_block(&self, block: &Append) -> Option<u64> {
-        let previous = self.newest.lock().get(&block.log).map_or(0, |newest| newest.sequence);
+    /// Appends a block behind the message `previous`, in as many attempts as necessary. Returns its sequence; `None` if another
+    /// server was first.
+    async fn append_block(&self, block: &Append, previous: u64) -> Option<u64> {
         let (subject, payload) = (self.engine.names.subject(&block.log), self.compressed(block).await);
         loop {
             let error = match self.publish(&subject, block, payload.clone(), previous).await {
@@ -210,7 +200,7 @@ impl Appender {
         let sequence = newest.as_ref().map_or(0, |message| message.sequence);
         let kept = positions::read(&self.engine, log).await?.filter(|kept| kept.after >= sequence);
         // The stream may have been made anew, and positions are written from time to time.
-        let own = self.newest.lock().get(log).cloned().unwrap_or_default();
+        let own = self.fences.lock().newest(log);
         let is_newer = own.sequence > kept.as_ref().map_or(sequence, |kept| kept.after);
         let position = match (kept, newest) {
             _ if is_newer && own.position.is_some() => {
@@ -235,17 +225,17 @@ impl AppendBlocks for Arc<Appender> {
         Box::pin(async {
             // Its semaphore is never closed.
             let slot = self.slots.clone().acquire_owned().await;
-            let appender = self.clone();
+            let (appender, before) = (self.clone(), self.fences.lock().newest(&block.log));
             // The watcher may be stopped meanwhile, and must not leave half of it.
             let task = async move {
-                let appended = match appender.append_block(&block).await {
+                let appended = match appender.append_block(&block, before.sequence).await {
                     Some(sequence) => {
                         appender.trouble.succeeded();
                         appender.appended.fetch_add(1, Ordering::Relaxed);
                         let position = crate::journal::block::position(&block.block.into());
                         let position = position.ok().map(|(_, position)| position);
-                        let newest = Newest { sequence, position: position.clone() };
-                        appender.newest.lock().insert(block.log.clone(), newest);
+                        let kept = position.clone();
+                        appender.fences.lock().appended(&block.log, &before, sequence, kept);
                         appender.journal.iter().for_each(|journal| journal.go_on_at(sequence + 1));
                         if let Some(position) = position {
                             appender.positions.note(&block.log, sequence, position);
@@ -273,7 +263,7 @@ impl AppendBlocks for Arc<Appender> {
                 match self.newest_position(&log).await {
                     Ok((sequence, position)) => {
                         self.trouble.succeeded();
-                        self.newest.lock().insert(log, Newest { sequence, position: None });
+                        self.fences.lock().begin(log, sequence);
                         return position;
                     }
                     Err(error) => self.trouble.failed("the position of a log cannot be read", &error),
@@ -289,7 +279,7 @@ impl AppendBlocks for Arc<Appender> {
     }
 
     fn moved(&self, log: &LogIdentifier, position: &dyn Fn() -> Vec<u8>) {
-        let Some(newest) = self.newest.lock().get(log).map(|newest| newest.sequence) else { return };
+        let newest = self.fences.lock().newest(log).sequence;
         self.positions.note(log, newest, position().into());
     }
 }

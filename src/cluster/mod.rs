@@ -17,6 +17,7 @@
 //! | `names.rs` | what things are called in the engine, and the numbers of entries |
 //! | `message.rs` | a block as a message |
 //! | `appender.rs` | appends blocks, each exactly once |
+//! | `fences.rs` | what the next block of each log must follow |
 //! | `positions.rs` | the positions of the logs, which do not age |
 //! | `leases.rs`, `members.rs` | which ingester fetches which logs |
 //! | `journal.rs`, `archive.rs` | the stream as clients read it |
@@ -36,6 +37,7 @@ mod archive;
 mod edge_file;
 mod engine;
 mod error;
+mod fences;
 mod filters;
 mod journal;
 mod leases;
