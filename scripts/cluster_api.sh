@@ -32,5 +32,5 @@ skipped=(
 )
 export TEST_ENGINE="nats://127.0.0.1:$port"
 cargo test --locked --features cluster --test api -- \
-  streams:: wires:: resume:: filters:: filtered:: kept_filters:: named_filters:: slow_clients:: protocol:: \
+  streams:: wires:: resume:: filters:: kept_filters:: named_filters:: slow_clients:: \
   "${skipped[@]/#/--skip=}"

@@ -46,7 +46,7 @@ async fn chaos_loses_and_repeats_nothing() {
     let seed = number("SEED", 7);
     println!("SEED={seed}");
     let clients = cluster.clients(number("CLIENTS", 6) as usize, seed);
-    let (rate, seconds) = (number("RATE", 200), number("SECONDS", 60));
+    let (rate, seconds) = (number("RATE", 200), number("SECONDS", 40));
     cluster.logs.grow(rate as f64);
     clients.wait_for_entries(1).await;
     clients.measure_pauses();
