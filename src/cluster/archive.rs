@@ -19,7 +19,7 @@ use tokio::time::timeout;
 const BATCH: u64 = 64;
 const BATCH_BYTES: usize = 4 << 20;
 /// Time for each message of an answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Header of the engine: the sequence of a message.
 const SEQUENCE: &str = "Nats-Sequence";
 /// Statuses of the engine.

@@ -28,8 +28,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 /// Shortest time between two reconnects that time-outs cause.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(3);
-/// Time for the answer to a request.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for the answer to a request. While the engine has no leader, nobody answers, and each attempt takes as long.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time in which the engine has to acknowledge a message.
 const ACK_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -38,6 +38,7 @@ async fn chaos_loses_and_repeats_nothing() {
         engine: EngineOptions { nodes: 3, ..EngineOptions::default() },
         // The second one cuts blocks elsewhere.
         ingesters: vec!["", "page_size = 100"],
+        first_ingester_url: None,
         edges: 2,
         logs: TWO_OF_EACH.into(),
         keys: "replicas = 3\n".into(),
@@ -45,8 +46,8 @@ async fn chaos_loses_and_repeats_nothing() {
     let Some(cluster) = Cluster::start(options).await else { return };
     let seed = number("SEED", 7);
     println!("SEED={seed}");
-    let clients = cluster.clients(number("CLIENTS", 6) as usize, seed);
-    let (rate, seconds) = (number("RATE", 200), number("SECONDS", 40));
+    let clients = cluster.clients(number("READERS", 6) as usize, seed);
+    let (rate, seconds) = (number("RATE", 200), number("DURATION", 40));
     cluster.logs.grow(rate as f64);
     clients.wait_for_entries(1).await;
     clients.measure_pauses();

@@ -16,6 +16,8 @@ pub struct Options {
     pub engine: EngineOptions,
     /// Keys of `[fetch]`, for each ingest node.
     pub ingesters: Vec<&'static str>,
+    /// Where the first of them finds the engine, if not where the others do.
+    pub first_ingester_url: Option<String>,
     pub edges: usize,
     pub logs: Vec<DemoProtocol>,
     /// Further keys of `[cluster]`, and then further sections.
@@ -28,6 +30,7 @@ impl Default for Options {
         Options {
             engine: EngineOptions::default(),
             ingesters: vec![""],
+            first_ingester_url: None,
             edges: 1,
             logs: ONE_OF_EACH.into(),
             keys: String::new(),
@@ -59,11 +62,16 @@ impl Cluster {
     /// Starts everything. `None` if there is no engine.
     pub async fn start(options: Options) -> Option<Cluster> {
         let mut cluster = Cluster::prepare(options).await?;
-        for node in cluster.ingesters.iter_mut().chain(&mut cluster.edges) {
-            node.start().await;
-            cluster.story.tell(format!("{} listens on port {}", node.process.name, node.port));
-        }
+        cluster.start_nodes().await;
         Some(cluster)
+    }
+
+    /// Starts the nodes that were prepared.
+    pub async fn start_nodes(&mut self) {
+        for node in self.ingesters.iter_mut().chain(&mut self.edges) {
+            node.start().await;
+            self.story.tell(format!("{} listens on port {}", node.process.name, node.port));
+        }
     }
 
     /// The same, but the nodes do not run yet.
@@ -76,6 +84,8 @@ impl Cluster {
                 "{}\n[fetch]\noperator_requests_per_second = 10000\npartial_tile_wait = '1s'\n{fetch}\n{watched}",
                 options.keys
             );
+            let other = options.first_ingester_url.clone().filter(|_| i == 0);
+            let urls = other.map_or_else(|| urls.clone(), |url| vec![url]);
             Node::new(Role::Ingest, i, &urls, &sections)
         };
         let ingesters = options.ingesters.iter().enumerate().map(create).collect();

@@ -158,3 +158,44 @@ async fn delete_stream(cluster: &Cluster) {
     let [last, first] = [&before["last_seq"], &after["first_seq"]].map(|seq| seq.as_u64().expect("a number"));
     assert!(first > last, "the numbers go on: {before} {after}");
 }
+
+/// Its clients get a gap, like those of an edge that has just started.
+#[actix_web::test]
+async fn an_edge_that_was_stopped_longer_than_blocks_are_kept_says_what_is_missing() {
+    let options = Options { keys: "max_age = '3s'\n".into(), ..Options::default() };
+    let Some(cluster) = Cluster::start(options).await else { return };
+    let clients = cluster.clients(2, 10);
+    cluster.logs.grow(80.0);
+    clients.wait_for_entries(100).await;
+    cluster.edges[0].process.pause();
+    sleep(Duration::from_secs(8)).await;
+    cluster.edges[0].process.resume();
+    clients.wait_for_more_entries(100).await;
+    assert!(clients.received().all(|received| !received.gaps.is_empty()), "each is told");
+    cluster.finish_with_gaps(clients).await;
+}
+
+/// The position of a log is kept, also if none of its blocks is.
+#[actix_web::test]
+async fn a_log_whose_blocks_have_all_aged_goes_on_where_it_was() {
+    let options = Options { keys: "max_age = '2s'\n".into(), ..Options::default() };
+    let Some(mut cluster) = Cluster::start(options).await else { return };
+    let clients = cluster.clients(2, 11);
+    for step in 1..=3 {
+        cluster.logs.publish(30);
+        clients.wait_for_entries(60 * step).await;
+        let what = "no block is kept";
+        wait_until(what, async || {
+            let info = cluster.engine.command(&format!("STREAM.INFO.{STREAM}"), json!({})).await;
+            info["state"]["messages"] == 0
+        })
+        .await;
+        // It goes on by itself, and after a restart.
+        if step == 2 {
+            cluster.ingesters[0].process.terminate();
+            cluster.ingesters[0].process.wait_for_end().await;
+            cluster.ingesters[0].start().await;
+        }
+    }
+    cluster.finish(clients).await;
+}

@@ -33,12 +33,13 @@ pub struct Engine {
 
 pub struct EngineNode {
     pub process: Process,
-    ports: Ports,
+    pub ports: Ports,
 }
 
+/// The ports of a node.
 #[derive(Clone, Copy)]
-struct Ports {
-    clients: u16,
+pub struct Ports {
+    pub clients: u16,
     monitoring: u16,
     routes: u16,
 }

@@ -13,7 +13,7 @@
 //! A longer run, for use before a release:
 //!
 //! ```text
-//! SECONDS=3600 EVERY=20 MAX_STOP=15 RATE=1000 CLIENTS=20 SEED=1 \
+//! DURATION=3600 EVERY=20 MAX_STOP=15 RATE=1000 READERS=20 SEED=1 \
 //!     cargo test --release --features cluster --test cluster chaos -- --nocapture
 //! ```
 
@@ -33,6 +33,7 @@ mod received;
 mod refusals;
 mod sharing;
 mod story;
+mod unacknowledged;
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};

@@ -21,7 +21,7 @@ use super::head_tracker::HeadTracker;
 use super::log_cursor::LogCursor;
 use super::log_requests::LogRequests;
 use super::missing_board::MissingBoard;
-use super::publisher::Publisher;
+use super::publisher::{Published, Publisher};
 use super::reconciler::Reconciler;
 use super::report::Reporter;
 use super::retriever::Retriever;
@@ -33,6 +33,7 @@ use futures_util::FutureExt;
 use log::Level;
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::rc::Rc;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -151,16 +152,26 @@ impl<L: LogRequests> EntryStages<L> {
                 self.publisher.resume().await;
             }
             let cursor = self.publisher.begin(&board.first().await);
-            let ((), end, ()) = {
+            let end = {
                 let (pages_in, pages) = mpsc::channel(WAITING);
                 let (verified_in, verified) = mpsc::channel(WAITING);
-                tokio::join!(
-                    self.fetcher.run(fetch_from(&cursor, self.verifies), pages_in),
-                    self.verifier.run(cursor, pages, verified_in),
-                    self.publisher.run(verified)
-                )
+                let fetching = self.fetcher.run(fetch_from(&cursor, self.verifies), pages_in);
+                let verifying = self.verifier.run(cursor, pages, verified_in);
+                let mut proving = pin!(async { tokio::join!(fetching, verifying).1 });
+                let mut publishing = pin!(self.publisher.run(verified));
+                tokio::select! {
+                    end = &mut proving => {
+                        publishing.await;
+                        Some(end)
+                    }
+                    published = &mut publishing => match published {
+                        Published::All => Some(proving.await),
+                        // The other stages may be waiting for the log, which need not grow.
+                        Published::Superseded => None,
+                    }
+                }
             };
-            if let VerificationEnd::Contradicted(wait) = end {
+            if let Some(VerificationEnd::Contradicted(wait)) = end {
                 sleep(wait).await;
             }
         }

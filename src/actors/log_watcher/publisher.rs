@@ -36,6 +36,15 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+/// Why publishing ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Published {
+    /// Everything was published.
+    All,
+    /// Another server has published entries of this log.
+    Superseded,
+}
+
 /// Publishes the entries of one log.
 pub(super) struct Publisher {
     pub(super) reporter: Rc<Reporter>,
@@ -178,8 +187,8 @@ impl Publisher {
         self.announcements.push((text, *start));
     }
 
-    /// Publishes what arrives in `verified`, until its sender is closed.
-    pub(super) async fn run(&mut self, mut verified: mpsc::Receiver<Verified>) {
+    /// Publishes what arrives in `verified`, until its sender is closed, or another server has published entries of this log.
+    pub(super) async fn run(&mut self, mut verified: mpsc::Receiver<Verified>) -> Published {
         let mut heads = self.board.unreconciled_changes();
         loop {
             let verified = tokio::select! {
@@ -187,7 +196,7 @@ impl Publisher {
                 Some(recovered) = self.recovered.recv() => {
                     self.publish_recovered(recovered).await;
                     if self.is_superseded {
-                        return;
+                        return Published::Superseded;
                     }
                     continue;
                 }
@@ -212,10 +221,10 @@ impl Publisher {
                 }
                 Some(Verified::Unhashable(entry)) => self.pass_over(&entry).await,
                 Some(Verified::Missing { range, tree }) => self.miss(range, tree).await,
-                None => return,
+                None => return Published::All,
             }
             if self.is_superseded {
-                return;
+                return Published::Superseded;
             }
         }
     }
@@ -292,7 +301,9 @@ impl Publisher {
                 Appended::NotKept => self.is_kept = false,
                 Appended::Superseded => {
                     let name = self.reporter.name();
-                    log::info!("{name}: another server has published entries; going on behind them");
+                    log::info!(
+                        "{name}: its newest block is not the one from here; going on where the cluster is"
+                    );
                     self.is_superseded = true;
                     return 0;
                 }

@@ -314,7 +314,7 @@ async fn is_stopped_in_the_middle_of_a_missing_range() -> bool {
     tokio::select! {
         biased;
         () = stop => {}
-        () = stage.publisher.run(receiver) => panic!("it ended"),
+        _ = stage.publisher.run(receiver) => panic!("it ended"),
     }
     let saved = stage.positions.get(&LOG).expect("a position");
     let sent = stage.shared.broker.send(Newest).await.expect("the Broker").len() as u64;
