@@ -223,6 +223,7 @@ async function phone(page) {
 // The server is stopped and started again; errors of that are none of the page's.
 async function comesBack(page, problems) {
   assert.deepEqual(problems, []);
+  await page.mouse.move(2, 2); // no row rests
   fs.writeFileSync(down, '');
   await page.waitForFunction(() => document.querySelector('#state').textContent.includes('lost'));
   while (!fs.existsSync(up)) await page.waitForTimeout(100);
