@@ -11,6 +11,7 @@ mod logs;
 mod pem;
 mod pretty;
 mod show;
+mod signals;
 mod skip;
 mod token;
 mod verify_evidence;
@@ -35,6 +36,7 @@ use import::{ImportArgs, ImportError};
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use show::{CertArgs, EntryArgs, ShowError};
+use signals::{Hangups, stop_signal};
 use skip::{SkipArgs, SkipError};
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -423,80 +425,6 @@ fn local_address(mut address: SocketAddr) -> SocketAddr {
         IpAddr::V6(_) => address = (Ipv4Addr::LOCALHOST, address.port()).into(),
     }
     address
-}
-
-/// Completes at the first SIGTERM or SIGINT. A second one terminates the program immediately.
-async fn stop_signal() {
-    let name = next_signal().await;
-    log::info!("{name}: stopping");
-    service_manager::stopping();
-    actix::spawn(async {
-        next_signal().await;
-        std::process::exit(130);
-    });
-}
-
-/// Receives SIGHUP signals.
-#[cfg(unix)]
-struct Hangups(Option<tokio::signal::unix::Signal>);
-
-#[cfg(unix)]
-impl Hangups {
-    fn new() -> Self {
-        use tokio::signal::unix::{SignalKind, signal};
-        let hangups = signal(SignalKind::hangup()).inspect_err(|error| {
-            log::error!("cannot receive SIGHUP: {error}; to apply a new configuration, restart the server");
-        });
-        Hangups(hangups.ok())
-    }
-
-    async fn next(&mut self) {
-        let hangup = match &mut self.0 {
-            Some(hangups) => hangups.recv().await,
-            None => None,
-        };
-        if hangup.is_none() {
-            std::future::pending().await
-        }
-    }
-}
-
-/// This platform has no SIGHUP.
-#[cfg(not(unix))]
-struct Hangups;
-
-#[cfg(not(unix))]
-impl Hangups {
-    fn new() -> Self {
-        Hangups
-    }
-
-    async fn next(&mut self) {
-        std::future::pending().await
-    }
-}
-
-#[cfg(unix)]
-async fn next_signal() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        log::error!("cannot receive signals; stop the server with SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    }
-}
-
-#[cfg(not(unix))]
-async fn next_signal() -> &'static str {
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => "Ctrl-C",
-        Err(_) => std::future::pending().await,
-    }
 }
 
 /// The definition of the command line, for generating documentation.

@@ -198,10 +198,13 @@ impl Appender {
     async fn newest_position(&self, log: &LogIdentifier) -> Result<(u64, Option<Bytes>), ClusterError> {
         let newest = self.newest_message(log).await;
         let sequence = newest.as_ref().map_or(0, |message| message.sequence);
-        let kept = positions::read(&self.engine, log).await?.filter(|kept| kept.after >= sequence);
-        // The stream may have been made anew, and positions are written from time to time.
+        // A position behind a message that is gone is believed only if all of them are: if the engine has lost the newest ones,
+        // their entries are appended again, which is a repeat and no hole.
+        let is_of = |after| sequence == 0 || after == sequence;
+        let kept = positions::read(&self.engine, log).await?.filter(|kept| is_of(kept.after));
+        // Positions are written from time to time.
         let own = self.fences.lock().newest(log);
-        let is_newer = own.sequence > kept.as_ref().map_or(sequence, |kept| kept.after);
+        let is_newer = sequence == 0 && own.sequence > kept.as_ref().map_or(0, |kept| kept.after);
         let position = match (kept, newest) {
             _ if is_newer && own.position.is_some() => {
                 own.position.iter().for_each(|own_position| {

@@ -12,7 +12,7 @@
 //! | `verifier` | the proof that entries lead to a head; `unverified`: entries that wait for it; `log_cursor`: the position and its tree |
 //! | `reconciler`, `unreconciled` | the signed heads that no entries were proven to lead to |
 //! | `retriever`, `missing_board` | the entries that the log did not serve, and their retries |
-//! | `publisher` | the ledger, the Broker and the saved position |
+//! | `publisher` | the ledger, the journal and the saved position; `malformed`: what is kept of malformed entries |
 //! | `backoff` | the delays after failures |
 //! | `report`, `status`, `freshness`, `latency` | what is reported to admins, metrics and clients |
 //! | `log_requests`, `context` | the log as the stages see it; the dependencies of a watcher |
@@ -35,6 +35,7 @@ mod heads;
 pub(crate) mod latency;
 pub(crate) mod log_cursor;
 mod log_requests;
+mod malformed;
 pub(crate) mod missing_board;
 mod page_size;
 mod pipeline;

@@ -1,8 +1,9 @@
-//! The last stage: gives every index its place in the ledger, publishes the entries to the Broker, and moves the
-//! position of the log.
+//! The last stage: gives every index its place in the ledger, and appends the entries to the journal together with the
+//! position of the log behind them. The journal publishes them.
 
 use super::head_board::HeadBoard;
 use super::log_cursor::LogCursor;
+use super::malformed::{keep_undecodable, look_at};
 use super::missing_board::MissingBoard;
 use super::report::Reporter;
 use super::retriever::{Recovered, named};
@@ -11,23 +12,21 @@ use super::verifier::Verified;
 use crate::actors::outlet::Outlet;
 use crate::clock;
 use crate::config::{Start, WatchSettings};
-use crate::ct::entry::{Content, FramingFault, LogEntry, LogEntryType};
+use crate::ct::entry::Content;
 use crate::ct::head::Head;
 use crate::ct::merkle::CompactTree;
 use crate::ct::source::LogIdentifier;
 use crate::digest::Topic;
-use crate::evidence::Misbehaviour;
 use crate::journal::{Append, AppendBlocks, Appended, block};
+use crate::log_client::AnswerMemory;
 use crate::log_client::Issuers;
-use crate::log_client::{AnswerMemory, DecodeFailure};
-use crate::message::{CertEntry, EntryBatch};
+use crate::message::EntryBatch;
 use crate::printable::{MAX_CHARS, escaped};
 use crate::state::{
     Decision, Ledger, MissingRange, OutOfTurn, Position, Positions, Skip, SkipRecord, SkippedFolder,
-    UndecodableEntry, UndecodableFolder, encode_position, parse_position,
+    UndecodableFolder, encode_position, parse_position,
 };
 use base64_simd::STANDARD;
-use bytes::Bytes;
 use log::Level;
 use std::cell::Cell;
 use std::future::pending;
@@ -284,10 +283,10 @@ impl Publisher {
                     if let Content::Entry(whole) = &entry.content {
                         self.reporter.status().sent_one(whole.entry_type);
                     }
-                    self.look_at(&entry, arrived.evidence);
+                    look_at(&self.reporter, &entry, arrived.evidence);
                     decoded.push(entry);
                 }
-                Err(broken) => self.keep_undecodable(&broken, arrived.index),
+                Err(broken) => keep_undecodable(&self.reporter, &self.undecodable, &broken, arrived.index),
             }
         }
         self.unless_stopped().await;
@@ -446,7 +445,7 @@ impl Publisher {
     /// Skips an entry that cannot be hashed. The tree behind it is unknown.
     async fn pass_over(&mut self, arrived: &DecodedEntry) {
         if let Err(broken) = &arrived.content {
-            self.keep_undecodable(broken, arrived.index);
+            keep_undecodable(&self.reporter, &self.undecodable, broken, arrived.index);
         }
         let ledger = self.accounted(std::slice::from_ref(arrived)).await;
         self.unless_stopped().await;
@@ -454,48 +453,6 @@ impl Publisher {
         if let Some(cursor) = &mut self.cursor {
             cursor.reset_tree();
         }
-    }
-
-    /// Records what is wrong with an entry that is published nevertheless.
-    fn look_at(&self, entry: &CertEntry, leaf_input: Option<Bytes>) {
-        let Content::Entry(LogEntry { fault: Some(fault), certificate, chain, entry_type, .. }) =
-            &entry.content
-        else {
-            return;
-        };
-        if let FramingFault::MissingIssuer { .. } = fault {
-            self.reporter.status().sent_incomplete();
-            return self.reporter.tell(Level::Warn, Topic { about: "entry", problem: "chain" }, |name| {
-                format!("{name}: entry {}: {fault}; sent anyway", entry.index)
-            });
-        }
-        self.reporter.status().misframed();
-        let Some(leaf_input) = leaf_input else {
-            self.reporter.tell(Level::Warn, Topic { about: "entry", problem: "misframed" }, |name| {
-                format!("{name}: entry {} is malformed: {fault}; sent anyway", entry.index)
-            });
-            return;
-        };
-        self.reporter.wrong_entry(format!("entry {}: {fault}", entry.index), || Misbehaviour::WrongEntry {
-            index: entry.index,
-            leaf_input: leaf_input.as_ref().into(),
-            precertificate: (*entry_type == LogEntryType::Precert).then(|| certificate.as_ref().into()),
-            chain: chain.iter().map(|issuer| issuer.der().as_ref().into()).collect(),
-        });
-    }
-
-    /// Stores the bytes of an entry that is skipped because it cannot be decoded.
-    fn keep_undecodable(&self, broken: &DecodeFailure, index: u64) {
-        let DecodeFailure { reason, leaf_input, extra_data } = broken;
-        let url = self.reporter.status().source().url();
-        let kept =
-            match self.undecodable.keep(&UndecodableEntry { url, index, reason, leaf_input, extra_data }) {
-                Ok(path) => format!("kept in {}", path.display()),
-                Err(error) => format!("not kept: {error}"),
-            };
-        self.reporter.tell(Level::Warn, Topic { about: "entry", problem: "cannot be decoded" }, |name| {
-            format!("{name}: entry {index} cannot be decoded: {reason}; skipped, {kept}")
-        });
     }
 }
 
