@@ -16,27 +16,27 @@ pub struct RawEntry<'a> {
 }
 
 /// An entry in which a member is not valid base64, with the texts of both members.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{member} is no base64")]
-pub struct NotBase64 {
+pub struct NotBase64<'a> {
     /// `leaf_input` or `extra_data`.
     pub member: &'static str,
     /// The text of `leaf_input`.
-    pub leaf_input: String,
+    pub leaf_input: &'a str,
     /// The text of `extra_data`.
-    pub extra_data: String,
+    pub extra_data: &'a str,
 }
 
-impl NotBase64 {
+impl NotBase64<'_> {
     /// Decodes the entry leniently: skips characters outside the alphabet, and accepts missing or excess
     /// padding. Returns `leaf_input` and `extra_data`; `None` if even this does not yield whole bytes.
     pub fn salvage(&self) -> Option<(Vec<u8>, Vec<u8>)> {
-        Some((self.salvage_leaf_input()?, lenient(&self.extra_data)?))
+        Some((self.salvage_leaf_input()?, lenient(self.extra_data)?))
     }
 
     /// The same for `leaf_input` alone. Only `leaf_input` is hashed into the tree.
     pub fn salvage_leaf_input(&self) -> Option<Vec<u8>> {
-        lenient(&self.leaf_input)
+        lenient(self.leaf_input)
     }
 }
 
@@ -61,12 +61,12 @@ struct Texts<'a> {
 }
 
 /// The result for one entry of a page.
-pub type PageEntry<'a> = Result<RawEntry<'a>, NotBase64>;
+pub type PageEntry<'a> = Result<RawEntry<'a>, NotBase64<'a>>;
 
 /// Parses a page of at most `most` entries, the number that was requested. Calls `each` with every entry in the order of
 /// the log, and returns the results. An entry that is not valid base64 becomes an error in its place.
 ///
-/// The decoded bytes are only valid during the call, because the next entry is decoded into the same memory. A page
+/// Bytes and texts are only valid during the call, because the next entry is decoded into the same memory. A page
 /// whose entries are decoded one after the other stays in the processor's cache.
 ///
 /// # Errors
@@ -156,13 +156,10 @@ impl<'de, T, F: FnMut(PageEntry<'_>) -> T> Visitor<'de> for EntriesSeed<'_, F> {
 }
 
 /// Decodes both members into `decoded`.
-fn raw_entry<'a>(texts: &Texts<'_>, decoded: &'a mut Vec<u8>) -> PageEntry<'a> {
+fn raw_entry<'a>(texts: &'a Texts<'_>, decoded: &'a mut Vec<u8>) -> PageEntry<'a> {
     let (leaf, extra) = (texts.leaf_input.as_bytes(), texts.extra_data.as_bytes());
-    let not_base64 = |member| NotBase64 {
-        member,
-        leaf_input: texts.leaf_input.to_string(),
-        extra_data: texts.extra_data.to_string(),
-    };
+    let not_base64 =
+        |member| NotBase64 { member, leaf_input: &texts.leaf_input, extra_data: &texts.extra_data };
     decoded.clear();
     let base64 = base64_simd::STANDARD;
     base64.decode_append(leaf, &mut *decoded).map_err(|_| not_base64("leaf_input"))?;
@@ -176,10 +173,13 @@ fn raw_entry<'a>(texts: &Texts<'_>, decoded: &'a mut Vec<u8>) -> PageEntry<'a> {
 mod tests {
     use super::*;
 
-    type Parsed = Result<(Vec<u8>, Vec<u8>), NotBase64>;
+    type Parsed = Result<(Vec<u8>, Vec<u8>), String>;
 
     fn parse(body: &[u8], most: usize) -> Result<Vec<Parsed>, NotAPage> {
-        super::parse(body, most, |raw| raw.map(|raw| (raw.leaf_input.into(), raw.extra_data.into())))
+        let parsed = |raw: PageEntry<'_>| {
+            raw.map(|raw| (raw.leaf_input.into(), raw.extra_data.into())).map_err(|error| error.to_string())
+        };
+        super::parse(body, most, parsed)
     }
 
     #[test]
@@ -192,8 +192,8 @@ mod tests {
     #[test]
     fn one_broken_entry_costs_only_itself() {
         let page = parse(br#"{"entries":[{"leaf_input":"!!!!","extra_data":""},{"leaf_input":"Ag==","extra_data":"A"}, {"leaf_input":"Ag==","extra_data":""}]}"#, 1000).unwrap();
-        assert_eq!(page[0].as_ref().unwrap_err().to_string(), "leaf_input is no base64");
-        assert_eq!(page[1].as_ref().unwrap_err().to_string(), "extra_data is no base64");
+        assert_eq!(page[0].as_ref().unwrap_err(), "leaf_input is no base64");
+        assert_eq!(page[1].as_ref().unwrap_err(), "extra_data is no base64");
         assert!(page[2].is_ok());
     }
 
@@ -235,8 +235,7 @@ mod tests {
             ("AAE", Some(vec![0, 1])),
             ("A", None),
         ] {
-            let (leaf_input, extra_data) = (text.to_string(), String::new());
-            let salvaged = NotBase64 { member: "leaf_input", leaf_input, extra_data }.salvage();
+            let salvaged = NotBase64 { member: "leaf_input", leaf_input: text, extra_data: "" }.salvage();
             assert_eq!(salvaged.map(|(leaf_input, _)| leaf_input), bytes, "{text:?}");
         }
     }

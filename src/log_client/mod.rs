@@ -26,7 +26,9 @@ pub(crate) mod static_ct;
 pub(crate) mod tiles;
 mod traffic;
 
-pub(crate) use answer::{DecodeFailure, FetchedEntry, ProofFailure, Proven};
+pub(crate) use answer::{
+    DecodeFailure, EntryTexts, FetchedEntry, MAX_UNDECODABLE_TEXT, ProofFailure, Proven,
+};
 pub(crate) use client::LogClient;
 pub(crate) use error::FetchError;
 pub(crate) use issuers::Issuers;

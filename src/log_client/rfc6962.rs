@@ -4,7 +4,7 @@
 use super::http::Http;
 use super::issuers::Issuers;
 use super::tiles::{LeafIndex, Tiles};
-use super::{DecodeFailure, FetchError, FetchSettings, FetchedEntry, Range};
+use super::{DecodeFailure, EntryTexts, FetchError, FetchSettings, FetchedEntry, Range};
 use crate::ct::entry::{self, Content, FramingFault, LogEntry};
 use crate::ct::get_entries::{self, NotBase64, PageEntry};
 use crate::ct::head::Head;
@@ -181,28 +181,59 @@ fn fetched(raw: PageEntry<'_>, confirming: bool, issuers: &Issuers) -> FetchedEn
 /// Decodes one entry. An undecodable entry may have been damaged in transit, so it is decoded leniently only
 /// if it is undecodable a second time (`confirming`).
 fn decode(raw: PageEntry<'_>, confirming: bool, issuers: &Issuers) -> Result<Content, DecodeFailure> {
-    let base64 = |bytes| base64_simd::STANDARD.encode_to_string(bytes);
-    match raw {
+    let decoded = match &raw {
         Ok(raw) => entry::decode(raw.leaf_input, raw.extra_data, |der| issuers.interned(der))
-            .map(Content::Entry)
-            .map_err(|error| DecodeFailure {
-                reason: error.to_string(),
-                leaf_input: base64(raw.leaf_input),
-                extra_data: base64(raw.extra_data),
-            }),
-        Err(broken) => {
-            let salvaged = if confirming { salvage(&broken, issuers) } else { Err(broken.to_string()) };
-            let NotBase64 { leaf_input, extra_data, .. } = broken;
-            salvaged.map(Content::Entry).map_err(|reason| DecodeFailure { reason, leaf_input, extra_data })
-        }
-    }
+            .map_err(|error| error.to_string()),
+        Err(broken) if confirming => salvage(broken, issuers),
+        Err(broken) => Err(broken.to_string()),
+    };
+    decoded.map(Content::Entry).map_err(|reason| {
+        let texts = if confirming { EntryTexts::of(&raw) } else { None };
+        DecodeFailure { reason, texts }
+    })
 }
 
 /// Decodes an entry with invalid base64 leniently.
-fn salvage(broken: &NotBase64, issuers: &Issuers) -> Result<LogEntry, String> {
+fn salvage(broken: &NotBase64<'_>, issuers: &Issuers) -> Result<LogEntry, String> {
     let (leaf_input, extra_data) = broken.salvage().ok_or_else(|| broken.to_string())?;
     let mut entry =
         entry::decode(&leaf_input, &extra_data, |der| issuers.interned(der)).map_err(|e| e.to_string())?;
     entry.fault = Some(FramingFault::Base64 { member: broken.member });
     Ok(entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ct::get_entries::RawEntry;
+    use crate::log_client::MAX_UNDECODABLE_TEXT;
+
+    fn texts(raw: PageEntry<'_>, confirming: bool) -> Option<EntryTexts> {
+        let failure = decode(raw, confirming, &Issuers::in_memory()).unwrap_err();
+        assert_ne!(failure.reason, "");
+        failure.texts
+    }
+
+    #[test]
+    fn an_undecodable_entry_is_kept_when_it_is_so_a_second_time() {
+        let undecodable = RawEntry { leaf_input: b"no leaf", extra_data: &[0] };
+        let not_base64 = NotBase64 { member: "leaf_input", leaf_input: "!", extra_data: "AA==" };
+        for (raw, leaf_input) in [(Ok(undecodable), "bm8gbGVhZg=="), (Err(not_base64), "!")] {
+            assert_eq!(texts(raw, false), None);
+            let kept = EntryTexts { leaf_input: leaf_input.into(), extra_data: "AA==".into() };
+            assert_eq!(texts(raw, true), Some(kept));
+        }
+    }
+
+    #[test]
+    fn an_undecodable_entry_that_is_too_large_to_be_stored_is_not_kept() {
+        let (bytes, text) = (vec![0; MAX_UNDECODABLE_TEXT / 4 * 3 + 1], "!".repeat(MAX_UNDECODABLE_TEXT + 1));
+        let fitting = RawEntry { leaf_input: bytes.get(1..).unwrap(), extra_data: &[] };
+        let too_large = RawEntry { leaf_input: &bytes, extra_data: &[] };
+        let not_base64 = |extra_data| NotBase64 { member: "extra_data", leaf_input: "", extra_data };
+        assert_eq!(texts(Ok(fitting), true).unwrap().bytes(), MAX_UNDECODABLE_TEXT);
+        assert_eq!(texts(Ok(too_large), true), None);
+        assert!(texts(Err(not_base64(&text[1..])), true).is_some());
+        assert_eq!(texts(Err(not_base64(&text)), true), None);
+    }
 }

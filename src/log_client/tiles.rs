@@ -177,11 +177,11 @@ impl Tiles {
         entry.fault = misplaced.or(entry.fault);
         let merkle_tree_leaf = || tile::merkle_tree_leaf(timestamped_entry);
         let evidence = entry.misbehaviour().map(|_| merkle_tree_leaf());
-        let content = entry.within_limits().map(Content::Entry).map_err(|error| DecodeFailure {
-            reason: error.to_string(),
-            leaf_input: base64_simd::STANDARD.encode_to_string(merkle_tree_leaf()),
-            extra_data: String::new(),
-        });
+        // The only failure is that the entry is too large, so its texts would be too large as well.
+        let content = entry
+            .within_limits()
+            .map(Content::Entry)
+            .map_err(|error| DecodeFailure { reason: error.to_string(), texts: None });
         Ok(FetchedEntry { leaf_hash: Some(leaf_hash), content, evidence })
     }
 }

@@ -4,7 +4,7 @@ use super::report::Reporter;
 use crate::ct::entry::{Content, FramingFault, LogEntry, LogEntryType};
 use crate::digest::Topic;
 use crate::evidence::Misbehaviour;
-use crate::log_client::DecodeFailure;
+use crate::log_client::{DecodeFailure, EntryTexts, MAX_UNDECODABLE_TEXT};
 use crate::message::CertEntry;
 use crate::state::{UndecodableEntry, UndecodableFolder};
 use bytes::Bytes;
@@ -44,11 +44,15 @@ pub(super) fn keep_undecodable(
     broken: &DecodeFailure,
     index: u64,
 ) {
-    let DecodeFailure { reason, leaf_input, extra_data } = broken;
+    let DecodeFailure { reason, texts } = broken;
     let url = reporter.status().source().url();
-    let kept = match folder.keep(&UndecodableEntry { url, index, reason, leaf_input, extra_data }) {
-        Ok(path) => format!("kept in {}", path.display()),
-        Err(error) => format!("not kept: {error}"),
+    let kept = texts.as_ref().map(|EntryTexts { leaf_input, extra_data }| {
+        folder.keep(&UndecodableEntry { url, index, reason, leaf_input, extra_data })
+    });
+    let kept = match kept {
+        Some(Ok(path)) => format!("kept in {}", path.display()),
+        Some(Err(error)) => format!("not kept: {error}"),
+        None => format!("not kept: it is larger than {MAX_UNDECODABLE_TEXT} bytes"),
     };
     reporter.tell(Level::Warn, Topic { about: "entry", problem: "cannot be decoded" }, |name| {
         format!("{name}: entry {index} cannot be decoded: {reason}; skipped, {kept}")

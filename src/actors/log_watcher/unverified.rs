@@ -5,7 +5,7 @@ use super::report::Reporter;
 use crate::clock;
 use crate::ct::merkle::{CompactTree, Hash};
 use crate::evidence::OldTree;
-use crate::log_client::{DecodeFailure, FetchedEntry, Range};
+use crate::log_client::{DecodeFailure, EntryTexts, FetchedEntry, Range};
 use crate::message::CertEntry;
 use bytes::Bytes;
 
@@ -37,7 +37,9 @@ impl DecodedEntry {
     pub(super) fn bytes(&self) -> usize {
         let content = match &self.content {
             Ok(entry) => entry.content_bytes(),
-            Err(DecodeFailure { leaf_input, extra_data, .. }) => leaf_input.len() + extra_data.len(),
+            Err(DecodeFailure { reason, texts }) => {
+                reason.len() + texts.as_ref().map_or(0, EntryTexts::bytes)
+            }
         };
         size_of::<Self>() + content + self.evidence.as_ref().map_or(0, Bytes::len)
     }
@@ -193,8 +195,7 @@ mod tests {
     use crate::ct::head::Head;
 
     fn arrived(index: u64) -> DecodedEntry {
-        let broken =
-            DecodeFailure { reason: String::new(), leaf_input: String::new(), extra_data: String::new() };
+        let broken = DecodeFailure { reason: String::new(), texts: None };
         DecodedEntry { index, leaf_hash: Some([index as u8; 32]), content: Err(broken), evidence: None }
     }
 
@@ -254,8 +255,8 @@ mod tests {
     #[test]
     fn bytes_are_bounded_as_well_as_entries() {
         let large = |index: u64, bytes: usize| {
-            let leaf_input = "A".repeat(bytes);
-            let broken = DecodeFailure { reason: String::new(), leaf_input, extra_data: String::new() };
+            let texts = EntryTexts { leaf_input: "A".repeat(bytes), extra_data: String::new() };
+            let broken = DecodeFailure { reason: String::new(), texts: Some(texts) };
             DecodedEntry { content: Err(broken), ..arrived(index) }
         };
         let mut unverified = UnverifiedEntries::behind(&cursor(0), true);

@@ -103,11 +103,7 @@ impl LogRequests for FakeLog {
         let entry = |index| {
             let leaf = if self.altered.get() == Some(index) { u64::MAX } else { index };
             let names = NamesEntry { timestamp_ms: 1, names: vec!["example.com".into()] };
-            let broken = crate::log_client::DecodeFailure {
-                reason: "no base64".into(),
-                leaf_input: "!".into(),
-                extra_data: String::new(),
-            };
+            let broken = crate::log_client::DecodeFailure { reason: "no base64".into(), texts: None };
             let (leaf_hash, content) = match self.unhashable.get() == Some(index) {
                 true => (None, Err(broken)),
                 false => (Some(hash_of(leaf)), Ok(Content::Names(names))),

@@ -5,7 +5,7 @@ use super::super::verifier::Verified;
 use super::*;
 use crate::actors::broker::Newest;
 use crate::ct::source::LogIdentifier;
-use crate::log_client::DecodeFailure;
+use crate::log_client::{DecodeFailure, EntryTexts};
 use crate::state::{Between, Decision, MissingRange, Position, Positions};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -34,7 +34,8 @@ const URL: &str = "https://log.example";
 const LOG: LogIdentifier = LogIdentifier::LogId([1; 32]);
 
 fn broken() -> DecodeFailure {
-    DecodeFailure { reason: "because".into(), leaf_input: "AA==".into(), extra_data: String::new() }
+    let texts = EntryTexts { leaf_input: "AA==".into(), extra_data: String::new() };
+    DecodeFailure { reason: "because".into(), texts: Some(texts) }
 }
 
 impl Stage {

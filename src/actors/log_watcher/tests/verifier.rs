@@ -166,11 +166,7 @@ async fn an_entry_that_cannot_be_hashed_is_passed_on_behind_those_before_it() {
     tokio::time::pause();
     let mut stage = stage(50);
     stage.shared.board.publish(head(50));
-    let broken = crate::log_client::DecodeFailure {
-        reason: "no base64".into(),
-        leaf_input: "!".into(),
-        extra_data: String::new(),
-    };
+    let broken = crate::log_client::DecodeFailure { reason: "no base64".into(), texts: None };
     let mut entries: Vec<_> = (0..5).map(|index| decoded(index, &stage.shared.reporter)).collect();
     entries.push(DecodedEntry {
         leaf_hash: None,
