@@ -4,7 +4,7 @@ use super::broker::{Alert, Missed};
 use super::outlet::Outlet;
 use crate::cluster::Arrived;
 use crate::journal::{KnownIssuers, PlacedBlock, entries};
-use crate::message::EntryBatch;
+use crate::message::{EntryBatch, gap};
 use std::io;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -31,6 +31,10 @@ impl Follower {
             match arrived {
                 Arrived::Block(placed) => self.publish(placed),
                 Arrived::Missed { next_seq } => self.outlet.broker.do_send(Missed { next_seq }),
+                // It concerns what all clients have received, wherever they read now.
+                Arrived::Unread { from_seq, to_seq } => {
+                    self.outlet.broker.do_send(Alert(gap(from_seq, to_seq)))
+                }
                 // Clients are told of the next one. A busy Broker has more urgent things to do.
                 Arrived::Alert(text) => drop(self.outlet.broker.try_send(Alert(text))),
             }

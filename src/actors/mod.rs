@@ -8,7 +8,7 @@
 //! | readers ([`Reader::new`](reader::Reader::new)), [`Join`](broker::Join) | Connection, [`Replayer`](replayer::Replayer), Broker | sent regardless: at most one for each client |
 //! | [`Heard`](crate::message::Heard) | Connection, [`WebSocketSession`](websocket_session::WebSocketSession) | does not occur: the connection reads nothing more until the last one is handled |
 //! | pong, end ([`Reader`](reader::Reader)) | WebSocketSession, Connection | a newer pong replaces the last one; there is one end |
-//! | [`Alert`](broker::Alert) | LogWatcher, Broker | not sent; the misbehaviour is in the log file in any case |
+//! | [`Alert`](broker::Alert) | LogWatcher or the stream of a cluster, Broker | not sent; the misbehaviour is in the log file in any case; a gap is sent regardless |
 //! | [`Tick`](broker::Tick) | Heartbeat, Broker | skipped |
 //! | [`Subscribe`](broker::Subscribe), [`Unsubscribe`](broker::Unsubscribe) | [`Session`](session::Session), Broker | sent regardless: one of each per connection |
 //! | [`Newest`](broker::Newest), [`Clients`](broker::Clients), [`ReadFigures`](broker::ReadFigures), [`Ping`](broker::Ping) | routes, Broker | the sender waits |

@@ -9,6 +9,7 @@ use super::engine::Engine;
 use super::error::ClusterError;
 use super::fences::Fences;
 use super::journal::StreamJournal;
+use super::lost_numbers;
 use super::message::{COUNT, FIRST, NEXT, NODE, PREVIOUS, compress, position};
 use super::names::first_seq;
 use super::positions::{self, Positions};
@@ -53,6 +54,16 @@ pub(crate) struct Appender {
     /// Number of blocks that were appended, and how often another server was first.
     appended: AtomicU64,
     superseded: AtomicU64,
+}
+
+/// What has become of a block that was published.
+enum Attempt {
+    /// It is the message with this sequence.
+    Appended(u64),
+    /// It is not in the stream, and may be published again after the pause.
+    Failed { pause: Duration },
+    /// Another server was first.
+    Superseded,
 }
 
 /// What has been said of failures in the log file.
@@ -116,27 +127,56 @@ impl Appender {
     /// server was first.
     async fn append_block(&self, block: &Append, previous: u64) -> Option<u64> {
         let (subject, payload) = (self.engine.names.subject(&block.log), self.compressed(block).await);
+        let newest = self.newest_known();
         loop {
-            let error = match self.publish(&subject, block, payload.clone(), previous).await {
-                Ok(sequence) => return Some(sequence),
-                Err(error) => error,
-            };
-            self.trouble.failed("a block cannot be appended", &error);
-            if error.is_timeout {
-                self.engine.reconnect().await;
+            match self.attempt(&subject, block, &payload, previous).await {
+                Attempt::Appended(sequence) if sequence > newest => return Some(sequence),
+                // Readers that know the lost message of this number would not read this one.
+                Attempt::Appended(sequence) => self.skip_lost_numbers(sequence, newest).await,
+                Attempt::Failed { pause } => sleep(pause).await,
+                Attempt::Superseded => return None,
             }
-            if error.is_without_stream
-                && let Err(error) = stream::open(&self.engine, &self.config).await
-            {
-                self.trouble.failed("the stream cannot be made anew", &error);
-            }
-            match self.newest_message(&block.log).await {
-                Some(message) if message.payload == payload => return Some(message.sequence),
-                Some(message) if message.sequence == previous => {}
-                None if previous == 0 => {}
-                _ => return None,
-            }
-            sleep(if error.is_lasting { LONG_RETRY } else { RETRY }).await;
+        }
+    }
+
+    /// Publishes a block. After a failure, finds out what has become of it.
+    async fn attempt(&self, subject: &str, block: &Append, payload: &Bytes, previous: u64) -> Attempt {
+        let error = match self.publish(subject, block, payload.clone(), previous).await {
+            Ok(sequence) => return Attempt::Appended(sequence),
+            Err(error) => error,
+        };
+        self.trouble.failed("a block cannot be appended", &error);
+        if error.is_timeout {
+            self.engine.reconnect().await;
+        }
+        if error.is_without_stream
+            && let Err(error) = stream::open(&self.engine, &self.config).await
+        {
+            self.trouble.failed("the stream cannot be made anew", &error);
+        }
+        let pause = if error.is_lasting { LONG_RETRY } else { RETRY };
+        match self.newest_message(&block.log).await {
+            Some(message) if message.sequence == previous => Attempt::Failed { pause },
+            Some(message) if message.payload == payload => Attempt::Appended(message.sequence),
+            None if previous == 0 => Attempt::Failed { pause },
+            _ => Attempt::Superseded,
+        }
+    }
+
+    /// The newest message that is known of the stream; 0 if none is.
+    fn newest_known(&self) -> u64 {
+        self.journal.as_ref().map_or(0, |journal| journal.next().saturating_sub(1))
+    }
+
+    /// Removes the message `given`, whose number was given a second time, and makes the stream go on above `newest`.
+    async fn skip_lost_numbers(&self, given: u64, newest: u64) {
+        log::error!(
+            "cluster: the engine has lost the messages {given} to {newest}, which it had acknowledged; their entries are fetched \
+             again, and clients may receive them twice; is sync_interval \"always\" in its configuration?"
+        );
+        while let Err(error) = lost_numbers::skip(&self.engine, given, newest).await {
+            self.trouble.failed("the numbers of lost messages cannot be skipped", &error);
+            sleep(RETRY).await;
         }
     }
 
@@ -194,17 +234,28 @@ impl Appender {
         }
     }
 
+    /// The last sequence of the stream. One that does not exist is made first.
+    async fn last_sequence(&self) -> Result<u64, ClusterError> {
+        match lost_numbers::last_sequence(&self.engine).await? {
+            Some(last) => Ok(last),
+            None => Ok(stream::open(&self.engine, &self.config).await?.cached_info().state.last_sequence),
+        }
+    }
+
     /// The position of a log, and the sequence of its newest message.
     async fn newest_position(&self, log: &LogIdentifier) -> Result<(u64, Option<Bytes>), ClusterError> {
         let newest = self.newest_message(log).await;
         let sequence = newest.as_ref().map_or(0, |message| message.sequence);
-        // A position behind a message that is gone is believed only if all of them are: if the engine has lost the newest ones,
-        // their entries are appended again, which is a repeat and no hole.
-        let is_of = |after| sequence == 0 || after == sequence;
+        // A position behind a message that is gone is believed if all messages of the log are, unless the stream ends before it:
+        // if the engine has lost the newest ones, their entries are appended again, which is a repeat and no hole.
+        let last = if sequence > 0 { sequence } else { self.last_sequence().await? };
+        let is_of = |after| after == sequence || sequence == 0 && after <= last;
         let kept = positions::read(&self.engine, log).await?.filter(|kept| is_of(kept.after));
-        // Positions are written from time to time.
+        // Positions are written from time to time. One that lost messages led to is only better than none.
         let own = self.fences.lock().newest(log);
-        let is_newer = sequence == 0 && own.sequence > kept.as_ref().map_or(0, |kept| kept.after);
+        let is_newer = sequence == 0
+            && (own.sequence <= last || kept.is_none())
+            && own.sequence > kept.as_ref().map_or(0, |kept| kept.after);
         let position = match (kept, newest) {
             _ if is_newer && own.position.is_some() => {
                 own.position.iter().for_each(|own_position| {

@@ -12,12 +12,15 @@ use chrono::{DateTime, SecondsFormat};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Messages that one request returns at most, and their bytes.
+/// Messages that one request returns at most.
 const BATCH: u64 = 64;
-const BATCH_BYTES: usize = 4 << 20;
+/// Their bytes. After a request without a complete answer, the next one asks for the other number: the engine cuts off servers
+/// that do not take in fast enough what they have asked for.
+const BATCH_BYTES: [usize; 2] = [1 << 20, 128 << 10];
 /// Time for each message of an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Header of the engine: the sequence of a message.
@@ -63,12 +66,14 @@ enum From {
 pub(super) struct Archive {
     engine: Arc<Engine>,
     stream: Arc<Stream>,
+    /// Number of requests without a complete answer.
+    failures: Arc<AtomicUsize>,
 }
 
 impl Archive {
     /// Reads `stream` of `engine`.
     pub(super) fn new(engine: Arc<Engine>, stream: Stream) -> Self {
-        Archive { engine, stream: Arc::new(stream) }
+        Archive { engine, stream: Arc::new(stream), failures: Arc::default() }
     }
 
     /// The stream.
@@ -170,9 +175,15 @@ impl Archive {
                 ("start_time", Value::from(time.to_rfc3339_opts(SecondsFormat::Micros, true)))
             }
         };
-        let request = json!({ begin: value, "batch": count, "max_bytes": BATCH_BYTES,
+        let [bytes, fewer_bytes] = BATCH_BYTES;
+        let is_even = self.failures.load(Ordering::Relaxed).is_multiple_of(2);
+        let request = json!({ begin: value, "batch": count, "max_bytes": if is_even { bytes } else { fewer_bytes },
             "next_by_subj": self.engine.names.subjects() });
-        direct_get(&self.engine, self.engine.names.stream(), &request).await
+        let answer = direct_get(&self.engine, self.engine.names.stream(), &request).await;
+        if answer.is_err() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
     }
 }
 

@@ -18,10 +18,12 @@
 //! | `message.rs` | a block as a message |
 //! | `appender.rs` | appends blocks, each exactly once |
 //! | `fences.rs` | what the next block of each log must follow |
+//! | `lost_numbers.rs` | numbers of messages that the engine has lost are not given again |
 //! | `positions.rs` | the positions of the logs, which do not age |
 //! | `leases.rs`, `members.rs` | which ingester fetches which logs |
 //! | `journal.rs`, `archive.rs` | the stream as clients read it |
 //! | `tail.rs` | the newest blocks, and notices about logs |
+//! | `chains.rs` | whether the blocks of each log follow one another |
 //! | `edge_file.rs` | how far an edge had read, for clients without a cursor |
 //! | `filters.rs` | filters that clients have put |
 //! | `reports.rs` | what servers tell each other of themselves |
@@ -34,6 +36,7 @@
 
 mod appender;
 mod archive;
+mod chains;
 mod edge_file;
 mod engine;
 mod error;
@@ -41,6 +44,7 @@ mod fences;
 mod filters;
 mod journal;
 mod leases;
+mod lost_numbers;
 mod members;
 mod message;
 mod names;

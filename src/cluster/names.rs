@@ -36,7 +36,12 @@ impl Names {
         format!("{}.log.{}", self.stream, key_of(log))
     }
 
-    /// The subjects of all blocks.
+    /// The subject of messages without a block, which only use up numbers.
+    pub(super) fn empty(&self) -> String {
+        format!("{}.log.none", self.stream)
+    }
+
+    /// The subjects of all messages.
     pub(super) fn subjects(&self) -> String {
         format!("{}.log.*", self.stream)
     }

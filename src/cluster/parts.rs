@@ -96,6 +96,10 @@ impl Ingester {
         let positions = Arc::new(Positions::default());
         let appender = Appender::new(common.engine.clone(), positions.clone(), config.clone())
             .noting(common.journal.clone());
+        let engine = common.engine.clone();
+        // The stream may have lost messages since.
+        let newest = common.engine.wait(async move { positions::newest_known_sequence(&engine).await })?;
+        common.journal.go_on_at(newest + 1);
         common.engine.runtime.spawn(positions.clone().keep_writing(common.engine.clone()));
         common.engine.runtime.spawn(common.journal.clone().keep_fresh(true));
         let (appender, renewed) = (Arc::new(appender), Arc::new(Mutex::new(Instant::now())));

@@ -4,6 +4,7 @@
 //! before in the stream, and in its log. What is missing is announced.
 
 use super::archive::StoredMessage;
+use super::chains::{Chains, Link};
 use super::engine::Engine;
 use super::error::ClusterError;
 use super::journal::StreamJournal;
@@ -13,14 +14,14 @@ use crate::journal::PlacedBlock;
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use futures_util::StreamExt;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-/// Bytes that the engine sends ahead. With more, it would take this server for a slow one.
-const PULL_BYTES: usize = 4 << 20;
+/// Bytes that the engine sends ahead. If it cuts this server off for being slow before anything arrives, the next size is
+/// tried, in turn, because a message may be larger than the smaller ones.
+const PULL_BYTES: [usize; 3] = [4 << 20, 1 << 20, 256 << 10];
 /// A pull is renewed after this time.
 const PULL_EXPIRY: Duration = Duration::from_secs(5);
 /// The engine says at this interval that it is there. Without two of them, the consumer is made anew.
@@ -42,6 +43,13 @@ pub(crate) enum Arrived {
         /// The number of the first entry behind them.
         next_seq: u64,
     },
+    /// The entries with these numbers were not read, because others had them before.
+    Unread {
+        /// The first number.
+        from_seq: u64,
+        /// The last one.
+        to_seq: u64,
+    },
     /// A notice about a log.
     Alert(String),
 }
@@ -50,8 +58,8 @@ pub(crate) enum Arrived {
 pub(super) struct Tail {
     journal: Arc<StreamJournal>,
     arrived: mpsc::Sender<Arrived>,
-    /// The sequence of the newest message of each subject, of those that were read.
-    newest: HashMap<String, u64>,
+    /// What was read of each log.
+    chains: Chains,
     /// The sequence before which a message was found missing. It is believed the second time.
     doubted: Option<u64>,
 }
@@ -73,15 +81,16 @@ impl From<ClusterError> for End {
 impl Tail {
     /// Reads what `journal` has not read. Sends it to `arrived`, and waits while that is full.
     pub(super) fn new(journal: Arc<StreamJournal>, arrived: mpsc::Sender<Arrived>) -> Self {
-        Tail { journal, arrived, newest: HashMap::new(), doubted: None }
+        Tail { journal, arrived, chains: Chains::default(), doubted: None }
     }
 
     /// Reads until nobody receives any more.
     pub(super) async fn run(mut self) {
         let mut trouble: Option<(Instant, bool)> = None;
+        let (mut pull_bytes, mut others) = (PULL_BYTES[0], PULL_BYTES.into_iter().cycle().skip(1));
         loop {
             let before = self.journal.next();
-            let error = match self.read().await {
+            let error = match self.read(pull_bytes).await {
                 End::Closed => return,
                 End::Again(error) => error,
             };
@@ -91,6 +100,8 @@ impl Tail {
                     log::info!("cluster: the stream is read again, after {:.1?}", begin.elapsed());
                 }
                 trouble = None;
+            } else {
+                pull_bytes = others.next().unwrap_or(pull_bytes);
             }
             let (begin, told) = trouble.get_or_insert((Instant::now(), false));
             if begin.elapsed() >= PATIENCE && !std::mem::replace(told, true) {
@@ -101,13 +112,13 @@ impl Tail {
     }
 
     /// Reads until something is wrong.
-    async fn read(&mut self) -> End {
-        match self.try_read().await {
+    async fn read(&mut self, pull_bytes: usize) -> End {
+        match self.try_read(pull_bytes).await {
             Ok(end) | Err(end) => end,
         }
     }
 
-    async fn try_read(&mut self) -> Result<End, End> {
+    async fn try_read(&mut self, pull_bytes: usize) -> Result<End, End> {
         let info = self.journal.archive().stream().get_info().await.map_err(ClusterError::engine)?;
         let first = info.state.first_sequence;
         self.journal.note(info.state, false);
@@ -126,7 +137,7 @@ impl Tail {
         let consumer: PullConsumer = stream.create_consumer(wanted).await.map_err(ClusterError::engine)?;
         let messages = consumer
             .stream()
-            .max_bytes_per_batch(PULL_BYTES)
+            .max_bytes_per_batch(pull_bytes)
             .expires(PULL_EXPIRY)
             .heartbeat(IDLE_HEARTBEAT)
             .messages();
@@ -156,28 +167,36 @@ impl Tail {
             headers: message.headers.clone().unwrap_or_default(),
             payload: message.payload.clone(),
         };
-        self.check_order(message.subject.as_str(), &stored);
+        self.check_chain(message.subject.as_str(), &stored).await?;
         let (placed, count) = (stored.placed(), stored.count());
         self.send(Arrived::Block(placed)).await?;
         self.journal.arrived(sequence, count, time_us);
         Ok(())
     }
 
-    /// Says so if a message does not follow the one of its log that was read before: the engine has lost what it had
-    /// acknowledged, and given its place to something else.
-    fn check_order(&mut self, subject: &str, message: &StoredMessage) {
-        let before = self.newest.insert(subject.into(), message.sequence);
-        let previous = number(&message.headers, PREVIOUS);
-        // A subject that was empty begins with 0.
-        if let (Some(before), Some(previous @ 1..)) = (before, previous)
-            && before != previous
-        {
-            log::error!(
-                "cluster: the message {} of {subject} follows {previous}, but {before} was read before it: the engine has lost \
-                 blocks, and entries may be missing or sent twice; is sync_interval \"always\" in its configuration?",
-                message.sequence
-            );
+    /// Says so if a message does not follow the one of its log that was read before it, and tells clients if they may miss
+    /// something.
+    async fn check_chain(&mut self, subject: &str, message: &StoredMessage) -> Result<(), End> {
+        let Some(previous) = number(&message.headers, PREVIOUS) else { return Ok(()) };
+        let sequence = message.sequence;
+        match self.chains.add(subject, sequence, previous) {
+            Link::Next => {}
+            Link::Again(lost) => log::error!(
+                "cluster: the engine has lost messages of {subject} from {lost} on, which it had acknowledged; their entries come \
+                 again from {sequence} on; is sync_interval \"always\" in its configuration?"
+            ),
+            Link::Unread(unread) => {
+                let (first, last) = unread.into_inner();
+                log::error!(
+                    "cluster: the engine has lost messages of {subject}, which it had acknowledged, and has given the numbers \
+                     {first} to {last} a second time; clients are told that they may have missed them; is sync_interval \
+                     \"always\" in its configuration?"
+                );
+                let (from_seq, to_seq) = (first_seq(first), first_seq(last + 1) - 1);
+                self.send(Arrived::Unread { from_seq, to_seq }).await?;
+            }
         }
+        Ok(())
     }
 
     /// Goes on with the message `next`: those before it are gone.
@@ -190,7 +209,7 @@ impl Tail {
         self.send(Arrived::Missed { next_seq: first_seq(next) }).await?;
         self.journal.go_on_at(next);
         // Among them may be the one before of any log.
-        self.newest.clear();
+        self.chains.clear();
         Ok(())
     }
 

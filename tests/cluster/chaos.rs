@@ -39,6 +39,7 @@ async fn chaos_loses_and_repeats_nothing() {
         // The second one cuts blocks elsewhere.
         ingesters: vec!["", "page_size = 100"],
         first_ingester_url: None,
+        edge_url: None,
         edges: 2,
         logs: TWO_OF_EACH.into(),
         keys: "replicas = 3\n".into(),

@@ -4,7 +4,7 @@ use crate::clients::Clients;
 use crate::engine::{Engine, EngineOptions};
 use crate::logs::{Logs, ONE_OF_EACH};
 use crate::nodes::{Node, Role};
-use crate::received::{Received, judge, judge_with_gaps};
+use crate::received::{Received, judge, judge_with_gaps, judge_with_repeats};
 use crate::story::Story;
 use crate::wait_until;
 use certstream_server::demo::DemoProtocol;
@@ -19,6 +19,8 @@ pub struct Options {
     /// Where the first of them finds the engine, if not where the others do.
     pub first_ingester_url: Option<String>,
     pub edges: usize,
+    /// The same for the edges.
+    pub edge_url: Option<String>,
     pub logs: Vec<DemoProtocol>,
     /// Further keys of `[cluster]`, and then further sections.
     pub keys: String,
@@ -32,6 +34,7 @@ impl Default for Options {
             ingesters: vec![""],
             first_ingester_url: None,
             edges: 1,
+            edge_url: None,
             logs: ONE_OF_EACH.into(),
             keys: String::new(),
         }
@@ -89,7 +92,8 @@ impl Cluster {
             Node::new(Role::Ingest, i, &urls, &sections)
         };
         let ingesters = options.ingesters.iter().enumerate().map(create).collect();
-        let edges = (0..options.edges).map(|i| Node::new(Role::Edge, i, &urls, &options.keys)).collect();
+        let edge_urls = options.edge_url.map_or_else(|| urls.clone(), |url| vec![url]);
+        let edges = (0..options.edges).map(|i| Node::new(Role::Edge, i, &edge_urls, &options.keys)).collect();
         Some(Cluster { story: Story::begin(), engine, ingesters, edges, logs })
     }
 
@@ -128,6 +132,15 @@ impl Cluster {
         self.stop(&received).await;
     }
 
+    /// The same, but entries may have come more than once, and none is missing. Returns what each client has received.
+    pub async fn finish_with_repeats(self, clients: Clients) -> Vec<Received> {
+        let received = self.end(clients).await;
+        judge_with_repeats(&received, &self.logs.sizes());
+        assert!(received.iter().all(|client| client.missing.is_empty()), "nothing is missing");
+        self.stop(&received).await;
+        received
+    }
+
     async fn end(&self, clients: Clients) -> Vec<Received> {
         let sizes = self.logs.end_growth().await;
         self.story.tell(format!("the logs do not grow any more: {sizes:?}"));
@@ -137,10 +150,7 @@ impl Cluster {
     async fn stop(&self, received: &[Received]) {
         let missing = received.iter().flat_map(|client| &client.missing).count();
         let entries: u64 = self.logs.sizes().values().sum();
-        println!(
-            "{entries} entries, received once and in order by {} clients, {missing} gaps",
-            received.len()
-        );
+        println!("{entries} entries, received in order by {} clients, {missing} gaps", received.len());
         self.logs.stop().await;
     }
 

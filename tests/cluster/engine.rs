@@ -18,6 +18,10 @@ pub struct EngineOptions {
     pub nodes: usize,
     /// How many bytes of streams a node may keep on disk. If not set, most of the disk.
     pub max_file_store: Option<u64>,
+    /// Where a single node keeps its streams. If not set, in a folder of its own.
+    pub store: Option<PathBuf>,
+    /// Whether it soon cuts off clients that do not read.
+    pub is_impatient: bool,
     /// Who may connect: a user and a password. If not set, anyone.
     pub user: Option<(&'static str, &'static str)>,
     /// The folder of an authority (`ca.pem`) and of a certificate for 127.0.0.1 that it has issued (`cert.pem`, `key.pem`).
@@ -34,6 +38,7 @@ pub struct Engine {
 pub struct EngineNode {
     pub process: Process,
     pub ports: Ports,
+    store: PathBuf,
 }
 
 /// The ports of a node.
@@ -54,20 +59,37 @@ impl Engine {
             let name = format!("engine-{i}");
             let folder = dir.path().join(&name);
             std::fs::create_dir(&folder).expect("a folder");
+            let store = options.store.clone().unwrap_or_else(|| folder.join("store"));
             let file = folder.join("nats.conf");
-            std::fs::write(&file, configuration(&name, own, &ports, &folder, &options)).expect("a file");
+            std::fs::write(&file, configuration(&name, own, &ports, &store, &options)).expect("a file");
             let arguments = vec!["-c".into(), file.display().to_string()];
             let process = Process::new(name, program.clone(), arguments, folder.join("log"));
-            EngineNode { process, ports: *own }
+            EngineNode { process, ports: *own, store }
         };
         let nodes = ports.iter().enumerate().map(create).collect();
         let mut engine = Engine { nodes, options, _dir: dir };
-        engine.nodes.iter_mut().for_each(|node| node.process.start());
+        for node in &mut engine.nodes {
+            node.process.start();
+        }
         for node in &engine.nodes {
-            let what = format!("{} is healthy", node.process.name);
-            wait_until(&what, async || node.monitoring("healthz").await.is_some()).await;
+            node.wait_until_healthy().await;
         }
         Some(engine)
+    }
+
+    /// Kills the only node, calls `change` with the folder of its streams, and starts it again.
+    pub async fn restart_with(&mut self, change: impl FnOnce(&Path)) {
+        let [node] = &mut self.nodes[..] else { panic!("one node") };
+        node.process.kill();
+        change(&node.store);
+        node.process.start();
+        node.wait_until_healthy().await;
+    }
+
+    /// How many clients the only node has cut off because they did not read.
+    pub async fn slow_clients(&self) -> u64 {
+        let state = self.nodes[0].monitoring("varz").await.expect("its state");
+        state["slow_consumers"].as_u64().expect("a number")
     }
 
     /// The URLs for the nodes of the cluster, with the user if there is one.
@@ -127,6 +149,11 @@ impl Engine {
 }
 
 impl EngineNode {
+    async fn wait_until_healthy(&self) {
+        let what = format!("{} is healthy", self.process.name);
+        wait_until(&what, async || self.monitoring("healthz").await.is_some()).await;
+    }
+
     /// The response to a monitoring request, if it is answered with 200 in time.
     async fn monitoring(&self, path: &str) -> Option<Value> {
         let client = awc::Client::builder().timeout(Duration::from_secs(1)).finish();
@@ -153,12 +180,16 @@ fn program() -> Option<PathBuf> {
     found
 }
 
-fn configuration(name: &str, own: &Ports, all: &[Ports], folder: &Path, options: &EngineOptions) -> String {
+fn configuration(name: &str, own: &Ports, all: &[Ports], store: &Path, options: &EngineOptions) -> String {
     let Ports { clients, monitoring, routes } = own;
+    let limits = match options.is_impatient {
+        false => "max_payload: 8MB",
+        true => "max_payload: 256KB\nmax_pending: 256KB",
+    };
     let mut text = format!(
-        "listen: '127.0.0.1:{clients}'\nhttp: '127.0.0.1:{monitoring}'\nserver_name: {name}\nmax_payload: 8MB\n\
+        "listen: '127.0.0.1:{clients}'\nhttp: '127.0.0.1:{monitoring}'\nserver_name: {name}\n{limits}\n\
          jetstream {{ store_dir: '{}', sync_interval: always",
-        folder.display()
+        store.display()
     );
     if let Some(bytes) = options.max_file_store {
         let _ = write!(text, ", max_file_store: {bytes}");

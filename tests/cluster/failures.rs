@@ -1,10 +1,15 @@
 //! Processes that fail, one kind at a time.
 
 use crate::cluster::{Cluster, Options, Target};
+use crate::engine::EngineOptions;
+use crate::wait_until;
+use crate::wire::Wire;
 use std::time::Duration;
 use tokio::time::sleep;
 
 const RATE: f64 = 80.0;
+/// More than an edge asks for at once, in bytes.
+const ENOUGH: u64 = 10 << 20;
 /// Longest pause of a log while another ingest node takes it over, or another node of the engine leads. Leases last 10 s, and
 /// a group is taken over 15 s after its node has died at the latest; the rest is for a busy machine.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
@@ -93,7 +98,7 @@ async fn the_leader_of_the_engine_is_killed() {
 }
 
 #[actix_web::test]
-async fn the_engine_loses_its_quorum_for_10_seconds() {
+async fn the_engine_loses_its_quorum_for_30_seconds() {
     let Some(mut cluster) = Cluster::start(Options::replicated()).await else { return };
     let clients = cluster.clients(3, 5);
     cluster.logs.grow(RATE);
@@ -102,12 +107,40 @@ async fn the_engine_loses_its_quorum_for_10_seconds() {
     for i in 0..2 {
         cluster.kill(Target::Engine(i));
     }
-    sleep(Duration::from_secs(10)).await;
+    sleep(Duration::from_secs(30)).await;
     for i in 0..2 {
         cluster.engine.nodes[i].process.start();
     }
     cluster.catch_up(&clients).await;
-    println!("the engine had no quorum for 10 s: a log pauses for {:?}", clients.longest_pause());
+    println!("the engine had no quorum for 30 s: a log pauses for {:?}", clients.longest_pause());
+    cluster.finish(clients).await;
+}
+
+/// The engine does not wait for an edge that does not read, and ends its connection.
+#[actix_web::test]
+async fn an_edge_that_is_cut_off_for_being_slow_goes_on() {
+    let wire = Wire::listen().await;
+    let engine = EngineOptions { is_impatient: true, ..EngineOptions::default() };
+    let options = Options { engine, edge_url: Some(wire.url()), ..Options::default() };
+    let Some(mut cluster) = Cluster::prepare(options).await else { return };
+    wire.lead_to(cluster.engine.nodes[0].ports.clients);
+    cluster.start_nodes().await;
+    let clients = cluster.clients(3, 7);
+    cluster.logs.grow(RATE);
+    clients.wait_for_entries(100).await;
+    // So that there is more to send than the system takes for the connection.
+    cluster.edges[0].process.pause();
+    wait_until("the stream has enough", async || {
+        cluster.logs.publish(1000);
+        sleep(Duration::from_millis(500)).await;
+        cluster.engine.stream_state().await["bytes"].as_u64() > Some(ENOUGH)
+    })
+    .await;
+    wire.block(true);
+    cluster.edges[0].process.resume();
+    wait_until("the edge is cut off", async || cluster.engine.slow_clients().await > 0).await;
+    wire.block(false);
+    clients.wait_for_more_entries(1000).await;
     cluster.finish(clients).await;
 }
 

@@ -3,60 +3,11 @@
 
 use crate::cluster::{Cluster, Options, Target};
 use crate::engine::STREAM;
-use crate::free_port;
+use crate::wire::Wire;
 use base64_simd::STANDARD;
 use serde_json::json;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
-
-/// Passes connections on to the engine, and its answers back unless they are held.
-struct Wire {
-    port: u16,
-    engine: Arc<AtomicU16>,
-    holds_answers: Arc<AtomicBool>,
-}
-
-impl Wire {
-    async fn listen() -> Self {
-        let port = free_port();
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a free port");
-        let (engine, holds_answers) = (Arc::new(AtomicU16::new(0)), Arc::new(AtomicBool::new(false)));
-        let wire = Wire { port, engine: engine.clone(), holds_answers: holds_answers.clone() };
-        actix_web::rt::spawn(async move {
-            while let Ok((node, _)) = listener.accept().await {
-                let engine = TcpStream::connect(("127.0.0.1", engine.load(Ordering::Relaxed))).await;
-                let Ok(engine) = engine else { continue };
-                actix_web::rt::spawn(pass_on(node, engine, holds_answers.clone()));
-            }
-        });
-        wire
-    }
-}
-
-/// Passes bytes on in both directions, until one side closes.
-async fn pass_on(mut node: TcpStream, mut engine: TcpStream, holds_answers: Arc<AtomicBool>) {
-    let (mut asked, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    loop {
-        let passed = tokio::select! {
-            read = node.read(&mut asked) => match read {
-                Ok(length @ 1..) => engine.write_all(&asked[..length]).await,
-                _ => return,
-            },
-            read = engine.read(&mut answered) => match read {
-                Ok(1..) if holds_answers.load(Ordering::Relaxed) => Ok(()),
-                Ok(length @ 1..) => node.write_all(&answered[..length]).await,
-                _ => return,
-            },
-        };
-        if passed.is_err() {
-            return;
-        }
-    }
-}
 
 /// Number of blocks behind the message `after` that the node `name` has published.
 async fn published(cluster: &Cluster, after: u64, name: &str) -> usize {
@@ -80,10 +31,10 @@ async fn last_sequence(cluster: &Cluster) -> u64 {
 #[actix_web::test]
 async fn a_block_that_was_published_and_not_acknowledged_is_there_once() {
     let wire = Wire::listen().await;
-    let first_ingester_url = Some(format!("nats://127.0.0.1:{}", wire.port));
+    let first_ingester_url = Some(wire.url());
     let options = Options { ingesters: vec!["", ""], first_ingester_url, ..Options::default() };
     let Some(mut cluster) = Cluster::prepare(options).await else { return };
-    wire.engine.store(cluster.engine.nodes[0].ports.clients, Ordering::Relaxed);
+    wire.lead_to(cluster.engine.nodes[0].ports.clients);
     cluster.start_nodes().await;
     let clients = cluster.clients(3, 8);
     cluster.logs.grow(80.0);
@@ -92,11 +43,11 @@ async fn a_block_that_was_published_and_not_acknowledged_is_there_once() {
     sleep(Duration::from_secs(5)).await;
 
     let before = last_sequence(&cluster).await;
-    wire.holds_answers.store(true, Ordering::Relaxed);
+    wire.lose_answers(true);
     let what = "a block of ingest-0 is in the stream, and it has not heard so";
     crate::wait_until(what, async || published(&cluster, before, "ingest-0").await > 0).await;
     cluster.kill(Target::Ingester(0));
-    wire.holds_answers.store(false, Ordering::Relaxed);
+    wire.lose_answers(false);
     cluster.catch_up(&clients).await;
     cluster.ingesters[0].start().await;
     clients.wait_for_more_entries(50).await;
@@ -107,22 +58,22 @@ async fn a_block_that_was_published_and_not_acknowledged_is_there_once() {
 #[actix_web::test]
 async fn an_acknowledgement_that_is_lost_changes_nothing() {
     let wire = Wire::listen().await;
-    let first_ingester_url = Some(format!("nats://127.0.0.1:{}", wire.port));
+    let first_ingester_url = Some(wire.url());
     let Some(mut cluster) = Cluster::prepare(Options { first_ingester_url, ..Options::default() }).await
     else {
         return;
     };
-    wire.engine.store(cluster.engine.nodes[0].ports.clients, Ordering::Relaxed);
+    wire.lead_to(cluster.engine.nodes[0].ports.clients);
     cluster.start_nodes().await;
     let clients = cluster.clients(2, 9);
     cluster.logs.grow(80.0);
     clients.wait_for_entries(100).await;
     for _ in 0..3 {
         let before = last_sequence(&cluster).await;
-        wire.holds_answers.store(true, Ordering::Relaxed);
+        wire.lose_answers(true);
         let what = "a block is in the stream, and its node has not heard so";
         crate::wait_until(what, async || published(&cluster, before, "ingest-0").await > 0).await;
-        wire.holds_answers.store(false, Ordering::Relaxed);
+        wire.lose_answers(false);
         // It has connected again by then.
         clients.wait_for_more_entries(300).await;
     }

@@ -26,7 +26,7 @@ pub(crate) struct Missed {
     pub(crate) next_seq: u64,
 }
 
-/// A notice about a log, for the clients that asked for notices.
+/// A notice for all clients that asked for notices: about a log, or a gap in what they have received.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Alert(pub(crate) String);
