@@ -3,7 +3,8 @@
 //! the one that it follows, however many servers fetch the log and whatever fails.
 //!
 //! After any failure, the log's newest message says what is true: it is the block itself, the one before, or one of
-//! another server.
+//! another server. If the engine has lost messages and gives a block one of their numbers, the block is taken back and appended
+//! again, with a new number.
 
 use super::engine::Engine;
 use super::error::ClusterError;
@@ -176,7 +177,7 @@ impl Appender {
         );
         while let Err(error) = lost_numbers::skip(&self.engine, given, newest).await {
             self.trouble.failed("the numbers of lost messages cannot be skipped", &error);
-            sleep(RETRY).await;
+            sleep(LONG_RETRY).await;
         }
     }
 
@@ -236,10 +237,11 @@ impl Appender {
 
     /// The last sequence of the stream. One that does not exist is made first.
     async fn last_sequence(&self) -> Result<u64, ClusterError> {
-        match lost_numbers::last_sequence(&self.engine).await? {
-            Some(last) => Ok(last),
-            None => Ok(stream::open(&self.engine, &self.config).await?.cached_info().state.last_sequence),
-        }
+        let stream = match stream::find(&self.engine).await? {
+            Some(stream) => stream,
+            None => stream::open(&self.engine, &self.config).await?,
+        };
+        Ok(stream.cached_info().state.last_sequence)
     }
 
     /// The position of a log, and the sequence of its newest message.

@@ -5,7 +5,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::ops::RangeInclusive;
 
-/// Number of messages of each log that are remembered: more than the engine can lose between two syncs.
+/// Number of messages of each log that are remembered. If more than these were lost, clients are told of a gap that may not be
+/// one.
 const MAX_REMEMBERED: usize = 256;
 
 /// The newest messages of each subject that were read, the newest last.

@@ -8,8 +8,7 @@
 
 use super::engine::Engine;
 use super::error::ClusterError;
-use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::context::GetStreamErrorKind;
+use super::stream;
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
@@ -25,7 +24,7 @@ const MAX_LOST: u64 = 1_000_000;
 /// # Errors
 /// If the engine does not answer, or the stream ends so far before `newest` that another one must have taken its place.
 pub(super) async fn skip(engine: &Engine, given: u64, newest: u64) -> Result<(), ClusterError> {
-    let Some(stream) = stream(engine).await? else { return Ok(()) };
+    let Some(stream) = stream::find(engine).await? else { return Ok(()) };
     let mut last = stream.cached_info().state.last_sequence;
     if newest.saturating_sub(last) > MAX_LOST {
         return Err(ClusterError::Stream(format!(
@@ -40,26 +39,6 @@ pub(super) async fn skip(engine: &Engine, given: u64, newest: u64) -> Result<(),
     }
     stream.purge().filter(engine.names.empty()).await.map_err(ClusterError::engine)?;
     Ok(())
-}
-
-/// The last sequence of the stream. `None` if there is no stream.
-///
-/// # Errors
-/// If the engine does not answer.
-pub(super) async fn last_sequence(engine: &Engine) -> Result<Option<u64>, ClusterError> {
-    Ok(stream(engine).await?.map(|stream| stream.cached_info().state.last_sequence))
-}
-
-async fn stream(engine: &Engine) -> Result<Option<Stream>, ClusterError> {
-    match engine.context.get_stream(engine.names.stream()).await {
-        Ok(stream) => Ok(Some(stream)),
-        Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
-                Ok(None)
-            }
-            _ => Err(ClusterError::engine(error)),
-        },
-    }
 }
 
 /// Removes a message, unless it is gone already.

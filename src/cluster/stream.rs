@@ -28,11 +28,22 @@ pub(super) async fn open(engine: &Engine, config: &ClusterConfig) -> Result<Stre
         );
     }
     open_bucket(engine, config).await?;
+    match find(engine).await? {
+        Some(stream) => check(&stream.cached_info().config, engine, config).map(|()| stream),
+        None => make(engine, config).await,
+    }
+}
+
+/// The stream with its state. `None` if it does not exist.
+///
+/// # Errors
+/// If the engine does not answer.
+pub(super) async fn find(engine: &Engine) -> Result<Option<Stream>, ClusterError> {
     match engine.context.get_stream(engine.names.stream()).await {
-        Ok(stream) => check(&stream.cached_info().config, engine, config).map(|()| stream),
+        Ok(stream) => Ok(Some(stream)),
         Err(error) => match error.kind() {
             GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
-                make(engine, config).await
+                Ok(None)
             }
             _ => Err(ClusterError::Stream(with_hint(&error))),
         },

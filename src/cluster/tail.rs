@@ -90,7 +90,11 @@ impl Tail {
         let (mut pull_bytes, mut others) = (PULL_BYTES[0], PULL_BYTES.into_iter().cycle().skip(1));
         loop {
             let before = self.journal.next();
-            let error = match self.read(pull_bytes).await {
+            let (end, has_pulled) = match self.consumer().await {
+                Ok(consumer) => (self.read(&consumer, pull_bytes).await, true),
+                Err(end) => (end, false),
+            };
+            let error = match end {
                 End::Closed => return,
                 End::Again(error) => error,
             };
@@ -100,7 +104,7 @@ impl Tail {
                     log::info!("cluster: the stream is read again, after {:.1?}", begin.elapsed());
                 }
                 trouble = None;
-            } else {
+            } else if has_pulled {
                 pull_bytes = others.next().unwrap_or(pull_bytes);
             }
             let (begin, told) = trouble.get_or_insert((Instant::now(), false));
@@ -111,14 +115,8 @@ impl Tail {
         }
     }
 
-    /// Reads until something is wrong.
-    async fn read(&mut self, pull_bytes: usize) -> End {
-        match self.try_read(pull_bytes).await {
-            Ok(end) | Err(end) => end,
-        }
-    }
-
-    async fn try_read(&mut self, pull_bytes: usize) -> Result<End, End> {
+    /// A consumer of what was not read yet.
+    async fn consumer(&mut self) -> Result<PullConsumer, End> {
         let info = self.journal.archive().stream().get_info().await.map_err(ClusterError::engine)?;
         let first = info.state.first_sequence;
         self.journal.note(info.state, false);
@@ -134,7 +132,17 @@ impl Tail {
             ..pull::Config::default()
         };
         let stream = self.journal.archive().stream();
-        let consumer: PullConsumer = stream.create_consumer(wanted).await.map_err(ClusterError::engine)?;
+        Ok(stream.create_consumer(wanted).await.map_err(ClusterError::engine)?)
+    }
+
+    /// Reads until something is wrong.
+    async fn read(&mut self, consumer: &PullConsumer, pull_bytes: usize) -> End {
+        match self.try_read(consumer, pull_bytes).await {
+            Ok(end) | Err(end) => end,
+        }
+    }
+
+    async fn try_read(&mut self, consumer: &PullConsumer, pull_bytes: usize) -> Result<End, End> {
         let messages = consumer
             .stream()
             .max_bytes_per_batch(pull_bytes)
