@@ -8,7 +8,7 @@
 //! single range that is refused may contain an entry that the log cannot serve.
 
 /// Number of full pages after which a larger page is requested again.
-const PROBE_AFTER: u32 = 64;
+pub(super) const PROBE_AFTER: u32 = 64;
 
 /// The page size of one log.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Failures of a range after which it is halved.
-const HALVE_AFTER: u32 = 2;
+pub(super) const HALVE_AFTER: u32 = 2;
 
 /// The range from the first index that has not left the window to the end of what is to be fetched so far.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 use super::super::fetcher::{FetchedPage, Fetcher};
 use super::super::missing_board::MAX_RANGES;
+use super::super::page_size::PROBE_AFTER;
+use super::super::window::HALVE_AFTER;
 use super::retriever::missing_range;
 use super::*;
 use crate::config::WatchSettings;
@@ -256,13 +258,24 @@ async fn a_log_that_refuses_large_ranges_is_asked_for_smaller_ones() {
         () = fetcher.run(0, sender) => panic!("it ended"),
         () = all => {}
     }
-    let ranges = log.ranges.borrow();
-    let failed = ranges.iter().filter(|(start, end, _)| end - start > 32).count();
-    assert!(failed < 40, "{failed} of {} requests failed", ranges.len());
+    let failed: Vec<bool> = log.ranges.borrow().iter().map(|(start, end, _)| end - start > 32).collect();
+    let served = failed.iter().filter(|failed| !**failed).count();
     // The size that is learned is at least half of the limit.
-    assert!(ranges.len() - failed < 350, "{} requests", ranges.len());
-    let learned = ranges.iter().skip(50).filter(|(start, end, _)| end - start > 32).count();
-    assert!(learned < 12, "{learned} failed later, when larger ranges were tried again");
+    assert!(served < 350, "{served} requests");
+    // A larger size is tried after so many full pages, by all requests that are in flight.
+    let mut pages = 0;
+    let is_probe = |failed: &&bool| {
+        pages += usize::from(!**failed);
+        **failed && pages >= PROBE_AFTER as usize
+    };
+    let probes = failed.iter().filter(is_probe).count();
+    let learning = failed.len() - served - probes;
+    assert!(
+        probes <= SETTINGS.in_flight * (served / PROBE_AFTER as usize),
+        "{probes} failed beside {served} pages"
+    );
+    // Of each size that is too large (1000, 500, 250, 125, 62), those in flight fail, until they are halved.
+    assert!(learning <= 5 * SETTINGS.in_flight * HALVE_AFTER as usize, "{learning} failed at first");
 }
 
 #[actix::test]
