@@ -32,9 +32,9 @@
 //! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `cluster`, `live_config`, `config`, `named_filters`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `message`, `clock` |
 //! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `named_filters`, `access`, `printable`, `clock` |
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
-//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `named_filters`, `log_client`, `state`, `journal`, `unique`, `counters`, `access`, `filter`, `message`, `rate`, `printable`, `clock` |
+//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `named_filters`, `log_client`, `state`, `journal`, `choice`, `counters`, `access`, `filter`, `message`, `rate`, `printable`, `clock` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
-//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `cluster`, `live_config`, `config`, `named_filters`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `filter`, `message`, `ct`, `spare`, `rate`, `printable`, `system`, `clock` |
+//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `cluster`, `live_config`, `config`, `named_filters`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `choice`, `counters`, `digest`, `evidence`, `access`, `filter`, `message`, `ct`, `spare`, `rate`, `printable`, `system`, `clock` |
 //! | `cluster` | several servers with one journal, a stream of NATS JetStream | `config`, `named_filters`, `state`, `journal`, `ct`, `system`, `clock` |
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
 //! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `state`, `unique`, `access`, `filter`, `message`, `ct`, `printable`, `system` |
@@ -45,6 +45,7 @@
 //! | [`demo`] | a local CT log, for trying the server out and for tests | `ct`, `certificate`, `rate`, `clock` |
 //! | [`state`] | the files that survive a restart | `evidence`, `ct`, `system` |
 //! | [`journal`] | the durable sequence of verified entries, their numbers, and the logs' positions | `message`, `ct`, `certificate`, `clock` |
+//! | `choice` | which messages of a stream are wanted: a part of query strings | `unique`, `filter`, `printable` |
 //! | `unique` | which entries are the first ones of their issuance or certificate | `filter`, `message`, `ct`, `certificate` |
 //! | `counters` | counters of client events | `access`, `message` |
 //! | `digest` | groups repeated problems of the CT logs into few lines of the log file | `printable` |
@@ -77,7 +78,7 @@
 //! | which names are in `all_domains` | `certificate/domains.rs`; of names tiles: `ct/names_tile.rs` |
 //! | which entries a filter wants | `filter/oracle.rs`; of all filters: `actors/reader/filtered_feeds.rs` |
 //! | which entries are the same for `unique=` | `unique/kind.rs` |
-//! | which parameters are understood | `routes/query.rs` |
+//! | which parameters are understood | `choice.rs`, `routes/query.rs` |
 //! | which filters of clients are kept, and for how long | `named_filters/kept.rs` |
 //! | when a named filter's list is exchanged | `reload/filter_lists.rs`, `actors/reader/named_parts.rs` |
 //! | whether an address may connect, and a token may subscribe | `access/mod.rs`, `access/token.rs`; applied in `server/gate.rs` |
@@ -96,6 +97,7 @@
 mod access;
 mod actors;
 pub mod certificate;
+mod choice;
 pub mod cli;
 mod clock;
 #[cfg(feature = "cluster")]

@@ -24,6 +24,7 @@ use crate::actors::log_directory::{LogDirectory, LogStatuses, StopWatching};
 use crate::actors::outlet::Outlet;
 use crate::actors::reader::Feeds;
 use crate::actors::replayer::Replayer;
+use crate::actors::subscriptions::Subscriptions;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::http_client::TlsClient;
@@ -122,6 +123,12 @@ impl Application {
         let operators = Arc::new(operators(config, rates.as_ref()));
         let (statuses, live) = (LogStatuses::default(), Arc::new(LiveConfig::new(LiveSettings::of(config))));
         let filters = Arc::new(named_filters(config, &backbone));
+        let subscriptions = Subscriptions {
+            feeds: Feeds::default(),
+            journal: journal.clone(),
+            uniques: uniques.clone(),
+            replay,
+        };
         let state = web::Data::new(AppState {
             liveness: Liveness::of(broker.clone()),
             broker: broker.clone(),
@@ -138,11 +145,8 @@ impl Application {
             operators: operators.clone(),
             begin: std::time::Instant::now(),
             positions: positions.clone(),
-            journal: journal.clone(),
-            feeds: Feeds::default(),
-            uniques: uniques.clone(),
+            subscriptions: subscriptions.clone(),
             filters: filters.clone(),
-            replay,
             grace: RestartGrace::new(backbone.start_of_grace, config.restart_grace),
             serves_streams: config.serves_clients(),
             #[cfg(feature = "cluster")]

@@ -31,7 +31,6 @@ pub(crate) mod linger;
 pub(crate) mod liveness;
 pub(crate) mod log_directory;
 pub(crate) mod log_watcher;
-
 pub(crate) mod outlet;
 pub(crate) mod reader;
 mod replay_queue;
@@ -41,5 +40,6 @@ pub(crate) mod session;
 pub(crate) mod socket;
 #[cfg(target_os = "linux")]
 mod splice;
+pub(crate) mod subscriptions;
 mod trim_policy;
 mod websocket_session;

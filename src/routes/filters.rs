@@ -1,12 +1,11 @@
 //! `/filters`: filters that are too long for a URL; and the named filters that a client asks for.
 
 use super::body::{BodyError, MAX_BODY};
-use super::invalid::{InvalidParameter, invalid};
-use super::query::refused_filter;
 use super::state::AppState;
 use super::visitors::{filter_limits, refused};
 use crate::access::Refusal;
 use crate::actors::client::Identity;
+use crate::choice::{InvalidParameter, invalid};
 use crate::clock;
 use crate::filter::{Filter, Limits};
 use crate::named_filters::{Found, Kept, NamedFilter, NoRoom, PREFIX, is_kept_name};
@@ -35,7 +34,7 @@ pub(super) async fn put(
         }
     };
     let parse = move || Filter::from_json(body.bytes(), limits);
-    let filter = state.answers.filters.run_aside(parse).await?.map_err(refused_filter)?;
+    let filter = state.answers.filters.run_aside(parse).await?.map_err(InvalidParameter::from)?;
     let limit = state.live.settings().clients.kept_filter_bytes as u64;
     let inside = state.clone();
     // The disk may be slow; other clients do not wait for it.

@@ -1,43 +1,26 @@
 //! What a subscriber asks for in the query string, alike for all streams and wires.
 
-use super::invalid::{InvalidParameter, invalid};
-use crate::actors::reader::EVERY;
-use crate::filter::{Filter, FilterError, Limits, Parameter, is_parameter, suggestion};
+use crate::choice::{self, Choice, InvalidParameter, count, flag, invalid};
+use crate::filter::{Limits, is_parameter};
 use crate::journal::{FileError, Journal};
 use crate::message::Stream;
-use crate::named_filters::NamedFilter;
-use crate::unique::{Differs, Kind, Unique};
 use chrono::DateTime;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Maximum number of entries before the end with which a subscriber can begin. They are counted block by block.
 const MAX_LAST: u64 = 10_000;
 
-/// The parameters beside those of filters.
-const PARAMETERS: [&str; 13] = [
-    "stream", "token", "filter", "notices", "explain", "sample", "unique", "cursor", "since", "until",
-    "before", "last", "follow",
-];
+/// The parameters beside those that choose messages.
+const PARAMETERS: [&str; 9] =
+    ["stream", "token", "notices", "cursor", "since", "until", "before", "last", "follow"];
 
-/// Largest value of `sample`.
-const MAX_SAMPLE: u64 = 1_000_000;
-
-/// What a subscriber asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a subscriber asks for. By default, everything that comes next.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Query {
     /// Whether it wants notices.
     pub(super) notices: bool,
-    /// Which entries it wants.
-    pub(super) filter: Filter,
-    /// The name of a filter that has to want them as well.
-    pub(super) named: Option<String>,
-    /// Of those that the filter wants, it wants the ones whose number is a multiple of this, which is at least 1.
-    pub(super) sample: u64,
-    /// Of those, it wants the first one of each of these.
-    pub(super) unique: Option<Kind>,
-    /// Whether each message says why its filter wants it.
-    pub(super) explains: bool,
+    /// Which messages it wants.
+    pub(super) choice: Choice,
     /// The newest entry that it has.
     cursor: Option<u64>,
     /// The moment from which on it wants entries, unix microseconds.
@@ -50,26 +33,6 @@ pub(super) struct Query {
     ends_now: bool,
     /// It begins with this many entries before the end.
     last: Option<u64>,
-}
-
-/// Everything that comes next.
-impl Default for Query {
-    fn default() -> Self {
-        Query {
-            notices: false,
-            filter: Filter::default(),
-            named: None,
-            sample: EVERY,
-            unique: None,
-            explains: false,
-            cursor: None,
-            since_us: None,
-            until_us: None,
-            before: None,
-            ends_now: false,
-            last: None,
-        }
-    }
 }
 
 /// Where a subscriber reads.
@@ -96,24 +59,13 @@ impl Query {
         now_us: u64,
         limits: Limits,
     ) -> Result<Self, InvalidParameter> {
-        let (mut query, mut given, mut of_filter) = (Query::default(), Vec::new(), Vec::new());
-        let mut unique = None;
+        let (mut query, mut given, mut of_choice) = (Query::default(), Vec::new(), Vec::new());
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            if is_parameter(&name) {
-                of_filter.push((name, value));
+            if Choice::has(&name) {
+                of_choice.push((name, value));
                 continue;
             }
-            let Some(name) = PARAMETERS.into_iter().find(|known| *known == name) else {
-                return Err(unknown(&name));
-            };
-            if given.contains(&name) {
-                return Err(invalid(name, "is given more than once"));
-            }
-            given.push(name);
-            if name == "unique" {
-                unique = Some(Unique::from_name(&value).ok_or_else(|| not_unique(&value))?);
-                continue;
-            }
+            let name = choice::known(&name, PARAMETERS.into_iter().chain(choice::PARAMETERS), &mut given)?;
             query.set(name, &value, now_us)?;
         }
         if let Some(id) = last_event_id.filter(|id| !id.is_empty()) {
@@ -122,45 +74,22 @@ impl Query {
             (query.since_us, query.last) = (None, None);
         }
         query.check_has_one_start()?;
-        query.filter = Filter::parse(of_filter, limits).map_err(refused_filter)?;
-        query.unique = unique.map(|unique| query.kind(unique, &[])).transpose()?;
+        query.choice = Choice::parse(of_choice, limits)?;
         Ok(query)
     }
 
     fn set(&mut self, name: &'static str, value: &str, now_us: u64) -> Result<(), InvalidParameter> {
         match name {
             "notices" => self.notices = flag(name, value)?,
-            "filter" => self.named = Some(value.into()),
-            "explain" => self.explains = flag(name, value)?,
             "cursor" => self.cursor = Some(number(name, value)?),
             "since" => self.since_us = Some(moment(name, value, now_us)?),
             "until" => self.until_us = Some(moment(name, value, now_us)?),
             "before" => self.before = Some(number(name, value)?),
             "last" => self.last = Some(count(name, value, MAX_LAST)?),
-            "sample" => self.sample = count(name, value, MAX_SAMPLE)?,
             "follow" => self.ends_now = !flag(name, value)?,
             _ => {}
         }
         Ok(())
-    }
-
-    /// What it wants the first of each of, if these filters have to hold beside its own.
-    pub(super) fn kind_with(&self, named: &[Arc<NamedFilter>]) -> Result<Option<Kind>, InvalidParameter> {
-        let named: Vec<_> = named.iter().map(|named| named.filter()).collect();
-        self.unique.map(|kind| self.kind(kind.unique(), &named)).transpose()
-    }
-
-    /// What `unique` means together with all filters.
-    fn kind(&self, unique: Unique, named: &[Arc<Filter>]) -> Result<Kind, InvalidParameter> {
-        if self.sample > EVERY {
-            let message = "cannot be combined with sample, which may leave out the first of each";
-            return Err(invalid("unique", message));
-        }
-        let filters = std::iter::once(&self.filter).chain(named.iter().map(|filter| &**filter));
-        Kind::of(unique, filters).map_err(|Differs(parameter)| {
-            let message = "sends the first of each in all logs, so it cannot be combined with";
-            invalid("unique", &format!("{message} {}", parameter.name()))
-        })
     }
 
     fn check_has_one_start(&self) -> Result<(), InvalidParameter> {
@@ -251,35 +180,8 @@ pub(super) fn has_filter(text: &str) -> bool {
     form_urlencoded::parse(text.as_bytes()).any(|(name, _)| is_parameter(&name))
 }
 
-fn unknown(name: &str) -> InvalidParameter {
-    let known = PARAMETERS.into_iter().chain(Parameter::ALL.map(Parameter::name));
-    let meant = suggestion(name, known).map(|meant| format!("; did you mean {meant}?"));
-    invalid(name, &format!("no such parameter{}", meant.unwrap_or_default()))
-}
-
-pub(super) fn refused_filter(error: FilterError) -> InvalidParameter {
-    invalid(error.parameter(), &error.to_string())
-}
-
-fn not_unique(value: &str) -> InvalidParameter {
-    invalid("unique", &format!("expected issuance or certificate, found {value:?}"))
-}
-
 fn number(parameter: &'static str, value: &str) -> Result<u64, InvalidParameter> {
     value.parse().map_err(|_| invalid(parameter, &format!("expected the seq of a message, found {value:?}")))
-}
-
-fn count(parameter: &'static str, value: &str, max: u64) -> Result<u64, InvalidParameter> {
-    let count = value.parse().ok().filter(|count| (1..=max).contains(count));
-    count.ok_or_else(|| invalid(parameter, &format!("expected a number from 1 to {max}, found {value:?}")))
-}
-
-fn flag(parameter: &'static str, value: &str) -> Result<bool, InvalidParameter> {
-    match value {
-        "0" | "false" => Ok(false),
-        "1" | "true" => Ok(true),
-        _ => Err(invalid(parameter, &format!("expected 0 or 1, found {value:?}"))),
-    }
 }
 
 /// A moment: a duration before now, a date of RFC 3339, or unix seconds.
@@ -402,8 +304,8 @@ mod tests {
                     &contains=a&!=";
         assert!(parse(text).is_err());
         let query = parse(text.trim_end_matches("&!=")).unwrap();
-        assert_eq!(query.filter.to_query(), "domain=a.example&domain=b.example&contains=a");
-        assert!(parse("").unwrap().filter.is_empty());
+        assert_eq!(query.choice.filter.to_query(), "domain=a.example&domain=b.example&contains=a");
+        assert!(parse("").unwrap().choice.filter.is_empty());
     }
 
     #[test]

@@ -10,21 +10,19 @@ use crate::access::ConnectionLimits;
 use crate::actors::broker::Broker;
 use crate::actors::liveness::Liveness;
 use crate::actors::log_directory::LogStatuses;
-use crate::actors::reader::{Feeds, Reader, SharedFrames};
+use crate::actors::reader::SharedFrames;
+use crate::actors::subscriptions::Subscriptions;
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::journal::SharedJournal;
 use crate::live_config::LiveConfig;
 use crate::log_client::Operators;
 use crate::message::{Demand, Stream};
 use crate::named_filters::NamedFilters;
 use crate::state::Positions;
 use crate::transport::Connections;
-use crate::unique::Uniques;
 use actix::Addr;
 use enum_map::EnumMap;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 /// The dependencies of the routes.
@@ -60,16 +58,10 @@ pub(crate) struct AppState {
     pub begin: Instant,
     /// The positions of the logs, and whether they can be saved.
     pub positions: Arc<Positions>,
-    /// The journal.
-    pub(crate) journal: SharedJournal,
-    /// What clients subscribe to.
-    pub(crate) feeds: Feeds,
-    /// What was seen, for subscribers who want each certificate once.
-    pub(crate) uniques: Arc<Uniques>,
+    /// What clients read from.
+    pub(crate) subscriptions: Subscriptions,
     /// The filters that have a name.
     pub(crate) filters: Arc<NamedFilters>,
-    /// Receives readers that need the journal.
-    pub(crate) replay: Sender<Arc<Reader>>,
     /// Where clients without a cursor begin after a restart.
     pub(crate) grace: RestartGrace,
     /// Whether streams are served.

@@ -40,7 +40,7 @@ async fn body(state: &AppState, all: bool) -> Result<StatusAndBody, actix_web::E
             Ok((log.source().url().to_string(), serde_json::to_value(snapshot)?))
         })
         .collect::<Result<_, serde_json::Error>>()?;
-    let next_seq = state.journal.next_seq();
+    let next_seq = state.subscriptions.journal.next_seq();
     let by_name: Map<String, Value> =
         clients.iter().map(|c| (name(c, all), describe(c, next_seq, all))).collect();
     let filters: Map<String, Value> = state

@@ -26,8 +26,8 @@ fn body(state: &AppState) -> Vec<u8> {
     let clients: Map<_, _> =
         state.streams.iter().map(|stream| (stream.to_string(), clients_of(state, *stream).into())).collect();
     let body = json!({ "version": env!("CARGO_PKG_VERSION"), "uptime_seconds": up.as_secs(),
-        "clients": clients, "logs": logs, "journal": extent(&*state.journal),
-        "entries_per_second": entries_per_second(&*state.journal) });
+        "clients": clients, "logs": logs, "journal": extent(&*state.subscriptions.journal),
+        "entries_per_second": entries_per_second(&*state.subscriptions.journal) });
     body.to_string().into_bytes()
 }
 

@@ -2,18 +2,19 @@
 
 use super::filters;
 use super::handshake::{asks_for_websocket, deflate_offer, start, upgrade_required};
-use super::invalid::invalid;
 use super::json;
 use super::query::{self, Extent, ExtentError, Query};
 use super::state::AppState;
 use super::visitors::{filter_limits, may_hear, origin, refused};
 use crate::access::Refusal;
 use crate::actors::client::{Client, ClientOrigin};
-use crate::actors::reader::{Asked, NORMAL, Reader, SharedFrames, Subscribed, TooManyFilters};
+use crate::actors::reader::{Asked, NORMAL, Reader, SharedFrames};
 use crate::actors::session::Session;
+use crate::actors::subscriptions::{Manner, NotSubscribed};
+use crate::choice::invalid;
 use crate::clock;
 use crate::filter::Limits;
-use crate::journal::Journal;
+use crate::journal::{FileError, Journal};
 use crate::message::{self, FramesBuilder, Stream, Wire};
 use actix_web::http::Version;
 use actix_web::http::header;
@@ -75,26 +76,24 @@ async fn client(
         parse(Limits::default())?
     };
     let Extent { start, until, ends_at_us } =
-        query.extent(&*state.journal, now_us).await.map_err(|error| no_extent(state, error))?;
-    let named = filters::named(state, origin.identity.as_ref(), query.named.as_deref()).await?;
-    let explains = query.explains && !(query.filter.is_empty() && named.is_empty());
-    let unique = query.kind_with(&named)?;
-    let (filter, sample) = (Arc::new(query.filter), query.sample);
+        query.extent(&*state.subscriptions.journal, now_us).await.map_err(|error| no_extent(state, error))?;
+    let named = filters::named(state, origin.identity.as_ref(), query.choice.named.as_deref()).await?;
+    let choice = query.choice;
+    let explains = choice.explains && !(choice.filter.is_empty() && named.is_empty());
+    let of_named: Vec<_> = named.iter().map(|named| named.filter()).collect();
+    let unique = choice.kind_with(&of_named)?;
+    let (filter, sample) = (Arc::new(choice.filter), choice.sample);
     let asked = Asked { stream, wire, filter, named, sample, unique, explains };
-    if let Some(kind) = unique {
-        let horizon = state.journal.seq_at(state.uniques.horizon_us(now_us)).await;
-        let horizon = horizon.map_err(|error| no_extent(state, error.into()))?;
-        state.uniques.track(kind, || horizon, now_us);
-    }
-    let (notices, begins) = (query.notices, subscribed(&asked, &*state.journal));
-    let feed = state.feeds.of(asked, limits.filter_bytes);
-    let subscribed = Subscribed {
-        feed: feed.map_err(|TooManyFilters| refused(state, Refusal::FiltersFull))?,
-        when_behind: limits.when_behind,
-        counters: state.counters.clone(),
+    let (notices, begins) = (query.notices, subscribed(&asked, &*state.subscriptions.journal));
+    let manner = Manner {
+        notices,
         tells_gaps: notices || start.is_some(),
+        when_behind: limits.when_behind,
+        until,
+        counters: state.counters.clone(),
     };
-    let reader = Reader::new(notices, subscribed, state.replay.clone(), until);
+    let reader = state.subscriptions.reader(asked, manner, limits.filter_bytes, now_us).await;
+    let reader = reader.map_err(|error| not_subscribed(state, error))?;
     if notices {
         reader.push(&Arc::new(wire.single(begins.as_bytes()).into()));
     }
@@ -106,11 +105,21 @@ async fn client(
 fn no_extent(state: &web::Data<AppState>, error: ExtentError) -> actix_web::Error {
     match error {
         ExtentError::Invalid(invalid) => invalid.into(),
-        ExtentError::Unreadable(error) => {
-            log::warn!("a client is refused, because the journal cannot be read: {error}");
-            refused(state, Refusal::JournalUnreadable).into()
-        }
+        ExtentError::Unreadable(error) => unreadable(state, &error),
     }
+}
+
+/// The answer to a client that cannot subscribe.
+fn not_subscribed(state: &web::Data<AppState>, error: NotSubscribed) -> actix_web::Error {
+    match error {
+        NotSubscribed::TooManyFilters => refused(state, Refusal::FiltersFull).into(),
+        NotSubscribed::Unreadable(error) => unreadable(state, &error),
+    }
+}
+
+fn unreadable(state: &web::Data<AppState>, error: &FileError) -> actix_web::Error {
+    log::warn!("a client is refused, because the journal cannot be read: {error}");
+    refused(state, Refusal::JournalUnreadable).into()
 }
 
 /// The notice that says how the query was understood.

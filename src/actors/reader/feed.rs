@@ -3,6 +3,7 @@
 
 use super::filter_memory::FilterMemory;
 use super::tail::Tail;
+use crate::choice::EVERY;
 use crate::filter::{Facts, Filter, FilterId, Reason};
 use crate::message::{Demand, Frames, Selection, Stream, Wire};
 use crate::named_filters::NamedFilter;
@@ -149,9 +150,6 @@ pub(crate) struct Asked {
     /// Whether each message says why the filter wants it.
     pub(crate) explains: bool,
 }
-
-/// The value of [`Asked::sample`] that leaves out nothing.
-pub(crate) const EVERY: u64 = 1;
 
 impl Asked {
     /// Whether the entry with the number `seq` is in the sample.

@@ -31,7 +31,7 @@ pub(super) mod tests;
 
 pub(crate) use chunk::{Chunk, Next};
 pub(crate) use closing::{ABANDONED_TIMEOUT, CLOSE_TIMEOUT};
-pub(crate) use feed::{Asked, EVERY, Feed, Feeds, TooManyFilters};
+pub(crate) use feed::{Asked, Feed, Feeds, TooManyFilters};
 pub(crate) use filtered_feeds::FilteredFeeds;
 pub(crate) use shared::SharedFrames;
 pub(crate) use state::{GOING_AWAY, NORMAL, NOT_ALLOWED, Subscribed};
