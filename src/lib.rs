@@ -29,16 +29,17 @@
 //! | module | what it is for | uses |
 //! |---|---|---|
 //! | [`cli`] | the command line | `startup`, `reload`, `transport`, `cluster`, `config`, `log_list`, `log_client`, `http_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
-//! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `cluster`, `live_config`, `config`, `named_filters`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `message`, `clock` |
+//! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `cluster`, `live_config`, `config`, `named_filters`, `outputs`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `message`, `clock` |
 //! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `named_filters`, `access`, `printable`, `clock` |
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
-//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `named_filters`, `log_client`, `state`, `journal`, `choice`, `counters`, `access`, `filter`, `message`, `rate`, `printable`, `clock` |
+//! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `named_filters`, `outputs`, `log_client`, `state`, `journal`, `choice`, `counters`, `access`, `filter`, `message`, `rate`, `printable`, `clock` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
-//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `cluster`, `live_config`, `config`, `named_filters`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `choice`, `counters`, `digest`, `evidence`, `access`, `filter`, `message`, `ct`, `spare`, `rate`, `printable`, `system`, `clock` |
+//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `cluster`, `live_config`, `config`, `named_filters`, `outputs`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `choice`, `counters`, `digest`, `evidence`, `access`, `filter`, `message`, `ct`, `spare`, `rate`, `backoff`, `printable`, `system`, `clock` |
 //! | `cluster` | several servers with one journal, a stream of NATS JetStream | `config`, `named_filters`, `state`, `journal`, `ct`, `system`, `clock` |
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
-//! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `state`, `unique`, `access`, `filter`, `message`, `ct`, `printable`, `system` |
+//! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `state`, `choice`, `unique`, `access`, `filter`, `message`, `ct`, `printable`, `system` |
 //! | `named_filters` | the filters that have a name: those of the configuration, and those that clients have put | `state`, `filter` |
+//! | `outputs` | where outputs deliver messages: files, webhooks, the standard output | `config`, `http_client`, `state`, `message`, `printable`, `clock` |
 //! | `log_list` | the lists of logs: downloaded, verified and stored | `http_client`, `ct`, `system` |
 //! | `log_client` | requests to a log and their responses, at the rate that its operator accepts; its caller decides what to request | `http_client`, `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
 //! | `http_client` | HTTP requests to logs and list servers: TLS, proxies, and limits of responses | `spare` |
@@ -56,6 +57,7 @@
 //! | [`ct`] | the structures of RFC 6962 and static-ct-api, and the proofs of their trees; pure | `certificate`, `printable` |
 //! | [`certificate`] | conversion of X.509 certificates to the fields and texts of the messages; pure |  |
 //! | `spare` | the memory of large buffers, which is used again; pure |  |
+//! | `backoff` | delays after failures; pure |  |
 //! | `rate` | token buckets for rate limits; pure |  |
 //! | `printable` | escaping of untrusted text for output; pure |  |
 //! | `system` | limits and services of the operating system, except sockets |  |
@@ -96,6 +98,7 @@
 
 mod access;
 mod actors;
+mod backoff;
 pub mod certificate;
 mod choice;
 pub mod cli;
@@ -119,6 +122,7 @@ mod log_client;
 mod log_list;
 pub mod message;
 mod named_filters;
+mod outputs;
 mod printable;
 mod rate;
 pub mod reload;

@@ -12,6 +12,7 @@ mod backbone;
 mod cluster;
 mod error;
 mod journal;
+mod outputs;
 mod renewal;
 mod saver;
 mod watching;
@@ -49,6 +50,7 @@ use backbone::Backbone;
 use cluster::Membership;
 pub use error::StartError;
 pub use journal::JournalError;
+use outputs::{OutputServices, Outputs};
 use parking_lot::Mutex;
 use renewal::keep_renewed;
 use saver::Saver;
@@ -78,6 +80,7 @@ pub struct Application {
     saver: Saver,
     budget: Budget,
     backbone: Backbone,
+    outputs: Outputs,
     _state_lock: Option<StateLock>,
 }
 
@@ -90,6 +93,7 @@ impl Application {
     pub fn build(config: &Config) -> Result<Self, StartError> {
         let tls = TlsClient::new()?;
         let (_state_lock, positions) = positions(config)?;
+        let outputs = outputs::open(config)?;
         let server_tls = config.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
         let listeners = listeners(config)?;
         let address = listeners.clients.local_addr().unwrap_or(config.listen);
@@ -129,6 +133,7 @@ impl Application {
             uniques: uniques.clone(),
             replay,
         };
+        let output_statuses: Vec<_> = outputs.iter().map(|output| output.status(&subscriptions)).collect();
         let state = web::Data::new(AppState {
             liveness: Liveness::of(broker.clone()),
             broker: broker.clone(),
@@ -147,6 +152,7 @@ impl Application {
             positions: positions.clone(),
             subscriptions: subscriptions.clone(),
             filters: filters.clone(),
+            outputs: output_statuses.clone(),
             grace: RestartGrace::new(backbone.start_of_grace, config.restart_grace),
             serves_streams: config.serves_clients(),
             #[cfg(feature = "cluster")]
@@ -157,6 +163,9 @@ impl Application {
 
         let outlet = Outlet { broker: broker.clone(), demand: demand.clone(), uniques: uniques.clone() };
         backbone.follow(&outlet, &known).map_err(JournalError::Thread)?;
+        let services =
+            OutputServices { subscriptions: &subscriptions, broker: &broker, filters: &filters, tls: &tls };
+        let outputs = Outputs::start(outputs, &output_statuses, config, &services);
         let watching: Vec<_> = (0..watcher_threads()).map(|_| Arbiter::new()).collect();
         let services = Services {
             tls,
@@ -207,6 +216,7 @@ impl Application {
             saver,
             budget,
             backbone,
+            outputs,
             _state_lock,
         })
     }
@@ -239,7 +249,7 @@ impl Application {
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let Application { server, broker, directory, heartbeat, arbiters, saver, budget, reloader, .. } =
             self;
-        let backbone = self.backbone;
+        let (backbone, outputs) = (self.backbone, self.outputs);
         let handle = server.handle();
         let mut serving = actix::spawn(server);
         let saving = actix::spawn(saver.clone().keep_saving());
@@ -259,7 +269,7 @@ impl Application {
         renewing.inspect(JoinHandle::abort);
         connections.stop();
         let stop_http = actix::spawn(handle.stop(true));
-        close_clients(&broker).await;
+        tokio::join!(close_clients(&broker), outputs.finish(STOP_TIMEOUT));
         let result = serving.await.unwrap_or_else(|e| Err(io::Error::other(e)));
         let _ = stop_http.await;
         for arbiter in arbiters {

@@ -102,8 +102,13 @@ impl Broker {
         }
     }
 
-    fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
+    /// All who read: clients and outputs.
+    fn readers(&self) -> impl Iterator<Item = &Arc<Client>> {
         self.connections.values().map(|connection| &connection.client)
+    }
+
+    fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
+        self.readers().filter(|client| !client.is_output)
     }
 
     /// Appends the coalesced frames to the tails, and wakes the clients that read them.
@@ -167,7 +172,7 @@ impl Broker {
 
     /// Lets a client read `feed` from its start on.
     fn join(&mut self, feed: &Arc<Feed>, client: &Arc<Client>, ctx: &mut Context<Self>) {
-        feed.add_to(&self.demand);
+        feed.add_to(&self.demand, client.is_output);
         if self.audiences.join(feed, client.clone()) {
             // What was published before is not in a tail that nobody has read.
             self.ring.restart(feed, self.next_seq);
@@ -195,6 +200,9 @@ impl Subscriber {
     /// Pings the client when the interval has passed, abandons it when it has stalled or gone silent, and disconnects
     /// it when it does not close in time.
     fn check_liveness(&mut self, now: Instant, limits: &ClientLimits, counters: &Counters) {
+        if self.client.is_output {
+            return;
+        }
         if self.client.ends_at_us.is_some_and(|end_us| clock::unix_us() >= end_us) {
             self.client.reader.close(NORMAL, "");
         }
@@ -223,6 +231,7 @@ impl Subscriber {
         let (token, filter) =
             (identity.map(|token| token.digest), identity.and_then(|token| token.filter.as_deref()));
         if self.abandoned_at.is_none()
+            && !client.is_output
             && !rules.access.still_admits(client.address, token, filter, client.reader.stream())
         {
             log::info!("client {}: the new configuration does not allow it, closing", client.address);
@@ -317,7 +326,7 @@ impl Handler<Tick> for Broker {
             self.ring.push(&audience.feed, Unit { shared, end_seq: self.next_seq });
             audience.wake();
         }
-        for client in self.clients().filter(|client| client.reader.is_replaying()) {
+        for client in self.readers().filter(|client| client.reader.is_replaying()) {
             let heartbeat = client.reader.wire.heartbeat(now_us, client.reader.cursor().saturating_sub(1));
             client.reader.push(&Arc::new(heartbeat.into()));
         }
@@ -362,7 +371,7 @@ impl Handler<Unsubscribe> for Broker {
     fn handle(&mut self, Unsubscribe(id): Unsubscribe, ctx: &mut Self::Context) {
         let Some(Subscriber { client, .. }) = self.connections.remove(&id) else { return };
         if let Some(feed) = client.reader.feed() {
-            feed.remove_from(&self.demand);
+            feed.remove_from(&self.demand, client.is_output);
             if self.audiences.leave(feed, id) {
                 self.ring.restart(feed, self.next_seq);
                 self.merge_filters(ctx);
@@ -438,8 +447,8 @@ impl Handler<CloseClients> for Broker {
     fn handle(&mut self, _: CloseClients, ctx: &mut Self::Context) {
         self.flush(ctx);
         self.closing = true;
-        log::info!("closing {} clients", self.connections.len());
-        self.clients().for_each(|c| c.reader.close(GOING_AWAY, "server is stopping"));
+        log::info!("closing {} clients", self.clients().count());
+        self.readers().for_each(|c| c.reader.close(GOING_AWAY, "server is stopping"));
     }
 }
 
@@ -448,6 +457,6 @@ impl Handler<DisconnectClients> for Broker {
 
     fn handle(&mut self, _: DisconnectClients, _: &mut Self::Context) -> usize {
         self.clients().for_each(|c| c.disconnect());
-        self.connections.len()
+        self.clients().count()
     }
 }

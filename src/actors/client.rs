@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 use crate::access::{ConnectionPermit, TokenDigest};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -42,6 +42,8 @@ pub struct Client {
     pub(crate) ends_at_us: Option<u64>,
     /// When the client was created, right before its handshake is answered.
     pub connected_at: SystemTime,
+    /// Whether it is no client but an output of this server. Nobody sees it, and nobody disconnects it.
+    pub(crate) is_output: bool,
     /// What it reads.
     pub(crate) reader: Arc<Reader>,
     /// The number from which on it reads; `None` for a client that begins with what comes next.
@@ -65,10 +67,18 @@ impl Client {
             reader,
             start,
             ends_at_us: None,
+            is_output: false,
             begin: Instant::now(),
             heard_ms: AtomicU64::new(0),
             _slots: origin.slots,
         }
+    }
+
+    /// An output of this server, which reads like a client.
+    pub(crate) fn of_output(reader: Arc<Reader>, start: u64) -> Self {
+        let address = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        let origin = ClientOrigin { address, identity: None, slots: Vec::new() };
+        Client { is_output: true, ..Client::new(origin, reader, Some(start)) }
     }
 
     /// The same client, which ends at this moment, unix microseconds.

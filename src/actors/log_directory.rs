@@ -412,7 +412,7 @@ impl Handler<StopWatching> for LogDirectory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Log;
+    use crate::config::{Log, Overrides};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
@@ -420,7 +420,10 @@ mod tests {
         let log = |url: &str, key: Option<&str>| {
             let key = key.map(str::to_string);
             let log = Log { key, ..Log::rfc6962(url) };
-            crate::config::load_with_logs(None, [], vec![log]).expect("a configuration").logs.remove(0)
+            crate::config::load_with(None, [], Overrides { logs: Some(vec![log]), stdout: None })
+                .expect("a configuration")
+                .logs
+                .remove(0)
         };
         let keys = [1, 2].map(|_| {
             let group = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();

@@ -32,6 +32,7 @@ pub(crate) mod liveness;
 pub(crate) mod log_directory;
 pub(crate) mod log_watcher;
 pub(crate) mod outlet;
+pub(crate) mod output;
 pub(crate) mod reader;
 mod replay_queue;
 pub(crate) mod replayer;

@@ -16,7 +16,7 @@ mod skip;
 mod token;
 mod verify_evidence;
 
-use crate::config::{self, Config, ConfigError, Log, MAX_PROBLEM_CHARS};
+use crate::config::{self, Config, ConfigError, Log, MAX_PROBLEM_CHARS, Overrides};
 #[cfg(feature = "demo")]
 use crate::http_client::Proxies;
 use crate::message::Stream;
@@ -65,6 +65,7 @@ Examples:
   certstream-server check-config --config my.toml          say what is wrong with a file
   certstream-server entry https://ct.example.com/2026 1234 show one entry of a log
   certstream-server cert leaf.pem                          show a certificate as clients would receive it
+  certstream-server --stdout | jq .data.leaf_cert.subject  print what is streamed
   PORT=9000 certstream-server --config my.toml             another port
 
 Environment: every key of the configuration as CERTSTREAM_SECTION_KEY; PORT; STATS_URL; RUST_LOG.";
@@ -76,6 +77,11 @@ struct Cli {
     /// Configuration file (.toml, .yaml or .json)
     #[arg(long, global = true, env = "CERTSTREAM_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Print a stream (full, lite or domains) on the standard output as well, a message a line; the server stops when nobody
+    /// reads it any more
+    #[arg(long, global = true, value_name = "STREAM", num_args = 0..=1, require_equals = true,
+          default_missing_value = "lite", value_parser = parse_stream)]
+    stdout: Option<Stream>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -126,6 +132,11 @@ struct HealthArgs {
     /// The server's address and port [default: this machine, at the configured port]
     #[arg(long)]
     address: Option<String>,
+}
+
+fn parse_stream(text: &str) -> Result<Stream, String> {
+    let stream = Stream::ALL.into_iter().find(|stream| stream.to_string() == text);
+    stream.ok_or_else(|| "expected full, lite or domains".into())
 }
 
 /// Why the program ends with an error.
@@ -223,7 +234,10 @@ pub fn main() -> ExitCode {
 /// Runs the server, in the role `role` if one is given.
 async fn run(cli: &Cli, role: Option<&str>) -> Result<(), Failure> {
     let role = role.map(|role| (ROLE_VARIABLE.to_string(), role.to_string()));
-    let load = || config::load(cli.config.as_deref(), std::env::vars().chain(role.clone()));
+    let load = || {
+        let overrides = Overrides { logs: None, stdout: cli.stdout };
+        config::load_with(cli.config.as_deref(), std::env::vars().chain(role.clone()), overrides)
+    };
     let config = load()?;
     logging::init(&config);
     if !config.names_contact && config.watches_logs() {
@@ -269,7 +283,8 @@ async fn demo(cli: &Cli, args: &DemoArgs) -> Result<(), Failure> {
 }
 
 fn load_watching(cli: &Cli, logs: Vec<Log>) -> Result<Config, ConfigError> {
-    config::load_with_logs(cli.config.as_deref(), std::env::vars(), logs)
+    let overrides = Overrides { logs: Some(logs), stdout: cli.stdout };
+    config::load_with(cli.config.as_deref(), std::env::vars(), overrides)
 }
 
 /// Serves until the first signal to stop. `load` returns the current configuration.

@@ -14,6 +14,7 @@ mod filter_limits;
 pub(crate) mod filters;
 mod json;
 mod logs;
+pub(crate) mod outputs;
 pub(crate) mod paths;
 pub(crate) mod read;
 mod reference;
@@ -31,6 +32,9 @@ pub(crate) use error::MAX_PROBLEM_CHARS;
 pub(crate) use filters::FileStamp;
 pub use filters::{FilterConfig, WrittenFilter};
 pub use logs::{ListConfig, ListedFacts, LogConfig, LogEndpoint, LogSettings};
+pub use outputs::{
+    BatchLimits, Begin, ClientErrors, FileConfig, OutputConfig, TargetConfig, Template, WebhookConfig,
+};
 pub use reference::EXPLAINED;
 pub use resolved::{Config, HealthLimits, JournalConfig, TlsFiles};
 #[cfg(test)]
@@ -40,6 +44,8 @@ pub use watch::{Start, Verification, WatchSettings};
 pub use written::{Log, Written};
 
 use crate::http_client::Proxies;
+use crate::message::Stream;
+use outputs::WrittenOutput;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -51,31 +57,35 @@ pub fn load(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Config, ConfigError> {
-    load_with(file, environment, None)
+    load_with(file, environment, Overrides::default())
 }
 
-/// Like [`load`], but watches `logs` instead of those in the file and in lists.
+/// What takes precedence over the file and the environment.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// The logs to watch, instead of those in the file and in lists.
+    pub logs: Option<Vec<Log>>,
+    /// The stream that goes to the standard output as well.
+    pub stdout: Option<Stream>,
+}
+
+/// Like [`load`], with `overrides`.
 ///
 /// # Errors
 /// [`ConfigError`], for the first error found.
-pub fn load_with_logs(
+pub fn load_with(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
-    logs: Vec<Log>,
-) -> Result<Config, ConfigError> {
-    load_with(file, environment, Some(logs))
-}
-
-fn load_with(
-    file: Option<&Path>,
-    environment: impl IntoIterator<Item = (String, String)>,
-    logs: Option<Vec<Log>>,
+    overrides: Overrides,
 ) -> Result<Config, ConfigError> {
     let environment: BTreeMap<String, String> = environment.into_iter().collect();
     let mut sources = read::read(file, &environment)?;
-    if let Some(logs) = logs {
+    if let Some(logs) = overrides.logs {
         sources.written.logs = logs;
         sources.written.log_list.enabled = false;
+    }
+    if let Some(stream) = overrides.stdout {
+        sources.written.outputs.push(WrittenOutput::stdout(stream));
     }
     let port = environment.get("PORT").map(String::as_str).filter(|port| !port.is_empty());
     let proxies =

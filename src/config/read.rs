@@ -16,7 +16,7 @@ pub(crate) const MAX_FILE_BYTES: usize = 4 << 20;
 
 /// Every variable with this prefix is part of the configuration, so an unknown one is an error.
 /// The sections that are lists.
-const LISTS: [&str; 4] = ["filters", "listed_logs", "logs", "tokens"];
+const LISTS: [&str; 5] = ["filters", "listed_logs", "logs", "outputs", "tokens"];
 const PREFIX: &str = "CERTSTREAM_";
 /// The variable with the path of the configuration file.
 const CONFIG_VARIABLE: &str = "CERTSTREAM_CONFIG";

@@ -5,6 +5,7 @@ mod checks;
 mod cluster;
 mod filters;
 mod logs;
+mod outputs;
 
 use super::ConfigError;
 use super::clients::ClientLimits;
@@ -27,8 +28,13 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) ->
     let Written { admin, log_list, state, journal: journal_keys, unique, logging, .. } = &sources.written;
     let streams = streams(&sources, &server.streams)?;
     let (access_rules, filters) = (access::access(&sources, &streams)?, filters::filters(&sources)?);
+    let outputs = outputs::outputs(&sources, &filters)?;
     filters::check_tokens(&sources, &access_rules.tokens, &filters)?;
     let cluster = cluster::cluster(&sources)?;
+    if cluster.role.is_some() && !outputs.is_empty() {
+        let problem = "a server of a cluster has no outputs, because each would deliver everything; run them on a single server";
+        return Err(sources.error("outputs", problem));
+    }
     let watches = cluster.role != Some(Role::Edge);
     Ok(Config {
         listen: listen(&sources, &server.listen, port)?,
@@ -36,6 +42,7 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) ->
         tls: tls_files(&sources, tls)?,
         access: access_rules,
         filters,
+        outputs,
         allow_opening: access.allow_opening,
         handshake_timeout: positive(&sources, "access.handshake_timeout", access.handshake_timeout)?,
         streams,

@@ -4,6 +4,7 @@ use super::clients::ClientLimits;
 use super::cluster::{ClusterConfig, Role};
 use super::filters::FilterConfig;
 use super::logs::{ListConfig, LogConfig};
+use super::outputs::OutputConfig;
 use super::values::Verify;
 use super::written::Written;
 use crate::access::{self, Access};
@@ -35,6 +36,8 @@ pub struct Config {
     pub access: Access,
     /// The filters that have a name.
     pub filters: Vec<FilterConfig>,
+    /// Where the server itself delivers messages.
+    pub outputs: Vec<OutputConfig>,
     /// Whether a reload may remove restrictions of `access`.
     pub allow_opening: bool,
     /// How long a client may take to send its request.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The start of a log: `"head"`, an index, or a negative number of entries before the head.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -290,4 +290,40 @@ impl<'de, T: for<'a> From<&'a str>> de::Visitor<'de> for SecretText<T> {
 
 fn no_text<E: de::Error>() -> E {
     E::custom("expected a quoted string")
+}
+
+/// A secret that the server has to know as it is, such as the key of a signature. It is never shown, and two configurations
+/// are compared by its digest.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PlainSecret(Zeroizing<String>);
+
+impl PlainSecret {
+    /// The secret.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for PlainSecret {
+    fn from(text: &str) -> Self {
+        PlainSecret(Zeroizing::new(text.into()))
+    }
+}
+
+impl fmt::Debug for PlainSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a secret")
+    }
+}
+
+impl Serialize for PlainSecret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(TokenDigest::of(self.0.as_bytes()).bytes())
+    }
+}
+
+impl<'de> Deserialize<'de> for PlainSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SecretText(PhantomData))
+    }
 }

@@ -4,6 +4,7 @@ use super::clients::WhenBehind;
 use super::cluster::Cluster;
 use super::filter_limits::{FilterLimits, TokenFilterLimits};
 use super::filters::WrittenFilter;
+use super::outputs::WrittenOutput;
 use super::values::{CatchUp, PlainToken, Size, Span, StartAt, Verify, WrittenDigest};
 use crate::access::Networks;
 use crate::ct::source::Protocol;
@@ -51,6 +52,8 @@ pub struct Written {
     pub tokens: Vec<Token>,
     /// Filters that have a name.
     pub filters: Vec<WrittenFilter>,
+    /// Where the server itself delivers messages.
+    pub outputs: Vec<WrittenOutput>,
     /// The logs to watch.
     pub logs: Vec<Log>,
     /// Settings for single logs of the lists.

@@ -1,4 +1,4 @@
-//! One GET request: conditional, and limited in size and time.
+//! One request, limited in size and time: GET, which may be conditional, or POST.
 
 use super::error::HttpError;
 use super::proxy::Proxies;
@@ -8,7 +8,9 @@ use super::validators::Validators;
 use crate::spare::Buffer;
 use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::StatusCode;
-use awc::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, LOCATION, RETRY_AFTER};
+use awc::http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use awc::{ClientRequest, ClientResponse};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -56,6 +58,14 @@ pub(crate) struct HttpRequest<'a> {
     pub(crate) gzip: bool,
     /// The validators of the local copy, if there is one.
     pub(crate) validators: &'a Validators,
+}
+
+/// A request that sends something.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpPost<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) headers: &'a [(HeaderName, HeaderValue)],
+    pub(crate) body: Bytes,
 }
 
 /// The response to a request.
@@ -127,6 +137,31 @@ impl HttpClient {
         response.unwrap_or(Err(HttpError::Timeout(self.timeout)))
     }
 
+    /// Sends a POST request. `None` if it was accepted (2xx). It is sent once more if an idle connection turns out to be
+    /// closed, so the server may get it twice.
+    pub(crate) async fn post(&self, request: &HttpPost<'_>) -> Result<Option<RefusedRequest>, HttpError> {
+        let response = tokio::time::timeout(self.timeout, self.post_unbounded(request)).await;
+        response.unwrap_or(Err(HttpError::Timeout(self.timeout)))
+    }
+
+    async fn post_unbounded(&self, request: &HttpPost<'_>) -> Result<Option<RefusedRequest>, HttpError> {
+        let send = || {
+            let prepared = self.client.post(request.url);
+            let with_headers = request.headers.iter().cloned();
+            let prepared = with_headers.fold(prepared, |prepared, header| prepared.insert_header(header));
+            prepared.send_body(request.body.clone())
+        };
+        let mut response = match send().await {
+            Err(error) if is_closed(&error) => send().await,
+            sent => sent,
+        }
+        .map_err(|error| HttpError::of_request(&error, request.url, &self.tls, self.timeout))?;
+        let status = response.status();
+        let refused = refused(&mut response).await;
+        // Its end was read, so that the connection can be used again.
+        Ok(if status.is_success() { None } else { Some(refused) })
+    }
+
     fn prepared(&self, request: &HttpRequest<'_>) -> ClientRequest {
         let mut prepared = self.client.get(request.url);
         if !request.gzip {
@@ -157,13 +192,17 @@ impl HttpClient {
                 Ok(HttpResponse::Body(body, validators))
             }
             StatusCode::NOT_MODIFIED if !request.validators.is_empty() => Ok(HttpResponse::NotModified),
-            status => Ok(HttpResponse::Refused(RefusedRequest {
-                status: status.as_u16(),
-                retry_after: retry_after(response.headers(), Utc::now()),
-                location: location(response.headers()),
-                detail: detail(&mut response).await,
-            })),
+            _ => Ok(HttpResponse::Refused(refused(&mut response).await)),
         }
+    }
+}
+
+async fn refused<S: Body>(response: &mut ClientResponse<S>) -> RefusedRequest {
+    RefusedRequest {
+        status: response.status().as_u16(),
+        retry_after: retry_after(response.headers(), Utc::now()),
+        location: location(response.headers()),
+        detail: detail(response).await,
     }
 }
 
@@ -246,7 +285,6 @@ fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use awc::http::header::HeaderValue;
     use chrono::TimeZone;
 
     #[test]

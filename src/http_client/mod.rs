@@ -1,4 +1,4 @@
-//! HTTP requests to logs and to the servers of log lists: TLS, proxies, allowed addresses, and responses that are
+//! HTTP requests to logs, to the servers of log lists and to webhooks: TLS, proxies, allowed addresses, and responses that are
 //! limited in size and time.
 //!
 //! The client uses HTTP/1.1 only. HTTP/2 has no advantage here: only a few requests to a log run at the same time,
@@ -20,7 +20,9 @@ mod tests;
 mod tls;
 mod validators;
 
-pub(crate) use client::{BodyBudget, HttpClient, HttpRequest, HttpResponse, HttpSettings, RefusedRequest};
+pub(crate) use client::{
+    BodyBudget, HttpClient, HttpPost, HttpRequest, HttpResponse, HttpSettings, RefusedRequest,
+};
 pub(crate) use error::HttpError;
 pub(crate) use proxy::{BadProxy, Proxies};
 #[cfg(test)]

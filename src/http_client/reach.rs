@@ -16,6 +16,8 @@ pub enum Reach {
     Anywhere,
     /// Only public addresses, with TLS.
     PublicOnly,
+    /// Only public addresses: the server's operator has configured the URL, but its name may lead elsewhere one day.
+    PublicWebhook,
 }
 
 /// Why a request is not allowed.
@@ -32,19 +34,31 @@ pub(crate) enum NotPublic {
         /// The URL's host.
         host: String,
     },
+    /// The host of a webhook has no public address.
+    #[error("{host} is not a public address; to allow it, set allow_internal = true for this output")]
+    InternalWebhook {
+        /// The URL's host.
+        host: String,
+    },
 }
 
 impl Reach {
     /// Checks `url` as far as possible before its name is resolved.
     pub(super) fn check_url(self, url: &Uri) -> Result<(), NotPublic> {
         let host = url.host().unwrap_or_default();
-        match self {
-            Reach::Anywhere => Ok(()),
-            Reach::PublicOnly if url.scheme_str() != Some("https") => Err(NotPublic::NoTls),
-            Reach::PublicOnly if literal(host).is_some_and(|ip| !is_public(ip)) => {
-                Err(NotPublic::Internal { host: host.into() })
-            }
-            Reach::PublicOnly => Ok(()),
+        if self == Reach::PublicOnly && url.scheme_str() != Some("https") {
+            return Err(NotPublic::NoTls);
+        }
+        let is_internal = literal(host).is_some_and(|ip| !is_public(ip));
+        if self != Reach::Anywhere && is_internal { Err(self.refuse(host)) } else { Ok(()) }
+    }
+
+    fn refuse(self, host: &str) -> NotPublic {
+        let host = host.into();
+        if self == Reach::PublicWebhook {
+            NotPublic::InternalWebhook { host }
+        } else {
+            NotPublic::Internal { host }
         }
     }
 
@@ -56,7 +70,7 @@ impl Reach {
     ) -> Result<Vec<SocketAddr>, NotPublic> {
         let may = |address: &SocketAddr| self == Reach::Anywhere || is_public(address.ip());
         let allowed: Vec<_> = addresses.into_iter().filter(may).collect();
-        if allowed.is_empty() { Err(NotPublic::Internal { host: host.into() }) } else { Ok(allowed) }
+        if allowed.is_empty() { Err(self.refuse(host)) } else { Ok(allowed) }
     }
 }
 
@@ -209,6 +223,21 @@ mod tests {
             assert_eq!(check(&url), Err(NotPublic::Internal { host: host.into() }));
             assert_eq!(Reach::Anywhere.check_url(&url.parse().unwrap()), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_webhook_is_in_public_unless_it_is_allowed_to_be_elsewhere() {
+        let check = |url: &str| Reach::PublicWebhook.check_url(&url.parse().unwrap());
+        assert_eq!(check("http://hooks.example.com/a"), Ok(()));
+        let error = check("https://169.254.169.254/latest/meta-data").unwrap_err();
+        assert_eq!(error, NotPublic::InternalWebhook { host: "169.254.169.254".into() });
+        assert!(error.to_string().contains("set allow_internal = true for this output"), "{error}");
+        let at = |text: &str| SocketAddr::new(ip(text), 443);
+        assert!(Reach::PublicWebhook.allowed("rebound.example", [at("10.0.0.1")]).is_err());
+        assert_eq!(
+            Reach::PublicWebhook.allowed("a", [at("10.0.0.1"), at("8.8.8.8")]).unwrap(),
+            [at("8.8.8.8")]
+        );
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod certificate_update;
 pub(crate) mod client_frames;
 mod demand;
 mod frames;
+mod lines;
 mod notices;
 mod seconds;
 mod selection;
@@ -37,6 +38,7 @@ pub use client_frames::{ClientEnd, ClientFrames, ClosePayload, FrameCount, Heard
 pub use demand::Demand;
 pub(crate) use frames::FramesBuilder;
 pub use frames::{Frames, close_frame, plain_close_frame, pong_frame};
+pub(crate) use lines::{is_heartbeat, number_of};
 pub use notices::{gap, heartbeat, log_alert, subscribed};
 pub use selection::Selection;
 pub use stream::Stream;

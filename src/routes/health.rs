@@ -5,6 +5,7 @@ use super::on_demand::StatusAndBody;
 use super::state::AppState;
 use crate::actors::log_watcher::LogSnapshot;
 use crate::config::HealthLimits;
+use crate::outputs::OutputFigures;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
@@ -53,8 +54,18 @@ fn readiness(state: &AppState) -> StatusAndBody {
     let ready = is_ready(delivering.len(), logs.len(), limits);
     let others: Vec<Value> = others.iter().map(|(is, url, log)| describe(*is, url, log)).collect();
     let body = json!({ "ready": ready, "logs": logs.len(), "delivering": delivering.len(),
-        "not_delivering": others, "state_error": state.positions.error() });
+        "not_delivering": others, "outputs": outputs(state), "state_error": state.positions.error() });
     in_cluster(state, ready, body)
+}
+
+/// How far the outputs are behind. It does not decide whether the server is ready: clients get their messages also while the
+/// target of an output fails.
+fn outputs(state: &AppState) -> Vec<Value> {
+    let describe = |output: OutputFigures| {
+        json!({ "name": output.name, "failing": output.error.is_some(), "behind": output.behind,
+            "behind_seconds": output.behind_seconds })
+    };
+    state.outputs().into_iter().map(describe).collect()
 }
 
 /// The answer, with what the cluster looks like, if this server is a part of one.

@@ -18,6 +18,7 @@ use crate::live_config::LiveConfig;
 use crate::log_client::Operators;
 use crate::message::{Demand, Stream};
 use crate::named_filters::NamedFilters;
+use crate::outputs::{OutputFigures, OutputStatus};
 use crate::state::Positions;
 use crate::transport::Connections;
 use actix::Addr;
@@ -62,6 +63,8 @@ pub(crate) struct AppState {
     pub(crate) subscriptions: Subscriptions,
     /// The filters that have a name.
     pub(crate) filters: Arc<NamedFilters>,
+    /// The states of the outputs.
+    pub(crate) outputs: Vec<Arc<OutputStatus>>,
     /// Where clients without a cursor begin after a restart.
     pub(crate) grace: RestartGrace,
     /// Whether streams are served.
@@ -69,6 +72,14 @@ pub(crate) struct AppState {
     /// The cluster that this server is a part of.
     #[cfg(feature = "cluster")]
     pub(crate) cluster: Option<Arc<dyn ClusterView>>,
+}
+
+impl AppState {
+    /// The outputs as they are now.
+    pub(super) fn outputs(&self) -> Vec<OutputFigures> {
+        let (next_seq, now) = (self.subscriptions.journal.next_seq(), Instant::now());
+        self.outputs.iter().map(|output| output.figures(next_seq, now)).collect()
+    }
 }
 
 /// Where a client begins that connects soon after a start and gives no cursor.

@@ -51,7 +51,9 @@ async fn body(state: &AppState, all: bool) -> Result<StatusAndBody, actix_web::E
         .map(|filter| (filter.name.to_string(), describe_filter(filter)))
         .collect();
     let filters = all.then_some(filters);
-    let body = json!({ "connected_client_count": clients.len(), "clients": by_name, "logs": logs, "filters": filters,
+    // What an output is and why it fails is not for everybody.
+    let outputs = all.then(|| state.outputs());
+    let body = json!({ "connected_client_count": clients.len(), "clients": by_name, "logs": logs, "filters": filters, "outputs": outputs,
         "operators": state.operators.figures(), "state_error": state.positions.error() });
     Ok((StatusCode::OK, serde_json::to_vec_pretty(&body)?.into()))
 }

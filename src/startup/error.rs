@@ -1,7 +1,7 @@
 //! Why the server did not start.
 
 use super::journal::JournalError;
-use crate::state::{PositionsError, StateLockError};
+use crate::state::{OutputPositionError, PositionsError, StateLockError};
 use crate::transport::TlsError;
 use std::io;
 use std::net::SocketAddr;
@@ -32,6 +32,9 @@ pub enum StartError {
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// It is not known how far an output has come.
+    #[error(transparent)]
+    Output(#[from] OutputPositionError),
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] openssl::error::ErrorStack),

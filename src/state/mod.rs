@@ -6,6 +6,7 @@ mod filter_folder;
 mod foreign;
 mod ledger;
 mod lock;
+mod output_positions;
 mod position;
 pub(crate) mod positions;
 mod rates;
@@ -19,6 +20,8 @@ pub(crate) use filter_folder::FilterFolder;
 pub use foreign::{ForeignPositions, NotForeign, parse as foreign_positions};
 pub use ledger::{Ledger, OutOfTurn};
 pub use lock::{StateLock, StateLockError};
+pub use output_positions::OutputPositionError;
+pub(crate) use output_positions::{FilePlace, OutputPosition, OutputPositionFile};
 pub use position::{Between, Decision, MissingRange, Position, Skip};
 #[cfg(feature = "cluster")]
 pub(crate) use positions::log_identifier;

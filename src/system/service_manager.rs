@@ -21,6 +21,14 @@ pub(crate) fn stopping() {
     tell(Phase::Stopping);
 }
 
+/// Asks this process to stop, as a service manager does.
+pub(crate) fn terminate() {
+    let own = rustix::process::getpid();
+    if let Err(error) = rustix::process::kill_process(own, rustix::process::Signal::TERM) {
+        log::error!("the program cannot stop itself: {error}");
+    }
+}
+
 /// Sends watchdog notifications while `is_alive` returns `true`, at the interval that the service manager requests
 /// (`WATCHDOG_USEC`). Never returns.
 pub(crate) async fn keep_alive(is_alive: impl AsyncFn() -> bool) {

@@ -149,7 +149,8 @@ fn configuration(dir: &tempfile::TempDir, variables: &[(&str, &str)], toml: &str
         ("CERTSTREAM_FETCH_POLL_INTERVAL", "50ms"),
     ];
     let environment = environment.iter().chain(variables).map(|(k, v)| (k.to_string(), v.to_string()));
-    config::load_with_logs(Some(&file), environment, logs).expect("a right configuration")
+    config::load_with(Some(&file), environment, config::Overrides { logs: Some(logs), stdout: None })
+        .expect("a right configuration")
 }
 
 impl TestApp {

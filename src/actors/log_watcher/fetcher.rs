@@ -6,7 +6,6 @@
 //! A failure that concerns the requested range delays only that range, which is halved when it fails again. Entries
 //! before it are passed on, and others are fetched meanwhile. A failure of the log as a whole delays all requests.
 
-use super::backoff::Backoff;
 use super::head_board::HeadBoard;
 use super::log_requests::LogRequests;
 use super::missing_board::{FAILURES_ALONE, MissingBoard};
@@ -15,6 +14,7 @@ use super::progress::Progress;
 use super::report::Reporter;
 use super::unverified::{DecodedEntry, decode};
 use super::window::{Passed, Retry, Window};
+use crate::backoff::Backoff;
 use crate::config::WatchSettings;
 use crate::digest::Topic;
 use crate::http_client::HttpError;

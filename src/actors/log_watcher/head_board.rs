@@ -1,9 +1,9 @@
 //! The tree heads of one log, which its stages share: the HeadTracker writes them, the Fetcher and the Verifier read the
 //! newest one.
 
-use super::backoff::Backoff;
 use super::heads::{Heads, Verdict};
 use super::unreconciled::{Comparison, Unreconciled};
+use crate::backoff::Backoff;
 use crate::ct::head::Head;
 use crate::ct::merkle::Hash;
 use std::cell::{Cell, RefCell};

@@ -1,12 +1,12 @@
 //! The first stage: requests the log's tree head at the log's interval, all the time. It does not wait for the other
 //! stages, so a fork or a rollback is noticed within one interval, also while the log is caught up with.
 
-use super::backoff::Backoff;
 use super::head_board::HeadBoard;
 use super::heads::Verdict;
 use super::log_requests::LogRequests;
 use super::poll_schedule::PollSchedule;
 use super::report::Reporter;
+use crate::backoff::Backoff;
 use crate::clock;
 use crate::ct::head::Head;
 use crate::digest::Topic;

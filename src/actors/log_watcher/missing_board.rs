@@ -1,7 +1,7 @@
 //! The entries of one log that it does not serve, although it serves those behind them. The stages share them: the
 //! Publisher adds them, and the Retriever requests them again.
 
-use super::backoff::Backoff;
+use crate::backoff::Backoff;
 use crate::log_client::Range;
 use crate::state::{MissingRange, Positions};
 use std::cell::RefCell;

@@ -25,7 +25,6 @@
     deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
-mod backoff;
 mod context;
 pub(crate) mod fetcher;
 mod freshness;

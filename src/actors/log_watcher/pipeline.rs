@@ -14,7 +14,6 @@
 //! fetched as fast as its clients read. The HeadTracker waits for nobody.
 
 use super::WatchContext;
-use super::backoff::Backoff;
 use super::fetcher::Fetcher;
 use super::head_board::HeadBoard;
 use super::head_tracker::HeadTracker;
@@ -26,6 +25,7 @@ use super::reconciler::Reconciler;
 use super::report::Reporter;
 use super::retriever::Retriever;
 use super::verifier::{VerificationEnd, Verifier};
+use crate::backoff::Backoff;
 use crate::config::WatchSettings;
 use crate::digest::Topic;
 use crate::log_client::LogClient;

@@ -2,12 +2,12 @@
 //! those that are further ahead than the entries fetched so far. So every head that the log has signed is proven
 //! consistent with its tree, or is evidence, and a fork is noticed while the log is still being caught up with.
 
-use super::backoff::Backoff;
 use super::head_board::HeadBoard;
 use super::head_tracker::described;
 use super::log_requests::LogRequests;
 use super::report::Reporter;
 use super::unreconciled::Comparison;
+use crate::backoff::Backoff;
 use crate::ct::head::Head;
 use crate::evidence::{Misbehaviour, OldTree};
 use std::rc::Rc;

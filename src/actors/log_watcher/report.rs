@@ -2,8 +2,8 @@
 //! as evidence, and to the clients that asked for notices.
 
 use super::LogStatus;
-use super::backoff::Backoff;
 use crate::actors::broker::Alert;
+use crate::backoff::Backoff;
 use crate::clock;
 use crate::digest::{Digest, Topic};
 use crate::evidence::{Evidence, LogIdentity, Misbehaviour};

@@ -4,7 +4,6 @@
 //! The proof is requested for the newest head. If the log refuses it, the next head takes its place: front ends that lag
 //! behind each other may know a head and not yet its proof. Only a proof that contradicts a signed head is misbehaviour.
 
-use super::backoff::Backoff;
 use super::fetcher::FetchedPage;
 use super::head_board::HeadBoard;
 use super::head_tracker::described;
@@ -12,6 +11,7 @@ use super::log_cursor::{LogCursor, Missing};
 use super::log_requests::LogRequests;
 use super::report::Reporter;
 use super::unverified::{DecodedEntry, UnverifiedEntries, VerifiedBatch};
+use crate::backoff::Backoff;
 use crate::ct::head::Head;
 use crate::ct::merkle::{CompactTree, Hash};
 use crate::digest::Topic;

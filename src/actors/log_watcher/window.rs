@@ -6,7 +6,7 @@
 //! A range that fails is requested again after a delay, and halved when it fails again: a log may refuse large ranges, or
 //! be unable to serve one entry. That entry is then requested alone, ever more rarely, and only what follows it waits.
 
-use super::backoff::Backoff;
+use crate::backoff::Backoff;
 use crate::log_client::Range;
 use std::collections::VecDeque;
 use std::time::Duration;

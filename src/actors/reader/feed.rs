@@ -41,16 +41,20 @@ impl Feed {
         has_filter || asked.sample > EVERY || asked.unique.is_some()
     }
 
-    /// Counts a client in `demand`.
-    pub(crate) fn add_to(&self, demand: &Demand) {
-        demand.add(self.asked.stream, self.asked.wire, self.is_filtered());
-        self.asked.named.iter().for_each(|named| named.add_client());
+    /// Counts a client, or an output, in `demand`.
+    pub(crate) fn add_to(&self, demand: &Demand, is_output: bool) {
+        demand.add(self.asked.stream, self.asked.wire, self.is_filtered(), is_output);
+        if !is_output {
+            self.asked.named.iter().for_each(|named| named.add_client());
+        }
     }
 
-    /// Removes a client from `demand`.
-    pub(crate) fn remove_from(&self, demand: &Demand) {
-        demand.remove(self.asked.stream, self.asked.wire, self.is_filtered());
-        self.asked.named.iter().for_each(|named| named.remove_client());
+    /// Removes a client, or an output, from `demand`.
+    pub(crate) fn remove_from(&self, demand: &Demand, is_output: bool) {
+        demand.remove(self.asked.stream, self.asked.wire, self.is_filtered(), is_output);
+        if !is_output {
+            self.asked.named.iter().for_each(|named| named.remove_client());
+        }
     }
 
     /// Counts messages that a client got by its named filters.

@@ -13,7 +13,7 @@ pub(super) fn filters(sources: &Sources) -> Result<Vec<FilterConfig>, ConfigErro
     let (written, folder) = (&sources.written.filters, sources.folder());
     for (i, filter) in written.iter().enumerate() {
         let error = |problem: &str| sources.error(&format!("filters[{i}].name"), problem);
-        if !is_name(&filter.name) {
+        if !is_name(&filter.name) || filter.name.starts_with(KEPT) {
             return Err(error(
                 "expected 1 to 64 letters, digits, \"-\", \"_\" and \".\", without \"f-\" at the beginning",
             ));
@@ -29,9 +29,10 @@ pub(super) fn filters(sources: &Sources) -> Result<Vec<FilterConfig>, ConfigErro
     read.collect()
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether `name` is one that the configuration gives: letters, digits, "-", "_" and ".".
+pub(super) fn is_name(name: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_allowed) && !name.starts_with(KEPT)
+    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_allowed)
 }
 
 /// Checks that the filters of `tokens` are among `filters`.

@@ -6,6 +6,7 @@ mod families;
 mod filters;
 mod logs;
 mod operators;
+mod outputs;
 mod process;
 mod server;
 mod text;
@@ -16,6 +17,7 @@ use super::on_demand::StatusAndBody;
 use super::state::AppState;
 use crate::actors::broker::ReadFigures;
 use crate::log_client::OperatorFigures;
+use crate::outputs::OutputFigures;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, error, web};
 use families::Families;
@@ -37,6 +39,7 @@ struct Figures {
     operators: BTreeMap<String, OperatorFigures>,
     server: server::ServerFigures,
     filters: Vec<filters::FilterFigures>,
+    outputs: Vec<OutputFigures>,
     process: Option<process::ProcessFigures>,
     #[cfg(feature = "cluster")]
     cluster: Option<ClusterFigures>,
@@ -49,6 +52,7 @@ impl Collector for Figures {
         operators::write(&self.operators, &mut families)?;
         self.server.write(&mut families)?;
         filters::write(&self.filters, &mut families)?;
+        outputs::write(&self.outputs, &mut families)?;
         #[cfg(feature = "cluster")]
         if let Some(figures) = &self.cluster {
             cluster::write(figures, &mut families)?;
@@ -77,6 +81,7 @@ async fn text(state: &AppState, as_open_metrics: bool) -> Result<StatusAndBody, 
         operators: state.operators.figures(),
         server: server::ServerFigures::read(state, broker),
         filters: filters::read(state),
+        outputs: state.outputs(),
         process: process::ProcessFigures::read(),
         #[cfg(feature = "cluster")]
         cluster: state.cluster.as_ref().map(|cluster| cluster.figures()),

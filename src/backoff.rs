@@ -1,38 +1,50 @@
-//! Exponential backoff for a failing log. Pure: the random number and the time are arguments.
+//! Exponential backoff for a log or a target of messages that fails. Pure: the random number and the time are arguments.
 
 use std::time::Duration;
 
 /// Delay after the first failure, before jitter.
 const FIRST: Duration = Duration::from_secs(1);
-/// Longest delay that failures lead to.
+/// Longest delay that failures lead to, unless another one is given.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
-/// Longest delay that a log can request with Retry-After, so that no log can suspend its own monitoring for good.
+/// Longest delay that a server can request with Retry-After, so that none can suspend what concerns it for good.
 const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 
 /// Doubles the delay with each consecutive failure.
-#[derive(Debug, Default)]
-pub(super) struct Backoff {
+#[derive(Debug)]
+pub(crate) struct Backoff {
     failures: u32,
+    longest: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Backoff::up_to(LONGEST)
+    }
 }
 
 impl Backoff {
+    /// Without failures so far. They lead to delays of up to `longest`.
+    pub(crate) fn up_to(longest: Duration) -> Self {
+        Backoff { failures: 0, longest }
+    }
+
     /// Records a failure and returns the delay before the next attempt. Jitter reduces the doubled delay by up to half,
     /// depending on `chance` (0 to 1), so that many clients of one log do not return at the same time. The delay is
-    /// never shorter than the log's Retry-After.
-    pub(super) fn failed(&mut self, retry_after: Option<Duration>, chance: f64) -> Duration {
-        let doubled = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
+    /// never shorter than the server's Retry-After.
+    pub(crate) fn failed(&mut self, retry_after: Option<Duration>, chance: f64) -> Duration {
+        let doubled = FIRST.saturating_mul(1 << self.failures.min(16)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         let jittered = doubled.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0);
         jittered.max(retry_after.unwrap_or_default().min(LONGEST_ASKED))
     }
 
     /// Records a success, which resets the delay.
-    pub(super) fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
     }
 
     /// Number of failures since the last success.
-    pub(super) fn failures(&self) -> u32 {
+    pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 }
@@ -55,7 +67,7 @@ mod tests {
         for _ in 0..40 {
             assert_eq!(Backoff::default().failed(None, 0.0), FIRST / 2);
         }
-        let mut long = Backoff { failures: u32::MAX };
+        let mut long = Backoff { failures: u32::MAX, longest: LONGEST };
         assert_eq!(long.failed(None, 0.5), LONGEST * 3 / 4);
     }
 

@@ -1,0 +1,236 @@
+//! An output: a reader like that of a client, which delivers what it reads to a target.
+//!
+//! ```text
+//! Tail or journal ─► Reader ─► Inbox ─► Batch ─► Target ─► position saved
+//!       ▲                                          │
+//!       └── a failure: leave, wait, come back at the position
+//! ```
+//!
+//! Each output has a thread of its own, which a target may block. While a target fails, the output does not read: what it has
+//! not delivered is in the journal alone.
+
+use super::broker::{Broker, Subscribe, Unsubscribe};
+use super::client::Client;
+use super::reader::{Asked, Next, Reader};
+use super::subscriptions::{Manner, Subscriptions};
+use crate::backoff::Backoff;
+use crate::clock;
+use crate::config::{Begin, OutputConfig, WhenBehind};
+use crate::counters::Counters;
+use crate::message::Wire;
+use crate::named_filters::NamedFilter;
+use crate::outputs::{Batch, DeliveryError, Inbox, OutputStatus, Target, WebhookSettings};
+use crate::state::{OutputPosition, OutputPositionFile};
+use crate::system::service_manager;
+use actix::Addr;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// Longest delay between attempts to deliver, unless the target asks for a longer one.
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// Delay before it reads again after its reader was closed.
+const CLOSED_DELAY: Duration = Duration::from_millis(100);
+
+/// An output.
+pub(crate) struct Output {
+    /// Its settings.
+    pub(crate) config: OutputConfig,
+    /// The named filter that has to want its messages as well.
+    pub(crate) named: Option<Arc<NamedFilter>>,
+    /// What it reads from.
+    pub(crate) subscriptions: Subscriptions,
+    /// The Broker.
+    pub(crate) broker: Addr<Broker>,
+    /// How far it has come.
+    pub(crate) position: OutputPositionFile,
+    /// What is told of it.
+    pub(crate) status: Arc<OutputStatus>,
+    /// What requests of webhooks have in common.
+    pub(crate) webhooks: WebhookSettings,
+    /// Whether the server is stopping.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// Its part in the Broker, which ends when it is dropped.
+struct Attached {
+    client: Arc<Client>,
+    broker: Addr<Broker>,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.broker.do_send(Unsubscribe(self.client.id));
+    }
+}
+
+impl Output {
+    /// The number of the first entry that it has not delivered, if it runs for the first time: where its settings say.
+    pub(crate) fn first_seq(
+        config: &OutputConfig,
+        position: &OutputPositionFile,
+        subscriptions: &Subscriptions,
+    ) -> u64 {
+        let journal = &subscriptions.journal;
+        let next = journal.next_seq();
+        match (position.saved(), config.begin) {
+            (Some(saved), _) if saved.next_seq > next => {
+                log::error!(
+                    "output {}: it has delivered everything before {}, and the journal ends at {}: is this another journal? It goes on with what is logged from now on",
+                    config.name,
+                    saved.next_seq,
+                    next
+                );
+                next
+            }
+            (Some(saved), _) => saved.next_seq,
+            (None, Begin::Now) => next,
+            (None, Begin::Oldest) => journal.floor(),
+        }
+    }
+
+    /// Delivers until the server stops. Drops `done` then.
+    pub(crate) async fn run(mut self, done: oneshot::Sender<()>) {
+        let mut backoff = Backoff::up_to(LONGEST_DELAY);
+        let mut next_seq = Self::first_seq(&self.config, &self.position, &self.subscriptions);
+        while !*self.stopping.borrow() {
+            let delay = match self.deliver_until_closed(&mut next_seq, &mut backoff).await {
+                Ok(()) => CLOSED_DELAY,
+                Err(error) if error.is_final => {
+                    log::error!("output {}: {error}; stopping", self.config.name);
+                    service_manager::terminate();
+                    break;
+                }
+                Err(error) => self.wait_after(&error, &mut backoff),
+            };
+            tokio::select! {
+                () = sleep(delay) => {}
+                _ = self.stopping.wait_for(|stopping| *stopping) => {}
+            }
+        }
+        drop(done);
+    }
+
+    /// The delay after a failure, which is told.
+    fn wait_after(&self, error: &DeliveryError, backoff: &mut Backoff) -> Duration {
+        let name = &self.config.name;
+        let delay = backoff.failed(error.retry_after, rand::random());
+        if self.status.failed(&error.text, std::time::Instant::now()) {
+            log::warn!(
+                "output {name}: {error}; what is logged meanwhile stays in the journal; trying again in {delay:?}"
+            );
+        } else {
+            log::debug!("output {name}: {error}; trying again in {delay:?}");
+        }
+        delay
+    }
+
+    /// Delivers from `next_seq` on, which moves with what was delivered, until the Broker closes the reader.
+    async fn deliver_until_closed(
+        &mut self,
+        next_seq: &mut u64,
+        backoff: &mut Backoff,
+    ) -> Result<(), DeliveryError> {
+        let place = self.position.saved().and_then(|saved| saved.place.clone());
+        let mut target = Target::open(&self.config, place.as_ref(), &self.webhooks, &self.status)?;
+        // A new output must not begin later if it is killed before it has delivered anything.
+        self.save(*next_seq, &target)?;
+        let attached = self.attach(*next_seq).await?;
+        let (reader, mut inbox, mut is_closed) = (&attached.client.reader, Inbox::default(), false);
+        while !(is_closed && inbox.is_empty()) {
+            let mut batch = Batch::default();
+            is_closed |= self.collect(reader, &mut inbox, &mut batch).await;
+            let (taken_at, is_all) = (std::time::Instant::now(), inbox.is_empty() && !reader.is_replaying());
+            if batch.is_empty() {
+                target.tend()?;
+            } else {
+                target.deliver(&batch).await?;
+                self.tell_recovery();
+                backoff.succeeded();
+            }
+            *next_seq = inbox.next_seq(&batch, *next_seq);
+            self.save(*next_seq, &target)?;
+            let (messages, bytes) = (batch.len() as u64, batch.bytes().len() as u64);
+            self.status.delivered(messages, bytes, *next_seq, is_all, taken_at);
+        }
+        Ok(())
+    }
+
+    fn tell_recovery(&self) {
+        if self.status.is_failing() {
+            log::info!("output {}: it delivers again", self.config.name);
+        }
+    }
+
+    fn save(&mut self, next_seq: u64, target: &Target) -> Result<(), DeliveryError> {
+        let saved = self.position.save(OutputPosition::new(next_seq, target.place()));
+        saved.map_err(|error| DeliveryError::new(format!("its position cannot be saved: {error}")))
+    }
+
+    /// Fills `batch`, for as long as messages are collected. Returns whether the reader was closed.
+    async fn collect(&self, reader: &Arc<Reader>, inbox: &mut Inbox, batch: &mut Batch) -> bool {
+        let limits = self.config.batch;
+        if inbox.fill(batch, limits) {
+            return false;
+        }
+        let mut deadline = (!batch.is_empty()).then(|| Instant::now() + limits.wait);
+        loop {
+            let next = match deadline {
+                None => next(reader).await,
+                Some(deadline) => match timeout_at(deadline, next(reader)).await {
+                    Ok(next) => next,
+                    Err(_) => return false,
+                },
+            };
+            let Next::Frames(chunk) = next else { return true };
+            inbox.add(chunk.bytes(), reader.cursor());
+            drop(chunk);
+            if inbox.fill(batch, limits) {
+                return false;
+            }
+            deadline.get_or_insert_with(|| Instant::now() + limits.wait);
+        }
+    }
+
+    /// Subscribes it at `next_seq`.
+    async fn attach(&self, next_seq: u64) -> Result<Attached, DeliveryError> {
+        let choice = &self.config.choice;
+        let named: Vec<_> = self.named.iter().cloned().collect();
+        let of_named: Vec<_> = named.iter().map(|named| named.filter()).collect();
+        let unique = choice.kind_with(&of_named).map_err(|error| DeliveryError::new(error.to_string()))?;
+        let asked = Asked {
+            stream: self.config.stream,
+            wire: Wire::Lines,
+            filter: Arc::new(choice.filter.clone()),
+            explains: choice.explains && !(choice.filter.is_empty() && named.is_empty()),
+            named,
+            sample: choice.sample,
+            unique,
+        };
+        let manner = Manner {
+            notices: false,
+            tells_gaps: true,
+            when_behind: WhenBehind::Replay,
+            until: None,
+            // The counters of clients are about clients.
+            counters: Arc::new(Counters::default()),
+        };
+        let reader = self.subscriptions.reader(asked, manner, usize::MAX, clock::unix_us()).await;
+        let reader = reader.map_err(|error| DeliveryError::new(error.to_string()))?;
+        let client = Arc::new(Client::of_output(reader, next_seq));
+        self.broker.do_send(Subscribe(client.clone()));
+        Ok(Attached { client, broker: self.broker.clone() })
+    }
+}
+
+/// What the reader gets next.
+async fn next(reader: &Arc<Reader>) -> Next {
+    poll_fn(|cx| match reader.poll_cut(cx) {
+        Poll::Ready(()) => Poll::Ready(Next::Linger),
+        Poll::Pending => reader.poll_next(cx),
+    })
+    .await
+}

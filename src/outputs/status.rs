@@ -1,0 +1,146 @@
+//! What is told of an output: in the statistics, the metrics and the health check.
+
+use crate::config::OutputConfig;
+use crate::message::Stream;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// The state of one output.
+#[derive(Debug)]
+pub(crate) struct OutputStatus {
+    name: String,
+    kind: &'static str,
+    stream: Stream,
+    filter: String,
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    failures: AtomicU64,
+    dead_letters: Arc<AtomicU64>,
+    /// Everything before the entry with this number was delivered.
+    next_seq: AtomicU64,
+    moving: Mutex<Moving>,
+}
+
+#[derive(Debug)]
+struct Moving {
+    /// When everything that there was had been delivered.
+    caught_up_at: Instant,
+    /// Why nothing is delivered now, and since when.
+    failing: Option<(String, Instant)>,
+}
+
+/// The state at one moment.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct OutputFigures {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its kind.
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    /// The stream that it delivers.
+    pub(crate) stream: Stream,
+    /// Which messages of it.
+    pub(crate) filter: String,
+    /// Number of messages that were delivered since the start.
+    pub(crate) messages_delivered: u64,
+    /// Their size, without compression.
+    pub(crate) bytes_delivered: u64,
+    /// Number of messages that the receiver has refused since the start.
+    pub(crate) dead_letters: u64,
+    /// Number of deliveries that failed since the start.
+    pub(crate) failures: u64,
+    /// The number of the newest entry before which everything was delivered.
+    pub(crate) cursor: u64,
+    /// How many numbers the journal is ahead.
+    pub(crate) behind: u64,
+    /// How long the output has been behind.
+    pub(crate) behind_seconds: f64,
+    /// Why nothing is delivered now.
+    pub(crate) error: Option<String>,
+    /// Since when.
+    pub(crate) failing_seconds: Option<f64>,
+}
+
+impl OutputStatus {
+    /// The state of the output `config`, which has delivered everything before `next_seq`.
+    pub(crate) fn new(config: &OutputConfig, next_seq: u64) -> Self {
+        OutputStatus {
+            name: config.name.clone(),
+            kind: config.target.kind().name(),
+            stream: config.stream,
+            filter: config.filter.clone(),
+            messages: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            dead_letters: Arc::default(),
+            next_seq: AtomicU64::new(next_seq),
+            moving: Mutex::new(Moving { caught_up_at: Instant::now(), failing: None }),
+        }
+    }
+
+    /// The counter of messages that went to the dead-letter file.
+    pub(crate) fn dead_letters(&self) -> Arc<AtomicU64> {
+        self.dead_letters.clone()
+    }
+
+    /// Records that everything before `next_seq` was delivered, `messages` messages more. `is_all`: nothing else was ready
+    /// at `taken_at`.
+    pub(crate) fn delivered(
+        &self,
+        messages: u64,
+        bytes: u64,
+        next_seq: u64,
+        is_all: bool,
+        taken_at: Instant,
+    ) {
+        self.messages.fetch_add(messages, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.next_seq.store(next_seq, Ordering::Relaxed);
+        let mut moving = self.moving.lock();
+        if is_all {
+            moving.caught_up_at = taken_at;
+        }
+        if messages > 0 {
+            moving.failing = None;
+        }
+    }
+
+    /// Records that a delivery failed. Returns whether those before it did not fail.
+    pub(crate) fn failed(&self, error: &str, now: Instant) -> bool {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        let mut moving = self.moving.lock();
+        let since = moving.failing.as_ref().map(|(_, since)| *since);
+        moving.failing = Some((error.into(), since.unwrap_or(now)));
+        since.is_none()
+    }
+
+    /// Whether the last delivery failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.moving.lock().failing.is_some()
+    }
+
+    /// The state now, if the next entry of the journal has the number `journal_next`.
+    pub(crate) fn figures(&self, journal_next: u64, now: Instant) -> OutputFigures {
+        let next_seq = self.next_seq.load(Ordering::Relaxed);
+        let behind = journal_next.saturating_sub(next_seq);
+        let moving = self.moving.lock();
+        let since = |at: Instant| now.saturating_duration_since(at).as_secs_f64();
+        OutputFigures {
+            name: self.name.clone(),
+            kind: self.kind,
+            stream: self.stream,
+            filter: self.filter.clone(),
+            messages_delivered: self.messages.load(Ordering::Relaxed),
+            bytes_delivered: self.bytes.load(Ordering::Relaxed),
+            dead_letters: self.dead_letters.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            cursor: next_seq.saturating_sub(1),
+            behind,
+            behind_seconds: if behind > 0 { since(moving.caught_up_at) } else { 0.0 },
+            error: moving.failing.as_ref().map(|(error, _)| error.clone()),
+            failing_seconds: moving.failing.as_ref().map(|(_, at)| since(*at)),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The bodies of requests: the messages themselves, or a text for a chat service. Pure.
+
+use crate::config::Template;
+use crate::printable::escaped;
+use serde_json::{Value, json};
+
+/// Maximum number of names of a certificate in a text.
+const MAX_NAMES: usize = 5;
+/// Maximum number of characters of each, and of other texts from certificates and logs.
+const MAX_CHARS: usize = 100;
+/// Maximum number of characters of a text. Discord accepts 2000, the others more.
+const MAX_TEXT: usize = 1900;
+
+/// The body with `messages` for the output `name`.
+pub(super) fn body(template: Template, name: &str, messages: &[&[u8]]) -> Vec<u8> {
+    let text = || text(template, name, messages);
+    let value = match template {
+        Template::Json => return whole(name, messages),
+        Template::Slack => json!({ "text": text() }),
+        // Otherwise a name such as @everyone would notify people.
+        Template::Discord => json!({ "content": text(), "allowed_mentions": { "parse": [] } }),
+        Template::Teams => card(&text()),
+    };
+    value.to_string().into_bytes()
+}
+
+fn whole(name: &str, messages: &[&[u8]]) -> Vec<u8> {
+    let mut body = format!(r#"{{"output":{},"messages":["#, json!(name)).into_bytes();
+    body.extend(messages.join(&b','));
+    body.extend_from_slice(b"]}");
+    body
+}
+
+/// An adaptive card, as the workflows of Microsoft Teams expect it.
+fn card(text: &str) -> Value {
+    let block = json!({ "type": "TextBlock", "text": text, "wrap": true });
+    let card = json!({ "$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard",
+        "version": "1.4", "body": [block] });
+    json!({ "type": "message", "attachments":
+        [{ "contentType": "application/vnd.microsoft.card.adaptive", "content": card }] })
+}
+
+/// A line for each message, as many as there is room for.
+fn text(template: Template, name: &str, messages: &[&[u8]]) -> String {
+    let count = messages.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let mut text = format!("{}: {count} message{plural}", plain(template, name));
+    for (i, message) in messages.iter().enumerate() {
+        let line = line(template, message);
+        if text.chars().count() + line.chars().count() > MAX_TEXT {
+            text.push_str(&format!("\n\u{2026} and {} more", count - i));
+            break;
+        }
+        text.push('\n');
+        text.push_str(&line);
+    }
+    text
+}
+
+fn line(template: Template, message: &[u8]) -> String {
+    let message: Value = serde_json::from_slice(message).unwrap_or_default();
+    let plain = |text: &Value| plain(template, text.as_str().unwrap_or("?"));
+    let data = &message["data"];
+    match message["message_type"].as_str() {
+        Some("certificate_update") => {
+            let certificate = &data["leaf_cert"];
+            let issuer = [&certificate["issuer"]["O"], &certificate["issuer"]["CN"]];
+            let issuer = issuer.into_iter().find(|name| name.is_string()).unwrap_or(&Value::Null);
+            let names = names(template, &certificate["all_domains"]);
+            format!("\u{2022} {names} by {}, in {}", plain(issuer), plain(&data["source"]["name"]))
+        }
+        Some("dns_entries") => format!("\u{2022} {}", names(template, data)),
+        Some("gap") => {
+            format!("\u{2022} the entries {} to {} are missing", message["from_seq"], message["to_seq"])
+        }
+        _ => format!("\u{2022} {}", plain(&message["message_type"])),
+    }
+}
+
+fn names(template: Template, names: &Value) -> String {
+    let all = names.as_array().map(Vec::as_slice).unwrap_or_default();
+    let shown = all.iter().take(MAX_NAMES).filter_map(Value::as_str).map(|name| code(template, name));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match all.len() {
+        0 => "a certificate without names".into(),
+        count if count > MAX_NAMES => format!("{shown} and {} more", count - MAX_NAMES),
+        _ => shown,
+    }
+}
+
+/// A name that no chat service makes a link, a mention or markup of.
+fn code(template: Template, name: &str) -> String {
+    let name = escaped(name, MAX_CHARS).replace('`', "'");
+    format!("`{}`", entities(template, &name))
+}
+
+/// A text without markup.
+fn plain(template: Template, text: &str) -> String {
+    let text = entities(template, &escaped(text, MAX_CHARS));
+    let is_markup = |c: char| "*_~`|[]()\\#>".contains(c) && template != Template::Slack;
+    text.chars().map(|c| if is_markup(c) { ' ' } else { c }).collect()
+}
+
+/// Slack's control characters as entities.
+fn entities(template: Template, text: &str) -> String {
+    match template {
+        Template::Slack => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
+        _ => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn update(names: &[&str]) -> Vec<u8> {
+        let message = json!({ "message_type": "certificate_update", "data": {
+            "leaf_cert": { "all_domains": names, "issuer": { "O": "Let's *Encrypt* <b>", "CN": "R3" } },
+            "source": { "name": "A log" } }, "seq": 1_795_460_507_000_000_u64 });
+        message.to_string().into_bytes()
+    }
+
+    fn parsed(template: Template, messages: &[&[u8]]) -> Value {
+        serde_json::from_slice(&body(template, "brands", messages)).expect("JSON")
+    }
+
+    #[test]
+    fn the_messages_are_sent_as_they_are() {
+        let (one, two) = (update(&["a.example"]), br#"{"message_type":"gap","dropped":1}"#);
+        let body = parsed(Template::Json, &[&one, two]);
+        assert_eq!(body["output"], "brands");
+        assert_eq!(body["messages"][0], serde_json::from_slice::<Value>(&one).unwrap());
+        assert_eq!(body["messages"].as_array().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_text_names_what_was_logged_and_is_no_markup() {
+        let one = update(&["a.example", "<!channel>", "x`y"]);
+        let slack = parsed(Template::Slack, &[&one]);
+        assert_eq!(
+            slack["text"],
+            "brands: 1 message\n\u{2022} `a.example`, `&lt;!channel&gt;`, `x'y` by Let's *Encrypt* &lt;b&gt;, in A log"
+        );
+        let discord = parsed(Template::Discord, &[&one]);
+        assert_eq!(
+            discord["content"],
+            "brands: 1 message\n\u{2022} `a.example`, `<!channel>`, `x'y` by Let's  Encrypt  <b , in A log"
+        );
+        assert_eq!(discord["allowed_mentions"]["parse"], json!([]));
+        let teams = parsed(Template::Teams, &[&one]);
+        assert_eq!(teams["attachments"][0]["content"]["body"][0]["text"], discord["content"]);
+    }
+
+    #[test]
+    fn a_text_is_never_too_long() {
+        let names: Vec<_> = (0..100).map(|i| format!("{}{i}.example", "n".repeat(200))).collect();
+        let one = update(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        for count in [1, 2, 3, 50] {
+            let messages = vec![&one[..]; count];
+            let text = parsed(Template::Discord, &messages)["content"].as_str().unwrap().to_string();
+            assert!(text.chars().count() <= 2000, "{} characters", text.chars().count());
+            assert_eq!(text.contains("more"), true, "{text}");
+        }
+        let text = parsed(Template::Slack, &[br#"{"message_type":"gap","from_seq":5,"to_seq":6}"#, b"junk"]);
+        assert_eq!(text["text"], "brands: 2 messages\n\u{2022} the entries 5 to 6 are missing\n\u{2022} ?");
+    }
+}
