@@ -7,6 +7,7 @@
 //! KILLS=50 STOPS=20 POWER_FAILURES=20 ENTRIES=100000 RATE=2000 cargo test --release --test kills -- --nocapture
 //! ```
 
+mod outputs;
 mod power;
 mod unique;
 
