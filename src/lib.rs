@@ -20,6 +20,8 @@
 //! Clients that ask for the same stream, wire format and filter share a `Feed`, and so a Tail. The Broker asks the filters
 //! of all feeds at once which of them want an entry.
 //!
+//! An `Output` reads as a client does, and delivers what it reads to files, a URL or the standard output.
+//!
 //! Every client has a `Session`, which subscribes it. Each WebSocket client has a WebSocketSession as well, which answers
 //! what the client says; SSE clients cannot send anything.
 //!
@@ -34,7 +36,7 @@
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
 //! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `named_filters`, `outputs`, `log_client`, `state`, `journal`, `choice`, `counters`, `access`, `filter`, `message`, `rate`, `printable`, `clock` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
-//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection | `cluster`, `live_config`, `config`, `named_filters`, `outputs`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `choice`, `counters`, `digest`, `evidence`, `access`, `filter`, `message`, `ct`, `spare`, `rate`, `backoff`, `printable`, `system`, `clock` |
+//! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection; Output | `cluster`, `live_config`, `config`, `named_filters`, `outputs`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `choice`, `counters`, `digest`, `evidence`, `access`, `filter`, `message`, `ct`, `spare`, `rate`, `backoff`, `printable`, `system`, `clock` |
 //! | `cluster` | several servers with one journal, a stream of NATS JetStream | `config`, `named_filters`, `state`, `journal`, `ct`, `system`, `clock` |
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
 //! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `state`, `choice`, `unique`, `access`, `filter`, `message`, `ct`, `printable`, `system` |
@@ -88,6 +90,7 @@
 //! | which numbers entries get, also after a crash | `journal/store.rs`, `journal/recovery.rs` |
 //! | what is missing when a client comes back, and what it is told | `actors/replayer.rs` |
 //! | what a WebSocket client is answered | `actors/websocket_session.rs` |
+//! | when the position of an output moves, and what follows a failure | `actors/output.rs` |
 //! | how the connection of a client ends, step by step | `actors/reader/closing.rs` |
 //! | when a slow or silent subscriber is closed | `actors/broker.rs`; any other client: `server/http.rs` |
 //! | which messages stay in memory | `actors/broker/ring.rs` |

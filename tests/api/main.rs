@@ -20,6 +20,7 @@ mod metrics;
 mod misbehaviour;
 mod named_filters;
 mod names_tiles;
+mod outputs;
 mod protocol;
 mod proxies;
 mod reload;

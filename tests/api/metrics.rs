@@ -124,8 +124,12 @@ fn names(text: &str) -> BTreeSet<String> {
 #[actix_web::test]
 async fn the_page_explains_what_is_served_and_dashboard_and_alerts_use_nothing_else() {
     let log = quiet_log().await;
-    let filter = "[[filters]]\nname = 'a'\ndomain = ['a.example']";
-    let app = spawn_app(filter, vec![from_the_start(&log)]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let toml = format!(
+        "[[filters]]\nname = 'a'\ndomain = ['a.example']\n[[outputs]]\nname = 'a'\ntype = 'file'\ndir = {:?}",
+        dir.path()
+    );
+    let app = spawn_app(&toml, vec![from_the_start(&log)]).await;
     log.publish(1);
     wait_for_lines(&app, &[format!("certstream_log_position{{log=\"{}\"}} 1.0", log.url())]).await;
     let begin = std::time::Instant::now();

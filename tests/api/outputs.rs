@@ -1,0 +1,258 @@
+//! Tests of outputs to receivers that do what receivers do. `tests/kills` has outages and crashes.
+
+use crate::helpers::{TestApp, from_the_start, quiet_log, spawn_app};
+use actix_web::http::header::HeaderMap;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
+use openssl::sign::Signer;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// A request that a receiver has got, and the time.
+struct Received {
+    at: Instant,
+    headers: HeaderMap,
+    body: web::Bytes,
+    is_accepted: bool,
+}
+
+impl Received {
+    fn messages(&self) -> Vec<Value> {
+        let body: Value = serde_json::from_slice(&self.body).expect("JSON");
+        body["messages"].as_array().expect("messages").clone()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).expect("the header").to_str().expect("text")
+    }
+
+    fn indexes(&self) -> Vec<u64> {
+        self.messages()
+            .iter()
+            .map(|message| message["data"]["cert_index"].as_u64().expect("an index"))
+            .collect()
+    }
+}
+
+/// What the receiver answers to a request, given the requests before it.
+type Answer = fn(&[Received], &[u64]) -> HttpResponse;
+
+struct Receiver {
+    answer: Answer,
+    received: Mutex<Vec<Received>>,
+}
+
+impl Receiver {
+    /// Serves a receiver that answers so. Returns it with its URL.
+    fn serve(answer: Answer) -> (web::Data<Receiver>, String) {
+        let receiver = web::Data::new(Receiver { answer, received: Mutex::default() });
+        let shared = receiver.clone();
+        let app = move || {
+            let limit = web::PayloadConfig::new(64 << 20);
+            App::new().app_data(shared.clone()).app_data(limit).default_service(web::to(Self::receive))
+        };
+        let server =
+            HttpServer::new(app).workers(1).disable_signals().bind(("127.0.0.1", 0)).expect("a port");
+        let url = format!("http://{}/hook", server.addrs()[0]);
+        actix_web::rt::spawn(server.run());
+        (receiver, url)
+    }
+
+    async fn receive(receiver: web::Data<Receiver>, request: HttpRequest, body: web::Bytes) -> HttpResponse {
+        let headers = request.headers().clone();
+        let mut received = receiver.received.lock().expect("no panic");
+        let mut new = Received { at: Instant::now(), headers, body, is_accepted: false };
+        let answer = (receiver.answer)(&received, &new.indexes());
+        new.is_accepted = answer.status().is_success();
+        received.push(new);
+        answer
+    }
+
+    /// The indexes of all messages that were accepted, in order.
+    fn accepted(&self) -> Vec<u64> {
+        let received = self.received.lock().expect("no panic");
+        received.iter().filter(|request| request.is_accepted).flat_map(Received::indexes).collect()
+    }
+
+    async fn until_accepted(&self, index: u64) {
+        let begin = Instant::now();
+        while !self.accepted().contains(&index) {
+            assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", self.accepted());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn output(url: &str, keys: &str) -> String {
+    format!(
+        "[admin]\nallow = ['127.0.0.1']\n[[outputs]]\nname = 'hook'\ntype = 'webhook'\nurl = '{url}'\nallow_internal = true\n\
+         begin = 'oldest'\nbatch_wait = '50ms'\n{keys}\n"
+    )
+}
+
+/// What `/stats` says of the only output.
+async fn stats(app: &TestApp) -> Value {
+    app.get("/stats").await["outputs"][0].clone()
+}
+
+#[actix_web::test]
+async fn a_message_that_is_refused_goes_to_the_dead_letters_and_the_others_arrive() {
+    let log = quiet_log().await;
+    let refuses_13 = |_: &[Received], indexes: &[u64]| match indexes.contains(&13) {
+        true => HttpResponse::UnprocessableEntity().body("13 is unlucky"),
+        false => HttpResponse::Ok().finish(),
+    };
+    let (receiver, url) = Receiver::serve(refuses_13);
+    let app = spawn_app(&output(&url, ""), vec![from_the_start(&log)]).await;
+    log.publish(40);
+    receiver.until_accepted(39).await;
+    let accepted = receiver.accepted();
+    assert!(accepted.iter().copied().eq((0..40).filter(|index| *index != 13)), "in order: {accepted:?}");
+    let dead = std::fs::read_to_string(app.state().join("outputs/hook.dead.ndjson")).expect("dead letters");
+    let dead: Vec<Value> = dead.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((dead.len(), &dead[0]["message"]["data"]["cert_index"]), (1, &json!(13)));
+    assert!(dead[0]["why"].as_str().is_some_and(|why| why.contains("422") && why.contains("unlucky")));
+    let stats = app.wait_for(|stats| stats["outputs"][0]["messages_delivered"] == 40).await;
+    assert_eq!(stats["outputs"][0]["dead_letters"], 1);
+    assert!(
+        app.metrics()
+            .await
+            .contains("certstream_output_dead_letters_total{output=\"hook\",type=\"webhook\"} 1")
+    );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_receiver_that_asks_for_patience_gets_it_and_then_everything_in_order() {
+    let log = quiet_log().await;
+    let is_busy = |before: &[Received], _: &[u64]| match before.len() {
+        0 => HttpResponse::TooManyRequests().insert_header(("Retry-After", "2")).finish(),
+        1 => HttpResponse::InternalServerError().finish(),
+        _ => HttpResponse::Accepted().finish(),
+    };
+    let (receiver, url) = Receiver::serve(is_busy);
+    let app = spawn_app(&output(&url, "batch_messages = 7"), vec![from_the_start(&log)]).await;
+    log.publish(20);
+    let failing = app.wait_for(|stats| stats["outputs"][0]["error"].is_string()).await;
+    let error = failing["outputs"][0]["error"].as_str().expect("an error");
+    assert!(error.contains("status 429"), "{error}");
+    let ready = app.get("/health/ready").await;
+    assert_eq!((&ready["ready"], &ready["outputs"][0]["failing"]), (&json!(true), &json!(true)), "{ready}");
+    receiver.until_accepted(19).await;
+    assert!(receiver.accepted().into_iter().eq(0..20));
+    let received = receiver.received.lock().expect("no panic");
+    assert!(received[1].at - received[0].at >= Duration::from_millis(1900), "Retry-After");
+    assert!(received.iter().all(|request| request.messages().len() <= 7));
+    drop(received);
+    let stats = app.wait_for(|stats| stats["outputs"][0]["error"].is_null()).await;
+    assert_eq!(stats["outputs"][0]["failures"], 2);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn requests_are_signed_and_say_what_they_have() {
+    let log = quiet_log().await;
+    let (receiver, url) = Receiver::serve(|_, _| HttpResponse::Ok().finish());
+    let keys =
+        "secret = 'key of the receiver'\nheaders = { Authorization = 'Bearer abc' }\nfilter = 'type=precert'";
+    let app = spawn_app(&output(&url, keys), vec![from_the_start(&log)]).await;
+    log.publish(30);
+    app.wait_for(|stats| {
+        stats["outputs"][0]["behind"] == 0 && stats["outputs"][0]["messages_delivered"] != 0
+    })
+    .await;
+    let received = receiver.received.lock().expect("no panic");
+    let key = PKey::hmac(b"key of the receiver").expect("a key");
+    for request in &*received {
+        let mut signer = Signer::new(MessageDigest::sha256(), &key).expect("a signer");
+        let signature = signer.sign_oneshot_to_vec(&request.body).expect("a signature");
+        let signature = signature.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let messages = request.messages();
+        let (first, last) = (&messages[0]["seq"], &messages[messages.len() - 1]["seq"]);
+        assert_eq!(request.header("x-certstream-signature"), format!("sha256={signature}"));
+        assert_eq!(request.header("x-certstream-delivery"), format!("{first}-{last}"));
+        assert_eq!(request.header("authorization"), "Bearer abc");
+        assert_eq!(request.header("x-certstream-output"), "hook");
+        assert!(messages.iter().all(|message| message["data"]["update_type"] == "PrecertLogEntry"));
+    }
+    drop(received);
+    assert!(stats(&app).await["messages_delivered"].as_u64().is_some_and(|count| count > 5 && count < 30));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_address_of_the_own_network_is_not_reached_unless_that_is_allowed() {
+    let log = quiet_log().await;
+    let (receiver, url) = Receiver::serve(|_, _| HttpResponse::Ok().finish());
+    let inside = url.replace("http://127.0.0.1", "https://localhost");
+    let toml = output(&inside, "").replace("allow_internal = true\n", "");
+    let app = spawn_app(&toml, vec![from_the_start(&log)]).await;
+    log.publish(5);
+    let stats = app.wait_for(|stats| stats["outputs"][0]["error"].is_string()).await;
+    let error = stats["outputs"][0]["error"].as_str().expect("an error");
+    assert_eq!(
+        error,
+        "localhost is not a public address; to allow it, set allow_internal = true for this output"
+    );
+    assert!(receiver.received.lock().expect("no panic").is_empty());
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_output_follows_its_named_filter_and_is_no_client() {
+    let log = quiet_log().await;
+    let (receiver, url) = Receiver::serve(|_, _| HttpResponse::Ok().finish());
+    let toml = |domain: &str| {
+        let filter = format!("[[filters]]\nname = 'mine'\ndomain = ['{domain}']\n");
+        output(&url, "filter = 'filter=mine'") + &filter
+    };
+    let mut app = spawn_app(&toml("invalid"), vec![from_the_start(&log)]).await;
+    log.publish(200);
+    app.wait_for(|stats| stats["outputs"][0]["behind"] == 0 && stats["logs"].to_string().contains("200"))
+        .await;
+    assert!(receiver.received.lock().expect("no panic").is_empty());
+    assert_eq!(app.reload(&toml("test"), vec![from_the_start(&log)]), Ok(vec!["filters".into()]));
+    log.publish(300);
+    let stats = app.wait_for(|stats| stats["outputs"][0]["messages_delivered"] != 0).await;
+    assert_eq!(stats["connected_client_count"], 0, "{stats}");
+    for request in &*receiver.received.lock().expect("no panic") {
+        for message in request.messages() {
+            let names = message["data"]["leaf_cert"]["all_domains"].to_string();
+            assert!(names.contains(".test\""), "{names}");
+        }
+    }
+    app.stop().await;
+}
+
+/// As in `certstream-server demo --stdout | head -3`.
+#[test]
+fn the_standard_output_has_the_stream_and_the_server_stops_when_nobody_reads_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut server = Command::new(env!("CARGO_BIN_EXE_certstream-server"))
+        .args(["demo", "--stdout=domains", "--rate", "200"])
+        .env("CERTSTREAM_SERVER_LISTEN", "127.0.0.1:0")
+        .env("CERTSTREAM_STATE_DIR", dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a server");
+    let mut lines = BufReader::new(server.stdout.take().expect("a pipe")).lines();
+    for _ in 0..3 {
+        let line = lines.next().expect("a line").expect("text");
+        let message: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(message["message_type"], "dns_entries");
+    }
+    drop(lines);
+    let begin = Instant::now();
+    while server.try_wait().expect("a status").is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "it goes on");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let output = server.wait_with_output().expect("its output");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && log.contains("the standard output cannot be written"), "{log}");
+}
