@@ -77,14 +77,19 @@ has_ended() {
   ! kill -0 "$1" 2>/dev/null
 }
 
-# install_clients FOLDER: the client packages of Python and JavaScript, kept in FOLDER and used again. Sets clients.
-install_clients() {
+# install_python_clients FOLDER: the client packages of Python, kept in FOLDER and used again. Sets clients.
+install_python_clients() {
   mkdir -p "$1"
   clients=$(absolute "$1")
   if [ ! -x "$clients/venv/bin/python" ]; then
     python3 -m venv "$clients/venv"
     "$clients/venv/bin/pip" install --quiet certstream==1.12 websockets
   fi
+}
+
+# install_clients FOLDER: those of Python and JavaScript.
+install_clients() {
+  install_python_clients "$1"
   if [ ! -d "$clients/node_modules/certstream" ] || [ ! -d "$clients/node_modules/ws" ]; then
     npm install --silent --no-audit --no-fund --prefix "$clients" certstream@1.1.1 ws@8
   fi
