@@ -13,7 +13,8 @@ state=/var/lib/certstream-server
 # Of config/compose.yaml, but where this machine allows fewer files. podman's own limit of processes may be refused, too.
 files=65536
 [ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge "$files" ] || files=$(ulimit -Hn)
-restrictions=(--read-only --cap-drop ALL --security-opt no-new-privileges --ulimit "nofile=$files:$files" --ulimit nproc=4096:4096)
+restrictions=(--read-only --cap-drop ALL --security-opt no-new-privileges --ulimit "nofile=$files:$files"
+  --ulimit nproc=4096:4096)
 
 # show_log NAME: of a container, for what failed.
 show_log() {
@@ -97,7 +98,8 @@ has_grown() {
 # Those that a failure has left, here, where their network is.
 trap 'podman rm --force --ignore --time 1 server demo >/dev/null 2>&1; clean_up' EXIT
 ip link set lo up
-podman run --detach --pull never --name demo --publish 8080:8080 --publish 8081:8081 "${restrictions[@]}" "$image" demo --rate 50 >/dev/null
+podman run --detach --pull never --name demo --publish 8080:8080 --publish 8081:8081 "${restrictions[@]}" \
+  "$image" demo --rate 50 >/dev/null
 becomes_healthy demo
 confined demo
 wait_for 20 has_entries 8080 || { show_log demo; fail "/latest.json has no entries"; }
