@@ -97,7 +97,7 @@ make_rust_image() {
     build-essential ca-certificates perl >"$work/apt.log" 2>&1 || fail "apt-get: $(tail -n 3 "$work/apt.log")"
   buildah add --quiet "$container" "$toolchain/bin" /usr/local/cargo/bin >/dev/null
   buildah add --quiet "$container" "$toolchain/lib" /usr/local/cargo/lib >/dev/null
-  # Those that this machine reaches crates.io with.
+  # Those with which this machine reaches the registry of crates.
   buildah add --quiet "$container" /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt >/dev/null
   buildah config --env CARGO_HOME=/usr/local/cargo --env PATH=/usr/local/cargo/bin:/usr/sbin:/usr/bin:/sbin:/bin "$container"
   buildah commit --quiet --rm "$container" "$2" >/dev/null
