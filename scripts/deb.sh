@@ -6,7 +6,7 @@
 # nothing is.
 #
 # FEATURES, SERVER   as in deb_build.sh
-# MIRROR             the mirror of Debian; http://deb.debian.org/debian
+# MIRROR             the mirror of Debian; by default that of debootstrap
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib.sh
@@ -77,7 +77,7 @@ temporary_folder work
 chmod 755 "$work"
 root=$work/root
 suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-debootstrap --variant=minbase "$suite" "$root" "${MIRROR:-http://deb.debian.org/debian}" >"$work/debootstrap.log" ||
+debootstrap --variant=minbase "$suite" "$root" ${MIRROR:+"$MIRROR"} >"$work/debootstrap.log" ||
   fail "debootstrap: $(tail -n 3 "$work/debootstrap.log")"
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # nothing may be started by packages
 chmod 755 "$root/usr/sbin/policy-rc.d"

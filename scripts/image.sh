@@ -7,13 +7,12 @@
 # the script, so port 8080 of this machine may be in use.
 #
 # FEATURES   features of the program, such as "cluster"; by default none
-# MIRROR     the mirror of Debian; http://deb.debian.org/debian
+# MIRROR     the mirror of Debian; by default that of debootstrap
 # CLIENTS    folder for the packages of clients, kept and used again when given; a temporary one
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib.sh
 
-mirror=${MIRROR:-http://deb.debian.org/debian}
 image=localhost/certstream-server:test
 
 install_what_is_missing() {
@@ -76,7 +75,7 @@ in_container() {
 
 # make_debian_image SUITE NAME
 make_debian_image() {
-  debootstrap --variant=minbase "$1" "$work/debian" "$mirror" >"$work/debootstrap.log" ||
+  debootstrap --variant=minbase "$1" "$work/debian" ${MIRROR:+"$MIRROR"} >"$work/debootstrap.log" ||
     fail "debootstrap: $(tail -n 3 "$work/debootstrap.log")"
   rm -rf "$work"/debian/var/cache/apt/archives/*.deb "$work"/debian/var/lib/apt/lists/*
   container=$(buildah from scratch)
