@@ -25,13 +25,15 @@ use crate::system::service_manager;
 use actix::Addr;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// Longest delay between attempts to deliver, unless the target asks for a longer one.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// Interval at which it reads while messages are collected. In that time, less is published than stays in memory.
+const READ_INTERVAL: Duration = Duration::from_millis(100);
 /// Delay before it reads again after its reader was closed.
 const CLOSED_DELAY: Duration = Duration::from_millis(100);
 
@@ -140,8 +142,9 @@ impl Output {
         self.save(*next_seq, &target)?;
         let attached = self.attach(*next_seq).await?;
         let (reader, mut inbox, mut is_closed) = (&attached.client.reader, Inbox::default(), false);
+        let mut batch = Batch::default();
         while !(is_closed && inbox.is_empty()) {
-            let mut batch = Batch::default();
+            batch.clear();
             is_closed |= self.collect(reader, &mut inbox, &mut batch).await;
             let (taken_at, is_all) = (std::time::Instant::now(), inbox.is_empty() && !reader.is_replaying());
             if batch.is_empty() {
@@ -178,20 +181,24 @@ impl Output {
         }
         let mut deadline = (!batch.is_empty()).then(|| Instant::now() + limits.wait);
         loop {
+            // Whoever has something to deliver is not woken for each message.
             let next = match deadline {
-                None => next(reader).await,
-                Some(deadline) => match timeout_at(deadline, next(reader)).await {
-                    Ok(next) => next,
-                    Err(_) => return false,
-                },
+                None => Some(next(reader).await),
+                Some(_) => ready(reader),
             };
-            let Next::Frames(chunk) = next else { return true };
-            inbox.add(chunk.bytes(), reader.cursor());
-            drop(chunk);
-            if inbox.fill(batch, limits) {
-                return false;
+            match (next, deadline) {
+                (Some(Next::Frames(chunk)), _) => {
+                    if inbox.add(chunk.bytes(), reader.cursor(), batch, limits) {
+                        return false;
+                    }
+                    deadline.get_or_insert_with(|| Instant::now() + limits.wait);
+                }
+                (Some(_), _) => return true,
+                (None, Some(deadline)) if Instant::now() < deadline => {
+                    sleep_until(deadline.min(Instant::now() + READ_INTERVAL)).await;
+                }
+                (None, _) => return false,
             }
-            deadline.get_or_insert_with(|| Instant::now() + limits.wait);
         }
     }
 
@@ -228,9 +235,20 @@ impl Output {
 
 /// What the reader gets next.
 async fn next(reader: &Arc<Reader>) -> Next {
-    poll_fn(|cx| match reader.poll_cut(cx) {
+    poll_fn(|cx| poll_next(reader, cx)).await
+}
+
+/// What there is for the reader now.
+fn ready(reader: &Arc<Reader>) -> Option<Next> {
+    match poll_next(reader, &mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(next) => Some(next),
+        Poll::Pending => None,
+    }
+}
+
+fn poll_next(reader: &Arc<Reader>, cx: &mut Context<'_>) -> Poll<Next> {
+    match reader.poll_cut(cx) {
         Poll::Ready(()) => Poll::Ready(Next::Linger),
         Poll::Pending => reader.poll_next(cx),
-    })
-    .await
+    }
 }

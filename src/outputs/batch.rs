@@ -2,6 +2,7 @@
 
 use crate::config::BatchLimits;
 use crate::message::{is_heartbeat, number_of};
+use memchr::memchr;
 
 /// Messages in order, one a line.
 #[derive(Debug, Default)]
@@ -28,10 +29,12 @@ impl Batch {
     }
 
     /// The messages, without line ends.
-    pub(crate) fn messages(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        let lines = starts.zip(&self.ends).filter_map(|(start, end)| self.bytes.get(start..*end));
-        lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line))
+    pub(crate) fn messages(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        (0..self.ends.len()).filter_map(|i| {
+            let start = i.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+            let line = self.bytes.get(start..*self.ends.get(i)?)?;
+            Some(line.strip_suffix(b"\n").unwrap_or(line))
+        })
     }
 
     /// The number of the first entry. `None` if no message is about one.
@@ -39,10 +42,15 @@ impl Batch {
         self.messages().find_map(number_of)
     }
 
-    /// The parts of at most `messages` messages, each with its number of messages.
-    #[cfg(test)]
-    fn texts(&self) -> Vec<String> {
-        self.messages().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
+    /// The number of the last entry, likewise.
+    fn last_seq(&self) -> Option<u64> {
+        self.messages().rev().find_map(number_of)
+    }
+
+    /// Removes all messages. The memory is used again.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
     }
 
     fn push(&mut self, line: &[u8]) {
@@ -50,30 +58,47 @@ impl Batch {
         self.ends.push(self.bytes.len());
     }
 
+    /// Whether it must be delivered before more messages are added.
     fn is_full(&self, limits: BatchLimits) -> bool {
         self.ends.len() >= limits.messages || self.bytes.len() >= limits.bytes
     }
+
+    /// Adds lines, as far as `limits` allow, without heartbeats. Returns the rest.
+    fn fill<'l>(&mut self, mut lines: &'l [u8], limits: BatchLimits) -> &'l [u8] {
+        while !self.is_full(limits)
+            && let Some(end) = memchr(b'\n', lines)
+        {
+            let (line, rest) = lines.split_at(end + 1);
+            if !is_heartbeat(line) {
+                self.push(line);
+            }
+            lines = rest;
+        }
+        lines
+    }
 }
 
-/// Messages that were read and are not in a batch yet.
+/// Messages that were read and did not fit into a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     lines: Vec<u8>,
     /// Where the first line begins that is not in a batch.
     at: usize,
-    /// Everything before this number is in `lines`, or came before.
+    /// Everything before this number was read.
     read_to: u64,
 }
 
 impl Inbox {
-    /// Adds whole lines. Everything before the number `read_to` was read then.
-    pub(crate) fn add(&mut self, lines: &[u8], read_to: u64) {
-        if self.at > 0 && self.is_empty() {
-            self.lines.clear();
-            self.at = 0;
-        }
-        self.lines.extend_from_slice(lines);
+    /// Adds whole lines to `batch`, as far as `limits` allow, and keeps the rest. Everything before the number `read_to` was
+    /// read then. Returns whether the batch is full. There must be nothing that was kept before.
+    pub(crate) fn add(&mut self, lines: &[u8], read_to: u64, batch: &mut Batch, limits: BatchLimits) -> bool {
+        debug_assert!(self.is_empty(), "what came before comes first");
         self.read_to = self.read_to.max(read_to);
+        let rest = batch.fill(lines, limits);
+        self.lines.clear();
+        self.lines.extend_from_slice(rest);
+        self.at = 0;
+        batch.is_full(limits)
     }
 
     /// Whether everything is in a batch.
@@ -81,20 +106,11 @@ impl Inbox {
         self.at >= self.lines.len()
     }
 
-    /// Moves messages to `batch`, as far as `limits` allow. Heartbeats are left out. Returns whether the batch is full.
+    /// Moves what was kept to `batch`, as far as `limits` allow. Returns whether the batch is full.
     pub(crate) fn fill(&mut self, batch: &mut Batch, limits: BatchLimits) -> bool {
-        while !batch.is_full(limits) {
-            let rest = self.lines.get(self.at..).unwrap_or_default();
-            let Some(length) = rest.iter().position(|byte| *byte == b'\n').map(|end| end + 1) else {
-                return false;
-            };
-            let line = rest.get(..length).unwrap_or_default();
-            if !is_heartbeat(line) {
-                batch.push(line);
-            }
-            self.at += length;
-        }
-        true
+        let kept = self.lines.get(self.at..).unwrap_or_default();
+        self.at = self.lines.len() - batch.fill(kept, limits).len();
+        batch.is_full(limits)
     }
 
     /// The number before which everything is in a batch or was delivered. `before` is what was true before `batch`, the last
@@ -103,8 +119,7 @@ impl Inbox {
         if self.is_empty() {
             return self.read_to.max(before);
         }
-        let newest = batch.messages().filter_map(number_of).last();
-        newest.map_or(before, |seq| seq + 1)
+        batch.last_seq().map_or(before, |seq| seq + 1)
     }
 }
 
@@ -123,58 +138,58 @@ mod tests {
         BatchLimits { messages, bytes: 1000, wait: Duration::ZERO }
     }
 
+    fn texts(batch: &Batch) -> Vec<String> {
+        batch.messages().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
+    }
+
     #[test]
     fn messages_leave_in_order_and_the_next_number_never_runs_ahead() {
-        let mut inbox = Inbox::default();
-        inbox.add(format!("{}{}{}", line(0), line(1), line(5)).as_bytes(), FIRST + 9);
-        let mut batch = Batch::default();
-        assert!(inbox.fill(&mut batch, limits(2)));
+        let (mut inbox, mut batch) = (Inbox::default(), Batch::default());
+        let lines = format!("{}{}{}", line(0), line(1), line(5));
+        assert!(inbox.add(lines.as_bytes(), FIRST + 9, &mut batch, limits(2)));
         assert_eq!(batch.bytes(), (line(0) + &line(1)).as_bytes());
         assert_eq!(inbox.next_seq(&batch, 3), FIRST + 2);
         assert_eq!((batch.len(), batch.first_seq()), (2, Some(FIRST)));
-        let mut batch = Batch::default();
-        assert!(!inbox.fill(&mut batch, limits(2)));
-        assert_eq!(batch.texts(), [line(5).trim_end()]);
+        batch.clear();
+        assert!(batch.is_empty() && !inbox.fill(&mut batch, limits(2)));
+        assert_eq!(texts(&batch), [line(5).trim_end()]);
         assert_eq!(inbox.next_seq(&batch, FIRST + 2), FIRST + 9, "nothing else lies before it");
-        inbox.add(line(20).as_bytes(), FIRST + 21);
-        let mut batch = Batch::default();
-        assert!(!inbox.fill(&mut batch, limits(2)));
+        batch.clear();
+        assert!(!inbox.add(line(20).as_bytes(), FIRST + 21, &mut batch, limits(2)));
         assert_eq!((batch.len(), inbox.next_seq(&batch, 0)), (1, FIRST + 21));
     }
 
     #[test]
     fn a_gap_is_delivered_and_a_heartbeat_only_moves_the_number() {
-        let mut inbox = Inbox::default();
+        let (mut inbox, mut batch) = (Inbox::default(), Batch::default());
         let gap = crate::message::gap(1, 2) + "\n";
-        inbox.add(gap.as_bytes(), FIRST);
-        inbox.add((crate::message::heartbeat(1, FIRST) + "\n").as_bytes(), FIRST + 4);
-        let mut batch = Batch::default();
-        assert!(!inbox.fill(&mut batch, limits(9)));
-        assert_eq!((batch.texts(), batch.first_seq()), (vec![gap.trim_end().to_string()], None));
+        inbox.add(gap.as_bytes(), FIRST, &mut batch, limits(9));
+        let heartbeat = crate::message::heartbeat(1, FIRST) + "\n";
+        assert!(!inbox.add(heartbeat.as_bytes(), FIRST + 4, &mut batch, limits(9)));
+        assert_eq!((texts(&batch), batch.first_seq()), (vec![gap.trim_end().to_string()], None));
         assert_eq!(inbox.next_seq(&batch, 0), FIRST + 4);
     }
 
     #[test]
     fn a_batch_of_gaps_alone_does_not_move_the_number_past_what_waits() {
-        let mut inbox = Inbox::default();
+        let (mut inbox, mut batch) = (Inbox::default(), Batch::default());
         let gap = crate::message::gap(1, 2) + "\n";
-        inbox.add((gap + &line(3)).as_bytes(), FIRST + 4);
-        let mut batch = Batch::default();
-        assert!(inbox.fill(&mut batch, limits(1)));
+        assert!(inbox.add((gap + &line(3)).as_bytes(), FIRST + 4, &mut batch, limits(1)));
         assert_eq!(inbox.next_seq(&batch, 7), 7);
     }
 
     #[test]
     fn a_batch_ends_at_its_size() {
-        let mut inbox = Inbox::default();
-        (0..100).for_each(|seq| inbox.add(line(seq).as_bytes(), FIRST + seq + 1));
-        let mut all = Vec::new();
+        let (mut inbox, mut batch) = (Inbox::default(), Batch::default());
+        let lines: String = (0..100).map(line).collect();
+        inbox.add(lines.as_bytes(), FIRST + 100, &mut batch, limits(1000));
+        let mut all = texts(&batch);
         while !inbox.is_empty() {
-            let mut batch = Batch::default();
+            assert!(batch.bytes().len() >= 1000 && batch.bytes().len() < 1000 + line(0).len());
+            batch.clear();
             inbox.fill(&mut batch, limits(1000));
-            assert!(batch.bytes().len() < 1000 + line(0).len());
-            all.extend(batch.texts());
+            all.extend(texts(&batch));
         }
-        assert_eq!(all.len(), 100);
+        assert_eq!(all, lines.lines().collect::<Vec<_>>());
     }
 }

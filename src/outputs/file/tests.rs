@@ -22,8 +22,8 @@ fn line(seq: u64) -> String {
 
 fn batch(seqs: std::ops::Range<u64>) -> Batch {
     let (mut inbox, mut batch) = (Inbox::default(), Batch::default());
-    seqs.for_each(|seq| inbox.add(line(seq).as_bytes(), FIRST + seq + 1));
-    inbox.fill(&mut batch, BatchLimits { messages: 1000, bytes: 1 << 30, wait: Duration::ZERO });
+    let limits = BatchLimits { messages: 1000, bytes: 1 << 30, wait: Duration::ZERO };
+    inbox.add(lines(seqs.clone()).as_bytes(), FIRST + seqs.end, &mut batch, limits);
     batch
 }
 
