@@ -26,6 +26,13 @@ pub(crate) const STATUS: &str = "/status.json";
 /// Metrics for Prometheus.
 pub(crate) const METRICS: &str = "/metrics";
 
+/// The JSON Schemas, each below it.
+pub(crate) const SCHEMAS: &str = "/schemas/";
+/// The HTTP routes, as an OpenAPI document.
+pub(crate) const OPEN_API: &str = "/openapi.json";
+/// The streams, as an AsyncAPI document.
+pub(crate) const ASYNC_API: &str = "/asyncapi.json";
+
 /// The path of `stream` over WebSocket.
 pub(crate) fn of_stream(stream: Stream) -> &'static str {
     match stream {
@@ -47,9 +54,10 @@ pub(crate) fn with_slash(path: &str) -> [String; 2] {
 
 /// Whether `path` is the path of a route.
 pub(super) fn is_taken(path: &str) -> bool {
-    let fixed = [ROOT, LATEST, EXAMPLE, HEALTH, READY, STATUS, METRICS];
+    let fixed = [ROOT, LATEST, EXAMPLE, HEALTH, READY, STATUS, METRICS, OPEN_API, ASYNC_API];
     let streams = Stream::ALL.map(of_stream).into_iter().chain([DEVELOP, EVENTS, LINES, FILTERS]);
     fixed.contains(&path)
+        || path.starts_with(SCHEMAS)
         || streams.flat_map(with_slash).any(|taken| taken == path)
         || Stream::ALL.into_iter().any(|stream| of_example(stream) == path)
 }

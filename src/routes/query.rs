@@ -65,7 +65,7 @@ impl Query {
                 of_choice.push((name, value));
                 continue;
             }
-            let name = choice::known(&name, PARAMETERS.into_iter().chain(choice::PARAMETERS), &mut given)?;
+            let name = choice::known(&name, parameters(), &mut given)?;
             query.set(name, &value, now_us)?;
         }
         if let Some(id) = last_event_id.filter(|id| !id.is_empty()) {
@@ -178,6 +178,11 @@ pub(super) fn stream(text: &str, offered: &[Stream]) -> Result<Option<Stream>, I
 /// Whether the query string `text` has a filter.
 pub(super) fn has_filter(text: &str) -> bool {
     form_urlencoded::parse(text.as_bytes()).any(|(name, _)| is_parameter(&name))
+}
+
+/// The names of the parameters beside those of filters.
+pub(super) fn parameters() -> impl Iterator<Item = &'static str> + Clone {
+    PARAMETERS.into_iter().chain(choice::PARAMETERS)
 }
 
 fn number(parameter: &'static str, value: &str) -> Result<u64, InvalidParameter> {
