@@ -1,5 +1,6 @@
 //! `/filters`: filters that are too long for a URL; and the named filters that a client asks for.
 
+use super::answers::Unavailable;
 use super::body::{BodyError, MAX_BODY};
 use super::state::AppState;
 use super::visitors::{filter_limits, refused};
@@ -11,7 +12,7 @@ use crate::filter::{Filter, Limits};
 use crate::named_filters::{Found, Kept, NamedFilter, NoRoom, PREFIX, is_kept_name};
 use crate::printable::escaped;
 use actix_web::http::header;
-use actix_web::{Error, HttpRequest, HttpResponse, error, web};
+use actix_web::{Error, HttpRequest, HttpResponse, web};
 use chrono::{DateTime, SecondsFormat};
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ pub(super) async fn put(
     if let (Some(shared), Some(text)) = (&state.filters.shared, text) {
         shared.put(&kept.name, text).await.map_err(|error| {
             log::warn!("a filter that a client has put cannot be kept for the other servers: {error}");
-            error::ErrorServiceUnavailable("the filter cannot be kept now; try again later")
+            Unavailable("the filter cannot be kept now; try again later")
         })?;
     }
     Ok(answer(&kept))
@@ -55,7 +56,7 @@ async fn take_over(state: &web::Data<AppState>, name: &str) -> Result<bool, Erro
     let Some(shared) = &state.filters.shared else { return Ok(false) };
     let text = shared.get(name).await.map_err(|error| {
         log::warn!("a filter that a client has put cannot be read: {error}");
-        error::ErrorServiceUnavailable("the filter cannot be read now; try again later")
+        Unavailable("the filter cannot be read now; try again later")
     })?;
     let Some(text) = text else { return Ok(false) };
     let parse = move || Filter::from_json(&text, Limits::LARGEST);
@@ -94,7 +95,7 @@ pub(super) async fn named(
     if let Some(restriction) = identity.and_then(|identity| identity.filter.as_deref()) {
         // A reload may be taking it away.
         let filter = state.filters.configured.get(restriction);
-        named.push(filter.ok_or_else(|| error::ErrorServiceUnavailable("the token's filter is gone"))?);
+        named.push(filter.ok_or_else(|| Unavailable("the token's filter is gone"))?);
     }
     if let Some(name) = asked {
         named.push(find(state, name).await?);
@@ -124,7 +125,7 @@ async fn find(state: &web::Data<AppState>, name: &str) -> Result<Arc<NamedFilter
             let load = move || inside.filters.kept.load(&name);
             state.answers.filters.run_aside(load).await?.map_err(|error| {
                 log::warn!("a filter that a client has put cannot be read: {error}");
-                error::ErrorServiceUnavailable("the filter cannot be read now; try again later")
+                Unavailable("the filter cannot be read now; try again later")
             })?
         }
     };

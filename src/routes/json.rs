@@ -1,12 +1,12 @@
 //! The newest messages as JSON.
 
-use super::answers::json_answer;
+use super::answers::{Unavailable, json_answer, no_broker};
 use super::state::AppState;
 use super::visitors::may_hear;
 use crate::actors::broker::Newest;
 use crate::message::{CertEntry, Stream};
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, error, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use std::sync::Arc;
 
 /// `/latest.json`: the newest full messages, oldest first.
@@ -45,6 +45,6 @@ pub(super) async fn example(
     Ok(json_answer(state.answers.examples[stream].get(make).await?))
 }
 
-pub(super) async fn newest(state: &AppState) -> Result<Vec<Arc<CertEntry>>, actix_web::Error> {
-    state.broker.send(Newest).await.map_err(error::ErrorServiceUnavailable)
+pub(super) async fn newest(state: &AppState) -> Result<Vec<Arc<CertEntry>>, Unavailable> {
+    state.broker.send(Newest).await.map_err(no_broker)
 }

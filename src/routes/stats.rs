@@ -1,5 +1,6 @@
 //! The statistics: connected clients, and the status of the logs.
 
+use super::answers::no_broker;
 use super::on_demand::StatusAndBody;
 use super::state::AppState;
 use super::visitors::{json_for, name_of, visitor};
@@ -7,7 +8,7 @@ use crate::actors::broker::Clients;
 use crate::actors::client::Client;
 use crate::named_filters::NamedFilter;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, error, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub(super) async fn stats(
 }
 
 async fn body(state: &AppState, all: bool) -> Result<StatusAndBody, actix_web::Error> {
-    let clients = state.broker.send(Clients).await.map_err(error::ErrorServiceUnavailable)?;
+    let clients = state.broker.send(Clients).await.map_err(no_broker)?;
     let logs: Map<String, Value> = state
         .logs
         .all()

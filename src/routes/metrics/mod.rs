@@ -11,6 +11,7 @@ mod process;
 mod server;
 mod text;
 
+use super::answers::no_broker;
 #[cfg(feature = "cluster")]
 use super::cluster::ClusterFigures;
 use super::on_demand::StatusAndBody;
@@ -75,7 +76,7 @@ pub(super) async fn metrics(
 }
 
 async fn text(state: &AppState, as_open_metrics: bool) -> Result<StatusAndBody, actix_web::Error> {
-    let broker = state.broker.send(ReadFigures).await.map_err(error::ErrorServiceUnavailable)?;
+    let broker = state.broker.send(ReadFigures).await.map_err(no_broker)?;
     let figures = Figures {
         logs: logs::read(state),
         operators: state.operators.figures(),
