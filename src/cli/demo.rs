@@ -3,6 +3,7 @@
 use crate::config::Log;
 use crate::ct::source::Protocol;
 use crate::demo::{DemoLog, DemoLogOptions, DemoProtocol};
+use actix_web::rt;
 use clap::Args;
 use std::io;
 
@@ -11,6 +12,9 @@ pub(super) struct DemoArgs {
     /// Certificates per second
     #[arg(long, default_value_t = 20.0, value_parser = parse_rate)]
     rate: f64,
+    /// Let the logs misbehave in every way, over and over, to try out clients with notices
+    #[arg(long)]
+    faults: bool,
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {
@@ -27,6 +31,11 @@ pub(super) async fn start(args: &DemoArgs) -> io::Result<Vec<(DemoLog, Log)>> {
         let options = DemoLogOptions { rate: args.rate / 2.0, protocol, ..DemoLogOptions::default() };
         let log = DemoLog::start(options).await?;
         let watched = watched(&log, protocol, name);
+        if args.faults {
+            let log = log.clone();
+            // It ends with the program.
+            rt::spawn(async move { log.misbehave().await });
+        }
         logs.push((log, watched));
     }
     Ok(logs)

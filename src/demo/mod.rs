@@ -10,6 +10,8 @@
 //!              tile, checkpoint, gzip -------> static_ct  by tiles, or by both
 //! ```
 //!
+//! `misbehaviour` shows all faults in turn.
+//!
 //! The log grows at a steady rate. It has its own authorities, with keys that are generated at start, and
 //! stores nothing on disk. Tests switch on [`Fault`]s, publish exactly the entries they need, and read the
 //! counters.
@@ -31,6 +33,7 @@ mod hash_tree;
 mod issuer_profile;
 mod keys;
 mod log_state;
+mod misbehaviour;
 mod names;
 mod options;
 mod rfc6962;
