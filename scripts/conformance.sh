@@ -8,6 +8,7 @@
 # SHARED       the folder with conformance/ and lab/, which is only read; ../shared
 # SERVER       our binary; target/release/certstream-server
 # LAB          the log server's binary; built from SHARED/lab into a temporary folder when not given
+# RECEIVED     a folder for the messages of each stream, in CORPUS.STREAM.jsonl
 # ALSO_IGNORE  fields not to be compared, comma-separated, beside those where we follow today's servers
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -79,6 +80,12 @@ entries=$(gzip -dc "$inputs" | wc -l)
 ask POST "http://$log_address/lab/publish?n=$entries" >/dev/null
 
 wait "$listener" || { cat "$work/received.txt"; fail "nothing was received"; }
+
+if [ -n "${RECEIVED:-}" ]; then
+  for stream in full lite domains; do
+    ask GET "http://$address/ndjson?stream=$stream&notices=1&follow=0" >"$RECEIVED/$corpus.$stream.jsonl"
+  done
+fi
 
 # The log numbers the entries anew; several have the same certificate, so they are told apart by their own number.
 python3 - "$inputs" "$work/received.jsonl" >"$work/messages.jsonl" <<'END'

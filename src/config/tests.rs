@@ -132,6 +132,10 @@ fn a_wrong_type_or_value_is_named_with_what_was_expected() {
             "[server]\nstats_path = \"/full-stream/example.json\"",
             "c.toml: server.stats_path: \"/full-stream/example.json\" is another route",
         ),
+        (
+            "[server]\nstats_path = \"/schemas/gap.json\"",
+            "c.toml: server.stats_path: \"/schemas/gap.json\" is another route",
+        ),
         ("[server]\nstats_path = \"/sse/\"", "c.toml: server.stats_path: \"/sse/\" is another route"),
         (
             "[server]\nstats_path = \"/latest.json\"",

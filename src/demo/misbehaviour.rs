@@ -8,7 +8,9 @@ use actix_web::rt::time::sleep;
 use std::time::Duration;
 
 /// Time that each fault has to show itself.
-const INTERVAL: Duration = Duration::from_millis(400);
+const FAULTY: Duration = Duration::from_millis(400);
+/// Time between two faults, in which a server can go on.
+const HONEST: Duration = Duration::from_millis(400);
 
 /// Every fault, with the responses that it is shown in. Those that a log cannot show do nothing.
 fn every_fault() -> Vec<(Fault, FaultOn)> {
@@ -20,7 +22,7 @@ fn every_fault() -> Vec<(Fault, FaultOn)> {
         Lag,
         TooManyRequests { retry_after_s: 1 },
         Status(503),
-        Delay(INTERVAL / 2),
+        Delay(FAULTY / 2),
         Hang,
         Truncate,
         Cut,
@@ -59,8 +61,9 @@ impl DemoLog {
                 if number % 4 == 0 {
                     self.publish_malformed(number / 4);
                 }
-                sleep(INTERVAL).await;
+                sleep(FAULTY).await;
                 self.clear_faults();
+                sleep(HONEST).await;
             }
         }
     }

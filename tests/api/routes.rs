@@ -51,6 +51,34 @@ async fn latest_shows_the_newest_25_oldest_first_and_example_the_newest() {
 }
 
 #[actix_web::test]
+async fn a_document_is_sent_once_and_pages_of_any_origin_may_read_it() {
+    let app = app_with(0).await;
+    for path in ["/openapi.json", "/asyncapi.json", "/schemas/certificate_update.json"] {
+        let (status, headers, body) = ask(&app, Method::GET, path).await;
+        assert_eq!((status, header(&headers, "content-type")), (200, "application/json"), "{path}");
+        assert_eq!(header(&headers, "access-control-allow-origin"), "*", "{path}");
+        assert_eq!(header(&headers, "cache-control"), "public, max-age=3600", "{path}");
+        let document: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        assert!(document.is_object(), "{path}");
+        assert_eq!(ask(&app, Method::HEAD, path).await.0, 200, "{path}");
+        assert_eq!(ask(&app, Method::OPTIONS, path).await.0, 204, "{path}");
+        let tag = header(&headers, "etag").to_string();
+        for (known, status) in
+            [(tag.as_str(), 304), (&format!("\"a\", W/{tag}"), 304), ("\"a\"", 200), ("", 200)]
+        {
+            let request = awc::Client::default().get(app.http(path)).insert_header(("if-none-match", known));
+            let answer = request.send().await.expect("an answer");
+            assert_eq!(answer.status().as_u16(), status, "{path}: {known}");
+            assert_eq!(header(answer.headers(), "etag"), tag, "{path}: {known}");
+        }
+    }
+    for path in ["/schemas/none.json", "/schemas/", "/schemas", "/schemas/../mod.rs", "/schemas/a/gap.json"] {
+        assert_eq!(ask(&app, Method::GET, path).await.0, 404, "{path}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn every_stream_path_has_an_example_in_its_form() {
     // One of them has names.
     let app = app_with(20).await;

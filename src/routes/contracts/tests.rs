@@ -86,6 +86,28 @@ fn each_reference_leads_to_something() {
     assert!(count > 100, "{count} references were checked");
 }
 
+/// The places of objects that may have any members.
+fn open_objects(value: &Value, place: &str, found: &mut Vec<String>) {
+    let is_closed = value.get("additionalProperties").is_some() || value["maxProperties"] == 0;
+    if value["type"] == "object" && !is_closed {
+        found.push(place.into());
+    }
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(name, value)| open_objects(value, &format!("{place}/{name}"), found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| open_objects(value, place, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_schema_allows_members_that_it_does_not_have() {
+    let mut found = Vec::new();
+    SCHEMAS.iter().for_each(|schema| open_objects(&parsed(schema), schema.name, &mut found));
+    assert_eq!(found, [""; 0]);
+}
+
 #[test]
 fn open_api_has_the_routes() {
     let settings = Paths { streams: Stream::ALL.to_vec(), stats: "/stats".into() };
@@ -136,5 +158,27 @@ fn a_log_alert_has_each_kind_of_misbehaviour() {
 fn the_documents_have_the_version_of_the_server() {
     for document in [&OPEN_API, &ASYNC_API] {
         assert_eq!(parsed(document)["info"]["version"], env!("CARGO_PKG_VERSION"), "{}", document.name);
+    }
+}
+
+#[cfg(feature = "cluster")]
+#[test]
+fn the_readiness_of_a_cluster_has_its_members() {
+    use crate::routes::{ClusterFigures, IngesterFigures};
+    use std::time::Duration;
+    let ingester = IngesterFigures { node: "a".into(), logs: vec![Value::Null], delivering: 1, pending: 2 };
+    let (behind, known_ago) = (3, Duration::from_secs(4));
+    let figures =
+        ClusterFigures { role: "edge", is_edge: true, behind, known_ago, ingesters: vec![ingester] };
+    let described = figures.describe();
+    let schema = SCHEMAS.iter().find(|schema| schema.name == "ready.json").map(parsed).expect("a schema");
+    let cluster = &schema["properties"]["cluster"];
+    let ingester = &cluster["properties"]["ingesters"]["items"];
+    for (schema, value) in [(cluster, &described), (ingester, &described["ingesters"][0])] {
+        assert_eq!(members(schema, "/properties"), members(value, ""));
+        assert_eq!(
+            schema["required"].as_array().map(Vec::len),
+            value.as_object().map(|members| members.len())
+        );
     }
 }
