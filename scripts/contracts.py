@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds servers to the documents of src/routes/contracts: contracts.py SECONDS OPEN CLOSED FOLDER [RECEIVED]
 
-OPEN and CLOSED are addresses: of a demo with all faults, and of one with tokens (scripts/contracts.sh says which). All
+OPEN and CLOSED are addresses: of a demo with all faults, and of a server with tokens (scripts/contracts.sh says which). All
 streams of OPEN are read for SECONDS, on every wire; all routes of both are asked. RECEIVED is a folder of messages that
 conformance.sh has received. All must be valid, and must not be when they are changed. FOLDER gets samples.
 """

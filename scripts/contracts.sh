@@ -36,8 +36,9 @@ install_node() {
     quicktype@23.2.6 typescript@7.0.2
 }
 
-# The demo with faults has an admin and a filter; the other one has tokens, and shows its statistics to nobody.
-cat >"$work/open.toml" <<'END'
+# The demo with faults has an admin, a filter and an output; the other server has tokens, a log that does not answer, and
+# shows its statistics to nobody.
+cat >"$work/open.toml" <<END
 [admin]
 allow = ["127.0.0.0/8"]
 [heartbeat]
@@ -45,10 +46,19 @@ interval = "3s"
 [[filters]]
 name = "brands"
 lookalike = ["bramble.example"]
+[[outputs]]
+name = "files"
+type = "file"
+dir = "$work/files"
 END
 cat >"$work/closed.toml" <<'END'
 [admin]
 only = true
+[log_list]
+enabled = false
+[[logs]]
+url = "http://127.0.0.1:1"
+type = "rfc6962"
 [[filters]]
 name = "brands"
 domain = ["example"]
@@ -86,7 +96,7 @@ started+=("$node_packages")
 install_python
 "$tools/venv/bin/openapi-spec-validator" --subschema-errors all "$contracts/openapi.json"
 
-start_server env CERTSTREAM_STATE_DIR="$work/closed" "$server" --config "$work/closed.toml" demo
+start_server env CERTSTREAM_STATE_DIR="$work/closed" "$server" --config "$work/closed.toml"
 closed=$address
 start_server env CERTSTREAM_STATE_DIR="$work/open" "$server" --config "$work/open.toml" demo --faults --rate 40
 "$tools/venv/bin/python" -B scripts/contracts.py "${DURATION:-20}" "$address" "$closed" "$work/samples" "${received[@]}" ||

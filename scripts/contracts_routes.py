@@ -63,7 +63,7 @@ class Routes:
         if sample and value:
             found = problems(self.contracts.schema(sample), value)
             if found:
-                self.faults.append(f"{name} as {sample}: {found}")
+                return self.faults.append(f"{name} as {sample}: {found}")
             self.samples.setdefault(sample, []).append(value)
         return value
 
@@ -159,6 +159,9 @@ def closed_server(routes, tokens):
     for path in ("/stats", "/metrics"):
         check("GET", path, status=403, sample="error")
     check("GET", "/health", status=200, sample="health")
+    ready = check("GET", "/health/ready", sample="ready")
+    if not ready["not_delivering"]:
+        routes.faults.append("/health/ready does not have the log that does not answer")
     # The token allows one connection.
     connection = http.client.HTTPConnection(*routes.address.split(":"), timeout=30)
     connection.request("GET", "/ndjson?stream=lite", headers=bearer(tokens["lite"]))

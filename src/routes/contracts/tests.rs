@@ -108,6 +108,32 @@ fn no_schema_allows_members_that_it_does_not_have() {
     assert_eq!(found, [""; 0]);
 }
 
+/// The members that an object may lack, of objects that need any.
+fn optional_members(value: &Value, found: &mut BTreeSet<String>) {
+    if let (Some(required), Some(properties)) =
+        (value["required"].as_array(), value["properties"].as_object())
+        && value["type"] == "object"
+    {
+        found.extend(
+            properties.keys().filter(|name| !required.contains(&Value::from(name.as_str()))).cloned(),
+        );
+    }
+    match value {
+        Value::Object(members) => members.values().for_each(|value| optional_members(value, found)),
+        Value::Array(items) => items.iter().for_each(|value| optional_members(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn few_members_may_be_missing() {
+    let mut found = BTreeSet::new();
+    SCHEMAS.iter().for_each(|schema| optional_members(&parsed(schema), &mut found));
+    let of_reasons = Parameter::ALL.map(Parameter::name).into_iter().chain(["filter", "name"]);
+    let others = ["cluster", "fault", "matched", "parse_error"];
+    assert_eq!(found, of_reasons.chain(others).map(String::from).collect());
+}
+
 #[test]
 fn open_api_has_the_routes() {
     let settings = Paths { streams: Stream::ALL.to_vec(), stats: "/stats".into() };
