@@ -95,7 +95,7 @@ pub(super) async fn named(
     if let Some(restriction) = identity.and_then(|identity| identity.filter.as_deref()) {
         // A reload may be taking it away.
         let filter = state.filters.configured.get(restriction);
-        named.push(filter.ok_or_else(|| Unavailable("the token's filter is gone"))?);
+        named.push(filter.ok_or(Unavailable("the token's filter is gone"))?);
     }
     if let Some(name) = asked {
         named.push(find(state, name).await?);
