@@ -30,9 +30,10 @@
 //!
 //! | module | what it is for | uses |
 //! |---|---|---|
-//! | [`cli`] | the command line | `startup`, `reload`, `transport`, `cluster`, `config`, `log_list`, `log_client`, `http_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
+//! | [`cli`] | the command line | `startup`, `reload`, `follow`, `transport`, `cluster`, `config`, `log_list`, `log_client`, `http_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
 //! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `cluster`, `live_config`, `config`, `named_filters`, `outputs`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `message`, `clock` |
 //! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `named_filters`, `access`, `printable`, `clock` |
+//! | `follow` | the client: follows a stream of a certstream server, and hands each certificate on | `http_client`, `filter`, `message`, `printable`, `system`, `clock` |
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
 //! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `named_filters`, `outputs`, `log_client`, `state`, `journal`, `choice`, `counters`, `access`, `filter`, `message`, `rate`, `printable`, `clock` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
@@ -95,6 +96,8 @@
 //! | when a slow or silent subscriber is closed | `actors/broker.rs`; any other client: `server/http.rs` |
 //! | which messages stay in memory | `actors/broker/ring.rs` |
 //! | which connections end when all together have too much unsent | `transport/connections.rs` |
+//! | when the cursor of `follow` moves | `follow/output.rs` |
+//! | whether `follow` connects again | `follow/receiver.rs` |
 
 // Public items are those that the binary, tests, benches or fuzz targets need.
 #![cfg_attr(not(test), warn(unreachable_pub))]
@@ -116,6 +119,7 @@ pub mod demo;
 mod digest;
 pub mod evidence;
 pub mod filter;
+mod follow;
 mod http_client;
 pub mod journal;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod cluster;
 #[cfg(feature = "demo")]
 mod demo;
+mod follow;
 mod generate;
 mod import;
 pub(crate) mod logging;
@@ -31,6 +32,7 @@ use clap::{Args, Parser, Subcommand};
 use cluster::{ClusterCommand, ClusterFailure};
 #[cfg(feature = "demo")]
 use demo::DemoArgs;
+use follow::{FollowArgs, FollowFailure};
 use generate::CompletionsArgs;
 use import::{ImportArgs, ImportError};
 use openssl::error::ErrorStack;
@@ -61,6 +63,7 @@ Examples:
   certstream-server --config config/certstream.toml        watch the logs of that file
   certstream-server                                        watch all logs that Chrome trusts
   certstream-server logs                                   list them
+  certstream-server follow wss://certstream.example/       follow a server's stream
   certstream-server token --name research >>my.toml        make a token for a client
   certstream-server check-config --config my.toml          say what is wrong with a file
   certstream-server entry https://ct.example.com/2026 1234 show one entry of a log
@@ -101,6 +104,8 @@ enum Command {
     /// Watch two CT logs of our own, one of each protocol, with made-up certificates and without internet
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
+    /// Follow a stream of this or another certstream server: print certificates, or run a command for each
+    Follow(Box<FollowArgs>),
     /// Print a configuration file with every key, its explanation and its default
     Config,
     /// Check the configuration and say what it means, without starting anything
@@ -156,6 +161,8 @@ enum Failure {
     #[error(transparent)]
     Show(#[from] ShowError),
     #[error(transparent)]
+    Follow(#[from] FollowFailure),
+    #[error(transparent)]
     Import(#[from] ImportError),
     #[error(transparent)]
     Skip(#[from] SkipError),
@@ -175,6 +182,7 @@ impl Failure {
     fn status(&self) -> u8 {
         match self {
             Failure::Config(_) | Failure::Start(_) | Failure::Import(_) | Failure::Skip(_) => NOTHING_STARTED,
+            Failure::Follow(failure) => failure.status(),
             Failure::Show(show::ShowError::NoCertificate { .. }) => WRONG_INPUT,
             #[cfg(feature = "demo")]
             Failure::Demo(_) => NOTHING_STARTED,
@@ -205,6 +213,7 @@ pub fn main() -> ExitCode {
             Some(Command::Cluster(command)) => run_cluster(&cli, command),
             #[cfg(feature = "demo")]
             Some(Command::Demo(args)) => demo(&cli, args).await,
+            Some(Command::Follow(args)) => Ok(follow::follow(args, stop_signal()).await?),
             Some(Command::Config) => print_config(),
             Some(Command::CheckConfig) => check_config(&cli),
             Some(Command::Logs) => list_logs(&cli).await,

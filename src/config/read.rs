@@ -14,12 +14,13 @@ use zeroize::{Zeroize, Zeroizing};
 /// Maximum size of a configuration file, in bytes. A token takes about 150.
 pub(crate) const MAX_FILE_BYTES: usize = 4 << 20;
 
-/// Every variable with this prefix is part of the configuration, so an unknown one is an error.
 /// The sections that are lists.
 const LISTS: [&str; 5] = ["filters", "listed_logs", "logs", "outputs", "tokens"];
+/// Every variable with this prefix is part of the configuration, so an unknown one is an error.
 const PREFIX: &str = "CERTSTREAM_";
-/// The variable with the path of the configuration file.
-const CONFIG_VARIABLE: &str = "CERTSTREAM_CONFIG";
+/// The variables that are not: the path of the configuration file, and those of the command `follow`.
+const OTHER_VARIABLES: [&str; 4] =
+    ["CERTSTREAM_CONFIG", "CERTSTREAM_TOKEN", "CERTSTREAM_SEQ", "CERTSTREAM_NAMES"];
 /// The variable for `server.stats_path` in the original certstream server.
 const STATS_VARIABLE: (&str, &str) = ("STATS_URL", "server.stats_path");
 
@@ -156,7 +157,7 @@ fn overlay(
     for (variable, text) in environment {
         let original = (variable == STATS_VARIABLE.0).then_some(STATS_VARIABLE.1);
         let Some((key, default)) = known.get(original.map_or(variable.clone(), variable_of).as_str()) else {
-            if variable.starts_with(PREFIX) && variable != CONFIG_VARIABLE {
+            if variable.starts_with(PREFIX) && !OTHER_VARIABLES.contains(&variable.as_str()) {
                 return Err(ConfigError::of(variable, unknown_variable(variable, &known)));
             }
             continue;
