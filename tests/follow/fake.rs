@@ -26,6 +26,9 @@ pub enum Act {
     Flood(Message),
 }
 
+/// The header with the client's key.
+const KEY: &str = "sec-websocket-key: ";
+
 /// A request: its head, and when it came.
 pub type Request = (String, Instant);
 
@@ -99,9 +102,8 @@ async fn play(
         }
     }
     let head = String::from_utf8(head).expect("an HTTP request");
-    let key =
-        head.lines().find_map(|line| line.to_lowercase().starts_with("sec-websocket-key: ").then_some(line));
-    let key = key.and_then(|line| line.split(": ").nth(1)).expect("a key");
+    let key = head.lines().find_map(|line| line.to_lowercase().starts_with(KEY).then(|| &line[KEY.len()..]));
+    let key = key.expect("a key");
     let accept = derive_accept_key(key.as_bytes());
     requests.lock().unwrap().push((head.clone(), Instant::now()));
     if let Act::Answer(answer) = act {
