@@ -22,6 +22,8 @@ pub enum Act {
     SendAndBreak(Vec<Message>),
     /// Upgrades, sends these, and reads nothing.
     SendAndFreeze(Vec<Message>),
+    /// Upgrades, and sends these 20 ms apart.
+    Trickle(Vec<Message>),
     /// Upgrades, and sends this as often as the client takes it.
     Flood(Message),
 }
@@ -122,17 +124,23 @@ async fn play(
         }
         return;
     }
-    let (messages, breaks, freezes) = match act {
-        Act::Send(messages) => (messages, false, false),
-        Act::SendAndBreak(messages) => (messages, true, false),
-        Act::SendAndFreeze(messages) => (messages, false, true),
-        Act::Answer(_) | Act::Flood(_) => return,
+    let (breaks, freezes) = (matches!(act, Act::SendAndBreak(_)), matches!(act, Act::SendAndFreeze(_)));
+    let pause = Duration::from_millis(if matches!(act, Act::Trickle(_)) { 20 } else { 0 });
+    let (Act::Send(messages)
+    | Act::SendAndBreak(messages)
+    | Act::SendAndFreeze(messages)
+    | Act::Trickle(messages)) = act
+    else {
+        return;
     };
     for message in messages {
         if socket.send(message).await.is_err() {
             return;
         }
         *sent.lock().unwrap() += 1;
+        if !pause.is_zero() {
+            sleep(pause).await;
+        }
     }
     if freezes {
         sleep(Duration::from_secs(60)).await;

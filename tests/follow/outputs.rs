@@ -1,7 +1,7 @@
 //! What is printed, and how it ends.
 
 use crate::client::{Client, command, cursor, number, until};
-use crate::fake::{Act, Fake, names};
+use crate::fake::{Act, Fake, names, subscribed};
 use crate::server::Server;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
@@ -114,4 +114,21 @@ async fn an_output_that_nobody_reads_stops_the_server_and_not_a_signal() {
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     until("it ends", || child.try_wait().unwrap().is_some()).await;
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[actix_web::test]
+async fn after_a_signal_the_cursor_is_that_of_the_last_line() {
+    let messages =
+        |from| std::iter::once(subscribed(0)).chain((from..from + 1_000).map(|seq| names("a", Some(seq))));
+    let fake = Fake::start((1..=4).map(|run| Act::Trickle(messages(run * 10_000).collect())).collect()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cursor");
+    // The file is written less often than messages come.
+    for _ in 0..4 {
+        let mut client = Client::start(&[&fake.url("/"), "--cursor-file", file.to_str().unwrap()]);
+        client.until_lines(40).await;
+        client.signal(Signal::TERM);
+        assert_eq!(client.status().await, 0);
+        assert_eq!(cursor(&file), Some(number(client.lines().last().unwrap(), "/seq")));
+    }
 }
