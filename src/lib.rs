@@ -33,7 +33,7 @@
 //! | [`cli`] | the command line | `startup`, `reload`, `follow`, `transport`, `cluster`, `config`, `log_list`, `log_client`, `http_client`, `demo`, `state`, `evidence`, `access`, `message`, `ct`, `certificate`, `printable`, `system`, `clock` |
 //! | [`startup`] | starts the servers, their threads, and all actors but the sessions of clients | `reload`, `server`, `routes`, `transport`, `actors`, `cluster`, `live_config`, `config`, `named_filters`, `outputs`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `counters`, `digest`, `evidence`, `access`, `message`, `clock` |
 //! | [`reload`] | applies a new configuration to a running server | `transport`, `actors`, `live_config`, `config`, `named_filters`, `access`, `printable`, `clock` |
-//! | `follow` | the client: follows a stream of a certstream server, and hands each certificate on | `http_client`, `filter`, `message`, `printable`, `system`, `clock` |
+//! | `follow` | the client: follows a stream of a certstream server, and hands each certificate on | `http_client`, `filter`, `message`, `backoff`, `printable`, `system`, `clock` |
 //! | `server` | the HTTP server, and the hand-over of its connections to sessions | `routes`, `transport`, `actors`, `live_config`, `config`, `counters`, `access`, `rate`, `system` |
 //! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `named_filters`, `outputs`, `log_client`, `state`, `journal`, `choice`, `counters`, `access`, `filter`, `message`, `rate`, `printable`, `clock` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |

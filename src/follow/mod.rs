@@ -12,14 +12,13 @@
 //! - `target` is the stream's URL, `handshake` and `connection` are WebSocket, `message` is what comes;
 //! - `position` is a number in the stream, `cursor_file` keeps it;
 //! - `format` and `table` print, `command` runs programs, `output` does both in a thread;
-//! - `backoff` says when to connect again, `notes` writes to standard error.
+//! - `notes` writes to standard error.
 
 #![cfg_attr(
     not(test),
     deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
-mod backoff;
 mod command;
 mod connection;
 mod cursor_file;

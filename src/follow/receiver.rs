@@ -1,6 +1,5 @@
 //! Receives a stream over as many connections as it takes.
 
-use super::backoff::Backoff;
 use super::connection::{Connection, Ended};
 use super::error::{ConnectFailure, FollowError};
 use super::handshake::{self, Access};
@@ -9,6 +8,7 @@ use super::notes::note;
 use super::output::Item;
 use super::position::{Position, Progress};
 use super::target::Target;
+use crate::backoff::Backoff;
 use bytes::Bytes;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ use tokio::time::sleep;
 pub(super) const MAX_WAITING: usize = 512;
 /// Maximum size of all of them together, in bytes; one alone may be larger.
 const MAX_WAITING_BYTES: u32 = 8 * 1024 * 1024;
+/// Longest delay before it connects again, unless the server asks for a longer one.
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
 /// Maximum number of invalid messages of one connection that are reported.
 const MAX_REPORTED: u32 = 3;
 
@@ -86,18 +88,18 @@ impl Receiver {
     /// # Errors
     /// If connecting again would not help.
     pub(super) async fn run(mut self, output: mpsc::Sender<Item>) -> Result<(), FollowError> {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::up_to(LONGEST_DELAY);
         loop {
             let mut seen = Seen::default();
             let Err(stop) = self.connection(&mut seen, &output).await;
             if seen.anything {
-                backoff.reset();
+                backoff.succeeded();
             }
             match stop {
                 Stop::Finished | Stop::Unwanted => return Ok(()),
                 Stop::Failed(error) => return Err(error),
                 Stop::Lost(why, retry_after) => {
-                    let delay = backoff.delay(rand::random(), retry_after);
+                    let delay = backoff.failed(retry_after, rand::random());
                     let what = if seen.anything { "connection lost" } else { "no connection" };
                     let seconds = delay.as_secs_f64();
                     note(&format!(
