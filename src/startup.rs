@@ -152,7 +152,7 @@ impl Application {
             positions: positions.clone(),
             subscriptions: subscriptions.clone(),
             filters: filters.clone(),
-            outputs: output_statuses.clone(),
+            outputs: output_statuses.iter().map(|(status, _)| status.clone()).collect(),
             grace: RestartGrace::new(backbone.start_of_grace, config.restart_grace),
             serves_streams: config.serves_clients(),
             #[cfg(feature = "cluster")]

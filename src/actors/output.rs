@@ -55,6 +55,8 @@ pub(crate) struct Output {
     pub(crate) webhooks: WebhookSettings,
     /// Whether the server is stopping.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// The number of the first entry that it has not delivered.
+    pub(crate) next_seq: u64,
 }
 
 /// Its part in the Broker, which ends when it is dropped.
@@ -96,10 +98,14 @@ impl Output {
 
     /// Delivers until the server stops. Drops `done` then.
     pub(crate) async fn run(mut self, done: oneshot::Sender<()>) {
-        let mut backoff = Backoff::up_to(LONGEST_DELAY);
-        let mut next_seq = Self::first_seq(&self.config, &self.position, &self.subscriptions);
+        let (name, kind) = (&self.config.name, self.config.target.kind().name());
+        log::info!(
+            "output {name}: delivers to its {kind} target what comes from the number {} on",
+            self.next_seq
+        );
+        let (mut backoff, mut target) = (Backoff::up_to(LONGEST_DELAY), None);
         while !*self.stopping.borrow() {
-            let delay = match self.deliver_until_closed(&mut next_seq, &mut backoff).await {
+            let delay = match self.deliver_until_closed(&mut target, &mut backoff).await {
                 Ok(()) => CLOSED_DELAY,
                 Err(error) if error.is_final => {
                     log::error!("output {}: {error}; stopping", self.config.name);
@@ -116,7 +122,7 @@ impl Output {
         drop(done);
     }
 
-    /// The delay after a failure, which is told.
+    /// The delay after a failure, which is told if it is not the same as before.
     fn wait_after(&self, error: &DeliveryError, backoff: &mut Backoff) -> Duration {
         let name = &self.config.name;
         let delay = backoff.failed(error.retry_after, rand::random());
@@ -130,47 +136,68 @@ impl Output {
         delay
     }
 
-    /// Delivers from `next_seq` on, which moves with what was delivered, until the Broker closes the reader.
+    /// Delivers to `target`, which is opened if it is not open, until the Broker closes the reader.
     async fn deliver_until_closed(
         &mut self,
-        next_seq: &mut u64,
+        target: &mut Option<Target>,
         backoff: &mut Backoff,
     ) -> Result<(), DeliveryError> {
         let place = self.position.saved().and_then(|saved| saved.place.clone());
-        let mut target = Target::open(&self.config, place.as_ref(), &self.webhooks, &self.status)?;
+        let mut open = match target.take() {
+            Some(target) => target,
+            None => Target::open(&self.config, place.as_ref(), &self.webhooks, &self.status)?,
+        };
+        let delivered = self.deliver_to(&mut open, backoff).await;
+        if delivered.is_ok() || open.outlasts_failures() {
+            *target = Some(open);
+        }
+        delivered
+    }
+
+    async fn deliver_to(&mut self, target: &mut Target, backoff: &mut Backoff) -> Result<(), DeliveryError> {
         // A new output must not begin later if it is killed before it has delivered anything.
-        self.save(*next_seq, &target)?;
-        let attached = self.attach(*next_seq).await?;
+        self.reach(self.next_seq, target)?;
+        let attached = self.attach().await?;
         let (reader, mut inbox, mut is_closed) = (&attached.client.reader, Inbox::default(), false);
         let mut batch = Batch::default();
         while !(is_closed && inbox.is_empty()) {
             batch.clear();
             is_closed |= self.collect(reader, &mut inbox, &mut batch).await;
             let (taken_at, is_all) = (std::time::Instant::now(), inbox.is_empty() && !reader.is_replaying());
-            if batch.is_empty() {
-                target.tend()?;
-            } else {
-                target.deliver(&batch).await?;
-                self.tell_recovery();
+            target.prepare(&batch, self.next_seq)?;
+            // A crash in the middle of the first batch must find where it was written.
+            self.reach(self.next_seq, target)?;
+            if !batch.is_empty() {
+                self.deliver(&batch, target).await?;
                 backoff.succeeded();
             }
-            *next_seq = inbox.next_seq(&batch, *next_seq);
-            self.save(*next_seq, &target)?;
+            self.reach(inbox.next_seq(&batch, self.next_seq), target)?;
             let (messages, bytes) = (batch.len() as u64, batch.bytes().len() as u64);
-            self.status.delivered(messages, bytes, *next_seq, is_all, taken_at);
+            self.status.delivered(messages, bytes, self.next_seq);
+            if is_all && self.status.caught_up(taken_at) {
+                log::info!("output {}: it has delivered what it had missed", self.config.name);
+            }
         }
         Ok(())
     }
 
-    fn tell_recovery(&self) {
-        if self.status.is_failing() {
-            log::info!("output {}: it delivers again", self.config.name);
+    /// Delivers the batch. If only its beginning is delivered, the rest comes in another batch.
+    async fn deliver(&mut self, batch: &Batch, target: &mut Target) -> Result<(), DeliveryError> {
+        let Err(error) = target.deliver(batch).await else { return Ok(()) };
+        if let Some(reached) = batch.next_seq_after(error.delivered) {
+            self.reach(reached, target)?;
+            self.status.delivered(error.delivered as u64, 0, reached);
         }
+        Err(error)
     }
 
-    fn save(&mut self, next_seq: u64, target: &Target) -> Result<(), DeliveryError> {
+    /// Saves that everything before `next_seq` was delivered.
+    fn reach(&mut self, next_seq: u64, target: &Target) -> Result<(), DeliveryError> {
         let saved = self.position.save(OutputPosition::new(next_seq, target.place()));
-        saved.map_err(|error| DeliveryError::new(format!("its position cannot be saved: {error}")))
+        saved.map_err(|error| DeliveryError::new(format!("its position cannot be saved: {error}")))?;
+        // If it is not saved, the target is opened again at what was saved before, so the same entries have to follow.
+        self.next_seq = next_seq;
+        Ok(())
     }
 
     /// Fills `batch`, for as long as messages are collected. Returns whether the reader was closed.
@@ -202,8 +229,8 @@ impl Output {
         }
     }
 
-    /// Subscribes it at `next_seq`.
-    async fn attach(&self, next_seq: u64) -> Result<Attached, DeliveryError> {
+    /// Subscribes it.
+    async fn attach(&self) -> Result<Attached, DeliveryError> {
         let choice = &self.config.choice;
         let named: Vec<_> = self.named.iter().cloned().collect();
         let of_named: Vec<_> = named.iter().map(|named| named.filter()).collect();
@@ -227,7 +254,7 @@ impl Output {
         };
         let reader = self.subscriptions.reader(asked, manner, usize::MAX, clock::unix_us()).await;
         let reader = reader.map_err(|error| DeliveryError::new(error.to_string()))?;
-        let client = Arc::new(Client::of_output(reader, next_seq));
+        let client = Arc::new(Client::of_output(reader, self.next_seq));
         self.broker.do_send(Subscribe(client.clone()));
         Ok(Attached { client, broker: self.broker.clone() })
     }

@@ -17,7 +17,7 @@ mod skip;
 mod token;
 mod verify_evidence;
 
-use crate::config::{self, Config, ConfigError, Log, MAX_PROBLEM_CHARS, Overrides};
+use crate::config::{self, Config, ConfigError, Log, MAX_PROBLEM_CHARS, OutputConfig, Overrides};
 #[cfg(feature = "demo")]
 use crate::http_client::Proxies;
 use crate::message::Stream;
@@ -383,6 +383,14 @@ fn check_config(cli: &Cli) -> Result<(), Failure> {
     }
     for filter in &config.filters {
         println!("and offer the filter {} ({} values)", shown(&filter.name), filter.filter.values());
+    }
+    for output in &config.outputs {
+        let OutputConfig { stream, target, .. } = output;
+        println!(
+            "and deliver the {stream} stream by the output {} ({})",
+            shown(&output.name),
+            target.kind().name()
+        );
     }
     for source in config.lists.iter().flat_map(|lists| &lists.sources) {
         println!("and watch the logs of list {} ({})", shown(&source.name), shown(&source.url));

@@ -493,6 +493,14 @@ fn what_is_wrong_with_an_output_is_named_by_its_key() {
             "type = 'webhook'\nurl = 'https://a/'\nheaders = { 'a b' = 'c' }",
             "outputs[0].headers: \"a b\" is no header",
         ),
+        (
+            "type = 'webhook'\nurl = 'https://a/'\nheaders = { Host = 'c' }",
+            "outputs[0].headers: the output sets Host",
+        ),
+        (
+            "type = 'webhook'\nurl = 'https://10.0.0.1/'",
+            "outputs[0].url: its address is not on the public internet",
+        ),
         ("type = 'kafka'", "outputs[0].type: unknown variant `kafka`"),
         (
             "type = 'stdout'\n[[outputs]]\nname = 'a'\ntype = 'stdout'",

@@ -15,6 +15,7 @@ use awc::{ClientRequest, ClientResponse};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt};
+use std::cell::Cell;
 use std::time::Duration;
 
 /// Timeout for connecting to a server, including TLS.
@@ -23,6 +24,8 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const MAX_CONNECTIONS: usize = 16;
 /// Maximum number of bytes that are read from the body of an error response.
 pub(crate) const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// How long the body of an accepted POST request is read.
+const END_PATIENCE: Duration = Duration::from_secs(1);
 /// Maximum number of characters of it that are logged.
 pub(crate) const MAX_DETAIL_CHARS: usize = 120;
 
@@ -46,6 +49,8 @@ pub(crate) struct HttpClient {
     client: awc::Client,
     tls: TlsClient,
     timeout: Duration,
+    /// Whether the last POST request was answered, so that its connection is kept.
+    has_worked: Cell<bool>,
 }
 
 /// The parameters of a request.
@@ -118,7 +123,12 @@ impl HttpClient {
             .disable_redirects()
             .add_default_header(("User-Agent", settings.user_agent.as_str()))
             .finish();
-        HttpClient { client, tls: settings.tls.clone(), timeout: settings.timeout }
+        HttpClient {
+            client,
+            tls: settings.tls.clone(),
+            timeout: settings.timeout,
+            has_worked: Cell::new(false),
+        }
     }
 
     /// Timeout for a complete response.
@@ -137,8 +147,8 @@ impl HttpClient {
         response.unwrap_or(Err(HttpError::Timeout(self.timeout)))
     }
 
-    /// Sends a POST request. `None` if it was accepted (2xx). It is sent once more if an idle connection turns out to be
-    /// closed, so the server may get it twice.
+    /// Sends a POST request. `None` if it was accepted (2xx). It is sent once more if a connection that has worked before
+    /// turns out to be closed, so the server may get it twice.
     pub(crate) async fn post(&self, request: &HttpPost<'_>) -> Result<Option<RefusedRequest>, HttpError> {
         let response = tokio::time::timeout(self.timeout, self.post_unbounded(request)).await;
         response.unwrap_or(Err(HttpError::Timeout(self.timeout)))
@@ -152,14 +162,17 @@ impl HttpClient {
             prepared.send_body(request.body.clone())
         };
         let mut response = match send().await {
-            Err(error) if is_closed(&error) => send().await,
+            Err(error) if is_closed(&error) && self.has_worked.replace(false) => send().await,
             sent => sent,
         }
         .map_err(|error| HttpError::of_request(&error, request.url, &self.tls, self.timeout))?;
-        let status = response.status();
-        let refused = refused(&mut response).await;
-        // Its end was read, so that the connection can be used again.
-        Ok(if status.is_success() { None } else { Some(refused) })
+        self.has_worked.set(true);
+        if response.status().is_success() {
+            // If its end comes at once, the connection can be used again.
+            let _ = tokio::time::timeout(END_PATIENCE, detail(&mut response)).await;
+            return Ok(None);
+        }
+        Ok(Some(refused(&mut response).await))
     }
 
     fn prepared(&self, request: &HttpRequest<'_>) -> ClientRequest {

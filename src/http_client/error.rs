@@ -59,6 +59,9 @@ impl HttpError {
     ) -> Self {
         match error {
             SendRequestError::Timeout => HttpError::Timeout(timeout),
+            SendRequestError::Connect(ConnectError::Disconnected) => {
+                HttpError::Send("the server closed the connection without an answer".into())
+            }
             SendRequestError::Connect(error) => {
                 if let ConnectError::Io(error) = error
                     && let Some(refused) = not_public(error)

@@ -37,14 +37,10 @@ impl Batch {
         })
     }
 
-    /// The number of the first entry. `None` if no message is about one.
-    pub(crate) fn first_seq(&self) -> Option<u64> {
-        self.messages().find_map(number_of)
-    }
-
-    /// The number of the last entry, likewise.
-    fn last_seq(&self) -> Option<u64> {
-        self.messages().rev().find_map(number_of)
+    /// The number behind the last entry of the first `messages` messages. `None` if none of them is about an entry.
+    pub(crate) fn next_seq_after(&self, messages: usize) -> Option<u64> {
+        let behind = self.len().saturating_sub(messages);
+        self.messages().rev().skip(behind).find_map(number_of).map(|seq| seq + 1)
     }
 
     /// Removes all messages. The memory is used again.
@@ -119,7 +115,7 @@ impl Inbox {
         if self.is_empty() {
             return self.read_to.max(before);
         }
-        batch.last_seq().map_or(before, |seq| seq + 1)
+        batch.next_seq_after(batch.len()).unwrap_or(before)
     }
 }
 
@@ -149,7 +145,8 @@ mod tests {
         assert!(inbox.add(lines.as_bytes(), FIRST + 9, &mut batch, limits(2)));
         assert_eq!(batch.bytes(), (line(0) + &line(1)).as_bytes());
         assert_eq!(inbox.next_seq(&batch, 3), FIRST + 2);
-        assert_eq!((batch.len(), batch.first_seq()), (2, Some(FIRST)));
+        let after = [0, 1, 2, 9].map(|messages| batch.next_seq_after(messages));
+        assert_eq!(after, [None, Some(FIRST + 1), Some(FIRST + 2), Some(FIRST + 2)]);
         batch.clear();
         assert!(batch.is_empty() && !inbox.fill(&mut batch, limits(2)));
         assert_eq!(texts(&batch), [line(5).trim_end()]);
@@ -166,7 +163,7 @@ mod tests {
         inbox.add(gap.as_bytes(), FIRST, &mut batch, limits(9));
         let heartbeat = crate::message::heartbeat(1, FIRST) + "\n";
         assert!(!inbox.add(heartbeat.as_bytes(), FIRST + 4, &mut batch, limits(9)));
-        assert_eq!((texts(&batch), batch.first_seq()), (vec![gap.trim_end().to_string()], None));
+        assert_eq!((texts(&batch), batch.next_seq_after(1)), (vec![gap.trim_end().to_string()], None));
         assert_eq!(inbox.next_seq(&batch, 0), FIRST + 4);
     }
 

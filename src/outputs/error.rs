@@ -13,12 +13,14 @@ pub(crate) struct DeliveryError {
     pub(crate) retry_after: Option<Duration>,
     /// Whether nothing can be delivered any more, because whoever read it has gone.
     pub(crate) is_final: bool,
+    /// Number of messages at the beginning of the batch that were delivered.
+    pub(crate) delivered: usize,
 }
 
 impl DeliveryError {
     /// Without a delay that the target asks for.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        DeliveryError { text: text.into(), retry_after: None, is_final: false }
+        DeliveryError { text: text.into(), retry_after: None, is_final: false, delivered: 0 }
     }
 
     /// What went wrong with the file or folder `path`.

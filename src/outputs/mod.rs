@@ -61,10 +61,22 @@ impl Target {
         }
     }
 
+    /// Makes room for the batch, which may have no messages, and whose first entry has the number `next_seq` or a larger
+    /// one. Everything before has to be delivered. It may block the thread.
+    ///
+    /// # Errors
+    /// If nothing can be delivered now.
+    pub(crate) fn prepare(&mut self, batch: &Batch, next_seq: u64) -> Result<(), DeliveryError> {
+        match self {
+            Target::File(file) => file.prepare(batch, next_seq, clock::unix_us()),
+            Target::Webhook(_) | Target::Stdout(_) => Ok(()),
+        }
+    }
+
     /// Delivers the batch: it is safe at the target when this returns. It may block the thread.
     ///
     /// # Errors
-    /// If it was not delivered, or not all of it. The target has to be opened again.
+    /// If it was not delivered, or not all of it.
     pub(crate) async fn deliver(&mut self, batch: &Batch) -> Result<(), DeliveryError> {
         match self {
             Target::File(file) => file.deliver(batch),
@@ -73,15 +85,9 @@ impl Target {
         }
     }
 
-    /// Does what is due also if there is nothing to deliver. Everything has to be delivered.
-    ///
-    /// # Errors
-    /// As [`deliver`](Self::deliver).
-    pub(crate) fn tend(&mut self) -> Result<(), DeliveryError> {
-        match self {
-            Target::File(file) => file.rotate_if_due(clock::unix_us()),
-            Target::Webhook(_) | Target::Stdout(_) => Ok(()),
-        }
+    /// Whether it need not be opened again after a failure.
+    pub(crate) fn outlasts_failures(&self) -> bool {
+        matches!(self, Target::Webhook(_))
     }
 
     /// The end of what was delivered to a file.

@@ -85,40 +85,30 @@ impl OutputStatus {
         self.dead_letters.clone()
     }
 
-    /// Records that everything before `next_seq` was delivered, `messages` messages more. `is_all`: nothing else was ready
-    /// at `taken_at`.
-    pub(crate) fn delivered(
-        &self,
-        messages: u64,
-        bytes: u64,
-        next_seq: u64,
-        is_all: bool,
-        taken_at: Instant,
-    ) {
+    /// Records that everything before `next_seq` was delivered, `messages` messages more.
+    pub(crate) fn delivered(&self, messages: u64, bytes: u64, next_seq: u64) {
         self.messages.fetch_add(messages, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.next_seq.store(next_seq, Ordering::Relaxed);
-        let mut moving = self.moving.lock();
-        if is_all {
-            moving.caught_up_at = taken_at;
-        }
-        if messages > 0 {
-            moving.failing = None;
-        }
     }
 
-    /// Records that a delivery failed. Returns whether those before it did not fail.
+    /// Records that everything was delivered that there was at `taken_at`. Returns whether deliveries have failed before.
+    pub(crate) fn caught_up(&self, taken_at: Instant) -> bool {
+        let mut moving = self.moving.lock();
+        moving.caught_up_at = taken_at;
+        moving.failing.take().is_some()
+    }
+
+    /// Records that a delivery failed. Returns whether that has another reason than the failure before.
     pub(crate) fn failed(&self, error: &str, now: Instant) -> bool {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let mut moving = self.moving.lock();
-        let since = moving.failing.as_ref().map(|(_, since)| *since);
-        moving.failing = Some((error.into(), since.unwrap_or(now)));
-        since.is_none()
-    }
-
-    /// Whether the last delivery failed.
-    pub(crate) fn is_failing(&self) -> bool {
-        self.moving.lock().failing.is_some()
+        let before = moving.failing.replace((error.into(), now));
+        let is_new = before.as_ref().is_none_or(|(text, _)| text != error);
+        if let (Some((_, since)), Some((_, failing))) = (before, &mut moving.failing) {
+            *failing = since;
+        }
+        is_new
     }
 
     /// The state now, if the next entry of the journal has the number `journal_next`.

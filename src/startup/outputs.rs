@@ -50,18 +50,18 @@ pub(super) fn open(config: &Config) -> Result<Vec<OpenOutput>, StartError> {
 }
 
 impl OpenOutput {
-    /// What is told of it.
-    pub(super) fn status(&self, subscriptions: &Subscriptions) -> Arc<OutputStatus> {
+    /// What is told of it, and the number of the first entry that it has not delivered.
+    pub(super) fn status(&self, subscriptions: &Subscriptions) -> (Arc<OutputStatus>, u64) {
         let next_seq = Output::first_seq(&self.config, &self.position, subscriptions);
-        Arc::new(OutputStatus::new(&self.config, next_seq))
+        (Arc::new(OutputStatus::new(&self.config, next_seq)), next_seq)
     }
 }
 
 impl Outputs {
-    /// Starts `outputs`, whose states are `statuses`.
+    /// Starts `outputs`, whose states and first numbers are `statuses`.
     pub(super) fn start(
         outputs: Vec<OpenOutput>,
-        statuses: &[Arc<OutputStatus>],
+        statuses: &[(Arc<OutputStatus>, u64)],
         config: &Config,
         services: &OutputServices<'_>,
     ) -> Self {
@@ -71,7 +71,7 @@ impl Outputs {
             proxies: config.proxies.clone(),
             user_agent: config.user_agent.clone(),
         };
-        let start = |(output, status): (OpenOutput, &Arc<OutputStatus>)| {
+        let start = |(output, (status, next_seq)): (OpenOutput, &(Arc<OutputStatus>, u64))| {
             let OpenOutput { config, position } = output;
             let named = config.choice.named.as_deref().and_then(|name| services.filters.configured.get(name));
             let output = Output {
@@ -83,6 +83,7 @@ impl Outputs {
                 status: status.clone(),
                 webhooks: webhooks.clone(),
                 stopping: stopping.clone(),
+                next_seq: *next_seq,
             };
             let (done, ended) = oneshot::channel();
             let arbiter = Arbiter::new();

@@ -10,6 +10,7 @@ use crate::config::outputs::{
 };
 use crate::config::values::{PlainSecret, Size, Span};
 use crate::filter::Limits;
+use crate::http_client::is_internal_url;
 use crate::system::read_file;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +23,9 @@ const MAX_BATCH: usize = 100_000;
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Smallest `rotate_bytes`.
 const LEAST_FILE: usize = 1 << 20;
+/// Headers that belong to the request as such.
+const OWN_HEADERS: [&str; 6] =
+    ["connection", "content-encoding", "content-length", "content-type", "host", "transfer-encoding"];
 /// Largest file with a secret, in bytes.
 const MAX_SECRET_BYTES: usize = 16 * 1024;
 
@@ -180,9 +184,17 @@ impl Resolver<'_> {
             let problem = "expected https://, because names are sent; for an address in your own network, set allow_internal = true";
             return Err(self.error("url", problem));
         }
+        if is_internal_url(url.reveal()) && !allow_internal {
+            let problem = "its address is not on the public internet; to allow it, set allow_internal = true";
+            return Err(self.error("url", problem));
+        }
         let headers = w.headers.clone().unwrap_or_default();
         for (name, value) in &headers {
             let is_name = awc::http::header::HeaderName::try_from(name.as_str()).is_ok();
+            let is_own = OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own));
+            if is_own || name.to_ascii_lowercase().starts_with("x-certstream-") {
+                return Err(self.error("headers", format!("the output sets {name} itself")));
+            }
             if !is_name || awc::http::header::HeaderValue::from_str(value.reveal()).is_err() {
                 return Err(self.error("headers", format!("{name:?} is no header, or has no valid value")));
             }

@@ -1,7 +1,7 @@
 //! The folder of an output to files: names, renaming, and which files are kept.
 
 use chrono::{DateTime, NaiveDateTime};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -48,19 +48,33 @@ pub(super) struct Folder {
     prefix: String,
     /// Of the files that are written now.
     pub(super) suffix: Suffix,
+    /// Held while the files may be written. The operating system releases it whenever the program ends.
+    _lock: File,
 }
 
 impl Folder {
-    /// Creates the folder `dir` if needed, for the output `name`.
+    /// Creates the folder `dir` if needed, for the output `name`, which no other server may write there.
     pub(super) fn open(dir: &Path, name: &str, suffix: Suffix) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
-        Ok(Folder { dir: dir.into(), prefix: format!("{name}-"), suffix })
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(dir.join(format!(".{name}.lock")))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Folder { dir: dir.into(), prefix: format!("{name}-"), suffix, _lock: lock }),
+            Err(TryLockError::WouldBlock) => {
+                Err(io::Error::other(format!("another server writes the files of an output {name} here")))
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 
-    /// The name of a file that begins with the entry `seq` at `now_us`, unix microseconds.
+    /// The name of a file that begins at `now_us`, unix microseconds, with the entry `seq` or one behind it. The order of the
+    /// names is that of the numbers, whatever the clock says.
     pub(super) fn name(&self, seq: u64, now_us: u64) -> String {
         let time = i64::try_from(now_us).ok().and_then(DateTime::from_timestamp_micros).unwrap_or_default();
-        format!("{}{}-{seq}{}", self.prefix, time.format(TIME), self.suffix.text())
+        format!("{}{seq:016}-{}{}", self.prefix, time.format(TIME), self.suffix.text())
     }
 
     /// What the name of a file of the output says. `None` if `name` is no such name.
@@ -69,7 +83,7 @@ impl Folder {
         let rest = name.strip_prefix(&self.prefix)?;
         let suffix =
             [Suffix::Plain, Suffix::Compressed].into_iter().find(|suffix| rest.ends_with(suffix.text()))?;
-        let (time, seq) = rest.strip_suffix(suffix.text())?.split_once('-')?;
+        let (seq, time) = rest.strip_suffix(suffix.text())?.split_once('-')?;
         let time = NaiveDateTime::parse_from_str(time, TIME).ok()?;
         let begun_us = u64::try_from(time.and_utc().timestamp_micros()).ok()?;
         Some(FileName { begun_us, seq: seq.parse().ok()?, suffix })
@@ -96,21 +110,30 @@ impl Folder {
         self.sync()
     }
 
-    /// Renames all files that are not whole, except `current`. Returns their names.
+    /// Renames all files that are not whole, except `current`, and removes those that are empty. Returns the names of those
+    /// that were renamed.
     pub(super) fn complete_others(&self, current: Option<&str>) -> io::Result<Vec<String>> {
-        let names =
-            self.names()?.into_iter().filter_map(|name| Some(name.strip_suffix(PARTIAL)?.to_string()));
-        let others: Vec<_> =
-            names.filter(|name| Some(name.as_str()) != current && self.is_own(name)).collect();
-        others.iter().try_for_each(|name| self.complete(name))?;
-        Ok(others)
+        let mut completed = Vec::new();
+        for partial in self.names()? {
+            let Some(name) = partial.strip_suffix(PARTIAL) else { continue };
+            if Some(name) == current || !self.is_own(name) {
+                continue;
+            }
+            if self.partial(name).metadata()?.len() == 0 {
+                fs::remove_file(self.partial(name))?;
+            } else {
+                self.complete(name)?;
+                completed.push(name.into());
+            }
+        }
+        Ok(completed)
     }
 
     /// Removes whole files that are older than `age`, and the oldest ones until the others have at most `bytes` bytes.
     pub(super) fn keep(&self, age: Option<Duration>, bytes: Option<u64>, now_us: u64) -> io::Result<()> {
         let own = self.names()?.into_iter().filter_map(|name| Some((self.parse(&name)?, name)));
         let mut own: Vec<_> = own.collect();
-        own.sort_unstable_by_key(|(parsed, _)| std::cmp::Reverse((parsed.begun_us, parsed.seq)));
+        own.sort_unstable_by_key(|(parsed, _)| std::cmp::Reverse(parsed.seq));
         let mut total = 0;
         for (_, name) in own {
             let path = self.dir.join(&name);
@@ -151,15 +174,15 @@ mod tests {
     fn a_name_says_when_the_file_was_begun_and_with_what() {
         let dir = tempfile::tempdir().unwrap();
         let name = folder(dir.path()).name(1_795_460_507_000_001, NOW_US);
-        assert_eq!(name, "a-20261123T190147Z-1795460507000001.ndjson");
+        assert_eq!(name, "a-1795460507000001-20261123T190147Z.ndjson");
         let parsed = folder(dir.path()).parse(&name).unwrap();
         assert_eq!(parsed.begun_us, NOW_US / 1_000_000 * 1_000_000);
         assert_eq!((parsed.seq, parsed.suffix), (1_795_460_507_000_001, Suffix::Plain));
         for other in [
-            "b-20261123T190147Z-1.ndjson",
-            "a-2-20261123T190147Z-1.ndjson",
-            "a-x-1.ndjson",
-            "a-20261123T190147Z-1.txt",
+            "b-1-20261123T190147Z.ndjson",
+            "a-2-1-20261123T190147Z.ndjson",
+            "a-1-x.ndjson",
+            "a-1-20261123T190147Z.txt",
         ] {
             assert_eq!(folder(dir.path()).parse(other), None, "{other}");
         }
@@ -169,10 +192,10 @@ mod tests {
     fn the_oldest_files_go_first_and_those_of_others_stay() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str| std::fs::write(dir.path().join(name), [0; 100]).unwrap();
-        let names: Vec<_> = (0..5).map(|i| folder(dir.path()).name(5 - i, NOW_US + i * 1_000_000)).collect();
+        let names: Vec<_> = (0..5).map(|i| folder(dir.path()).name(i, NOW_US - i * 1_000_000)).collect();
         names.iter().for_each(|name| write(name));
         write("other.txt");
-        write("a-2-20261123T190147Z-1.ndjson");
+        write("a-2-1-20261123T190147Z.ndjson");
         folder(dir.path()).keep(None, Some(250), NOW_US).unwrap();
         let left: Vec<_> = names.iter().map(|name| folder(dir.path()).is_complete(name)).collect();
         assert_eq!(left, [false, false, false, true, true]);
@@ -181,7 +204,11 @@ mod tests {
         folder(dir.path()).keep(Some(3 * year), None, later_us).unwrap();
         assert!(folder(dir.path()).is_complete(&names[3]));
         folder(dir.path()).keep(Some(year), None, later_us).unwrap();
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "those that are not its own");
+        assert_eq!(
+            std::fs::read_dir(dir.path()).unwrap().count(),
+            3,
+            "those that are not its own, and its lock"
+        );
     }
 
     fn clock_us() -> u64 {

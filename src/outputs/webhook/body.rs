@@ -8,20 +8,23 @@ use serde_json::{Value, json};
 const MAX_NAMES: usize = 5;
 /// Maximum number of characters of each, and of other texts from certificates and logs.
 const MAX_CHARS: usize = 100;
-/// Maximum number of characters of a text. Discord accepts 2000, the others more.
-const MAX_TEXT: usize = 1900;
-
-/// The body with `messages` for the output `name`.
-pub(super) fn body(template: Template, name: &str, messages: &[&[u8]]) -> Vec<u8> {
-    let text = || text(template, name, messages);
-    let value = match template {
-        Template::Json => return whole(name, messages),
-        Template::Slack => json!({ "text": text() }),
-        // Otherwise a name such as @everyone would notify people.
-        Template::Discord => json!({ "content": text(), "allowed_mentions": { "parse": [] } }),
-        Template::Teams => card(&text()),
+/// The body with the first ones of `messages` for the output `name`, and how many they are: at least one if there are any.
+pub(super) fn body(template: Template, name: &str, messages: &[&[u8]]) -> (Vec<u8>, usize) {
+    // Slack shortens texts of more than 4,000 characters, Discord refuses those of more than 2,000, and Teams accepts 28 KB.
+    let most = match template {
+        Template::Json => return (whole(name, messages), messages.len()),
+        Template::Slack => 3900,
+        Template::Discord => 1900,
+        Template::Teams => 6000,
     };
-    value.to_string().into_bytes()
+    let (text, count) = text(template, name, messages, most);
+    let value = match template {
+        Template::Slack | Template::Json => json!({ "text": text }),
+        // Otherwise a name such as @everyone would notify people.
+        Template::Discord => json!({ "content": text, "allowed_mentions": { "parse": [] } }),
+        Template::Teams => card(&text),
+    };
+    (value.to_string().into_bytes(), count)
 }
 
 fn whole(name: &str, messages: &[&[u8]]) -> Vec<u8> {
@@ -40,21 +43,22 @@ fn card(text: &str) -> Value {
         [{ "contentType": "application/vnd.microsoft.card.adaptive", "content": card }] })
 }
 
-/// A line for each message, as many as there is room for.
-fn text(template: Template, name: &str, messages: &[&[u8]]) -> String {
-    let count = messages.len();
-    let plural = if count == 1 { "" } else { "s" };
-    let mut text = format!("{}: {count} message{plural}", plain(template, name));
-    for (i, message) in messages.iter().enumerate() {
+/// A line for each message, as far as they have `most` characters together, and their number. A single line is always
+/// shorter.
+fn text(template: Template, name: &str, messages: &[&[u8]], most: usize) -> (String, usize) {
+    let mut lines: Vec<String> = Vec::new();
+    let mut length = 0;
+    for message in messages {
         let line = line(template, message);
-        if text.chars().count() + line.chars().count() > MAX_TEXT {
-            text.push_str(&format!("\n\u{2026} and {} more", count - i));
+        length += line.chars().count() + 1;
+        if length > most && !lines.is_empty() {
             break;
         }
-        text.push('\n');
-        text.push_str(&line);
+        lines.push(line);
     }
-    text
+    let count = lines.len();
+    let plural = if count == 1 { "" } else { "s" };
+    (format!("{}: {count} message{plural}\n{}", plain(template, name), lines.join("\n")), count)
 }
 
 fn line(template: Template, message: &[u8]) -> String {
@@ -121,7 +125,9 @@ mod tests {
     }
 
     fn parsed(template: Template, messages: &[&[u8]]) -> Value {
-        serde_json::from_slice(&body(template, "brands", messages)).expect("JSON")
+        let (body, count) = body(template, "brands", messages);
+        assert_eq!(count, messages.len());
+        serde_json::from_slice(&body).expect("JSON")
     }
 
     #[test]
@@ -152,15 +158,23 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_never_too_long() {
+    fn a_text_is_never_too_long_and_what_does_not_fit_is_left_for_the_next() {
         let names: Vec<_> = (0..100).map(|i| format!("{}{i}.example", "n".repeat(200))).collect();
         let one = update(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        for count in [1, 2, 3, 50] {
-            let messages = vec![&one[..]; count];
-            let text = parsed(Template::Discord, &messages)["content"].as_str().unwrap().to_string();
-            assert!(text.chars().count() <= 2000, "{} characters", text.chars().count());
-            assert_eq!(text.contains("more"), true, "{text}");
+        for (template, member, most) in
+            [(Template::Discord, "content", 2000), (Template::Slack, "text", 4000)]
+        {
+            let messages = vec![&one[..]; 50];
+            let (body, count) = body(template, "brands", &messages);
+            let text = serde_json::from_slice::<Value>(&body).unwrap()[member].as_str().unwrap().to_string();
+            assert!(text.chars().count() <= most, "{} characters", text.chars().count());
+            assert!(count > 1 && text.starts_with(&format!("brands: {count} messages\n")), "{text}");
+            assert_eq!(text.lines().count(), 1 + count);
         }
+    }
+
+    #[test]
+    fn other_messages_have_a_line_too() {
         let text = parsed(Template::Slack, &[br#"{"message_type":"gap","from_seq":5,"to_seq":6}"#, b"junk"]);
         assert_eq!(text["text"], "brands: 2 messages\n\u{2022} the entries 5 to 6 are missing\n\u{2022} ?");
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Largest file, in bytes. When it is reached, messages are sent again until they are accepted or the file is moved away.
 const MAX_BYTES: u64 = 256 << 20;
@@ -14,6 +15,13 @@ const MAX_BYTES: u64 = 256 << 20;
 #[derive(Debug)]
 pub(super) struct DeadLetters {
     path: PathBuf,
+}
+
+/// A message that was refused.
+#[derive(Debug)]
+pub(super) struct DeadLetter<'m> {
+    pub(super) message: &'m [u8],
+    pub(super) why: Arc<str>,
 }
 
 impl DeadLetters {
@@ -26,21 +34,24 @@ impl DeadLetters {
         &self.path
     }
 
-    /// Appends a line for each of `messages`, on disk when this returns. Blocks.
+    /// Appends a line for each of `letters`, on disk when this returns. Blocks.
     ///
     /// # Errors
     /// If the file is full, or cannot be written.
-    pub(super) fn append(&self, messages: &[&[u8]], why: &str) -> Result<(), DeliveryError> {
-        let before = format!(r#"{{"time":{},"why":{},"message":"#, clock::unix_us() as f64 / 1e6, json!(why));
-        let lines: Vec<_> =
-            messages.iter().map(|message| [before.as_bytes(), message, b"}\n"].concat()).collect();
-        let lines = lines.concat();
-        let of_path = |error: io::Error| DeliveryError::of_path(&self.path, &error);
+    pub(super) fn append(&self, letters: &[DeadLetter<'_>]) -> Result<(), DeliveryError> {
+        let time = clock::unix_us() as f64 / 1e6;
+        let line = |letter: &DeadLetter<'_>| {
+            let before = format!(r#"{{"time":{time},"why":{},"message":"#, json!(&*letter.why));
+            [before.as_bytes(), letter.message, b"}\n"].concat()
+        };
+        let lines = letters.iter().map(line).collect::<Vec<_>>().concat();
         if self.path.metadata().map_or(0, |metadata| metadata.len()) + lines.len() as u64 > MAX_BYTES {
-            let text = format!("{why}; {} is full: look at it and move it away", self.path.display());
-            return Err(DeliveryError::new(text));
+            let path = self.path.display();
+            return Err(DeliveryError::new(format!(
+                "{path} is full: look at what was refused, and move it away"
+            )));
         }
-        self.write(&lines).map_err(of_path)
+        self.write(&lines).map_err(|error| DeliveryError::of_path(&self.path, &error))
     }
 
     fn write(&self, lines: &[u8]) -> io::Result<()> {

@@ -14,7 +14,7 @@ use crate::http_client::{HttpClient, HttpPost, HttpSettings, Proxies, Reach, Ref
 use crate::message::number_of;
 use awc::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use bytes::Bytes;
-use dead_letters::DeadLetters;
+use dead_letters::{DeadLetter, DeadLetters};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
@@ -45,6 +45,8 @@ pub(crate) struct Webhook {
     key: Option<PKey<Private>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     dead_letters: DeadLetters,
+    /// Maximum number of messages in a request, as the receiver's refusals have shown.
+    most: usize,
     /// Number of messages that went to the dead-letter file.
     dead: Arc<AtomicU64>,
 }
@@ -89,6 +91,7 @@ impl Webhook {
                 .ok_or_else(|| DeliveryError::new("a header is not valid"))?,
             dead_letters: DeadLetters::new(config.dead_letters.clone()),
             config: config.clone(),
+            most: usize::MAX,
             dead,
         })
     }
@@ -96,27 +99,55 @@ impl Webhook {
     /// Sends the batch. What the receiver refuses for good is in the dead-letter file when this returns.
     ///
     /// # Errors
-    /// If a request has to be sent again.
+    /// If a request has to be sent again. The error says how many messages were sent before.
     pub(crate) async fn deliver(&mut self, batch: &Batch) -> Result<(), DeliveryError> {
         let messages: Vec<_> = batch.messages().collect();
-        // Parts that remain to be sent, the next one last.
-        let mut parts = vec![&messages[..]];
-        while let Some(part) = parts.pop() {
-            let Some(refused) = self.send(part).await? else { continue };
-            match verdict(refused.status, self.config.client_errors) {
-                Verdict::Split if part.len() > 1 => {
-                    let (first, second) = part.split_at(part.len() / 2);
-                    parts.extend([second, first]);
+        let mut refused = Vec::new();
+        let mut sent = 0;
+        let mut result = Ok(());
+        while let Some(rest) = messages.get(sent..).filter(|rest| !rest.is_empty()) {
+            match self.send_some(rest, &mut refused).await {
+                Ok(count) => sent += count,
+                Err(error) => {
+                    result = Err(DeliveryError { delivered: sent, ..error });
+                    break;
                 }
-                Verdict::Split | Verdict::Refused => self.bury(part, &refused)?,
-                Verdict::Retry => return Err(error_of(&refused)),
             }
         }
-        Ok(())
+        // What was refused counts as sent only when it is on disk.
+        self.bury(&refused)?;
+        result
     }
 
-    async fn send(&self, messages: &[&[u8]]) -> Result<Option<RefusedRequest>, DeliveryError> {
-        let body = body::body(self.config.template, &self.name, messages);
+    /// Sends as many of `messages` as one request takes, and adds them to `refused` if they are refused for good. Returns how
+    /// many are done; 0 if fewer have to be sent together.
+    async fn send_some<'m>(
+        &mut self,
+        messages: &[&'m [u8]],
+        refused: &mut Vec<DeadLetter<'m>>,
+    ) -> Result<usize, DeliveryError> {
+        let part = messages.get(..messages.len().min(self.most)).unwrap_or(messages);
+        let (body, count) = body::body(self.config.template, &self.name, part);
+        let part = part.get(..count).unwrap_or(part);
+        let Some(answer) = self.send(part, body).await? else {
+            self.most = self.most.saturating_mul(2);
+            return Ok(count);
+        };
+        match verdict(answer.status, self.config.client_errors) {
+            Verdict::Split if count > 1 => {
+                self.most = count / 2;
+                Ok(0)
+            }
+            Verdict::Split | Verdict::Refused => {
+                let why: Arc<str> = error_of(&answer).text.into();
+                refused.extend(part.iter().map(|message| DeadLetter { message, why: why.clone() }));
+                Ok(count)
+            }
+            Verdict::Retry => Err(error_of(&answer)),
+        }
+    }
+
+    async fn send(&self, messages: &[&[u8]], body: Vec<u8>) -> Result<Option<RefusedRequest>, DeliveryError> {
         let headers =
             self.headers_of(messages, &body).map_err(|error| DeliveryError::new(error.to_string()))?;
         let request = HttpPost { url: self.config.url.reveal(), headers: &headers, body: Bytes::from(body) };
@@ -139,16 +170,12 @@ impl Webhook {
         Ok(headers)
     }
 
-    fn bury(&self, messages: &[&[u8]], refused: &RefusedRequest) -> Result<(), DeliveryError> {
-        let why = error_of(refused).text;
-        self.dead_letters.append(messages, &why)?;
-        let count = messages.len() as u64;
-        self.dead.fetch_add(count, Ordering::Relaxed);
-        log::error!(
-            "output {}: {why}; {count} messages were written to {}",
-            self.name,
-            self.dead_letters.path().display()
-        );
+    fn bury(&self, refused: &[DeadLetter<'_>]) -> Result<(), DeliveryError> {
+        let Some(last) = refused.last() else { return Ok(()) };
+        self.dead_letters.append(refused)?;
+        let (count, path) = (refused.len(), self.dead_letters.path().display());
+        self.dead.fetch_add(count as u64, Ordering::Relaxed);
+        log::error!("output {}: {}; {count} messages were written to {path}", self.name, last.why);
         Ok(())
     }
 }
