@@ -145,10 +145,11 @@ async fn a_receiver_that_asks_for_patience_gets_it_and_then_everything_in_order(
     assert_eq!((&ready["ready"], &ready["outputs"][0]["failing"]), (&json!(true), &json!(true)), "{ready}");
     receiver.until_accepted(19).await;
     assert!(receiver.accepted().into_iter().eq(0..20));
-    let received = receiver.received.lock().expect("no panic");
-    assert!(received[1].at - received[0].at >= Duration::from_millis(1900), "Retry-After");
-    assert!(received.iter().all(|request| request.messages().len() <= 7));
-    drop(received);
+    {
+        let received = receiver.received.lock().expect("no panic");
+        assert!(received[1].at - received[0].at >= Duration::from_millis(1900), "Retry-After");
+        assert!(received.iter().all(|request| request.messages().len() <= 7));
+    }
     let stats = app.wait_for(|stats| stats["outputs"][0]["error"].is_null()).await;
     assert_eq!(stats["outputs"][0]["failures"], 2);
     app.stop().await;
@@ -242,9 +243,8 @@ async fn requests_are_signed_and_say_what_they_have() {
         stats["outputs"][0]["behind"] == 0 && stats["outputs"][0]["messages_delivered"] != 0
     })
     .await;
-    let received = receiver.received.lock().expect("no panic");
     let key = PKey::hmac(b"key of the receiver").expect("a key");
-    for request in &*received {
+    for request in &*receiver.received.lock().expect("no panic") {
         let mut signer = Signer::new(MessageDigest::sha256(), &key).expect("a signer");
         let signature = signer.sign_oneshot_to_vec(&request.body).expect("a signature");
         let signature = signature.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -256,7 +256,6 @@ async fn requests_are_signed_and_say_what_they_have() {
         assert_eq!(request.header("x-certstream-output"), "hook");
         assert!(messages.iter().all(|message| message["data"]["update_type"] == "PrecertLogEntry"));
     }
-    drop(received);
     assert!(stats(&app).await["messages_delivered"].as_u64().is_some_and(|count| count > 5 && count < 30));
     app.stop().await;
 }

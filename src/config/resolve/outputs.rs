@@ -228,12 +228,12 @@ impl Resolver<'_> {
             (Some(value), None) if value.reveal().is_empty() => {
                 Err(self.error(key, "expected a text that is not empty"))
             }
-            (None, Some(file)) => self.from_file(&file_key, &self.sources.folder().join(file)).map(Some),
+            (None, Some(file)) => self.read_secret(&file_key, &self.sources.folder().join(file)).map(Some),
             (value, None) => Ok(value.cloned()),
         }
     }
 
-    fn from_file(&self, key: &str, path: &Path) -> Result<PlainSecret, ConfigError> {
+    fn read_secret(&self, key: &str, path: &Path) -> Result<PlainSecret, ConfigError> {
         let unreadable = |error: &dyn std::fmt::Display| {
             self.error(key, format!("{} cannot be read: {error}", path.display()))
         };

@@ -63,21 +63,21 @@ fn text(template: Template, name: &str, messages: &[&[u8]], most: usize) -> (Str
 
 fn line(template: Template, message: &[u8]) -> String {
     let message: Value = serde_json::from_slice(message).unwrap_or_default();
+    let at = |pointer: &str| message.pointer(pointer).unwrap_or(&Value::Null);
     let plain = |text: &Value| plain(template, text.as_str().unwrap_or("?"));
-    let data = &message["data"];
-    match message["message_type"].as_str() {
+    match at("/message_type").as_str() {
         Some("certificate_update") => {
-            let certificate = &data["leaf_cert"];
-            let issuer = [&certificate["issuer"]["O"], &certificate["issuer"]["CN"]];
-            let issuer = issuer.into_iter().find(|name| name.is_string()).unwrap_or(&Value::Null);
-            let names = names(template, &certificate["all_domains"]);
-            format!("\u{2022} {names} by {}, in {}", plain(issuer), plain(&data["source"]["name"]))
+            let issuer = ["O", "CN"].map(|name| format!("/data/leaf_cert/issuer/{name}"));
+            let issuer = issuer.iter().map(|pointer| at(pointer)).find(|name| name.is_string());
+            let names = names(template, at("/data/leaf_cert/all_domains"));
+            let (issuer, log) = (plain(issuer.unwrap_or(&Value::Null)), plain(at("/data/source/name")));
+            format!("\u{2022} {names} by {issuer}, in {log}")
         }
-        Some("dns_entries") => format!("\u{2022} {}", names(template, data)),
+        Some("dns_entries") => format!("\u{2022} {}", names(template, at("/data"))),
         Some("gap") => {
-            format!("\u{2022} the entries {} to {} are missing", message["from_seq"], message["to_seq"])
+            format!("\u{2022} the entries {} to {} are missing", at("/from_seq"), at("/to_seq"))
         }
-        _ => format!("\u{2022} {}", plain(&message["message_type"])),
+        _ => format!("\u{2022} {}", plain(at("/message_type"))),
     }
 }
 

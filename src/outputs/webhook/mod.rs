@@ -161,7 +161,8 @@ impl Webhook {
     ) -> Result<Vec<(HeaderName, HeaderValue)>, ErrorStack> {
         let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         let mut numbers = messages.iter().copied().filter_map(number_of);
-        let delivery = numbers.next().map(|first| format!("{first}-{}", numbers.last().unwrap_or(first)));
+        let delivery =
+            numbers.next().map(|first| format!("{first}-{}", numbers.next_back().unwrap_or(first)));
         let signature = self.key.as_ref().map(|key| signature(key, body)).transpose()?;
         let own = [(OUTPUT, Some(self.name.clone())), (DELIVERY, delivery), (SIGNATURE, signature)];
         // All of them are ASCII.
