@@ -64,6 +64,7 @@ impl Spare {
     fn remove_oldest(&mut self) -> Option<Vec<u8>> {
         let oldest = self.buffers.pop_front()?;
         self.bytes -= oldest.capacity();
+        self.least_bytes = self.least_bytes.min(self.bytes);
         Some(oldest)
     }
 }
@@ -173,6 +174,16 @@ mod tests {
         assert_eq!((spare.buffers.len(), spare.bytes), (3, MAX_SPARE_BYTES - 999_999));
         assert_eq!(spare.put(Vec::with_capacity(2 * MAX_SPARE_BYTES)).len(), 4, "nothing fits beside it");
         assert_eq!((spare.buffers.len(), spare.bytes), (0, 0));
+    }
+
+    #[test]
+    fn buffers_that_had_to_go_for_others_were_not_unused() {
+        let mut spare = of_spare(&[MAX_SPARE_BYTES]);
+        assert_eq!(spare.put(Vec::with_capacity(1_000_000)).len(), 1);
+        assert_eq!((spare.bytes, spare.least_bytes), (1_000_000, 1_000_000));
+        assert_eq!(spare.put(Vec::with_capacity(MAX_SPARE_BYTES)).len(), 1);
+        assert_eq!(spare.put(Vec::with_capacity(2 * MAX_SPARE_BYTES)).len(), 2);
+        assert_eq!((spare.bytes, spare.remove_unused().len()), (0, 0));
     }
 
     #[test]
