@@ -1,0 +1,87 @@
+use super::*;
+
+#[test]
+fn what_is_wrong_with_an_output_is_named_by_its_key() {
+    let of = |keys: &str| format!("[[filters]]\nname = 'mine'\nlog = ['a']\n[[outputs]]\nname = 'a'\n{keys}");
+    for (keys, expected) in [
+        ("type = 'file'", "outputs[0].dir: expected the folder for the files"),
+        (
+            "type = 'file'\ndir = 'a'\nurl = 'https://a'",
+            "outputs[0].url: an output of type \"file\" has no such key",
+        ),
+        ("type = 'file'\ndir = 'a'\nrotate_bytes = 1", "outputs[0].rotate_bytes: expected at least 1 MiB"),
+        ("type = 'file'\ndir = 'a'\nkeep_bytes = 1", "outputs[0].keep_bytes: expected at least rotate_bytes"),
+        ("type = 'file'\ndir = 'a'\nbatch_wait = '2m'", "outputs[0].batch_wait: expected at most 1m"),
+        ("type = 'file'\ndir = 'a'\nbatch_messages = 0", "outputs[0].batch_messages: expected at least 1"),
+        (
+            "type = 'file'\ndir = 'a'\nfilter = 'domian=a'",
+            "outputs[0].filter: domian: no such parameter; did you mean domain?",
+        ),
+        ("type = 'file'\ndir = 'a'\nfilter = 'cursor=5'", "outputs[0].filter: cursor: no such parameter"),
+        (
+            "type = 'file'\ndir = 'a'\nfilter = 'filter=yours'",
+            "outputs[0].filter: there is no filter named \"yours\"",
+        ),
+        (
+            "type = 'file'\ndir = 'a'\nfilter = 'filter=mine&unique=issuance'",
+            "outputs[0].filter: unique: sends the first",
+        ),
+        ("type = 'webhook'", "outputs[0].url: expected the URL that messages are sent to"),
+        ("type = 'webhook'\nurl = 'ftp://a/'", "outputs[0].url: expected a URL that begins with https://"),
+        ("type = 'webhook'\nurl = 'http://a/'", "outputs[0].url: expected https://, because names are sent"),
+        (
+            "type = 'webhook'\nurl = 'https://a/'\nsecret = ''",
+            "outputs[0].secret: expected a text that is not empty",
+        ),
+        ("type = 'webhook'\nurl = 'https://a/'\nurl_file = 'b'", "outputs[0].url_file: url is set as well"),
+        (
+            "type = 'webhook'\nurl_file = 'no/such'",
+            "outputs[0].url_file: no/such cannot be read: No such file",
+        ),
+        (
+            "type = 'webhook'\nurl = 'https://a/'\nheaders = { 'a b' = 'c' }",
+            "outputs[0].headers: \"a b\" is no header",
+        ),
+        (
+            "type = 'webhook'\nurl = 'https://a/'\nheaders = { Host = 'c' }",
+            "outputs[0].headers: the output sets Host",
+        ),
+        (
+            "type = 'webhook'\nurl = 'https://10.0.0.1/'",
+            "outputs[0].url: its address is not on the public internet",
+        ),
+        ("type = 'kafka'", "outputs[0].type: unknown variant `kafka`"),
+        (
+            "type = 'stdout'\n[[outputs]]\nname = 'a'\ntype = 'stdout'",
+            "outputs[1].name: \"a\" is also the name of another output",
+        ),
+        (
+            "type = 'stdout'\n[[outputs]]\nname = 'b'\ntype = 'stdout'",
+            "outputs[1].type: another output has the standard output",
+        ),
+    ] {
+        let error = toml(&of(keys)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{keys}: {error}");
+    }
+    let error = toml("[[outputs]]\nname = 'a/b'\ntype = 'stdout'").unwrap_err().to_string();
+    assert!(error.contains("outputs[0].name: expected 1 to 64 letters"), "{error}");
+}
+
+#[test]
+fn the_secrets_of_an_output_are_never_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("url"), "https://hooks.example/s3cret\n").unwrap();
+    let url = dir.path().join("url");
+    let text = format!(
+        "[[outputs]]\nname = 'a'\ntype = 'webhook'\nurl_file = {url:?}\nsecret = 's3cret'\nheaders = {{ Authorization = 'Bearer s3cret' }}"
+    );
+    let config = toml(&text).unwrap();
+    assert!(!format!("{config:?}").contains("s3cret"));
+    assert!(!serde_json::to_string(&config.written).unwrap().contains("s3cret"));
+    let crate::config::TargetConfig::Webhook(webhook) = &config.outputs[0].target else {
+        panic!("a webhook")
+    };
+    assert_eq!(webhook.url.reveal(), "https://hooks.example/s3cret");
+    let other = toml(&text.replace("secret = 's3cret'", "secret = 'another'")).unwrap();
+    assert_eq!(crate::config::changed_keys(&config.written, &other.written), ["outputs"]);
+}
