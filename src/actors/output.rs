@@ -174,8 +174,12 @@ impl Output {
             self.reach(inbox.next_seq(&batch, self.next_seq), target)?;
             let (messages, bytes) = (batch.len() as u64, batch.bytes().len() as u64);
             self.status.delivered(messages, bytes, self.next_seq);
-            if is_all && self.status.caught_up(taken_at) {
-                log::info!("output {}: it has delivered what it had missed", self.config.name);
+            if is_all {
+                self.status.caught_up(taken_at);
+            }
+            // Without messages, only an output that has everything shows that its failure is over.
+            if (is_all || !batch.is_empty()) && self.status.succeeded() {
+                log::info!("output {}: it delivers again", self.config.name);
             }
         }
         Ok(())
@@ -186,7 +190,8 @@ impl Output {
         let Err(error) = target.deliver(batch).await else { return Ok(()) };
         if let Some(reached) = batch.next_seq_after(error.delivered) {
             self.reach(reached, target)?;
-            self.status.delivered(error.delivered as u64, 0, reached);
+            let bytes = batch.bytes_of(error.delivered) as u64;
+            self.status.delivered(error.delivered as u64, bytes, reached);
         }
         Err(error)
     }

@@ -37,6 +37,11 @@ impl Batch {
         })
     }
 
+    /// Size of the first `messages` messages.
+    pub(crate) fn bytes_of(&self, messages: usize) -> usize {
+        messages.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0)
+    }
+
     /// The number behind the last entry of the first `messages` messages. `None` if none of them is about an entry.
     pub(crate) fn next_seq_after(&self, messages: usize) -> Option<u64> {
         let behind = self.len().saturating_sub(messages);
@@ -146,6 +151,7 @@ mod tests {
         assert_eq!(batch.bytes(), (line(0) + &line(1)).as_bytes());
         assert_eq!(inbox.next_seq(&batch, 3), FIRST + 2);
         let after = [0, 1, 2, 9].map(|messages| batch.next_seq_after(messages));
+        assert_eq!([batch.bytes_of(0), batch.bytes_of(1)], [0, line(0).len()]);
         assert_eq!(after, [None, Some(FIRST + 1), Some(FIRST + 2), Some(FIRST + 2)]);
         batch.clear();
         assert!(batch.is_empty() && !inbox.fill(&mut batch, limits(2)));

@@ -92,11 +92,14 @@ impl OutputStatus {
         self.next_seq.store(next_seq, Ordering::Relaxed);
     }
 
-    /// Records that everything was delivered that there was at `taken_at`. Returns whether deliveries have failed before.
-    pub(crate) fn caught_up(&self, taken_at: Instant) -> bool {
-        let mut moving = self.moving.lock();
-        moving.caught_up_at = taken_at;
-        moving.failing.take().is_some()
+    /// Records that everything was delivered that there was at `taken_at`.
+    pub(crate) fn caught_up(&self, taken_at: Instant) {
+        self.moving.lock().caught_up_at = taken_at;
+    }
+
+    /// Records that what was due was delivered. Returns whether deliveries have failed before.
+    pub(crate) fn succeeded(&self) -> bool {
+        self.moving.lock().failing.take().is_some()
     }
 
     /// Records that a delivery failed. Returns whether that has another reason than the failure before.
