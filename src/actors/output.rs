@@ -160,10 +160,11 @@ impl Output {
         let attached = self.attach().await?;
         let (reader, mut inbox, mut is_closed) = (&attached.client.reader, Inbox::default(), false);
         let mut batch = Batch::default();
+        let mut present = self.present();
         while !(is_closed && inbox.is_empty()) {
             batch.clear();
             is_closed |= self.collect(reader, &mut inbox, &mut batch).await;
-            let (taken_at, is_all) = (std::time::Instant::now(), inbox.is_empty() && !reader.is_replaying());
+            let is_all = inbox.is_empty() && !reader.is_replaying();
             target.prepare(&batch, self.next_seq)?;
             // A crash in the middle of the first batch must find where it was written.
             self.reach(self.next_seq, target)?;
@@ -174,8 +175,9 @@ impl Output {
             self.reach(inbox.next_seq(&batch, self.next_seq), target)?;
             let (messages, bytes) = (batch.len() as u64, batch.bytes().len() as u64);
             self.status.delivered(messages, bytes, self.next_seq);
-            if is_all {
-                self.status.caught_up(taken_at);
+            if self.next_seq >= present.0 {
+                self.status.caught_up(present.1);
+                present = self.present();
             }
             // Without messages, only an output that has everything shows that its failure is over.
             if (is_all || !batch.is_empty()) && self.status.succeeded() {
@@ -183,6 +185,11 @@ impl Output {
             }
         }
         Ok(())
+    }
+
+    /// The end of the journal, and the time. Under load there is always something to deliver; what counts is how old it is.
+    fn present(&self) -> (u64, std::time::Instant) {
+        (self.subscriptions.journal.next_seq(), std::time::Instant::now())
     }
 
     /// Delivers the batch. If only its beginning is delivered, the rest comes in another batch.

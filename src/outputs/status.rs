@@ -25,7 +25,7 @@ pub(crate) struct OutputStatus {
 
 #[derive(Debug)]
 struct Moving {
-    /// When everything that there was had been delivered.
+    /// The latest moment of which is known that everything that there was then was delivered.
     caught_up_at: Instant,
     /// Why nothing is delivered now, and since when.
     failing: Option<(String, Instant)>,
@@ -55,7 +55,7 @@ pub(crate) struct OutputFigures {
     pub(crate) cursor: u64,
     /// How many numbers the journal is ahead.
     pub(crate) behind: u64,
-    /// How long the output has been behind.
+    /// The age of what it has to deliver, at most.
     pub(crate) behind_seconds: f64,
     /// Why nothing is delivered now.
     pub(crate) error: Option<String>,
@@ -92,9 +92,9 @@ impl OutputStatus {
         self.next_seq.store(next_seq, Ordering::Relaxed);
     }
 
-    /// Records that everything was delivered that there was at `taken_at`.
-    pub(crate) fn caught_up(&self, taken_at: Instant) {
-        self.moving.lock().caught_up_at = taken_at;
+    /// Records that everything was delivered that there was at `then`.
+    pub(crate) fn caught_up(&self, then: Instant) {
+        self.moving.lock().caught_up_at = then;
     }
 
     /// Records that what was due was delivered. Returns whether deliveries have failed before.

@@ -35,7 +35,7 @@ pub(super) fn write(outputs: &[OutputFigures], families: &mut Families) -> Resul
     )?;
     families.gauge(
         "certstream_output_behind_seconds",
-        "How long the output has not had everything delivered",
+        "Age of what the output has not delivered yet, at most",
         outputs.iter().map(|output| (of(output), output.behind_seconds)),
     )?;
     families.gauge(
