@@ -45,7 +45,7 @@
 //! | `outputs` | where outputs deliver messages: files, webhooks, the standard output | `config`, `http_client`, `state`, `message`, `printable`, `clock` |
 //! | `log_list` | the lists of logs: downloaded, verified and stored | `http_client`, `ct`, `system` |
 //! | `log_client` | requests to a log and their responses, at the rate that its operator accepts; its caller decides what to request | `http_client`, `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
-//! | `http_client` | HTTP requests to logs and list servers: TLS, proxies, and limits of responses | `spare` |
+//! | `http_client` | HTTP requests to logs, list servers and webhooks: TLS, proxies, and limits of responses; connections of the client | `spare` |
 //! | [`demo`] | a local CT log, for trying the server out and for tests | `ct`, `certificate`, `rate`, `clock` |
 //! | [`state`] | the files that survive a restart | `evidence`, `ct`, `system` |
 //! | [`journal`] | the durable sequence of verified entries, their numbers, and the logs' positions | `message`, `ct`, `certificate`, `clock` |

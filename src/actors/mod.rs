@@ -10,7 +10,7 @@
 //! | pong, end ([`Reader`](reader::Reader)) | WebSocketSession, Connection | a newer pong replaces the last one; there is one end |
 //! | [`Alert`](broker::Alert) | LogWatcher or the stream of a cluster, Broker | not sent; the misbehaviour is in the log file in any case; a gap is sent regardless |
 //! | [`Tick`](broker::Tick) | Heartbeat, Broker | skipped |
-//! | [`Subscribe`](broker::Subscribe), [`Unsubscribe`](broker::Unsubscribe) | [`Session`](session::Session), Broker | sent regardless: one of each per connection |
+//! | [`Subscribe`](broker::Subscribe), [`Unsubscribe`](broker::Unsubscribe) | [`Session`](session::Session) or [`Output`](output::Output), Broker | sent regardless: one of each per connection, or per attempt of an output |
 //! | [`Newest`](broker::Newest), [`Clients`](broker::Clients), [`ReadFigures`](broker::ReadFigures), [`Ping`](broker::Ping) | routes, Broker | the sender waits |
 //! | [`CloseClients`](broker::CloseClients), [`DisconnectClients`](broker::DisconnectClients) | startup, Broker | the sender waits |
 //! | [`NewSettings`](broker::NewSettings) | reload, Broker | sent regardless: one per reload |

@@ -90,7 +90,7 @@ pub struct WrittenOutput {
     pub begin: Begin,
     /// Whether it begins anew with each start of the server. It is no key.
     #[serde(skip)]
-    pub is_passing: bool,
+    pub is_transient: bool,
     /// Maximum number of messages that are delivered together.
     pub batch_messages: Option<usize>,
     /// How long messages are collected before they are delivered together.
@@ -136,7 +136,7 @@ impl WrittenOutput {
             stream,
             filter: String::new(),
             begin: Begin::Now,
-            is_passing: true,
+            is_transient: true,
             batch_messages: None,
             batch_wait: None,
             dir: None,
@@ -176,7 +176,7 @@ pub struct OutputConfig {
     /// Where it begins when it is new.
     pub begin: Begin,
     /// Whether it begins anew with each start of the server.
-    pub is_passing: bool,
+    pub is_transient: bool,
     /// What is delivered together.
     pub batch: BatchLimits,
     /// Where it delivers to.

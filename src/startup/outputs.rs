@@ -30,7 +30,7 @@ pub(super) struct OutputServices<'a> {
     pub(super) tls: &'a TlsClient,
 }
 
-/// An output that has not started, and what is told of it.
+/// An output that has not started, and how far it has come.
 pub(super) struct OpenOutput {
     config: OutputConfig,
     position: OutputPositionFile,
@@ -43,7 +43,7 @@ pub(super) struct OpenOutput {
 pub(super) fn open(config: &Config) -> Result<Vec<OpenOutput>, StartError> {
     let dir = config.keeps_positions.then_some(config.state_dir.as_path());
     let outputs = config.outputs.iter().map(|config| {
-        let position = OutputPositionFile::open(dir.filter(|_| !config.is_passing), &config.name)?;
+        let position = OutputPositionFile::open(dir.filter(|_| !config.is_transient), &config.name)?;
         Ok(OpenOutput { config: config.clone(), position })
     });
     outputs.collect()

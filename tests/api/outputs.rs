@@ -184,6 +184,26 @@ async fn what_was_accepted_before_a_failure_is_not_sent_again() {
 }
 
 #[actix_web::test]
+async fn without_room_for_dead_letters_it_waits_at_the_first_one() {
+    let log = quiet_log().await;
+    let refuses_from_13 = |_: &[Received], indexes: &[u64]| match indexes.iter().any(|index| *index >= 13) {
+        true => HttpResponse::BadRequest().finish(),
+        false => HttpResponse::Ok().finish(),
+    };
+    let (receiver, url) = Receiver::serve(refuses_from_13);
+    let app = spawn_app(&output(&url, ""), vec![from_the_start(&log)]).await;
+    let in_the_way = app.state().join("outputs/hook.dead.ndjson");
+    std::fs::create_dir_all(&in_the_way).expect("a folder");
+    log.publish(20);
+    app.wait_for(|stats| stats["outputs"][0]["failures"].as_u64() >= Some(2)).await;
+    let accepted = receiver.accepted();
+    assert!(accepted.iter().copied().eq(0..13), "each once: {accepted:?}");
+    std::fs::remove_dir(&in_the_way).expect("it can be removed");
+    app.wait_for(|stats| stats["outputs"][0]["dead_letters"] == 7).await;
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn an_answer_that_does_not_end_is_an_answer() {
     let log = quiet_log().await;
     let endless = |_: &[Received], _: &[u64]| {

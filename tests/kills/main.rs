@@ -158,15 +158,7 @@ async fn run_all(
     has_arrived: impl Fn(&DemoLog, [&[Numbers]; 3]) -> bool,
 ) -> Outcome {
     let entries = number("ENTRIES", 3_000);
-    let options = DemoLogOptions {
-        protocol,
-        rate: 0.0,
-        head_interval: Duration::from_secs(1),
-        max_page: 1000,
-        retain: 10_000_000,
-        ..DemoLogOptions::default()
-    };
-    let log = DemoLog::start(options).await.expect("the log starts");
+    let log = log_of(protocol).await;
     for _ in 0..entries / 1000 {
         log.publish(1000);
         sleep(Duration::ZERO).await;
@@ -222,6 +214,19 @@ async fn run_all(
     terminate(&server);
     server.wait().expect("a status");
     Outcome { log, received, lost }
+}
+
+/// A log that does not grow by itself yet.
+async fn log_of(protocol: DemoProtocol) -> DemoLog {
+    let options = DemoLogOptions {
+        protocol,
+        rate: 0.0,
+        head_interval: Duration::from_secs(1),
+        max_page: 1000,
+        retain: 10_000_000,
+        ..DemoLogOptions::default()
+    };
+    DemoLog::start(options).await.expect("the log starts")
 }
 
 fn write_configuration(dir: &Path, log: &DemoLog, protocol: DemoProtocol, port: u16) {

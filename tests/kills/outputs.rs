@@ -7,10 +7,10 @@
 //! KILLS=10 RATE=1000 DOWN=600 cargo test --release --test kills outputs -- --nocapture
 //! ```
 
-use super::{End, Numbers, PATIENCE, number, numbers, run, start, terminate, write_configuration};
+use super::{End, Numbers, PATIENCE, log_of, number, numbers, run, start, terminate, write_configuration};
 use actix_web::rt::time::sleep;
 use actix_web::{App, HttpResponse, HttpServer, web};
-use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol};
+use certstream_server::demo::{DemoLog, DemoProtocol};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -205,14 +205,7 @@ impl Drop for Mounted {
 }
 
 async fn log() -> DemoLog {
-    let options = DemoLogOptions {
-        rate: 0.0,
-        head_interval: Duration::from_secs(1),
-        max_page: 1000,
-        retain: 10_000_000,
-        ..DemoLogOptions::default()
-    };
-    let log = DemoLog::start(options).await.expect("the log starts");
+    let log = log_of(DemoProtocol::Rfc6962).await;
     log.publish(100);
     log
 }

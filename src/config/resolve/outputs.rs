@@ -76,7 +76,7 @@ impl Resolver<'_> {
             choice: self.choice(filters)?,
             filter: written.filter.clone(),
             begin: written.begin,
-            is_passing: written.is_passing,
+            is_transient: written.is_transient,
             batch: self.batch()?,
             target: match written.kind {
                 OutputType::File => TargetConfig::File(self.file()?),

@@ -23,7 +23,8 @@ use std::time::Duration;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
-/// Compression level. See docs/outputs.md for what others cost.
+/// Compression level. Level -1 takes a quarter less time and makes files two thirds larger; level 3 takes half as much again
+/// and makes them no smaller.
 const LEVEL: i32 = 1;
 /// Interval at which old files are removed.
 const KEEP_INTERVAL_US: u64 = 60_000_000;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// Maximum number of names of a certificate in a text.
 const MAX_NAMES: usize = 5;
 /// Maximum number of characters of each, and of other texts from certificates and logs.
-const MAX_CHARS: usize = 100;
+const MAX_CHARS: usize = 80;
 /// The body with the first ones of `messages` for the output `name`, and how many they are: at least one if there are any.
 pub(super) fn body(template: Template, name: &str, messages: &[&[u8]]) -> (Vec<u8>, usize) {
     // Slack shortens texts of more than 4,000 characters, Discord refuses those of more than 2,000, and Teams accepts 28 KB.
@@ -44,7 +44,7 @@ fn card(text: &str) -> Value {
 }
 
 /// A line for each message, as far as they have `most` characters together, and their number. A single line is always
-/// shorter.
+/// shorter, even if Slack's entities make each character five.
 fn text(template: Template, name: &str, messages: &[&[u8]], most: usize) -> (String, usize) {
     let mut lines: Vec<String> = Vec::new();
     let mut length = 0;

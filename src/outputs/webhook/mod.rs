@@ -103,11 +103,16 @@ impl Webhook {
     pub(crate) async fn deliver(&mut self, batch: &Batch) -> Result<(), DeliveryError> {
         let messages: Vec<_> = batch.messages().collect();
         let mut refused = Vec::new();
-        let mut sent = 0;
+        let (mut sent, mut before_refused) = (0, 0);
         let mut result = Ok(());
         while let Some(rest) = messages.get(sent..).filter(|rest| !rest.is_empty()) {
             match self.send_some(rest, &mut refused).await {
-                Ok(count) => sent += count,
+                Ok(count) => {
+                    sent += count;
+                    if refused.is_empty() {
+                        before_refused = sent;
+                    }
+                }
                 Err(error) => {
                     result = Err(DeliveryError { delivered: sent, ..error });
                     break;
@@ -115,7 +120,7 @@ impl Webhook {
             }
         }
         // What was refused counts as sent only when it is on disk.
-        self.bury(&refused)?;
+        self.bury(&refused).map_err(|error| DeliveryError { delivered: before_refused, ..error })?;
         result
     }
 
