@@ -20,7 +20,7 @@
 //! Clients that ask for the same stream, wire format and filter share a `Feed`, and so a Tail. The Broker asks the filters
 //! of all feeds at once which of them want an entry.
 //!
-//! An `Output` reads as a client does, and delivers what it reads to files, a URL or the standard output.
+//! An `Output` reads as a client does, and delivers what it reads to files, a URL, Kafka, NATS or the standard output.
 //!
 //! Every client has a `Session`, which subscribes it. Each WebSocket client has a WebSocketSession as well, which answers
 //! what the client says; SSE clients cannot send anything.
@@ -38,11 +38,12 @@
 //! | `routes` | the HTTP routes | `transport`, `actors`, `live_config`, `config`, `named_filters`, `outputs`, `log_client`, `state`, `journal`, `choice`, `counters`, `access`, `filter`, `message`, `rate`, `printable`, `clock` |
 //! | `transport` | client connections below HTTP: TCP, TLS, and the memory that each holds | `actors`, `live_config`, `config`, `counters`, `access`, `message`, `rate`, `system` |
 //! | `actors` | the actors LogDirectory, LogWatcher, Broker, WebSocketSession and Heartbeat; the clients' Reader and Connection; Output | `cluster`, `live_config`, `config`, `named_filters`, `outputs`, `log_list`, `log_client`, `http_client`, `state`, `journal`, `unique`, `choice`, `counters`, `digest`, `evidence`, `access`, `filter`, `message`, `ct`, `spare`, `rate`, `backoff`, `printable`, `system`, `clock` |
-//! | `cluster` | several servers with one journal, a stream of NATS JetStream | `config`, `named_filters`, `state`, `journal`, `ct`, `system`, `clock` |
+//! | `cluster` | several servers with one journal, a stream of NATS JetStream | `config`, `nats`, `named_filters`, `state`, `journal`, `ct`, `system`, `clock` |
 //! | `live_config` | the settings that can change while the server runs | `config`, `access`, `system` |
+//! | `outputs` | where outputs deliver messages: files, webhooks, Kafka, NATS, the standard output | `nats`, `config`, `http_client`, `state`, `filter`, `message`, `printable`, `clock` |
+//! | `nats` | connections to NATS | `config` |
 //! | [`config`] | the configuration file and environment, parsed and resolved | `log_list`, `log_client`, `http_client`, `state`, `choice`, `unique`, `access`, `filter`, `message`, `ct`, `printable`, `system` |
 //! | `named_filters` | the filters that have a name: those of the configuration, and those that clients have put | `state`, `filter` |
-//! | `outputs` | where outputs deliver messages: files, webhooks, the standard output | `config`, `http_client`, `state`, `message`, `printable`, `clock` |
 //! | `log_list` | the lists of logs: downloaded, verified and stored | `http_client`, `ct`, `system` |
 //! | `log_client` | requests to a log and their responses, at the rate that its operator accepts; its caller decides what to request | `http_client`, `state`, `evidence`, `ct`, `certificate`, `system`, `clock` |
 //! | `http_client` | HTTP requests to logs, list servers and webhooks: TLS, proxies, and limits of responses; connections of the client | `spare` |
@@ -129,6 +130,8 @@ mod log_client;
 mod log_list;
 pub mod message;
 mod named_filters;
+#[cfg(feature = "nats")]
+mod nats;
 mod outputs;
 mod printable;
 mod rate;

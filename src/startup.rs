@@ -50,6 +50,7 @@ use backbone::Backbone;
 use cluster::Membership;
 pub use error::StartError;
 pub use journal::JournalError;
+pub(crate) use outputs::check as check_output;
 use outputs::{OutputServices, Outputs};
 use parking_lot::Mutex;
 use renewal::keep_renewed;

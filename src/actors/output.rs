@@ -124,16 +124,19 @@ impl Output {
 
     /// The delay after a failure, which is told if it is not the same as before.
     fn wait_after(&self, error: &DeliveryError, backoff: &mut Backoff) -> Duration {
-        let name = &self.config.name;
         let delay = backoff.failed(error.retry_after, rand::random());
-        if self.status.failed(&error.text, std::time::Instant::now()) {
-            log::warn!(
-                "output {name}: {error}; what is logged meanwhile stays in the journal; trying again in {delay:?}"
-            );
-        } else {
-            log::debug!("output {name}: {error}; trying again in {delay:?}");
-        }
+        self.tell(&error.text, &format!("trying again in {delay:?}"));
         delay
+    }
+
+    /// Tells why nothing is delivered, and what it does `next`.
+    fn tell(&self, error: &str, next: &str) {
+        let name = &self.config.name;
+        if self.status.failed(error, std::time::Instant::now()) {
+            log::warn!("output {name}: {error}; what is logged meanwhile stays in the journal; {next}");
+        } else {
+            log::debug!("output {name}: {error}; {next}");
+        }
     }
 
     /// Delivers to `target`, which is opened if it is not open, until the Broker closes the reader.
@@ -145,7 +148,7 @@ impl Output {
         let place = self.position.saved().and_then(|saved| saved.place.clone());
         let mut open = match target.take() {
             Some(target) => target,
-            None => Target::open(&self.config, place.as_ref(), &self.webhooks, &self.status)?,
+            None => Target::open(&self.config, place.as_ref(), &self.webhooks, &self.status).await?,
         };
         let delivered = self.deliver_to(&mut open, backoff).await;
         if delivered.is_ok() || open.outlasts_failures() {
@@ -194,7 +197,8 @@ impl Output {
 
     /// Delivers the batch. If only its beginning is delivered, the rest comes in another batch.
     async fn deliver(&mut self, batch: &Batch, target: &mut Target) -> Result<(), DeliveryError> {
-        let Err(error) = target.deliver(batch).await else { return Ok(()) };
+        let stalled = |why: &str| self.tell(why, "it goes on by itself");
+        let Err(error) = target.deliver(batch, &stalled).await else { return Ok(()) };
         if let Some(reached) = batch.next_seq_after(error.delivered) {
             self.reach(reached, target)?;
             let bytes = batch.bytes_of(error.delivered) as u64;

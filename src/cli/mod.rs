@@ -23,7 +23,7 @@ use crate::http_client::Proxies;
 use crate::message::Stream;
 use crate::printable::{MAX_CHARS, escaped};
 use crate::reload::Reloader;
-use crate::startup::{Application, StartError};
+use crate::startup::{Application, StartError, check_output};
 use crate::system::{raise_limit, service_manager, tune_allocator};
 use crate::transport::Tls;
 use awc::Connector;
@@ -385,6 +385,7 @@ fn check_config(cli: &Cli) -> Result<(), Failure> {
         println!("and offer the filter {} ({} values)", shown(&filter.name), filter.filter.values());
     }
     for output in &config.outputs {
+        check_output(output)?;
         let OutputConfig { stream, target, .. } = output;
         println!(
             "and deliver the {stream} stream by the output {} ({})",

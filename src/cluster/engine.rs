@@ -2,16 +2,14 @@
 
 use super::error::ClusterError;
 use super::names::Names;
-use super::tls;
 use crate::config::ClusterConfig;
+use crate::nats;
 use async_nats::jetstream::{self, kv};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
 use parking_lot::Mutex;
-use percent_encoding::percent_decode_str;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -128,11 +126,11 @@ fn wait<T: Send + 'static>(
 }
 
 async fn connect(config: ClusterConfig, node: String) -> Result<Client, ClusterError> {
-    let urls = config.url.iter().map(|url| without_credentials(url)).collect::<Vec<_>>().join(", ");
+    let urls = nats::shown_urls(&config.engine);
     let deadline = Instant::now() + START_TIMEOUT;
     let mut told = false;
     loop {
-        let error = match options(&config, &node).await?.connect(config.url.clone()).await {
+        let error = match options(&config, &node).await?.connect(config.engine.url.clone()).await {
             Ok(client) => return Ok(client),
             Err(error) => error,
         };
@@ -155,48 +153,15 @@ async fn connect(config: ClusterConfig, node: String) -> Result<Client, ClusterE
 }
 
 async fn options(config: &ClusterConfig, node: &str) -> Result<ConnectOptions, ClusterError> {
-    let options = ConnectOptions::new()
-        .name(format!("{} {node}", env!("CARGO_PKG_NAME")))
+    let name = format!("{} {node}", env!("CARGO_PKG_NAME"));
+    let options =
+        nats::options(&config.engine, &name).await.map_err(|error| ClusterError::File(error.to_string()))?;
+    Ok(options
         .connection_timeout(CONNECT_TIMEOUT)
         .request_timeout(Some(REQUEST_TIMEOUT))
         .ping_interval(PING_INTERVAL)
         .reconnect_delay_callback(|attempts| if attempts <= 1 { Duration::ZERO } else { RETRY })
-        .event_callback(|event| async move { tell(&event) })
-        .tls_client_config(tls::client(config)?)
-        .require_tls(config.tls_ca.is_some() || config.tls_identity.is_some());
-    let options = match config.url.iter().find_map(|url| credentials(url)) {
-        Some((user, Some(password))) => options.user_and_password(user, password),
-        Some((token, None)) => options.token(token),
-        None => options,
-    };
-    match &config.credentials {
-        Some(path) => with_credentials(options, path.clone()).await,
-        None => Ok(options),
-    }
-}
-
-/// The user and the password in a URL, or the token. They are percent-encoded there.
-fn credentials(url: &str) -> Option<(String, Option<String>)> {
-    let (_, rest) = url.split_once("://")?;
-    let (credentials, _) = rest.rsplit_once('@')?;
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    Some(match credentials.split_once(':') {
-        Some((user, password)) => (decoded(user), Some(decoded(password))),
-        None => (decoded(credentials), None),
-    })
-}
-
-#[cfg(feature = "cluster-credentials")]
-async fn with_credentials(options: ConnectOptions, path: PathBuf) -> Result<ConnectOptions, ClusterError> {
-    let why = |error: io::Error| ClusterError::CredentialsFile { path: path.clone(), why: error.to_string() };
-    options.credentials_file(&path).await.map_err(why)
-}
-
-#[cfg(not(feature = "cluster-credentials"))]
-async fn with_credentials(_: ConnectOptions, path: PathBuf) -> Result<ConnectOptions, ClusterError> {
-    let why = "this program was built without credentials files; build it with --features cluster-credentials, or give \
-               user and password, or a token, in cluster.url";
-    Err(ClusterError::CredentialsFile { path, why: why.into() })
+        .event_callback(|event| async move { tell(&event) }))
 }
 
 fn tell(event: &Event) {
@@ -209,41 +174,5 @@ fn tell(event: &Event) {
         // What follows says more.
         Event::Closed | Event::Draining | Event::ClientError(_) => log::debug!("cluster: {event}"),
         event => log::warn!("cluster: {event}"),
-    }
-}
-
-/// A URL that may be written to the log file.
-fn without_credentials(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
-        _ => url.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_are_those_of_the_url() {
-        let some = |user: &str, password: Option<&str>| Some((user.into(), password.map(String::from)));
-        for (url, expected) in [
-            ("nats://user:p%40ss%3a@host:4222", some("user", Some("p@ss:"))),
-            ("nats://token@host:4222", some("token", None)),
-            ("tls://host:4222", None),
-        ] {
-            assert_eq!(credentials(url), expected);
-        }
-    }
-
-    #[test]
-    fn credentials_are_not_shown() {
-        for (url, shown) in [
-            ("nats://user:p@ss@host:4222", "nats://host:4222"),
-            ("tls://token@[::1]:4222", "tls://[::1]:4222"),
-            ("nats://host", "nats://host"),
-        ] {
-            assert_eq!(without_credentials(url), shown);
-        }
     }
 }

@@ -24,17 +24,9 @@ pub enum ClusterError {
          cluster.url, or cluster.credentials"
     )]
     Credentials(String),
-    /// The file with the credentials cannot be used.
-    #[error("cluster.credentials: {}: {why}", path.display())]
-    CredentialsFile {
-        /// Its path.
-        path: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
-    /// A TLS file cannot be used.
-    #[error("{0}")]
-    Tls(String),
+    /// A file for the connection cannot be used.
+    #[error("cluster.{0}")]
+    File(String),
     /// The stream has other settings.
     #[error("{0}")]
     Settings(String),

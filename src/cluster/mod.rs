@@ -11,7 +11,6 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `engine.rs` | the connection to the engine |
-//! | `tls.rs` | its encryption |
 //! | `error.rs` | why something was not done |
 //! | `stream.rs` | the stream and the bucket, and whether they are as they should be |
 //! | `names.rs` | what things are called in the engine, and the numbers of entries |
@@ -53,7 +52,6 @@ mod positions;
 mod reports;
 mod stream;
 mod tail;
-mod tls;
 
 #[allow(unreachable_pub, reason = "it is a part of StartError")]
 pub use error::ClusterError;

@@ -1,8 +1,8 @@
 //! The part of this server in a cluster: one of several that share a stream of NATS JetStream as their journal.
 
+use super::nats::NatsConfig;
 use super::values::{Size, Span};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// What a server does in a cluster.
@@ -78,14 +78,8 @@ pub enum Role {
 pub struct ClusterConfig {
     /// `None`: this server is no part of it; only commands connect to it.
     pub role: Option<Role>,
-    /// The servers of the engine, at least one.
-    pub url: Vec<String>,
-    /// The NATS credentials file.
-    pub credentials: Option<PathBuf>,
-    /// The certificates that the engine's certificate is verified with. `None`: the system's.
-    pub tls_ca: Option<PathBuf>,
-    /// This server's certificate for the engine, and its private key.
-    pub tls_identity: Option<(PathBuf, PathBuf)>,
+    /// The servers of the engine.
+    pub engine: NatsConfig,
     /// Name of the stream: letters, digits, `-` and `_`.
     pub stream: String,
     /// Name of this server. `None`: one is made and kept.

@@ -14,6 +14,7 @@ mod filter_limits;
 pub(crate) mod filters;
 mod json;
 mod logs;
+mod nats;
 pub(crate) mod outputs;
 pub(crate) mod paths;
 pub(crate) mod read;
@@ -32,8 +33,10 @@ pub(crate) use error::MAX_PROBLEM_CHARS;
 pub(crate) use filters::FileStamp;
 pub use filters::{FilterConfig, WrittenFilter};
 pub use logs::{ListConfig, ListedFacts, LogConfig, LogEndpoint, LogSettings};
+pub use nats::NatsConfig;
 pub use outputs::{
-    BatchLimits, Begin, ClientErrors, FileConfig, OutputConfig, TargetConfig, Template, WebhookConfig,
+    BatchLimits, Begin, ClientErrors, Compression, FileConfig, KafkaConfig, NatsOutputConfig, OutputConfig,
+    OutputType, RecordKey, SaslMechanism, TargetConfig, Template, WebhookConfig,
 };
 pub use reference::EXPLAINED;
 pub use resolved::{Config, HealthLimits, JournalConfig, TlsFiles};

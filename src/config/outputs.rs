@@ -1,166 +1,16 @@
 //! Outputs: where the server itself delivers messages.
 
-use super::values::{PlainSecret, Size, Span};
+mod written;
+
+pub(super) use written::WrittenOutput;
+pub use written::{Begin, ClientErrors, Compression, OutputType, RecordKey, SaslMechanism, Template};
+
+use super::nats::NatsConfig;
+use super::values::PlainSecret;
 use crate::choice::Choice;
 use crate::message::Stream;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// The kinds of outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OutputType {
-    /// Files with one message a line.
-    File,
-    /// Requests to a URL.
-    Webhook,
-    /// Lines on the standard output.
-    Stdout,
-}
-
-impl OutputType {
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            OutputType::File => "file",
-            OutputType::Webhook => "webhook",
-            OutputType::Stdout => "stdout",
-        }
-    }
-}
-
-/// Where a new output begins.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Begin {
-    /// With what is logged from then on.
-    #[default]
-    Now,
-    /// With the oldest entry of the journal.
-    Oldest,
-}
-
-/// What the requests of a webhook look like.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Template {
-    /// The messages themselves.
-    #[default]
-    Json,
-    /// A text for Slack, Mattermost or Rocket.Chat.
-    Slack,
-    /// A text for Discord.
-    Discord,
-    /// A card for Microsoft Teams.
-    Teams,
-}
-
-/// What happens to messages that a webhook refuses (status 4xx).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClientErrors {
-    /// What is refused for its content (400, 413, 422) goes to the dead-letter file; all else is tried again.
-    #[default]
-    Content,
-    /// It is tried again until it is accepted.
-    Retry,
-    /// It goes to the dead-letter file.
-    DeadLetter,
-}
-
-/// One of `[[outputs]]`.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct WrittenOutput {
-    /// Its name.
-    pub name: String,
-    /// Its kind.
-    #[serde(rename = "type")]
-    pub kind: OutputType,
-    /// The stream that it delivers.
-    #[serde(default = "lite")]
-    pub stream: Stream,
-    /// A query string that says which messages.
-    #[serde(default)]
-    pub filter: String,
-    /// Where it begins when it is new.
-    #[serde(default)]
-    pub begin: Begin,
-    /// Whether it begins anew with each start of the server. It is no key.
-    #[serde(skip)]
-    pub is_transient: bool,
-    /// Maximum number of messages that are delivered together.
-    pub batch_messages: Option<usize>,
-    /// How long messages are collected before they are delivered together.
-    pub batch_wait: Option<Span>,
-    /// File: the folder.
-    pub dir: Option<String>,
-    /// File: whether files are compressed with zstd.
-    pub compress: Option<bool>,
-    /// File: size from which on a new file begins, in bytes.
-    pub rotate_bytes: Option<Size>,
-    /// File: age from which on a new file begins.
-    pub rotate_after: Option<Span>,
-    /// File: how long whole files are kept.
-    pub keep_for: Option<Span>,
-    /// File: maximum size of the whole files, in bytes.
-    pub keep_bytes: Option<Size>,
-    /// Webhook: the URL.
-    pub url: Option<PlainSecret>,
-    /// Webhook: a file with the URL.
-    pub url_file: Option<String>,
-    /// Webhook: the key that requests are signed with.
-    pub secret: Option<PlainSecret>,
-    /// Webhook: a file with that key.
-    pub secret_file: Option<String>,
-    /// Webhook: further headers.
-    pub headers: Option<BTreeMap<String, PlainSecret>>,
-    /// Webhook: what requests look like.
-    pub template: Option<Template>,
-    /// Webhook: what happens to what is refused.
-    pub client_errors: Option<ClientErrors>,
-    /// Webhook: whether its URL may lead to the own network.
-    pub allow_internal: Option<bool>,
-    /// Webhook: timeout of a request.
-    pub timeout: Option<Span>,
-}
-
-impl WrittenOutput {
-    /// An output of `stream` to the standard output that begins anew with each start of the server.
-    pub(super) fn stdout(stream: Stream) -> Self {
-        WrittenOutput {
-            name: "stdout".into(),
-            kind: OutputType::Stdout,
-            stream,
-            filter: String::new(),
-            begin: Begin::Now,
-            is_transient: true,
-            batch_messages: None,
-            batch_wait: None,
-            dir: None,
-            compress: None,
-            rotate_bytes: None,
-            rotate_after: None,
-            keep_for: None,
-            keep_bytes: None,
-            url: None,
-            url_file: None,
-            secret: None,
-            secret_file: None,
-            headers: None,
-            template: None,
-            client_errors: None,
-            allow_internal: None,
-            timeout: None,
-        }
-    }
-}
-
-fn lite() -> Stream {
-    Stream::Lite
-}
 
 /// An output.
 #[derive(Debug, Clone)]
@@ -201,6 +51,10 @@ pub enum TargetConfig {
     File(FileConfig),
     /// Requests to a URL.
     Webhook(WebhookConfig),
+    /// Messages to a topic of Kafka.
+    Kafka(KafkaConfig),
+    /// Messages to a stream of NATS JetStream.
+    Nats(NatsOutputConfig),
     /// Lines on the standard output.
     Stdout,
 }
@@ -211,6 +65,8 @@ impl TargetConfig {
         match self {
             TargetConfig::File(_) => OutputType::File,
             TargetConfig::Webhook(_) => OutputType::Webhook,
+            TargetConfig::Kafka(_) => OutputType::Kafka,
+            TargetConfig::Nats(_) => OutputType::Nats,
             TargetConfig::Stdout => OutputType::Stdout,
         }
     }
@@ -251,5 +107,47 @@ pub struct WebhookConfig {
     /// Timeout of a request.
     pub timeout: Duration,
     /// The file for what is refused.
+    pub dead_letters: PathBuf,
+}
+
+/// An output to a topic of Kafka.
+#[derive(Debug, Clone)]
+pub struct KafkaConfig {
+    /// The brokers to ask first, at least one: `HOST:PORT`.
+    pub brokers: Vec<String>,
+    /// The topic.
+    pub topic: String,
+    /// What decides on the partition.
+    pub key: RecordKey,
+    /// How the partition follows from the key, as librdkafka calls it.
+    pub partitioner: String,
+    /// How messages are compressed.
+    pub compression: Compression,
+    /// Headers of each message.
+    pub headers: Vec<(String, PlainSecret)>,
+    /// Whether connections are encrypted.
+    pub tls: bool,
+    /// The certificates that the brokers' certificates are verified with. `None`: the system's.
+    pub tls_ca: Option<PathBuf>,
+    /// The output's certificate, and its private key.
+    pub tls_identity: Option<(PathBuf, PathBuf)>,
+    /// How the output shows who it is: the mechanism, the name of the user, and the password.
+    pub sasl: Option<(SaslMechanism, String, PlainSecret)>,
+    /// Further properties of librdkafka.
+    pub properties: Vec<(String, PlainSecret)>,
+    /// The file for what is too large.
+    pub dead_letters: PathBuf,
+}
+
+/// An output to a stream of NATS JetStream.
+#[derive(Debug, Clone)]
+pub struct NatsOutputConfig {
+    /// Where the servers are, and how the output shows who it is.
+    pub server: NatsConfig,
+    /// The stream of JetStream.
+    pub jetstream: String,
+    /// The subject, with placeholders.
+    pub subject: String,
+    /// The file for what is too large.
     pub dead_letters: PathBuf,
 }

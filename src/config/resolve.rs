@@ -5,6 +5,7 @@ mod checks;
 mod cluster;
 mod filters;
 mod logs;
+mod nats;
 mod outputs;
 
 use super::ConfigError;

@@ -52,6 +52,8 @@ pub use facts::{Facts, SourceFacts};
 pub use index::{FilterIndex, Matchers, Merge, Merged, TooLarge};
 pub use limits::Limits;
 pub use lookalike::Likeness;
+#[cfg(feature = "nats")]
+pub(crate) use lookalike::registrable;
 pub use matcher::{FilterId, Scratch};
 pub use model::Filter;
 pub use parameter::{Parameter, is_parameter, suggestion};

@@ -25,6 +25,7 @@ pub(crate) mod client_frames;
 mod demand;
 mod frames;
 mod lines;
+mod members;
 mod notices;
 mod seconds;
 mod selection;
@@ -39,6 +40,12 @@ pub use demand::Demand;
 pub(crate) use frames::FramesBuilder;
 pub use frames::{Frames, close_frame, plain_close_frame, pong_frame};
 pub(crate) use lines::{is_heartbeat, number_of};
+#[cfg(any(feature = "kafka", feature = "nats"))]
+pub(crate) use members::log_url_of;
+#[cfg(feature = "nats")]
+pub(crate) use members::names_of;
+#[cfg(feature = "kafka")]
+pub(crate) use members::{log_id_of, tbs_sha256_of};
 pub use notices::{gap, heartbeat, log_alert, subscribed};
 pub use selection::Selection;
 pub use stream::Stream;

@@ -35,6 +35,14 @@ pub enum StartError {
     /// It is not known how far an output has come.
     #[error(transparent)]
     Output(#[from] OutputPositionError),
+    /// An output cannot be set up.
+    #[error("output {name}: {problem}")]
+    Target {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] openssl::error::ErrorStack),

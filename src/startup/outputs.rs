@@ -7,7 +7,7 @@ use crate::actors::subscriptions::Subscriptions;
 use crate::config::{Config, OutputConfig};
 use crate::http_client::TlsClient;
 use crate::named_filters::NamedFilters;
-use crate::outputs::{OutputStatus, WebhookSettings};
+use crate::outputs::{self, OutputStatus, WebhookSettings};
 use crate::state::OutputPositionFile;
 use actix::prelude::*;
 use futures_util::future::join_all;
@@ -36,13 +36,22 @@ pub(super) struct OpenOutput {
     position: OutputPositionFile,
 }
 
+/// Checks the settings of `output` as far as that is possible without its target.
+///
+/// # Errors
+/// If they cannot be used.
+pub(crate) fn check(output: &OutputConfig) -> Result<(), StartError> {
+    outputs::check(output).map_err(|problem| StartError::Target { name: output.name.clone(), problem })
+}
+
 /// Reads how far the outputs have come.
 ///
 /// # Errors
-/// If that cannot be read.
+/// If that cannot be read, or one cannot be set up.
 pub(super) fn open(config: &Config) -> Result<Vec<OpenOutput>, StartError> {
     let dir = config.keeps_positions.then_some(config.state_dir.as_path());
     let outputs = config.outputs.iter().map(|config| {
+        check(config)?;
         let position = OutputPositionFile::open(dir.filter(|_| !config.is_transient), &config.name)?;
         Ok(OpenOutput { config: config.clone(), position })
     });

@@ -15,6 +15,8 @@ mod following;
 mod helpers;
 mod http;
 mod hybrid_logs;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod kept_filters;
 mod metrics;
 mod misbehaviour;

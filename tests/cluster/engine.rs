@@ -71,10 +71,15 @@ impl Engine {
         for node in &mut engine.nodes {
             node.process.start();
         }
-        for node in &engine.nodes {
+        engine.wait_until_healthy().await;
+        Some(engine)
+    }
+
+    /// Waits until all nodes are healthy.
+    pub async fn wait_until_healthy(&self) {
+        for node in &self.nodes {
             node.wait_until_healthy().await;
         }
-        Some(engine)
     }
 
     /// Kills the only node, calls `change` with the folder of its streams, and starts it again.
@@ -106,11 +111,15 @@ impl Engine {
 
     /// The node that leads the stream, if a node says so.
     pub async fn leader(&self) -> Option<usize> {
+        self.leader_of(STREAM).await
+    }
+
+    async fn leader_of(&self, name: &str) -> Option<usize> {
         for node in &self.nodes {
             let Some(state) = node.monitoring("jsz?accounts=true&streams=true").await else { continue };
             let streams = state["account_details"].as_array().into_iter().flatten();
             let mut streams = streams.flat_map(|account| account["stream_detail"].as_array()).flatten();
-            let stream = streams.find(|stream| stream["name"] == STREAM);
+            let stream = streams.find(|stream| stream["name"] == name);
             if let Some(leader) = stream.and_then(|stream| stream["cluster"]["leader"].as_str()) {
                 return self.nodes.iter().position(|node| node.process.name == leader);
             }
@@ -120,9 +129,14 @@ impl Engine {
 
     /// The leader, once there is one.
     pub async fn wait_for_leader(&self) -> usize {
+        self.wait_for_leader_of(STREAM).await
+    }
+
+    /// The same for the stream `name`.
+    pub async fn wait_for_leader_of(&self, name: &str) -> usize {
         let mut leader = None;
         wait_until("the stream has a leader", async || {
-            leader = self.leader().await;
+            leader = self.leader_of(name).await;
             leader.is_some()
         })
         .await;

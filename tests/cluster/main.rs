@@ -28,6 +28,7 @@ mod engine;
 mod failures;
 mod logs;
 mod moving;
+mod nats_output;
 mod nodes;
 mod process;
 mod received;

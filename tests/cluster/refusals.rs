@@ -110,7 +110,7 @@ async fn a_stream_larger_than_the_engines_disk_is_refused() {
     node.process.wait_for_log(&["max_bytes"]).await;
 }
 
-fn tls_keys(authority: &Path, client: Option<&Path>) -> String {
+pub fn tls_keys(authority: &Path, client: Option<&Path>) -> String {
     let mut text = format!("tls_ca = '{}'\n", authority.join("ca.pem").display());
     if let Some(client) = client {
         let path = |name: &str| client.join(name).display().to_string();
@@ -120,7 +120,7 @@ fn tls_keys(authority: &Path, client: Option<&Path>) -> String {
 }
 
 /// Writes an authority (`ca.pem`) and a certificate for 127.0.0.1 that it has issued (`cert.pem`, `key.pem`).
-fn write_certificates(dir: &Path) {
+pub fn write_certificates(dir: &Path) {
     let (authority_key, key) = (new_key(), new_key());
     let mut authority = certificate("Authority", "Authority", &authority_key, 1);
     authority

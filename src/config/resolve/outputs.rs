@@ -1,16 +1,19 @@
 //! Resolves the outputs.
 
+mod kafka;
+mod nats;
+mod webhook;
+
 use super::checks::{at_least_one, positive};
 use super::filters::is_name;
 use super::{ConfigError, Sources};
 use crate::choice::Choice;
 use crate::config::filters::FilterConfig;
 use crate::config::outputs::{
-    BatchLimits, FileConfig, OutputConfig, OutputType, TargetConfig, WebhookConfig, WrittenOutput,
+    BatchLimits, FileConfig, OutputConfig, OutputType, TargetConfig, WrittenOutput,
 };
 use crate::config::values::{PlainSecret, Size, Span};
 use crate::filter::Limits;
-use crate::http_client::is_internal_url;
 use crate::system::read_file;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,9 +26,6 @@ const MAX_BATCH: usize = 100_000;
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Smallest `rotate_bytes`.
 const LEAST_FILE: usize = 1 << 20;
-/// Headers that belong to the request as such.
-const OWN_HEADERS: [&str; 6] =
-    ["connection", "content-encoding", "content-length", "content-type", "host", "transfer-encoding"];
 /// Largest file with a secret, in bytes.
 const MAX_SECRET_BYTES: usize = 16 * 1024;
 
@@ -81,6 +81,8 @@ impl Resolver<'_> {
             target: match written.kind {
                 OutputType::File => TargetConfig::File(self.file()?),
                 OutputType::Webhook => TargetConfig::Webhook(self.webhook()?),
+                OutputType::Kafka => TargetConfig::Kafka(self.kafka()?),
+                OutputType::Nats => TargetConfig::Nats(self.nats()?),
                 OutputType::Stdout => TargetConfig::Stdout,
             },
         })
@@ -89,27 +91,49 @@ impl Resolver<'_> {
     /// Checks that no key is set that another kind of output has.
     fn check_keys(&self) -> Result<(), ConfigError> {
         let w = self.written;
-        let keys = [
-            (OutputType::File, "dir", w.dir.is_some()),
-            (OutputType::File, "compress", w.compress.is_some()),
-            (OutputType::File, "rotate_bytes", w.rotate_bytes.is_some()),
-            (OutputType::File, "rotate_after", w.rotate_after.is_some()),
-            (OutputType::File, "keep_for", w.keep_for.is_some()),
-            (OutputType::File, "keep_bytes", w.keep_bytes.is_some()),
-            (OutputType::Webhook, "url", w.url.is_some()),
-            (OutputType::Webhook, "url_file", w.url_file.is_some()),
-            (OutputType::Webhook, "secret", w.secret.is_some()),
-            (OutputType::Webhook, "secret_file", w.secret_file.is_some()),
-            (OutputType::Webhook, "headers", w.headers.is_some()),
-            (OutputType::Webhook, "template", w.template.is_some()),
-            (OutputType::Webhook, "client_errors", w.client_errors.is_some()),
-            (OutputType::Webhook, "allow_internal", w.allow_internal.is_some()),
-            (OutputType::Webhook, "timeout", w.timeout.is_some()),
+        use OutputType::{File, Kafka, Nats, Webhook};
+        let keys: &[(&[OutputType], &str, bool)] = &[
+            (&[File], "dir", w.dir.is_some()),
+            (&[File], "compress", w.compress.is_some()),
+            (&[File], "rotate_bytes", w.rotate_bytes.is_some()),
+            (&[File], "rotate_after", w.rotate_after.is_some()),
+            (&[File], "keep_for", w.keep_for.is_some()),
+            (&[File], "keep_bytes", w.keep_bytes.is_some()),
+            (&[Webhook], "url", w.url.is_some()),
+            (&[Webhook], "url_file", w.url_file.is_some()),
+            (&[Webhook], "secret", w.secret.is_some()),
+            (&[Webhook], "secret_file", w.secret_file.is_some()),
+            (&[Webhook, Kafka], "headers", w.headers.is_some()),
+            (&[Webhook], "template", w.template.is_some()),
+            (&[Webhook], "client_errors", w.client_errors.is_some()),
+            (&[Webhook], "allow_internal", w.allow_internal.is_some()),
+            (&[Webhook], "timeout", w.timeout.is_some()),
+            (&[Kafka], "brokers", w.brokers.is_some()),
+            (&[Kafka], "topic", w.topic.is_some()),
+            (&[Kafka], "key", w.key.is_some()),
+            (&[Kafka], "partitioner", w.partitioner.is_some()),
+            (&[Kafka], "compression", w.compression.is_some()),
+            (&[Kafka], "tls", w.tls.is_some()),
+            (&[Kafka], "sasl", w.sasl.is_some()),
+            (&[Kafka], "properties", w.properties.is_some()),
+            (&[Nats], "servers", w.servers.is_some()),
+            (&[Nats], "jetstream", w.jetstream.is_some()),
+            (&[Nats], "subject", w.subject.is_some()),
+            (&[Nats], "credentials", w.credentials.is_some()),
+            (&[Kafka, Nats], "username", w.username.is_some()),
+            (&[Kafka, Nats], "password", w.password.is_some()),
+            (&[Kafka, Nats], "password_file", w.password_file.is_some()),
+            (&[Kafka, Nats], "tls_ca", w.tls_ca.is_some()),
+            (&[Kafka, Nats], "tls_certificate", w.tls_certificate.is_some()),
+            (&[Kafka, Nats], "tls_key", w.tls_key.is_some()),
         ];
-        let other = keys.iter().find(|(kind, _, is_set)| *is_set && *kind != w.kind);
-        other.map_or(Ok(()), |(kind, key, _)| {
-            let (own, other) = (w.kind.name(), kind.name());
-            Err(self.error(key, format!("an output of type \"{own}\" has no such key; \"{other}\" has it")))
+        let other = keys.iter().find(|(kinds, _, is_set)| *is_set && !kinds.contains(&w.kind));
+        other.map_or(Ok(()), |(kinds, key, _)| {
+            let others: Vec<_> = kinds.iter().map(|kind| format!("\"{}\"", kind.name())).collect();
+            let (own, has) = (w.kind.name(), if others.len() > 1 { "have" } else { "has" });
+            let problem =
+                format!("an output of type \"{own}\" has no such key; {} {has} it", others.join(" and "));
+            Err(self.error(key, problem))
         })
     }
 
@@ -132,7 +156,8 @@ impl Resolver<'_> {
         let (messages, wait) = match self.written.kind {
             OutputType::File => (10_000, Duration::from_secs(1)),
             OutputType::Webhook => (100, Duration::from_secs(1)),
-            OutputType::Stdout => (10_000, Duration::from_millis(100)),
+            OutputType::Kafka | OutputType::Stdout => (10_000, Duration::from_millis(100)),
+            OutputType::Nats => (1000, Duration::from_millis(100)),
         };
         let messages = self.written.batch_messages.unwrap_or(messages);
         let messages = at_least_one(self.sources, &self.key("batch_messages"), messages)?;
@@ -169,48 +194,24 @@ impl Resolver<'_> {
         })
     }
 
-    fn webhook(&self) -> Result<WebhookConfig, ConfigError> {
-        let w = self.written;
-        let url = self.secret("url", w.url.as_ref(), w.url_file.as_deref())?;
-        let url = url.ok_or_else(|| self.error("url", "expected the URL that messages are sent to"))?;
-        let parsed = url.reveal().parse::<awc::http::Uri>().ok();
-        let has_host = |uri: &awc::http::Uri| uri.host().is_some_and(|host| !host.is_empty());
-        let scheme = parsed.as_ref().filter(|uri| has_host(uri)).and_then(awc::http::Uri::scheme_str);
-        if !matches!(scheme, Some("http" | "https")) {
-            return Err(self.error("url", "expected a URL that begins with https:// or http://"));
-        }
-        let allow_internal = w.allow_internal.unwrap_or(false);
-        if scheme == Some("http") && !allow_internal {
-            let problem = "expected https://, because names are sent; for an address in your own network, set allow_internal = true";
-            return Err(self.error("url", problem));
-        }
-        if is_internal_url(url.reveal()) && !allow_internal {
-            let problem = "its address is not on the public internet; to allow it, set allow_internal = true";
-            return Err(self.error("url", problem));
-        }
-        let headers = w.headers.clone().unwrap_or_default();
-        for (name, value) in &headers {
-            let is_name = awc::http::header::HeaderName::try_from(name.as_str()).is_ok();
-            let is_own = OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own));
-            if is_own || name.to_ascii_lowercase().starts_with("x-certstream-") {
-                return Err(self.error("headers", format!("the output sets {name} itself")));
-            }
-            if !is_name || awc::http::header::HeaderValue::from_str(value.reveal()).is_err() {
-                return Err(self.error("headers", format!("{name:?} is no header, or has no valid value")));
-            }
-        }
-        let timeout = w.timeout.unwrap_or(Span::seconds(30));
+    /// The file for what the target refuses.
+    fn dead_letters(&self) -> PathBuf {
         let folder = PathBuf::from(&self.sources.written.state.dir).join("outputs");
-        Ok(WebhookConfig {
-            url,
-            secret: self.secret("secret", w.secret.as_ref(), w.secret_file.as_deref())?,
-            headers: headers.into_iter().collect(),
-            template: w.template.unwrap_or_default(),
-            client_errors: w.client_errors.unwrap_or_default(),
-            allow_internal,
-            timeout: positive(self.sources, &self.key("timeout"), timeout)?,
-            dead_letters: folder.join(format!("{}.dead.ndjson", w.name)),
-        })
+        folder.join(format!("{}.dead.ndjson", self.written.name))
+    }
+
+    /// The name of the user and the password, if both are given.
+    fn user(&self) -> Result<Option<(String, PlainSecret)>, ConfigError> {
+        let w = self.written;
+        let password = self.secret("password", w.password.as_ref(), w.password_file.as_deref())?;
+        match (w.username.clone().filter(|name| !name.is_empty()), password) {
+            (Some(name), Some(password)) => Ok(Some((name, password))),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(self.error("password", "expected the password of username")),
+            (None, Some(_)) => {
+                Err(self.error("username", "expected the name of the user, because there is a password"))
+            }
+        }
     }
 
     /// A secret from the configuration, or from a file.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::{RecordKey, TargetConfig};
 
 #[test]
 fn what_is_wrong_with_an_output_is_named_by_its_key() {
@@ -50,7 +51,7 @@ fn what_is_wrong_with_an_output_is_named_by_its_key() {
             "type = 'webhook'\nurl = 'https://10.0.0.1/'",
             "outputs[0].url: its address is not on the public internet",
         ),
-        ("type = 'kafka'", "outputs[0].type: unknown variant `kafka`"),
+        ("type = 'rabbit'", "outputs[0].type: unknown variant `rabbit`"),
         (
             "type = 'stdout'\n[[outputs]]\nname = 'a'\ntype = 'stdout'",
             "outputs[1].name: \"a\" is also the name of another output",
@@ -78,10 +79,76 @@ fn the_secrets_of_an_output_are_never_shown() {
     let config = toml(&text).unwrap();
     assert!(!format!("{config:?}").contains("s3cret"));
     assert!(!serde_json::to_string(&config.written).unwrap().contains("s3cret"));
-    let crate::config::TargetConfig::Webhook(webhook) = &config.outputs[0].target else {
-        panic!("a webhook")
-    };
+    let TargetConfig::Webhook(webhook) = &config.outputs[0].target else { panic!("a webhook") };
     assert_eq!(webhook.url.reveal(), "https://hooks.example/s3cret");
     let other = toml(&text.replace("secret = 's3cret'", "secret = 'another'")).unwrap();
     assert_eq!(crate::config::changed_keys(&config.written, &other.written), ["outputs"]);
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn what_is_wrong_with_an_output_to_kafka_is_named_by_its_key() {
+    let of = |keys: &str| format!("[[outputs]]\nname = 'a'\ntype = 'kafka'\n{keys}");
+    let with_brokers = |keys: &str| of(&format!("brokers = ['a:9092']\n{keys}"));
+    for (text, expected) in [
+        (of(""), "outputs[0].brokers: expected at least one HOST:PORT"),
+        (of("brokers = ['a']"), "outputs[0].brokers: expected at least one HOST:PORT"),
+        (of("brokers = ['a:1,b:2']"), "outputs[0].brokers: expected at least one HOST:PORT"),
+        (with_brokers("topic = 'a b'"), "outputs[0].topic: expected 1 to 249 letters"),
+        (with_brokers("partitioner = 'random'"), "outputs[0].partitioner: expected one of murmur2_random, "),
+        (with_brokers("key = 'domain'"), "outputs[0].key: unknown variant `domain`"),
+        (with_brokers("key = 'log'\nstream = 'domains'"), "outputs[0].key: expected \"none\""),
+        (with_brokers("tls_ca = 'a'"), "outputs[0].tls: expected true, because certificates are given"),
+        (with_brokers("tls = true\ntls_key = 'a'"), "outputs[0].tls_certificate: expected a PEM file"),
+        (
+            with_brokers("sasl = 'PLAIN'\nusername = 'a'\npassword = 'b'"),
+            "outputs[0].sasl: expected tls = true",
+        ),
+        (with_brokers("sasl = 'SCRAM-SHA-256'"), "outputs[0].username: expected the name of the user"),
+        (with_brokers("username = 'a'"), "outputs[0].password: expected the password of username"),
+        (with_brokers("password = 'a'"), "outputs[0].username: expected the name of the user"),
+        (with_brokers("username = 'a'\npassword = 'b'"), "outputs[0].sasl: expected a mechanism"),
+        (with_brokers("properties = { acks = '0' }"), "outputs[0].properties: the output sets acks itself"),
+        (
+            with_brokers("servers = ['nats://a']"),
+            "outputs[0].servers: an output of type \"kafka\" has no such key",
+        ),
+        (
+            "[[outputs]]\nname = 'a'\ntype = 'file'\ndir = 'b'\ntls_ca = 'c'".into(),
+            "no such key; \"kafka\" and \"nats\" have it",
+        ),
+    ] {
+        let error = toml(&text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    let config = toml(&with_brokers("stream = 'domains'")).expect("a right configuration");
+    let TargetConfig::Kafka(kafka) = &config.outputs[0].target else { panic!("{config:?}") };
+    assert_eq!((kafka.topic.as_str(), kafka.key), ("certstream-domains", RecordKey::None));
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn what_is_wrong_with_an_output_to_nats_is_named_by_its_key() {
+    let of = |keys: &str| {
+        format!("[[outputs]]\nname = 'a'\ntype = 'nats'\nservers = ['nats://a']\njetstream = 'A'\n{keys}")
+    };
+    for (text, expected) in [
+        (of("").replace("nats://a", "a"), "outputs[0].servers: expected at least one URL"),
+        (of("").replace("'A'", "'a.b'"), "outputs[0].jetstream: expected the name of a stream"),
+        (of("subject = 'a..{log}'"), "outputs[0].subject: expected words with dots"),
+        (of("subject = 'a.{logs}'"), "outputs[0].subject: expected words with dots"),
+        (of("subject = 'a.*'"), "outputs[0].subject: expected words with dots"),
+        (of("subject = '$JS.API'"), "outputs[0].subject: expected words with dots"),
+        (
+            of("subject = '{log}'\nstream = 'domains'"),
+            "outputs[0].subject: messages of the domains stream have no log",
+        ),
+        (of("tls_certificate = 'a'"), "outputs[0].tls_key: expected a PEM file"),
+    ] {
+        let error = toml(&text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    let config = toml(&of("")).expect("a right configuration");
+    let TargetConfig::Nats(nats) = &config.outputs[0].target else { panic!("{config:?}") };
+    assert_eq!(nats.subject, "certstream.{stream}.{log}");
 }

@@ -33,3 +33,5 @@ pub(super) use index::Lookalikes;
 pub(super) use labels::Labels;
 pub use target::Likeness;
 pub(super) use target::Target;
+#[cfg(feature = "nats")]
+pub(crate) use target::registrable;

@@ -151,7 +151,7 @@ impl Target {
 
 /// The registrable domain: the public suffix and one label. Of a public suffix that somebody has registered, itself,
 /// such as `github.io`.
-fn registrable(domain: &str) -> Option<&str> {
+pub(crate) fn registrable(domain: &str) -> Option<&str> {
     let suffix = psl::suffix(domain.as_bytes())?;
     let is_private = suffix.typ() == Some(psl::Type::Private);
     let length = suffix.as_bytes().len();

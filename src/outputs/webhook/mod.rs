@@ -5,22 +5,21 @@
 //! gets the same one again has had the messages.
 
 mod body;
-mod dead_letters;
 
 use super::batch::Batch;
+use super::dead_letters::{DeadLetter, DeadLetters};
 use super::error::DeliveryError;
 use crate::config::{ClientErrors, WebhookConfig};
 use crate::http_client::{HttpClient, HttpPost, HttpSettings, Proxies, Reach, RefusedRequest, TlsClient};
 use crate::message::number_of;
 use awc::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use bytes::Bytes;
-use dead_letters::{DeadLetter, DeadLetters};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::sign::Signer;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 const OUTPUT: HeaderName = HeaderName::from_static("x-certstream-output");
 const DELIVERY: HeaderName = HeaderName::from_static("x-certstream-delivery");
@@ -47,8 +46,6 @@ pub(crate) struct Webhook {
     dead_letters: DeadLetters,
     /// Maximum number of messages in a request, as the receiver's refusals have shown.
     most: usize,
-    /// Number of messages that went to the dead-letter file.
-    dead: Arc<AtomicU64>,
 }
 
 /// What follows from an answer.
@@ -89,10 +86,9 @@ impl Webhook {
             headers: headers
                 .collect::<Option<_>>()
                 .ok_or_else(|| DeliveryError::new("a header is not valid"))?,
-            dead_letters: DeadLetters::new(config.dead_letters.clone()),
+            dead_letters: DeadLetters::new(name, config.dead_letters.clone(), dead),
             config: config.clone(),
             most: usize::MAX,
-            dead,
         })
     }
 
@@ -120,7 +116,9 @@ impl Webhook {
             }
         }
         // What was refused counts as sent only when it is on disk.
-        self.bury(&refused).map_err(|error| DeliveryError { delivered: before_refused, ..error })?;
+        self.dead_letters
+            .append(&refused)
+            .map_err(|error| DeliveryError { delivered: before_refused, ..error })?;
         result
     }
 
@@ -174,15 +172,6 @@ impl Webhook {
         headers.extend(own.into_iter().filter_map(|(name, value)| Some((name, value?.parse().ok()?))));
         headers.extend(self.headers.iter().cloned());
         Ok(headers)
-    }
-
-    fn bury(&self, refused: &[DeadLetter<'_>]) -> Result<(), DeliveryError> {
-        let Some(last) = refused.last() else { return Ok(()) };
-        self.dead_letters.append(refused)?;
-        let (count, path) = (refused.len(), self.dead_letters.path().display());
-        self.dead.fetch_add(count as u64, Ordering::Relaxed);
-        log::error!("output {}: {}; {count} messages were written to {path}", self.name, last.why);
-        Ok(())
     }
 }
 

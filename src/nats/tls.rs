@@ -1,7 +1,7 @@
-//! TLS to the engine, by the product's own OpenSSL.
+//! TLS to servers of NATS, by the product's own OpenSSL.
 
-use super::error::ClusterError;
-use crate::config::ClusterConfig;
+use super::error::NatsFileError;
+use crate::config::NatsConfig;
 use async_nats::rustls::pki_types::pem::PemObject;
 use async_nats::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use async_nats::rustls::{ClientConfig, RootCertStore};
@@ -9,24 +9,24 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The settings of connections. They are used if the engine, or the configuration, asks for TLS.
-pub(super) fn client(config: &ClusterConfig) -> Result<ClientConfig, ClusterError> {
+/// The settings of connections. They are used if the server, or the configuration, asks for TLS.
+pub(super) fn client(config: &NatsConfig) -> Result<ClientConfig, NatsFileError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls_openssl::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| ClusterError::Tls(error.to_string()))?
+        .map_err(|error| NatsFileError { key: "TLS", path: None, why: error.to_string() })?
         .with_root_certificates(roots(config.tls_ca.as_deref())?);
     let Some((certificate, key)) = &config.tls_identity else { return Ok(builder.with_no_client_auth()) };
-    let chain = certificates(certificate, "cluster.tls_certificate")?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(fault("cluster.tls_key", key))?;
-    builder.with_client_auth_cert(chain, private).map_err(fault("cluster.tls_certificate", certificate))
+    let chain = certificates(certificate, "tls_certificate")?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(fault("tls_key", key))?;
+    builder.with_client_auth_cert(chain, private).map_err(fault("tls_certificate", certificate))
 }
 
 /// The certificates in the file `ca`, or the system's.
-fn roots(ca: Option<&Path>) -> Result<RootCertStore, ClusterError> {
+fn roots(ca: Option<&Path>) -> Result<RootCertStore, NatsFileError> {
     let mut roots = RootCertStore::empty();
     match ca {
         Some(path) => {
-            let key = "cluster.tls_ca";
+            let key = "tls_ca";
             for certificate in certificates(path, key)? {
                 roots.add(certificate).map_err(fault(key, path))?;
             }
@@ -41,7 +41,7 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore, ClusterError> {
     Ok(roots)
 }
 
-fn certificates(path: &Path, key: &'static str) -> Result<Vec<CertificateDer<'static>>, ClusterError> {
+fn certificates(path: &Path, key: &'static str) -> Result<Vec<CertificateDer<'static>>, NatsFileError> {
     let read = CertificateDer::pem_file_iter(path).map_err(fault(key, path))?;
     let certificates = read.collect::<Result<Vec<_>, _>>().map_err(fault(key, path))?;
     if certificates.is_empty() {
@@ -50,6 +50,6 @@ fn certificates(path: &Path, key: &'static str) -> Result<Vec<CertificateDer<'st
     Ok(certificates)
 }
 
-fn fault<E: fmt::Display>(key: &'static str, path: &Path) -> impl FnOnce(E) -> ClusterError {
-    move |error| ClusterError::Tls(format!("{key}: {}: {error}", path.display()))
+fn fault<E: fmt::Display>(key: &'static str, path: &Path) -> impl FnOnce(E) -> NatsFileError {
+    move |error| NatsFileError::new(key, path, error)
 }

@@ -1,12 +1,13 @@
-//! The file for messages that a receiver refuses.
+//! The file for messages that a target refuses.
 
+use super::error::DeliveryError;
 use crate::clock;
-use crate::outputs::error::DeliveryError;
 use serde_json::json;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Largest file, in bytes. When it is reached, messages are sent again until they are accepted or the file is moved away.
 const MAX_BYTES: u64 = 256 << 20;
@@ -14,7 +15,11 @@ const MAX_BYTES: u64 = 256 << 20;
 /// The file; see the module documentation.
 #[derive(Debug)]
 pub(super) struct DeadLetters {
+    /// The name of the output.
+    output: String,
     path: PathBuf,
+    /// Number of messages that went there since the start.
+    count: Arc<AtomicU64>,
 }
 
 /// A message that was refused.
@@ -25,13 +30,9 @@ pub(super) struct DeadLetter<'m> {
 }
 
 impl DeadLetters {
-    /// The file at `path`, which is created when it is needed.
-    pub(super) fn new(path: PathBuf) -> Self {
-        DeadLetters { path }
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// The file at `path` of `output`, which is created when it is needed. Messages are counted in `count`.
+    pub(super) fn new(output: &str, path: PathBuf, count: Arc<AtomicU64>) -> Self {
+        DeadLetters { output: output.into(), path, count }
     }
 
     /// Appends a line for each of `letters`, on disk when this returns. Blocks.
@@ -39,6 +40,8 @@ impl DeadLetters {
     /// # Errors
     /// If the file is full, or cannot be written.
     pub(super) fn append(&self, letters: &[DeadLetter<'_>]) -> Result<(), DeliveryError> {
+        let Some(last) = letters.last() else { return Ok(()) };
+        let path = self.path.display();
         let time = clock::unix_us() as f64 / 1e6;
         let line = |letter: &DeadLetter<'_>| {
             let before = format!(r#"{{"time":{time},"why":{},"message":"#, json!(&*letter.why));
@@ -46,12 +49,15 @@ impl DeadLetters {
         };
         let lines = letters.iter().map(line).collect::<Vec<_>>().concat();
         if self.path.metadata().map_or(0, |metadata| metadata.len()) + lines.len() as u64 > MAX_BYTES {
-            let path = self.path.display();
             return Err(DeliveryError::new(format!(
                 "{path} is full: look at what was refused, and move it away"
             )));
         }
-        self.write(&lines).map_err(|error| DeliveryError::of_path(&self.path, &error))
+        self.write(&lines).map_err(|error| DeliveryError::of_path(&self.path, &error))?;
+        let count = letters.len();
+        self.count.fetch_add(count as u64, Ordering::Relaxed);
+        log::error!("output {}: {}; {count} messages were written to {path}", self.output, last.why);
+        Ok(())
     }
 
     fn write(&self, lines: &[u8]) -> io::Result<()> {

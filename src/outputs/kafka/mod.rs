@@ -1,0 +1,270 @@
+//! Delivers messages to a topic of Kafka, by librdkafka's idempotent producer: a batch is delivered when all replicas in sync
+//! have its messages (`acks=all`).
+//!
+//! The producer sends again what was not acknowledged, without end, in the same order and without doubles. So while the
+//! brokers cannot be reached, [`KafkaTarget::deliver`] does not return; it tells what is wrong meanwhile.
+
+mod reports;
+mod settings;
+
+use super::batch::Batch;
+use super::dead_letters::{DeadLetter, DeadLetters};
+use super::error::DeliveryError;
+use crate::config::{KafkaConfig, RecordKey};
+use crate::message::{log_id_of, log_url_of, number_of, tbs_sha256_of};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::types::RDKafkaErrorCode;
+use reports::{Fates, Reports};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+use tokio::task::yield_now;
+
+/// Time for which reports are waited for before the server's other business is looked at.
+const POLL: Duration = Duration::from_millis(5);
+/// Time without a report after which the output counts as failing.
+const STALLED: Duration = Duration::from_secs(10);
+/// Time for the answer to how many partitions a topic has.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+/// The header with the number of the entry.
+const SEQ: &str = "seq";
+
+/// A topic; see the module documentation.
+pub(crate) struct KafkaTarget {
+    config: KafkaConfig,
+    producer: BaseProducer<Reports>,
+    reports: Reports,
+    dead_letters: DeadLetters,
+}
+
+/// Checks the files of `config`, and what only librdkafka knows: the names and values of its properties.
+///
+/// # Errors
+/// What is wrong.
+pub(super) fn check(config: &KafkaConfig) -> Result<(), String> {
+    let (certificate, key) = config.tls_identity.clone().unzip();
+    for (name, path) in [("tls_ca", &config.tls_ca), ("tls_certificate", &certificate), ("tls_key", &key)] {
+        // librdkafka does not say which file it cannot read.
+        if let Some(path) = path
+            && let Err(error) = std::fs::File::open(path)
+        {
+            return Err(format!("{name}: {}: {error}", path.display()));
+        }
+    }
+    settings::of(config)
+        .create_with_context::<_, BaseProducer<Reports>>(Reports::default())
+        .map(drop)
+        .map_err(|error| told(&error))
+}
+
+impl KafkaTarget {
+    /// Starts a producer for the output `name`. Messages that are too large are counted in `dead`.
+    ///
+    /// # Errors
+    /// If the settings cannot be used.
+    pub(super) fn open(
+        name: &str,
+        config: &KafkaConfig,
+        dead: Arc<AtomicU64>,
+    ) -> Result<Self, DeliveryError> {
+        let reports = Reports::default();
+        let producer = settings::of(config).create_with_context(reports.clone());
+        Ok(KafkaTarget {
+            producer: producer.map_err(|error| DeliveryError::new(told(&error)))?,
+            reports,
+            dead_letters: DeadLetters::new(name, config.dead_letters.clone(), dead),
+            config: config.clone(),
+        })
+    }
+
+    /// Sends the batch. What is too large is in the dead-letter file when this returns. It calls `stalled` with what is
+    /// wrong while nothing is acknowledged.
+    ///
+    /// # Errors
+    /// If the topic does not take it. The error says how many messages were delivered before the first that was not.
+    pub(super) async fn deliver(
+        &mut self,
+        batch: &Batch,
+        stalled: &dyn Fn(&str),
+    ) -> Result<(), DeliveryError> {
+        let messages: Vec<_> = batch.messages().collect();
+        let failed = self.send(messages.iter().copied().enumerate(), stalled).await?;
+        let mut refused = Vec::new();
+        for (index, code) in failed {
+            let Some(message) = messages.get(index).copied() else { continue };
+            let code = match code {
+                // A broker refuses all messages that were sent together, because one of them is too large.
+                RDKafkaErrorCode::MessageSizeTooLarge => self
+                    .send(std::iter::once((index, message)), stalled)
+                    .await?
+                    .first()
+                    .map(|(_, code)| *code),
+                code => Some(code),
+            };
+            match code {
+                None => {}
+                Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+                    let why = "it is larger than message.max.bytes of the output or its topic";
+                    refused.push(DeadLetter { message, why: why.into() });
+                }
+                Some(code) => {
+                    // What comes before counts as delivered.
+                    self.dead_letters.append(&refused)?;
+                    return Err(self.refused(code, index));
+                }
+            }
+        }
+        self.dead_letters.append(&refused)
+    }
+
+    /// Sends messages, and waits until it is known what has become of each. Returns those that were not delivered, in order.
+    async fn send<'m>(
+        &self,
+        messages: impl Iterator<Item = (usize, &'m [u8])>,
+        stalled: &dyn Fn(&str),
+    ) -> Result<Vec<(usize, RDKafkaErrorCode)>, DeliveryError> {
+        self.reports.with(|fates| *fates = Fates::default());
+        let mut waiting = Waiting::new(self, stalled);
+        for (index, message) in messages {
+            match number_of(message) {
+                Some(seq) => self.enqueue(index, message, Some(seq), None, &mut waiting).await?,
+                // Whoever reads one partition has to know of a gap.
+                None => {
+                    for partition in 0..self.partitions()? {
+                        self.enqueue(index, message, None, Some(partition), &mut waiting).await?;
+                    }
+                }
+            }
+        }
+        while self.reports.with(|fates| fates.unknown > 0) {
+            waiting.wait().await;
+        }
+        let mut failed = self.reports.with(|fates| std::mem::take(&mut fates.failed));
+        failed.sort_unstable_by_key(|(index, _)| *index);
+        failed.dedup_by_key(|(index, _)| *index);
+        Ok(failed)
+    }
+
+    /// Hands a message to the producer.
+    async fn enqueue(
+        &self,
+        index: usize,
+        message: &[u8],
+        seq: Option<u64>,
+        partition: Option<i32>,
+        waiting: &mut Waiting<'_>,
+    ) -> Result<(), DeliveryError> {
+        let mut record =
+            BaseRecord::<[u8], [u8], usize>::with_opaque_to(&self.config.topic, index).payload(message);
+        if let Some(key) = self.key(message) {
+            record = record.key(key);
+        }
+        if let Some(partition) = partition {
+            record = record.partition(partition);
+        }
+        record = record.headers(self.headers(seq));
+        loop {
+            let Err((error, same)) = self.producer.send(record) else { break };
+            match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::QueueFull) => waiting.wait().await,
+                Some(code @ RDKafkaErrorCode::MessageSizeTooLarge) => {
+                    self.reports.with(|fates| fates.failed.push((index, code)));
+                    return Ok(());
+                }
+                _ => return Err(DeliveryError::new(told(&error))),
+            }
+            record = same;
+        }
+        self.reports.with(|fates| fates.unknown += 1);
+        Ok(())
+    }
+
+    fn key<'m>(&self, message: &'m [u8]) -> Option<&'m [u8]> {
+        match self.config.key {
+            RecordKey::Log => log_id_of(message).or_else(|| log_url_of(message)),
+            RecordKey::TbsSha256 => tbs_sha256_of(message),
+            RecordKey::None => None,
+        }
+    }
+
+    fn headers(&self, seq: Option<u64>) -> OwnedHeaders {
+        let number = seq.map(|seq| seq.to_string());
+        let mut headers = OwnedHeaders::new_with_capacity(self.config.headers.len() + 1);
+        if let Some(number) = &number {
+            headers = headers.insert(Header { key: SEQ, value: Some(number) });
+        }
+        for (name, value) in &self.config.headers {
+            headers = headers.insert(Header { key: name, value: Some(value.reveal()) });
+        }
+        headers
+    }
+
+    /// The number of partitions of the topic. Blocks.
+    fn partitions(&self) -> Result<i32, DeliveryError> {
+        let metadata = self.producer.client().fetch_metadata(Some(&self.config.topic), METADATA_TIMEOUT);
+        let metadata = metadata.map_err(|error| DeliveryError::new(told(&error)))?;
+        let topic = metadata.topics().first().filter(|topic| topic.error().is_none());
+        let partitions =
+            topic.and_then(|topic| i32::try_from(topic.partitions().len()).ok()).filter(|count| *count > 0);
+        partitions.ok_or_else(|| DeliveryError::new(format!("topic {} has no partitions", self.config.topic)))
+    }
+
+    fn refused(&self, code: RDKafkaErrorCode, delivered: usize) -> DeliveryError {
+        let topic = &self.config.topic;
+        let text = match code {
+            RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition => {
+                format!("there is no topic {topic}; create it, or let the brokers create topics")
+            }
+            RDKafkaErrorCode::TopicAuthorizationFailed => {
+                format!("the output may not write to topic {topic}; allow it to (operation Write)")
+            }
+            code => match self.producer.client().fatal_error() {
+                Some((_, fatal)) => format!("the producer has to begin anew: {fatal}"),
+                None => format!("topic {topic} does not take messages: {code}"),
+            },
+        };
+        DeliveryError { delivered, ..DeliveryError::new(text) }
+    }
+}
+
+/// Waits for reports, and tells if there are none for long.
+struct Waiting<'t> {
+    target: &'t KafkaTarget,
+    stalled: &'t dyn Fn(&str),
+    unknown: usize,
+    since: Instant,
+}
+
+impl<'t> Waiting<'t> {
+    fn new(target: &'t KafkaTarget, stalled: &'t dyn Fn(&str)) -> Self {
+        Waiting { target, stalled, unknown: 0, since: Instant::now() }
+    }
+
+    async fn wait(&mut self) {
+        self.target.producer.poll(POLL);
+        let (unknown, trouble) = self.target.reports.with(|fates| (fates.unknown, fates.trouble.clone()));
+        if unknown != self.unknown {
+            (self.unknown, self.since) = (unknown, Instant::now());
+        } else if self.since.elapsed() >= STALLED {
+            self.since = Instant::now();
+            let why = trouble.unwrap_or_else(|| "no broker acknowledges messages".into());
+            (self.stalled)(&why);
+        }
+        // So the server can stop.
+        yield_now().await;
+    }
+}
+
+/// What is wrong, without what every error of librdkafka begins with.
+fn told(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, what, name, value) => {
+            let value = if name.contains("password") { String::new() } else { format!(" = {value:?}") };
+            format!("{name}{value}: {what}")
+        }
+        KafkaError::ClientCreation(why) => why.clone(),
+        error => error.to_string(),
+    }
+}

@@ -1,0 +1,52 @@
+//! What librdkafka tells of the messages of a batch.
+
+use parking_lot::Mutex;
+use rdkafka::client::ClientContext;
+use rdkafka::error::KafkaError;
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::ProducerContext;
+use rdkafka::types::RDKafkaErrorCode;
+use std::sync::Arc;
+
+/// What has become of the messages of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Fates {
+    /// Number of messages of which nothing is known yet. One that goes to several partitions counts for each.
+    pub(super) unknown: usize,
+    /// The messages that were not delivered, by their place in the batch.
+    pub(super) failed: Vec<(usize, RDKafkaErrorCode)>,
+    /// What went wrong last with the connections.
+    pub(super) trouble: Option<String>,
+}
+
+/// Collects the reports.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reports(Arc<Mutex<Fates>>);
+
+impl Reports {
+    /// Looks at, or changes, what is known.
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut Fates) -> T) -> T {
+        look(&mut self.0.lock())
+    }
+}
+
+impl ClientContext for Reports {
+    fn error(&self, error: KafkaError, reason: &str) {
+        log::debug!("librdkafka: {error}: {reason}");
+        self.with(|fates| fates.trouble = Some(reason.into()));
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
+        self.with(|fates| {
+            fates.unknown = fates.unknown.saturating_sub(1);
+            if let Err((error, _)) = result {
+                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+                fates.failed.push((index, code));
+            }
+        });
+    }
+}
