@@ -24,13 +24,7 @@ if [ "${1:-}" = --screenshot ]; then
 fi
 server=${SERVER:-target/release/certstream-server}
 temporary_folder work
-packages=$(absolute "${CLIENTS:-$work/packages}")
-if [ ! -d "$packages/node_modules/playwright-core" ] || [ ! -d "$packages/node_modules/axe-core" ]; then
-  npm install --silent --no-audit --no-fund --prefix "$packages" playwright-core@1.65.1 axe-core@4.14.1
-fi
-export NODE_PATH="$packages/node_modules"
-BROWSER=$(command -v "${BROWSER:-chromium}")
-export BROWSER
+install_browser "${CLIENTS:-$work/packages}"
 
 start_server "$server" demo --rate 1000
 node scripts/browser.js busy "http://$address/" || fail "see above"

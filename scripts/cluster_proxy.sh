@@ -57,7 +57,7 @@ for _ in 1 2; do
   pids+=("$server_pid")
 done
 
-proxy=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+proxy=127.0.0.1:$(free_port)
 sed -e "s/bind :8080/bind $proxy/" -e "s/edge-1:8080/${edges[0]}/" -e "s/edge-2:8080/${edges[1]}/" "$config" \
   >"$work/haproxy.cfg"
 [ "$(diff "$config" "$work/haproxy.cfg" | grep -c '^>')" = 5 ] || fail "$config does not have the expected addresses"

@@ -15,11 +15,6 @@ server=${SERVER:-target/release/certstream-server}
 temporary_folder work
 install_clients "${CLIENTS:-$work/clients}"
 
-# status: what the server that is watched says of itself.
-status() {
-  curl -sf "http://$address/status.json"
-}
-
 # listen NAME COMMAND...
 listen() {
   "${@:2}" >"$work/$1.out" 2>"$work/$1.log" </dev/null &
@@ -45,14 +40,7 @@ have_all() {
 
 start_server "$server" demo --rate 300
 logs_pid=$server_pid
-{
-  printf '[log_list]\nenabled = false\n[fetch]\npoll_interval = "200ms"\n[state]\ndir = "%s/state"\n' "$work"
-  status | python3 -c '
-import json, sys
-for log in json.load(sys.stdin)["logs"]:
-    print("[[logs]]\nurl = \"%s\"\ntype = \"%s\"\nstart = 0" % (log["url"], log["protocol"]))
-'
-} >"$work/certstream.toml"
+configure_logs "$work/state" >"$work/certstream.toml"
 
 start_server "$server" --config "$work/certstream.toml"
 port=${address##*:}

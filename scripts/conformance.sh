@@ -34,9 +34,6 @@ if [ -z "$lab" ]; then
   lab=$work/target/release/lab
 fi
 
-free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
 log_address=127.0.0.1:$(free_port)
 "$lab" log --as-is --corpus "$inputs" --start 0 --listen "$log_address" \
   >"$work/log.json" 2>"$work/log.err" </dev/null &

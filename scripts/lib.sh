@@ -94,3 +94,31 @@ install_clients() {
     npm install --silent --no-audit --no-fund --prefix "$clients" certstream@1.1.1 ws@8
   fi
 }
+
+# install_browser FOLDER: what looks at pages, with a browser that is there: sets BROWSER and NODE_PATH.
+install_browser() {
+  mkdir -p "$1"
+  clients=$(absolute "$1")
+  if [ ! -d "$clients/node_modules/playwright-core" ] || [ ! -d "$clients/node_modules/axe-core" ]; then
+    npm install --silent --no-audit --no-fund --prefix "$clients" playwright-core@1.65.1 axe-core@4.14.1
+  fi
+  export NODE_PATH="$clients/node_modules"
+  BROWSER=$(command -v "${BROWSER:-chromium}")
+  export BROWSER
+}
+
+# free_port: prints one that nothing listens at.
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# configure_logs STATE: prints the configuration of a server that watches the logs of the demo at $address from the start, and
+# keeps its state in the folder STATE.
+configure_logs() {
+  printf '[log_list]\nenabled = false\n[fetch]\npoll_interval = "200ms"\n[state]\ndir = "%s"\n' "$1"
+  curl -sf "http://$address/status.json" | python3 -c '
+import json, sys
+for log in json.load(sys.stdin)["logs"]:
+    print("[[logs]]\nurl = \"%s\"\ntype = \"%s\"\nstart = 0" % (log["url"], log["protocol"]))
+'
+}

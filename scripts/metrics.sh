@@ -24,7 +24,7 @@ started+=($!)
 
 cp config/prometheus/alerts.yml "$work/"
 sed "s/localhost:8080/$address/; s/15s/1s/" config/prometheus/prometheus.yml >"$work/prometheus.yml"
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 prometheus --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/data" \
   --web.listen-address="127.0.0.1:$port" >"$work/prometheus.log" 2>&1 &
 started+=($!)

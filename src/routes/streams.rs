@@ -184,6 +184,8 @@ async fn body_of(
     let mut response = HttpResponse::Ok()
         .content_type(content_type)
         .insert_header((header::CACHE_CONTROL, "no-store"))
+        // nginx would collect what it forwards until a buffer is full, and with a filter that takes minutes.
+        .insert_header(("X-Accel-Buffering", "no"))
         .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
         .finish();
     response.extensions_mut().insert(Session::start(client, state.broker.clone(), in_chunks));

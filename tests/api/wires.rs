@@ -123,6 +123,7 @@ async fn streams_are_there_as_events_too() {
     let app = spawn_app("[heartbeat]\ninterval = '200ms'", vec![from_the_start(&log)]).await;
     let mut response = awc::Client::default().get(app.http("/sse?stream=lite")).send().await.unwrap();
     assert_eq!(response.headers().get("content-type").unwrap(), "text/event-stream");
+    assert_eq!(response.headers().get("x-accel-buffering").unwrap(), "no");
     app.wait_for_clients(1).await;
     log.publish(3);
     let mut text = String::new();
