@@ -122,3 +122,9 @@ for log in json.load(sys.stdin)["logs"]:
     print("[[logs]]\nurl = \"%s\"\ntype = \"%s\"\nstart = 0" % (log["url"], log["protocol"]))
 '
 }
+
+# build_go FOLDER PROGRAM SOURCE...: with Debian's packages for Go; what is compiled is kept in FOLDER for the next one.
+build_go() {
+  mkdir -p "$1"
+  GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$(absolute "$1")/go-cache go build -o "${@:2}"
+}
