@@ -92,13 +92,16 @@ addresses_are_the_clients() {
     "http://$1/sse?stream=domains&sample=[1-$limit]" &
   local many=$!
   started+=("$many")
-  wait_for 10 is_refused "$1" 127.0.0.67 || fail "$1: an address is not limited"
+  wait_for 10 has_clients "$limit" || fail "$1: $limit clients of one address do not connect"
+  [ "$(status_of "$1" "$short_stream" 127.0.0.67)" = 429 ] || fail "$1: an address is not limited"
   [ "$(status_of "$1" "$short_stream" 127.0.0.68)" = 200 ] || fail "$1: an address is limited for another's connections"
   { kill "$many" && wait "$many"; } 2>/dev/null || true
+  wait_for 10 has_clients 0 || fail "$1: clients that have gone are still connected"
 }
 
-is_refused() {
-  [ "$(status_of "$1" "$short_stream" "$2")" = 429 ]
+# has_clients COUNT: whether the server has so many.
+has_clients() {
+  curl -sf "http://$address/status.json" | grep -q "\"clients\":{\"domains\":$1,"
 }
 
 # A long filter in a URL, and one that is too long for it.
