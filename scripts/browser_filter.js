@@ -257,16 +257,16 @@ async function rowsStayWhileSomebodyIsThere(page) {
     await begin();
     const { seqs: before } = await table(page);
     await page.waitForTimeout(1500);
+    await page.waitForFunction(() => /^[\d,.]+ more wait/.test(document.querySelector('#waiting').textContent));
     const { seqs, newest } = await table(page);
     assert.deepEqual(seqs, before, 'rows move though somebody is there');
     assert.ok(newest > before[0]);
-    assert.match(await page.textContent('#waiting'), /^[\d,.]+ more wait/);
     await finish();
     await page.waitForFunction(first => shown.get(document.querySelector('#feed tr')).message.seq > first, before[0]);
     const after = await table(page);
     const sent = await ndjson({ contains: 'login', cursor: before[0] - 1, before: after.newest + 1 });
     assert.deepEqual(after.seqs.slice(0, sent.length), sent.map(message => message.seq).reverse().slice(0, 1000));
-    assert.equal(await page.textContent('#waiting'), '');
+    await page.waitForFunction(() => document.querySelector('#waiting').textContent === '');
   }
 }
 

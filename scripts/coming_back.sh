@@ -45,7 +45,7 @@ configure_logs "$work/state" >"$work/certstream.toml"
 start_server "$server" --config "$work/certstream.toml"
 port=${address##*:}
 python3 scripts/readme_loops.py make README.md "$work" "$address"
-GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$work/go-cache" go build -o "$work/loop" "$work/loop.go"
+build_go "$clients" "$work/loop" "$work/loop.go"
 listen python "$clients/venv/bin/python" "$work/loop.py"
 NODE_PATH="$clients/node_modules" listen javascript node "$work/loop.js"
 listen go "$work/loop"

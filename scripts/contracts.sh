@@ -85,7 +85,8 @@ types() {
   (cd "$contracts/schemas" && "$tools/node_modules/.bin/quicktype" --quiet --lang go --package main --src-lang schema \
     --out "$work/go/types.go" "${kinds[@]}")
   cp scripts/contracts_types.go "$work/go/main.go"
-  (cd "$work/go" && GO111MODULE=off GOCACHE="$work/go-cache" go build -o check . && ./check "$work/samples")
+  build_go "$tools/.." "$work/go/check" "$work/go/main.go" "$work/go/types.go"
+  "$work/go/check" "$work/samples"
 }
 
 mkdir -p "$tools"
