@@ -13,6 +13,7 @@
 # SERVER   the binary; target/release/certstream-server
 # BROWSER  the browser; chromium
 # CLIENTS  folder for the packages, kept and used again when given; a temporary one
+# Needs nginx, haproxy, openssl and node. As root, as nginx is in Debian's configuration.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib.sh
@@ -43,14 +44,13 @@ change() {
 }
 
 configure_proxies() {
-  local short=3s
+  local short=3s # in place of 150s
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
     -addext subjectAltName=IP:127.0.0.1,DNS:localhost -keyout "$work/key.pem" -out "$work/certificate.pem" 2>"$work/openssl.log" ||
     fail "$(cat "$work/openssl.log")"
   mkdir "$work/conf.d"
   change config/proxy/nginx.conf "$work/conf.d/certstream.conf" 9 "s/listen 80;/listen $nginx;/" "s/listen 443/listen $nginx_tls/" \
     "s#/etc/nginx/\(certificate\|key\).pem#$work/\1.pem#" "s/127.0.0.1:8080/$address/" "s/150s/$short/"
-  # A subscription has no end, so it would not matter if only its end were compressed in time.
   echo 'gzip_types application/json application/x-ndjson text/event-stream;' >"$work/conf.d/gzip.conf"
   change /etc/nginx/nginx.conf "$work/nginx.conf" 5 "s#/run/nginx.pid#$work/nginx.pid#" "s#/var/log/nginx/#$work/nginx-#" \
     "s#/etc/nginx/conf.d/#$work/conf.d/#" '/sites-enabled/s/include.*/#/'
@@ -58,7 +58,8 @@ configure_proxies() {
 }
 
 start_proxies() {
-  nginx -c "$work/nginx.conf" -g 'daemon off;' >>"$work/nginx.log" 2>&1 </dev/null &
+  # One process: those of a master that is killed would go on.
+  nginx -c "$work/nginx.conf" -g 'daemon off; master_process off;' >>"$work/nginx.log" 2>&1 </dev/null &
   nginx_pid=$!
   haproxy -db -f "$work/haproxy.cfg" >>"$work/haproxy.log" 2>&1 </dev/null &
   haproxy_pid=$!
