@@ -49,7 +49,7 @@ configure_proxies() {
     -addext subjectAltName=IP:127.0.0.1,DNS:localhost -keyout "$work/key.pem" -out "$work/certificate.pem" 2>"$work/openssl.log" ||
     fail "$(cat "$work/openssl.log")"
   mkdir "$work/conf.d"
-  change config/proxy/nginx.conf "$work/conf.d/certstream.conf" 9 "s/listen 80;/listen $nginx;/" "s/listen 443/listen $nginx_tls/" \
+  change config/proxy/nginx.conf "$work/conf.d/certstream.conf" 9 "s/listen 80;/listen $nginx;/" "s/listen 443 ssl http2/listen $nginx_tls ssl http2/" \
     "s#/etc/nginx/\(certificate\|key\).pem#$work/\1.pem#" "s/127.0.0.1:8080/$address/" "s/150s/$short/"
   echo 'gzip_types application/json application/x-ndjson text/event-stream;' >"$work/conf.d/gzip.conf"
   change /etc/nginx/nginx.conf "$work/nginx.conf" 5 "s#/run/nginx.pid#$work/nginx.pid#" "s#/var/log/nginx/#$work/nginx-#" \
