@@ -94,12 +94,12 @@ impl Application {
     pub fn build(config: &Config) -> Result<Self, StartError> {
         let tls = TlsClient::new()?;
         let (_state_lock, positions) = positions(config)?;
-        let outputs = outputs::open(config)?;
         let server_tls = config.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
         let listeners = listeners(config)?;
         let address = listeners.clients.local_addr().unwrap_or(config.listen);
         let admin_address = listeners.admin.as_ref().and_then(|listener| listener.local_addr().ok());
         let backbone = Backbone::open(config, &positions)?;
+        let outputs = outputs::open(config, &backbone)?;
         let Backbone { journal, uniques, .. } = &backbone;
         let (demand, counters) = (Arc::new(Demand::default()), Arc::new(Counters::default()));
         let mut arbiters = vec![Arbiter::new()];
@@ -153,7 +153,7 @@ impl Application {
             positions: positions.clone(),
             subscriptions: subscriptions.clone(),
             filters: filters.clone(),
-            outputs: output_statuses.iter().map(|(status, _)| status.clone()).collect(),
+            outputs: output_statuses.clone(),
             grace: RestartGrace::new(backbone.start_of_grace, config.restart_grace),
             serves_streams: config.serves_clients(),
             #[cfg(feature = "cluster")]

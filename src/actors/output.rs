@@ -20,7 +20,7 @@ use crate::counters::Counters;
 use crate::message::Wire;
 use crate::named_filters::NamedFilter;
 use crate::outputs::{Batch, DeliveryError, Inbox, OutputStatus, Target, WebhookSettings};
-use crate::state::{OutputPosition, OutputPositionFile};
+use crate::state::{OutputPosition, OutputPositions};
 use crate::system::service_manager;
 use actix::Addr;
 use std::future::poll_fn;
@@ -34,6 +34,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// Interval at which it reads while messages are collected. In that time, less is published than stays in memory.
 const READ_INTERVAL: Duration = Duration::from_millis(100);
+/// Time in which this server has to read what another one has delivered before.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
 /// Delay before it reads again after its reader was closed.
 const CLOSED_DELAY: Duration = Duration::from_millis(100);
 
@@ -48,15 +50,17 @@ pub(crate) struct Output {
     /// The Broker.
     pub(crate) broker: Addr<Broker>,
     /// How far it has come.
-    pub(crate) position: OutputPositionFile,
+    pub(crate) position: OutputPositions,
     /// What is told of it.
     pub(crate) status: Arc<OutputStatus>,
     /// What requests of webhooks have in common.
     pub(crate) webhooks: WebhookSettings,
     /// Whether the server is stopping.
     pub(crate) stopping: watch::Receiver<bool>,
-    /// The number of the first entry that it has not delivered.
+    /// The number of the first entry that it has not delivered, once it may deliver.
     pub(crate) next_seq: u64,
+    /// A position that could not be saved. What lies before it is delivered, so it is saved before anything else is done.
+    pub(crate) owed: Option<OutputPosition>,
 }
 
 /// Its part in the Broker, which ends when it is dropped.
@@ -75,7 +79,7 @@ impl Output {
     /// The number of the first entry that it has not delivered, if it runs for the first time: where its settings say.
     pub(crate) fn first_seq(
         config: &OutputConfig,
-        position: &OutputPositionFile,
+        position: &OutputPositions,
         subscriptions: &Subscriptions,
     ) -> u64 {
         let journal = &subscriptions.journal;
@@ -98,13 +102,20 @@ impl Output {
 
     /// Delivers until the server stops. Drops `done` then.
     pub(crate) async fn run(mut self, done: oneshot::Sender<()>) {
-        let (name, kind) = (&self.config.name, self.config.target.kind().name());
-        log::info!(
-            "output {name}: delivers to its {kind} target what comes from the number {} on",
-            self.next_seq
-        );
-        let (mut backoff, mut target) = (Backoff::up_to(LONGEST_DELAY), None);
+        let mut stopping = self.stopping.clone();
+        let stopped = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
+        tokio::pin!(stopped);
+        let mut backoff = Backoff::up_to(LONGEST_DELAY);
+        let mut target = None;
+        let mut is_first = true;
         while !*self.stopping.borrow() {
+            if is_first || !self.position.is_held() {
+                (target, self.owed) = (None, None);
+                tokio::select! {
+                    () = self.begin() => is_first = false,
+                    () = &mut stopped => break,
+                }
+            }
             let delay = match self.deliver_until_closed(&mut target, &mut backoff).await {
                 Ok(()) => CLOSED_DELAY,
                 Err(error) if error.is_final => {
@@ -112,14 +123,46 @@ impl Output {
                     service_manager::terminate();
                     break;
                 }
-                Err(error) => self.wait_after(&error, &mut backoff),
+                Err(error) if self.position.is_held() => self.wait_after(&error, &mut backoff),
+                Err(error) => {
+                    log::info!("output {}: {error}", self.config.name);
+                    continue;
+                }
             };
             tokio::select! {
                 () = sleep(delay) => {}
-                _ = self.stopping.wait_for(|stopping| *stopping) => {}
+                () = &mut stopped => {}
             }
         }
+        self.position.release();
         drop(done);
+    }
+
+    /// Waits until this server may deliver, and finds where to begin.
+    async fn begin(&mut self) {
+        if self.position.is_shared() {
+            self.position.acquire().await;
+            self.catch_up().await;
+            self.next_seq = Self::first_seq(&self.config, &self.position, &self.subscriptions);
+            self.status.begins(self.next_seq);
+        }
+        log::info!(
+            "output {}: delivers to its {} target what comes from the number {} on",
+            self.config.name,
+            self.config.target.kind().name(),
+            self.next_seq
+        );
+    }
+
+    /// Waits until this server has read what another one has delivered.
+    async fn catch_up(&self) {
+        let begin = Instant::now();
+        while let Some(saved) = self.position.saved()
+            && saved.next_seq > self.subscriptions.journal.next_seq()
+            && begin.elapsed() < CATCH_UP_TIMEOUT
+        {
+            sleep(CLOSED_DELAY).await;
+        }
     }
 
     /// The delay after a failure, which is told if it is not the same as before.
@@ -145,6 +188,9 @@ impl Output {
         target: &mut Option<Target>,
         backoff: &mut Backoff,
     ) -> Result<(), DeliveryError> {
+        if let Some(owed) = self.owed.take() {
+            self.save(owed)?;
+        }
         let place = self.position.saved().and_then(|saved| saved.place.clone());
         let mut open = match target.take() {
             Some(target) => target,
@@ -172,12 +218,13 @@ impl Output {
             // A crash in the middle of the first batch must find where it was written.
             self.reach(self.next_seq, target)?;
             if !batch.is_empty() {
+                if !self.position.is_held() {
+                    return Err(DeliveryError::new("another server may run it now"));
+                }
                 self.deliver(&batch, target).await?;
                 backoff.succeeded();
             }
             self.reach(inbox.next_seq(&batch, self.next_seq), target)?;
-            let (messages, bytes) = (batch.len() as u64, batch.bytes().len() as u64);
-            self.status.delivered(messages, bytes, self.next_seq);
             if self.next_seq >= present.0 {
                 self.status.caught_up(present.1);
                 present = self.present();
@@ -198,22 +245,35 @@ impl Output {
     /// Delivers the batch. If only its beginning is delivered, the rest comes in another batch.
     async fn deliver(&mut self, batch: &Batch, target: &mut Target) -> Result<(), DeliveryError> {
         let stalled = |why: &str| self.tell(why, "it goes on by itself");
-        let Err(error) = target.deliver(batch, &stalled).await else { return Ok(()) };
+        let Err(error) = target.deliver(batch, &stalled).await else {
+            self.status.delivered(batch.len(), batch.bytes().len());
+            return Ok(());
+        };
         if let Some(reached) = batch.next_seq_after(error.delivered) {
+            self.status.delivered(error.delivered, batch.bytes_of(error.delivered));
             self.reach(reached, target)?;
-            let bytes = batch.bytes_of(error.delivered) as u64;
-            self.status.delivered(error.delivered as u64, bytes, reached);
         }
         Err(error)
     }
 
     /// Saves that everything before `next_seq` was delivered.
     fn reach(&mut self, next_seq: u64, target: &Target) -> Result<(), DeliveryError> {
-        let saved = self.position.save(OutputPosition::new(next_seq, target.place()));
-        saved.map_err(|error| DeliveryError::new(format!("its position cannot be saved: {error}")))?;
-        // If it is not saved, the target is opened again at what was saved before, so the same entries have to follow.
-        self.next_seq = next_seq;
-        Ok(())
+        self.save(OutputPosition::new(next_seq, target.place()))
+    }
+
+    fn save(&mut self, position: OutputPosition) -> Result<(), DeliveryError> {
+        let next_seq = position.next_seq;
+        match self.position.save(position.clone()) {
+            Ok(()) => {
+                self.next_seq = next_seq;
+                self.status.reached(next_seq);
+                Ok(())
+            }
+            Err(error) => {
+                self.owed = Some(position);
+                Err(DeliveryError::new(format!("its position cannot be saved: {error}")))
+            }
+        }
     }
 
     /// Fills `batch`, for as long as messages are collected. Returns whether the reader was closed.

@@ -25,6 +25,7 @@
 //! | `chains.rs` | whether the blocks of each log follow one another |
 //! | `edge_file.rs` | how far an edge had read, for clients without a cursor |
 //! | `filters.rs` | filters that clients have put |
+//! | `output_leases.rs` | on which edge each output runs, and how far it has come |
 //! | `reports.rs` | what servers tell each other of themselves |
 //! | `parts.rs` | starts all of this |
 
@@ -47,6 +48,7 @@ mod lost_numbers;
 mod members;
 mod message;
 mod names;
+mod output_leases;
 mod parts;
 mod positions;
 mod reports;

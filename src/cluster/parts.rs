@@ -8,6 +8,7 @@ use super::error::ClusterError;
 use super::filters::BucketFilters;
 use super::journal::StreamJournal;
 use super::members::{self, Hold, KnownGroups, Member};
+use super::output_leases::OutputLease;
 use super::positions::{self, Positions};
 use super::reports::{self, Report, Reports, Work};
 use super::tail::{Arrived, Tail, pass_alerts};
@@ -15,13 +16,14 @@ use super::{leases::Leases, stream};
 use crate::config::ClusterConfig;
 use crate::journal::{AppendBlocks, SharedJournal};
 use crate::named_filters::SharedFilters;
-use crate::state::{self, parse_position};
+use crate::state::{self, SharedPosition, parse_position};
 use crate::system::{Durability, replace_file};
 use async_nats::jetstream::stream::{Info, Stream};
 use parking_lot::Mutex;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -193,6 +195,8 @@ pub(crate) struct Edge {
     /// Nothing is appended to it.
     appender: Arc<Appender>,
     file: Arc<EdgeFile>,
+    /// Number of outputs that run on this edge.
+    outputs: Arc<AtomicU32>,
     /// The number behind what this edge had read when it ended the last time. `None` if that is not known.
     pub(crate) end_of_last_run: Option<u64>,
 }
@@ -209,7 +213,7 @@ impl Edge {
         let end_of_last_run = file.read();
         common.engine.runtime.spawn(file.clone().keep_writing(common.journal.clone()));
         let appender = Arc::new(Appender::new(common.engine.clone(), Arc::default(), config.clone()));
-        Ok(Edge { common, appender, file, end_of_last_run })
+        Ok(Edge { common, appender, file, outputs: Arc::default(), end_of_last_run })
     }
 
     /// The stream.
@@ -227,6 +231,11 @@ impl Edge {
         let filters = Arc::new(BucketFilters { engine: self.common.engine.clone() });
         self.common.engine.runtime.spawn(filters.clone().keep_forgetting());
         filters
+    }
+
+    /// The place of the output `name`, which runs on one edge at a time.
+    pub(crate) fn output(&self, name: &str) -> Arc<dyn SharedPosition> {
+        Arc::new(OutputLease::new(self.common.engine.clone(), name, self.outputs.clone()))
     }
 
     /// Begins to read the stream, and reports the number of `clients`.

@@ -32,10 +32,12 @@ pub(super) fn resolve(sources: Sources, port: Option<&str>, proxies: Proxies) ->
     let outputs = outputs::outputs(&sources, &filters)?;
     filters::check_tokens(&sources, &access_rules.tokens, &filters)?;
     let cluster = cluster::cluster(&sources)?;
-    if cluster.role.is_some() && !outputs.is_empty() {
-        let problem = "a server of a cluster has no outputs, because each would deliver everything; run them on a single server";
-        return Err(sources.error("outputs", problem));
+    // Ingesters have no clients, and nothing that reads for an output.
+    let is_ingester = cluster.role == Some(Role::Ingest);
+    if is_ingester && outputs.iter().any(|output| output.is_transient) {
+        return Err(sources.error("--stdout", "an ingester streams nothing; use an edge"));
     }
+    let outputs = if is_ingester { Vec::new() } else { outputs };
     let watches = cluster.role != Some(Role::Edge);
     Ok(Config {
         listen: listen(&sources, &server.listen, port)?,

@@ -2,6 +2,7 @@
 
 use crate::config::OutputConfig;
 use crate::message::Stream;
+use crate::state::SharedPosition;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,8 @@ pub(crate) struct OutputStatus {
     /// Everything before the entry with this number was delivered.
     next_seq: AtomicU64,
     moving: Mutex<Moving>,
+    /// Where several servers share its position.
+    shared: Option<Arc<dyn SharedPosition>>,
 }
 
 #[derive(Debug)]
@@ -39,6 +42,10 @@ pub(crate) struct OutputFigures {
     /// Its kind.
     #[serde(rename = "type")]
     pub(crate) kind: &'static str,
+    /// The server of the cluster that it runs on, as far as that is known. `None` without a cluster.
+    pub(crate) node: Option<String>,
+    /// Whether it runs on this server.
+    pub(crate) runs_here: bool,
     /// The stream that it delivers.
     pub(crate) stream: Stream,
     /// Which messages of it.
@@ -64,8 +71,9 @@ pub(crate) struct OutputFigures {
 }
 
 impl OutputStatus {
-    /// The state of the output `config`, which has delivered everything before `next_seq`.
-    pub(crate) fn new(config: &OutputConfig, next_seq: u64) -> Self {
+    /// The state of the output `config`, which has delivered everything before `next_seq`. `shared` is where several servers
+    /// share its position.
+    pub(crate) fn new(config: &OutputConfig, next_seq: u64, shared: Option<Arc<dyn SharedPosition>>) -> Self {
         OutputStatus {
             name: config.name.clone(),
             kind: config.target.kind().name(),
@@ -77,7 +85,19 @@ impl OutputStatus {
             dead_letters: Arc::default(),
             next_seq: AtomicU64::new(next_seq),
             moving: Mutex::new(Moving { caught_up_at: Instant::now(), failing: None }),
+            shared,
         }
+    }
+
+    /// The number of the first entry that it has not delivered.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.next_seq.load(Ordering::Relaxed)
+    }
+
+    /// Records that it begins to run on this server, with the entry `next_seq`.
+    pub(crate) fn begins(&self, next_seq: u64) {
+        self.reached(next_seq);
+        *self.moving.lock() = Moving { caught_up_at: Instant::now(), failing: None };
     }
 
     /// The counter of messages that went to the dead-letter file.
@@ -85,10 +105,14 @@ impl OutputStatus {
         self.dead_letters.clone()
     }
 
-    /// Records that everything before `next_seq` was delivered, `messages` messages more.
-    pub(crate) fn delivered(&self, messages: u64, bytes: u64, next_seq: u64) {
-        self.messages.fetch_add(messages, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    /// Records that `messages` messages more were delivered.
+    pub(crate) fn delivered(&self, messages: usize, bytes: usize) {
+        self.messages.fetch_add(messages as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Records that everything before `next_seq` was delivered.
+    pub(crate) fn reached(&self, next_seq: u64) {
         self.next_seq.store(next_seq, Ordering::Relaxed);
     }
 
@@ -116,13 +140,17 @@ impl OutputStatus {
 
     /// The state now, if the next entry of the journal has the number `journal_next`.
     pub(crate) fn figures(&self, journal_next: u64, now: Instant) -> OutputFigures {
-        let next_seq = self.next_seq.load(Ordering::Relaxed);
+        let runs_here = self.shared.as_ref().is_none_or(|shared| shared.is_held());
+        let elsewhere = self.shared.as_ref().filter(|_| !runs_here).and_then(|shared| shared.seen());
+        let next_seq = elsewhere.unwrap_or_else(|| self.next_seq());
         let behind = journal_next.saturating_sub(next_seq);
         let moving = self.moving.lock();
         let since = |at: Instant| now.saturating_duration_since(at).as_secs_f64();
         OutputFigures {
             name: self.name.clone(),
             kind: self.kind,
+            node: self.shared.as_ref().and_then(|shared| shared.owner()),
+            runs_here,
             stream: self.stream,
             filter: self.filter.clone(),
             messages_delivered: self.messages.load(Ordering::Relaxed),
@@ -131,7 +159,7 @@ impl OutputStatus {
             failures: self.failures.load(Ordering::Relaxed),
             cursor: next_seq.saturating_sub(1),
             behind,
-            behind_seconds: if behind > 0 { since(moving.caught_up_at) } else { 0.0 },
+            behind_seconds: if behind > 0 && runs_here { since(moving.caught_up_at) } else { 0.0 },
             error: moving.failing.as_ref().map(|(error, _)| error.clone()),
             failing_seconds: moving.failing.as_ref().map(|(_, at)| since(*at)),
         }

@@ -58,14 +58,14 @@ fn readiness(state: &AppState) -> StatusAndBody {
     in_cluster(state, ready, body)
 }
 
-/// How far the outputs are behind. It does not decide whether the server is ready: clients get their messages also while the
+/// How far the outputs that run here are behind. It does not decide whether the server is ready: clients get their messages also while the
 /// target of an output fails.
 fn outputs(state: &AppState) -> Vec<Value> {
     let describe = |output: OutputFigures| {
         json!({ "name": output.name, "failing": output.error.is_some(), "behind": output.behind,
             "behind_seconds": output.behind_seconds })
     };
-    state.outputs().into_iter().map(describe).collect()
+    state.outputs().into_iter().filter(|output| output.runs_here).map(describe).collect()
 }
 
 /// The answer, with what the cluster looks like, if this server is a part of one.

@@ -8,7 +8,7 @@ use crate::actors::outlet::Outlet;
 use crate::config::{Config, HealthLimits, JournalConfig};
 use crate::journal::{AppendBlocks, KnownIssuers, SharedJournal, Store};
 use crate::named_filters::SharedFilters;
-use crate::state::Positions;
+use crate::state::{Positions, SharedPosition};
 use crate::unique::Uniques;
 use actix::prelude::*;
 use std::io;
@@ -109,6 +109,17 @@ impl Backbone {
         return self.membership.as_ref()?.filters();
         #[cfg(not(feature = "cluster"))]
         None
+    }
+
+    /// The place of the output `name`, if several servers share it.
+    pub(super) fn output(&self, name: &str) -> Option<Arc<dyn SharedPosition>> {
+        #[cfg(feature = "cluster")]
+        return self.membership.as_ref()?.output(name);
+        #[cfg(not(feature = "cluster"))]
+        {
+            let _ = name;
+            None
+        }
     }
 
     /// Publishes what other servers append to the clients of this one.

@@ -11,6 +11,7 @@ use crate::journal::{AppendBlocks, KnownIssuers, SharedJournal};
 use crate::message::{Demand, Stream, Wire};
 use crate::named_filters::SharedFilters;
 use crate::routes::{ClusterFigures, ClusterView, IngesterFigures, describe_log};
+use crate::state::SharedPosition;
 use actix::prelude::*;
 use std::collections::BTreeSet;
 use std::io;
@@ -65,6 +66,14 @@ impl Membership {
         match self {
             Membership::Ingester(_) => None,
             Membership::Edge(edge) => Some(edge.filters()),
+        }
+    }
+
+    /// The place of the output `name`, which runs on one edge at a time. An ingester runs none.
+    pub(super) fn output(&self, name: &str) -> Option<Arc<dyn SharedPosition>> {
+        match self {
+            Membership::Ingester(_) => None,
+            Membership::Edge(edge) => Some(edge.output(name)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Starts and stops the outputs, each on a thread of its own.
 
+use super::backbone::Backbone;
 use super::error::StartError;
 use crate::actors::broker::Broker;
 use crate::actors::output::Output;
@@ -8,7 +9,7 @@ use crate::config::{Config, OutputConfig};
 use crate::http_client::TlsClient;
 use crate::named_filters::NamedFilters;
 use crate::outputs::{self, OutputStatus, WebhookSettings};
-use crate::state::OutputPositionFile;
+use crate::state::{OutputPositionFile, OutputPositions};
 use actix::prelude::*;
 use futures_util::future::join_all;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ pub(super) struct OutputServices<'a> {
 /// An output that has not started, and how far it has come.
 pub(super) struct OpenOutput {
     config: OutputConfig,
-    position: OutputPositionFile,
+    position: OutputPositions,
 }
 
 /// Checks the settings of `output` as far as that is possible without its target.
@@ -48,29 +49,39 @@ pub(crate) fn check(output: &OutputConfig) -> Result<(), StartError> {
 ///
 /// # Errors
 /// If that cannot be read, or one cannot be set up.
-pub(super) fn open(config: &Config) -> Result<Vec<OpenOutput>, StartError> {
+pub(super) fn open(config: &Config, backbone: &Backbone) -> Result<Vec<OpenOutput>, StartError> {
     let dir = config.keeps_positions.then_some(config.state_dir.as_path());
     let outputs = config.outputs.iter().map(|config| {
         check(config)?;
-        let position = OutputPositionFile::open(dir.filter(|_| !config.is_transient), &config.name)?;
+        let shared = if config.is_transient { None } else { backbone.output(&config.name) };
+        let position = match shared {
+            Some(place) => OutputPositions::Shared { place, saved: None },
+            None => {
+                let dir = dir.filter(|_| !config.is_transient);
+                OutputPositions::Own(OutputPositionFile::open(dir, &config.name)?)
+            }
+        };
         Ok(OpenOutput { config: config.clone(), position })
     });
     outputs.collect()
 }
 
 impl OpenOutput {
-    /// What is told of it, and the number of the first entry that it has not delivered.
-    pub(super) fn status(&self, subscriptions: &Subscriptions) -> (Arc<OutputStatus>, u64) {
-        let next_seq = Output::first_seq(&self.config, &self.position, subscriptions);
-        (Arc::new(OutputStatus::new(&self.config, next_seq)), next_seq)
+    /// What is told of it.
+    pub(super) fn status(&self, subscriptions: &Subscriptions) -> Arc<OutputStatus> {
+        let (next_seq, place) = match &self.position {
+            OutputPositions::Own(_) => (Output::first_seq(&self.config, &self.position, subscriptions), None),
+            OutputPositions::Shared { place, .. } => (subscriptions.journal.next_seq(), Some(place.clone())),
+        };
+        Arc::new(OutputStatus::new(&self.config, next_seq, place))
     }
 }
 
 impl Outputs {
-    /// Starts `outputs`, whose states and first numbers are `statuses`.
+    /// Starts `outputs`, whose states are `statuses`.
     pub(super) fn start(
         outputs: Vec<OpenOutput>,
-        statuses: &[(Arc<OutputStatus>, u64)],
+        statuses: &[Arc<OutputStatus>],
         config: &Config,
         services: &OutputServices<'_>,
     ) -> Self {
@@ -80,7 +91,7 @@ impl Outputs {
             proxies: config.proxies.clone(),
             user_agent: config.user_agent.clone(),
         };
-        let start = |(output, (status, next_seq)): (OpenOutput, &(Arc<OutputStatus>, u64))| {
+        let start = |(output, status): (OpenOutput, &Arc<OutputStatus>)| {
             let OpenOutput { config, position } = output;
             let named = config.choice.named.as_deref().and_then(|name| services.filters.configured.get(name));
             let output = Output {
@@ -92,7 +103,8 @@ impl Outputs {
                 status: status.clone(),
                 webhooks: webhooks.clone(),
                 stopping: stopping.clone(),
-                next_seq: *next_seq,
+                next_seq: status.next_seq(),
+                owed: None,
             };
             let (done, ended) = oneshot::channel();
             let arbiter = Arbiter::new();

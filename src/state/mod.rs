@@ -7,6 +7,7 @@ mod foreign;
 mod ledger;
 mod lock;
 mod output_positions;
+mod output_store;
 mod position;
 pub(crate) mod positions;
 mod rates;
@@ -22,6 +23,7 @@ pub use ledger::{Ledger, OutOfTurn};
 pub use lock::{StateLock, StateLockError};
 pub use output_positions::OutputPositionError;
 pub(crate) use output_positions::{FilePlace, OutputPosition, OutputPositionFile};
+pub(crate) use output_store::{OutputPositions, SharedPosition};
 pub use position::{Between, Decision, MissingRange, Position, Skip};
 #[cfg(feature = "cluster")]
 pub(crate) use positions::log_identifier;

@@ -30,6 +30,7 @@ mod logs;
 mod moving;
 mod nats_output;
 mod nodes;
+mod outputs;
 mod process;
 mod received;
 mod refusals;

@@ -82,7 +82,8 @@ async fn text(state: &AppState, as_open_metrics: bool) -> Result<StatusAndBody, 
         operators: state.operators.figures(),
         server: server::ServerFigures::read(state, broker),
         filters: filters::read(state),
-        outputs: state.outputs(),
+        // Another server has the metrics of those that run there.
+        outputs: state.outputs().into_iter().filter(|output| output.runs_here).collect(),
         process: process::ProcessFigures::read(),
         #[cfg(feature = "cluster")]
         cluster: state.cluster.as_ref().map(|cluster| cluster.figures()),
