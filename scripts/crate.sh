@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Packs the crate, and installs and runs it from there: scripts/crate.sh
 #
-# What `cargo publish` would give to others is unpacked in an empty folder, installed with `cargo install`, and started. It must
-# be complete, without warnings, and without what nobody needs there. Packs the last commit, so commit before. Takes ten minutes
-# on 2 cores.
+# What `cargo publish` would give to others is unpacked in an empty folder, installed with `cargo install`, and started. It
+# must be complete, without warnings, and without what nobody needs there. Packs the last commit, so commit before. Takes ten
+# minutes on 2 cores.
 #
 # CLIENTS   folder for the packages of clients, kept and used again when given; a temporary one
 set -euo pipefail
@@ -42,6 +42,7 @@ cd "$work/installed" # where there is nothing of the sources
 bin/certstream-server --version
 start_server bin/certstream-server demo
 cd "$OLDPWD"
-PYTHONDONTWRITEBYTECODE=1 "$clients/venv/bin/python" scripts/smoke_websockets.py "ws://$address/" 5 || fail "a client missed messages"
+PYTHONDONTWRITEBYTECODE=1 "$clients/venv/bin/python" scripts/smoke_websockets.py "ws://$address/" 12 ||
+  fail "a client missed messages"
 stop_server
 echo "passed: $(basename "$packed"), $(tar --list --file "$packed" | wc -l) files, $(du -h "$packed" | cut -f 1)"

@@ -3,9 +3,9 @@
 #
 # As root, without a cluster and without the image. The manifests are rendered with kubectl and held against the schemas of
 # Kubernetes, also with each of their members misspelt, which must be refused. Every configuration must be accepted by the
-# program. Then all pods are started as the manifests say, in network and mount namespaces of their own: with their
-# commands, variables, users, volumes and read-only roots, and with the demo's logs. Their probes must succeed, the ports that
-# they name must be those that are listened on, clients must receive entries, and SIGTERM must end them in time.
+# program. Then all pods are started as the manifests say, in network and mount namespaces of their own: with their commands,
+# variables, users, volumes and read-only roots, and with the demo's logs. Their probes must succeed, the ports that they name
+# must be those that are listened on, clients must receive entries, and SIGTERM must end them in time.
 #
 # SERVER        a binary with clusters; target/debug/certstream-server
 # NATS_SERVER   the engine, nats-server; the one in PATH
@@ -24,17 +24,27 @@ if [ ! -x "$packages/bin/kubernetes-validate" ]; then
 fi
 export PYTHONDONTWRITEBYTECODE=1
 
+# check NAME: that kustomization, and then its pods. What is started ends with its namespace, and so do mounts.
+check() {
+  local config
+  kubectl kustomize "config/kubernetes/$1" >"$work/$1.yaml" || fail "config/kubernetes/$1 cannot be rendered"
+  "$packages/bin/python" scripts/kubernetes_check.py "$work" "$1" || fail "the manifests of $1: see above"
+  for config in "$work/$1"-*.toml; do
+    "$server" check-config --config "$config" >"$config.checked" 2>&1 || fail "$(basename "$config"): $(cat "$config.checked")"
+  done
+  unshare --net --mount --pid --fork --kill-child --mount-proc "$packages/bin/python" scripts/kubernetes_run.py \
+    "$work/$1.yaml" "$server" "$nats" "$work" || fail "the pods of $1: see above"
+}
+
+checks=()
 for kustomization in server cluster; do
-  kubectl kustomize "config/kubernetes/$kustomization" >"$work/$kustomization.yaml" ||
-    fail "config/kubernetes/$kustomization cannot be rendered"
+  (trap - EXIT && check "$kustomization") &
+  checks+=($!)
+  started+=($!)
 done
-"$packages/bin/python" scripts/kubernetes_check.py "$work" server cluster || fail "see above"
-for config in "$work"/*.toml; do
-  "$server" check-config --config "$config" >"$work/checked" 2>&1 || fail "$(basename "$config"): $(cat "$work/checked")"
+failed=0
+for pid in "${checks[@]}"; do
+  wait "$pid" || failed=1
 done
-# The namespaces of this script end with it, and so do their mounts.
-for kustomization in server cluster; do
-  unshare --net --mount "$packages/bin/python" scripts/kubernetes_run.py "$work/$kustomization.yaml" "$server" "$nats" "$work" ||
-    fail "see above"
-done
+[ "$failed" = 0 ] || exit 1
 echo "passed: the manifests are valid, and their pods run"

@@ -1,8 +1,8 @@
-"""Checks rendered manifests: python3 scripts/kubernetes_check.py FOLDER NAME...
+"""Checks rendered manifests: python3 scripts/kubernetes_check.py FOLDER NAME
 
-FOLDER/NAME.yaml are checked against the schemas of the oldest version of Kubernetes that they are for, and of the newest one;
-with a member misspelt, they must not pass. Names that refer to something must refer to something that is there. The
-configurations in them are written to FOLDER.
+FOLDER/NAME.yaml is checked against the schemas of the oldest version of Kubernetes that it is for, and of the newest one;
+with a member misspelt, it must not pass. Names that refer to something must refer to something that is there. The
+configurations in it are written to FOLDER.
 """
 
 import copy
@@ -140,19 +140,18 @@ def check_references(resources):
 
 
 def main():
-    folder, *names = sys.argv[1:]
-    for name in names:
-        resources = documents(f"{folder}/{name}.yaml")
-        count = check_schemas(resources)
-        config_maps = {resource["metadata"]["name"]: resource["data"] for resource in of_kind(resources, "ConfigMap")}
-        for workload in workloads(resources):
-            check_pod(workload, config_maps)
-        check_references(resources)
-        for data in config_maps.values():
-            for file, text in data.items():
-                pathlib.Path(folder, f"{name}-{file}").write_text(text)
-        print(f"{name}: {len(resources)} resources are valid in Kubernetes {' and '.join(VERSIONS)}; "
-              f"{count} misspelt members are refused")
+    folder, name = sys.argv[1:]
+    resources = documents(f"{folder}/{name}.yaml")
+    count = check_schemas(resources)
+    config_maps = {resource["metadata"]["name"]: resource["data"] for resource in of_kind(resources, "ConfigMap")}
+    for workload in workloads(resources):
+        check_pod(workload, config_maps)
+    check_references(resources)
+    for data in config_maps.values():
+        for file, text in data.items():
+            pathlib.Path(folder, f"{name}-{file}").write_text(text)
+    print(f"{name}: {len(resources)} resources are valid in Kubernetes {' and '.join(VERSIONS)}; "
+          f"{count} misspelt members are refused")
 
 
 main()

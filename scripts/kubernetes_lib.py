@@ -1,4 +1,4 @@
-"""What is common to kubernetes_check.py and kubernetes_run.py: rendered manifests, and what the Dockerfile says of the image."""
+"""What kubernetes_check.py and kubernetes_run.py share: rendered manifests, and what the Dockerfile says of the image."""
 
 import pathlib
 import re

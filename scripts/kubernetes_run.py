@@ -1,9 +1,9 @@
 """Runs all pods of rendered manifests: python3 scripts/kubernetes_run.py MANIFESTS SERVER NATS_SERVER FOLDER
 
-It must be called as root, in network and mount namespaces of its own. It does what matters here of what a node of Kubernetes
-does: each pod has an address on a bridge, its configuration and volumes, a root that cannot be written, and its user without
-capabilities. The image's place is taken by this machine's /usr with SERVER and NATS_SERVER, and that of the public logs by
-those of the demo.
+It must be called as root, in network, mount and process namespaces of its own, with which all ends that it has started. It does
+what matters here of what a node of Kubernetes does: each pod has an address on a bridge, its configuration and volumes, a root
+that cannot be written, and its user without capabilities. The image's place is taken by this machine's /usr with SERVER and
+NATS_SERVER, and that of the public logs by those of the demo.
 """
 
 import asyncio
@@ -131,7 +131,8 @@ class Pod:
         fail(f"{self.name}: {text}\nthe last lines of its log:\n{log}")
 
     def port(self, name):
-        return next(port["containerPort"] for port in self.container["ports"] if name in (port["name"], port["containerPort"]))
+        ports = self.container["ports"]
+        return next(port["containerPort"] for port in ports if name in (port["name"], port["containerPort"]))
 
     def succeeds(self, probe):
         """Whether the probe does, within its timeout."""
@@ -193,10 +194,10 @@ def confined(context):
 
 
 def start_demo(server, folder):
-    """Logs, as [[logs]] of a configuration: behind the address of the node, because the demo's are for this machine alone."""
-    log = open(folder / "demo.log", "w")
+    """The demo's logs, as [[logs]] of a configuration, and their ports: those of the node, to which they are forwarded."""
+    output = open(folder / "demo.log", "w")
     environment = os.environ | {"PORT": "0", "RUST_LOG": "info"}
-    demo = subprocess.Popen([server, "demo", "--rate", "50"], stdout=log, stderr=subprocess.STDOUT, env=environment)
+    demo = subprocess.Popen([server, "demo", "--rate", "50"], stdout=output, stderr=subprocess.STDOUT, env=environment)
     while not (found := re.search(r"listening on \S*:(\d+);", (folder / "demo.log").read_text())):
         if demo.poll() is not None:
             fail(f"the demo: {(folder / 'demo.log').read_text()}")
@@ -205,8 +206,9 @@ def start_demo(server, folder):
     for log in json.load(get("127.0.0.1", int(found[1]), "/status.json"))["logs"]:
         place = log["url"].removeprefix("http://").rstrip("/")
         ports.append(int(place.rpartition(":")[2]))
-        sections += f'\n[[logs]]\nurl = "http://{NODE}:{ports[-1]}"\ntype = "{log["protocol"]}"\norigin = "{place}"\nstart = 0\n'
-    return demo, sections, ports
+        sections += f'\n[[logs]]\nurl = "http://{NODE}:{ports[-1]}"\ntype = "{log["protocol"]}"\n'
+        sections += f'origin = "{place}"\nstart = 0\n'
+    return sections, ports
 
 
 async def forward(ports):
@@ -262,9 +264,8 @@ def main():
     run("ip", "link", "add", "bridge", "type", "bridge", "forward_delay", "0")
     run("ip", "address", "add", f"{NODE}/24", "dev", "bridge")
     run("ip", "link", "set", "bridge", "up")
-    demo, logs, ports = start_demo(server, folder)
-    forwarder = os.fork()
-    if forwarder == 0:
+    logs, ports = start_demo(server, folder)
+    if os.fork() == 0:
         asyncio.run(forward(ports))
 
     pods = []
@@ -275,21 +276,16 @@ def main():
     hosts = "127.0.0.1 localhost\n" + "".join(f"{pod.address} {pod.host}\n" for pod in pods)
     secret = secrets.token_hex(16)
     begin = time.monotonic()
-    try:
-        for pod in pods:
-            pod.start(config_maps, logs, hosts, secret)
-        for pod in pods:
-            pod.becomes_ready()
-        ready = time.monotonic() - begin
-        for pod in pods:
-            pod.check_process()
-        for service in of_kind(resources, "Service"):
-            check_service(service, pods)
-        took = [pod.stop() for pod in sorted(pods, key=lambda pod: not is_program(pod.container))]
-    finally:
-        for process in [pod.process for pod in pods if pod.process] + [demo]:
-            process.kill()
-        os.kill(forwarder, signal.SIGKILL)
+    for pod in pods:
+        pod.start(config_maps, logs, hosts, secret)
+    for pod in pods:
+        pod.becomes_ready()
+    ready = time.monotonic() - begin
+    for pod in pods:
+        pod.check_process()
+    for service in of_kind(resources, "Service"):
+        check_service(service, pods)
+    took = [pod.stop() for pod in sorted(pods, key=lambda pod: not is_program(pod.container))]
     print(f"{folder.name}: {len(pods)} pods ready after {ready:.1f} s, as user {image_user()}; "
           f"the last one ended {max(took):.1f} s after SIGTERM")
 

@@ -3,7 +3,7 @@
 #
 # Both must be equal, byte by byte. What is in the archive is unpacked and run, and its SBOM must be valid and name exactly the
 # crates that `cargo tree` has for these features. The second build is that of the last commit, so commit before. Takes fifteen
-# minutes on 2 cores, and 3 GB of disk until it ends. The archive stays in target/archives.
+# minutes on 2 cores, and 1 GB of disk until it ends. The archive stays in target/archives.
 #
 # FEATURES   as in release_build.sh
 # CLIENTS    folder for the packages of clients, kept and used again when given; a temporary one
@@ -73,13 +73,15 @@ check_listing() {
 # check_program: it runs where there is nothing else of it.
 check_program() {
   (cd "$1" && ./certstream-server --version && ./certstream-server check-config --config config/certstream.toml >/dev/null)
-  ! strings "$1/certstream-server" | grep -F -e "${CARGO_HOME:-$HOME/.cargo}" -e "$HOME/.rustup" -e "$PWD/" -e "$work" || fail "the program has paths of this machine"
+  ! strings "$1/certstream-server" | grep -F -e "${CARGO_HOME:-$HOME/.cargo}" -e "$HOME/.rustup" -e "$PWD/" -e "$work" ||
+    fail "the program has paths of this machine"
   ! ldd "$1/certstream-server" | grep -E 'ssl|crypto' || fail "the program needs the system's OpenSSL"
   start_server "$1/certstream-server" demo
-  PYTHONDONTWRITEBYTECODE=1 "$clients/venv/bin/python" scripts/smoke_websockets.py "ws://$address/" 5 ||
+  PYTHONDONTWRITEBYTECODE=1 "$clients/venv/bin/python" scripts/smoke_websockets.py "ws://$address/" 12 ||
     fail "a client missed messages"
   stop_server
-  echo "the oldest glibc that it runs with: $(objdump -T "$1/certstream-server" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)"
+  echo "the oldest glibc that it runs with: $(objdump -T "$1/certstream-server" | grep -o 'GLIBC_[0-9.]*' |
+    sort -Vu | tail -n 1)"
 }
 
 git diff --quiet HEAD -- || fail "there are changes that are not committed"
@@ -97,8 +99,8 @@ mkdir "$work/unpacked"
 tar --extract --file "$archive" --directory "$work/unpacked"
 check_listing "$name"
 check_program "$work/unpacked/$name"
-"$clients/cyclonedx/bin/python" scripts/release_sbom_check.py "${archive%.tar.gz}.cdx.json" "$work/unpacked/$name/certstream-server" \
-  "$target" "$FEATURES"
+"$clients/cyclonedx/bin/python" scripts/release_sbom_check.py "${archive%.tar.gz}.cdx.json" \
+  "$work/unpacked/$name/certstream-server" "$target" "$FEATURES"
 build_elsewhere
 equal "$archive" "$work/again.tar.gz"
 equal "${archive%.tar.gz}.cdx.json" "$work/again.cdx.json"

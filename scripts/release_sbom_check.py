@@ -16,8 +16,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 
 def tree(target, features, edges):
-    command = ["cargo", "tree", "--locked", "--edges", edges, "--target", target, "--no-default-features", "--features", features,
-               "--prefix", "none", "--format", "{p}"]
+    command = ["cargo", "tree", "--locked", "--edges", edges, "--target", target, "--no-default-features",
+               "--features", features, "--prefix", "none", "--format", "{p}"]
     lines = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout.splitlines()
     return {(line.split()[0], line.split()[1].removeprefix("v")) for line in lines if line}
 
