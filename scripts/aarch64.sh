@@ -12,8 +12,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib.sh
 
+export FEATURES=${FEATURES:-demo cluster vendored-openssl}
 target=aarch64-unknown-linux-gnu
-libraries=/usr/aarch64-linux-gnu # of Debian's cross compiler
+# With the libraries of Debian's cross compiler. A function would be another process, between a signal and the program.
+libraries=/usr/aarch64-linux-gnu
+qemu=(qemu-aarch64-static -L "$libraries")
 
 install_what_is_missing() {
   local packages=()
@@ -29,16 +32,11 @@ install_what_is_missing() {
   [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ] || rustup --quiet target add "$target"
 }
 
-# in_qemu COMMAND...
-in_qemu() {
-  qemu-aarch64-static -L "$libraries" "$@"
-}
-
 # build: puts the archive's path into the variable archive.
 build() {
   local begin=$SECONDS
   CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc \
-    RUNNER="qemu-aarch64-static -L $libraries" scripts/release_build.sh "$target" >"$work/build.log" || fail "the build"
+    RUNNER="${qemu[*]}" scripts/release_build.sh "$target" >"$work/build.log" || fail "the build"
   archive=$(tail -n 1 "$work/build.log")
   echo "built in $((SECONDS - begin)) s"
 }
@@ -63,14 +61,15 @@ build
 tar --extract --file "$archive" --directory "$work" --strip-components 1
 program=$work/certstream-server
 file "$program" | grep -q 'ELF 64-bit LSB pie executable, ARM aarch64' || fail "not for aarch64: $(file "$program")"
-in_qemu "$program" --version
-in_qemu "$program" check-config --config "$work/config/certstream.toml" >"$work/checked" || fail "check-config"
-if in_qemu "$program" check-config --config /nowhere.toml 2>"$work/refused"; then
+"${qemu[@]}" "$program" --version
+"${qemu[@]}" "$program" check-config --config "$work/config/certstream.toml" >"$work/checked" || fail "check-config"
+if "${qemu[@]}" "$program" check-config --config /nowhere.toml 2>"$work/refused"; then
   fail "a configuration that is not there is accepted"
 fi
+check_sbom "$archive" "$program" "$target" "$FEATURES"
 [ -s "$work/man/certstream-server.1" ] || fail "the manual page is empty"
 
-start_server in_qemu "$program" demo
+start_server "${qemu[@]}" "$program" demo
 PYTHONDONTWRITEBYTECODE=1 "$clients/venv/bin/python" scripts/smoke_websockets.py "ws://$address/" 12 ||
   fail "a client missed messages"
 curl -sf "http://$address/stats" | verified || fail "the entries of the logs are not verified"

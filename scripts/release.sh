@@ -87,10 +87,6 @@ check_program() {
 git diff --quiet HEAD -- || fail "there are changes that are not committed"
 temporary_folder work
 install_python_clients "${CLIENTS:-$work/clients}"
-if [ ! -x "$clients/cyclonedx/bin/python" ]; then
-  python3 -m venv "$clients/cyclonedx"
-  "$clients/cyclonedx/bin/pip" install --quiet --disable-pip-version-check 'cyclonedx-python-lib[json-validation]==11.12.0'
-fi
 
 build "$PWD" archive
 name=$(basename "$archive" .tar.gz)
@@ -99,8 +95,7 @@ mkdir "$work/unpacked"
 tar --extract --file "$archive" --directory "$work/unpacked"
 check_listing "$name"
 check_program "$work/unpacked/$name"
-"$clients/cyclonedx/bin/python" scripts/release_sbom_check.py "${archive%.tar.gz}.cdx.json" \
-  "$work/unpacked/$name/certstream-server" "$target" "$FEATURES"
+check_sbom "$archive" "$work/unpacked/$name/certstream-server" "$target" "$FEATURES"
 build_elsewhere
 equal "$archive" "$work/again.tar.gz"
 equal "${archive%.tar.gz}.cdx.json" "$work/again.cdx.json"
