@@ -36,7 +36,9 @@ export LC_ALL=C
 check_listing
 
 begin=$SECONDS
-without_warnings cargo install --locked --path "$crate" --root "$work/installed" --target-dir "$work/built" --no-track
+# Cargo warns where the folder of programs is not in PATH.
+PATH=$PATH:$work/installed/bin without_warnings cargo install --locked --path "$crate" --root "$work/installed" \
+  --target-dir "$work/built" --no-track
 echo "installed in $((SECONDS - begin)) s"
 cd "$work/installed" # where there is nothing of the sources
 bin/certstream-server --version
