@@ -46,10 +46,10 @@ equal() {
   if [[ "$1" = *.tar.gz ]]; then
     tar --extract --file "$1" --directory "$work/a"
     tar --extract --file "$2" --directory "$work/b"
-    diff -r "$work/a" "$work/b" >&2
-    diff <(strings "$work"/a/*/certstream-server) <(strings "$work"/b/*/certstream-server) | head -n 20 >&2
+    diff -r "$work/a" "$work/b" >&2 || true
+    diff <(strings "$work"/a/*/certstream-server) <(strings "$work"/b/*/certstream-server) | head -n 20 >&2 || true
   else
-    diff "$1" "$2" | head -n 20 >&2
+    diff "$1" "$2" | head -n 20 >&2 || true
   fi
   fail "two builds of $(basename "$1") differ"
 }
