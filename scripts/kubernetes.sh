@@ -18,10 +18,7 @@ server=${SERVER:-${CARGO_TARGET_DIR:-target}/debug/certstream-server}
 nats=$(command -v "${NATS_SERVER:-nats-server}") || fail "there is no nats-server"
 temporary_folder work
 packages=${CLIENTS:-$work/clients}/kubernetes
-if [ ! -x "$packages/bin/kubernetes-validate" ]; then
-  python3 -m venv "$packages"
-  "$packages/bin/pip" install --quiet --disable-pip-version-check kubernetes-validate==1.37.0
-fi
+install_kubernetes_schemas "$packages"
 export PYTHONDONTWRITEBYTECODE=1
 
 # check NAME: that kustomization, and then its pods. What is started ends with its namespace, and so do mounts.

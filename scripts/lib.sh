@@ -138,3 +138,11 @@ check_sbom() {
   PYTHONDONTWRITEBYTECODE=1 "$clients/cyclonedx/bin/python" scripts/release_sbom_check.py "${1%.tar.gz}.cdx.json" "${@:2}" ||
     fail "the SBOM of $(basename "$1")"
 }
+
+# install_kubernetes_schemas FOLDER: kept there, and used again.
+install_kubernetes_schemas() {
+  if [ ! -x "$1/bin/kubernetes-validate" ]; then
+    python3 -m venv "$1"
+    "$1/bin/pip" install --quiet --disable-pip-version-check kubernetes-validate==1.37.0
+  fi
+}
