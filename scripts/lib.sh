@@ -128,3 +128,21 @@ build_go() {
   mkdir -p "$1"
   GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$(absolute "$1")/go-cache go build -o "${@:2}"
 }
+
+# check_sbom ARCHIVE PROGRAM TARGET FEATURES: of a release. Keeps its packages in the folder of install_python_clients.
+check_sbom() {
+  if [ ! -x "$clients/cyclonedx/bin/python" ]; then
+    python3 -m venv "$clients/cyclonedx"
+    "$clients/cyclonedx/bin/pip" install --quiet --disable-pip-version-check 'cyclonedx-python-lib[json-validation]==11.12.0'
+  fi
+  PYTHONDONTWRITEBYTECODE=1 "$clients/cyclonedx/bin/python" scripts/release_sbom_check.py "${1%.tar.gz}.cdx.json" "${@:2}" ||
+    fail "the SBOM of $(basename "$1")"
+}
+
+# install_kubernetes_schemas FOLDER: kept there, and used again.
+install_kubernetes_schemas() {
+  if [ ! -x "$1/bin/kubernetes-validate" ]; then
+    python3 -m venv "$1"
+    "$1/bin/pip" install --quiet --disable-pip-version-check kubernetes-validate==1.37.0
+  fi
+}
