@@ -31,6 +31,6 @@ skipped=(
   wires::events_go_in_chunks_only_to_those_who_know_them
 )
 export TEST_ENGINE="nats://127.0.0.1:$port"
-cargo test --locked --features cluster --test api -- \
+cargo test --locked --features cluster,kafka --test api -- \
   streams:: wires:: resume:: filters:: kept_filters:: named_filters:: slow_clients:: \
   "${skipped[@]/#/--skip=}"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Holds servers to the documents of src/routes/contracts: contracts.py SECONDS OPEN CLOSED FOLDER [RECEIVED]
+"""Holds servers to the documents of src/routes/contracts: contracts.py SECONDS OPEN CLOSED HOOK FOLDER [RECEIVED]
 
 OPEN and CLOSED are addresses: of a demo with all faults, and of a server with tokens (scripts/contracts.sh says which). All
-streams of OPEN are read for SECONDS, on every wire; all routes of both are asked. RECEIVED is a folder of messages that
+streams of OPEN are read for SECONDS, on every wire; all routes of both are asked. OPEN has an output to the port HOOK. RECEIVED is a folder of messages that
 conformance.sh has received. All must be valid, and must not be when they are changed. FOLDER gets samples.
 """
 import collections
@@ -16,6 +16,7 @@ import time
 
 import contracts_routes
 from contracts_lib import Contracts, parse, problems
+from contracts_hook import Hook
 from contracts_listen import Listener, subscriptions
 from contracts_mutations import mutations, shape
 
@@ -102,8 +103,9 @@ class Check:
 
 
 def main():
-    seconds, opened, closed, folder, *received = sys.argv[1:]
+    seconds, opened, closed, hook, folder, *received = sys.argv[1:]
     contracts = Contracts()
+    hook = Hook(contracts, int(hook))
     check, routes = Check(contracts), contracts_routes.Routes(contracts, opened)
     filter_name = contracts_routes.open_server(routes)
     wait_for_entries(routes)
@@ -132,9 +134,13 @@ def main():
     for kind, values in [*routes.samples.items(), *others.samples.items()]:
         for value in values:
             check.sample(kind, value)
+    for value in hook.samples:
+        check.sample("webhook_delivery", value)
+    if not hook.messages:
+        check.faults.append("no webhook was sent")
     changes = check.changes()
     write_samples(pathlib.Path(folder), check)
-    faults = routes.faults + others.faults + check.faults
+    faults = routes.faults + others.faults + hook.faults + check.faults
     for fault, times in collections.Counter(faults).most_common(40):
         print(f"{fault} ({times} times)" if times > 1 else fault)
     for where, count in sorted(check.counts.items()):
@@ -153,6 +159,8 @@ def wait_for_entries(routes):
 
 def write_samples(folder, check):
     for kind, samples in check.samples.items():
+        if kind == "webhook_delivery":
+            continue  # It has the types of its messages.
         lines = (json.dumps(sample) + "\n" for sample in samples.values())
         (folder / f"{kind}.jsonl").write_text("".join(lines))
 

@@ -36,7 +36,8 @@ install_node() {
     quicktype@23.2.6 typescript@7.0.2
 }
 
-# The demo with faults has an admin, a filter and an output; the other server has tokens, a log that does not answer, and
+hook=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+# The demo with faults has an admin, a filter and outputs; the other server has tokens, a log that does not answer, and
 # shows its statistics to nobody.
 cat >"$work/open.toml" <<END
 [admin]
@@ -50,6 +51,12 @@ lookalike = ["bramble.example"]
 name = "files"
 type = "file"
 dir = "$work/files"
+[[outputs]]
+name = "hook"
+type = "webhook"
+url = "http://127.0.0.1:$hook/"
+allow_internal = true
+secret = "a secret for tests"
 END
 cat >"$work/closed.toml" <<'END'
 [admin]
@@ -100,7 +107,7 @@ install_python
 start_server env CERTSTREAM_STATE_DIR="$work/closed" "$server" --config "$work/closed.toml"
 closed=$address
 start_server env CERTSTREAM_STATE_DIR="$work/open" "$server" --config "$work/open.toml" demo --faults --rate 40
-"$tools/venv/bin/python" -B scripts/contracts.py "${DURATION:-20}" "$address" "$closed" "$work/samples" "${received[@]}" ||
+"$tools/venv/bin/python" -B scripts/contracts.py "${DURATION:-20}" "$address" "$closed" "$hook" "$work/samples" "${received[@]}" ||
   fail "what is served is not what the contracts say; see above"
 stop_server
 

@@ -37,8 +37,9 @@ def may_be_left_out(kind, path):
     if kind in ("stats", "stats_admin") and path[0] in MAPS:
         return len(path) == 2
     text = "/".join(map(str, path))
-    if kind == "latest":
-        kind, text = "certificate_update", re.sub(r"^messages/\d+/", "", text)
+    inner = {"latest": "certificate_update", "webhook_delivery": "certificate_update_lite"}.get(kind)
+    if inner:
+        kind, text = inner, re.sub(r"^messages/\d+/", "", text)
     return any(re.fullmatch(pattern, text) for pattern in OPTIONAL.get(kind, ()))
 
 

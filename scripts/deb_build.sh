@@ -4,7 +4,7 @@
 # Prints its path, in target/debian, in the last line. The program links the system's OpenSSL, which then gets its updates
 # from Debian. Needs a Rust toolchain, build-essential, pkg-config and libssl-dev. cargo-deb is built where it is missing.
 #
-# FEATURES   features of the program; "demo cluster"
+# FEATURES   features of the program; "demo cluster kafka"
 # SERVER     a program that is built already, target/release/certstream-server, to be packed as it is
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,7 +23,7 @@ if [ "$("$target/tools/bin/cargo-deb" --version 2>/dev/null)" != "cargo-deb $car
   rm -rf "$target/tools/build"
 fi
 if [ -z "${SERVER:-}" ]; then
-  cargo build --release --locked --no-default-features --features "${FEATURES:-demo cluster}"
+  cargo build --release --locked --no-default-features --features "${FEATURES:-demo cluster kafka}"
 elif [ "$SERVER" != "$program" ]; then
   echo "only $program can be packed, not $SERVER" >&2
   exit 1

@@ -32,7 +32,7 @@ cargo build --release --locked --manifest-path fuzz/Cargo.toml --target-dir fuzz
 unset RUSTFLAGS OPENSSL_NO_VENDOR OPENSSL_STATIC OPENSSL_DIR
 binaries=fuzz/target/$host/release
 
-FUZZ_SEEDS=$PWD/fuzz/corpus cargo test --quiet --locked --features cluster --test wording -- --ignored --exact seeds::fuzz_seeds
+FUZZ_SEEDS=$PWD/fuzz/corpus cargo test --quiet --locked --features cluster,kafka --test wording -- --ignored --exact seeds::fuzz_seeds
 
 for target in "${targets[@]}"; do
   mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target"

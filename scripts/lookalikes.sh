@@ -23,5 +23,5 @@ run() {
 
 run make
 LOOKALIKE_DOMAINS=$names/domains LOOKALIKE_NAMES=$names/names LOOKALIKE_FOUND=$names/found \
-  cargo test --quiet --locked --features cluster --lib -- --ignored --exact filter::tests::lookalikes::which_names_look_like_which_domains
+  cargo test --quiet --locked --features cluster,kafka --lib -- --ignored --exact filter::tests::lookalikes::which_names_look_like_which_domains
 run judge || fail "see above"

@@ -7,6 +7,8 @@
 //! KILLS=50 STOPS=20 POWER_FAILURES=20 ENTRIES=100000 RATE=2000 cargo test --release --test kills -- --nocapture
 //! ```
 
+#[cfg(all(feature = "kafka", feature = "nats"))]
+mod brokers;
 mod outputs;
 mod power;
 mod unique;

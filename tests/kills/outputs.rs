@@ -204,7 +204,7 @@ impl Drop for Mounted {
     }
 }
 
-async fn log() -> DemoLog {
+pub async fn log() -> DemoLog {
     let log = log_of(DemoProtocol::Rfc6962).await;
     log.publish(100);
     log
@@ -241,7 +241,7 @@ fn configure(dir: &Path, log: &DemoLog, receiver: u16) {
 }
 
 /// How far the output `name` has come.
-fn position(dir: &Path, name: &str) -> u64 {
+pub fn position(dir: &Path, name: &str) -> u64 {
     let text = fs::read(dir.join("state/outputs").join(format!("{name}.json"))).expect("a position");
     serde_json::from_slice::<Value>(&text).expect("JSON")["next_seq"].as_u64().expect("a number")
 }
@@ -263,7 +263,7 @@ fn lines_of(dir: &Path) -> Vec<Numbers> {
 }
 
 /// The largest memory that the process has had, in MB.
-fn peak_memory(process: u32) -> u64 {
+pub fn peak_memory(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
     peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() / 1024

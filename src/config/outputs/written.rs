@@ -90,13 +90,13 @@ pub enum RecordKey {
 #[serde(rename_all = "lowercase")]
 pub enum Compression {
     /// Not at all.
+    #[default]
     None,
     /// LZ4.
     Lz4,
     /// Snappy.
     Snappy,
     /// Zstandard.
-    #[default]
     Zstd,
 }
 

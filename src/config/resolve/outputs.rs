@@ -156,8 +156,9 @@ impl Resolver<'_> {
         let (messages, wait) = match self.written.kind {
             OutputType::File => (10_000, Duration::from_secs(1)),
             OutputType::Webhook => (100, Duration::from_secs(1)),
-            OutputType::Kafka | OutputType::Stdout => (10_000, Duration::from_millis(100)),
-            OutputType::Nats => (1000, Duration::from_millis(100)),
+            OutputType::Kafka => (10_000, Duration::from_millis(250)),
+            OutputType::Nats => (1000, Duration::from_millis(250)),
+            OutputType::Stdout => (10_000, Duration::from_millis(100)),
         };
         let messages = self.written.batch_messages.unwrap_or(messages);
         let messages = at_least_one(self.sources, &self.key("batch_messages"), messages)?;

@@ -22,9 +22,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use tokio::task::yield_now;
 
-/// Time for which reports are waited for before the server's other business is looked at.
+/// Time for which acknowledgements are waited for before the server's other business is looked at.
 const POLL: Duration = Duration::from_millis(5);
-/// Time without a report after which the output counts as failing.
+/// Time in which nothing is acknowledged after which the output counts as failing.
 const STALLED: Duration = Duration::from_secs(10);
 /// Time for the answer to how many partitions a topic has.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
@@ -138,7 +138,8 @@ impl KafkaTarget {
                 }
             }
         }
-        while self.reports.with(|fates| fates.unknown > 0) {
+        // Only failures are reported. What is not on its way any more has been delivered, or has failed.
+        while self.producer.in_flight_count() > 0 {
             waiting.wait().await;
         }
         let mut failed = self.reports.with(|fates| std::mem::take(&mut fates.failed));
@@ -177,7 +178,6 @@ impl KafkaTarget {
             }
             record = same;
         }
-        self.reports.with(|fates| fates.unknown += 1);
         Ok(())
     }
 
@@ -229,28 +229,29 @@ impl KafkaTarget {
     }
 }
 
-/// Waits for reports, and tells if there are none for long.
+/// Waits for acknowledgements, and tells if there are none for long.
 struct Waiting<'t> {
     target: &'t KafkaTarget,
     stalled: &'t dyn Fn(&str),
-    unknown: usize,
+    /// Number of messages on their way, and since when.
+    on_their_way: i32,
     since: Instant,
 }
 
 impl<'t> Waiting<'t> {
     fn new(target: &'t KafkaTarget, stalled: &'t dyn Fn(&str)) -> Self {
-        Waiting { target, stalled, unknown: 0, since: Instant::now() }
+        Waiting { target, stalled, on_their_way: 0, since: Instant::now() }
     }
 
     async fn wait(&mut self) {
         self.target.producer.poll(POLL);
-        let (unknown, trouble) = self.target.reports.with(|fates| (fates.unknown, fates.trouble.clone()));
-        if unknown != self.unknown {
-            (self.unknown, self.since) = (unknown, Instant::now());
+        let on_their_way = self.target.producer.in_flight_count();
+        if on_their_way != self.on_their_way {
+            (self.on_their_way, self.since) = (on_their_way, Instant::now());
         } else if self.since.elapsed() >= STALLED {
             self.since = Instant::now();
-            let why = trouble.unwrap_or_else(|| "no broker acknowledges messages".into());
-            (self.stalled)(&why);
+            let trouble = self.target.reports.with(|fates| fates.trouble.clone());
+            (self.stalled)(trouble.as_deref().unwrap_or("no broker acknowledges messages"));
         }
         // So the server can stop.
         yield_now().await;

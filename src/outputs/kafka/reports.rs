@@ -1,4 +1,4 @@
-//! What librdkafka tells of the messages of a batch.
+//! What librdkafka tells of the messages of a batch: those that were not delivered, and trouble with brokers.
 
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
@@ -11,8 +11,6 @@ use std::sync::Arc;
 /// What has become of the messages of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Fates {
-    /// Number of messages of which nothing is known yet. One that goes to several partitions counts for each.
-    pub(super) unknown: usize,
     /// The messages that were not delivered, by their place in the batch.
     pub(super) failed: Vec<(usize, RDKafkaErrorCode)>,
     /// What went wrong last with the connections.
@@ -42,7 +40,6 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
         self.with(|fates| {
-            fates.unknown = fates.unknown.saturating_sub(1);
             if let Err((error, _)) = result {
                 let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
                 fates.failed.push((index, code));

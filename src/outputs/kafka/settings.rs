@@ -51,6 +51,7 @@ pub(super) fn of(config: &KafkaConfig) -> ClientConfig {
         ("enable.idempotence", "true"),
         ("acks", "all"),
         ("message.timeout.ms", "0"),
+        ("delivery.report.only.error", "true"),
         ("queue.buffering.max.messages", MAX_QUEUED),
         ("queue.buffering.max.kbytes", MAX_QUEUED_KIB),
     ];

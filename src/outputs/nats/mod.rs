@@ -11,9 +11,9 @@ use super::error::DeliveryError;
 use crate::config::NatsOutputConfig;
 use crate::message::{Stream, number_of};
 use crate::nats;
-use async_nats::header::{HeaderMap, NATS_EXPECTED_STREAM};
-use async_nats::{Client, Request, RequestErrorKind};
-use bytes::Bytes;
+use async_nats::header::{HeaderMap, HeaderName, HeaderValue, NATS_EXPECTED_STREAM};
+use async_nats::{Client, Request, RequestErrorKind, Subject};
+use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::Value;
 use std::fmt::Display;
@@ -31,11 +31,13 @@ const MAX_BATCH: usize = 1000;
 /// Bytes of a message's headers, at most: they count as a part of it.
 const HEADERS_BYTES: usize = 512;
 
-const BATCH_ID: &str = "Nats-Batch-Id";
-const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
-const BATCH_COMMIT: &str = "Nats-Batch-Commit";
+const BATCH_ID: HeaderName = HeaderName::from_static("Nats-Batch-Id");
+const BATCH_SEQUENCE: HeaderName = HeaderName::from_static("Nats-Batch-Sequence");
+const BATCH_COMMIT: HeaderName = HeaderName::from_static("Nats-Batch-Commit");
 /// The header with the number of the entry.
-const SEQ: &str = "Certstream-Seq";
+const SEQ: HeaderName = HeaderName::from_static("Certstream-Seq");
+/// Bytes between two messages of a batch.
+const LINE_END: usize = 1;
 
 /// A stream of JetStream; see the module documentation.
 pub(crate) struct NatsTarget {
@@ -43,14 +45,16 @@ pub(crate) struct NatsTarget {
     jetstream: String,
     subject: SubjectTemplate,
     dead_letters: DeadLetters,
+    /// The memory of the batches, which is used again once their messages are sent.
+    buffer: BytesMut,
 }
 
 /// One message as it is published.
-struct Publication<'m> {
+struct Publication {
     /// The place of the message in the batch of the output.
     index: usize,
-    subject: String,
-    message: &'m [u8],
+    subject: Subject,
+    payload: Bytes,
 }
 
 impl NatsTarget {
@@ -81,6 +85,7 @@ impl NatsTarget {
             jetstream: config.jetstream.clone(),
             subject: SubjectTemplate::new(&config.subject, stream),
             dead_letters: DeadLetters::new(name, config.dead_letters.clone(), dead),
+            buffer: BytesMut::new(),
         };
         target.check().await?;
         Ok(target)
@@ -132,36 +137,42 @@ impl NatsTarget {
     }
 
     /// The messages as they are published, and those that are too large, with their places.
-    fn publications<'b>(&self, batch: &'b Batch) -> (Vec<Publication<'b>>, Vec<(usize, DeadLetter<'b>)>) {
+    fn publications<'b>(&mut self, batch: &'b Batch) -> (Vec<Publication>, Vec<(usize, DeadLetter<'b>)>) {
         let most = self.client.server_info().max_payload.saturating_sub(HEADERS_BYTES);
         let (mut publications, mut refused) = (Vec::with_capacity(batch.len()), Vec::new());
+        // One copy for all of them.
+        self.buffer.extend_from_slice(batch.bytes());
+        let (bytes, mut at) = (self.buffer.split().freeze(), 0);
         for (index, message) in batch.messages().enumerate() {
+            let payload = bytes.slice(at..at + message.len());
+            at += message.len() + LINE_END;
             if message.len() > most {
                 let why =
                     format!("it is larger than max_payload of the server of NATS allows ({most} bytes)");
                 refused.push((index, DeadLetter { message, why: why.into() }));
                 continue;
             }
-            let subjects = self.subject.of(message).into_iter();
-            publications.extend(subjects.map(|subject| Publication { index, subject, message }));
+            self.subject.each(message, |subject| {
+                publications.push(Publication { index, subject, payload: payload.clone() });
+            });
         }
         (publications, refused)
     }
 
     /// Publishes messages, at most [`MAX_BATCH`], as one batch, and waits until it is stored.
-    async fn publish(&self, messages: &[Publication<'_>]) -> Result<(), DeliveryError> {
+    async fn publish(&self, messages: &[Publication]) -> Result<(), DeliveryError> {
         let Some((last, before)) = messages.split_last() else { return Ok(()) };
-        let id = format!("{:032x}", rand::random::<u128>());
-        for (sequence, publication) in (1..).zip(before) {
-            let headers = self.headers(&id, sequence, publication.message);
-            let payload = Bytes::copy_from_slice(publication.message);
-            let published =
-                self.client.publish_with_headers(publication.subject.clone(), headers, payload).await;
+        let id = HeaderValue::from(format!("{:016x}", rand::random::<u64>()));
+        for (sequence, publication) in (1_usize..).zip(before) {
+            let headers = headers(&id, sequence, &publication.payload);
+            let (subject, payload) = (publication.subject.clone(), publication.payload.clone());
+            let published = self.client.publish_with_headers(subject, headers, payload).await;
             published.map_err(|error| failed("messages cannot be published", error))?;
         }
-        let mut headers = self.headers(&id, messages.len(), last.message);
+        let mut headers = headers(&id, messages.len(), &last.payload);
+        headers.insert(NATS_EXPECTED_STREAM, self.jetstream.as_str());
         headers.insert(BATCH_COMMIT, "1");
-        let request = Request::new().headers(headers).payload(Bytes::copy_from_slice(last.message));
+        let request = Request::new().headers(headers).payload(last.payload.clone());
         let answer = self.client.send_request(last.subject.clone(), request).await;
         let answer = answer.map_err(|error| match error.kind() {
             RequestErrorKind::NoResponders => DeliveryError::new(format!(
@@ -172,17 +183,17 @@ impl NatsTarget {
         })?;
         stored(&answer.payload, messages.len())
     }
+}
 
-    fn headers(&self, id: &str, sequence: usize, message: &[u8]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(BATCH_ID, id);
-        headers.insert(BATCH_SEQUENCE, sequence.to_string());
-        headers.insert(NATS_EXPECTED_STREAM, self.jetstream.as_str());
-        if let Some(seq) = number_of(message) {
-            headers.insert(SEQ, seq.to_string());
-        }
-        headers
+/// The headers of the message that is the one with `sequence` in the batch `id`.
+fn headers(id: &HeaderValue, sequence: usize, message: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(BATCH_ID, id.clone());
+    headers.insert(BATCH_SEQUENCE, HeaderValue::from(sequence));
+    if let Some(seq) = number_of(message) {
+        headers.insert(SEQ, HeaderValue::from(seq));
     }
+    headers
 }
 
 /// The answer to a batch.

@@ -2,6 +2,8 @@
 
 use crate::filter::registrable;
 use crate::message::{Stream, log_url_of, names_of};
+use async_nats::Subject;
+use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 
 /// What stands for a log or a domain that a message does not have.
@@ -9,40 +11,59 @@ const NONE: &str = "_";
 const LOG: &str = "{log}";
 const DOMAIN: &str = "{domain}";
 
+/// Most logs whose subjects are remembered.
+const MAX_REMEMBERED: usize = 4096;
+
 /// A subject with placeholders.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct SubjectTemplate {
     text: String,
     has_log: bool,
     has_domain: bool,
+    /// The subjects of logs, by their URLs, if only the log decides.
+    of_logs: FxHashMap<Vec<u8>, Subject>,
 }
 
 impl SubjectTemplate {
     /// The template `text` for messages of `stream`.
     pub(super) fn new(text: &str, stream: Stream) -> Self {
         let text = text.replace("{stream}", &stream.to_string());
-        SubjectTemplate { has_log: text.contains(LOG), has_domain: text.contains(DOMAIN), text }
+        let (has_log, has_domain) = (text.contains(LOG), text.contains(DOMAIN));
+        SubjectTemplate { text, has_log, has_domain, of_logs: FxHashMap::default() }
     }
 
-    /// The subjects of `message`: one, or with `{domain}` one for each registered domain in it.
-    pub(super) fn of(&self, message: &[u8]) -> Vec<String> {
-        let text = if self.has_log { self.text.replace(LOG, &log_token(message)) } else { self.text.clone() };
+    /// Calls `publish` with the subjects of `message`: one, or with `{domain}` one for each registered domain in it.
+    pub(super) fn each(&mut self, message: &[u8], mut publish: impl FnMut(Subject)) {
+        let log = log_url_of(message).filter(|_| self.has_log).unwrap_or_default();
         if !self.has_domain {
-            return vec![text];
+            return publish(self.of_log(log));
         }
+        let text = self.text.replace(LOG, &log_token(log));
         let domains: BTreeSet<String> = names_of(message).filter_map(domain_tokens).collect();
         if domains.is_empty() {
-            return vec![text.replace(DOMAIN, NONE)];
+            return publish(text.replace(DOMAIN, NONE).into());
         }
-        domains.iter().map(|domain| text.replace(DOMAIN, domain)).collect()
+        domains.iter().for_each(|domain| publish(text.replace(DOMAIN, domain).into()));
+    }
+
+    /// The subject of messages of the log at `url`.
+    fn of_log(&mut self, url: &[u8]) -> Subject {
+        if let Some(subject) = self.of_logs.get(url) {
+            return subject.clone();
+        }
+        let subject = Subject::from(self.text.replace(LOG, &log_token(url)));
+        if self.of_logs.len() < MAX_REMEMBERED {
+            self.of_logs.insert(url.into(), subject.clone());
+        }
+        subject
     }
 }
 
-/// The URL of the log as one word: `ct.example.com/2026h2` becomes `ct_example_com_2026h2`.
-fn log_token(message: &[u8]) -> String {
+/// The URL of a log as one word: `ct.example.com/2026h2` becomes `ct_example_com_2026h2`.
+fn log_token(url: &[u8]) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let word = |byte: &u8| char::from(if is_plain(*byte) { *byte } else { b'_' });
-    log_url_of(message).map_or(NONE.into(), |url| url.iter().map(word).collect())
+    if url.is_empty() { NONE.into() } else { url.iter().map(word).collect() }
 }
 
 /// The registered domain of `name` with its words in reverse order: `www.example.co.uk` becomes `uk.co.example`, so that
@@ -65,7 +86,12 @@ mod tests {
     use super::*;
 
     fn subjects(template: &str, message: &str) -> Vec<String> {
-        SubjectTemplate::new(template, Stream::Lite).of(message.as_bytes())
+        let (mut template, mut subjects) = (SubjectTemplate::new(template, Stream::Lite), Vec::new());
+        for _ in 0..2 {
+            subjects.clear();
+            template.each(message.as_bytes(), |subject| subjects.push(subject.to_string()));
+        }
+        subjects
     }
 
     #[test]

@@ -67,7 +67,7 @@ static OPEN_API: LazyLock<Document> =
 static ASYNC_API: LazyLock<Document> =
     LazyLock::new(|| Document::new("asyncapi.json", include_str!("asyncapi.json")));
 
-static SCHEMAS: LazyLock<[Document; 24]> = LazyLock::new(|| {
+static SCHEMAS: LazyLock<[Document; 25]> = LazyLock::new(|| {
     schemas!(
         "certificate.json",
         "certificate_update.json",
@@ -92,7 +92,8 @@ static SCHEMAS: LazyLock<[Document; 24]> = LazyLock::new(|| {
         "stats_admin.json",
         "status.json",
         "stream_query.json",
-        "subscribed.json"
+        "subscribed.json",
+        "webhook_delivery.json"
     )
 });
 

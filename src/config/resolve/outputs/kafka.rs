@@ -16,12 +16,13 @@ const PARTITIONER: &str = "murmur2_random";
 /// The longest name of a topic.
 const MAX_TOPIC: usize = 249;
 /// Properties that the output sets itself, because its promises depend on them.
-const OWN_PROPERTIES: [&str; 20] = [
+const OWN_PROPERTIES: [&str; 21] = [
     "acks",
     "request.required.acks",
     "bootstrap.servers",
     "metadata.broker.list",
     "brokers.addresses",
+    "delivery.report.only.error",
     "delivery.timeout.ms",
     "message.timeout.ms",
     "enable.idempotence",
