@@ -1,7 +1,7 @@
 FROM rust:1.95-bookworm AS builder
 WORKDIR /build
-# Features of the program, such as "cluster".
-ARG FEATURES=""
+# Features of the program, besides the usual ones.
+ARG FEATURES="cluster kafka"
 # Dependencies first: they change seldom, and are built once. OpenSSL is among them. Cargo looks for the files of tests and
 # benches that Cargo.toml names, which are not there yet.
 COPY Cargo.toml Cargo.lock ./

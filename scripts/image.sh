@@ -6,7 +6,7 @@
 # made here: of Debian's packages, and of this machine's Rust toolchain. Containers run in a network namespace that ends with
 # the script, so port 8080 of this machine may be in use.
 #
-# FEATURES   features of the program, such as "cluster"; by default none
+# FEATURES   features of the program, as in the Dockerfile; by default those that it names
 # MIRROR     the mirror of Debian; by default that of debootstrap
 # CLIENTS    folder for the packages of clients, kept and used again when given; a temporary one
 set -euo pipefail
@@ -123,7 +123,7 @@ provide_base_images() {
 
 build_image() {
   local begin=$SECONDS
-  buildah bud --isolation chroot --format docker --layers --build-arg "FEATURES=${FEATURES:-}" --tag "$image" . \
+  buildah bud --isolation chroot --format docker --layers ${FEATURES+--build-arg "FEATURES=$FEATURES"} --tag "$image" . \
     >"$work/build.log" 2>&1 </dev/null || fail "the build: $(tail -n 20 "$work/build.log")"
   echo "built in $((SECONDS - begin)) s; $(podman image inspect --format '{{.Size}}' "$image" |
     awk '{ printf "%.0f MB", $1 / 1e6 }'), of which the program $(program_size)"
