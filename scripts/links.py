@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""All links of the documentation lead somewhere: scripts/links.py
+"""All links of the documentation lead somewhere, and docs/failures.md quotes what the program says: scripts/links.py
 
 Reads the Markdown files that Git knows. A relative link has to lead to a file or folder of the repository, and its fragment to
-a heading of that file. Pages of docs/ that the code, the configuration and the scripts mention have to be there, too. Asks
-nothing of the network. Prints what leads nowhere; then the exit status is 1.
+a heading of that file. Pages of docs/ that the code, the configuration and the scripts mention have to be there, too. Lines
+that docs/failures.md quotes have to be in the code, but for what stands in the place of "...". Asks nothing of the network.
+Prints what is wrong; then the exit status is 1.
 """
 import functools
 import pathlib
@@ -17,6 +18,13 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 MENTION = re.compile(r"\bdocs/[a-z-]+\.(?:md|png|svg)\b")
 FENCE = re.compile(r"^(```+|~~~+).*?^\1\s*$", re.MULTILINE | re.DOTALL)
+
+
+# What stands in the place of "..." where a line would say too little: texts of the system and of libraries, and what failed.
+FOREIGN = (
+    "Address already in use", "Permission denied", "No space left on device", "certificate has expired", "unknown field",
+    "failed to get the tree head", "failed request: no connection",
+)
 
 
 def prose(text):
@@ -53,6 +61,19 @@ def problem(page, target):
     return None
 
 
+def unsaid():
+    """The quoted lines of docs/failures.md that are not in the code."""
+    code = "".join(file.read_text() for file in sorted((ROOT / "src").rglob("*.rs")))
+    # A text over several lines is one, and its quotes are plain.
+    code = re.sub(r"\\\n\s*", "", code).replace('\\"', '"')
+    for row in re.findall(r"^\| (.+?) \|", (ROOT / "docs/failures.md").read_text(), re.MULTILINE):
+        for quoted in re.findall(r"`([^`]+)`", row):
+            for piece in quoted.split("..."):
+                piece = re.sub(r"^(?:FILE|KEY|CERTSTREAM_|: |[:;,.) ]|\d+ more )+", "", piece).rstrip(" :;,.(")
+                if " " in piece and not any(foreign in piece for foreign in FOREIGN) and piece not in code:
+                    yield f"docs/failures.md: the program does not say {piece!r}"
+
+
 def main():
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -70,6 +91,7 @@ def main():
         for mention in sorted(set(MENTION.findall(file.read_text()))):
             if not (ROOT / mention).exists():
                 problems.append(f"{file.relative_to(ROOT)}: {mention}: there is no such page")
+    problems += unsaid()
     print("\n".join(problems) if problems else f"{links} links lead somewhere")
     sys.exit(bool(problems))
 
