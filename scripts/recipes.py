@@ -3,7 +3,7 @@
 
 Takes the files and commands from the page as they stand there, but for addresses. Runs those that need nothing but the program
 and Python, against a demo: a receiver in the place of Slack, the files of outputs, the script that resumes over two runs, and the
-import. Every configuration of the page must be valid. Commands with a tool that is not here are named, and left out.
+import. Every configuration of the page and of the README must be valid. Commands with a tool that is not here are named, and left out.
 
 SERVER   the binary; target/release/certstream-server
 """
@@ -124,7 +124,8 @@ def commands(work, title, check):
 def check_configurations(work):
     """Each file is valid. A build without the feature that an output needs says so, which proves as much as it can."""
     (work / "password").write_text("secret\n")
-    for text in blocks("toml"):
+    in_readme = [f"# README.toml\n{text}" for text in blocks("toml", (ROOT / "README.md").read_text())]
+    for text in blocks("toml") + in_readme:
         name = text.split("\n")[0].removeprefix("# ")
         file = work / name
         file.write_text(text.replace("/run/secrets/kafka", str(work / "password")))
