@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The front page in a real browser: scripts/browser.sh [--screenshot FILE]
+# The front page in a real browser: scripts/browser.sh
 #
 # Starts `certstream-server demo` and looks at its page with a headless Chromium: the feed moves, pause pauses, a certificate
 # opens, the logs and the samples are there, names that turn others around or hide are shown as they are, the page comes
@@ -11,6 +11,7 @@
 # With a server whose logs and whose process are stopped and ended (scripts/browser_journal.js): the page is full at once,
 # reads back to the first entry of the journal, goes on without a hole, and says what is wrong.
 #
+# UPDATE_PICTURES=1   also makes docs/front-page.png anew, which takes a minute more
 # SERVER   the binary; target/release/certstream-server
 # BROWSER  the browser; chromium
 # CLIENTS  folder for the packages, kept and used again when given; a temporary one
@@ -19,8 +20,8 @@ cd "$(dirname "$0")/.."
 source scripts/lib.sh
 
 picture=
-if [ "${1:-}" = --screenshot ]; then
-  picture=$(absolute "$2")
+if [ "${UPDATE_PICTURES:-}" = 1 ]; then
+  picture=$PWD/docs/front-page.png
 fi
 server=${SERVER:-target/release/certstream-server}
 temporary_folder work
