@@ -23,6 +23,7 @@ use crate::outputs::{Batch, DeliveryError, Inbox, OutputStatus, Target, WebhookS
 use crate::state::{OutputPosition, OutputPositions};
 use crate::system::service_manager;
 use actix::Addr;
+use futures_util::FutureExt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -103,7 +104,7 @@ impl Output {
     /// Delivers until the server stops. Drops `done` then.
     pub(crate) async fn run(mut self, done: oneshot::Sender<()>) {
         let mut stopping = self.stopping.clone();
-        let stopped = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
+        let stopped = async move { drop(stopping.wait_for(|stopping| *stopping).await) }.fuse();
         tokio::pin!(stopped);
         let mut backoff = Backoff::up_to(LONGEST_DELAY);
         let mut target = None;
@@ -126,6 +127,8 @@ impl Output {
                 Err(error) if self.position.is_held() => self.wait_after(&error, &mut backoff),
                 Err(error) => {
                     log::info!("output {}: {error}", self.config.name);
+                    // Whatever was wrong concerns the next server.
+                    self.status.succeeded();
                     continue;
                 }
             };

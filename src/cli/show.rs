@@ -19,6 +19,8 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Maximum size of the file, in bytes. Certificates and reasonable bundles of them are smaller.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+/// The first byte of a certificate in DER.
+const SEQUENCE: u8 = 0x30;
 
 #[derive(Debug, Args)]
 pub(super) struct EntryArgs {
@@ -135,6 +137,10 @@ fn read(file: &Path) -> Result<Vec<Vec<u8>>, ShowError> {
     if blocks.is_empty() {
         return match pem::kind_of_der(&content) {
             Some(kind) => Err(no_certificate(file, kind.into())),
+            // However malformed, a certificate begins as a SEQUENCE.
+            None if content.first() != Some(&SEQUENCE) => {
+                Err(no_certificate(file, "something that is neither PEM nor DER".into()))
+            }
             None => Ok(vec![content]),
         };
     }

@@ -292,15 +292,23 @@ fn what_cannot_be_shown_is_explained() {
 #[test]
 fn a_file_with_something_else_than_a_certificate_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("key.pem");
-    std::fs::write(&path, b"Schl\xFCssel\n-----BEGIN PRIVATE KEY-----\nAAEC\n-----END PRIVATE KEY-----\n")
-        .unwrap();
-    let path = path.to_str().expect("a path");
-    let output = run(&["cert", path], &[]);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(error.contains(&format!("{path}: contains a private key, not a certificate")), "{error}");
-    assert!(output.stdout.is_empty());
+    for (name, content, what) in [
+        (
+            "key.pem",
+            &b"Schl\xFCssel\n-----BEGIN PRIVATE KEY-----\nAAEC\n-----END PRIVATE KEY-----\n"[..],
+            "a private key",
+        ),
+        ("certstream.toml", b"[server]\n", "something that is neither PEM nor DER"),
+    ] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let path = path.to_str().expect("a path");
+        let output = run(&["cert", path], &[]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(&format!("{path}: contains {what}, not a certificate")), "{error}");
+        assert!(output.stdout.is_empty());
+    }
 }
 
 #[actix_web::test]
