@@ -42,24 +42,34 @@ fn index_of(message: &[u8]) -> u64 {
     message["data"]["cert_index"].as_u64().unwrap_or_else(|| panic!("{message}"))
 }
 
-/// Reads the topic from its beginning on, on a thread of its own, until it is told to end: the brokers keep only the newest
-/// messages.
+/// The brokers keep only the newest 5 MB. Their answers take so long that who reads can follow.
+const ROUND_TRIP: Duration = Duration::from_millis(30);
+
+fn consumer_from(brokers: &str, offset: i64) -> BaseConsumer {
+    let mut settings = ClientConfig::new();
+    settings.set("bootstrap.servers", brokers).set("group.id", "reader").set("enable.auto.commit", "false");
+    settings.set_log_level(rdkafka::config::RDKafkaLogLevel::Emerg);
+    let consumer: BaseConsumer = settings.create().expect("a consumer");
+    let mut partition = TopicPartitionList::new();
+    partition.add_partition_offset(TOPIC, 0, Offset::Offset(offset)).expect("a partition");
+    consumer.assign(&partition).expect("a partition");
+    consumer
+}
+
+/// Reads the topic from its beginning on, on a thread of its own, until it is told to end.
 fn read_topic(brokers: String) -> (Arc<Mutex<Vec<u64>>>, Arc<AtomicBool>) {
     let (indexes, ends) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
     let (read, stop) = (indexes.clone(), ends.clone());
     std::thread::spawn(move || {
-        let mut settings = ClientConfig::new();
-        settings
-            .set("bootstrap.servers", brokers)
-            .set("group.id", "reader")
-            .set("enable.auto.commit", "false");
-        let consumer: BaseConsumer = settings.create().expect("a consumer");
-        let mut partition = TopicPartitionList::new();
-        partition.add_partition_offset(TOPIC, 0, Offset::Beginning).expect("a partition");
-        consumer.assign(&partition).expect("a partition");
+        let (mut next, mut consumer, mut heard) = (0, consumer_from(&brokers, 0), Instant::now());
         while !stop.load(Ordering::Relaxed) {
             if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
+                assert_eq!(message.offset(), next, "the brokers have forgotten messages");
                 read.lock().expect("no panic").push(index_of(message.payload().expect("a message")));
+                (next, heard) = (message.offset() + 1, Instant::now());
+            } else if heard.elapsed() > Duration::from_secs(2) {
+                // After an outage, the old one would take its time.
+                (consumer, heard) = (consumer_from(&brokers, next), Instant::now());
             }
         }
     });
@@ -158,6 +168,7 @@ async fn brokers_get_everything_however_the_server_ends_and_while_they_are_down(
     let Some(mut nats) = Nats::start(dir.path()).await else { return };
     let brokers = MockCluster::new(3).expect("brokers");
     brokers.create_topic(TOPIC, 1, 3).expect("a topic");
+    brokers.broker_round_trip_time(-1, ROUND_TRIP).expect("slower answers");
     let (in_topic, ends) = read_topic(brokers.bootstrap_servers());
     let log = log().await;
     configure(dir.path(), &log, &brokers.bootstrap_servers(), &nats.url);

@@ -2,6 +2,7 @@
 
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
@@ -29,6 +30,11 @@ impl Reports {
 }
 
 impl ClientContext for Reports {
+    /// What matters of it is in the errors of the output.
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, text: &str) {
+        log::debug!("librdkafka: {facility}: {text}");
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         log::debug!("librdkafka: {error}: {reason}");
         self.with(|fates| fates.trouble = Some(reason.into()));

@@ -2,7 +2,6 @@
 
 use crate::config::KafkaConfig;
 use rdkafka::ClientConfig;
-use rdkafka::config::RDKafkaLogLevel;
 
 /// Time for which messages are collected to be sent together. A batch comes at once, so a longer one would only delay it.
 const LINGER_MS: &str = "5";
@@ -16,8 +15,6 @@ const MAX_QUEUED_KIB: &str = "65536";
 /// Messages do not time out: then neither their order nor their number depends on how long an outage lasts.
 pub(super) fn of(config: &KafkaConfig) -> ClientConfig {
     let mut settings = ClientConfig::new();
-    // librdkafka's lines are summed up in the errors of the output.
-    settings.set_log_level(RDKafkaLogLevel::Critical);
     let security = match (config.tls, &config.sasl) {
         (false, None) => "plaintext",
         (true, None) => "ssl",
