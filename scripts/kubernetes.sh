@@ -21,7 +21,20 @@ packages=${CLIENTS:-$work/clients}/kubernetes
 install_kubernetes_schemas "$packages"
 export PYTHONDONTWRITEBYTECODE=1
 
-# check NAME: that kustomization, and then its pods. What is started ends with its namespace, and so do mounts.
+# in_namespaces COMMAND...: what is started ends with them, and so do mounts.
+in_namespaces() {
+  unshare --net --mount --pid --fork --kill-child --mount-proc "$@"
+}
+
+# Containers are often not allowed to.
+runs_pods=
+if in_namespaces sh -c 'ip link add probe type bridge && mount -t tmpfs none /mnt' >"$work/probe.log" 2>&1; then
+  runs_pods=1
+else
+  echo "SKIPPED: pods cannot be started here: $(head -n 1 "$work/probe.log")"
+fi
+
+# check NAME: that kustomization, and then its pods.
 check() {
   local config
   kubectl kustomize "config/kubernetes/$1" >"$work/$1.yaml" || fail "config/kubernetes/$1 cannot be rendered"
@@ -29,8 +42,9 @@ check() {
   for config in "$work/$1"-*.toml; do
     "$server" check-config --config "$config" >"$config.checked" 2>&1 || fail "$(basename "$config"): $(cat "$config.checked")"
   done
-  unshare --net --mount --pid --fork --kill-child --mount-proc "$packages/bin/python" scripts/kubernetes_run.py \
-    "$work/$1.yaml" "$server" "$nats" "$work" || fail "the pods of $1: see above"
+  [ -n "$runs_pods" ] || return 0
+  in_namespaces "$packages/bin/python" scripts/kubernetes_run.py "$work/$1.yaml" "$server" "$nats" "$work" ||
+    fail "the pods of $1: see above"
 }
 
 checks=()
@@ -44,4 +58,4 @@ for pid in "${checks[@]}"; do
   wait "$pid" || failed=1
 done
 [ "$failed" = 0 ] || exit 1
-echo "passed: the manifests are valid, and their pods run"
+echo "passed: the manifests are valid${runs_pods:+, and their pods run}"
