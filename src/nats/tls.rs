@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) fn client(config: &NatsConfig) -> Result<ClientConfig, NatsFileError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls_openssl::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| NatsFileError { key: "TLS", path: None, why: error.to_string() })?
+        .map_err(|error| NatsFileError { key: "tls_ca", path: None, why: error.to_string() })?
         .with_root_certificates(roots(config.tls_ca.as_deref())?);
     let Some((certificate, key)) = &config.tls_identity else { return Ok(builder.with_no_client_auth()) };
     let chain = certificates(certificate, "tls_certificate")?;
@@ -34,7 +34,7 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore, NatsFileError> {
         None => {
             if let Some(path) = openssl_probe::probe().cert_file {
                 // Some of the system's may be of kinds that TLS does not know.
-                roots.add_parsable_certificates(certificates(&path, "the system's certificates")?);
+                roots.add_parsable_certificates(certificates(&path, "tls_ca")?);
             }
         }
     }

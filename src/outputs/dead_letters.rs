@@ -8,9 +8,15 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(any(feature = "kafka", feature = "nats"))]
+use std::time::Duration;
 
 /// Largest file, in bytes. When it is reached, messages are sent again until they are accepted or the file is moved away.
 const MAX_BYTES: u64 = 256 << 20;
+
+/// Delay before the file is tried again.
+#[cfg(any(feature = "kafka", feature = "nats"))]
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The file; see the module documentation.
 #[derive(Debug)]
@@ -33,6 +39,16 @@ impl DeadLetters {
     /// The file at `path` of `output`, which is created when it is needed. Messages are counted in `count`.
     pub(super) fn new(output: &str, path: PathBuf, count: Arc<AtomicU64>) -> Self {
         DeadLetters { output: output.into(), path, count }
+    }
+
+    /// The same as [`append`](Self::append), but waits for as long as that fails, and calls `stalled` with the reason: what was
+    /// delivered beside `letters` is not delivered again meanwhile.
+    #[cfg(any(feature = "kafka", feature = "nats"))]
+    pub(super) async fn append_all(&self, letters: &[DeadLetter<'_>], stalled: &dyn Fn(&str)) {
+        while let Err(error) = self.append(letters) {
+            stalled(&error.text);
+            tokio::time::sleep(RETRY).await;
+        }
     }
 
     /// Appends a line for each of `letters`, on disk when this returns. Blocks.

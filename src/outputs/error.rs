@@ -1,5 +1,7 @@
 //! Why an output could not deliver.
 
+#[cfg(any(feature = "kafka", feature = "nats"))]
+use crate::printable;
 use std::io;
 use std::time::Duration;
 
@@ -23,8 +25,20 @@ impl DeliveryError {
         DeliveryError { text: text.into(), retry_after: None, is_final: false, delivered: 0 }
     }
 
+    /// With a text that comes from outside, which is escaped and cut.
+    #[cfg(any(feature = "kafka", feature = "nats"))]
+    pub(super) fn told(what: &str, from_outside: impl std::fmt::Display) -> Self {
+        DeliveryError::new(format!("{what}: {}", shown(from_outside)))
+    }
+
     /// What went wrong with the file or folder `path`.
     pub(super) fn of_path(path: &std::path::Path, error: &io::Error) -> Self {
         DeliveryError::new(format!("{}: {error}", path.display()))
     }
+}
+
+/// A text from outside, escaped and cut.
+#[cfg(any(feature = "kafka", feature = "nats"))]
+pub(super) fn shown(from_outside: impl std::fmt::Display) -> String {
+    printable::escaped(&from_outside.to_string(), printable::MAX_CHARS).into_owned()
 }

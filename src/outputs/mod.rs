@@ -125,7 +125,7 @@ impl Target {
         batch: &Batch,
         stalled: &dyn Fn(&str),
     ) -> Result<(), DeliveryError> {
-        // Only Kafka needs it, which may not be there.
+        // Kafka and NATS need it, which may not be there.
         let _ = stalled;
         match self {
             Target::File(file) => file.deliver(batch),
@@ -133,7 +133,7 @@ impl Target {
             #[cfg(feature = "kafka")]
             Target::Kafka(kafka) => kafka.deliver(batch, stalled).await,
             #[cfg(feature = "nats")]
-            Target::Nats(nats) => nats.deliver(batch).await,
+            Target::Nats(nats) => nats.deliver(batch, stalled).await,
             Target::Stdout(stdout) => stdout.deliver(batch),
         }
     }

@@ -243,6 +243,31 @@ async fn a_message_that_is_too_large_goes_to_the_dead_letters_and_the_others_arr
     app.stop().await;
 }
 
+#[actix_web::test]
+async fn without_room_for_dead_letters_it_waits_and_sends_nothing_again() {
+    let (log, brokers) = (quiet_log().await, brokers());
+    let large = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    brokers.request_errors(RDKafkaApiKey::Produce, &[large, large]);
+    log.publish(20);
+    let dir = tempfile::tempdir().expect("a folder");
+    let in_the_way = dir.path().join("state/outputs/kafka.dead.ndjson");
+    std::fs::create_dir_all(&in_the_way).expect("a folder");
+    let app =
+        spawn_app_in(dir, &[], &configuration(&brokers, "batch_messages = 5"), vec![from_the_start(&log)])
+            .await;
+    let stats = app.wait_for(|stats| stats["outputs"][0]["failures"].as_u64() >= Some(3)).await;
+    let error = stats["outputs"][0]["error"].as_str().expect("an error");
+    assert!(error.contains("kafka.dead.ndjson"), "{error}");
+    std::fs::remove_dir(&in_the_way).expect("it can be removed");
+    until_delivered(&app, 20).await;
+    let records = read(&brokers, 19);
+    let mut indexes: Vec<_> = records.values().flatten().filter_map(Record::index).collect();
+    indexes.sort_unstable();
+    assert!(indexes.iter().copied().eq(1..20), "each once: {indexes:?}");
+    assert_eq!(app.get("/stats").await["outputs"][0]["dead_letters"], 1);
+    app.stop().await;
+}
+
 /// Whoever reads only one partition has to know of it.
 #[actix_web::test]
 async fn a_gap_is_told_in_each_partition() {

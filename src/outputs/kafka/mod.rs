@@ -9,7 +9,7 @@ mod settings;
 
 use super::batch::Batch;
 use super::dead_letters::{DeadLetter, DeadLetters};
-use super::error::DeliveryError;
+use super::error::{DeliveryError, shown};
 use crate::config::{KafkaConfig, RecordKey};
 use crate::message::{log_id_of, log_url_of, number_of, tbs_sha256_of};
 use rdkafka::error::KafkaError;
@@ -90,14 +90,17 @@ impl KafkaTarget {
         stalled: &dyn Fn(&str),
     ) -> Result<(), DeliveryError> {
         let messages: Vec<_> = batch.messages().collect();
-        let failed = self.send(messages.iter().copied().enumerate(), stalled).await?;
+        // Before anything is sent that would be sent again if the answer fails.
+        let has_gap = messages.iter().any(|message| number_of(message).is_none());
+        let partitions = if has_gap { self.partitions()? } else { 0 };
+        let failed = self.send(messages.iter().copied().enumerate(), partitions, stalled).await?;
         let mut refused = Vec::new();
         for (index, code) in failed {
             let Some(message) = messages.get(index).copied() else { continue };
             let code = match code {
                 // A broker refuses all messages that were sent together, because one of them is too large.
                 RDKafkaErrorCode::MessageSizeTooLarge => self
-                    .send(std::iter::once((index, message)), stalled)
+                    .send(std::iter::once((index, message)), partitions, stalled)
                     .await?
                     .first()
                     .map(|(_, code)| *code),
@@ -111,18 +114,21 @@ impl KafkaTarget {
                 }
                 Some(code) => {
                     // What comes before counts as delivered.
-                    self.dead_letters.append(&refused)?;
+                    self.dead_letters.append_all(&refused, stalled).await;
                     return Err(self.refused(code, index));
                 }
             }
         }
-        self.dead_letters.append(&refused)
+        self.dead_letters.append_all(&refused, stalled).await;
+        Ok(())
     }
 
-    /// Sends messages, and waits until it is known what has become of each. Returns those that were not delivered, in order.
+    /// Sends messages, and waits until it is known what has become of each. Returns those that were not delivered, in order. A
+    /// gap goes to all of the topic's `partitions`.
     async fn send<'m>(
         &self,
         messages: impl Iterator<Item = (usize, &'m [u8])>,
+        partitions: i32,
         stalled: &dyn Fn(&str),
     ) -> Result<Vec<(usize, RDKafkaErrorCode)>, DeliveryError> {
         self.reports.with(|fates| *fates = Fates::default());
@@ -132,7 +138,7 @@ impl KafkaTarget {
                 Some(seq) => self.enqueue(index, message, Some(seq), None, &mut waiting).await?,
                 // Whoever reads one partition has to know of a gap.
                 None => {
-                    for partition in 0..self.partitions()? {
+                    for partition in 0..partitions {
                         self.enqueue(index, message, None, Some(partition), &mut waiting).await?;
                     }
                 }
@@ -221,7 +227,7 @@ impl KafkaTarget {
                 format!("the output may not write to topic {topic}; allow it to (operation Write)")
             }
             code => match self.producer.client().fatal_error() {
-                Some((_, fatal)) => format!("the producer has to begin anew: {fatal}"),
+                Some((_, fatal)) => format!("the producer has to begin anew: {}", shown(fatal)),
                 None => format!("topic {topic} does not take messages: {code}"),
             },
         };
@@ -258,14 +264,11 @@ impl<'t> Waiting<'t> {
     }
 }
 
-/// What is wrong, without what every error of librdkafka begins with.
+/// What is wrong, without what every error of librdkafka begins with, and without the values of properties.
 fn told(error: &KafkaError) -> String {
     match error {
-        KafkaError::ClientConfig(_, what, name, value) => {
-            let value = if name.contains("password") { String::new() } else { format!(" = {value:?}") };
-            format!("{name}{value}: {what}")
-        }
-        KafkaError::ClientCreation(why) => why.clone(),
-        error => error.to_string(),
+        KafkaError::ClientConfig(_, what, name, _) => shown(format_args!("{name}: {what}")),
+        KafkaError::ClientCreation(why) => shown(why),
+        error => shown(error),
     }
 }

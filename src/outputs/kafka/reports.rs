@@ -1,5 +1,6 @@
 //! What librdkafka tells of the messages of a batch: those that were not delivered, and trouble with brokers.
 
+use crate::outputs::error::shown;
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -37,7 +38,7 @@ impl ClientContext for Reports {
 
     fn error(&self, error: KafkaError, reason: &str) {
         log::debug!("librdkafka: {error}: {reason}");
-        self.with(|fates| fates.trouble = Some(reason.into()));
+        self.with(|fates| fates.trouble = Some(shown(reason)));
     }
 }
 

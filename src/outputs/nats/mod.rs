@@ -7,7 +7,7 @@ mod subject;
 
 use super::batch::Batch;
 use super::dead_letters::{DeadLetter, DeadLetters};
-use super::error::DeliveryError;
+use super::error::{DeliveryError, shown};
 use crate::config::NatsOutputConfig;
 use crate::message::{Stream, number_of};
 use crate::nats;
@@ -16,7 +16,6 @@ use async_nats::{Client, Request, RequestErrorKind, Subject};
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::Value;
-use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -79,7 +78,7 @@ impl NatsTarget {
             .event_callback(|event| async move { log::debug!("NATS: {event}") });
         let urls = nats::shown_urls(&config.server);
         let client = options.connect(config.server.url.clone()).await;
-        let unreachable = |error| DeliveryError::new(format!("NATS cannot be reached at {urls}: {error}"));
+        let unreachable = |error| DeliveryError::told(&format!("NATS cannot be reached at {urls}"), error);
         let target = NatsTarget {
             client: client.map_err(unreachable)?,
             jetstream: config.jetstream.clone(),
@@ -99,14 +98,14 @@ impl NatsTarget {
             RequestErrorKind::NoResponders => {
                 DeliveryError::new("the server of NATS has no JetStream; enable it")
             }
-            _ => failed("the stream cannot be looked at", error),
+            _ => DeliveryError::told("the stream cannot be looked at", error),
         })?;
         let info: Value = serde_json::from_slice(&answer.payload)
-            .map_err(|error| failed("the stream cannot be looked at", error))?;
+            .map_err(|error| DeliveryError::told("the stream cannot be looked at", error))?;
         let wrong = match (info.get("error"), info.pointer("/config/allow_atomic")) {
             (Some(error), _) => format!(
                 "the stream {name} cannot be used: {}; docs/outputs.md shows how to make it",
-                error.get("description").and_then(Value::as_str).unwrap_or("unknown error")
+                shown(error.get("description").and_then(Value::as_str).unwrap_or("unknown error"))
             ),
             (None, Some(Value::Bool(true))) => return Ok(()),
             (None, _) => format!(
@@ -116,11 +115,16 @@ impl NatsTarget {
         Err(DeliveryError::new(wrong))
     }
 
-    /// Publishes the batch. What is too large is in the dead-letter file when this returns.
+    /// Publishes the batch. What is too large is in the dead-letter file when this returns. It calls `stalled` with what is
+    /// wrong while that file cannot be written.
     ///
     /// # Errors
     /// If it was not stored. The error says how many messages were stored before.
-    pub(super) async fn deliver(&mut self, batch: &Batch) -> Result<(), DeliveryError> {
+    pub(super) async fn deliver(
+        &mut self,
+        batch: &Batch,
+        stalled: &dyn Fn(&str),
+    ) -> Result<(), DeliveryError> {
         let (publications, mut refused) = self.publications(batch);
         let mut result = Ok(());
         for chunk in publications.chunks(MAX_BATCH) {
@@ -132,7 +136,7 @@ impl NatsTarget {
             }
         }
         let refused: Vec<_> = refused.into_iter().map(|(_, letter)| letter).collect();
-        self.dead_letters.append(&refused)?;
+        self.dead_letters.append_all(&refused, stalled).await;
         result
     }
 
@@ -167,7 +171,7 @@ impl NatsTarget {
             let headers = headers(&id, sequence, &publication.payload);
             let (subject, payload) = (publication.subject.clone(), publication.payload.clone());
             let published = self.client.publish_with_headers(subject, headers, payload).await;
-            published.map_err(|error| failed("messages cannot be published", error))?;
+            published.map_err(|error| DeliveryError::told("messages cannot be published", error))?;
         }
         let mut headers = headers(&id, messages.len(), &last.payload);
         headers.insert(NATS_EXPECTED_STREAM, self.jetstream.as_str());
@@ -179,7 +183,7 @@ impl NatsTarget {
                 "no stream takes the subject {}; add it to the subjects of {}",
                 last.subject, self.jetstream
             )),
-            _ => failed("a batch is not acknowledged", error),
+            _ => DeliveryError::told("a batch is not acknowledged", error),
         })?;
         stored(&answer.payload, messages.len())
     }
@@ -211,8 +215,8 @@ struct Refusal {
 
 /// Whether `answer` says that a batch of `count` messages was stored.
 fn stored(answer: &[u8], count: usize) -> Result<(), DeliveryError> {
-    let answer: Stored =
-        serde_json::from_slice(answer).map_err(|error| failed("the answer to a batch is invalid", error))?;
+    let answer: Stored = serde_json::from_slice(answer)
+        .map_err(|error| DeliveryError::told("the answer to a batch is invalid", error))?;
     match answer {
         Stored { error: None, count: Some(stored) } if stored == count => Ok(()),
         Stored { error: None, count: stored } => Err(DeliveryError::new(format!(
@@ -221,11 +225,7 @@ fn stored(answer: &[u8], count: usize) -> Result<(), DeliveryError> {
         ))),
         Stored { error: Some(refusal), .. } => {
             let why = refusal.description.unwrap_or_else(|| "unknown error".into());
-            Err(DeliveryError::new(format!("the stream does not take a batch: {why}")))
+            Err(DeliveryError::told("the stream does not take a batch", why))
         }
     }
-}
-
-fn failed(what: &str, error: impl Display) -> DeliveryError {
-    DeliveryError::new(format!("{what}: {error}"))
 }
