@@ -33,8 +33,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// Longest delay between attempts to deliver, unless the target asks for a longer one.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
-/// Interval at which it reads while messages are collected. In that time, less is published than stays in memory.
-const READ_INTERVAL: Duration = Duration::from_millis(100);
+/// Interval at which it reads while messages are collected. In that time, less is published than stays in memory, but in
+/// bursts, which the journal has.
+const READ_INTERVAL: Duration = Duration::from_millis(250);
 /// Time in which this server has to read what another one has delivered before.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
 /// Delay before it reads again after its reader was closed.

@@ -8,8 +8,23 @@ use memchr::memchr;
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     bytes: Vec<u8>,
-    /// Where each line ends.
-    ends: Vec<usize>,
+    lines: Vec<Line>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    /// Where it ends.
+    end: usize,
+    seq: Option<u64>,
+}
+
+/// A message of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Message<'b> {
+    /// Its JSON text, without the line end.
+    pub(crate) text: &'b [u8],
+    /// The number of its entry. `None` if it is not about an entry.
+    pub(crate) seq: Option<u64>,
 }
 
 impl Batch {
@@ -20,48 +35,48 @@ impl Batch {
 
     /// Number of messages.
     pub(crate) fn len(&self) -> usize {
-        self.ends.len()
+        self.lines.len()
     }
 
     /// Whether there is no message.
     pub(crate) fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.lines.is_empty()
     }
 
-    /// The messages, without line ends.
-    pub(crate) fn messages(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
-        (0..self.ends.len()).filter_map(|i| {
-            let start = i.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-            let line = self.bytes.get(start..*self.ends.get(i)?)?;
-            Some(line.strip_suffix(b"\n").unwrap_or(line))
+    /// The messages.
+    pub(crate) fn messages(&self) -> impl DoubleEndedIterator<Item = Message<'_>> {
+        self.lines.iter().enumerate().filter_map(|(index, line)| {
+            let text = self.bytes.get(self.bytes_of(index)..line.end)?;
+            Some(Message { text: text.strip_suffix(b"\n").unwrap_or(text), seq: line.seq })
         })
     }
 
     /// Size of the first `messages` messages.
     pub(crate) fn bytes_of(&self, messages: usize) -> usize {
-        messages.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0)
+        messages.checked_sub(1).and_then(|last| self.lines.get(last)).map_or(0, |line| line.end)
     }
 
     /// The number behind the last entry of the first `messages` messages. `None` if none of them is about an entry.
     pub(crate) fn next_seq_after(&self, messages: usize) -> Option<u64> {
-        let behind = self.len().saturating_sub(messages);
-        self.messages().rev().skip(behind).find_map(number_of).map(|seq| seq + 1)
+        self.lines.iter().take(messages).rev().find_map(|line| line.seq).map(|seq| seq + 1)
     }
 
     /// Removes all messages. The memory is used again.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
-        self.ends.clear();
+        self.lines.clear();
     }
 
     fn push(&mut self, line: &[u8]) {
         self.bytes.extend_from_slice(line);
-        self.ends.push(self.bytes.len());
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        // Now, while it is in the cache of the processor.
+        self.lines.push(Line { end: self.bytes.len(), seq: number_of(text) });
     }
 
     /// Whether it must be delivered before more messages are added.
     fn is_full(&self, limits: BatchLimits) -> bool {
-        self.ends.len() >= limits.messages || self.bytes.len() >= limits.bytes
+        self.lines.len() >= limits.messages || self.bytes.len() >= limits.bytes
     }
 
     /// Adds lines, as far as `limits` allow, without heartbeats. Returns the rest.
@@ -140,7 +155,7 @@ mod tests {
     }
 
     fn texts(batch: &Batch) -> Vec<String> {
-        batch.messages().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
+        batch.messages().map(|message| String::from_utf8_lossy(message.text).into_owned()).collect()
     }
 
     #[test]

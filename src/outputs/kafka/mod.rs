@@ -7,11 +7,11 @@
 mod reports;
 mod settings;
 
-use super::batch::Batch;
+use super::batch::{Batch, Message};
 use super::dead_letters::{DeadLetter, DeadLetters};
 use super::error::{DeliveryError, shown};
 use crate::config::{KafkaConfig, RecordKey};
-use crate::message::{log_id_of, log_url_of, number_of, tbs_sha256_of};
+use crate::message::{log_id_of, log_url_of, tbs_sha256_of};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -21,9 +21,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use tokio::task::yield_now;
+use tokio::time::sleep;
 
-/// Time for which acknowledgements are waited for before the server's other business is looked at.
-const POLL: Duration = Duration::from_millis(5);
+/// Interval at which it is asked for acknowledgements. A batch is mostly acknowledged in one.
+const POLL: Duration = Duration::from_millis(20);
 /// Time in which nothing is acknowledged after which the output counts as failing.
 const STALLED: Duration = Duration::from_secs(10);
 /// Time for the answer to how many partitions a topic has.
@@ -91,7 +92,7 @@ impl KafkaTarget {
     ) -> Result<(), DeliveryError> {
         let messages: Vec<_> = batch.messages().collect();
         // Before anything is sent that would be sent again if the answer fails.
-        let has_gap = messages.iter().any(|message| number_of(message).is_none());
+        let has_gap = messages.iter().any(|message| message.seq.is_none());
         let partitions = if has_gap { self.partitions()? } else { 0 };
         let failed = self.send(messages.iter().copied().enumerate(), partitions, stalled).await?;
         let mut refused = Vec::new();
@@ -110,7 +111,7 @@ impl KafkaTarget {
                 None => {}
                 Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
                     let why = "it is larger than message.max.bytes of the output or its topic";
-                    refused.push(DeadLetter { message, why: why.into() });
+                    refused.push(DeadLetter { message: message.text, why: why.into() });
                 }
                 Some(code) => {
                     // What comes before counts as delivered.
@@ -127,21 +128,20 @@ impl KafkaTarget {
     /// gap goes to all of the topic's `partitions`.
     async fn send<'m>(
         &self,
-        messages: impl Iterator<Item = (usize, &'m [u8])>,
+        messages: impl Iterator<Item = (usize, Message<'m>)>,
         partitions: i32,
         stalled: &dyn Fn(&str),
     ) -> Result<Vec<(usize, RDKafkaErrorCode)>, DeliveryError> {
         self.reports.with(|fates| *fates = Fates::default());
         let mut waiting = Waiting::new(self, stalled);
         for (index, message) in messages {
-            match number_of(message) {
-                Some(seq) => self.enqueue(index, message, Some(seq), None, &mut waiting).await?,
-                // Whoever reads one partition has to know of a gap.
-                None => {
-                    for partition in 0..partitions {
-                        self.enqueue(index, message, None, Some(partition), &mut waiting).await?;
-                    }
-                }
+            if message.seq.is_some() {
+                self.enqueue(index, message, None, &mut waiting).await?;
+                continue;
+            }
+            // Whoever reads one partition has to know of a gap.
+            for partition in 0..partitions {
+                self.enqueue(index, message, Some(partition), &mut waiting).await?;
             }
         }
         // Only failures are reported. What is not on its way any more has been delivered, or has failed.
@@ -158,20 +158,19 @@ impl KafkaTarget {
     async fn enqueue(
         &self,
         index: usize,
-        message: &[u8],
-        seq: Option<u64>,
+        message: Message<'_>,
         partition: Option<i32>,
         waiting: &mut Waiting<'_>,
     ) -> Result<(), DeliveryError> {
         let mut record =
-            BaseRecord::<[u8], [u8], usize>::with_opaque_to(&self.config.topic, index).payload(message);
-        if let Some(key) = self.key(message) {
+            BaseRecord::<[u8], [u8], usize>::with_opaque_to(&self.config.topic, index).payload(message.text);
+        if let Some(key) = self.key(message.text) {
             record = record.key(key);
         }
         if let Some(partition) = partition {
             record = record.partition(partition);
         }
-        record = record.headers(self.headers(seq));
+        record = record.headers(self.headers(message.seq));
         loop {
             let Err((error, same)) = self.producer.send(record) else { break };
             match error.rdkafka_error_code() {
@@ -250,17 +249,20 @@ impl<'t> Waiting<'t> {
     }
 
     async fn wait(&mut self) {
-        self.target.producer.poll(POLL);
+        // One event. With a time to wait, it would spin for the last millisecond of it, and come back no sooner for an event.
+        self.target.producer.poll(Duration::ZERO);
         let on_their_way = self.target.producer.in_flight_count();
         if on_their_way != self.on_their_way {
             (self.on_their_way, self.since) = (on_their_way, Instant::now());
-        } else if self.since.elapsed() >= STALLED {
+            // There may be more events.
+            return yield_now().await;
+        }
+        if self.since.elapsed() >= STALLED {
             self.since = Instant::now();
             let trouble = self.target.reports.with(|fates| fates.trouble.clone());
             (self.stalled)(trouble.as_deref().unwrap_or("no broker acknowledges messages"));
         }
-        // So the server can stop.
-        yield_now().await;
+        sleep(POLL).await;
     }
 }
 

@@ -10,6 +10,10 @@ const MAX_QUEUED: &str = "200000";
 /// Most memory that waits, in KiB: more than a batch.
 const MAX_QUEUED_KIB: &str = "65536";
 
+/// Longest message that is copied into a request, in bytes. The others are sent from where they are: copied, they would be in
+/// memory twice, and each request would need new memory of megabytes.
+const MAX_COPIED: &str = "64";
+
 /// The settings of the producer for `config`.
 ///
 /// Messages do not time out: then neither their order nor their number depends on how long an outage lasts.
@@ -29,6 +33,7 @@ pub(super) fn of(config: &KafkaConfig) -> ClientConfig {
         ("compression.type", config.compression.name()),
         ("linger.ms", LINGER_MS),
         ("batch.num.messages", "10000"),
+        ("message.copy.max.bytes", MAX_COPIED),
         ("reconnect.backoff.max.ms", "5000"),
     ];
     for (name, value) in own {

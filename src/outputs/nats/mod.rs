@@ -9,7 +9,7 @@ use super::batch::Batch;
 use super::dead_letters::{DeadLetter, DeadLetters};
 use super::error::{DeliveryError, shown};
 use crate::config::NatsOutputConfig;
-use crate::message::{Stream, number_of};
+use crate::message::Stream;
 use crate::nats;
 use async_nats::header::{HeaderMap, HeaderName, HeaderValue, NATS_EXPECTED_STREAM};
 use async_nats::{Client, Request, RequestErrorKind, Subject};
@@ -53,6 +53,8 @@ struct Publication {
     /// The place of the message in the batch of the output.
     index: usize,
     subject: Subject,
+    /// The number of the message's entry.
+    seq: Option<u64>,
     payload: Bytes,
 }
 
@@ -148,16 +150,16 @@ impl NatsTarget {
         self.buffer.extend_from_slice(batch.bytes());
         let (bytes, mut at) = (self.buffer.split().freeze(), 0);
         for (index, message) in batch.messages().enumerate() {
-            let payload = bytes.slice(at..at + message.len());
-            at += message.len() + LINE_END;
-            if message.len() > most {
+            let payload = bytes.slice(at..at + message.text.len());
+            at += message.text.len() + LINE_END;
+            if message.text.len() > most {
                 let why =
                     format!("it is larger than max_payload of the server of NATS allows ({most} bytes)");
-                refused.push((index, DeadLetter { message, why: why.into() }));
+                refused.push((index, DeadLetter { message: message.text, why: why.into() }));
                 continue;
             }
-            self.subject.each(message, |subject| {
-                publications.push(Publication { index, subject, payload: payload.clone() });
+            self.subject.each(message.text, |subject| {
+                publications.push(Publication { index, subject, seq: message.seq, payload: payload.clone() });
             });
         }
         (publications, refused)
@@ -168,12 +170,12 @@ impl NatsTarget {
         let Some((last, before)) = messages.split_last() else { return Ok(()) };
         let id = HeaderValue::from(format!("{:016x}", rand::random::<u64>()));
         for (sequence, publication) in (1_usize..).zip(before) {
-            let headers = headers(&id, sequence, &publication.payload);
+            let headers = headers(&id, sequence, publication.seq);
             let (subject, payload) = (publication.subject.clone(), publication.payload.clone());
             let published = self.client.publish_with_headers(subject, headers, payload).await;
             published.map_err(|error| DeliveryError::told("messages cannot be published", error))?;
         }
-        let mut headers = headers(&id, messages.len(), &last.payload);
+        let mut headers = headers(&id, messages.len(), last.seq);
         headers.insert(NATS_EXPECTED_STREAM, self.jetstream.as_str());
         headers.insert(BATCH_COMMIT, "1");
         let request = Request::new().headers(headers).payload(last.payload.clone());
@@ -190,11 +192,11 @@ impl NatsTarget {
 }
 
 /// The headers of the message that is the one with `sequence` in the batch `id`.
-fn headers(id: &HeaderValue, sequence: usize, message: &[u8]) -> HeaderMap {
+fn headers(id: &HeaderValue, sequence: usize, seq: Option<u64>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(BATCH_ID, id.clone());
     headers.insert(BATCH_SEQUENCE, HeaderValue::from(sequence));
-    if let Some(seq) = number_of(message) {
+    if let Some(seq) = seq {
         headers.insert(SEQ, HeaderValue::from(seq));
     }
     headers

@@ -6,12 +6,11 @@
 
 mod body;
 
-use super::batch::Batch;
+use super::batch::{Batch, Message};
 use super::dead_letters::{DeadLetter, DeadLetters};
 use super::error::DeliveryError;
 use crate::config::{ClientErrors, WebhookConfig};
 use crate::http_client::{HttpClient, HttpPost, HttpSettings, Proxies, Reach, RefusedRequest, TlsClient};
-use crate::message::number_of;
 use awc::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use bytes::Bytes;
 use openssl::error::ErrorStack;
@@ -126,11 +125,12 @@ impl Webhook {
     /// many are done; 0 if fewer have to be sent together.
     async fn send_some<'m>(
         &mut self,
-        messages: &[&'m [u8]],
+        messages: &[Message<'m>],
         refused: &mut Vec<DeadLetter<'m>>,
     ) -> Result<usize, DeliveryError> {
         let part = messages.get(..messages.len().min(self.most)).unwrap_or(messages);
-        let (body, count) = body::body(self.config.template, &self.name, part);
+        let texts: Vec<_> = part.iter().map(|message| message.text).collect();
+        let (body, count) = body::body(self.config.template, &self.name, &texts);
         let part = part.get(..count).unwrap_or(part);
         let Some(answer) = self.send(part, body).await? else {
             self.most = self.most.saturating_mul(2);
@@ -143,14 +143,20 @@ impl Webhook {
             }
             Verdict::Split | Verdict::Refused => {
                 let why: Arc<str> = error_of(&answer).text.into();
-                refused.extend(part.iter().map(|message| DeadLetter { message, why: why.clone() }));
+                refused.extend(
+                    part.iter().map(|message| DeadLetter { message: message.text, why: why.clone() }),
+                );
                 Ok(count)
             }
             Verdict::Retry => Err(error_of(&answer)),
         }
     }
 
-    async fn send(&self, messages: &[&[u8]], body: Vec<u8>) -> Result<Option<RefusedRequest>, DeliveryError> {
+    async fn send(
+        &self,
+        messages: &[Message<'_>],
+        body: Vec<u8>,
+    ) -> Result<Option<RefusedRequest>, DeliveryError> {
         let headers =
             self.headers_of(messages, &body).map_err(|error| DeliveryError::new(error.to_string()))?;
         let request = HttpPost { url: self.config.url.reveal(), headers: &headers, body: Bytes::from(body) };
@@ -159,11 +165,11 @@ impl Webhook {
 
     fn headers_of(
         &self,
-        messages: &[&[u8]],
+        messages: &[Message<'_>],
         body: &[u8],
     ) -> Result<Vec<(HeaderName, HeaderValue)>, ErrorStack> {
         let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-        let mut numbers = messages.iter().copied().filter_map(number_of);
+        let mut numbers = messages.iter().filter_map(|message| message.seq);
         let delivery =
             numbers.next().map(|first| format!("{first}-{}", numbers.next_back().unwrap_or(first)));
         let signature = self.key.as_ref().map(|key| signature(key, body)).transpose()?;
