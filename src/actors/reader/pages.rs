@@ -24,19 +24,19 @@ pub(super) fn copied(parts: &[Arc<Frames>]) -> Option<Bytes> {
     Some(Bytes::from_owner(mapping.make_read_only().ok()?).slice(place))
 }
 
-/// Memory for `length` bytes, and where in it they are to be: from the beginning of a page, of which as many as possible are
-/// huge. The kernel then sends 2 MB to a client as a few pieces instead of 512.
+/// Memory for `length` bytes, and where in it they are to be: from the beginning of a page. As many pages as possible are huge,
+/// which costs less when they are sent.
 fn mapped(length: usize) -> io::Result<(MmapMut, Range<usize>)> {
     let huge = length - length % HUGE_PAGE;
-    // What is before and behind the place is never written, so it takes no memory.
-    let spare = if huge > 0 { HUGE_PAGE } else { 0 };
-    let mapping = MmapOptions::new().len(length + spare).map_anon()?;
-    let start = if huge > 0 { mapping.as_ptr().align_offset(HUGE_PAGE).min(spare) } else { 0 };
-    if huge > 0 {
-        // Without huge pages there are small ones.
-        drop(mapping.advise_range(Advice::HugePage, start, huge));
+    if huge == 0 {
+        // Every page is written, and populating them at once costs less than one page fault each.
+        return Ok((MmapOptions::new().len(length).populate().map_anon()?, 0..length));
     }
-    // Every page is written, and populating them at once costs less than one page fault each. Linux before 5.14 cannot.
+    // What is before and behind the place is never written, so it takes no memory.
+    let mapping = MmapOptions::new().len(length + HUGE_PAGE).map_anon()?;
+    let start = mapping.as_ptr().align_offset(HUGE_PAGE).min(HUGE_PAGE);
+    // A kernel that refuses this takes small pages, and one before 5.14 takes them when they are written.
+    drop(mapping.advise_range(Advice::HugePage, start, huge));
     drop(mapping.advise_range(Advice::PopulateWrite, start, length));
     Ok((mapping, start..start + length))
 }

@@ -9,7 +9,6 @@ const LINGER_MS: &str = "5";
 const MAX_QUEUED: &str = "200000";
 /// Most memory that waits, in KiB: more than a batch.
 const MAX_QUEUED_KIB: &str = "65536";
-
 /// Longest message that is copied into a request, in bytes. The others are sent from where they are: copied, they would be in
 /// memory twice, and each request would need new memory of megabytes.
 const MAX_COPIED: &str = "64";
