@@ -136,39 +136,61 @@ def check_configurations(work):
         print(f"{name} is valid{without}")
 
 
-def deliveries(work, receiver):
-    """The configuration of the first three recipes together."""
+def deliveries(work, receiver, receiver_port):
+    """The configuration of several recipes together."""
     slack = f'http://127.0.0.1:{receiver.server_port}/"\nallow_internal = true\n#"'
     alerts = replaced(named("my-domains.toml", "toml"), f'{SLACK}"', slack)
     alerts = replaced(alerts, 'batch_wait = "1m"', 'batch_wait = "1s"')
-    (work / "all.toml").write_text(alerts + named("lookalikes.toml", "toml") + named("archive.toml", "toml"))
+    own = replaced(named("receiver.toml", "toml"), ":9000/", f":{receiver_port}/")
+    (work / "all.toml").write_text(alerts + named("lookalikes.toml", "toml") + named("archive.toml", "toml") + own)
 
 
 def is_alert(text):
     return text.startswith("my-domains: ") and re.search(r"`[^`]*\.?example\.(com|org)`", text)
 
 
+def own_receiver(work, address, port):
+    """The receiver gets everything in order, also when it is killed in between."""
+    (work / "receiver.py").write_text(replaced(named("receiver.py", "python"), "9000", str(port)))
+
+    first = seqs_printed(work, "receiver.py", "received")
+    second = seqs_printed(work, "receiver.py", "received again")
+    # It may be killed before it has saved what it has printed.
+    second = [seq for seq in second if seq > first[-1]]
+    expected = seqs_due(address, first[0], (first + second)[-1])
+    if first + second != expected:
+        fail(f"receiver.py has printed {first} and then {second}, but these were due: {expected}")
+    print(f"A receiver of my own: {len(expected)} certificates in two runs")
+
+
+def seqs_printed(work, script, name):
+    """Runs a script until it has printed some certificates. Returns the numbers that its lines begin with."""
+    with open(work / name, "wb") as out:
+        process = subprocess.Popen([sys.executable, script], cwd=work, stdout=out, stderr=subprocess.STDOUT)
+        try:
+            wait_for(f"what {script} prints", lambda: (work / name).read_text().count("\n") >= 5)
+        finally:
+            process.kill()
+            process.wait()
+    return [int(line.split()[0]) for line in (work / name).read_text().splitlines()]
+
+
+def seqs_due(address, first, last):
+    """The numbers of the certificates for example.com from the first to the last."""
+    query = f"stream=lite&domain=example.com&cursor={first - 1}&before={last + 1}"
+    with urllib.request.urlopen(f"http://{address}/ndjson?{query}") as lines:
+        messages = [json.loads(line) for line in lines]
+    return [message["seq"] for message in messages if message["message_type"] == "certificate_update"]
+
+
 def resume(work, address):
     """The script resumes: two runs have everything in between, once and in order."""
     (work / "resume.py").write_text(replaced(named("resume.py", "python"), "localhost:8080", address))
 
-    def run(name):
-        with open(work / name, "wb") as out:
-            process = subprocess.Popen([sys.executable, "resume.py"], cwd=work, stdout=out, stderr=subprocess.STDOUT)
-            try:
-                wait_for("what the script prints", lambda: (work / name).read_text().count("\n") >= 5)
-            finally:
-                process.kill()
-                process.wait()
-        return [int(line.split()[0]) for line in (work / name).read_text().splitlines()]
-
-    first = run("first")
+    first = seqs_printed(work, "resume.py", "first")
     time.sleep(2)
-    second = run("second")
-    query = f"stream=lite&domain=example.com&cursor={first[0] - 1}&before={second[-1] + 1}"
-    with urllib.request.urlopen(f"http://{address}/ndjson?{query}") as lines:
-        messages = [json.loads(line) for line in lines]
-    expected = [message["seq"] for message in messages if message["message_type"] == "certificate_update"]
+    second = seqs_printed(work, "resume.py", "second")
+    expected = seqs_due(address, first[0], second[-1])
     # One message may be repeated: the script is killed, and may not have saved its number.
     if first[-1] == second[0]:
         second = second[1:]
@@ -187,12 +209,15 @@ def main():
 
         receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slack)
         threading.Thread(target=receiver.serve_forever, daemon=True).start()
-        deliveries(work, receiver)
+        receiver_port = free_port()
+        deliveries(work, receiver, receiver_port)
         port = free_port()
         with running(work, [SERVER, "demo", "--rate", "300", "--config", "all.toml"], PORT=str(port)):
-            resume(work, wait_until_ready(work, port))
+            address = wait_until_ready(work, port)
+            resume(work, address)
             wait_for("an alert", lambda: any(map(is_alert, Slack.texts)))
             print(f"Watch my domains and alert in Slack: {len(Slack.texts)} texts")
+            own_receiver(work, address, receiver_port)
             wait_for("a look-alike", lambda: any(file.stat().st_size for file in work.glob("lookalikes/*.ndjson*")))
             wait_for("the archive", lambda: any(file.stat().st_size for file in work.glob("archive/archive-*")))
         # Now, as what is being written may end in the middle of a batch.
