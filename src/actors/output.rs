@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// Longest delay between attempts to deliver, unless the target asks for a longer one.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
@@ -288,9 +288,11 @@ impl Output {
         }
         let mut deadline = (!batch.is_empty()).then(|| Instant::now() + limits.wait);
         loop {
-            // Whoever has something to deliver is not woken for each message.
             let next = match deadline {
                 None => Some(next(reader).await),
+                // The journal is read in small pieces, as fast as they are taken.
+                Some(deadline) if reader.is_replaying() => timeout_at(deadline, next(reader)).await.ok(),
+                // Whoever has something to deliver is not woken for each message.
                 Some(_) => ready(reader),
             };
             match (next, deadline) {

@@ -11,6 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::net::ToSocketAddrs;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A request that a receiver has got, and the time.
@@ -249,6 +250,29 @@ async fn nothing_is_lost_and_nothing_is_twice_in_the_files_while_the_position_ca
         message["data"]["cert_index"].as_u64().expect("an index")
     });
     assert!(indexes.eq(0..30), "each once and in order");
+}
+
+/// The journal is read in small pieces. If each were waited for as what is logged is, this would take minutes.
+#[actix_web::test]
+async fn what_an_outage_has_left_is_read_as_fast_as_it_is_delivered() {
+    static IS_UP: AtomicBool = AtomicBool::new(false);
+    const ENTRIES: u64 = 12_000;
+    let log = quiet_log().await;
+    let (receiver, url) = Receiver::serve(|_, _| match IS_UP.load(Ordering::Relaxed) {
+        true => HttpResponse::Ok().finish(),
+        false => HttpResponse::ServiceUnavailable().finish(),
+    });
+    let toml = output(&url, "batch_messages = 100000").replace("'50ms'", "'2s'");
+    let toml = format!("{toml}[clients]\nring_bytes = '64 KiB'\n");
+    let app = spawn_app(&toml, vec![from_the_start(&log)]).await;
+    log.publish(1);
+    app.wait_for(|stats| stats["outputs"][0]["error"].is_string()).await;
+    log.publish(ENTRIES - 1);
+    app.wait_for(|stats| stats["logs"][log.url()]["position"] == ENTRIES).await;
+    IS_UP.store(true, Ordering::Relaxed);
+    app.wait_for(|stats| stats["outputs"][0]["messages_delivered"] == ENTRIES).await;
+    assert!(receiver.accepted().into_iter().eq(0..ENTRIES));
+    app.stop().await;
 }
 
 #[actix_web::test]
