@@ -368,7 +368,8 @@ mod tests {
         taking.client.read_exact(&mut taken).await.expect("what was sent");
         taking.stream.writable().await.expect("room");
         assert!(taking.fill() > 0);
-        connections.keep_within(connections.held() - 1, &counters);
+        // The system may pass bytes on to the clients meanwhile, but not so many.
+        connections.keep_within(1 << 29, &counters);
         assert!(answered.is_cut(), "it took nothing and holds most");
         assert!(!stuck.is_cut() && !taking.is_cut() && !idle.is_cut());
         connections.keep_within(0, &counters);

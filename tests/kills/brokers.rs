@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// `batch_messages` of both outputs.
@@ -42,8 +43,9 @@ fn index_of(message: &[u8]) -> u64 {
     message["data"]["cert_index"].as_u64().unwrap_or_else(|| panic!("{message}"))
 }
 
-/// The brokers keep only the newest 5 MB. Their answers take so long that who reads can follow.
-const ROUND_TRIP: Duration = Duration::from_millis(30);
+/// The brokers keep only the newest 5 MB, so the output compresses. Their answers take so long that who reads can follow, also
+/// when it has to connect first.
+const ROUND_TRIP: Duration = Duration::from_millis(60);
 
 fn consumer_from(brokers: &str, offset: i64) -> BaseConsumer {
     let mut settings = ClientConfig::new();
@@ -56,11 +58,31 @@ fn consumer_from(brokers: &str, offset: i64) -> BaseConsumer {
     consumer
 }
 
-/// Reads the topic from its beginning on, on a thread of its own, until it is told to end.
-fn read_topic(brokers: String) -> (Arc<Mutex<Vec<u64>>>, Arc<AtomicBool>) {
+/// Somebody who reads the topic from its beginning on, on a thread of their own, until they are told to end.
+struct TopicReader {
+    indexes: Arc<Mutex<Vec<u64>>>,
+    ends: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl TopicReader {
+    fn last(&self) -> Option<u64> {
+        assert!(!self.thread.is_finished(), "the topic is not read any more");
+        self.indexes.lock().expect("no panic").last().copied()
+    }
+
+    /// The index of each message, in order.
+    fn end(self) -> Vec<u64> {
+        self.ends.store(true, Ordering::Relaxed);
+        self.thread.join().expect("no panic");
+        self.indexes.lock().expect("no panic").clone()
+    }
+}
+
+fn read_topic(brokers: String) -> TopicReader {
     let (indexes, ends) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
     let (read, stop) = (indexes.clone(), ends.clone());
-    std::thread::spawn(move || {
+    let thread = std::thread::spawn(move || {
         let (mut next, mut consumer, mut heard) = (0, consumer_from(&brokers, 0), Instant::now());
         while !stop.load(Ordering::Relaxed) {
             if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
@@ -73,7 +95,7 @@ fn read_topic(brokers: String) -> (Arc<Mutex<Vec<u64>>>, Arc<AtomicBool>) {
             }
         }
     });
-    (indexes, ends)
+    TopicReader { indexes, ends, thread }
 }
 
 /// A server of NATS.
@@ -154,6 +176,7 @@ fn configure(dir: &Path, log: &DemoLog, brokers: &str, nats: &str) {
     write!(
         file,
         "[[outputs]]\nname = 'kafka'\ntype = 'kafka'\nbrokers = {:?}\ntopic = '{TOPIC}'\nbatch_messages = {BATCH}\n\
+         compression = 'zstd'\n\
          [[outputs]]\nname = 'nats'\ntype = 'nats'\nservers = ['{nats}']\njetstream = 'CERTIFICATES'\nbatch_messages = {BATCH}\n\
          [[outputs]]\nname = 'archive'\ntype = 'file'\ndir = {:?}\n",
         brokers.split(',').collect::<Vec<_>>(),
@@ -169,7 +192,7 @@ async fn brokers_get_everything_however_the_server_ends_and_while_they_are_down(
     let brokers = MockCluster::new(3).expect("brokers");
     brokers.create_topic(TOPIC, 1, 3).expect("a topic");
     brokers.broker_round_trip_time(-1, ROUND_TRIP).expect("slower answers");
-    let (in_topic, ends) = read_topic(brokers.bootstrap_servers());
+    let topic = read_topic(brokers.bootstrap_servers());
     let log = log().await;
     configure(dir.path(), &log, &brokers.bootstrap_servers(), &nats.url);
     log.set_rate(number("RATE", 300) as f64);
@@ -204,17 +227,16 @@ async fn brokers_get_everything_however_the_server_ends_and_while_they_are_down(
     let patience = PATIENCE + 2 * Duration::from_secs(number("DOWN", 5));
     while begin.elapsed() < patience {
         nats.read(&mut stream, &mut in_stream).await;
-        if in_stream.last() == Some(&last) && in_topic.lock().expect("no panic").last() == Some(&last) {
+        if in_stream.last() == Some(&last) && topic.last() == Some(last) {
             break;
         }
         sleep(Duration::from_millis(200)).await;
     }
     terminate(&server);
     server.wait().expect("a status");
-    ends.store(true, Ordering::Relaxed);
 
     let runs = kills + 3;
-    let of_kafka = judge(&in_topic.lock().expect("no panic"), last, runs);
+    let of_kafka = judge(&topic.end(), last, runs);
     let of_nats = judge(&in_stream, last, runs);
     println!(
         "{} entries; again in {runs} runs: {of_kafka} in Kafka, {of_nats} in NATS; {memory} MB",
