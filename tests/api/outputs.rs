@@ -252,17 +252,18 @@ async fn nothing_is_lost_and_nothing_is_twice_in_the_files_while_the_position_ca
     assert!(indexes.eq(0..30), "each once and in order");
 }
 
-/// The journal is read in small pieces. If each were waited for as what is logged is, this would take minutes.
+/// The journal is read in small pieces. If each were waited for as what is logged is, there would be few in a batch.
 #[actix_web::test]
-async fn what_an_outage_has_left_is_read_as_fast_as_it_is_delivered() {
+async fn what_an_outage_has_left_comes_in_whole_batches() {
     static IS_UP: AtomicBool = AtomicBool::new(false);
-    const ENTRIES: u64 = 12_000;
+    const ENTRIES: u64 = 6001;
+    const BATCH: usize = 700;
     let log = quiet_log().await;
     let (receiver, url) = Receiver::serve(|_, _| match IS_UP.load(Ordering::Relaxed) {
         true => HttpResponse::Ok().finish(),
         false => HttpResponse::ServiceUnavailable().finish(),
     });
-    let toml = output(&url, "batch_messages = 100000").replace("'50ms'", "'2s'");
+    let toml = output(&url, &format!("batch_messages = {BATCH}")).replace("'50ms'", "'1s'");
     let toml = format!("{toml}[clients]\nring_bytes = '64 KiB'\n");
     let app = spawn_app(&toml, vec![from_the_start(&log)]).await;
     log.publish(1);
@@ -272,6 +273,15 @@ async fn what_an_outage_has_left_is_read_as_fast_as_it_is_delivered() {
     IS_UP.store(true, Ordering::Relaxed);
     app.wait_for(|stats| stats["outputs"][0]["messages_delivered"] == ENTRIES).await;
     assert!(receiver.accepted().into_iter().eq(0..ENTRIES));
+    let sizes: Vec<_> = {
+        let received = receiver.received.lock().expect("no panic");
+        received
+            .iter()
+            .filter(|request| request.is_accepted)
+            .map(|request| request.messages().len())
+            .collect()
+    };
+    assert!(sizes.iter().filter(|size| **size == BATCH).count() > sizes.len() / 2, "{sizes:?}");
     app.stop().await;
 }
 
