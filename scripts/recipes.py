@@ -214,10 +214,11 @@ def main():
         port = free_port()
         with running(work, [SERVER, "demo", "--rate", "300", "--config", "all.toml"], PORT=str(port)):
             address = wait_until_ready(work, port)
+            # First, as the output waits longer with each attempt that fails.
+            own_receiver(work, address, receiver_port)
             resume(work, address)
             wait_for("an alert", lambda: any(map(is_alert, Slack.texts)))
             print(f"Watch my domains and alert in Slack: {len(Slack.texts)} texts")
-            own_receiver(work, address, receiver_port)
             wait_for("a look-alike", lambda: any(file.stat().st_size for file in work.glob("lookalikes/*.ndjson*")))
             wait_for("the archive", lambda: any(file.stat().st_size for file in work.glob("archive/archive-*")))
         # Now, as what is being written may end in the middle of a batch.

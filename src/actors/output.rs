@@ -33,8 +33,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// Longest delay between attempts to deliver, unless the target asks for a longer one.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
-/// Interval at which it reads while messages are collected. In that time, less is published than stays in memory, but in
-/// bursts, which the journal has.
+/// Interval at which it reads what is logged while messages are collected. In that time, less is published than stays in
+/// memory; what a burst pushes out of it is read from the journal.
 const READ_INTERVAL: Duration = Duration::from_millis(250);
 /// Time in which this server has to read what another one has delivered before.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
