@@ -28,27 +28,59 @@ const STATS_VARIABLE: (&str, &str) = ("STATS_URL", "server.stats_path");
 #[derive(Debug)]
 pub(super) struct Sources {
     pub(super) written: Written,
+    places: Places,
+}
+
+/// Where a value comes from, by its key.
+#[derive(Debug, Default)]
+struct Places {
     /// The file's path as the user wrote it; empty without a file.
     file: String,
     /// Environment variables by the key that they set.
     variables: BTreeMap<String, String>,
+    /// The names of list items, by keys such as `outputs[2]`.
+    names: BTreeMap<String, String>,
 }
 
 impl Sources {
     /// The folder of the file. Empty without a file.
     pub(super) fn folder(&self) -> PathBuf {
-        Path::new(&self.file).parent().unwrap_or(Path::new("")).into()
+        Path::new(&self.places.file).parent().unwrap_or(Path::new("")).into()
     }
 
     /// Creates an error about the value of `key`, with its origin.
     pub(super) fn error(&self, key: &str, problem: impl ToString) -> ConfigError {
-        error_at(&self.file, &self.variables, key, &problem.to_string())
+        self.places.error(key, &problem.to_string())
     }
 }
 
-fn error_at(file: &str, variables: &BTreeMap<String, String>, key: &str, problem: &str) -> ConfigError {
-    let origin = variables.get(key).map_or(file, String::as_str).to_string();
-    ConfigError { origin, key: key.trim_matches('.').into(), problem: one_line(problem) }
+impl Places {
+    fn error(&self, key: &str, problem: &str) -> ConfigError {
+        let origin = self.variables.get(key).unwrap_or(&self.file).clone();
+        ConfigError { origin, key: self.shown(key.trim_matches('.')), problem: one_line(problem) }
+    }
+
+    /// The key; if it is in a list, with the name of the item, because items are hard to count.
+    fn shown(&self, key: &str) -> String {
+        let item = key.split_inclusive(']').next();
+        match item.and_then(|item| self.names.get(item)) {
+            Some(name) if item == Some(key) => format!("{key} {name:?}"),
+            Some(name) => format!("{key} of {name:?}"),
+            None => key.into(),
+        }
+    }
+}
+
+/// The names of the items of all lists in `tree`, by keys such as `outputs[2]`. Logs have a description instead.
+fn names(tree: &Value) -> BTreeMap<String, String> {
+    let lists = LISTS.iter().filter_map(|list| Some((list, tree.get(list)?.as_array()?)));
+    let items =
+        lists.flat_map(|(list, items)| items.iter().enumerate().map(move |(i, item)| (list, i, item)));
+    let names = items.filter_map(|(list, i, item)| {
+        let name = item.get("name").or_else(|| item.get("description"))?.as_str()?;
+        Some((format!("{list}[{i}]"), name.to_string()))
+    });
+    names.collect()
 }
 
 pub(super) fn read(
@@ -58,12 +90,13 @@ pub(super) fn read(
     let mut tree = file.map_or(Ok(Value::Object(Map::new())), read_file)?;
     let variables = overlay(&mut tree, environment)?;
     let file = file.map_or(String::new(), |f| f.display().to_string());
+    let places = Places { file, variables, names: names(&tree) };
     let written = serde_path_to_error::deserialize(&tree).map_err(|error| {
         let key = error.path().to_string();
-        error_at(&file, &variables, &key, &error.into_inner().to_string())
+        places.error(&key, &error.into_inner().to_string())
     });
     wipe(&mut tree);
-    Ok(Sources { written: written?, file, variables })
+    Ok(Sources { written: written?, places })
 }
 
 /// Overwrites every text in `tree`, because some of them are tokens.

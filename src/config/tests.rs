@@ -169,32 +169,41 @@ fn a_wrong_type_or_value_is_named_with_what_was_expected() {
         ("[admin]\nallow = '127.0.0.1'", "c.toml: admin.allow: invalid type"),
         (
             "[[tokens]]\nname = 'a'\nsha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'",
-            "c.toml: tokens[0].sha256: it is that of an empty text or of a placeholder",
+            "c.toml: tokens[0].sha256 of \"a\": it is that of an empty text or of a placeholder",
         ),
-        ("[[filters]]\nname = 'f-mine'\ndomain = ['a']", "c.toml: filters[0].name: expected 1 to 64 letters"),
-        ("[[filters]]\nname = 'a b'\ndomain = ['a']", "c.toml: filters[0].name: expected 1 to 64 letters"),
+        (
+            "[[filters]]\nname = 'f-mine'\ndomain = ['a']",
+            "c.toml: filters[0].name of \"f-mine\": expected 1 to 64 letters",
+        ),
+        (
+            "[[filters]]\nname = 'a b'\ndomain = ['a']",
+            "c.toml: filters[0].name of \"a b\": expected 1 to 64 letters",
+        ),
         (
             "[[filters]]\nname = 'a'\ndomain = ['a']\n[[filters]]\nname = 'a'\ndomain = ['b']",
-            "c.toml: filters[1].name: \"a\" is also the name of another filter",
+            "c.toml: filters[1].name of \"a\": \"a\" is also the name of another filter",
         ),
-        ("[[filters]]\nname = 'a'", "c.toml: filters[0].name: expected values"),
-        ("[[filters]]\nname = 'a'\ndomian = ['a']", "c.toml: filters[0].domian: unknown field `domian`"),
+        ("[[filters]]\nname = 'a'", "c.toml: filters[0].name of \"a\": expected values"),
+        (
+            "[[filters]]\nname = 'a'\ndomian = ['a']",
+            "c.toml: filters[0].domian of \"a\": unknown field `domian`",
+        ),
         (
             "[[filters]]\nname = 'a'\ndomain = ['a.example', 'https://b.example']",
-            "c.toml: filters[0].domain: domain=https://b.example is a URL; write domain=b.example",
+            "c.toml: filters[0].domain of \"a\": domain=https://b.example is a URL; write domain=b.example",
         ),
         (
             "[[filters]]\nname = 'a'\nlookalike_file = 'none.txt'",
-            "c.toml: filters[0].lookalike_file: none.txt cannot be read: ",
+            "c.toml: filters[0].lookalike_file of \"a\": none.txt cannot be read: ",
         ),
         (
             "[[tokens]]\nname = 'a'\ntoken = 'a-token-of-sixteen'\nfilter_limits = { regex = 1001 }",
-            "c.toml: tokens[0].filter_limits.regex: expected from 0 to 1000",
+            "c.toml: tokens[0].filter_limits.regex of \"a\": expected from 0 to 1000",
         ),
         ("[filter_limits]\nvalues = 0", "c.toml: filter_limits.values: expected from 1 to 200000"),
         (
             "[[tokens]]\nname = 'a'\ntoken = 'a-token-of-sixteen'\nfilter = 'b'\n[[filters]]\nname = 'a'\ndomain = ['a']",
-            "c.toml: tokens[0].filter: there is no filter named \"b\"; add one as [[filters]]",
+            "c.toml: tokens[0].filter of \"a\": there is no filter named \"b\"; add one as [[filters]]",
         ),
         ("[log_list]\nlists = []", "c.toml: log_list.lists: expected at least one list"),
         ("[log_list]\nstates = [\"fine\"]", "c.toml: log_list.states[0]: "),
@@ -217,7 +226,7 @@ fn a_wrong_log_is_named_by_its_place() {
             "logs[1].url: expected a URL without user name and password, such as \"https://ct.example.com/2026\", found \
              \"http://***@b.example\"",
         ),
-        ("description = \"x\"", "logs[1]: missing field `url`"),
+        ("description = \"x\"", "logs[1] \"x\": missing field `url`"),
         (
             "url = \"http://b.example\"\nstart = \"now\"",
             "logs[1].start: invalid value: string \"now\", expected \"head\"",

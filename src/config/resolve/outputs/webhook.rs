@@ -10,6 +10,8 @@ use crate::http_client::is_internal_url;
 /// Headers that belong to the request as such.
 const OWN_HEADERS: [&str; 6] =
     ["connection", "content-encoding", "content-length", "content-type", "host", "transfer-encoding"];
+/// Smallest `secret`, in bytes. From a delivery and its signature, a shorter one is found by trying.
+const LEAST_SECRET: usize = 16;
 
 impl Resolver<'_> {
     pub(super) fn webhook(&self) -> Result<WebhookConfig, ConfigError> {
@@ -42,10 +44,16 @@ impl Resolver<'_> {
                 return Err(self.error("headers", format!("{name:?} is no header, or has no valid value")));
             }
         }
+        let secret = self.secret("secret", w.secret.as_ref(), w.secret_file.as_deref())?;
+        if secret.as_ref().is_some_and(|secret| secret.reveal().len() < LEAST_SECRET) {
+            let key = if w.secret.is_some() { "secret" } else { "secret_file" };
+            let problem = "expected at least 16 characters, which nobody can guess, such as `openssl rand -hex 32` prints";
+            return Err(self.error(key, problem));
+        }
         let timeout = w.timeout.unwrap_or(Span::seconds(30));
         Ok(WebhookConfig {
             url,
-            secret: self.secret("secret", w.secret.as_ref(), w.secret_file.as_deref())?,
+            secret,
             headers: headers.into_iter().collect(),
             template: w.template.unwrap_or_default(),
             client_errors: w.client_errors.unwrap_or_default(),
