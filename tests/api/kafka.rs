@@ -1,5 +1,7 @@
 //! Tests of outputs to Kafka: the brokers are librdkafka's own for tests, in this process, which fail as real ones do.
 
+mod tls;
+
 use crate::helpers::{TestApp, build, from_the_start, quiet_log, spawn_app, spawn_app_in, with_its_key};
 use certstream_server::ct::source::Protocol;
 use certstream_server::demo::DemoLog;
@@ -157,7 +159,9 @@ async fn while_the_brokers_are_down_it_waits_and_then_each_message_comes_once_an
     let stats = app.wait_for(|stats| stats["outputs"][0]["error"].is_string()).await;
     let error = stats["outputs"][0]["error"].as_str().expect("an error");
     assert!(
-        error.contains("brokers are down") || error.contains("Connect") || error.contains("Disconnected"),
+        error.contains("no broker can be reached")
+            || error.contains("Connect")
+            || error.contains("Disconnected"),
         "{error}"
     );
     assert_eq!(app.get("/health/ready").await["outputs"][0]["failing"], json!(true));

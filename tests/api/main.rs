@@ -20,6 +20,9 @@ mod kafka;
 mod kept_filters;
 mod metrics;
 mod misbehaviour;
+#[cfg(feature = "kafka")]
+#[path = "../support/mutual_tls.rs"]
+mod mutual_tls;
 mod named_filters;
 mod names_tiles;
 mod outputs;

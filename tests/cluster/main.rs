@@ -28,6 +28,8 @@ mod engine;
 mod failures;
 mod logs;
 mod moving;
+#[path = "../support/mutual_tls.rs"]
+mod mutual_tls;
 mod nats_output;
 mod nodes;
 mod outputs;

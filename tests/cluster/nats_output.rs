@@ -2,8 +2,8 @@
 
 use crate::engine::{Engine, EngineOptions};
 use crate::logs::{Logs, ONE_OF_EACH};
+use crate::mutual_tls::{tls_keys, write_certificates};
 use crate::nodes::{Node, Role};
-use crate::refusals::{tls_keys, write_certificates};
 use crate::wait_until;
 use async_nats::ConnectOptions;
 use async_nats::jetstream;

@@ -183,6 +183,8 @@ impl KafkaTarget {
             }
             record = same;
         }
+        // There was room for it: nothing stands still.
+        waiting.least = i32::MAX;
         Ok(())
     }
 
@@ -238,22 +240,28 @@ impl KafkaTarget {
 struct Waiting<'t> {
     target: &'t KafkaTarget,
     stalled: &'t dyn Fn(&str),
-    /// Number of messages on their way, and since when.
+    /// Number of messages on their way, together with the events that have not been polled.
     on_their_way: i32,
+    /// The smallest number of them so far, and since when it has not been smaller.
+    least: i32,
     since: Instant,
 }
 
 impl<'t> Waiting<'t> {
     fn new(target: &'t KafkaTarget, stalled: &'t dyn Fn(&str)) -> Self {
-        Waiting { target, stalled, on_their_way: 0, since: Instant::now() }
+        Waiting { target, stalled, on_their_way: 0, least: i32::MAX, since: Instant::now() }
     }
 
     async fn wait(&mut self) {
         // One event. With a time to wait, it would spin for the last millisecond of it, and come back no sooner for an event.
         self.target.producer.poll(Duration::ZERO);
         let on_their_way = self.target.producer.in_flight_count();
+        // Errors of connections are events: while they come and go, nothing may be acknowledged.
+        if on_their_way < self.least {
+            (self.least, self.since) = (on_their_way, Instant::now());
+        }
         if on_their_way != self.on_their_way {
-            (self.on_their_way, self.since) = (on_their_way, Instant::now());
+            self.on_their_way = on_their_way;
             // There may be more events.
             return yield_now().await;
         }

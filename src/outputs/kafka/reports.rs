@@ -10,6 +10,9 @@ use rdkafka::producer::ProducerContext;
 use rdkafka::types::RDKafkaErrorCode;
 use std::sync::Arc;
 
+/// librdkafka says no more if a broker ends connections without an answer.
+const NO_BROKER: &str = "no broker can be reached, or they all end the connection; check brokers, tls, sasl, username and password";
+
 /// What has become of the messages of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Fates {
@@ -38,7 +41,15 @@ impl ClientContext for Reports {
 
     fn error(&self, error: KafkaError, reason: &str) {
         log::debug!("librdkafka: {error}: {reason}");
-        self.with(|fates| fates.trouble = Some(shown(reason)));
+        // The reason comes before; without one, it counts the brokers.
+        let is_known = error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown);
+        self.with(|fates| {
+            if is_known {
+                fates.trouble = Some(shown(reason));
+            } else if fates.trouble.is_none() {
+                fates.trouble = Some(NO_BROKER.into());
+            }
+        });
     }
 }
 
