@@ -151,7 +151,7 @@ impl Output {
             self.status.begins(self.next_seq);
         }
         log::info!(
-            "output {}: delivers to its {} target what comes from the number {} on",
+            "output {} ({}): begins with entry {}",
             self.config.name,
             self.config.target.kind().name(),
             self.next_seq
@@ -172,7 +172,7 @@ impl Output {
     /// The delay after a failure, which is told if it is not the same as before.
     fn wait_after(&self, error: &DeliveryError, backoff: &mut Backoff) -> Duration {
         let delay = backoff.failed(error.retry_after, rand::random());
-        self.tell(&error.text, &format!("trying again in {delay:?}"));
+        self.tell(&error.text, &format!("trying again in {delay:.1?}"));
         delay
     }
 

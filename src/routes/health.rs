@@ -3,11 +3,12 @@
 use super::answers::json_answer;
 use super::on_demand::StatusAndBody;
 use super::state::AppState;
+use super::visitors::{json_for, visitor};
 use crate::actors::log_watcher::LogSnapshot;
 use crate::config::HealthLimits;
 use crate::outputs::OutputFigures;
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -40,12 +41,19 @@ pub(super) async fn alive(state: web::Data<AppState>) -> Result<HttpResponse, ac
 }
 
 /// `/health/ready`: whether enough logs are delivered, and which ones are not.
-pub(super) async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, actix_web::Error> {
-    let make = async { Ok::<_, actix_web::Error>(readiness(&state)) };
-    Ok(json_answer(state.answers.ready.get(make).await?))
+/// Admins are also told why outputs fail.
+pub(super) async fn ready(
+    req: HttpRequest,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let visitor = visitor(&req);
+    let [ready, hidden] = &state.answers.ready;
+    let answer = if visitor.is_admin { ready } else { hidden };
+    let make = async { Ok::<_, actix_web::Error>(readiness(&state, visitor.is_admin)) };
+    Ok(json_for(visitor, answer.get(make).await?))
 }
 
-fn readiness(state: &AppState) -> StatusAndBody {
+fn readiness(state: &AppState, all: bool) -> StatusAndBody {
     let (up, limits) = (state.begin.elapsed(), state.live.settings().health);
     let logs: Vec<_> =
         state.logs.all().iter().map(|log| (log.source().url().to_string(), log.snapshot())).collect();
@@ -54,16 +62,16 @@ fn readiness(state: &AppState) -> StatusAndBody {
     let ready = is_ready(delivering.len(), logs.len(), limits);
     let others: Vec<Value> = others.iter().map(|(is, url, log)| describe(*is, url, log)).collect();
     let body = json!({ "ready": ready, "logs": logs.len(), "delivering": delivering.len(),
-        "not_delivering": others, "outputs": outputs(state), "state_error": state.positions.error() });
+        "not_delivering": others, "outputs": outputs(state, all), "state_error": state.positions.error() });
     in_cluster(state, ready, body)
 }
 
 /// How far the outputs that run here are behind. It does not decide whether the server is ready: clients get their messages also while the
 /// target of an output fails.
-fn outputs(state: &AppState) -> Vec<Value> {
+fn outputs(state: &AppState, all: bool) -> Vec<Value> {
     let describe = |output: OutputFigures| {
         json!({ "name": output.name, "failing": output.error.is_some(), "behind": output.behind,
-            "behind_seconds": output.behind_seconds })
+            "behind_seconds": output.behind_seconds, "error": output.error.filter(|_| all) })
     };
     state.outputs().into_iter().filter(|output| output.runs_here).map(describe).collect()
 }

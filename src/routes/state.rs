@@ -115,7 +115,8 @@ pub(crate) struct Answers {
     /// The filters that clients put are received.
     pub(super) bodies: Bodies,
     pub(super) alive: OnDemand,
-    pub(super) ready: OnDemand,
+    /// For admins, and for others.
+    pub(super) ready: [OnDemand; 2],
     /// For admins, and for others.
     pub(super) stats: [OnDemand; 2],
     /// In OpenMetrics, and in Prometheus's own format.

@@ -1,6 +1,6 @@
 //! Tests of outputs to receivers that do what receivers do. `tests/kills` has outages and crashes.
 
-use crate::helpers::{TestApp, from_the_start, quiet_log, spawn_app};
+use crate::helpers::{PATIENCE, TestApp, from_the_start, quiet_log, spawn_app};
 use actix_web::http::header::HeaderMap;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use openssl::hash::MessageDigest;
@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::time::{sleep, timeout};
 
 /// A request that a receiver has got, and the time.
 struct Received {
@@ -84,7 +85,7 @@ impl Receiver {
         let begin = Instant::now();
         while !self.accepted().contains(&index) {
             assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", self.accepted());
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
         }
     }
 }
@@ -129,6 +130,28 @@ async fn a_message_that_is_refused_goes_to_the_dead_letters_and_the_others_arriv
 }
 
 #[actix_web::test]
+async fn that_an_output_fails_is_for_everybody_and_why_is_not() {
+    let (_receiver, url) = Receiver::serve(|_, _| HttpResponse::InternalServerError().finish());
+    let without_admins = output(&url, "").replace("[admin]\nallow = ['127.0.0.1']\n", "");
+    let log = quiet_log().await;
+    let app = spawn_app(&without_admins, vec![from_the_start(&log)]).await;
+    log.publish(5);
+    app.wait_for(|stats| stats["logs"][log.url()]["delivered"] == 5).await;
+    let failing = async {
+        loop {
+            let output = app.get("/health/ready").await["outputs"][0].take();
+            if output["failing"] == true {
+                return output;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let output = timeout(PATIENCE, failing).await.expect("it fails");
+    assert_eq!((&output["name"], &output["error"]), (&json!("hook"), &Value::Null));
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn a_receiver_that_asks_for_patience_gets_it_and_then_everything_in_order() {
     let log = quiet_log().await;
     let is_busy = |before: &[Received], _: &[u64]| match before.len() {
@@ -144,6 +167,7 @@ async fn a_receiver_that_asks_for_patience_gets_it_and_then_everything_in_order(
     assert!(error.contains("status 429"), "{error}");
     let ready = app.get("/health/ready").await;
     assert_eq!((&ready["ready"], &ready["outputs"][0]["failing"]), (&json!(true), &json!(true)), "{ready}");
+    assert_eq!(ready["outputs"][0]["error"], error);
     receiver.until_accepted(19).await;
     assert!(receiver.accepted().into_iter().eq(0..20));
     {
