@@ -12,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib.sh
 
-export FEATURES=${FEATURES:-demo cluster vendored-openssl}
+export FEATURES=${FEATURES:-demo cluster kafka vendored-openssl}
 target=aarch64-unknown-linux-gnu
 # With the libraries of Debian's cross compiler. A function would be another process, between a signal and the program.
 libraries=/usr/aarch64-linux-gnu

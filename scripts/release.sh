@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/lib.sh
 
-export FEATURES=${FEATURES:-demo cluster vendored-openssl}
+export FEATURES=${FEATURES:-demo cluster kafka vendored-openssl}
 target=$(rustc -vV | sed -n 's/^host: //p')
 
 # build FOLDER NAME: the archive of the sources in the folder; puts its path into the variable NAME.

@@ -4,9 +4,9 @@
 # Makes certstream-server-VERSION-TARGET.tar.gz, its SBOM (.cdx.json, CycloneDX) and SHA256SUMS in target/archives, and prints
 # the archive's path in the last line. TARGET is this machine's by default; scripts/aarch64.sh builds for another. Both files
 # depend on the commit, the toolchain and the C compiler alone, not on the folder, the user or the time. Needs a Rust toolchain,
-# a C compiler, make, perl and Python 3.11 or later.
+# compilers of C and C++, make, perl and Python 3.11 or later.
 #
-# FEATURES            features of the program; "demo cluster vendored-openssl"
+# FEATURES            features of the program; "demo cluster kafka vendored-openssl"
 # ARCHIVES            folder for what is made; target/archives
 # SOURCE_DATE_EPOCH   the time of all files; that of the commit
 # RUNNER              runs a program of TARGET, such as "qemu-aarch64-static -L /usr/aarch64-linux-gnu"; by default nothing does
@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.."
 source scripts/lib.sh
 export LC_ALL=C
 
-features=${FEATURES:-demo cluster vendored-openssl}
+features=${FEATURES:-demo cluster kafka vendored-openssl}
 target=${1:-$(rustc -vV | sed -n 's/^host: //p')}
 built=${CARGO_TARGET_DIR:-target}
 archives=${ARCHIVES:-$built/archives}

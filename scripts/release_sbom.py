@@ -20,6 +20,7 @@ import tomllib
 LIBRARIES = {
     "ssl": ("openssl-src", "openssl", "Apache-2.0"),
     "crypto": ("openssl-src", "openssl", "Apache-2.0"),
+    "rdkafka": ("rdkafka-sys", "librdkafka", "BSD-2-Clause"),
     "zstd": ("zstd-sys", "zstd", "BSD-3-Clause OR GPL-2.0-only"),
 }
 LICENCE_NAMES = ("licen", "copying", "copyright", "notice", "unlicense")

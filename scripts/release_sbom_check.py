@@ -14,6 +14,9 @@ import sys
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+# The C libraries that features bring along.
+LIBRARIES = {"vendored-openssl": "openssl", "kafka": "librdkafka"}
+
 
 def tree(target, features, edges):
     command = ["cargo", "tree", "--locked", "--edges", edges, "--target", target, "--no-default-features",
@@ -54,7 +57,8 @@ def main():
     if crates != expected:
         sys.exit(f"failed: not in the SBOM: {sorted(expected - crates)}; only there: {sorted(crates - expected)}")
     libraries = {part["name"]: part["version"] for part in components if part["purl"].startswith("pkg:generic/")}
-    if sorted(libraries) != (["openssl", "zstd"] if "vendored-openssl" in features else ["zstd"]):
+    needed = {"zstd"} | {library for feature, library in LIBRARIES.items() if feature in features.split()}
+    if libraries.keys() != needed:
         sys.exit(f"failed: the C libraries are {libraries}")
     if "openssl" in libraries and f"OpenSSL {libraries['openssl']} ".encode() not in binary:
         sys.exit(f"failed: the program does not have OpenSSL {libraries['openssl']}")
