@@ -5,9 +5,8 @@
 //
 // A demo at LOGS_URL, the process LOGS_PID, has the logs. The server that is looked at, SERVER, keeps its state in FOLDER.
 const assert = require('node:assert/strict');
-const { spawn } = require('node:child_process');
+const { execFileSync, spawn } = require('node:child_process');
 const fs = require('node:fs');
-const net = require('node:net');
 const path = require('node:path');
 const { setTimeout: pause } = require('node:timers/promises');
 const { look, only, end, number, firstRow, moves } = require('./browser_lib.js');
@@ -31,7 +30,7 @@ async function until(what, holds, ms = 30000) {
 
 async function writeConfiguration() {
   const [log] = (await json(logsUrl, 'status.json')).logs.filter(log => log.protocol === 'rfc6962');
-  port = await freePort();
+  port = Number(execFileSync('python3', [path.join(__dirname, 'free_port.py')]));
   fs.writeFileSync(path.join(folder, 'certstream.toml'), `
 [server]
 listen = "127.0.0.1:${port}"
@@ -47,14 +46,6 @@ enabled = false
 url = "${log.url}"
 start = 0
 `);
-}
-
-async function freePort() {
-  const listener = net.createServer().listen(0, '127.0.0.1');
-  await new Promise(done => listener.once('listening', done));
-  const { port } = listener.address();
-  await new Promise(done => listener.close(done));
-  return port;
 }
 
 async function start() {
@@ -101,9 +92,9 @@ const chart = page => page.$eval('#line', line => {
 
 // With thousands of entries in the journal and no new one.
 async function isFullAtOnce(page) {
-  await page.waitForFunction(() => document.querySelectorAll('#feed tr').length === 30, null, { timeout: 2000 });
+  await page.waitForFunction(() => document.querySelectorAll('#feed tr').length === 30, null, { timeout: 10000 });
   await page.waitForFunction(() => document.querySelector('#line').getAttribute('d')?.split('L').length === 300, null,
-                             { timeout: 1000 });
+                             { timeout: 10000 });
   assert.ok((await chart(page)).most > 50, 'the chart is empty');
   const { journal } = await status();
   const newest = Array.from({ length: 30 }, (_, i) => journal.newest_seq - i);

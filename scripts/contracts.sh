@@ -36,7 +36,7 @@ install_node() {
     quicktype@23.2.6 typescript@7.0.2
 }
 
-hook=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+hook=$(free_port)
 # The demo with faults has an admin, a filter and outputs; the other server has tokens, a log that does not answer, and
 # shows its statistics to nobody.
 cat >"$work/open.toml" <<END

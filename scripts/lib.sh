@@ -109,7 +109,7 @@ install_browser() {
 
 # free_port: prints one that nothing listens at.
 free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+  python3 scripts/free_port.py
 }
 
 # configure_logs STATE: prints the configuration of a server that watches the logs of the demo at $address from the start, and

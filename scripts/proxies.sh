@@ -144,7 +144,7 @@ for proxy in "$nginx" "$haproxy"; do
   addresses_are_the_clients "$proxy"
   filters_pass "$proxy"
 done
-curl -s --max-time 1 -H 'Accept-Encoding: gzip' -D "$work/head" -o /dev/null "http://$nginx/sse" || true
+curl -s --max-time 5 -H 'Accept-Encoding: gzip' -D "$work/head" -o /dev/null "http://$nginx/sse" || true
 grep -qi '^content-encoding: gzip' "$work/head" || fail "nginx does not compress: $(cat "$work/head")"
 
 SSL_CERT_FILE=$work/certificate.pem "$server" follow "https://$nginx_tls/" --stream domains --format json \

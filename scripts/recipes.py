@@ -15,13 +15,14 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import urllib.request
+
+from free_port import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SERVER = pathlib.Path(os.environ.get("SERVER", ROOT / "target/release/certstream-server")).resolve()
@@ -64,12 +65,6 @@ def wait_for(what, condition, seconds=20):
         if time.monotonic() > end:
             fail(f"{what} did not come in {seconds} s")
         time.sleep(0.1)
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 class Slack(http.server.BaseHTTPRequestHandler):

@@ -22,6 +22,7 @@ temporary_folder work
 command -v haproxy >/dev/null || fail "haproxy is needed"
 echo "certstream-go and certstream-java are not to be had here; clients of our own do what they do"
 
+javac -d "$work/java" -cp "$gson" scripts/smoke_certstream.java
 build_go "${CLIENTS:-$work}" "$work/smoke_certstream" scripts/smoke_certstream.go
 
 start_server "$server" demo --rate 100
@@ -41,13 +42,17 @@ answers() {
 }
 wait_for 20 answers || fail "haproxy does not answer: $(cat "$work/haproxy.log")"
 
-seconds=20
+seconds=30
 listeners=()
 "$work/smoke_certstream" "ws://$address/" "$seconds" &
 listeners+=($!)
-java -XX:TieredStopAtLevel=1 -cp "$gson" scripts/smoke_certstream.java "ws://$address/" "ws://$proxy/" "$seconds" &
+java -XX:TieredStopAtLevel=1 -cp "$work/java:$gson" Main "ws://$address/" "ws://$proxy/" "$seconds" &
 listeners+=($!)
 started+=("${listeners[@]}")
+all_listen() {
+  curl -sf "http://$address/stats" | jq -e '.connected_client_count == 3' >/dev/null
+}
+wait_for 20 all_listen || fail "not all clients are connected"
 sleep 11
 stop_server
 # The client in Go tries again after 5 s, and the proxy tries for 3 s. Both come back within clients.restart_grace.

@@ -1,6 +1,7 @@
 //! Tests the program from the shell: its error messages and its exit status.
 
 use crate::helpers::{from_the_start, log_with, quiet_log, spawn_app, spawn_app_in, with_its_key};
+use crate::ports::free_port;
 use certstream_server::ct::source::Protocol;
 use certstream_server::demo::{DemoLogOptions, DemoProtocol, Fault, FaultOn};
 use std::net::TcpListener;
@@ -172,10 +173,10 @@ fn help_and_version_are_there() {
 
 #[test]
 fn health_asks_the_configured_port_and_tells_whether_a_server_answers() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let port = free.port().to_string();
+    let port = free_port().to_string();
+    let free = format!("127.0.0.1:{port}");
     for (args, environment) in [
-        (&["health", "--address", &free.to_string()][..], &[][..]),
+        (&["health", "--address", &free][..], &[][..]),
         (&["health"], &[("PORT", port.as_str())]),
         (&["health", "--address", &format!("localhost:{port}")], &[]),
     ] {
@@ -275,12 +276,11 @@ fn a_proxy_that_cannot_be_used_starts_nothing() {
 
 #[test]
 fn what_cannot_be_shown_is_explained() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     for (args, expected) in [
         (&["cert", "no/such.pem"][..], "no/such.pem: cannot be read"),
         (&["cert", "/dev/null"], "/dev/null: contains no certificate"),
         (&["entry", "ct.example", "1"], "is not the URL of a log"),
-        (&["entry", &format!("http://{free}"), "1"], "failed to get entry 1"),
+        (&["entry", "http://127.0.0.1:1", "1"], "failed to get entry 1"),
     ] {
         let output = run(args, &[]);
         let error = String::from_utf8_lossy(&output.stderr);

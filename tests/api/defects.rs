@@ -113,7 +113,7 @@ async fn a_head_that_cannot_be_proven_is_replaced_by_the_next() {
     let mut client = app.connect("/lite-stream").await;
     app.wait_for_clients(1).await;
     // The catch-up is proven in steps, which need a proof to the head.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    app.wait_for(|stats| stats["logs"][log.url()]["last_error"].to_string().contains("answered 400")).await;
     log.publish(1);
     assert_eq!(client.indexes(5_001).await, (0..5_001).collect::<Vec<_>>());
     let stats = app.log_stats().await;

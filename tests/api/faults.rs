@@ -1,6 +1,7 @@
 //! Tests with misbehaving logs: no entry is lost or sent twice, and other logs are not affected.
 
 use crate::helpers::{PATIENCE, from_the_start, quiet_log, spawn_app};
+use crate::ports::free_port;
 use certstream_server::demo::{DemoLog, Fault, FaultOn};
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -148,7 +149,7 @@ async fn an_entry_whose_certificate_is_no_certificate_is_still_sent() {
 
 #[actix_web::test]
 async fn a_log_that_is_not_there_yet_is_found_when_it_comes() {
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
     let url = format!("http://{address}");
     let watched = certstream_server::config::Log {
         start: certstream_server::config::StartAt::Number(0),

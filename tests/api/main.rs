@@ -26,6 +26,8 @@ mod mutual_tls;
 mod named_filters;
 mod names_tiles;
 mod outputs;
+#[path = "../support/ports.rs"]
+mod ports;
 mod protocol;
 mod proxies;
 mod reload;

@@ -255,7 +255,9 @@ async fn nothing_is_lost_and_nothing_is_twice_in_the_files_while_the_position_ca
     );
     let app = spawn_app(&toml, vec![from_the_start(&log)]).await;
     log.publish(10);
-    app.wait_for(|stats| stats["outputs"][0]["messages_delivered"] == 10).await;
+    let is_saved =
+        |stats: &Value| stats["outputs"][0]["messages_delivered"] == 10 && stats["outputs"][0]["behind"] == 0;
+    app.wait_for(is_saved).await;
     let in_the_way = app.state().join("outputs/files.json.new");
     std::fs::create_dir(&in_the_way).expect("a folder");
     log.publish(10);
@@ -368,11 +370,12 @@ async fn an_output_follows_its_named_filter_and_is_no_client() {
     let (receiver, url) = Receiver::serve(|_, _| HttpResponse::Ok().finish());
     let toml = |domain: &str| {
         let filter = format!("[[filters]]\nname = 'mine'\ndomain = ['{domain}']\n");
-        output(&url, "filter = 'filter=mine'") + &filter
+        // An output to which nothing is delivered moves with heartbeats.
+        format!("[heartbeat]\ninterval = '1s'\n{}{filter}", output(&url, "filter = 'filter=mine'"))
     };
-    let mut app = spawn_app(&toml("invalid"), vec![from_the_start(&log)]).await;
+    let mut app = spawn_app(&toml("nothing.invalid"), vec![from_the_start(&log)]).await;
     log.publish(200);
-    app.wait_for(|stats| stats["outputs"][0]["behind"] == 0 && stats["logs"].to_string().contains("200"))
+    app.wait_for(|stats| stats["outputs"][0]["behind"] == 0 && stats["logs"][log.url()]["delivered"] == 200)
         .await;
     assert!(receiver.received.lock().expect("no panic").is_empty());
     assert_eq!(app.reload(&toml("test"), vec![from_the_start(&log)]), Ok(vec!["filters".into()]));

@@ -22,6 +22,9 @@ fn seqs(messages: &[Value]) -> Vec<u64> {
     messages.iter().map(|message| message["seq"].as_u64().expect("a number")).collect()
 }
 
+/// Where what comes is compared as a whole.
+const NO_HEARTBEAT: &str = "[heartbeat]\ninterval = '1h'\n";
+
 async fn wait_for_position(app: &TestApp, url: &str, position: u64) {
     app.wait_for(|stats| stats["logs"][url]["position"] == position).await;
 }
@@ -32,7 +35,11 @@ async fn a_client_with_a_cursor_gets_what_it_would_have_got_on_every_stream_and_
         [(DemoProtocol::Rfc6962, Protocol::Rfc6962), (DemoProtocol::StaticCt, Protocol::StaticCt)]
     {
         let log = log_with(DemoLogOptions { protocol: demo, ..DemoLogOptions::default() }).await;
-        let app = spawn_app("[fetch]\npartial_tile_wait = '0s'\n", vec![with_its_key(&log, protocol)]).await;
+        let app = spawn_app(
+            &format!("{NO_HEARTBEAT}[fetch]\npartial_tile_wait = '0s'\n"),
+            vec![with_its_key(&log, protocol)],
+        )
+        .await;
         let mut live = Vec::new();
         for path in ["/full-stream", "/lite-stream", "/domains-only"] {
             live.push((path, app.connect(path).await));
@@ -131,7 +138,7 @@ async fn a_client_without_a_cursor_begins_where_the_last_run_ended() {
 #[actix_web::test]
 async fn moments_and_ends_are_understood() {
     let log = quiet_log().await;
-    let app = spawn_app("", vec![from_the_start(&log)]).await;
+    let app = spawn_app(NO_HEARTBEAT, vec![from_the_start(&log)]).await;
     log.publish(200);
     wait_for_position(&app, &log.url(), 200).await;
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;

@@ -1,6 +1,7 @@
 //! Tests of stopping: queued messages are sent, clients are notified, and the process ends in time.
 
 use crate::helpers::{from_the_start, quiet_log, spawn_app};
+use crate::ports::free_port;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -30,7 +31,7 @@ struct Program {
 
 impl Program {
     fn demo(rate: &str) -> Program {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let child = Command::new(env!("CARGO_BIN_EXE_certstream-server"))
             .args(["demo", "--rate", rate])
             .env("CERTSTREAM_SERVER_LISTEN", format!("127.0.0.1:{port}"))

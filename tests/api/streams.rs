@@ -130,14 +130,17 @@ async fn develop_sends_the_newest_messages_and_closes_normally() {
 #[actix_web::test]
 async fn heartbeats_come_on_every_stream() {
     let log = quiet_log().await;
-    let app = spawn_app("[heartbeat]\ninterval = '200ms'", vec![from_the_start(&log)]).await;
+    let app = spawn_app("[heartbeat]\ninterval = '1s'", vec![from_the_start(&log)]).await;
+    let mut clients = Vec::new();
     for path in ["/", "/full-stream", "/lite-stream", "/domains-only"] {
-        let mut client = app.connect(path).await;
+        clients.push((path, app.connect(path).await));
+    }
+    for (path, client) in &mut clients {
         let first = client.any_message().await;
         let second = client.any_message().await;
         assert_eq!(first["message_type"], "heartbeat", "{path}");
         let apart = second["timestamp"].as_f64().unwrap() - first["timestamp"].as_f64().unwrap();
-        assert!(apart > 0.1, "{path}: {apart} s apart");
+        assert!(apart > 0.5, "{path}: {apart} s apart");
     }
     app.stop().await;
 }

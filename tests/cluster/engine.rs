@@ -1,7 +1,8 @@
 //! The engine: `nats-server` with JetStream, one node or a cluster of them.
 
+use crate::ports::free_port;
 use crate::process::Process;
-use crate::{ENGINE_VARIABLE, api, free_port, wait_until};
+use crate::{ENGINE_VARIABLE, api, wait_until};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -93,8 +94,9 @@ impl Engine {
 
     /// How many clients the only node has cut off because they did not read.
     pub async fn slow_clients(&self) -> u64 {
-        let state = self.nodes[0].monitoring("varz").await.expect("its state");
-        state["slow_consumers"].as_u64().expect("a number")
+        // It may not answer at once.
+        let state = self.nodes[0].monitoring("varz").await;
+        state.map_or(0, |state| state["slow_consumers"].as_u64().expect("a number"))
     }
 
     /// The URLs for the nodes of the cluster, with the user if there is one.

@@ -33,6 +33,8 @@ mod mutual_tls;
 mod nats_output;
 mod nodes;
 mod outputs;
+#[path = "../support/ports.rs"]
+mod ports;
 mod process;
 mod received;
 mod refusals;
@@ -42,8 +44,6 @@ mod story;
 mod unacknowledged;
 mod wire;
 
-use std::net::TcpListener;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
@@ -56,15 +56,6 @@ const ENGINE_VARIABLE: &str = "NATS_SERVER";
 /// A setting of the environment.
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().expect("a number"))
-}
-
-/// A free port that no connection takes by chance while its program does not run: those of connections begin at 32768.
-fn free_port() -> u16 {
-    static TAKEN: AtomicU16 = AtomicU16::new(0);
-    let first = 12_000 + (std::process::id() % 100) as u16 * 200;
-    let mut ports = std::iter::repeat_with(|| first + TAKEN.fetch_add(1, Ordering::Relaxed));
-    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    ports.find(is_free).expect("a free port")
 }
 
 /// Polls until `holds` returns true.

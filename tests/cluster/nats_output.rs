@@ -190,7 +190,7 @@ async fn what_is_wrong_with_the_stream_is_said_and_then_everything_arrives() {
     server.process.wait_for_log(&["no stream takes the subject certstream.lite."]).await;
     engine.command(&format!("STREAM.UPDATE.{STREAM}"), update(json!(["certstream.>"]))).await;
     judge(&stored(&engine.urls(), |stored| has_all(stored, &logs)).await, &logs, 0);
-    assert!(server.process.log().contains("output nats: it delivers again"));
+    server.process.wait_for_log(&["output nats: it delivers again"]).await;
     logs.stop().await;
 }
 

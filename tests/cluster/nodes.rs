@@ -1,8 +1,9 @@
 //! Ingest nodes and edges of the server, each with a folder of its own.
 
+use crate::ports::free_port;
 use crate::process::Process;
 use crate::received::Message;
-use crate::{ENGINE_VARIABLE, free_port, wait_until};
+use crate::{ENGINE_VARIABLE, wait_until};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The connection between a node and the engine, in the hands of a test.
 
-use crate::free_port;
+use crate::ports::free_port;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};

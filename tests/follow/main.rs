@@ -9,5 +9,7 @@ mod fake;
 mod kills;
 mod other_servers;
 mod outputs;
+#[path = "../support/ports.rs"]
+mod ports;
 mod refusals;
 mod server;

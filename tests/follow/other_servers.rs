@@ -109,10 +109,10 @@ async fn a_silent_server_is_left_and_one_that_answers_pings_is_not() {
     let fake =
         Fake::start(vec![Act::SendAndFreeze(vec![subscribed(1)]), Act::Send(vec![names("a", Some(2))])])
             .await;
-    let client = Client::start(&[&fake.url("/"), "--idle-timeout", "1s"]);
-    client.until_said("nothing has come for 1s").await;
+    let client = Client::start(&[&fake.url("/"), "--idle-timeout", "3s"]);
+    client.until_said("nothing has come for 3s").await;
     client.until_lines(1).await;
-    sleep(Duration::from_secs(3)).await;
+    sleep(Duration::from_secs(8)).await;
     assert_eq!(fake.requests().len(), 2, "{}", client.said());
 }
 

@@ -6,7 +6,6 @@ use crate::fake::{Act, Fake};
 use crate::server::Server;
 use certstream_server::demo::DemoProtocol;
 use rustix::process::Signal;
-use std::net::TcpListener;
 use std::path::Path;
 
 /// What is said if the program ends with status 2.
@@ -76,8 +75,7 @@ async fn a_redirect_is_not_followed_but_told() {
 
 #[actix_web::test]
 async fn a_server_that_cannot_be_reached_is_tried_again_until_a_signal() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut client = Client::start(&[&format!("ws://{free}/")]);
+    let mut client = Client::start(&["ws://127.0.0.1:1/"]);
     crate::client::until("two attempts", || client.said().matches("connecting again in").count() >= 2).await;
     assert!(client.said().contains("refused") && client.is_running(), "{}", client.said());
     client.signal(Signal::INT);

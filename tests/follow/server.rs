@@ -1,9 +1,10 @@
 //! A server of ours, which can be ended and started again, and the log that it watches.
 
 use crate::client::{PATIENCE, until};
+use crate::ports::free_port;
 use certstream_server::demo::{DemoLog, DemoLogOptions, DemoProtocol};
 use rustix::process::{Pid, Signal, kill_process};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -25,7 +26,7 @@ impl Server {
     /// Starts a server with a part of a configuration, and one log for each of `protocols`.
     pub async fn with(toml: &str, protocols: &[DemoProtocol]) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let port = free_port();
         let mut text = format!(
             "[server]\nlisten = '127.0.0.1:{port}'\n[state]\ndir = {:?}\n[log_list]\nenabled = false\n\
              [fetch]\noperator_requests_per_second = 10000\npartial_tile_wait = '1s'\n{toml}\n",

@@ -12,6 +12,7 @@
 
 use super::outputs::{log, peak_memory, position};
 use super::{End, PATIENCE, number, run, start, terminate, write_configuration};
+use crate::ports::free_port;
 use actix_web::rt::time::sleep;
 use async_nats::jetstream::{self, stream};
 use certstream_server::demo::{DemoLog, DemoProtocol};
@@ -25,7 +26,6 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -116,7 +116,7 @@ impl Nats {
             eprintln!("SKIPPED: no nats-server");
             return None;
         };
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+        let address = format!("127.0.0.1:{}", free_port());
         let configuration = dir.join("nats.conf");
         let text = format!("listen: '{address}'\njetstream {{ store_dir: {:?} }}\n", dir.join("nats"));
         fs::write(&configuration, text).expect("a file");
@@ -170,7 +170,7 @@ impl Drop for Nats {
 }
 
 fn configure(dir: &Path, log: &DemoLog, brokers: &str, nats: &str) {
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let port = free_port();
     write_configuration(dir, log, DemoProtocol::Rfc6962, port);
     let mut file = fs::File::options().append(true).open(dir.join("certstream.toml")).expect("a file");
     write!(

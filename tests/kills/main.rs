@@ -10,15 +10,17 @@
 #[cfg(all(feature = "kafka", feature = "nats"))]
 mod brokers;
 mod outputs;
+#[path = "../support/ports.rs"]
+mod ports;
 mod power;
 mod unique;
 
 use certstream_server::demo::{Defects, DemoLog, DemoLogOptions, DemoProtocol, Fault, FaultOn};
 use futures_util::StreamExt;
+use ports::free_port;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -167,7 +169,7 @@ async fn run_all(
     }
     log.set_rate(number("RATE", 300) as f64);
     let dir = tempfile::tempdir().expect("a folder");
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let port = free_port();
     write_configuration(dir.path(), &log, protocol, port);
 
     let mut random = StdRng::seed_from_u64(number("SEED", 7));

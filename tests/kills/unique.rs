@@ -1,13 +1,13 @@
 //! A client that wants each issuance once, while the server, which watches two logs with the same entries, is killed.
 
 use super::{End, PATIENCE, REPEAT_PATIENCE, lines, number, run, start, terminate};
+use crate::ports::free_port;
 use certstream_server::demo::{DemoLog, DemoLogOptions};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ async fn each_issuance_comes_once_however_the_server_of_two_equal_logs_ends() {
     log.publish(500);
     log.set_rate(number("RATE", 200) as f64);
     let dir = tempfile::tempdir().expect("a folder");
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let port = free_port();
     write_configuration(dir.path(), &log, port);
 
     let (over, received) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));

@@ -145,7 +145,7 @@ async fn the_log_grows_at_its_rate() {
     let head_interval = Duration::from_millis(50);
     let log = log_with(DemoLogOptions { rate: 0.0, head_interval, ..Default::default() }).await;
     let first = head(&log).await;
-    sleep(Duration::from_millis(200)).await;
+    sleep(Duration::from_millis(500)).await;
     let idle = head(&log).await;
     assert_eq!(idle.tree_size, 0);
     assert!(idle.timestamp_ms > first.timestamp_ms, "heads are signed without growth too");
@@ -157,7 +157,7 @@ async fn the_log_grows_at_its_rate() {
     assert!((elapsed * 100.0 * 0.4..=elapsed * 100.0 + 10.0).contains(&size), "{size}");
 
     log.set_rate(f64::NAN);
-    sleep(Duration::from_millis(150)).await;
+    sleep(Duration::from_millis(500)).await;
     let stopped = head(&log).await.tree_size;
     sleep(Duration::from_millis(150)).await;
     assert_eq!(head(&log).await.tree_size, stopped);

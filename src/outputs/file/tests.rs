@@ -100,14 +100,16 @@ fn a_file_that_is_large_or_old_is_renamed_and_the_next_one_begins() {
     let dir = tempfile::tempdir().unwrap();
     let config = FileConfig { rotate_bytes: 200, ..config(dir.path(), false) };
     let mut target = open(&config, None);
+    let begin_us = clock::unix_us();
     (0..19).for_each(|seq| drop(deliver(&mut target, seq..seq + 1)));
+    let end_us = clock::unix_us();
     let partial = || names(dir.path()).iter().filter(|name| name.ends_with(".partial")).count();
     assert!(names(dir.path()).len() > 4 && partial() == 1, "{:?}", names(dir.path()));
     assert_eq!(content(dir.path()), lines(0..19));
     let mut prepare =
         |now_us| target.prepare(&Batch::default(), FIRST + 19, now_us).map(|()| target.place().is_some());
-    assert!(prepare(clock::unix_us() + 3599 * 1_000_000).unwrap());
-    assert!(!prepare(clock::unix_us() + 3601 * 1_000_000).unwrap());
+    assert!(prepare(begin_us + 3599 * 1_000_000).unwrap());
+    assert!(!prepare(end_us + 3601 * 1_000_000).unwrap());
     assert_eq!(partial(), 0);
 }
 
