@@ -371,7 +371,8 @@ fn check_config(cli: &Cli) -> Result<(), Failure> {
     let config = config::load(cli.config.as_deref(), std::env::vars())?;
     let workers = config.workers;
     let tls = if config.tls.is_some() { ", with TLS," } else { "" };
-    println!("ok: would listen on {}{tls} with {workers} threads", config.listen);
+    let threads = if workers == 1 { "1 thread".into() } else { format!("{workers} threads") };
+    println!("ok: would listen on {}{tls} with {threads}", config.listen);
     if let Some(files) = config.tls.clone() {
         Tls::new(files).map_err(StartError::ServerTls)?;
     }

@@ -1,5 +1,6 @@
 //! Errors in a configuration.
 
+use crate::filter::{is_parameter, suggestion};
 use crate::printable::{MAX_CHARS, escaped};
 
 /// An error on one line: its origin, the key, the problem, and the expected value.
@@ -30,6 +31,23 @@ impl ConfigError {
             key: String::new(),
             problem: one_line(&problem.to_string()),
         }
+    }
+}
+
+/// The problem with an unknown key, with what was probably meant. Other problems are returned as they are.
+pub(super) fn explained(key: &str, problem: &str) -> String {
+    let Some((unknown, known)) =
+        problem.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, expected "))
+    else {
+        return problem.into();
+    };
+    if key.starts_with("outputs[") && is_parameter(unknown) {
+        return format!("unknown field `{unknown}`; a filter is written as filter = \"{unknown}=...\"");
+    }
+    // Each name is in backticks.
+    match suggestion(unknown, known.split('`').skip(1).step_by(2)) {
+        Some(meant) => format!("unknown field `{unknown}`; did you mean `{meant}`?"),
+        None => problem.into(),
     }
 }
 

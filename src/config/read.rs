@@ -1,8 +1,9 @@
 //! Reads the file and the environment into one [`Written`], and records the origin of each value.
 
-use super::error::one_line;
+use super::error::{self, one_line};
 use super::json::Strict;
 use super::{ConfigError, Written};
+use crate::filter::suggestion;
 use crate::printable::{MAX_CHARS, escaped};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -93,7 +94,7 @@ pub(super) fn read(
     let places = Places { file, variables, names: names(&tree) };
     let written = serde_path_to_error::deserialize(&tree).map_err(|error| {
         let key = error.path().to_string();
-        places.error(&key, &error.into_inner().to_string())
+        places.error(&key, &error::explained(&key, &error.into_inner().to_string()))
     });
     wipe(&mut tree);
     Ok(Sources { written: written?, places })
@@ -128,9 +129,9 @@ fn read_file(path: &Path) -> Result<Value, ConfigError> {
         Value::Object(mut sections) => {
             match sections.iter_mut().find_map(|(name, value)| unusual(name, value)) {
                 None => Ok(Value::Object(sections)),
-                Some(name) => {
+                Some(problem) => {
                     wipe(&mut Value::Object(sections));
-                    Err(error(format!("{name}: expected a section with keys")))
+                    Err(error(problem))
                 }
             }
         }
@@ -142,16 +143,24 @@ fn read_file(path: &Path) -> Result<Value, ConfigError> {
     }
 }
 
-/// Makes a section that is present without keys an empty one. Returns the name of a section that is an array: it would be
-/// read as the defaults, and environment variables of the section would have no effect.
+/// Makes a section that is present without keys an empty one. Returns what is wrong with one that is an array: it would be
+/// read as the defaults, and environment variables of the section would have no effect; and with a list that is none.
 fn unusual(name: &str, section: &mut Value) -> Option<String> {
+    let shown = escaped(name, MAX_CHARS);
     if LISTS.contains(&name) {
-        return None;
+        return section.is_object().then(|| format!("{shown}: expected a list; {}", brackets(name)));
     }
     if section.is_null() {
         *section = Map::new().into();
     }
-    section.is_array().then(|| escaped(name, MAX_CHARS).into_owned())
+    section.is_array().then(|| match suggestion(name, LISTS) {
+        Some(meant) => format!("{shown}: there is no such list; did you mean {meant}?"),
+        None => format!("{shown}: expected a section with keys"),
+    })
+}
+
+fn brackets(list: &str) -> String {
+    format!("in TOML, [[{list}]] begins each item")
 }
 
 /// The text of a file. It is overwritten when it is dropped.
@@ -177,7 +186,12 @@ fn text_of(path: &Path) -> io::Result<Zeroizing<String>> {
 fn toml_problem(error: &toml::de::Error, text: &str) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-    format!("line {line}: {}", error.message())
+    // Nothing else of the file is shown.
+    let at = error.span().and_then(|span| text.get(span));
+    match LISTS.iter().find(|list| at == Some(list)) {
+        Some(list) => format!("line {line}: {} {list}; {}", error.message(), brackets(list)),
+        None => format!("line {line}: {}", error.message()),
+    }
 }
 
 /// Inserts the values of environment variables into `tree`. Returns the variables by key.

@@ -336,6 +336,17 @@ fn a_section_without_keys_hides_no_variable_and_an_array_is_no_section() {
         let error = loaded(name, text, &deny).unwrap_err().to_string();
         assert!(error.contains("access: expected a section with keys"), "{error}");
     }
+    for (text, expected) in [
+        ("[[output]]\nname = 'a'", "c.toml: output: there is no such list; did you mean outputs?"),
+        ("[filters]\nname = 'a'", "c.toml: filters: expected a list; in TOML, [[filters]] begins each item"),
+        (
+            "[[outputs]]\nname = 'a'\n[outputs]\nname = 'b'",
+            "c.toml: line 3: duplicate key outputs; in TOML, [[outputs]] begins each item",
+        ),
+        ("[[acess]]\ndeny = []", "c.toml: acess: expected a section with keys"),
+    ] {
+        assert_eq!(loaded("c.toml", text, &[]).unwrap_err().to_string(), expected);
+    }
     let error = loaded("c.json", r#"{"access":{"deny":["192.0.2.0/24"]},"access":{}}"#, &[]).unwrap_err();
     assert!(error.to_string().contains("the key \"access\" is repeated"), "{error}");
     for (name, text) in

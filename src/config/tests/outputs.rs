@@ -80,6 +80,15 @@ fn what_is_wrong_with_an_output_is_named_by_its_key() {
             "outputs[0].url of \"a\": its address is not on the public internet",
         ),
         ("", "outputs[0] \"a\": missing field `type`"),
+        (
+            "type = 'file'\ncompres = true",
+            "outputs[0].compres of \"a\": unknown field `compres`; did you mean `compress`?",
+        ),
+        (
+            "type = 'file'\ndomain = ['a.example']",
+            "outputs[0].domain of \"a\": unknown field `domain`; a filter is written as filter = \"domain=...\"",
+        ),
+        ("type = 'file'\ncolour = 'red'", "unknown field `colour`, expected one of `name`, "),
         ("type = 'rabbit'", "outputs[0].type of \"a\": unknown variant `rabbit`"),
         (
             "type = 'stdout'\n[[outputs]]\nname = 'a'\ntype = 'stdout'",
