@@ -23,7 +23,8 @@ FENCE = re.compile(r"^(```+|~~~+).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 # What stands in the place of "..." where a line would say too little: texts of the system and of libraries, and what failed.
 FOREIGN = (
     "Address already in use", "Permission denied", "No space left on device", "certificate has expired", "unknown field",
-    "failed to get the tree head", "failed request: no connection",
+    "failed to get the tree head", "failed request: no connection", "SSL handshake failed", "certificate verify failed",
+    "SSL alert", "SASL authentication error",
 )
 
 

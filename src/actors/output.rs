@@ -138,6 +138,12 @@ impl Output {
                 () = &mut stopped => {}
             }
         }
+        // The next run begins anew.
+        if !self.position.is_kept()
+            && let Some(Err(error)) = target.as_mut().map(Target::finish)
+        {
+            log::warn!("output {}: {error}", self.config.name);
+        }
         self.position.release();
         drop(done);
     }
@@ -150,12 +156,9 @@ impl Output {
             self.next_seq = Self::first_seq(&self.config, &self.position, &self.subscriptions);
             self.status.begins(self.next_seq);
         }
-        log::info!(
-            "output {} ({}): begins with entry {}",
-            self.config.name,
-            self.config.target.kind().name(),
-            self.next_seq
-        );
+        let (name, kind) = (&self.config.name, self.config.target.kind().name());
+        let begins = if self.position.saved().is_some() { "goes on" } else { "begins" };
+        log::info!("output {name} ({kind}): {begins} with entry {}", self.next_seq);
     }
 
     /// Waits until this server has read what another one has delivered.

@@ -138,6 +138,17 @@ impl Target {
         }
     }
 
+    /// Ends what nobody goes on with. It may block the thread.
+    ///
+    /// # Errors
+    /// If it cannot be ended.
+    pub(crate) fn finish(&mut self) -> Result<(), DeliveryError> {
+        match self {
+            Target::File(file) => file.finish(),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it need not be opened again after a failure.
     pub(crate) fn outlasts_failures(&self) -> bool {
         matches!(self, Target::Webhook(_))

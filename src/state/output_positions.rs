@@ -77,6 +77,11 @@ impl OutputPositionFile {
         self.saved.as_ref()
     }
 
+    /// Whether the next run of the program has the position.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.path.is_some()
+    }
+
     /// Replaces the position, on disk when this returns. Blocks.
     ///
     /// # Errors

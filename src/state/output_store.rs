@@ -53,6 +53,14 @@ impl OutputPositions {
         }
     }
 
+    /// Whether the next run of the program has the position, too.
+    pub(crate) fn is_kept(&self) -> bool {
+        match self {
+            OutputPositions::Own(file) => file.is_kept(),
+            OutputPositions::Shared { .. } => true,
+        }
+    }
+
     /// Whether this server may deliver now.
     pub(crate) fn is_held(&self) -> bool {
         match self {

@@ -6,8 +6,9 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::ToSocketAddrs;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -126,6 +127,18 @@ async fn a_message_that_is_refused_goes_to_the_dead_letters_and_the_others_arriv
             .await
             .contains("certstream_output_dead_letters_total{output=\"hook\",type=\"webhook\"} 1")
     );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_receiver_that_is_away_is_named_without_the_secrets_of_its_url() {
+    let log = quiet_log().await;
+    let url = "http://user:s3cret@127.0.0.1:1/s3cret";
+    let app = spawn_app(&output(url, ""), vec![from_the_start(&log)]).await;
+    log.publish(5);
+    let stats = app.wait_for(|stats| stats["outputs"][0]["error"].is_string()).await;
+    let error = stats["outputs"][0]["error"].as_str().expect("an error");
+    assert!(error.starts_with("127.0.0.1:1: Connection refused") && !error.contains("s3cret"), "{error}");
     app.stop().await;
 }
 
@@ -389,6 +402,43 @@ async fn an_output_follows_its_named_filter_and_is_no_client() {
         }
     }
     app.stop().await;
+}
+
+/// Its journal ends with it, so the next one goes on with nothing.
+#[test]
+fn a_demo_leaves_whole_files() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = dir.path().join("c.toml");
+    let archive = dir.path().join("archive");
+    let output = format!("[[outputs]]\nname = 'all'\ntype = 'file'\ndir = {archive:?}\n");
+    std::fs::write(&config, output).expect("a file");
+    let run = || {
+        let mut server = Command::new(env!("CARGO_BIN_EXE_certstream-server"))
+            .args(["demo", "--rate", "200", "--config"])
+            .arg(&config)
+            .env("CERTSTREAM_SERVER_LISTEN", "127.0.0.1:0")
+            .env("CERTSTREAM_STATE_DIR", dir.path().join("state"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a server");
+        let is_partial = |file: &std::fs::DirEntry| file.file_name().to_string_lossy().ends_with(".partial");
+        let files = || std::fs::read_dir(&archive).into_iter().flatten().filter_map(Result::ok);
+        let is_written =
+            || files().any(|file| is_partial(&file) && file.metadata().is_ok_and(|file| file.len() > 0));
+        let begin = Instant::now();
+        while !is_written() {
+            assert!(begin.elapsed() < PATIENCE, "nothing is written");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        kill_process(Pid::from_child(&server), Signal::TERM).expect("it runs");
+        assert!(server.wait().expect("a status").success());
+        let mut log = String::new();
+        server.stderr.take().expect("a pipe").read_to_string(&mut log).expect("text");
+        assert!(!log.contains("was not whole"), "{log}");
+        assert!(!files().any(|file| is_partial(&file)), "{log}");
+        files().filter(|file| file.file_name().to_string_lossy().ends_with(".ndjson.zst")).count()
+    };
+    assert_eq!([run(), run()], [1, 2]);
 }
 
 /// As in `certstream-server demo --stdout | head -3`.

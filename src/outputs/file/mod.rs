@@ -65,7 +65,7 @@ impl FileTarget {
         let compressor = compressor.map_err(|error| DeliveryError::new(format!("zstd: {error}")))?;
         let mut target =
             FileTarget { config: config.clone(), folder, compressor, writing: None, kept_at_us: 0 };
-        target.go_on_at(place)?;
+        target.go_on_at(name, place)?;
         Ok(target)
     }
 
@@ -100,6 +100,14 @@ impl FileTarget {
         let written = write(&mut writing.file, self.compressor.as_mut(), batch.bytes());
         writing.place.bytes += written.map_err(of_path)?;
         Ok(())
+    }
+
+    /// Ends the file that is being written. Nobody goes on with it. Blocks.
+    ///
+    /// # Errors
+    /// If it cannot be renamed.
+    pub(crate) fn finish(&mut self) -> Result<(), DeliveryError> {
+        self.writing.take().map_or(Ok(()), |writing| self.complete(&writing.place.name))
     }
 
     /// The end of what was delivered.
@@ -145,11 +153,13 @@ impl FileTarget {
         Ok(())
     }
 
-    fn go_on_at(&mut self, place: Option<&FilePlace>) -> Result<(), DeliveryError> {
+    fn go_on_at(&mut self, output: &str, place: Option<&FilePlace>) -> Result<(), DeliveryError> {
         let of_folder = |error| DeliveryError::of_path(&self.config.dir, &error);
         let left = self.folder.complete_others(place.map(|place| place.name.as_str())).map_err(of_folder)?;
         for name in left {
-            log::warn!("{name} was not whole and was not being written; it may repeat what another file has");
+            log::warn!(
+                "output {output}: {name} was not whole and was not being written; it may repeat what another file has"
+            );
         }
         let Some(place) = place else { return Ok(()) };
         let path = self.folder.partial(&place.name);

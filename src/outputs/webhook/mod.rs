@@ -10,7 +10,10 @@ use super::batch::{Batch, Message};
 use super::dead_letters::{DeadLetter, DeadLetters};
 use super::error::DeliveryError;
 use crate::config::{ClientErrors, WebhookConfig};
-use crate::http_client::{HttpClient, HttpPost, HttpSettings, Proxies, Reach, RefusedRequest, TlsClient};
+use crate::http_client::{
+    HttpClient, HttpError, HttpPost, HttpSettings, Proxies, Reach, RefusedRequest, TlsClient,
+};
+use awc::http::Uri;
 use awc::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use bytes::Bytes;
 use openssl::error::ErrorStack;
@@ -160,7 +163,18 @@ impl Webhook {
         let headers =
             self.headers_of(messages, &body).map_err(|error| DeliveryError::new(error.to_string()))?;
         let request = HttpPost { url: self.config.url.reveal(), headers: &headers, body: Bytes::from(body) };
-        self.http.post(&request).await.map_err(|error| DeliveryError::new(error.to_string()))
+        self.http.post(&request).await.map_err(|error| DeliveryError::new(self.explained(&error)))
+    }
+
+    /// The error with the receiver's host and port. The rest of a URL may be a secret.
+    fn explained(&self, error: &HttpError) -> String {
+        let url = self.config.url.reveal().parse::<Uri>();
+        match url.as_ref().map(|url| (url.host(), url.port_u16())) {
+            _ if matches!(error, HttpError::NotPublic(_)) => error.to_string(),
+            Ok((Some(host), Some(port))) => format!("{host}:{port}: {error}"),
+            Ok((Some(host), None)) => format!("{host}: {error}"),
+            _ => error.to_string(),
+        }
     }
 
     fn headers_of(
