@@ -21,6 +21,7 @@ qemu=(qemu-aarch64-static -L "$libraries")
 install_what_is_missing() {
   local packages=()
   command -v aarch64-linux-gnu-gcc >/dev/null || packages+=(gcc-aarch64-linux-gnu)
+  command -v aarch64-linux-gnu-g++ >/dev/null || packages+=(g++-aarch64-linux-gnu)
   [ -e "$libraries/include/stdio.h" ] || packages+=(libc6-dev-arm64-cross)
   command -v qemu-aarch64-static >/dev/null || packages+=(qemu-user-static)
   command -v file >/dev/null || packages+=(file)
@@ -32,11 +33,12 @@ install_what_is_missing() {
   [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ] || rustup --quiet target add "$target"
 }
 
-# build: puts the archive's path into the variable archive.
+# build: puts the archive's path into the variable archive. librdkafka takes the compilers of CC and CXX; nothing in C is built for
+# this machine.
 build() {
   local begin=$SECONDS
   CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc \
-    RUNNER="${qemu[*]}" scripts/release_build.sh "$target" >"$work/build.log" || fail "the build"
+    CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ RUNNER="${qemu[*]}" scripts/release_build.sh "$target" >"$work/build.log" || fail "the build"
   archive=$(tail -n 1 "$work/build.log")
   echo "built in $((SECONDS - begin)) s"
 }
