@@ -33,12 +33,13 @@ install_what_is_missing() {
   [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ] || rustup --quiet target add "$target"
 }
 
-# build: puts the archive's path into the variable archive. librdkafka takes the compilers of CC and CXX; nothing in C is built for
-# this machine.
+# build: puts the archive's path into the variable archive. librdkafka takes the compilers of CC and CXX; nothing in C is
+# built for this machine.
 build() {
   local begin=$SECONDS
   CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc \
-    CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ RUNNER="${qemu[*]}" scripts/release_build.sh "$target" >"$work/build.log" || fail "the build"
+    CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ RUNNER="${qemu[*]}" \
+    scripts/release_build.sh "$target" >"$work/build.log" || fail "the build"
   archive=$(tail -n 1 "$work/build.log")
   echo "built in $((SECONDS - begin)) s"
 }

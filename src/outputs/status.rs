@@ -6,7 +6,7 @@ use crate::state::SharedPosition;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The state of one output.
 #[derive(Debug)]
@@ -26,12 +26,46 @@ pub(crate) struct OutputStatus {
     shared: Option<Arc<dyn SharedPosition>>,
 }
 
+/// Number of reasons of one failure that are told as soon as they change.
+const TOLD_AT_ONCE: u32 = 10;
+/// Interval at which further ones are told: libraries alternate between several for the same thing.
+const TELL_INTERVAL: Duration = Duration::from_secs(600);
+
 #[derive(Debug)]
 struct Moving {
     /// The latest moment of which is known that everything that there was then was delivered.
     caught_up_at: Instant,
-    /// Why nothing is delivered now, and since when.
-    failing: Option<(String, Instant)>,
+    /// Why nothing is delivered now.
+    failing: Option<Failing>,
+}
+
+#[derive(Debug)]
+struct Failing {
+    error: String,
+    since: Instant,
+    /// The reason that was told last, when, and how many were.
+    told: String,
+    told_at: Instant,
+    times: u32,
+}
+
+impl Failing {
+    fn new(error: &str, now: Instant) -> Self {
+        Failing { error: error.into(), since: now, told: error.into(), told_at: now, times: 1 }
+    }
+
+    /// Records the reason of another failure. Returns whether it is to be told.
+    fn again(&mut self, error: &str, now: Instant) -> bool {
+        self.error = error.into();
+        let may_tell =
+            self.times < TOLD_AT_ONCE || now.saturating_duration_since(self.told_at) >= TELL_INTERVAL;
+        let is_told = may_tell && self.told != error;
+        if is_told {
+            (self.told, self.told_at) = (error.into(), now);
+            self.times += 1;
+        }
+        is_told
+    }
 }
 
 /// The state at one moment.
@@ -126,16 +160,18 @@ impl OutputStatus {
         self.moving.lock().failing.take().is_some()
     }
 
-    /// Records that a delivery failed. Returns whether that has another reason than the failure before.
+    /// Records that a delivery failed. Returns whether that is to be told: if the reason is another one than was told last, and
+    /// not too many were.
     pub(crate) fn failed(&self, error: &str, now: Instant) -> bool {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let mut moving = self.moving.lock();
-        let before = moving.failing.replace((error.into(), now));
-        let is_new = before.as_ref().is_none_or(|(text, _)| text != error);
-        if let (Some((_, since)), Some((_, failing))) = (before, &mut moving.failing) {
-            *failing = since;
+        match &mut moving.failing {
+            Some(failing) => failing.again(error, now),
+            failing => {
+                *failing = Some(Failing::new(error, now));
+                true
+            }
         }
-        is_new
     }
 
     /// The state now, if the next entry of the journal has the number `journal_next`.
@@ -160,8 +196,27 @@ impl OutputStatus {
             cursor: next_seq.saturating_sub(1),
             behind,
             behind_seconds: if behind > 0 && runs_here { since(moving.caught_up_at) } else { 0.0 },
-            error: moving.failing.as_ref().map(|(error, _)| error.clone()),
-            failing_seconds: moving.failing.as_ref().map(|(_, at)| since(*at)),
+            error: moving.failing.as_ref().map(|failing| failing.error.clone()),
+            failing_seconds: moving.failing.as_ref().map(|failing| since(failing.since)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_reason_is_known_and_one_that_changes_without_end_is_told_seldom() {
+        let begin = Instant::now();
+        let mut failing = Failing::new("refused", begin);
+        assert!(!failing.again("refused", begin), "it was told");
+        let mut told = 1;
+        for second in 1..3600 {
+            let error = ["refused", "reset"][second % 2];
+            told += u32::from(failing.again(error, begin + Duration::from_secs(second as u64)));
+            assert_eq!(failing.error, error);
+        }
+        assert_eq!((told, failing.since), (TOLD_AT_ONCE + 3590 / 600, begin));
     }
 }

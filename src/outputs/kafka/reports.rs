@@ -33,6 +33,11 @@ impl Reports {
     }
 }
 
+/// Without what is another number each time: `... (after 3ms in state CONNECT, 5 identical error(s) suppressed)`.
+fn without_times(reason: &str) -> &str {
+    reason.rsplit_once(" (after ").map_or(reason, |(reason, _)| reason)
+}
+
 impl ClientContext for Reports {
     /// What matters of it is in the errors of the output.
     fn log(&self, _: RDKafkaLogLevel, facility: &str, text: &str) {
@@ -45,7 +50,7 @@ impl ClientContext for Reports {
         let is_known = error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown);
         self.with(|fates| {
             if is_known {
-                fates.trouble = Some(shown(reason));
+                fates.trouble = Some(shown(without_times(reason)));
             } else if fates.trouble.is_none() {
                 fates.trouble = Some(NO_BROKER.into());
             }

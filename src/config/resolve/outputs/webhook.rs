@@ -10,7 +10,7 @@ use crate::http_client::is_internal_url;
 /// Headers that belong to the request as such.
 const OWN_HEADERS: [&str; 6] =
     ["connection", "content-encoding", "content-length", "content-type", "host", "transfer-encoding"];
-/// Smallest `secret`, in bytes. From a delivery and its signature, a shorter one is found by trying.
+/// Smallest `secret`, in bytes. A short one is found by trying, from a delivery and its signature.
 const LEAST_SECRET: usize = 16;
 
 impl Resolver<'_> {
